@@ -1,0 +1,65 @@
+//! What was said last of each product's popularity.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+use uuid::Uuid;
+use vocabulary::{ProductId, Version};
+
+/// What is now written of a product.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Popularity {
+    /// Which.
+    pub product_id: ProductId,
+    /// Counts up with every change.
+    pub version: Version,
+    /// A decayed count of what people did with it.
+    pub score: f64,
+}
+
+/// The score of every product that was spoken of.
+pub async fn all(connection: &mut PgConnection) -> Result<HashMap<Uuid, f64>, sqlx::Error> {
+    let rows =
+        sqlx::query!("select product_id, score from popularity").fetch_all(connection).await?;
+    Ok(rows.into_iter().map(|row| (row.product_id, row.score)).collect())
+}
+
+/// Writes new scores, each product once, where the change from what is written is at least `least.0` and more than the share
+/// `least.1` of it. Answers what was written.
+pub async fn raise(
+    connection: &mut PgConnection,
+    scores: &[(Uuid, f64)],
+    least: (f64, f64),
+    at: DateTime<Utc>,
+) -> Result<Vec<Popularity>, sqlx::Error> {
+    let products: Vec<Uuid> = scores.iter().map(|(product, _)| *product).collect();
+    let scores: Vec<f64> = scores.iter().map(|(_, score)| *score).collect();
+    let rows = sqlx::query!(
+        r#"
+        insert into popularity as p (product_id, version, score, changed_at)
+        select product_id, 1, score, $3
+        from unnest($1::uuid[], $2::double precision[]) as u (product_id, score)
+        order by product_id
+        on conflict (product_id) do update set
+            version = p.version + 1,
+            score = excluded.score,
+            changed_at = excluded.changed_at
+        where abs(excluded.score - p.score) >= $4 and abs(excluded.score - p.score) > $5 * p.score
+        returning product_id, version, score
+        "#,
+        &products,
+        &scores,
+        at,
+        least.0,
+        least.1,
+    )
+    .fetch_all(connection)
+    .await?;
+    let written = rows.into_iter().map(|row| {
+        let version =
+            Version::try_from(row.version).map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
+        Ok(Popularity { product_id: row.product_id.into(), version, score: row.score })
+    });
+    written.collect()
+}

@@ -1,0 +1,202 @@
+//! What the recommender has to know of products, and what their SKUs have in stock.
+
+use std::sync::Arc;
+
+use contracts::catalog::ProductStatus;
+use sqlx::PgConnection;
+use uuid::Uuid;
+use vocabulary::{ProductId, Sku, Version};
+
+use super::turns;
+use crate::domain::model::ProductFacts;
+
+/// A product in a version.
+#[derive(Debug, Clone)]
+pub struct Product<'a> {
+    /// Which.
+    pub product_id: ProductId,
+    /// In which version.
+    pub version: Version,
+    /// The path of its category.
+    pub category: &'a str,
+    /// Whether it is for sale.
+    pub status: ProductStatus,
+    /// Its variants.
+    pub skus: Vec<&'a Sku>,
+}
+
+/// Takes products, each once; what is held in the same or a later version stays as it is. Answers how many were taken.
+pub async fn raise(
+    connection: &mut PgConnection,
+    products: &[Product<'_>],
+) -> Result<u64, sqlx::Error> {
+    turns::take_products(&mut *connection).await?;
+    let ids: Vec<Uuid> = products.iter().map(|product| product.product_id.as_uuid()).collect();
+    let versions: Vec<i64> = products.iter().map(|product| product.version.get()).collect();
+    let categories: Vec<&str> = products.iter().map(|product| product.category).collect();
+    let statuses: Vec<&str> = products.iter().map(|product| name_of(product.status)).collect();
+    let listed = || products.iter().flat_map(|one| one.skus.iter().map(move |sku| (one, sku)));
+    let sku_products: Vec<Uuid> = listed().map(|(one, _)| one.product_id.as_uuid()).collect();
+    let skus: Vec<&str> = listed().map(|(_, sku)| sku.as_str()).collect();
+    let done = sqlx::query!(
+        r#"
+        with listed as (
+            select l.product_id, array_agg(l.sku order by l.sku) as skus, coalesce(bool_or(s.available > 0), false) as in_stock
+            from unnest($5::uuid[], $6::text[]) as l (product_id, sku)
+            left join sku_stock s on s.sku = l.sku
+            group by l.product_id
+        )
+        insert into product as p (product_id, version, category, status, deleted, skus, in_stock)
+        select u.product_id, u.version, u.category, u.status, false, coalesce(l.skus, '{}'), coalesce(l.in_stock, false)
+        from unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[]) as u (product_id, version, category, status)
+        left join listed l on l.product_id = u.product_id
+        on conflict (product_id) do update set
+            version = excluded.version,
+            category = excluded.category,
+            status = excluded.status,
+            deleted = false,
+            skus = excluded.skus,
+            in_stock = excluded.in_stock,
+            change = nextval('product_change')
+        where p.version < excluded.version
+        "#,
+        &ids,
+        &versions,
+        &categories as &[&str],
+        &statuses as &[&str],
+        &sku_products,
+        &skus as &[&str],
+    )
+    .execute(connection)
+    .await?;
+    Ok(done.rows_affected())
+}
+
+const fn name_of(status: ProductStatus) -> &'static str {
+    match status {
+        ProductStatus::Draft => "draft",
+        ProductStatus::Active => "active",
+        ProductStatus::Archived => "archived",
+    }
+}
+
+/// Takes note that products, each once, were deleted in these versions.
+pub async fn delete(
+    connection: &mut PgConnection,
+    deleted: &[(ProductId, Version)],
+) -> Result<(), sqlx::Error> {
+    turns::take_products(&mut *connection).await?;
+    let ids: Vec<Uuid> = deleted.iter().map(|(product, _)| product.as_uuid()).collect();
+    let versions: Vec<i64> = deleted.iter().map(|(_, version)| version.get()).collect();
+    sqlx::query!(
+        r#"
+        insert into product as p (product_id, version, category, status, deleted, skus, in_stock)
+        select product_id, version, '', 'archived', true, '{}', false
+        from unnest($1::uuid[], $2::bigint[]) as u (product_id, version)
+        on conflict (product_id) do update set
+            version = excluded.version,
+            deleted = true,
+            skus = excluded.skus,
+            in_stock = false,
+            change = nextval('product_change')
+        where p.version < excluded.version
+        "#,
+        &ids,
+        &versions,
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// What of a SKU is free to be ordered.
+#[derive(Debug, Clone)]
+pub struct SkuStock<'a> {
+    /// Which.
+    pub sku: &'a Sku,
+    /// In which version of its level.
+    pub version: Version,
+    /// How many pieces.
+    pub available: i64,
+}
+
+/// Takes levels, each SKU once; what is held in the same or a later version stays as it is. A product gets a new number
+/// only if it is in stock now and was not before, or the other way round.
+pub async fn raise_stock(
+    connection: &mut PgConnection,
+    levels: &[SkuStock<'_>],
+) -> Result<(), sqlx::Error> {
+    turns::take_products(&mut *connection).await?;
+    let skus: Vec<&str> = levels.iter().map(|level| level.sku.as_str()).collect();
+    let versions: Vec<i64> = levels.iter().map(|level| level.version.get()).collect();
+    let available: Vec<i64> = levels.iter().map(|level| level.available).collect();
+    sqlx::query!(
+        r#"
+        insert into sku_stock as s (sku, version, available)
+        select sku, version, available from unnest($1::text[], $2::bigint[], $3::bigint[]) as u (sku, version, available)
+        on conflict (sku) do update set version = excluded.version, available = excluded.available
+        where s.version < excluded.version
+        "#,
+        &skus as &[&str],
+        &versions,
+        &available,
+    )
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query!(
+        r#"
+        update product p
+        set in_stock = not p.in_stock, change = nextval('product_change')
+        where p.skus && $1::text[]
+            and p.in_stock <> exists (select from sku_stock s where s.sku = any(p.skus) and s.available > 0)
+        "#,
+        &skus as &[&str],
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// What is now true of a product.
+#[derive(Debug, Clone)]
+pub enum Known {
+    /// It is in the catalogue.
+    Product(ProductFacts),
+    /// It is not any more.
+    Deleted(Uuid),
+}
+
+/// The next `limit` changes behind the number `after`, each with its number: of a product only the newest.
+pub async fn after(
+    connection: &mut PgConnection,
+    after: i64,
+    limit: i64,
+) -> Result<Vec<(i64, Known)>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"
+        select change, product_id, category, status = 'active' as "active!", deleted, in_stock
+        from product
+        where change > $1
+        order by change
+        limit $2
+        "#,
+        after,
+        limit,
+    )
+    .fetch_all(connection)
+    .await?;
+    let changes = rows.into_iter().map(|row| {
+        let known = if row.deleted {
+            Known::Deleted(row.product_id)
+        } else {
+            Known::Product(ProductFacts {
+                id: row.product_id,
+                category: Arc::from(row.category),
+                in_stock: row.in_stock,
+                active: row.active,
+            })
+        };
+        (row.change, known)
+    });
+    Ok(changes.collect())
+}

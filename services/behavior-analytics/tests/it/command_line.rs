@@ -1,0 +1,29 @@
+//! What the program is told.
+
+use behavior_analytics::{SERVICE, config::Config, http};
+
+#[test]
+fn the_command_line_is_sound() {
+    runtime::cli::command::<Config>(&SERVICE).debug_assert();
+}
+
+#[test]
+fn every_route_is_in_the_document() {
+    let document = runtime::http::document(&SERVICE, http::routes());
+    let paths: Vec<&str> = document.paths.paths.keys().map(String::as_str).collect();
+    for path in [
+        "/v1/events",
+        "/v1/visitors/{id}",
+        "/v1/recommendations/similar/{product_id}",
+        "/v1/recommendations/companions/{product_id}",
+        "/v1/recommendations/for/{visitor_id}",
+        "/v1/recommendations/session",
+        "/v1/trending",
+        "/v1/funnel",
+        "/v1/sessions",
+        "/v1/reports/{name}",
+        "/v1/dead-letters",
+    ] {
+        assert!(paths.contains(&path), "{path} is not in {paths:?}");
+    }
+}

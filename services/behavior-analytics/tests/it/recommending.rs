@@ -1,0 +1,188 @@
+//! What visitors do becomes lists, within a second.
+
+use std::time::{Duration, Instant};
+
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+use testkit::wait_for;
+use vocabulary::{CustomerId, ProductId};
+
+use crate::suite::{Suite, answer, confirmed, event, product, products_of, stock, view};
+
+/// A shop with these SKUs in stock, and five visitors who looked at the first two.
+async fn browsed_shop(skus: &[&str]) -> (Suite, Vec<ProductId>) {
+    let suite = Suite::start().await;
+    let mut products = Vec::new();
+    for sku in skus {
+        products.push(suite.stocked_product(sku, "数码/电脑外设").await);
+    }
+    let events: Vec<Value> = (0..5)
+        .flat_map(|n| products[..2].iter().map(move |seen| view(&format!("v{n}"), *seen)))
+        .collect();
+    suite.send(&events).await;
+    (suite, products)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_looked_at_together_is_similar_and_what_is_bought_together_are_companions() {
+    let (suite, ids) = browsed_shop(&["A", "B", "C"]).await;
+    suite.shows(&format!("/v1/recommendations/similar/{}", ids[0]), &[ids[1]]).await;
+    let (_, similar) =
+        answer(suite.request(Method::GET, &format!("/v1/recommendations/similar/{}", ids[0])))
+            .await;
+    let item = &similar["items"][0];
+    assert!(item["score"].is_number(), "{item}");
+    let reason = json!({"code": "viewed_together", "text": "看了又看", "because": [ids[0]]});
+    assert_eq!(item["reason"], reason);
+    let english = format!("/v1/recommendations/similar/{}?lang=en", ids[0]);
+    let (_, english) = answer(suite.request(Method::GET, &english)).await;
+    assert_eq!(english["items"][0]["reason"]["text"], "Viewed together");
+
+    // Nobody has looked at the third one: what is in demand in its category.
+    let cold = format!("/v1/recommendations/similar/{}", ids[2]);
+    let (_, cold) = answer(suite.request(Method::GET, &cold)).await;
+    assert_eq!(products_of(&cold).len(), 2, "{cold}");
+    assert_eq!(cold["items"][0]["reason"]["code"], "trending_in_category");
+
+    let companions = format!("/v1/recommendations/companions/{}", ids[0]);
+    assert_eq!(suite.products_at(&companions).await, []);
+    for _ in 0..2 {
+        suite.order.say(&confirmed(CustomerId::new(), &[ids[0], ids[2], ids[0]])).await;
+    }
+    suite.shows(&companions, &[ids[2]]).await;
+
+    // A visitor who knows all but one gets that one, and then what is in demand.
+    suite.send(&[view("v9", ids[0])]).await;
+    let limited = "/v1/recommendations/for/v9?limit=1";
+    suite.shows(limited, &[ids[1]]).await;
+    let listed = suite.products_at("/v1/recommendations/for/v1").await;
+    assert!(listed.contains(&ids[0]), "{listed:?}");
+
+    let session =
+        json!({"product_ids": [ids[0]], "session_id": "s", "visitor_id": "v1", "limit": 1});
+    let (status, list) =
+        answer(suite.request(Method::POST, "/v1/recommendations/session").json(&session)).await;
+    assert_eq!((status, products_of(&list)), (StatusCode::OK, vec![ids[1]]));
+    suite.finish(0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn trends_are_of_what_is_sold() {
+    let (suite, ids) = browsed_shop(&["A", "B"]).await;
+    let book = suite.stocked_product("C", "图书/小说").await;
+    let cart = event("cart_added", "v1", ids[1]);
+    suite.send(&[cart, view("v1", book), view("v1", ProductId::new())]).await;
+    suite.shows("/v1/trending", &[ids[1], ids[0], book]).await;
+    suite.shows("/v1/trending?category=图书&window=day", &[book]).await;
+    suite.shows("/v1/trending?limit=1", &[ids[1]]).await;
+    let (_, trends) = answer(suite.request(Method::GET, "/v1/trending?category=数码")).await;
+    assert_eq!(trends["items"][0]["reason"]["code"], "trending_in_category");
+
+    // Sold out; back in stock; an older level says nothing; archived; deleted.
+    suite.inventory.say(&stock("B", 2, 0)).await;
+    suite.shows("/v1/trending", &[ids[0], book]).await;
+    suite.inventory.say(&stock("B", 4, 1)).await;
+    suite.shows("/v1/trending", &[ids[1], ids[0], book]).await;
+    suite.inventory.say(&stock("B", 3, 0)).await;
+    let mut archived = product(ids[0], 2, &["A"]);
+    archived.status = contracts::catalog::ProductStatus::Archived;
+    suite.catalogue.say(&archived).await;
+    suite.shows("/v1/trending", &[ids[1], book]).await;
+    suite.catalogue.say(&crate::suite::deleted(book, 2)).await;
+    suite.shows("/v1/trending", &[ids[1]]).await;
+    suite.finish(0).await;
+}
+
+/// Everything that anybody can ask and that does not depend on the instant at which they do.
+async fn everything(suite: &Suite, products: &[ProductId]) -> Vec<Value> {
+    let mut paths = vec!["/v1/trending".to_owned(), "/v1/trending?window=day".to_owned()];
+    for product in products {
+        paths.push(format!("/v1/recommendations/similar/{product}"));
+        paths.push(format!("/v1/recommendations/companions/{product}"));
+    }
+    paths.extend((0..6).map(|n| format!("/v1/recommendations/for/v{n}")));
+    let span = "from=2026-01-01T00:00:00Z&to=2026-12-31T00:00:00Z";
+    paths.extend([format!("/v1/funnel?{span}"), format!("/v1/sessions?{span}")]);
+    let mut answers = Vec::new();
+    for path in paths {
+        let (status, mut answer) = suite.get(&path).await;
+        assert_eq!(status, StatusCode::OK, "{path}: {answer}");
+        // Counts and recency fade from one moment to the next.
+        for item in answer["items"].as_array_mut().into_iter().flatten() {
+            item["score"] = Value::Null;
+        }
+        answers.push(json!([path, answer]));
+    }
+    answers
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_that_starts_comes_to_the_same_answers() {
+    let (mut suite, ids) = browsed_shop(&["A", "B", "C", "D"]).await;
+    let mut events = vec![view("v1", ids[2]), event("cart_added", "v1", ids[2])];
+    events.push(event("checkout_started", "v1", ids[2]));
+    let mut ordered = event("order_completed", "v1", ids[2]);
+    ordered["properties"] = json!({"product_ids": [ids[2], ids[3]]});
+    events.push(ordered);
+    suite.send(&events).await;
+    suite.order.say(&confirmed(CustomerId::new(), &[ids[0], ids[2]])).await;
+    suite.shows(&format!("/v1/recommendations/companions/{}", ids[3]), &[ids[2]]).await;
+    suite.shows(&format!("/v1/recommendations/companions/{}", ids[0]), &[ids[2]]).await;
+    let before = everything(&suite, &ids).await;
+    let (_, funnel) = suite.get("/v1/funnel").await;
+    assert_eq!((&funnel["sessions"], &funnel["steps"][3]["sessions"]), (&json!(5), &json!(1)));
+    let (_, sessions) = suite.get("/v1/sessions").await;
+    assert_eq!((&sessions["events"], &sessions["visitors"]), (&json!(14), &json!(5)));
+    let (_, top) = suite.get("/v1/reports/top-products").await;
+    let row = json!({"product_id": ids[2], "views": 1, "clicks": 0, "carts": 1, "orders": 1});
+    assert_eq!(top["items"][0], row, "{top}");
+    suite.restart().await;
+    assert_eq!(everything(&suite, &ids).await, before);
+
+    // And learns on, where it left off.
+    suite.send(&[view("v7", ids[3]), view("v7", ids[1])]).await;
+    suite.shows(&format!("/v1/recommendations/similar/{}?limit=1", ids[3]), &[ids[1]]).await;
+    suite.finish(0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_one_process_took_in_another_knows_too() {
+    let (suite, ids) = browsed_shop(&["A", "B"]).await;
+    let other = suite.replica().await;
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let get = |path: &str| answer(client.get(format!("{}{path}", other.base)));
+    let wanted = format!("/v1/recommendations/similar/{}", ids[0]);
+    suite.send(&[view("w", ids[1])]).await;
+    wait_for("the other process knows", Duration::from_secs(30), async || {
+        let (_, list) = get(&wanted).await;
+        if products_of(&list) == [ids[1]] { Ok(()) } else { Err(list) }
+    })
+    .await
+    .unwrap();
+    other.stop().await;
+    suite.finish(0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_is_part_of_the_answers_within_a_second() {
+    let (suite, ids) = browsed_shop(&["A", "B", "C"]).await;
+    suite.shows(&format!("/v1/recommendations/similar/{}", ids[0]), &[ids[1]]).await;
+    let mut slowest = Duration::ZERO;
+    for round in 0..10 {
+        let visitor = format!("w{round}");
+        suite.send(&[view(&visitor, ids[2])]).await;
+        let taken = Instant::now();
+        let session = json!({"session_id": "s", "visitor_id": visitor, "limit": 3});
+        wait_for("the event is known", Duration::from_secs(10), async || {
+            let asked = suite.request(Method::POST, "/v1/recommendations/session").json(&session);
+            // What the visit has seen is not shown to it.
+            let (_, list) = answer(asked).await;
+            if products_of(&list).contains(&ids[2]) { Err(list) } else { Ok(()) }
+        })
+        .await
+        .unwrap();
+        slowest = slowest.max(taken.elapsed());
+    }
+    assert!(slowest < Duration::from_secs(1), "{slowest:?}");
+    suite.finish(0).await;
+}

@@ -1,0 +1,31 @@
+//! The face of the suite: a storefront, a live operations page, and one origin for the routes of all services.
+//!
+//! It owns no data. What a browser needs to be told, the services say, through the proxy.
+
+pub mod config;
+
+pub mod pages;
+pub mod proxy;
+pub mod session;
+
+pub mod ops;
+pub mod queues;
+pub mod service_health;
+pub mod tap;
+
+pub mod app;
+
+pub mod cli;
+pub mod keygen;
+pub mod seed;
+pub mod token;
+
+use runtime::Service;
+
+/// What this program is.
+pub const SERVICE: Service = Service {
+    name: "console",
+    about: "The face of the suite: the shop, the live operations page, and the proxy to every service.",
+    version: env!("CARGO_PKG_VERSION"),
+    http_addr: "0.0.0.0:8080",
+};

@@ -1,0 +1,16 @@
+//! `console serve | healthcheck | token | keygen | seed`
+
+use std::process::ExitCode;
+
+use console::cli::CommandLine;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match CommandLine::read().run().await {
+        Ok(code) => code,
+        Err(error) => {
+            tracing::error!(error = problem::chain(&*error), "failed");
+            ExitCode::FAILURE
+        }
+    }
+}

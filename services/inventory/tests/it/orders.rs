@@ -1,0 +1,266 @@
+//! Orders are served, released and deducted.
+
+use std::collections::BTreeSet;
+
+use contracts::inventory::{Shortage, StockRejection};
+use contracts::order::OrderPlacedV1;
+use reqwest::StatusCode;
+use serde_json::json;
+use testkit::wait_for;
+use vocabulary::{OrderId, ProductId};
+
+use crate::suite::{
+    PATIENCE, Suite, cancelled, expired, payment_failed, placed, product, rejected, shipped,
+};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_hundred_orders_for_twenty_pieces_give_twenty_reservations() {
+    let suite = Suite::stocked(&[("HOT", 20)]).await;
+    let orders: Vec<OrderPlacedV1> = (0..200).map(|_| placed(&[("HOT", 1)])).collect();
+    let speaking = orders.chunks(10).map(|orders| suite.order.say_all(orders));
+    futures_join(speaking).await;
+
+    let rejected = suite.rejected.wait(180, |_| true).await;
+    let reserved = suite.reserved.wait(20, |_| true).await;
+    assert!(rejected.iter().all(|one| one.reason == StockRejection::InsufficientStock));
+    assert_eq!((reserved.len(), rejected.len()), (20, 180));
+    let reserved = reserved.iter().map(|one| one.order_id);
+    let answered: BTreeSet<OrderId> =
+        reserved.chain(rejected.iter().map(|one| one.order_id)).collect();
+    assert_eq!(answered, orders.iter().map(|order| order.order_id).collect());
+    assert_eq!(suite.levels("HOT").await, (20, 20, 0));
+    suite.finish(0).await;
+}
+
+/// Waits for all of `futures`, which run side by side.
+async fn futures_join<F: Future<Output = ()>>(futures: impl Iterator<Item = F>) {
+    let mut all: Vec<_> = futures.map(Box::pin).collect();
+    std::future::poll_fn(|context| {
+        all.retain_mut(|future| future.as_mut().poll(context).is_pending());
+        if all.is_empty() { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn orders_shipments_cancellations_and_counts_at_once_never_wait_in_a_circle() {
+    let names: Vec<String> = (0..20).map(|number| format!("S{number}")).collect();
+    let levels: Vec<(&str, i64)> = names.iter().map(|name| (name.as_str(), 100)).collect();
+    let suite = Suite::stocked(&levels).await;
+    let order = |number: usize| {
+        let (first, second) = (levels[number * 7 % 20].0, levels[(number * 13 + 1) % 20].0);
+        placed(&[(first, 1), (second, 2)])
+    };
+    let orders: Vec<OrderPlacedV1> = (0..1000).map(order).collect();
+    let buying = async {
+        for tens in orders.chunks(10) {
+            suite.order.say_all(tens).await;
+            // The outcome is not awaited: some were rejected, and then there is nothing to release.
+            let ended: Vec<_> = tens.iter().map(|order| cancelled(order.order_id)).collect();
+            suite.order.say_all(&ended).await;
+        }
+    };
+    let counting = async {
+        for round in 0..50 {
+            let lines: Vec<_> = levels
+                .iter()
+                .rev()
+                .map(|(sku, _)| json!({"sku": sku, "on_hand": 80 + round}))
+                .collect();
+            assert_eq!(suite.post("/v1/stock", json!(lines)).await.0, StatusCode::OK);
+        }
+    };
+    tokio::join!(buying, counting);
+    suite.order.has_said_everything().await;
+    suite.at_rest().await;
+    let shipping: Vec<OrderPlacedV1> = (0..20).map(order).collect();
+    let ids: BTreeSet<OrderId> = shipping.iter().map(|order| order.order_id).collect();
+    suite.order.say_all(&shipping).await;
+    suite.reserved.wait(20, |one| ids.contains(&one.order_id)).await;
+    let ships: Vec<_> = ids.iter().map(|order| shipped(*order)).collect();
+    suite.order.say_all(&ships).await;
+    suite.deducted.wait(20, |_| true).await;
+    assert_eq!(suite.reserved.all().len() + suite.rejected.all().len(), 1020);
+    assert_eq!(suite.released.all().len() + 20, suite.reserved.all().len());
+    let deadlocks = "select deadlocks from pg_stat_database where datname = current_database()";
+    assert_eq!(suite.count(deadlocks).await, 0);
+    assert_eq!(suite.count("select sum(reserved)::bigint from stock").await, 0);
+    suite.finish(0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_is_reserved_whole_and_deducted_when_it_is_shipped() {
+    let suite = Suite::stocked(&[("A", 5), ("B", 3)]).await;
+    let order = placed(&[("A", 2), ("B", 3)]);
+    suite.order.say(&order).await;
+    suite.reserved.wait(1, |one| one.order_id == order.order_id).await;
+    assert_eq!((suite.levels("A").await, suite.levels("B").await), ((5, 2, 3), (3, 3, 0)));
+    let (status, reservation) = suite.get(&format!("/v1/reservations/{}", order.order_id)).await;
+    assert_eq!((status, &reservation["status"]), (StatusCode::OK, &json!("reserved")));
+    assert_eq!(reservation["lines"][0]["quantity"], 2);
+
+    let short = placed(&[("A", 1), ("B", 1)]);
+    suite.order.say(&short).await;
+    let rejections = suite.rejected.wait(1, |one| one.order_id == short.order_id).await;
+    let shortage = Shortage { sku: "B".parse().unwrap(), requested: 1, available: 0 };
+    assert_eq!(rejections[0].shortages, [shortage]);
+    assert_eq!(suite.levels("A").await, (5, 2, 3));
+
+    suite.order.say(&shipped(order.order_id)).await;
+    suite.deducted.wait(1, |one| one.order_id == order.order_id).await;
+    assert_eq!((suite.levels("A").await, suite.levels("B").await), ((3, 0, 3), (0, 0, 0)));
+    let (_, reservation) = suite.get(&format!("/v1/reservations/{}", order.order_id)).await;
+    assert_eq!(reservation["status"], "deducted");
+    assert!(reservation["closed_at"].is_string());
+    suite.finish(0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_way_out_releases_once() {
+    let suite = Suite::stocked(&[("A", 10)]).await;
+    let orders: Vec<OrderPlacedV1> = (0..4).map(|_| placed(&[("A", 2)])).collect();
+    suite.order.say_all(&orders).await;
+    suite.reserved.wait(4, |_| true).await;
+    assert_eq!(suite.levels("A").await, (10, 8, 2));
+
+    let ids: Vec<OrderId> = orders.iter().map(|order| order.order_id).collect();
+    suite.order.say(&cancelled(ids[0])).await;
+    suite.order.say(&expired(ids[1])).await;
+    suite.order.say(&payment_failed(ids[2])).await;
+    suite.order.say(&rejected(ids[3])).await;
+    suite.released.wait(4, |_| true).await;
+    assert_eq!(suite.levels("A").await, (10, 0, 10));
+
+    // Twice is once, and an order for which nothing was reserved is nothing to do.
+    suite.order.say_all(&[cancelled(ids[0]), cancelled(ids[1]), cancelled(OrderId::new())]).await;
+    let last = placed(&[("A", 1)]);
+    suite.order.say(&last).await;
+    suite.reserved.wait(1, |one| one.order_id == last.order_id).await;
+    let pool = suite.pool.clone();
+    let reasons: Vec<String> =
+        sqlx::query_scalar("select reason from ledger where kind = 'released' order by reason")
+            .fetch_all(&pool)
+            .await
+            .unwrap();
+    assert_eq!(reasons, ["cancelled", "expired", "payment_failed", "rejected"]);
+    assert_eq!(suite.released.all().len(), 4);
+    suite.finish(0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_that_comes_twice_takes_effect_once() {
+    let suite = Suite::stocked(&[("A", 10)]).await;
+    let order = placed(&[("A", 2)]);
+    suite.order.say(&order).await;
+    suite.reserved.wait(1, |_| true).await;
+    let shipment = shipped(order.order_id);
+    suite.order.say(&shipment).await;
+    suite.deducted.wait(1, |_| true).await;
+    for _ in 0..3 {
+        suite.order.repeat(&order, 1).await;
+        suite.order.repeat(&shipment, 2).await;
+    }
+    let other = placed(&[("A", 1)]);
+    suite.order.say(&other).await;
+    suite.reserved.wait(1, |one| one.order_id == other.order_id).await;
+    suite.order.has_said_everything().await;
+    suite.at_rest().await;
+    assert_eq!((suite.reserved.all().len(), suite.deducted.all().len()), (2, 1));
+    assert_eq!(suite.levels("A").await, (8, 1, 7));
+    suite.finish(0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sku_that_is_heard_of_late_is_waited_for() {
+    let suite = Suite::stocked(&[("A", 10)]).await;
+    let order = placed(&[("A", 1), ("LATE", 1)]);
+    suite.order.say(&order).await;
+    let parked = "select count(*) from messaging.parked where why = 'retry'";
+    wait_for("the order is parked", PATIENCE, async || match suite.count(parked).await {
+        0 => Err("not yet"),
+        _ => Ok(()),
+    })
+    .await
+    .unwrap();
+    assert_eq!(suite.levels("A").await, (10, 0, 10));
+    suite.catalogue.say(&product(ProductId::new(), 1, &["LATE"])).await;
+    let rejections = suite.rejected.wait(1, |one| one.order_id == order.order_id).await;
+    assert_eq!(rejections[0].reason, StockRejection::InsufficientStock);
+    suite.finish(0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sku_that_is_never_heard_of_is_a_rejection_in_the_end() {
+    let suite = Suite::stocked(&[("A", 10)]).await;
+    let order = placed(&[("A", 1), ("GHOST", 1)]);
+    suite.order.say(&order).await;
+    suite.order.say(&rejected(order.order_id)).await;
+    // Others do not wait for it.
+    let other = placed(&[("A", 1)]);
+    suite.order.say(&other).await;
+    suite.reserved.wait(1, |one| one.order_id == other.order_id).await;
+    assert!(suite.rejected.all().is_empty());
+
+    let rejections = suite.rejected.wait(1, |one| one.order_id == order.order_id).await;
+    assert_eq!(rejections[0].reason, StockRejection::UnknownSku);
+    assert_eq!(rejections[0].shortages.len(), 1);
+    let (status, _) = suite.get(&format!("/v1/reservations/{}", order.order_id)).await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+    suite.finish(0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_shipped_without_a_reservation_is_a_dead_letter() {
+    let suite = Suite::stocked(&[("A", 10)]).await;
+    let order = placed(&[("A", 1)]);
+    suite.order.say(&order).await;
+    suite.order.say(&cancelled(order.order_id)).await;
+    suite.order.say(&shipped(order.order_id)).await;
+    let never_placed = OrderId::new();
+    suite.order.say(&shipped(never_placed)).await;
+    let pending =
+        "select count(*) from messaging.dead_letter where reason = 'nothing_reserved' and blocks";
+    wait_for("two dead letters are written", PATIENCE, async || match suite.count(pending).await {
+        2 => Ok(()),
+        count => Err(format!("{count} are")),
+    })
+    .await
+    .unwrap();
+    assert_eq!(suite.levels("A").await, (10, 0, 10));
+    suite.finish(2).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn orders_come_from_one_warehouse_if_one_has_everything() {
+    let suite = Suite::stocked(&[("A", 1), ("B", 5)]).await;
+    let (status, far) = suite.post("/v1/warehouses", json!({"name": "Far"})).await;
+    assert_eq!(status, StatusCode::CREATED);
+    let far = far["id"].as_str().unwrap();
+    for sku in ["A", "B"] {
+        let body = json!({"on_hand": 3, "warehouse_id": far});
+        assert_eq!(suite.put(&format!("/v1/stock/{sku}"), body).await.0, StatusCode::OK);
+    }
+    let whole = placed(&[("A", 2), ("B", 2)]);
+    suite.order.say(&whole).await;
+    suite.reserved.wait(1, |one| one.order_id == whole.order_id).await;
+    let (_, reservation) = suite.get(&format!("/v1/reservations/{}", whole.order_id)).await;
+    let places: Vec<&str> = reservation["lines"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|line| line["warehouse_id"].as_str().unwrap())
+        .collect();
+    assert_eq!(places, [far, far]);
+
+    let split = placed(&[("A", 2)]);
+    suite.order.say(&split).await;
+    suite.reserved.wait(1, |one| one.order_id == split.order_id).await;
+    let (_, reservation) = suite.get(&format!("/v1/reservations/{}", split.order_id)).await;
+    assert_eq!(reservation["lines"].as_array().unwrap().len(), 2);
+    suite.order.say(&shipped(split.order_id)).await;
+    suite.order.say(&cancelled(whole.order_id)).await;
+    suite.deducted.wait(1, |_| true).await;
+    suite.released.wait(1, |_| true).await;
+    assert_eq!((suite.levels("A").await, suite.levels("B").await), ((2, 0, 2), (8, 0, 8)));
+    suite.finish(0).await;
+}

@@ -1,0 +1,112 @@
+//! What the catalogue says is known here, and answered with receipts.
+
+use contracts::{
+    Event as _,
+    catalog::{PRODUCT, ProductChangedV1},
+    receipts::ProductVersion,
+};
+use reqwest::StatusCode;
+use serde_json::json;
+use vocabulary::{ProductId, Version};
+
+use crate::suite::{Suite, deleted, product};
+
+fn version(number: i64) -> Version {
+    Version::try_from(number).unwrap()
+}
+
+fn is_receipt_for(
+    product_id: ProductId,
+    number: i64,
+) -> impl Fn(&contracts::receipts::ProductAppliedV1) -> bool {
+    move |receipt| {
+        receipt.applied.contains(&ProductVersion { product_id, version: version(number) })
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn new_skus_are_empty_and_withdrawn_ones_keep_their_stock() {
+    let suite = Suite::start().await;
+    let id = ProductId::new();
+    suite.catalogue.say(&product(id, 1, &["A", "B/1#x"])).await;
+    let receipts = suite.applied.wait(1, is_receipt_for(id, 1)).await;
+    assert_eq!(receipts[0].service, "inventory");
+    assert_eq!((suite.levels("A").await, suite.levels("B%2F1%23x").await), ((0, 0, 0), (0, 0, 0)));
+    assert_eq!(suite.put("/v1/stock/A", json!({"on_hand": 4})).await.0, StatusCode::OK);
+
+    suite.catalogue.say(&product(id, 2, &["B/1#x", "C"])).await;
+    suite.applied.wait(1, is_receipt_for(id, 2)).await;
+    let (_, stock) = suite.get("/v1/stock/A").await;
+    assert_eq!((&stock["withdrawn"], &stock["on_hand"]), (&json!(true), &json!(4)));
+    assert_eq!(suite.get("/v1/stock/C").await.1["withdrawn"], false);
+
+    suite.catalogue.say(&product(id, 3, &["A"])).await;
+    suite.applied.wait(1, is_receipt_for(id, 3)).await;
+    assert_eq!(suite.get("/v1/stock/A").await.1["withdrawn"], false);
+
+    suite.catalogue.say(&deleted(id, 4)).await;
+    suite.applied.wait(1, is_receipt_for(id, 4)).await;
+    let (_, stock) = suite.get("/v1/stock/A").await;
+    assert_eq!((&stock["withdrawn"], &stock["on_hand"]), (&json!(true), &json!(4)));
+    let held = "select version from product where deleted";
+    assert_eq!(suite.count(held).await, 4);
+    suite.finish(0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sku_may_move_from_one_product_to_another() {
+    let suite = Suite::start().await;
+    let (old, new) = (ProductId::new(), ProductId::new());
+    suite.catalogue.say(&product(old, 1, &["A"])).await;
+    suite.catalogue.say(&product(new, 1, &["A"])).await;
+    suite.catalogue.say(&product(old, 2, &[])).await;
+    suite.applied.wait(1, is_receipt_for(old, 2)).await;
+    suite.applied.wait(1, is_receipt_for(new, 1)).await;
+    assert_eq!(suite.get("/v1/stock/A").await.1["withdrawn"], false);
+    suite.finish(0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_older_version_changes_nothing_and_is_answered_too() {
+    let suite = Suite::start().await;
+    let id = ProductId::new();
+    suite.catalogue.say(&product(id, 5, &["A"])).await;
+    suite.catalogue.say(&product(id, 4, &["OLD"])).await;
+    suite.applied.wait(1, is_receipt_for(id, 4)).await;
+    assert_eq!(suite.get("/v1/stock/OLD").await.0, StatusCode::NOT_FOUND);
+    assert_eq!(suite.count("select version from product").await, 5);
+    suite.finish(0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_products_in_one_transaction_are_each_answered() {
+    let suite = Suite::start().await;
+    let names: Vec<String> = (0..300).map(|number| format!("MANY-{number}")).collect();
+    let products: Vec<ProductChangedV1> =
+        names.iter().map(|name| product(ProductId::new(), 1, &[name.as_str()])).collect();
+    suite.catalogue.say_all(&products).await;
+    for one in &products {
+        suite.applied.wait(1, is_receipt_for(one.product_id, 1)).await;
+    }
+    assert_eq!(suite.count("select count(*) from stock where on_hand = 0").await, 300);
+    suite.finish(0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_read_is_a_dead_letter_and_a_failed_receipt() {
+    let suite = Suite::start().await;
+    let id = ProductId::new();
+    assert_eq!(ProductChangedV1::AGGREGATE, PRODUCT);
+    let data = json!({"product_id": id, "version": 1, "variants": "all of them"}).to_string();
+    suite.catalogue.say_raw::<ProductChangedV1>(&id.to_string(), 1, &data).await;
+    let failures = suite.failed.wait(1, |_| true).await;
+    assert_eq!(failures[0].failed, ProductVersion { product_id: id, version: version(1) });
+    assert!(failures[0].reason.contains("undecodable"), "{}", failures[0].reason);
+
+    // The next version puts it right.
+    let mended = serde_json::to_string(&product(id, 2, &["A"])).unwrap();
+    suite.catalogue.say_raw::<ProductChangedV1>(&id.to_string(), 2, &mended).await;
+    suite.applied.wait(1, is_receipt_for(id, 2)).await;
+    assert_eq!(suite.levels("A").await, (0, 0, 0));
+    suite.finish(1).await;
+}

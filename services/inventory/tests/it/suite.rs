@@ -1,0 +1,449 @@
+//! An inventory with everything around it: the servers, the order service and the catalogue as far as it needs them.
+
+use std::{
+    convert::Infallible,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use contracts::{
+    Event,
+    catalog::{ProductChangedV1, ProductDeletedV1, ProductStatus, Variant},
+    inventory::{
+        RESERVATION, STOCK, StockChangedV1, StockDeductedV1, StockRejectedV1, StockReleasedV1,
+        StockReservedV1,
+    },
+    order::{
+        OrderCancelledV1, OrderExpiredV1, OrderLine, OrderPaymentFailedV1, OrderPlacedV1,
+        OrderReason, OrderRejectedV1, OrderShippedV1,
+    },
+    receipts::{ProductAppliedV1, ProductFailedV1, RECEIPT},
+};
+use inventory::{app, config::Config};
+use messaging::{
+    Batch, Failure, Handler, Kit, Messaging, OnReject, Subscription, Topology, Transaction,
+};
+use reqwest::{Client, Method, RequestBuilder, StatusCode};
+use runtime::{
+    Lifecycle,
+    auth::{self, Scope, SigningKey},
+    clock, config,
+};
+use serde_json::{Value, json};
+use sqlx::PgPool;
+use testkit::{Database, Vhost, wait_for};
+use tokio_util::sync::DropGuard;
+use vocabulary::{
+    ChangeId, Currency, CustomerId, Money, OrderId, ProductId, Quantity, ShipmentId, Sku, Version,
+};
+
+/// How long anything may take. It is long because tests run side by side on few processors.
+pub const PATIENCE: Duration = Duration::from_mins(1);
+
+/// What was heard of one type, in the order in which it was heard.
+#[derive(Debug)]
+pub struct Heard<E>(Arc<Mutex<Vec<E>>>);
+
+impl<E> Clone for Heard<E> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<E: Clone> Heard<E> {
+    fn new() -> Self {
+        Self(Arc::default())
+    }
+
+    /// All of it, so far.
+    pub fn all(&self) -> Vec<E> {
+        self.0.lock().unwrap().clone()
+    }
+
+    /// Waits until `count` have been heard that `fits`, and gives them.
+    pub async fn wait(&self, count: usize, fits: impl Fn(&E) -> bool) -> Vec<E> {
+        wait_for(&format!("{count} events have been heard"), PATIENCE, async || {
+            let heard: Vec<E> = self.all().into_iter().filter(&fits).collect();
+            if heard.len() >= count { Ok(heard) } else { Err(format!("{} have", heard.len())) }
+        })
+        .await
+        .unwrap()
+    }
+}
+
+impl<E: Event + Clone> Handler for Heard<E> {
+    type Event = E;
+
+    async fn handle(&self, _: &mut Transaction, batch: &mut Batch<E>) -> Result<(), Failure> {
+        let events = batch.delivered().iter().map(|one| one.event.clone());
+        self.0.lock().unwrap().extend(events);
+        Ok(())
+    }
+}
+
+/// A service that is played by the test.
+#[derive(Debug)]
+pub struct Actor {
+    kit: Kit,
+    database: Database,
+}
+
+impl Actor {
+    async fn enter(lifecycle: &Lifecycle, vhost: &Vhost, topology: Topology) -> Self {
+        let database = Database::migrated(&[&messaging::MIGRATOR]).await.unwrap();
+        let kit = Kit::new(database.connect().await.unwrap());
+        messaging::declare(vhost.url(), &topology).await.unwrap();
+        let messaging = Messaging::new(kit.clone(), vhost.url(), topology);
+        let (relay, consumers, soft) = (messaging.clone(), messaging, lifecycle.soft());
+        let stop = soft.clone();
+        lifecycle.spawn("relay", async move {
+            relay.relay(stop).await;
+            Ok::<_, Infallible>(())
+        });
+        lifecycle.spawn("consumers", async move {
+            consumers.consume(soft).await;
+            Ok::<_, Infallible>(())
+        });
+        Self { kit, database }
+    }
+
+    /// Says one event.
+    pub async fn say(&self, event: &impl Event) {
+        self.say_all(std::slice::from_ref(event)).await;
+    }
+
+    /// Says events in one transaction.
+    pub async fn say_all<E: Event>(&self, events: &[E]) {
+        let mut tx = self.kit.begin().await.unwrap();
+        for event in events {
+            tx.emit(event).unwrap();
+        }
+        tx.commit().await.unwrap();
+    }
+
+    /// Sends `event` once more, as number `sequence` of its key: what a broker does after a lost acknowledgement.
+    pub async fn repeat<E: Event>(&self, event: &E, sequence: i64) {
+        let data = serde_json::to_string(event).unwrap();
+        self.say_raw::<E>(&event.key(), sequence, &data).await;
+    }
+
+    /// Sends `data` as if it were an event of type `E`.
+    pub async fn say_raw<E: Event>(&self, key: &str, sequence: i64, data: &str) {
+        sqlx::query_scalar::<_, i64>(
+            "insert into messaging.outbox (event_id, kind, aggregate, key, slot, seq, time, data)
+             values ($1, $2, $3, $4, $5, $6, now(), $7) returning id",
+        )
+        .bind(uuid::Uuid::now_v7())
+        .bind(E::TYPE)
+        .bind(E::AGGREGATE)
+        .bind(key)
+        .bind(i16::from(contracts::Slot::of(key).number()))
+        .bind(sequence)
+        .bind(data)
+        .fetch_one(self.kit.pool())
+        .await
+        .unwrap();
+    }
+}
+
+impl Actor {
+    /// Waits until everything that was said is with the broker.
+    pub async fn has_said_everything(&self) {
+        outbox_is_empty(self.kit.pool()).await;
+    }
+}
+
+async fn outbox_is_empty(pool: &PgPool) {
+    wait_for("the outbox is empty", PATIENCE, async || {
+        let waiting =
+            sqlx::query_scalar("select count(*) from messaging.outbox").fetch_one(pool).await;
+        match waiting.map_err(|error| error.to_string())? {
+            0_i64 => Ok(()),
+            waiting => Err(format!("{waiting} wait")),
+        }
+    })
+    .await
+    .unwrap();
+}
+
+/// An inventory with everything around it.
+#[derive(Debug)]
+pub struct Suite {
+    pub order: Actor,
+    pub catalogue: Actor,
+    pub reserved: Heard<StockReservedV1>,
+    pub rejected: Heard<StockRejectedV1>,
+    pub released: Heard<StockReleasedV1>,
+    pub deducted: Heard<StockDeductedV1>,
+    pub changed: Heard<StockChangedV1>,
+    pub applied: Heard<ProductAppliedV1>,
+    pub failed: Heard<ProductFailedV1>,
+    pub pool: PgPool,
+    base: String,
+    client: Client,
+    clerk: String,
+    stranger: String,
+    operator: String,
+    actors: Lifecycle,
+    service: Lifecycle,
+    database: Database,
+    vhost: Vhost,
+    _guards: (DropGuard, DropGuard),
+}
+
+impl Suite {
+    /// Starts it all.
+    pub async fn start() -> Self {
+        let keys = tempfile::tempdir().unwrap();
+        let key = SigningKey::generate().unwrap();
+        let public_key_file = keys.path().join("public.der");
+        key.write_pair(keys.path().join("private.der"), &public_key_file).unwrap();
+        let token = |subject, scopes: &[Scope]| {
+            auth::mint(&key, subject, scopes, Duration::from_mins(10)).unwrap()
+        };
+
+        let vhost = Vhost::create().await.unwrap();
+        let database = Database::migrated(&inventory::migrators()).await.unwrap();
+        messaging::declare(vhost.url(), &inventory::topology()).await.unwrap();
+        let config = Config {
+            common: config::Common {
+                database: config::Database::at(database.url()),
+                broker: config::Broker::at(vhost.url()),
+                http: config::Http::at("127.0.0.1:0".parse().unwrap()),
+                tokens: config::Tokens { public_key_file },
+                shutdown: config::Shutdown::default(),
+            },
+        };
+        let actors = Lifecycle::new(Duration::from_secs(20));
+        let guard = actors.hard().drop_guard();
+        let (reserved, rejected, released, deducted, changed) =
+            (Heard::new(), Heard::new(), Heard::new(), Heard::new(), Heard::new());
+        let reservation = Subscription::to(RESERVATION, ["inventory"], OnReject::GoOn)
+            .on(reserved.clone())
+            .on(rejected.clone())
+            .on(released.clone())
+            .on(deducted.clone());
+        let stock = Subscription::to(STOCK, ["inventory"], OnReject::GoOn).on(changed.clone());
+        let order = Topology::of("order").hears(reservation).hears(stock);
+        let order = Actor::enter(&actors, &vhost, order).await;
+        let (applied, failed) = (Heard::new(), Heard::new());
+        let receipts = Subscription::to(RECEIPT, ["inventory"], OnReject::GoOn)
+            .on(applied.clone())
+            .on(failed.clone());
+        let catalogue = Topology::of("product-catalog").hears(receipts);
+        let catalogue = Actor::enter(&actors, &vhost, catalogue).await;
+
+        let running = app::start(config).await.unwrap();
+        Self {
+            order,
+            catalogue,
+            reserved,
+            rejected,
+            released,
+            deducted,
+            changed,
+            applied,
+            failed,
+            pool: database.connect().await.unwrap(),
+            base: format!("http://{}", running.address),
+            client: Client::new(),
+            clerk: token("clerk", &[Scope::StockWrite]),
+            stranger: token("stranger", &[Scope::CatalogWrite, Scope::OrdersAdmin]),
+            operator: token("operator", &[Scope::Ops]),
+            actors,
+            _guards: (guard, running.lifecycle.hard().drop_guard()),
+            service: running.lifecycle,
+            database,
+            vhost,
+        }
+    }
+
+    /// Starts it all, with these SKUs in the catalogue and so many pieces of each in the main warehouse.
+    pub async fn stocked(levels: &[(&str, i64)]) -> Self {
+        let suite = Self::start().await;
+        let skus: Vec<&str> = levels.iter().map(|(sku, _)| *sku).collect();
+        suite.catalogue.say(&product(ProductId::new(), 1, &skus)).await;
+        suite.applied.wait(1, |_| true).await;
+        for (sku, on_hand) in levels {
+            let (status, _) =
+                suite.put(&format!("/v1/stock/{sku}"), json!({"on_hand": on_hand})).await;
+            assert_eq!(status, StatusCode::OK);
+        }
+        suite
+    }
+
+    /// A request that nobody has signed.
+    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.client.request(method, format!("{}{path}", self.base)).timeout(PATIENCE)
+    }
+
+    /// A request of one who may change stock.
+    pub fn as_clerk(&self, method: Method, path: &str) -> RequestBuilder {
+        self.request(method, path).bearer_auth(&self.clerk)
+    }
+
+    /// A request of one who may do other things.
+    pub fn as_stranger(&self, method: Method, path: &str) -> RequestBuilder {
+        self.request(method, path).bearer_auth(&self.stranger)
+    }
+
+    /// A request of one who operates the service.
+    pub fn as_operator(&self, method: Method, path: &str) -> RequestBuilder {
+        self.request(method, path).bearer_auth(&self.operator)
+    }
+
+    pub async fn get(&self, path: &str) -> (StatusCode, Value) {
+        answer(self.as_clerk(Method::GET, path)).await
+    }
+
+    pub async fn put(&self, path: &str, body: Value) -> (StatusCode, Value) {
+        answer(self.as_clerk(Method::PUT, path).json(&body)).await
+    }
+
+    pub async fn post(&self, path: &str, body: Value) -> (StatusCode, Value) {
+        answer(self.as_clerk(Method::POST, path).json(&body)).await
+    }
+
+    /// (on hand, reserved, available) of a SKU, as everybody sees it.
+    pub async fn levels(&self, sku: &str) -> (i64, i64, i64) {
+        let (status, stock) = answer(self.request(Method::GET, &format!("/v1/stock/{sku}"))).await;
+        assert_eq!(status, StatusCode::OK, "{stock}");
+        let number = |name: &str| stock[name].as_i64().unwrap();
+        (number("on_hand"), number("reserved"), number("available"))
+    }
+
+    /// A number from the inventory's database.
+    pub async fn count(&self, query: &'static str) -> i64 {
+        sqlx::query_scalar(query).fetch_one(&self.pool).await.unwrap()
+    }
+
+    /// Waits until nothing is in any queue.
+    pub async fn at_rest(&self) {
+        self.vhost.at_rest(PATIENCE).await.unwrap();
+    }
+
+    /// Waits for rest, and looks whether everything is in order: queues and outboxes empty, `dead_letters` pending, the
+    /// books balanced, every answer said once. Then everything ends.
+    pub async fn finish(self, dead_letters: i64) {
+        self.order.has_said_everything().await;
+        self.catalogue.has_said_everything().await;
+        outbox_is_empty(&self.pool).await;
+        self.at_rest().await;
+        let pending = "select count(*) from messaging.dead_letter where state = 'pending'";
+        assert_eq!(self.count(pending).await, dead_letters, "dead letters");
+        assert_eq!(self.count("select count(*) from ledger_discrepancy").await, 0);
+        assert_eq!(self.count("select count(*) from reservation_discrepancy").await, 0);
+        let oversold = "select count(*) from stock where reserved > on_hand or reserved < 0";
+        assert_eq!(self.count(oversold).await, 0);
+        self.last_heard_is_the_level().await;
+
+        self.pool.close().await;
+        for lifecycle in [&self.service, &self.actors] {
+            lifecycle.shutdown();
+            lifecycle.run_until_shutdown().await;
+        }
+        drop((self.order.database, self.catalogue.database, self.database));
+    }
+
+    /// What was said of each SKU last is its level, and versions came in order.
+    async fn last_heard_is_the_level(&self) {
+        let mut last: std::collections::BTreeMap<Sku, StockChangedV1> =
+            std::collections::BTreeMap::new();
+        for changed in self.changed.all() {
+            if let Some(before) = last.insert(changed.sku.clone(), changed.clone()) {
+                assert_eq!(before.version.next(), changed.version, "{changed:?}");
+            }
+        }
+        for (sku, changed) in last {
+            assert_eq!(changed.available, changed.on_hand - changed.reserved);
+            let levels = (changed.on_hand, changed.reserved, changed.available);
+            let path = sku.as_str().replace('/', "%2F").replace('#', "%23");
+            assert_eq!(self.levels(&path).await, levels, "{sku}");
+        }
+    }
+}
+
+/// Sends a request; the status and the body.
+pub async fn answer(request: RequestBuilder) -> (StatusCode, Value) {
+    let response = request.send().await.unwrap();
+    let status = response.status();
+    (status, response.json().await.unwrap())
+}
+
+/// A product in a version, with one variant per SKU.
+pub fn product(product_id: ProductId, version: i64, skus: &[&str]) -> ProductChangedV1 {
+    let now = clock::now();
+    ProductChangedV1 {
+        product_id,
+        version: Version::try_from(version).unwrap(),
+        change_id: ChangeId::new(),
+        title: serde_json::from_value(json!({"zh": "键盘", "en": "Keyboard"})).unwrap(),
+        description: serde_json::from_value(json!({})).unwrap(),
+        brand: Some("AULA".to_owned()),
+        category: "数码/电脑外设/机械键盘".to_owned(),
+        attributes: serde_json::from_value(json!({})).unwrap(),
+        images: Vec::new(),
+        status: ProductStatus::Active,
+        variants: skus
+            .iter()
+            .map(|sku| Variant {
+                sku: sku.parse().unwrap(),
+                options: serde_json::from_value(json!({})).unwrap(),
+                price: Money::new(12_900, Currency::CNY).unwrap(),
+                barcode: None,
+            })
+            .collect(),
+        created_at: now,
+        updated_at: now,
+    }
+}
+
+pub fn deleted(product_id: ProductId, version: i64) -> ProductDeletedV1 {
+    let version = Version::try_from(version).unwrap();
+    ProductDeletedV1 { product_id, version, change_id: ChangeId::new(), deleted_at: clock::now() }
+}
+
+/// An order for so many pieces of each SKU.
+pub fn placed(lines: &[(&str, u32)]) -> OrderPlacedV1 {
+    let line = |(sku, pieces): &(&str, u32)| OrderLine {
+        sku: sku.parse().unwrap(),
+        product_id: None,
+        quantity: Quantity::new(*pieces).unwrap(),
+    };
+    OrderPlacedV1 {
+        order_id: OrderId::new(),
+        customer_id: CustomerId::new(),
+        lines: lines.iter().map(line).collect(),
+        placed_at: clock::now(),
+    }
+}
+
+pub fn shipped(order_id: OrderId) -> OrderShippedV1 {
+    OrderShippedV1 {
+        order_id,
+        shipment_id: ShipmentId::new(),
+        carrier: "test".to_owned(),
+        tracking_number: "1".to_owned(),
+        shipped_at: clock::now(),
+    }
+}
+
+fn reason() -> OrderReason {
+    OrderReason { code: "test".to_owned(), text: "Because.".to_owned() }
+}
+
+pub fn cancelled(order_id: OrderId) -> OrderCancelledV1 {
+    OrderCancelledV1 { order_id, reason: reason(), cancelled_at: clock::now() }
+}
+
+pub fn payment_failed(order_id: OrderId) -> OrderPaymentFailedV1 {
+    OrderPaymentFailedV1 { order_id, reason: reason(), failed_at: clock::now() }
+}
+
+pub fn rejected(order_id: OrderId) -> OrderRejectedV1 {
+    OrderRejectedV1 { order_id, reason: reason(), rejected_at: clock::now() }
+}
+
+pub fn expired(order_id: OrderId) -> OrderExpiredV1 {
+    OrderExpiredV1 { order_id, expired_at: clock::now() }
+}

@@ -1,0 +1,123 @@
+//! The copy of the catalogue: which products there are in which version, and what they offer.
+
+use std::collections::HashMap;
+
+use sqlx::{PgConnection, types::Json};
+use uuid::Uuid;
+use vocabulary::{Localized, ProductId, Sku, Version};
+
+use super::{money, undecodable};
+use crate::domain::{Listing, Offer};
+
+/// Raises products to these versions, each product once, and answers those that were raised: what is held in the same or a
+/// later version stays as it is.
+pub(crate) async fn raise(
+    connection: &mut PgConnection,
+    versions: &[(ProductId, Version)],
+) -> Result<Vec<ProductId>, sqlx::Error> {
+    let products: Vec<Uuid> = versions.iter().map(|(product, _)| product.as_uuid()).collect();
+    let versions: Vec<i64> = versions.iter().map(|(_, version)| version.get()).collect();
+    let raised = sqlx::query_scalar!(
+        r#"
+        insert into product as p (product_id, version)
+        select product_id, version from unnest($1::uuid[], $2::bigint[]) as u (product_id, version)
+        order by product_id
+        on conflict (product_id) do update set version = excluded.version
+        where p.version < excluded.version
+        returning product_id
+        "#,
+        &products,
+        &versions,
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(raised.into_iter().map(ProductId::from).collect())
+}
+
+/// Takes off sale what `products` offer beside `listed`.
+pub(crate) async fn withdraw(
+    connection: &mut PgConnection,
+    products: &[ProductId],
+    listed: &[(&Sku, Offer, bool)],
+) -> Result<(), sqlx::Error> {
+    let products: Vec<Uuid> = products.iter().map(|product| product.as_uuid()).collect();
+    let listed_products: Vec<Uuid> =
+        listed.iter().map(|(_, offer, _)| offer.product.as_uuid()).collect();
+    let skus: Vec<&str> = listed.iter().map(|(sku, ..)| sku.as_str()).collect();
+    sqlx::query!(
+        r#"
+        update offer set for_sale = false
+        where product_id = any($1) and for_sale
+            and (product_id, sku) not in (select * from unnest($2::uuid[], $3::text[]))
+        "#,
+        &products,
+        &listed_products,
+        &skus as &[&str],
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Writes offers, and whether each is for sale. A product's SKU stands here once.
+pub(crate) async fn write(
+    connection: &mut PgConnection,
+    offers: &[(&Sku, Offer, bool)],
+) -> Result<(), sqlx::Error> {
+    let products: Vec<Uuid> = offers.iter().map(|(_, offer, _)| offer.product.as_uuid()).collect();
+    let skus: Vec<&str> = offers.iter().map(|(sku, ..)| sku.as_str()).collect();
+    let amounts: Vec<i64> = offers.iter().map(|(_, offer, _)| offer.price.amount()).collect();
+    let currencies: Vec<String> =
+        offers.iter().map(|(_, offer, _)| offer.price.currency().to_string()).collect();
+    let titles = offers.iter().map(|(_, offer, _)| serde_json::to_value(&offer.title));
+    let titles: Vec<_> = titles.collect::<Result<_, _>>().map_err(undecodable)?;
+    let for_sale: Vec<bool> = offers.iter().map(|(.., for_sale)| *for_sale).collect();
+    sqlx::query!(
+        r#"
+        insert into offer as o (product_id, sku, amount, currency, title, for_sale)
+        select distinct on (product_id, sku) product_id, sku, amount, currency, title, for_sale
+        from unnest($1::uuid[], $2::text[], $3::bigint[], $4::text[], $5::jsonb[], $6::boolean[])
+            as u (product_id, sku, amount, currency, title, for_sale)
+        order by product_id, sku
+        on conflict (product_id, sku) do update set
+            amount = excluded.amount, currency = excluded.currency, title = excluded.title, for_sale = excluded.for_sale
+        where (o.amount, o.currency, o.title, o.for_sale)
+            is distinct from (excluded.amount, excluded.currency, excluded.title, excluded.for_sale)
+        "#,
+        &products,
+        &skus as &[&str],
+        &amounts,
+        &currencies,
+        &titles,
+        &for_sale,
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// What the catalogue says of `skus`; those that it has never told of are not in the answer. Where several products list
+/// a SKU, one that sells it comes first, then the one made last.
+pub(crate) async fn listings(
+    connection: &mut PgConnection,
+    skus: &[&str],
+) -> Result<HashMap<Sku, Listing>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"
+        select distinct on (sku) sku, product_id, amount, currency, title as "title: Json<Localized>", for_sale
+        from offer where sku = any($1)
+        order by sku, for_sale desc, product_id desc
+        "#,
+        skus as &[&str],
+    )
+    .fetch_all(connection)
+    .await?;
+    let listings = rows.into_iter().map(|row| {
+        let price = money(row.amount, &row.currency)?;
+        let offer = Offer { product: row.product_id.into(), price, title: row.title.0 };
+        let listing =
+            if row.for_sale { Listing::ForSale(offer) } else { Listing::NotForSale(offer) };
+        Ok((row.sku.try_into().map_err(undecodable)?, listing))
+    });
+    listings.collect()
+}

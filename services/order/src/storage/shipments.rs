@@ -1,0 +1,55 @@
+//! Parcels.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+use uuid::Uuid;
+use vocabulary::OrderId;
+
+use crate::domain::Parcel;
+
+/// Writes parcels that have left, each with its order.
+pub(crate) async fn insert(
+    connection: &mut PgConnection,
+    shipped: &[(OrderId, &Parcel)],
+    at: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    if shipped.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<Uuid> = shipped.iter().map(|(_, parcel)| parcel.id.as_uuid()).collect();
+    let orders: Vec<Uuid> = shipped.iter().map(|(order, _)| order.as_uuid()).collect();
+    let carriers: Vec<&str> = shipped.iter().map(|(_, parcel)| parcel.carrier.as_str()).collect();
+    let numbers: Vec<&str> =
+        shipped.iter().map(|(_, parcel)| parcel.tracking_number.as_str()).collect();
+    sqlx::query!(
+        r#"
+        insert into shipment (id, order_id, carrier, tracking_number, shipped_at)
+        select id, order_id, carrier, tracking_number, $5
+        from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[]) as new (id, order_id, carrier, tracking_number)
+        "#,
+        &ids,
+        &orders,
+        &carriers as &[&str],
+        &numbers as &[&str],
+        at,
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Writes that the parcels of `orders` have arrived.
+pub(crate) async fn deliver(
+    connection: &mut PgConnection,
+    orders: &[OrderId],
+    at: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    if orders.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<Uuid> = orders.iter().map(|order| order.as_uuid()).collect();
+    sqlx::query!("update shipment set delivered_at = $2 where order_id = any($1)", &ids, at)
+        .execute(connection)
+        .await?;
+    Ok(())
+}

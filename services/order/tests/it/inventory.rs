@@ -1,0 +1,145 @@
+//! An inventory as the tests need it: what it answers is in the name of the SKU.
+
+use chrono::Utc;
+use contracts::{
+    Event,
+    inventory::{
+        Shortage, StockDeductedV1, StockRejectedV1, StockRejection, StockReleasedV1,
+        StockReservedV1,
+    },
+    order::{
+        ORDER, OrderCancelledV1, OrderExpiredV1, OrderPaymentFailedV1, OrderPlacedV1,
+        OrderShippedV1,
+    },
+};
+use messaging::{Batch, Failure, Handler, OnReject, Subscription, Topology, Transaction};
+use vocabulary::OrderId;
+
+/// Its table: what is set aside for orders, and how often each of them was told to be over.
+pub(crate) const TABLES: &str = "create table reservation (
+    order_id uuid primary key,
+    state text not null,
+    told_over bigint not null default 0
+)";
+
+pub(crate) fn topology() -> Topology {
+    Topology::of("inventory")
+        .says::<StockReservedV1>()
+        .says::<StockRejectedV1>()
+        .says::<StockReleasedV1>()
+        .says::<StockDeductedV1>()
+        .hears(
+            Subscription::to(ORDER, ["order"], OnReject::BlockKey)
+                .on(Answer)
+                .on(Deduct)
+                .on(Release(|event: &OrderCancelledV1| event.order_id))
+                .on(Release(|event: &OrderExpiredV1| event.order_id))
+                .on(Release(|event: &OrderPaymentFailedV1| event.order_id)),
+        )
+}
+
+#[expect(clippy::disallowed_methods, reason = "the test's own inventory has no service's clock")]
+fn now() -> chrono::DateTime<Utc> {
+    Utc::now()
+}
+
+/// Reserves, unless the SKU says otherwise: `OUT-…` is out of stock, `UNHEARD-…` unknown, `SILENT-…` is not answered.
+struct Answer;
+
+impl Handler for Answer {
+    type Event = OrderPlacedV1;
+
+    async fn handle(
+        &self,
+        tx: &mut Transaction,
+        batch: &mut Batch<OrderPlacedV1>,
+    ) -> Result<(), Failure> {
+        for delivered in batch.delivered() {
+            let (order_id, lines) = (delivered.event.order_id, &delivered.event.lines);
+            let starts =
+                |prefix: &str| lines.iter().find(|line| line.sku.as_str().starts_with(prefix));
+            let (state, refusal) = match (starts("OUT-"), starts("UNHEARD-"), starts("SILENT-")) {
+                (Some(line), ..) => ("rejected", Some((line, StockRejection::InsufficientStock))),
+                (_, Some(line), _) => ("rejected", Some((line, StockRejection::UnknownSku))),
+                (_, _, Some(_)) => ("silent", None),
+                (None, None, None) => ("reserved", None),
+            };
+            if let Some((line, reason)) = refusal {
+                let requested = i64::from(line.quantity.get());
+                let shortages = vec![Shortage { sku: line.sku.clone(), requested, available: 1 }];
+                tx.emit_caused_by(
+                    delivered.cause,
+                    &StockRejectedV1 { order_id, reason, shortages, rejected_at: now() },
+                )?;
+            } else if state == "reserved" {
+                tx.emit_caused_by(
+                    delivered.cause,
+                    &StockReservedV1 { order_id, reserved_at: now() },
+                )?;
+            }
+            let _: i32 = sqlx::query_scalar(
+                "insert into reservation (order_id, state) values ($1, $2) returning 1",
+            )
+            .bind(order_id.as_uuid())
+            .bind(state)
+            .fetch_one(&mut **tx)
+            .await?;
+        }
+        Ok(())
+    }
+}
+
+/// Releases what is reserved for an order that is over.
+struct Release<E>(fn(&E) -> OrderId);
+
+impl<E: Event> Handler for Release<E> {
+    type Event = E;
+
+    async fn handle(&self, tx: &mut Transaction, batch: &mut Batch<E>) -> Result<(), Failure> {
+        for delivered in batch.delivered() {
+            let order_id = (self.0)(&delivered.event);
+            let was_reserved: bool = sqlx::query_scalar(
+                "update reservation r set told_over = r.told_over + 1,
+                     state = case r.state when 'reserved' then 'released' else r.state end
+                 from reservation before
+                 where r.order_id = $1 and before.order_id = r.order_id
+                 returning before.state = 'reserved'",
+            )
+            .bind(order_id.as_uuid())
+            .fetch_one(&mut **tx)
+            .await?;
+            if was_reserved {
+                tx.emit_caused_by(
+                    delivered.cause,
+                    &StockReleasedV1 { order_id, released_at: now() },
+                )?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Deducts what has been shipped.
+struct Deduct;
+
+impl Handler for Deduct {
+    type Event = OrderShippedV1;
+
+    async fn handle(
+        &self,
+        tx: &mut Transaction,
+        batch: &mut Batch<OrderShippedV1>,
+    ) -> Result<(), Failure> {
+        for delivered in batch.delivered() {
+            let order_id = delivered.event.order_id;
+            let _: i32 = sqlx::query_scalar(
+                "update reservation set state = 'deducted' where order_id = $1 and state = 'reserved' returning 1",
+            )
+            .bind(order_id.as_uuid())
+            .fetch_one(&mut **tx)
+            .await?;
+            tx.emit_caused_by(delivered.cause, &StockDeductedV1 { order_id, deducted_at: now() })?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,96 @@
+//! The way of an order that goes well.
+
+use std::time::Duration;
+
+use runtime::auth::Scope;
+
+use crate::shop::{Deadlines, SOON, Shop, wanted};
+
+const QUICK: Deadlines = Deadlines {
+    ship: Duration::from_millis(50),
+    deliver: Duration::from_millis(50),
+    ..Deadlines::NONE
+};
+
+#[tokio::test]
+async fn an_order_goes_its_way_to_the_door_by_itself() {
+    let shop = Shop::open(QUICK).await;
+    shop.sell(&[("KB-RED", 12_900), ("KB-BLUE", 9_900)]).await;
+    let (me, client) = shop.customer();
+    let body = wanted(me, &[("KB-RED", 2), ("KB-BLUE", 1)], "test");
+    let placed = client.post("/v1/orders", &body).await;
+    let id = placed.body["id"].as_str().unwrap().to_owned();
+    assert_eq!(placed.location.as_deref(), Some(&*format!("/v1/orders/{id}")));
+    let placed = placed.expect(202);
+    assert_eq!(placed["total"]["amount"], 35_700);
+    assert_eq!(placed["payment"], serde_json::json!({ "method": "test", "state": "pending" }));
+
+    let delivered = client.wait(&id, "delivered").await;
+    assert_eq!(delivered["payment"]["state"], "approved");
+    assert_eq!(delivered["shipment"]["carrier"], "built-in");
+    assert!(delivered["shipment"]["delivered_at"].is_string());
+    let timeline = client.timeline_with(&id, "inventory stock.deducted.v1").await;
+    let own: Vec<&str> =
+        timeline.iter().map(String::as_str).filter(|line| !line.contains("deducted")).collect();
+    assert_eq!(
+        own,
+        [
+            "order order.placed.v1",
+            "inventory stock.reserved.v1",
+            "order payment.approved",
+            "order order.confirmed.v1",
+            "order order.shipped.v1",
+            "order order.delivered.v1",
+        ]
+    );
+    shop.wait_for_reservation(&id, "deducted", 0).await;
+    assert_eq!(shop.payments(&id).await, ["approved"]);
+    shop.close().await;
+}
+
+#[tokio::test]
+async fn many_orders_at_once_share_commits_and_each_is_confirmed_once() {
+    const ORDERS: usize = 400;
+    let shop = Shop::open(QUICK).await;
+    shop.sell(&[("KB-RED", 12_900)]).await;
+    let admin = shop.client("load", &[Scope::OrdersAdmin]);
+    let (me, _) = shop.customer();
+    let mut placing = tokio::task::JoinSet::new();
+    for number in 0..ORDERS {
+        let admin = admin.clone();
+        placing.spawn(async move {
+            let key = (number % 2 == 0).then(|| format!("order-{number}"));
+            let body = wanted(me, &[("KB-RED", 1)], "test");
+            let placed =
+                admin.send(reqwest::Method::POST, "/v1/orders", Some(&body), key.as_deref()).await;
+            placed.expect(202)["id"].as_str().unwrap().to_owned()
+        });
+    }
+    let mut ids = Vec::new();
+    while let Some(id) = placing.join_next().await {
+        ids.push(id.unwrap());
+    }
+    testkit::wait_for("all are delivered", SOON, async || {
+        let open = shop.count("select count(*) from orders where status <> 'delivered'").await;
+        if open == 0 { Ok(()) } else { Err(format!("{open} are not")) }
+    })
+    .await
+    .unwrap();
+    let commits = shop.count("select count(distinct xmin::text) from order_line").await;
+    assert!(commits < 200, "{ORDERS} orders took {commits} commits");
+    let ordered = i64::try_from(ORDERS).unwrap();
+    assert_eq!(shop.count("select count(*) from orders").await, ordered);
+    for event in ["'order.confirmed.v1'", "'order.shipped.v1'", "'order.delivered.v1'"] {
+        let query = sqlx::AssertSqlSafe(format!(
+            "select count(*) from order_timeline where event = {event}"
+        ));
+        let told: i64 = sqlx::query_scalar(query).fetch_one(&shop.order).await.unwrap();
+        assert_eq!(told, ordered, "{event}");
+    }
+    assert_eq!(
+        shop.count("select count(distinct order_id) from payment where state = 'approved'").await,
+        ordered
+    );
+    assert_eq!(shop.count("select count(*) from payment").await, ordered);
+    shop.close().await;
+}

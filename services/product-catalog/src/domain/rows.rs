@@ -1,0 +1,116 @@
+//! Rows out of a stream of bytes.
+
+/// The longest row, and the longest group of rows that form one product, in bytes; as much as the body of a `POST`.
+pub(crate) const MAX_ROW: usize = 256 * 1024;
+
+/// One row of an import: what will be one product.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Row {
+    /// The line on which it begins, counted from 1.
+    pub(crate) line: i64,
+    /// What it says, without the end of the line. More than [`MAX_ROW`] bytes are cut off, one byte over the limit.
+    pub(crate) bytes: Vec<u8>,
+}
+
+/// Divides a body that arrives in pieces into rows. Blank lines are passed over, but counted.
+#[derive(Debug)]
+pub(crate) struct Rows {
+    /// Whether a line break between double quotes belongs to the row, as CSV has it.
+    quoted: bool,
+    in_quotes: bool,
+    line: i64,
+    row: Row,
+}
+
+impl Rows {
+    /// Rows of a body of which nothing has arrived yet.
+    pub(crate) fn new(quoted: bool) -> Self {
+        Self { quoted, in_quotes: false, line: 1, row: Row { line: 1, bytes: Vec::new() } }
+    }
+
+    /// Takes in the next piece, and adds the rows that end in it to `rows`.
+    pub(crate) fn push(&mut self, mut piece: &[u8], rows: &mut Vec<Row>) {
+        while !piece.is_empty() {
+            let end = piece.iter().position(|byte| *byte == b'\n');
+            let part = &piece[..end.unwrap_or(piece.len())];
+            piece = end.map_or(&[], |end| &piece[end + 1..]);
+            if self.quoted {
+                // A quote within quotes is written twice: out and in again.
+                self.in_quotes =
+                    part.iter().fold(self.in_quotes, |quoted, byte| quoted ^ (*byte == b'"'));
+            }
+            self.append(part);
+            if end.is_some() {
+                self.line += 1;
+                if self.in_quotes {
+                    self.append(b"\n");
+                } else {
+                    self.end_row(rows);
+                }
+            }
+        }
+    }
+
+    /// The body has ended; its last row may lack a line break.
+    pub(crate) fn finish(mut self, rows: &mut Vec<Row>) {
+        self.end_row(rows);
+    }
+
+    fn append(&mut self, part: &[u8]) {
+        let room = (MAX_ROW + 1).saturating_sub(self.row.bytes.len());
+        self.row.bytes.extend_from_slice(&part[..part.len().min(room)]);
+    }
+
+    fn end_row(&mut self, rows: &mut Vec<Row>) {
+        let mut row = std::mem::replace(&mut self.row, Row { line: self.line, bytes: Vec::new() });
+        // Some programs begin a file with a byte order mark.
+        if row.line == 1 && row.bytes.starts_with(b"\xEF\xBB\xBF") {
+            row.bytes.drain(..3);
+        }
+        if row.bytes.last() == Some(&b'\r') {
+            row.bytes.pop();
+        }
+        if !row.bytes.trim_ascii().is_empty() {
+            rows.push(row);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{MAX_ROW, Rows};
+
+    fn rows(body: &[u8], piece: usize, quoted: bool) -> Vec<(i64, String)> {
+        let (mut splitter, mut rows) = (Rows::new(quoted), Vec::new());
+        body.chunks(piece).for_each(|piece| splitter.push(piece, &mut rows));
+        splitter.finish(&mut rows);
+        rows.into_iter().map(|row| (row.line, String::from_utf8(row.bytes).unwrap())).collect()
+    }
+
+    #[test]
+    fn the_pieces_do_not_matter() {
+        let body = "\u{feff}{1}\r\n\n  \n{2}\n{三}".as_bytes();
+        let expected =
+            [(1, "{1}"), (4, "{2}"), (5, "{三}")].map(|(line, row)| (line, row.to_owned()));
+        for piece in 1..=body.len() {
+            assert_eq!(rows(body, piece, false), expected);
+        }
+    }
+
+    #[test]
+    fn a_quoted_line_break_ends_no_row() {
+        let body = b"a,\"b\n\"\"c\"\" \nd\",e\nf\n";
+        let expected =
+            [(1, "a,\"b\n\"\"c\"\" \nd\",e"), (4, "f")].map(|(line, row)| (line, row.to_owned()));
+        for piece in 1..=body.len() {
+            assert_eq!(rows(body, piece, true), expected);
+        }
+    }
+
+    #[test]
+    fn a_row_without_end_takes_no_memory_without_end() {
+        let body = [vec![b'x'; MAX_ROW * 3], b"\ny".to_vec()].concat();
+        let rows = rows(&body, 1000, false);
+        assert_eq!((rows.len(), rows[0].1.len(), rows[1].1.as_str()), (2, MAX_ROW + 1, "y"));
+    }
+}

@@ -1,0 +1,92 @@
+//! Who may do what, and what the service says of itself.
+
+use std::collections::BTreeSet;
+
+use reqwest::Method;
+use runtime::auth::Scope;
+use serde_json::Value;
+
+use crate::suite::{Suite, keyboard, path_of, problem_of};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reading_is_public_and_writing_needs_the_scope() {
+    let suite = Suite::start().await;
+    let (product, _) = suite.create(&keyboard("K-1")).await;
+    let path = path_of(&product);
+    for (method, path) in [
+        (Method::POST, "/v1/products"),
+        (Method::PUT, path.as_str()),
+        (Method::PATCH, path.as_str()),
+        (Method::DELETE, path.as_str()),
+        (Method::POST, "/v1/imports"),
+    ] {
+        let body = keyboard("K-2");
+        let nobody = suite.anonymous(method.clone(), path).json(&body).send().await.unwrap();
+        assert_eq!(problem_of(nobody).await.1, "unauthorized", "{method} {path}");
+        let forged = suite
+            .anonymous(method.clone(), path)
+            .bearer_auth("a.b.c")
+            .json(&body)
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(problem_of(forged).await.1, "unauthorized", "{method} {path}");
+        let token = suite.token(&[Scope::Ops, Scope::StockWrite]);
+        let other = suite
+            .anonymous(method.clone(), path)
+            .bearer_auth(token)
+            .json(&body)
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(problem_of(other).await.1, "insufficient_scope", "{method} {path}");
+    }
+    assert_eq!(suite.get(&path).await, product);
+    suite.at_rest().await;
+    assert_eq!(suite.heard().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_document_lists_every_route() {
+    let suite = Suite::start().await;
+    let document = suite.get("/openapi.json").await;
+    let mut found = BTreeSet::new();
+    let paths = document["paths"].as_object().unwrap();
+    // What every service has besides is not looked at here.
+    for (path, item) in paths.iter().filter(|(path, _)| path.starts_with("/v1/")) {
+        for (method, operation) in item.as_object().unwrap() {
+            assert!(
+                operation["responses"].is_object() && operation["summary"].is_string(),
+                "{method} {path}"
+            );
+            found.insert(format!("{method} {path}"));
+        }
+    }
+    let expected = [
+        "delete /v1/products/{id}",
+        "get /v1/categories",
+        "get /v1/changes/{id}",
+        "get /v1/changes/{id}/events",
+        "get /v1/dead-letters",
+        "get /v1/export",
+        "get /v1/imports/{id}",
+        "get /v1/products",
+        "get /v1/products/{id}",
+        "patch /v1/products/{id}",
+        "post /v1/dead-letters/{id}/discard",
+        "post /v1/dead-letters/{id}/redrive",
+        "post /v1/imports",
+        "post /v1/products",
+        "put /v1/products/{id}",
+    ];
+    assert_eq!(found, expected.map(str::to_owned).into());
+    // Every schema that is named is there.
+    let schemas = document["components"]["schemas"].as_object().unwrap();
+    let text = document.to_string();
+    for reference in text.split("#/components/schemas/").skip(1) {
+        let name = reference.split('"').next().unwrap();
+        assert!(schemas.contains_key(name), "{name}");
+    }
+    let draft: &Value = &schemas["ProductDraft"];
+    assert!(draft["properties"]["variants"].is_object());
+}

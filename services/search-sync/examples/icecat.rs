@@ -1,0 +1,332 @@
+//! How good and how fast the index is on a real catalogue: nDCG@10 on judged queries, as they are and with one slip of
+//! the finger each, documents indexed per second, and the time until one changed product is found.
+//!
+//! `cargo run --release -p search-sync --example icecat -- <folder with icecat-products.ndjson.gz and
+//! icecat-judgements.csv> [folder for the index]`
+//!
+//! With `idle <folder of an index made so>` it only opens the index, searches a little and tells its memory.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::error::Error;
+use std::fs::File;
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use flate2::read::GzDecoder;
+use search_sync::index::{
+    Attribute, Change, Document, Facet, Index, Localized, Price, Query, Results,
+};
+use serde_json::Value;
+use uuid::Uuid;
+
+type Failure = Box<dyn Error>;
+/// Grades by product id, for each query.
+type Judgements = BTreeMap<String, BTreeMap<String, f64>>;
+
+#[expect(clippy::print_stdout, reason = "this program is there to print figures")]
+fn main() -> Result<(), Failure> {
+    let mut arguments = std::env::args().skip(1);
+    let data = PathBuf::from(arguments.next().ok_or("which folder has the data?")?);
+    if data.as_os_str() == "idle" {
+        let folder = PathBuf::from(arguments.next().ok_or("which folder has the index?")?);
+        return idle(&folder, &mut |name, figure| println!("{name:<34} {figure:>12.4}"));
+    }
+    let temporary = tempfile::tempdir()?;
+    let folder = arguments.next().map_or_else(|| temporary.path().to_owned(), PathBuf::from);
+    let mut say = |name: &str, figure: f64| println!("{name:<34} {figure:>12.4}");
+
+    say("rss_start_mb", resident_mb("VmRSS:"));
+    let begun = Instant::now();
+    let words = search_sync::text::words("加载词典");
+    say("dictionary_ms", millis(begun.elapsed()));
+    say("rss_dictionary_mb", resident_mb("VmRSS:"));
+    debug_assert!(!words.is_empty());
+
+    let (documents, ids) = products(&data)?;
+    let judgements = judgements(&data)?;
+    let index = Index::open(&folder)?;
+    build(&index, &documents, &mut say)?;
+    quality(&index, &judgements, &ids, &mut say)?;
+    speed(&index, &documents, &judgements, &mut say)?;
+    Ok(())
+}
+
+fn idle(folder: &Path, say: &mut impl FnMut(&str, f64)) -> Result<(), Failure> {
+    let begun = Instant::now();
+    let index = Index::open(folder)?;
+    say("open_ms", millis(begun.elapsed()));
+    say("documents", count(usize::try_from(index.documents())?));
+    say("rss_opened_mb", resident_mb("VmRSS:"));
+    let mut writer = index.writer()?;
+    for q in ["wireless mouse", "keybord", "jixiejianpan", "机械键盘", "usb cable 2m", "laptop bag"]
+    {
+        search(&index, q)?;
+        index.suggest(q, 10)?;
+    }
+    writer.apply(&[], &index.payload()?.unwrap_or_default())?;
+    say("rss_idle_mb", resident_mb("VmRSS:"));
+    say("rss_idle_without_files_mb", resident_mb("RssAnon:"));
+    Ok(())
+}
+
+fn build(
+    index: &Index,
+    documents: &[Document],
+    say: &mut impl FnMut(&str, f64),
+) -> Result<(), Failure> {
+    let changes: Vec<Change> =
+        documents.iter().map(|document| Change::Upsert(Box::new(document.clone()))).collect();
+    let mut writer = index.writer()?;
+    let begun = Instant::now();
+    for (number, part) in changes.chunks(2_000).enumerate() {
+        writer.apply(part, &number.to_string())?;
+    }
+    let took = begun.elapsed().as_secs_f64();
+    say("documents", count(documents.len()));
+    say("build_documents_per_s", count(documents.len()) / took);
+    let begun = Instant::now();
+    writer.compact()?.close()?;
+    say("compact_ms", millis(begun.elapsed()));
+    say("index_mb", count(usize::try_from(index.bytes()?)?) / 1e6);
+    Ok(())
+}
+
+fn quality(
+    index: &Index,
+    judgements: &Judgements,
+    ids: &BTreeMap<Uuid, String>,
+    say: &mut impl FnMut(&str, f64),
+) -> Result<(), Failure> {
+    let detailed = std::env::var_os("ICECAT_DETAIL").is_some();
+    let mut random = Random(1);
+    let (mut plain, mut slips) = (Score::default(), Score::default());
+    for (q, grades) in judgements {
+        let found = search(index, q)?;
+        let figure = plain.add(&found, grades, ids);
+        if detailed {
+            say(&format!("  {q}"), figure);
+        }
+        if let Some(slip) = random.slip(q) {
+            let found = search(index, &slip)?;
+            let figure = slips.add(&found, grades, ids);
+            if detailed {
+                say(&format!("    {slip}"), figure);
+            }
+        }
+    }
+    for (name, score) in [("plain", plain), ("slips", slips)] {
+        say(&format!("{name}_queries"), count(score.queries));
+        say(&format!("{name}_ndcg_at_10"), score.sum / count(score.queries));
+        say(&format!("{name}_condensed_ndcg_at_10"), score.condensed / count(score.queries));
+        say(&format!("{name}_without_hits"), count(score.empty));
+    }
+    Ok(())
+}
+
+fn speed(
+    index: &Index,
+    documents: &[Document],
+    judgements: &Judgements,
+    say: &mut impl FnMut(&str, f64),
+) -> Result<(), Failure> {
+    let mut times = Vec::new();
+    for q in judgements.keys().cycle().take(500) {
+        let begun = Instant::now();
+        search(index, q)?;
+        times.push(begun.elapsed());
+    }
+    say_times("search", &mut times, say);
+    for q in judgements.keys().cycle().take(300) {
+        let facets = vec![Facet::Brand, Facet::Price, Facet::InStock];
+        let query = Query { q: q.clone(), facets, ..Query::default() };
+        let begun = Instant::now();
+        index.search(&query)?;
+        times.push(begun.elapsed());
+    }
+    say_times("search_facets", &mut times, say);
+    let mut random = Random(2);
+    for slip in judgements.keys().cycle().take(300).filter_map(|q| random.slip(q)) {
+        let begun = Instant::now();
+        search(index, &slip)?;
+        times.push(begun.elapsed());
+    }
+    say_times("search_slips", &mut times, say);
+    for q in judgements.keys().cycle().take(300) {
+        let prefix: String = q.chars().take(4).collect();
+        let begun = Instant::now();
+        index.suggest(&prefix, 10)?;
+        times.push(begun.elapsed());
+    }
+    say_times("suggest", &mut times, say);
+    let mut writer = index.writer()?;
+    for (number, document) in documents.iter().step_by(97).take(200).enumerate() {
+        let mut document = document.clone();
+        document.version += 1;
+        let wanted = document.version;
+        let id = document.product_id;
+        let begun = Instant::now();
+        writer.apply(&[Change::Upsert(Box::new(document))], &number.to_string())?;
+        times.push(begun.elapsed());
+        if index.version_of(id)? != Some(wanted) {
+            return Err("an applied document is not seen".into());
+        }
+    }
+    say_times("apply_one", &mut times, say);
+    say("segments", count(index.segments()));
+    Ok(())
+}
+
+fn say_times(name: &str, times: &mut Vec<Duration>, say: &mut impl FnMut(&str, f64)) {
+    times.sort_unstable();
+    for (part, percent) in [("p50", 50), ("p99", 99)] {
+        if let Some(time) = times.get(times.len() * percent / 100) {
+            say(&format!("{name}_{part}_ms"), millis(*time));
+        }
+    }
+    times.clear();
+}
+
+fn search(index: &Index, q: &str) -> Result<Results, Failure> {
+    Ok(index.search(&Query { q: q.to_owned(), ..Query::default() })?)
+}
+
+/// Sums over queries.
+#[derive(Default)]
+struct Score {
+    queries: usize,
+    sum: f64,
+    condensed: f64,
+    empty: usize,
+}
+
+impl Score {
+    fn add(
+        &mut self,
+        found: &Results,
+        judged: &BTreeMap<String, f64>,
+        ids: &BTreeMap<Uuid, String>,
+    ) -> f64 {
+        let graded: Vec<Option<f64>> = found
+            .items
+            .iter()
+            .map(|hit| ids.get(&hit.product_id).and_then(|id| judged.get(id)).copied())
+            .collect();
+        let mut ideal: Vec<f64> = judged.values().copied().collect();
+        ideal.sort_by(|a, b| b.total_cmp(a));
+        let ideal = gain(ideal.into_iter());
+        let figure = gain(graded.iter().map(|grade| grade.unwrap_or(0.0))) / ideal;
+        self.queries += 1;
+        self.sum += figure;
+        self.condensed += gain(graded.iter().copied().flatten()) / ideal;
+        self.empty += usize::from(found.items.is_empty());
+        figure
+    }
+}
+
+/// The discounted cumulative gain of the first ten grades, the grade being the gain.
+fn gain(grades: impl Iterator<Item = f64>) -> f64 {
+    (2_u32..).zip(grades.take(10)).map(|(place, grade)| grade / f64::from(place).log2()).sum()
+}
+
+fn products(data: &Path) -> Result<(Vec<Document>, BTreeMap<Uuid, String>), Failure> {
+    let file = GzDecoder::new(File::open(data.join("icecat-products.ndjson.gz"))?);
+    let mut documents = Vec::new();
+    let mut ids = BTreeMap::new();
+    for (number, line) in (1_u128..).zip(BufReader::new(file).lines()) {
+        let product: Value = serde_json::from_str(&line?)?;
+        let text = |key: &str| product[key].as_str().unwrap_or_default().to_owned();
+        let product_id = Uuid::from_u128(number);
+        ids.insert(product_id, text("id"));
+        let price = product["price_cents"]
+            .as_i64()
+            .map(|amount| Price { amount, currency: "EUR".to_owned() });
+        let attributes = product["attributes"].as_object().into_iter().flatten();
+        documents.push(Document {
+            product_id,
+            version: 1,
+            title: Localized { zh: None, en: Some(text("title")) },
+            description: Localized { zh: None, en: Some(text("short_description")) },
+            brand: text("brand"),
+            category: String::new(),
+            attributes: attributes
+                .filter_map(|(key, value)| Some((key.clone(), Attribute::from_json(value)?)))
+                .collect(),
+            skus: vec![text("name")],
+            price_min: price.clone(),
+            price_max: price,
+            in_stock: true,
+            popularity: 0.0,
+        });
+    }
+    Ok((documents, ids))
+}
+
+/// The queries that have at least one product of some relevance.
+fn judgements(data: &Path) -> Result<Judgements, Failure> {
+    let mut found = Judgements::new();
+    for row in csv::Reader::from_path(data.join("icecat-judgements.csv"))?.records() {
+        let row = row?;
+        let grade: f64 = row[2].parse()?;
+        found.entry(row[0].to_owned()).or_default().insert(row[1].to_owned(), grade);
+    }
+    found.retain(|_, grades| grades.values().any(|grade| *grade > 0.0));
+    Ok(found)
+}
+
+/// A generator of numbers that is the same everywhere (`SplitMix64`).
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        let limit = u64::try_from(limit).unwrap_or(1).max(1);
+        usize::try_from((mixed ^ (mixed >> 31)) % limit).unwrap_or_default()
+    }
+
+    /// The query with one edit in one word of five letters and more; `None` where it has no such word.
+    fn slip(&mut self, q: &str) -> Option<String> {
+        let mut words: Vec<String> = q.split(' ').map(str::to_owned).collect();
+        let long: BTreeSet<usize> = (0..words.len())
+            .filter(|at| {
+                words[*at].len() >= 5 && words[*at].chars().all(|c| c.is_ascii_alphabetic())
+            })
+            .collect();
+        let word = *long.iter().nth(self.below(long.len()))?;
+        let mut letters: Vec<char> = words[word].chars().collect();
+        let at = self.below(letters.len());
+        let letter = char::from(b'a' + u8::try_from(self.below(26)).ok()?);
+        match self.below(4) {
+            0 => {
+                letters.remove(at);
+            }
+            1 => letters.insert(at, letter),
+            2 => letters[at] = if letters[at] == letter { 'q' } else { letter },
+            _ => {
+                let at = at.min(letters.len() - 2);
+                letters.swap(at, at + 1);
+            }
+        }
+        words[word] = letters.into_iter().collect();
+        Some(words.join(" "))
+    }
+}
+
+/// The memory of this process: `VmRSS:` all of it, `RssAnon:` without mapped files.
+fn resident_mb(kind: &str) -> f64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix(kind));
+    line.and_then(|line| line.split_whitespace().next()?.parse::<f64>().ok()).unwrap_or_default()
+        / 1024.0
+}
+
+fn millis(time: Duration) -> f64 {
+    time.as_secs_f64() * 1_000.0
+}
+
+#[expect(clippy::cast_precision_loss, reason = "figures of this size are exact")]
+fn count(number: usize) -> f64 {
+    number as f64
+}

@@ -1,0 +1,311 @@
+//! Counting hits by their values.
+
+use std::collections::BTreeMap;
+
+use tantivy::SegmentReader;
+use tantivy::columnar::{Column, StrColumn};
+
+use super::filter::{Verdict, filtered, prefix_range, value_of};
+use super::query::{Facet, FacetCount, Query, SearchError};
+use super::schema::{column, pair};
+
+/// How many values of a facet are given, the most frequent.
+const VALUES_MAX: usize = 100;
+
+/// What was counted in a search.
+pub(super) struct Counts {
+    /// By the name of the facet.
+    pub(super) facets: BTreeMap<String, Vec<FacetCount>>,
+    /// From the lowest price to the highest, where they were asked for.
+    pub(super) price_range: Option<(i64, i64)>,
+}
+
+/// The counts of all facets of a search, over all segments.
+pub(super) struct Counters(Vec<Counter>);
+
+struct Counter {
+    facet: Facet,
+    /// The number of the filter that belongs to it.
+    own: Option<usize>,
+    /// For categories: the chosen one with a slash, whose children are counted.
+    above: String,
+    counts: BTreeMap<String, u64>,
+    prices: PriceCounts,
+}
+
+impl Counters {
+    pub(super) fn new(query: &Query) -> Self {
+        let filters = filtered(query);
+        let mut facets = query.facets.clone();
+        facets.sort();
+        facets.dedup();
+        Self(
+            facets
+                .into_iter()
+                .map(|facet| Counter {
+                    own: filters.iter().position(|filter| *filter == facet),
+                    above: match (&facet, &query.category) {
+                        (Facet::Category, Some(category)) => {
+                            format!("{}/", category.trim_matches('/'))
+                        }
+                        _ => String::new(),
+                    },
+                    facet,
+                    counts: BTreeMap::new(),
+                    prices: PriceCounts::default(),
+                })
+                .collect(),
+        )
+    }
+
+    /// The counters for one segment, at zero.
+    pub(super) fn open(&self, segment: &SegmentReader) -> Result<SegmentCounters, SearchError> {
+        let each = self.0.iter().map(|counter| {
+            Ok(SegmentCounter { own: counter.own, kind: Kind::open(counter, segment)? })
+        });
+        Ok(SegmentCounters(each.collect::<Result<_, SearchError>>()?))
+    }
+
+    /// Adds what was counted in a segment.
+    pub(super) fn add(&mut self, segment: SegmentCounters) -> Result<(), SearchError> {
+        for (counter, counted) in self.0.iter_mut().zip(segment.0) {
+            match counted.kind {
+                Kind::Values { column: Some(column), first, counts } => {
+                    counter.add_values(&column, first, &counts)?;
+                }
+                Kind::Values { column: None, .. } => {}
+                Kind::InStock { counts, .. } => {
+                    for (value, count) in [("true", counts[1]), ("false", counts[0])] {
+                        counter.add_value(value, count);
+                    }
+                }
+                Kind::Price { counts, .. } => counter.prices.add(&counts),
+            }
+        }
+        Ok(())
+    }
+
+    /// The counts of all segments together.
+    pub(super) fn finish(self) -> Counts {
+        let mut facets = BTreeMap::new();
+        let mut price_range = None;
+        for counter in self.0 {
+            let name = counter.facet.to_string();
+            if counter.facet == Facet::Price {
+                price_range = counter.prices.range;
+                facets.insert(name, counter.prices.finish());
+                continue;
+            }
+            let mut counts: Vec<FacetCount> = counter
+                .counts
+                .into_iter()
+                .map(|(value, count)| FacetCount { value, count })
+                .collect();
+            // The sort is stable and the map ordered: equally frequent values stay in the order of their letters.
+            counts.sort_by_key(|count| std::cmp::Reverse(count.count));
+            counts.truncate(VALUES_MAX);
+            facets.insert(name, counts);
+        }
+        Counts { facets, price_range }
+    }
+}
+
+impl Counter {
+    fn add_values(
+        &mut self,
+        column: &StrColumn,
+        first: u64,
+        counts: &[u64],
+    ) -> Result<(), SearchError> {
+        let mut name = String::new();
+        for (ord, count) in (first..).zip(counts).filter(|(_, count)| **count > 0) {
+            name.clear();
+            column.ord_to_str(ord, &mut name)?;
+            let value = match self.facet {
+                Facet::Attribute(_) => value_of(&name),
+                Facet::Category => {
+                    let child = name.strip_prefix(self.above.as_str());
+                    if child.is_none_or(|child| child.contains('/')) {
+                        continue;
+                    }
+                    &name
+                }
+                Facet::Brand | Facet::Price | Facet::InStock => &name,
+            };
+            *self.counts.entry(value.to_owned()).or_default() += count;
+        }
+        Ok(())
+    }
+
+    fn add_value(&mut self, value: &str, count: u64) {
+        if count > 0 {
+            *self.counts.entry(value.to_owned()).or_default() += count;
+        }
+    }
+}
+
+/// The counts in one segment, by the numbers that values have there.
+pub(super) struct SegmentCounters(Vec<SegmentCounter>);
+
+struct SegmentCounter {
+    own: Option<usize>,
+    kind: Kind,
+}
+
+enum Kind {
+    /// Of the values of a column from number `first` on.
+    Values {
+        column: Option<StrColumn>,
+        first: u64,
+        counts: Vec<u64>,
+    },
+    InStock {
+        column: Column<bool>,
+        counts: [u64; 2],
+    },
+    Price {
+        column: Column<i64>,
+        counts: PriceCounts,
+    },
+}
+
+impl Kind {
+    fn open(counter: &Counter, segment: &SegmentReader) -> Result<Self, SearchError> {
+        let columns = segment.fast_fields();
+        let (column, prefix) = match &counter.facet {
+            Facet::Brand => (columns.str(column::BRAND)?, String::new()),
+            Facet::Category => (columns.str(column::CATEGORY)?, counter.above.clone()),
+            Facet::Attribute(key) => (columns.str(column::ATTRIBUTE)?, pair(key, "")),
+            Facet::InStock => {
+                let column = columns.bool(column::IN_STOCK)?;
+                return Ok(Self::InStock { column, counts: [0; 2] });
+            }
+            Facet::Price => {
+                let column = columns.i64(column::PRICE_MIN)?;
+                return Ok(Self::Price { column, counts: PriceCounts::default() });
+            }
+        };
+        let (first, end) = match &column {
+            Some(column) => prefix_range(column, &prefix)?,
+            None => (0, 0),
+        };
+        let width = usize::try_from(end.saturating_sub(first)).unwrap_or_default();
+        Ok(Self::Values { column, first, counts: vec![0; width] })
+    }
+
+    fn count(&mut self, doc: u32) {
+        match self {
+            Self::Values { column: Some(column), first, counts } => {
+                for ord in column.term_ords(doc) {
+                    let place = ord.checked_sub(*first).and_then(|at| usize::try_from(at).ok());
+                    if let Some(count) = place.and_then(|place| counts.get_mut(place)) {
+                        *count += 1;
+                    }
+                }
+            }
+            Self::Values { column: None, .. } => {}
+            Self::InStock { column, counts } => {
+                counts[usize::from(column.first(doc).unwrap_or(false))] += 1;
+            }
+            Self::Price { column, counts } => {
+                if let Some(price) = column.first(doc) {
+                    counts.count(price);
+                }
+            }
+        }
+    }
+}
+
+impl SegmentCounters {
+    /// Counts a document wherever no filter but the facet's own keeps it out.
+    pub(super) fn count(&mut self, doc: u32, verdict: Verdict) {
+        for counter in &mut self.0 {
+            let counts = match verdict {
+                Verdict::Hit => true,
+                Verdict::AllBut(filter) => counter.own == Some(filter),
+                Verdict::Out => false,
+            };
+            if counts {
+                counter.kind.count(doc);
+            }
+        }
+    }
+}
+
+/// Prices by ranges of the series 1, 2, 5, 10, 20, 50 …
+#[derive(Default)]
+struct PriceCounts {
+    by_range: BTreeMap<i64, u64>,
+    range: Option<(i64, i64)>,
+}
+
+impl PriceCounts {
+    fn count(&mut self, price: i64) {
+        *self.by_range.entry(range_start(price)).or_default() += 1;
+        self.widen(price, price);
+    }
+
+    fn widen(&mut self, low: i64, high: i64) {
+        let (known_low, known_high) = self.range.unwrap_or((low, high));
+        self.range = Some((low.min(known_low), high.max(known_high)));
+    }
+
+    fn add(&mut self, other: &Self) {
+        for (start, count) in &other.by_range {
+            *self.by_range.entry(*start).or_default() += count;
+        }
+        if let Some((low, high)) = other.range {
+            self.widen(low, high);
+        }
+    }
+
+    fn finish(self) -> Vec<FacetCount> {
+        let named = |(start, count)| FacetCount { value: range_name(start), count };
+        self.by_range.into_iter().map(named).collect()
+    }
+}
+
+/// The beginning of the range that a price lies in: 1, 2 or 5 times a power of ten, or 0.
+fn range_start(price: i64) -> i64 {
+    if price <= 0 {
+        return 0;
+    }
+    let power = 10_i64.pow(price.ilog10());
+    match price / power {
+        1 => power,
+        2..=4 => 2 * power,
+        _ => 5 * power,
+    }
+}
+
+fn range_name(start: i64) -> String {
+    if start == 0 {
+        return "0..1".to_owned();
+    }
+    let power = 10_i64.pow(start.ilog10());
+    let end = match start / power {
+        1 => power.checked_mul(2),
+        2 => power.checked_mul(5),
+        _ => power.checked_mul(10),
+    };
+    end.map_or_else(|| format!("{start}.."), |end| format!("{start}..{end}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prices_fall_into_ranges() {
+        for (price, name) in [
+            (0, "0..1"),
+            (1, "1..2"),
+            (19_999, "10000..20000"),
+            (20_000, "20000..50000"),
+            (99_999, "50000..100000"),
+        ] {
+            assert_eq!(range_name(range_start(price)), name);
+        }
+        assert_eq!(range_name(range_start(i64::MAX)), "5000000000000000000..");
+    }
+}

@@ -1,0 +1,25 @@
+//! What the program is told.
+
+use search_sync::{SERVICE, config::Config, http};
+
+#[test]
+fn the_command_line_is_sound() {
+    runtime::cli::command::<Config>(&SERVICE).debug_assert();
+}
+
+#[test]
+fn every_route_is_in_the_document() {
+    let document = runtime::http::document(&SERVICE, http::routes());
+    let paths: Vec<&str> = document.paths.paths.keys().map(String::as_str).collect();
+    for path in [
+        "/v1/search",
+        "/v1/suggest",
+        "/v1/index",
+        "/v1/index/rebuild",
+        "/v1/index/drift",
+        "/v1/index/repair",
+        "/v1/dead-letters",
+    ] {
+        assert!(paths.contains(&path), "{path} is not in {paths:?}");
+    }
+}

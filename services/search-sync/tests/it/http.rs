@@ -1,0 +1,173 @@
+//! Each endpoint: good, bad and forbidden calls.
+
+use std::time::Instant;
+
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+use vocabulary::ProductId;
+
+use crate::{
+    shop::{deleted, keyboard, product, sku_of},
+    suite::{Suite, answer, ids},
+};
+
+/// Status and stable code of a refusal.
+fn code((status, body): (StatusCode, Value)) -> (u16, String) {
+    (status.as_u16(), body["code"].as_str().unwrap_or_default().to_owned())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn searching_is_public_and_operating_is_not() {
+    let suite = Suite::start().await;
+    for path in ["/v1/search", "/v1/suggest?q=a"] {
+        assert_eq!(answer(suite.request(Method::GET, path)).await.0, StatusCode::OK, "{path}");
+    }
+    for (method, path) in [
+        (Method::GET, "/v1/index"),
+        (Method::POST, "/v1/index/rebuild"),
+        (Method::GET, "/v1/index/drift"),
+        (Method::POST, "/v1/index/repair"),
+        (Method::GET, "/v1/dead-letters"),
+    ] {
+        let unsigned = answer(suite.request(method.clone(), path)).await;
+        assert_eq!(code(unsigned), (401, "unauthorized".to_owned()), "{method} {path}");
+        let stranger = answer(suite.as_stranger(method.clone(), path)).await;
+        assert_eq!(code(stranger), (403, "insufficient_scope".to_owned()), "{method} {path}");
+    }
+    suite.finish(0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_makes_no_sense_is_refused() {
+    let suite = Suite::start().await;
+    let (validation, query) = ((422, "validation_failed"), (400, "invalid_query"));
+    let long = format!("/v1/search?q={}", "a".repeat(257));
+    for (path, (status, expected)) in [
+        ("/v1/search?limit=101", validation),
+        ("/v1/search?limit=-1", validation),
+        ("/v1/search?limit=ten", validation),
+        ("/v1/search?sort=cheap", validation),
+        ("/v1/search?facets=brand,colour", validation),
+        ("/v1/search?in_stock=maybe", validation),
+        ("/v1/search?price_min=5&price_max=4", validation),
+        ("/v1/search?price_max=99999999999999999999", validation),
+        ("/v1/search?cursor=!", validation),
+        ("/v1/search?q=a&q=b", validation),
+        ("/v1/search?product_id=7", validation),
+        ("/v1/search?min_version=1&wait_ms=60000", validation),
+        (long.as_str(), validation),
+        ("/v1/search?colour=red", query),
+        ("/v1/search?attr.=red", query),
+        ("/v1/suggest", validation),
+        ("/v1/suggest?q=a&limit=21", validation),
+        ("/v1/suggest?q=a&brand=b", query),
+    ] {
+        let refused = code(answer(suite.request(Method::GET, path)).await);
+        assert_eq!(refused, (status, expected.to_owned()), "{path}");
+    }
+    let (_, problem) = answer(suite.request(Method::GET, "/v1/search?sort=x&limit=x")).await;
+    let fields = problem["errors"].as_array().unwrap().iter();
+    let fields: Vec<&str> = fields.map(|error| error["field"].as_str().unwrap()).collect();
+    assert_eq!(fields, ["sort", "limit"]);
+    suite.finish(0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hits_are_narrowed_sorted_and_paged() {
+    let suite = Suite::start().await;
+    let products: Vec<_> = (0..25_i64)
+        .map(|place| {
+            let id = ProductId::new();
+            let mut event = product(id, 1, "机械键盘", "Keyboard", &[&sku_of(id)]);
+            let price = json!({"amount": 10_000 + place, "currency": "CNY"});
+            event.variants[0].price = serde_json::from_value(price).unwrap();
+            event.brand = Some(if place % 2 == 0 { "AULA" } else { "Cherry, Inc." }.to_owned());
+            event
+        })
+        .collect();
+    suite.catalogue.say_all(&products).await;
+    suite.wait_applied(products[24].product_id, 1).await;
+
+    let (mut seen, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let page = [("q", "键盘"), ("sort", "price_asc"), ("limit", "10"), ("cursor", &cursor)];
+        let page = suite.search(&page).await;
+        assert_eq!(page["total"], 25);
+        seen.extend(ids(&page));
+        let Some(next) = page["next_cursor"].as_str() else { break };
+        cursor = next.to_owned();
+    }
+    let expected: Vec<ProductId> = products.iter().map(|one| one.product_id).collect();
+    assert_eq!(seen, expected);
+    let foreign = [("q", "鼠标"), ("cursor", cursor.as_str())];
+    let foreign = suite.request(Method::GET, "/v1/search").query(&foreign);
+    assert_eq!(code(answer(foreign).await), (422, "validation_failed".to_owned()));
+
+    let total = async |parameters: &[(&str, &str)]| suite.search(parameters).await["total"].clone();
+    assert_eq!(total(&[("brand", "aula")]).await, 13);
+    assert_eq!(total(&[("brand", "aula,nobody")]).await, 13);
+    assert_eq!(total(&[("price_min", "10005"), ("price_max", "10006")]).await, 2);
+    assert_eq!(total(&[("category", "数码")]).await, 25);
+    assert_eq!(total(&[("category", "数码/鼠标")]).await, 0);
+    assert_eq!(total(&[("attr.轴体", "青轴"), ("attr.轴体", "红轴")]).await, 25);
+    assert_eq!(total(&[("attr.轴体", "青轴")]).await, 0);
+    let counted = suite.search(&[("facets", "price,in_stock"), ("limit", "0")]).await;
+    assert_eq!(counted["price_range"], json!({"min": 10_000, "max": 10_024}));
+    assert_eq!(counted["facets"]["in_stock"], json!([{"value": "false", "count": 25}]));
+    suite.finish(0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn suggestions_come_while_typing() {
+    let suite = Suite::start().await;
+    let id = ProductId::new();
+    suite.catalogue.say(&keyboard(id, 1)).await;
+    suite.wait_applied(id, 1).await;
+    let suggest = async |q: &str| {
+        let request = suite.request(Method::GET, "/v1/suggest").query(&[("q", q)]);
+        answer(request).await.1["items"].clone()
+    };
+    assert_eq!(suggest("aul").await[0], json!({"text": "AULA", "kind": "brand"}));
+    let products = suggest("jixie").await;
+    let products = products.as_array().unwrap();
+    let product = json!({"text": "狼蛛F87 三模机械键盘", "kind": "product", "product_id": id});
+    assert!(products.contains(&product), "{products:?}");
+    assert_eq!(suggest("zzz").await, json!([]));
+    suite.finish(0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_writer_reads_its_own_write() {
+    let suite = Suite::start().await;
+    let id = ProductId::new();
+    let read = async |version: i64, wait: &str| {
+        let (product, version) = (id.to_string(), version.to_string());
+        let parameters = [
+            ("product_id", &*product),
+            ("min_version", &*version),
+            ("wait_ms", wait),
+            ("q", "F87"),
+        ];
+        let answer = suite.search(&parameters).await;
+        (answer["caught_up"].as_bool().unwrap(), answer["total"].as_i64().unwrap())
+    };
+    let begun = Instant::now();
+    assert_eq!(read(1, "100").await, (false, 0));
+    assert!(begun.elapsed().as_millis() >= 100);
+    let event = keyboard(id, 1);
+    let (read_first, ()) = tokio::join!(read(1, "10000"), suite.catalogue.say(&event));
+    assert_eq!(read_first, (true, 1));
+    // What was asked for is there: nothing is waited for.
+    assert_eq!(read(1, "0").await, (true, 1));
+    suite.catalogue.say(&deleted(id, 2)).await;
+    assert_eq!(read(2, "10000").await, (true, 0));
+    assert_eq!(read(3, "0").await, (false, 0));
+
+    let change = suite.index().await["change"].as_i64().unwrap();
+    let by_change = async |change: i64| {
+        let change = change.to_string();
+        suite.search(&[("min_version", &change), ("wait_ms", "0")]).await["caught_up"].clone()
+    };
+    assert_eq!((by_change(change).await, by_change(change + 1).await), (json!(true), json!(false)));
+    suite.finish(0).await;
+}

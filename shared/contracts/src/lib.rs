@@ -1,0 +1,18 @@
+#![doc = include_str!("../README.md")]
+
+pub mod behavior;
+pub mod catalog;
+mod envelope;
+mod event;
+pub mod inventory;
+pub mod order;
+pub mod receipts;
+mod slot;
+pub mod trace;
+
+pub use envelope::{
+    BATCH_CONTENT_TYPE, Envelope, SpecVersion, Undecodable, decode_batch, decode_parts,
+    encode_batch,
+};
+pub use event::{Event, EventKind};
+pub use slot::{SLOTS, Slot};

@@ -1,0 +1,217 @@
+//! The bytes of every version of every event ever shipped can be read, and are still what is written.
+//!
+//! A file of `golden/` is never changed once it has shipped. A new version of an event gets a new file, written by
+//! `GOLDEN=write cargo test -p contracts --test golden`, which leaves those that are there alone.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+use std::{collections::BTreeMap, fs, path::PathBuf};
+
+use chrono::{DateTime, Utc};
+use contracts::{
+    Envelope, Event, SpecVersion,
+    behavior::PopularityChangedV1,
+    catalog::{ProductChangedV1, ProductDeletedV1, ProductStatus, Variant},
+    decode_batch, encode_batch,
+    inventory::{
+        Shortage, StockChangedV1, StockDeductedV1, StockRejectedV1, StockRejection,
+        StockReleasedV1, StockReservedV1,
+    },
+    order::{
+        OrderCancelledV1, OrderConfirmedV1, OrderDeliveredV1, OrderExpiredV1, OrderLine,
+        OrderPaymentFailedV1, OrderPlacedV1, OrderReason, OrderRejectedV1, OrderShippedV1,
+    },
+    receipts::{ProductAppliedV1, ProductFailedV1, ProductVersion},
+};
+use serde_json::value::RawValue;
+use uuid::Uuid;
+use vocabulary::{Currency, Localized, Money, Quantity, Version};
+
+/// An id that is the same in every run.
+fn id(number: u128) -> Uuid {
+    Uuid::from_u128(0x0192_0000_0000_7000_8000_0000_0000_0000 + number)
+}
+
+fn at() -> DateTime<Utc> {
+    "2026-11-22T08:00:00.123456Z".parse().unwrap()
+}
+
+/// Writes the event as it travels, reads it back, and compares with the bytes that were shipped.
+fn check<E: Event + PartialEq + std::fmt::Debug>(source: &str, event: &E) {
+    let envelope = Envelope {
+        specversion: SpecVersion::V1,
+        id: id(0xE).into(),
+        source: source.to_owned(),
+        kind: E::TYPE.to_owned(),
+        subject: event.key().into_owned(),
+        time: at(),
+        sequence: 7,
+        aggregate: E::AGGREGATE.to_owned(),
+        traceparent: Some("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".to_owned()),
+        keyid: None,
+        signature: None,
+        encryption: None,
+        data: RawValue::from_string(serde_json::to_string(event).unwrap()).unwrap(),
+    };
+    let bytes = encode_batch(&[&envelope]).unwrap();
+    let path =
+        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("golden").join(format!("{}.json", E::TYPE));
+    if !path.exists() && std::env::var_os("GOLDEN").is_some() {
+        fs::write(&path, &bytes).unwrap();
+    }
+    let golden = fs::read(&path).unwrap();
+    assert_eq!(String::from_utf8_lossy(&bytes), String::from_utf8_lossy(&golden), "{}", E::TYPE);
+    let read = decode_batch(&golden).unwrap().remove(0);
+    assert_eq!(read.data::<E>().unwrap(), *event);
+}
+
+#[test]
+fn events_of_the_catalogue() {
+    check(
+        "product-catalog",
+        &ProductChangedV1 {
+            product_id: id(1).into(),
+            version: Version::try_from(3).unwrap(),
+            change_id: id(2).into(),
+            title: Localized {
+                zh: Some("机械键盘".into()),
+                en: Some("Mechanical keyboard".into()),
+            },
+            description: Localized { zh: Some("手感好".into()), en: None },
+            brand: Some("极光".into()),
+            category: "数码/电脑外设/机械键盘".into(),
+            attributes: BTreeMap::from([
+                ("轴体".to_owned(), serde_json::json!("红轴")),
+                ("键数".to_owned(), serde_json::json!(87)),
+                ("无线".to_owned(), serde_json::json!(true)),
+            ]),
+            images: vec!["https://example.org/kb.jpg".into()],
+            status: ProductStatus::Active,
+            variants: vec![Variant {
+                sku: "KB-F87-RED".parse().unwrap(),
+                options: BTreeMap::from([("颜色".to_owned(), "红".to_owned())]),
+                price: Money::new(32_900, Currency::CNY).unwrap(),
+                barcode: Some("6900000000015".into()),
+            }],
+            created_at: at(),
+            updated_at: at(),
+        },
+    );
+    check(
+        "product-catalog",
+        &ProductDeletedV1 {
+            product_id: id(1).into(),
+            version: Version::try_from(4).unwrap(),
+            change_id: id(2).into(),
+            deleted_at: at(),
+        },
+    );
+}
+
+#[test]
+fn events_of_orders() {
+    let order_id = id(1).into();
+    let lines = vec![OrderLine {
+        sku: "KB-F87-RED".parse().unwrap(),
+        product_id: Some(id(2).into()),
+        quantity: Quantity::new(2).unwrap(),
+    }];
+    let reason = OrderReason {
+        code: "insufficient_stock".into(),
+        text: "There is not enough of it.".into(),
+    };
+    let customer_id = id(3).into();
+    check("order", &OrderPlacedV1 { order_id, customer_id, lines: lines.clone(), placed_at: at() });
+    check(
+        "order",
+        &OrderConfirmedV1 {
+            order_id,
+            customer_id,
+            lines,
+            total: Money::new(65_800, Currency::CNY).unwrap(),
+            payment_id: id(4).into(),
+            confirmed_at: at(),
+        },
+    );
+    check(
+        "order",
+        &OrderShippedV1 {
+            order_id,
+            shipment_id: id(5).into(),
+            carrier: "built-in".into(),
+            tracking_number: "T1".into(),
+            shipped_at: at(),
+        },
+    );
+    check("order", &OrderDeliveredV1 { order_id, delivered_at: at() });
+    check("order", &OrderRejectedV1 { order_id, reason: reason.clone(), rejected_at: at() });
+    check("order", &OrderPaymentFailedV1 { order_id, reason: reason.clone(), failed_at: at() });
+    check("order", &OrderExpiredV1 { order_id, expired_at: at() });
+    check("order", &OrderCancelledV1 { order_id, reason, cancelled_at: at() });
+}
+
+#[test]
+fn events_of_the_inventory() {
+    let order_id = id(1).into();
+    check("inventory", &StockReservedV1 { order_id, reserved_at: at() });
+    check(
+        "inventory",
+        &StockRejectedV1 {
+            order_id,
+            reason: StockRejection::InsufficientStock,
+            shortages: vec![Shortage {
+                sku: "KB-F87-RED".parse().unwrap(),
+                requested: 2,
+                available: 1,
+            }],
+            rejected_at: at(),
+        },
+    );
+    check("inventory", &StockReleasedV1 { order_id, released_at: at() });
+    check("inventory", &StockDeductedV1 { order_id, deducted_at: at() });
+    check(
+        "inventory",
+        &StockChangedV1 {
+            sku: "KB-F87-RED".parse().unwrap(),
+            version: Version::try_from(9).unwrap(),
+            on_hand: 10,
+            reserved: 3,
+            available: 7,
+            changed_at: at(),
+        },
+    );
+}
+
+#[test]
+fn receipts_and_popularity() {
+    let version =
+        ProductVersion { product_id: id(1).into(), version: Version::try_from(3).unwrap() };
+    check(
+        "search-sync",
+        &ProductAppliedV1 {
+            service: "search-sync".into(),
+            lane: "0".into(),
+            applied: vec![version],
+            applied_at: at(),
+        },
+    );
+    check(
+        "search-sync",
+        &ProductFailedV1 {
+            service: "search-sync".into(),
+            lane: "0".into(),
+            failed: version,
+            reason: "undecodable".into(),
+            failed_at: at(),
+        },
+    );
+    check(
+        "behavior-analytics",
+        &PopularityChangedV1 {
+            product_id: id(1).into(),
+            version: Version::try_from(2).unwrap(),
+            score: 12.5,
+            changed_at: at(),
+        },
+    );
+}

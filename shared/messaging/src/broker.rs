@@ -1,0 +1,142 @@
+//! Connections to RabbitMQ, and the declaration of a topology on them.
+
+use std::time::Duration;
+
+use lapin::{
+    Channel, Connection, ConnectionProperties, ExchangeKind,
+    options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions},
+    types::{AMQPValue, FieldTable, ShortString},
+};
+
+use crate::{
+    Error, Topology,
+    error::within,
+    topology::{SLOT_GROUPS, dead_queue, routing_key, slots_of, unrouted},
+};
+
+/// How long any single answer of the broker may take.
+pub(crate) const ANSWER: Duration = Duration::from_secs(10);
+
+/// How often the broker may see a message come back from a process that died over it, before it puts it aside.
+const DELIVERY_LIMIT: i64 = 20;
+
+/// A delivery limit that nothing reaches.
+const NO_LIMIT: i64 = 1_000_000_000;
+
+/// A new connection, named so that people find it in the management page. It is never recovered: on any doubt it is thrown
+/// away and made anew.
+pub(crate) async fn connect(amqp_url: &str, name: &str) -> Result<Connection, Error> {
+    let properties = ConnectionProperties::default().with_connection_name(name.into());
+    let separator = if amqp_url.contains('?') { '&' } else { '?' };
+    // Ten seconds: long enough for a busy machine, short enough to notice a dead one.
+    let url = format!("{amqp_url}{separator}heartbeat=10&connection_timeout=10000");
+    within("connecting to the broker", ANSWER, Connection::connect(&url, properties)).await
+}
+
+/// Opens a channel.
+pub(crate) async fn channel(connection: &Connection) -> Result<Channel, Error> {
+    within("opening a channel", ANSWER, connection.create_channel()).await
+}
+
+/// Declares what the topology names: its own exchange with the net under it, its queues, and the exchanges it listens to,
+/// so that services may start in any order. Declaring again what is there changes nothing.
+pub async fn declare(amqp_url: &str, topology: &Topology) -> Result<(), Error> {
+    let connection = connect(amqp_url, &format!("{}: topology", topology.service())).await?;
+    let channel = channel(&connection).await?;
+    declare_on(&channel, topology).await?;
+    within("closing a connection", ANSWER, connection.close(200, "done".into())).await
+}
+
+pub(crate) async fn declare_on(channel: &Channel, topology: &Topology) -> Result<(), Error> {
+    let service = topology.service();
+    declare_exchange(channel, service).await?;
+    declare_queue(channel, &dead_queue(service), FieldTable::default()).await?;
+    for subscription in topology.subscriptions() {
+        for speaker in subscription.speakers() {
+            if *speaker != service {
+                declare_exchange(channel, speaker).await?;
+            }
+        }
+        for group in 0..SLOT_GROUPS {
+            let queue = subscription.queue(service, group);
+            declare_queue(channel, &queue, consumer_arguments(service)).await?;
+            for speaker in subscription.speakers() {
+                for slot in slots_of(group) {
+                    let key = routing_key(subscription.aggregate(), slot.number());
+                    bind(channel, &queue, speaker, &key).await?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A speaker's exchange. What no queue is bound for falls through to a queue of its own, where people find it.
+async fn declare_exchange(channel: &Channel, speaker: &str) -> Result<(), Error> {
+    let net = unrouted(speaker);
+    let options = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
+    within(
+        "declaring an exchange",
+        ANSWER,
+        channel.exchange_declare(
+            net.as_str().into(),
+            ExchangeKind::Fanout,
+            options,
+            FieldTable::default(),
+        ),
+    )
+    .await?;
+    declare_queue(channel, &net, FieldTable::default()).await?;
+    bind(channel, &net, &net, "").await?;
+    let mut arguments = FieldTable::default();
+    arguments.insert("alternate-exchange".into(), AMQPValue::LongString(net.into()));
+    within(
+        "declaring an exchange",
+        ANSWER,
+        channel.exchange_declare(speaker.into(), ExchangeKind::Topic, options, arguments),
+    )
+    .await
+}
+
+/// A quorum queue.
+async fn declare_queue(
+    channel: &Channel,
+    name: &str,
+    mut arguments: FieldTable,
+) -> Result<(), Error> {
+    arguments.insert("x-queue-type".into(), AMQPValue::LongString("quorum".into()));
+    // RabbitMQ 4 drops what was returned twenty times unless told otherwise; what has no other place to go stays.
+    if !arguments.inner().contains_key("x-delivery-limit") {
+        arguments.insert("x-delivery-limit".into(), AMQPValue::LongLongInt(NO_LIMIT));
+    }
+    let options = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
+    let declared = channel.queue_declare(ShortString::from(name), options, arguments);
+    within("declaring a queue", ANSWER, declared).await.map(drop)
+}
+
+/// What sets a consumer's queue apart: one process at a time, and a place for what processes die over.
+fn consumer_arguments(service: &str) -> FieldTable {
+    let mut arguments = FieldTable::default();
+    let mut text = |name: &str, value: &str| {
+        arguments.insert(name.into(), AMQPValue::LongString(value.into()));
+    };
+    text("x-dead-letter-exchange", "");
+    text("x-dead-letter-routing-key", &dead_queue(service));
+    text("x-dead-letter-strategy", "at-least-once");
+    // Dead-lettering at least once is only to be had with this overflow behaviour.
+    text("x-overflow", "reject-publish");
+    arguments.insert("x-single-active-consumer".into(), AMQPValue::Boolean(true));
+    arguments.insert("x-delivery-limit".into(), AMQPValue::LongLongInt(DELIVERY_LIMIT));
+    arguments
+}
+
+async fn bind(channel: &Channel, queue: &str, exchange: &str, key: &str) -> Result<(), Error> {
+    let bound = channel.queue_bind(
+        queue.into(),
+        exchange.into(),
+        key.into(),
+        QueueBindOptions::default(),
+        FieldTable::default(),
+    );
+    within("binding a queue", ANSWER, bound).await
+}

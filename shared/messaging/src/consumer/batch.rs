@@ -1,0 +1,236 @@
+//! One batch of events, from what came to what is committed: everything in one transaction, and again without, or in
+//! halves, when something in it fails.
+
+use std::{
+    collections::{BTreeSet, HashMap, VecDeque},
+    ops::Range,
+};
+
+use super::{
+    core::{Incoming, Key, Origin, Position, Ruling, Step, plan, runs},
+    cursors, parking,
+};
+use crate::{
+    Error, Failure, Kit, Transaction,
+    dead_letters::{Burial, bury},
+    error::causes,
+    failure::Verdict,
+    retry,
+    topology::{OnReject, Subscription},
+};
+
+/// Who processes: a subscription of a service.
+pub(super) struct Ear<'a> {
+    pub(super) kit: &'a Kit,
+    pub(super) subscription: &'a Subscription,
+    pub(super) consumer: &'a str,
+}
+
+/// How one attempt at a range of events ended.
+enum Attempt {
+    /// Committed; whether something was parked.
+    Done {
+        /// Whether something was.
+        parked: bool,
+    },
+    /// Rolled back: these events, by index, are not to be applied.
+    Ruled(HashMap<usize, Ruling>, HashMap<usize, Vec<String>>),
+    /// Rolled back: one of the range is bad, and nobody knows which.
+    Split,
+}
+
+impl Ear<'_> {
+    /// Processes `incoming` until each event of it has taken effect, is ignored, parked, or dead. `rulings` says what is
+    /// known of some of them beforehand. An error is never about an event: then nothing may be acknowledged, and the same
+    /// events may simply be processed again.
+    ///
+    /// Says whether anything of the keys it touched waits now.
+    pub(super) async fn process(
+        &self,
+        mut incoming: Vec<Incoming>,
+        mut rulings: HashMap<usize, Ruling>,
+        origin: Origin,
+    ) -> Result<bool, Error> {
+        let mut waits = false;
+        let mut work: VecDeque<Range<usize>> = VecDeque::new();
+        work.push_back(0..incoming.len());
+        while let Some(range) = work.front().cloned() {
+            match self.attempt(&incoming, range.clone(), &rulings, origin).await? {
+                Attempt::Done { parked } => {
+                    waits |= parked;
+                    work.pop_front();
+                }
+                Attempt::Ruled(found, why) => {
+                    for (index, mut why) in why {
+                        incoming[index].attempts += 1;
+                        incoming[index].causes.append(&mut why);
+                    }
+                    rulings.extend(found);
+                }
+                Attempt::Split => {
+                    work.pop_front();
+                    let middle = range.start + range.len() / 2;
+                    work.push_front(middle..range.end);
+                    work.push_front(range.start..middle);
+                }
+            }
+        }
+        Ok(waits)
+    }
+
+    async fn attempt(
+        &self,
+        incoming: &[Incoming],
+        range: Range<usize>,
+        rulings: &HashMap<usize, Ruling>,
+        origin: Origin,
+    ) -> Result<Attempt, Error> {
+        let (Self { subscription, consumer, .. }, start) = (self, range.start);
+        let incoming = &incoming[range];
+        let local =
+            rulings.iter().filter(|(index, _)| (start..start + incoming.len()).contains(*index));
+        let local = local.map(|(index, ruling)| (index - start, ruling.clone())).collect();
+        let keys: BTreeSet<Key> = incoming.iter().map(Incoming::key).collect();
+        let aggregate = subscription.aggregate();
+
+        let mut tx = self.kit.begin().await?;
+        let before = cursors::lock(&mut tx, consumer, aggregate, keys.iter()).await?;
+        let mut after = before.clone();
+        let on_reject = subscription.on_reject();
+        let steps = plan(&mut after, incoming, &local, origin, on_reject, |kind| {
+            subscription.handler(kind).is_some()
+        });
+        for run in runs(incoming, &steps) {
+            let Some(handler) = subscription.handler(&run.kind) else { continue };
+            let events: Vec<&Incoming> =
+                run.indices.iter().map(|index| &incoming[*index]).collect();
+            let refused = match handler.handle(&mut tx, &events).await {
+                Ok(refused) if refused.is_empty() => continue,
+                Ok(refused) => refused,
+                Err(failure) if failure.verdict != Verdict::Unavailable && events.len() > 1 => {
+                    tracing::debug!(causes = ?causes(&*failure.cause), "a batch failed and is split");
+                    tx.rollback().await?;
+                    return Ok(Attempt::Split);
+                }
+                Err(failure) => HashMap::from([(0, failure)]),
+            };
+            tx.rollback().await?;
+            let indexed = refused
+                .into_iter()
+                .filter_map(|(place, failure)| Some((*run.indices.get(place)?, failure)));
+            return rule(incoming, start, indexed);
+        }
+        let planned: Vec<(&Incoming, &Step)> = incoming.iter().zip(&steps).collect();
+        let applied: Vec<usize> =
+            (0..steps.len()).filter(|index| steps[*index] == Step::Apply).collect();
+        match self.commit(tx, &before, &after, &planned, origin).await {
+            Ok(parked) => {
+                count(consumer, &steps);
+                Ok(Attempt::Done { parked })
+            }
+            Err(error) if error.is_outage() => Err(error),
+            // What the handlers said or left behind cannot be committed: one of the events is to blame.
+            Err(error) => match applied[..] {
+                [] => Err(error),
+                [index] => rule(incoming, start, [(index, Failure::retry(error))].into_iter()),
+                _ => Ok(Attempt::Split),
+            },
+        }
+    }
+
+    /// Writes down what was decided, and commits it with the handlers' effects. Says whether something is parked.
+    async fn commit(
+        &self,
+        mut tx: Transaction,
+        before: &HashMap<Key, Position>,
+        after: &HashMap<Key, Position>,
+        planned: &[(&Incoming, &Step)],
+        origin: Origin,
+    ) -> Result<bool, Error> {
+        let (consumer, aggregate) = (self.consumer, self.subscription.aggregate());
+        cursors::save(&mut tx, consumer, aggregate, before, after).await?;
+        parking::park(&mut tx, consumer, planned).await?;
+        self.bury_dead(&mut tx, planned).await?;
+        let held = |step: &Step| !matches!(step, Step::Duplicate | Step::Apply | Step::Ignore);
+        let unsettled: BTreeSet<Key> = planned
+            .iter()
+            .filter(|(_, step)| origin == Origin::Parked || held(step))
+            .map(|(incoming, _)| incoming.key())
+            .collect();
+        for key in &unsettled {
+            parking::settle(&mut tx, consumer, aggregate, key).await?;
+        }
+        tx.commit().await?;
+        Ok(!unsettled.is_empty())
+    }
+
+    async fn bury_dead(
+        &self,
+        tx: &mut Transaction,
+        planned: &[(&Incoming, &Step)],
+    ) -> Result<(), Error> {
+        for (incoming, step) in planned {
+            if let Step::Dead(reason) = step {
+                self.bury(tx, incoming, reason, true).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the dead letter, and lets the subscription say what it has to say of it in the same transaction. `passed` says
+    /// whether the cursor goes past it.
+    pub(super) async fn bury(
+        &self,
+        tx: &mut Transaction,
+        incoming: &Incoming,
+        reason: &str,
+        passed: bool,
+    ) -> Result<(), Error> {
+        let burial = Burial {
+            consumer: self.consumer,
+            reason,
+            causes: &incoming.causes,
+            blocks: self.subscription.on_reject() == OnReject::BlockKey,
+            passed,
+            route: (&incoming.route.0, &incoming.route.1),
+        };
+        bury(tx, burial, incoming).await?;
+        self.subscription.say_dead(tx, &incoming.envelope, reason)
+    }
+}
+
+/// Turns failures of single events into rulings, unless one of them is not about the event at all.
+fn rule(
+    incoming: &[Incoming],
+    start: usize,
+    failures: impl Iterator<Item = (usize, Failure)>,
+) -> Result<Attempt, Error> {
+    let mut rulings = HashMap::new();
+    let mut why = HashMap::new();
+    for (index, failure) in failures {
+        let attempts = incoming[index].attempts + 1;
+        let ruling = match failure.verdict {
+            Verdict::Unavailable => return Err(Error::Unavailable(failure.cause)),
+            Verdict::Reject(code) => Ruling::Dead(code),
+            Verdict::Retry if attempts >= retry::ATTEMPTS => Ruling::Dead("retries_exhausted"),
+            Verdict::Retry => Ruling::Retry(retry::pause(attempts)),
+        };
+        rulings.insert(start + index, ruling);
+        why.insert(start + index, causes(&*failure.cause));
+    }
+    Ok(Attempt::Ruled(rulings, why))
+}
+
+fn count(consumer: &str, steps: &[Step]) {
+    for step in steps {
+        let outcome = match step {
+            Step::Duplicate => "duplicate",
+            Step::Apply => "applied",
+            Step::Ignore => "ignored",
+            Step::ParkGap | Step::ParkBehind | Step::ParkDue | Step::ParkRetry(_) => "parked",
+            Step::Dead(_) => "dead",
+        };
+        metrics::counter!("messaging_events_consumed_total", "consumer" => consumer.to_owned(), "outcome" => outcome)
+            .increment(1);
+    }
+}

@@ -1,0 +1,128 @@
+//! How far each consumer has come with each key: rows of `messaging.cursor`.
+
+use std::collections::HashMap;
+
+use sqlx::PgConnection;
+
+use super::core::{Hold, Key, Position};
+use crate::Error;
+
+/// Locks the cursors of `keys`, in the order of the keys, and reads them. Keys without a row are not in the answer.
+pub(super) async fn lock(
+    connection: &mut PgConnection,
+    consumer: &str,
+    aggregate: &str,
+    keys: impl Iterator<Item = &Key> + Clone,
+) -> Result<HashMap<Key, Position>, Error> {
+    let sources: Vec<&str> = keys.clone().map(|(source, _)| source.as_str()).collect();
+    let keys: Vec<&str> = keys.map(|(_, key)| key.as_str()).collect();
+    let rows = sqlx::query!(
+        r#"
+        select source, key, last, hold
+        from messaging.cursor
+        where consumer = $1 and aggregate = $2
+            and (source, key) in (select * from unnest($3::text[], $4::text[]))
+        order by source, key
+        for update
+        "#,
+        consumer,
+        aggregate,
+        &sources as &[&str],
+        &keys as &[&str],
+    )
+    .fetch_all(connection)
+    .await?;
+    let position = |last, hold: &str| Position { last, hold: parse(hold) };
+    Ok(rows.into_iter().map(|row| ((row.source, row.key), position(row.last, &row.hold))).collect())
+}
+
+/// Writes the cursors that have moved. A key that was new to us and is not any more was taken over by another process:
+/// then nothing of this transaction may stay.
+pub(super) async fn save(
+    connection: &mut PgConnection,
+    consumer: &str,
+    aggregate: &str,
+    before: &HashMap<Key, Position>,
+    after: &HashMap<Key, Position>,
+) -> Result<(), Error> {
+    let moved = after.iter().filter(|(key, position)| before.get(*key) != Some(position));
+    let (known, new): (Vec<_>, Vec<_>) = moved.partition(|(key, _)| before.contains_key(*key));
+    if !known.is_empty() {
+        let Columns { sources, keys, lasts, holds } = Columns::of(&known);
+        sqlx::query!(
+            r#"
+            update messaging.cursor c set last = u.last, hold = u.hold
+            from unnest($3::text[], $4::text[], $5::bigint[], $6::text[]) as u (source, key, last, hold)
+            where c.consumer = $1 and c.aggregate = $2 and c.source = u.source and c.key = u.key
+            "#,
+            consumer,
+            aggregate,
+            &sources as &[&str],
+            &keys as &[&str],
+            &lasts,
+            &holds as &[&str],
+        )
+        .execute(&mut *connection)
+        .await?;
+    }
+    if !new.is_empty() {
+        let Columns { sources, keys, lasts, holds } = Columns::of(&new);
+        let inserted = sqlx::query!(
+            r#"
+            insert into messaging.cursor (consumer, aggregate, source, key, last, hold)
+            select $1, $2, u.*
+            from unnest($3::text[], $4::text[], $5::bigint[], $6::text[]) as u (source, key, last, hold)
+            order by source, key
+            on conflict do nothing
+            "#,
+            consumer,
+            aggregate,
+            &sources as &[&str],
+            &keys as &[&str],
+            &lasts,
+            &holds as &[&str],
+        )
+        .execute(connection)
+        .await?;
+        if inserted.rows_affected() != u64::try_from(new.len()).unwrap_or(u64::MAX) {
+            return Err(Error::Superseded("a consumer's keys"));
+        }
+    }
+    Ok(())
+}
+
+/// Positions as parallel arrays.
+struct Columns<'a> {
+    sources: Vec<&'a str>,
+    keys: Vec<&'a str>,
+    lasts: Vec<i64>,
+    holds: Vec<&'static str>,
+}
+
+impl<'a> Columns<'a> {
+    fn of(positions: &[(&'a Key, &Position)]) -> Self {
+        Self {
+            sources: positions.iter().map(|(key, _)| key.0.as_str()).collect(),
+            keys: positions.iter().map(|(key, _)| key.1.as_str()).collect(),
+            lasts: positions.iter().map(|(_, position)| position.last).collect(),
+            holds: positions.iter().map(|(_, position)| text(position.hold)).collect(),
+        }
+    }
+}
+
+const fn text(hold: Hold) -> &'static str {
+    match hold {
+        Hold::Free => "free",
+        Hold::Parked => "parked",
+        Hold::Blocked => "blocked",
+    }
+}
+
+/// What the column says; its check constraint admits nothing else.
+fn parse(text: &str) -> Hold {
+    match text {
+        "parked" => Hold::Parked,
+        "blocked" => Hold::Blocked,
+        _ => Hold::Free,
+    }
+}

@@ -1,0 +1,415 @@
+//! The consumer: takes what is there, decides event by event, and commits effects, cursors and new events together.
+
+mod batch;
+pub(crate) mod core;
+mod cursors;
+pub(crate) mod handler;
+pub(crate) mod parking;
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use contracts::decode_parts;
+use futures::{FutureExt, StreamExt};
+use lapin::{
+    Channel, Consumer,
+    message::Delivery,
+    options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions},
+    types::FieldTable,
+};
+use tokio::{task::JoinSet, time::Instant};
+use tokio_util::sync::CancellationToken;
+
+use self::{
+    batch::Ear,
+    core::{Hold, Incoming, Key, Origin, Position, Ruling},
+    parking::First,
+};
+use crate::{
+    Error, Kit, Settings, Transaction, broker,
+    connectivity::Link,
+    dead_letters::{Unreadable, bury_unreadable},
+    error::{causes, within},
+    retry,
+    topology::{SLOT_GROUPS, Subscription, dead_queue},
+};
+
+/// How many messages the broker hands out before it waits for acknowledgements.
+const PREFETCH: u16 = 96;
+
+/// How many events one transaction takes on at most.
+const BATCH_EVENTS: usize = 512;
+
+/// How long one batch may take in all before its connection is given up: longer than any statement may.
+const BATCH: Duration = Duration::from_mins(2);
+
+/// How often a parked event is handed to its handler at most. Failures are bounded more tightly; this is for what makes
+/// the process die, which cannot be counted as a failure.
+const MOST_STARTS: i32 = 30;
+
+/// When to look at the parking place again if the database did not say when.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// How often the parking place is looked at though nothing is known to be due.
+const SWEEP: Duration = Duration::from_secs(5);
+
+/// Hears everything the topology names until `stop`; what is in hand by then is finished.
+pub(crate) async fn run(kit: &Kit, settings: &Arc<Settings>, stop: &CancellationToken) {
+    let mut attempt = 0;
+    while !stop.is_cancelled() {
+        if let Err(error) = hear(kit, settings, stop, &mut attempt).await {
+            settings.connectivity.down(Link::Consumer, &error);
+            attempt += 1;
+            let pause = retry::backoff(attempt);
+            tracing::warn!(causes = ?causes(&error), ?pause, "the consumers lost their broker, and try again");
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                () = stop.cancelled() => {}
+            }
+        }
+    }
+}
+
+/// Hears on one connection for as long as it is sound.
+async fn hear(
+    kit: &Kit,
+    settings: &Arc<Settings>,
+    stop: &CancellationToken,
+    attempt: &mut u32,
+) -> Result<(), Error> {
+    let service = settings.topology.service();
+    let name = format!("{service}: consumer");
+    let connection = broker::connect(&settings.amqp_url, &name).await?;
+    // Held until the connection is closed: lapin trips over a channel that is being dropped then.
+    let declaring = broker::channel(&connection).await?;
+    broker::declare_on(&declaring, &settings.topology).await?;
+    let mut lanes: JoinSet<Result<(), Error>> = JoinSet::new();
+    // The lanes live and die together, for they share the connection.
+    let together = stop.child_token();
+    for subscription in settings.topology.subscriptions() {
+        for group in 0..SLOT_GROUPS {
+            let channel = broker::channel(&connection).await?;
+            let lane = Lane {
+                kit: kit.clone(),
+                queue: subscription.queue(service, group),
+                consumer: subscription.consumer(service),
+                subscription: subscription.clone(),
+                group,
+            };
+            let together = together.clone();
+            lanes.spawn(async move { lane.run(&channel, &together).await });
+        }
+    }
+    let channel = broker::channel(&connection).await?;
+    let (for_dead, kit, settings_for_dead) = (together.clone(), kit.clone(), settings.clone());
+    lanes.spawn(async move { drain_dead(&kit, &settings_for_dead, &channel, &for_dead).await });
+    settings.connectivity.up(Link::Consumer);
+    *attempt = 0;
+    let mut outcome = Ok(());
+    while let Some(ended) = lanes.join_next().await {
+        let ended = ended.unwrap_or_else(|error| Err(Error::Lane(error.into())));
+        if outcome.is_ok() {
+            outcome = ended;
+        }
+        together.cancel();
+    }
+    let goodbye = connection.close(200, "done".into());
+    if let Err(error) = within("closing a connection", broker::ANSWER, goodbye).await {
+        tracing::debug!(causes = ?causes(&error), "the consumers' connection was not closed cleanly");
+    }
+    outcome
+}
+
+/// One slot group of one subscription: one queue, one channel, one batch at a time.
+struct Lane {
+    kit: Kit,
+    queue: String,
+    consumer: String,
+    subscription: Subscription,
+    group: u8,
+}
+
+impl Lane {
+    fn ear(&self) -> Ear<'_> {
+        Ear { kit: &self.kit, subscription: &self.subscription, consumer: &self.consumer }
+    }
+
+    async fn run(&self, channel: &Channel, stop: &CancellationToken) -> Result<(), Error> {
+        let mut deliveries = consume(channel, &self.queue, PREFETCH, FieldTable::default()).await?;
+        let mut look = Instant::now();
+        loop {
+            // The interest is registered before the parking place is looked at: a wake in between is not missed.
+            let unparked = self.kit.unparked().notified();
+            // Tested here and not only waited for below, so that a queue that never runs dry starves nobody.
+            if Instant::now() >= look {
+                persist(stop, || self.unpark()).await;
+                look = self.next_look().await;
+            }
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                () = tokio::time::sleep_until(look) => {}
+                () = unparked => look = Instant::now(),
+                first = deliveries.next() => {
+                    let taken = take(first, &mut deliveries, &self.queue)?;
+                    let waits = persist(stop, || self.digest(&taken.deliveries)).await;
+                    let Some(waits) = waits else { break };
+                    // What was committed without being acknowledged comes again and is known by its cursors.
+                    taken.acknowledge(&self.queue).await?;
+                    if waits {
+                        look = look.min(self.next_look().await);
+                    }
+                }
+            }
+        }
+        // The channel is closed before the consumer is given up: otherwise the broker hands the next messages to another
+        // process while those before them are still unacknowledged here.
+        within("closing a channel", broker::ANSWER, channel.close(200, "done".into())).await
+    }
+
+    /// Reads messages as events and processes them; what is none becomes a dead letter. Says whether anything is parked.
+    async fn digest(&self, deliveries: &[Delivery]) -> Result<bool, Error> {
+        let mut incoming = Vec::new();
+        let is_mine = |aggregate: &str| aggregate == self.subscription.aggregate();
+        for delivery in deliveries {
+            incoming.extend(read(&self.kit, &self.consumer, delivery, &is_mine).await?);
+        }
+        self.ear().process(incoming, HashMap::new(), Origin::Queue).await
+    }
+
+    /// Looks at what is parked and due, key by key.
+    async fn unpark(&self) -> Result<(), Error> {
+        let keys = {
+            let mut connection = self.kit.pool().acquire().await?;
+            parking::due(&mut connection, &self.consumer, self.group).await?
+        };
+        for key in keys {
+            self.unpark_key(&key).await?;
+        }
+        Ok(())
+    }
+
+    /// Goes on with a key whose first parked event is due.
+    async fn unpark_key(&self, key: &Key) -> Result<(), Error> {
+        let (consumer, aggregate) = (&self.consumer, self.subscription.aggregate());
+        let mut tx = self.kit.begin().await?;
+        let positions = cursors::lock(&mut tx, consumer, aggregate, [key].into_iter()).await?;
+        let position = positions.get(key).copied().unwrap_or(Position::START);
+        let first = parking::first(&mut tx, consumer, aggregate, key, position.last).await?;
+        let Some(first) = first.filter(|first| first.due && position.hold != Hold::Blocked) else {
+            parking::settle(&mut tx, consumer, aggregate, key).await?;
+            return tx.commit().await;
+        };
+        if first.seq > position.last + 1 {
+            self.bury_lonely(&mut tx, first, position.last).await?;
+            parking::settle(&mut tx, consumer, aggregate, key).await?;
+            return tx.commit().await;
+        }
+        // The start is written down before the handler runs: if the process dies over the event, the next one knows.
+        tx.commit().await?;
+        let mut rulings = HashMap::new();
+        if first.starts > MOST_STARTS {
+            rulings.insert(0, Ruling::Dead("starts_exhausted"));
+        }
+        let parked = {
+            let mut connection = self.kit.pool().acquire().await?;
+            parking::of_key(&mut connection, consumer, aggregate, key).await?
+        };
+        self.ear().process(parked, rulings, Origin::Parked).await.map(drop)
+    }
+
+    /// An event whose predecessor has not come within the bound becomes a dead letter, loudly: numbers are dense, so a gap
+    /// means that something was lost. It is never skipped: sent again, it still wants its predecessor first.
+    async fn bury_lonely(
+        &self,
+        tx: &mut Transaction,
+        first: First,
+        last: i64,
+    ) -> Result<(), Error> {
+        let First { seq, mut incoming, .. } = first;
+        incoming
+            .causes
+            .push(format!("number {} of the key has not come, number {seq} has", last + 1));
+        self.ear().bury(tx, &incoming, "missing_predecessor", false).await?;
+        parking::remove(tx, &self.consumer, &incoming.envelope).await
+    }
+
+    /// When to look at the parking place next. If the database does not tell, soon.
+    async fn next_look(&self) -> Instant {
+        let asked = async {
+            let mut connection = self.kit.pool().acquire().await?;
+            parking::next_due(&mut connection, &self.consumer, self.group).await
+        };
+        let pause = match asked.await {
+            Ok(due) => due.unwrap_or(SWEEP).min(SWEEP),
+            Err(_) => LOOK_AGAIN,
+        };
+        Instant::now() + pause
+    }
+}
+
+/// What processes died over again and again: the broker has put it aside, and here it becomes dead letters.
+async fn drain_dead(
+    kit: &Kit,
+    settings: &Settings,
+    channel: &Channel,
+    stop: &CancellationToken,
+) -> Result<(), Error> {
+    let queue = dead_queue(settings.topology.service());
+    let mut deliveries = consume(channel, &queue, 1, FieldTable::default()).await?;
+    loop {
+        let first = tokio::select! {
+            biased;
+            () = stop.cancelled() => break,
+            first = deliveries.next() => first,
+        };
+        let taken = take(first, &mut deliveries, &queue)?;
+        let buried = persist(stop, || bury_all(kit, settings, &queue, &taken.deliveries)).await;
+        if buried.is_none() {
+            break;
+        }
+        taken.acknowledge(&queue).await?;
+    }
+    within("closing a channel", broker::ANSWER, channel.close(200, "done".into())).await
+}
+
+/// Makes dead letters of all events of `deliveries`, each with the consumer that it was for.
+async fn bury_all(
+    kit: &Kit,
+    settings: &Settings,
+    queue: &str,
+    deliveries: &[Delivery],
+) -> Result<(), Error> {
+    let service = settings.topology.service();
+    let subscriptions = settings.topology.subscriptions();
+    let is_heard =
+        |aggregate: &str| subscriptions.iter().any(|heard| heard.aggregate() == aggregate);
+    for delivery in deliveries {
+        let all = read(kit, queue, delivery, &is_heard).await?;
+        for subscription in subscriptions {
+            let consumer = subscription.consumer(service);
+            let of_it = |one: &&Incoming| one.envelope.aggregate == subscription.aggregate();
+            let incoming: Vec<Incoming> = all.iter().filter(of_it).cloned().collect();
+            let rulings =
+                (0..incoming.len()).map(|i| (i, Ruling::Dead("delivery_limit"))).collect();
+            let ear = Ear { kit, subscription, consumer: &consumer };
+            ear.process(incoming, rulings, Origin::Queue).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Repeats `work` until it succeeds; `None` at `stop`. Its failures are the database's, and it changes nothing unless it
+/// succeeds.
+async fn persist<T, F>(stop: &CancellationToken, mut work: impl FnMut() -> F) -> Option<T>
+where
+    F: Future<Output = Result<T, Error>>,
+{
+    let mut attempt = 0;
+    loop {
+        match within("a batch", BATCH, work()).await {
+            Ok(done) => return Some(done),
+            Err(error) => {
+                attempt += 1;
+                let pause = retry::backoff(attempt);
+                tracing::warn!(causes = ?causes(&error), ?pause, "a batch could not be committed, and is tried again");
+                tokio::select! {
+                    () = tokio::time::sleep(pause) => {}
+                    () = stop.cancelled() => return None,
+                }
+            }
+        }
+    }
+}
+
+/// Starts consuming.
+pub(crate) async fn consume(
+    channel: &Channel,
+    queue: &str,
+    prefetch: u16,
+    arguments: FieldTable,
+) -> Result<Consumer, Error> {
+    let qos = channel.basic_qos(prefetch, BasicQosOptions::default());
+    within("setting the prefetch", broker::ANSWER, qos).await?;
+    let consumer =
+        channel.basic_consume(queue.into(), "".into(), BasicConsumeOptions::default(), arguments);
+    within("starting a consumer", broker::ANSWER, consumer).await
+}
+
+/// Deliveries that are processed together.
+pub(crate) struct Taken {
+    pub(crate) deliveries: Vec<Delivery>,
+    /// Whether the consumer has ended behind them: the broker says so once, and nothing comes after.
+    ended: bool,
+}
+
+impl Taken {
+    /// Acknowledges all of them.
+    pub(crate) async fn acknowledge(&self, queue: &str) -> Result<(), Error> {
+        if let Some(last) = self.deliveries.last() {
+            let ack = last.acker.ack(BasicAckOptions { multiple: true });
+            // `false` means that it was not sent: the events come again, and are known by their cursors.
+            within("acknowledging", broker::ANSWER, ack).await?;
+        }
+        if self.ended { Err(Error::ConsumerEnded(queue.to_owned())) } else { Ok(()) }
+    }
+}
+
+/// The first delivery and all that are at hand behind it, as far as they make one batch.
+pub(crate) fn take(
+    first: Option<Result<Delivery, lapin::Error>>,
+    deliveries: &mut Consumer,
+    queue: &str,
+) -> Result<Taken, Error> {
+    let first = first.ok_or_else(|| Error::ConsumerEnded(queue.to_owned()))??;
+    let mut events = weigh(&first);
+    let mut taken = Taken { deliveries: vec![first], ended: false };
+    // A message carries up to 64 events, so their number is guessed from their bytes rather than decoded twice.
+    while events < BATCH_EVENTS && !taken.ended {
+        match deliveries.next().now_or_never() {
+            Some(Some(Ok(delivery))) => {
+                events += weigh(&delivery);
+                taken.deliveries.push(delivery);
+            }
+            Some(Some(Err(_)) | None) => taken.ended = true,
+            None => break,
+        }
+    }
+    Ok(taken)
+}
+
+/// About how many events a message carries: an envelope with its data is about half a kibibyte.
+fn weigh(delivery: &Delivery) -> usize {
+    1 + delivery.data.len() / 512
+}
+
+/// The events of a message. What in it cannot be read, or is of no aggregate that is heard here, becomes a dead letter.
+async fn read(
+    kit: &Kit,
+    consumer: &str,
+    delivery: &Delivery,
+    is_heard: &impl Fn(&str) -> bool,
+) -> Result<Vec<Incoming>, Error> {
+    let route = (delivery.exchange.to_string(), delivery.routing_key.to_string());
+    let mut incoming = Vec::new();
+    for part in decode_parts(&delivery.data) {
+        let refusal = match part {
+            Ok(envelope) if is_heard(&envelope.aggregate) => {
+                let route = route.clone();
+                incoming.push(Incoming { envelope, attempts: 0, causes: Vec::new(), route });
+                continue;
+            }
+            Ok(envelope) => Unreadable {
+                reason: "foreign_aggregate",
+                causes: vec![format!("{} does not hear {}", consumer, envelope.aggregate)],
+                payload: serde_json::to_vec(&envelope)?,
+            },
+            Err((error, payload)) => {
+                Unreadable { reason: "undecodable", causes: causes(&error), payload }
+            }
+        };
+        let mut connection = kit.pool().acquire().await?;
+        let route = (route.0.as_str(), route.1.as_str());
+        bury_unreadable(&mut connection, consumer, route, &refusal).await?;
+    }
+    Ok(incoming)
+}

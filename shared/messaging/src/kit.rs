@@ -1,0 +1,164 @@
+//! The kit's transaction: the only way to say an event.
+
+use std::{
+    ops::{Deref, DerefMut},
+    sync::Arc,
+};
+
+use contracts::{
+    Event, Slot,
+    trace::{self, TraceContext},
+};
+use sqlx::{PgConnection, PgPool, Postgres, migrate::Migrator};
+use tokio::sync::Notify;
+use vocabulary::EventId;
+
+use crate::{Error, outbox};
+
+/// The kit's own tables, in the schema `messaging` of the service's database.
+pub static MIGRATOR: Migrator = sqlx::migrate!();
+
+/// The most bytes of one event: far below what RabbitMQ takes in one message.
+const LARGEST_EVENT: usize = 1024 * 1024;
+
+/// A service's handle on messaging: transactions that can say events. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Kit {
+    pool: PgPool,
+    committed: Arc<Notify>,
+    unparked: Arc<Notify>,
+}
+
+impl Kit {
+    /// A kit on the service's database.
+    pub fn new(pool: PgPool) -> Self {
+        Self { pool, committed: Arc::new(Notify::new()), unparked: Arc::new(Notify::new()) }
+    }
+
+    /// The service's database, for what only reads.
+    pub const fn pool(&self) -> &PgPool {
+        &self.pool
+    }
+
+    /// Starts a transaction.
+    pub async fn begin(&self) -> Result<Transaction, Error> {
+        let inner = self.pool.begin().await?;
+        Ok(Transaction { inner, kit: self.clone(), said: Vec::new(), after_commit: Vec::new() })
+    }
+
+    /// Wakes the consumers of this process when parked events may go on.
+    pub(crate) fn unparked(&self) -> &Notify {
+        &self.unparked
+    }
+
+    /// Wakes when a transaction with events has committed in this process.
+    pub(crate) fn committed(&self) -> &Notify {
+        &self.committed
+    }
+}
+
+/// A database transaction in which events can be said: they leave if, and only if, it commits. Dropped without
+/// [`commit`](Transaction::commit), it is rolled back and nothing was said.
+///
+/// It dereferences to the [`PgConnection`] that queries run on.
+pub struct Transaction {
+    inner: sqlx::Transaction<'static, Postgres>,
+    kit: Kit,
+    said: Vec<Said>,
+    after_commit: Vec<Box<dyn FnOnce() + Send>>,
+}
+
+/// An event that waits for its transaction's commit.
+#[derive(Debug)]
+pub(crate) struct Said {
+    pub(crate) id: EventId,
+    pub(crate) kind: &'static str,
+    pub(crate) aggregate: &'static str,
+    pub(crate) key: String,
+    pub(crate) slot: Slot,
+    pub(crate) traceparent: Option<String>,
+    pub(crate) data: String,
+}
+
+impl Transaction {
+    /// Says `event` when the transaction commits. Events of one key are heard in the order in which they were said.
+    ///
+    /// The event belongs to the trace of the running task, see [`trace::current`].
+    pub fn emit<E: Event>(&mut self, event: &E) -> Result<EventId, Error> {
+        self.emit_caused_by(trace::current(), event)
+    }
+
+    /// Says `event` as [`emit`](Self::emit) does, as a part of the trace of what caused it: in a batch each event has a
+    /// cause of its own.
+    pub fn emit_caused_by<E: Event>(
+        &mut self,
+        cause: Option<TraceContext>,
+        event: &E,
+    ) -> Result<EventId, Error> {
+        let (id, key) = (EventId::new(), event.key().into_owned());
+        let data = serde_json::to_string(event)?;
+        if data.len() + key.len() > LARGEST_EVENT {
+            return Err(Error::TooLarge { kind: E::TYPE, bytes: data.len() });
+        }
+        self.said.push(Said {
+            id,
+            kind: E::TYPE,
+            aggregate: E::AGGREGATE,
+            slot: Slot::of(&key),
+            key,
+            traceparent: cause.map(|cause| cause.child().to_string()),
+            data,
+        });
+        Ok(id)
+    }
+
+    /// Runs `action` once the transaction has committed, and never if it does not: to wake what waits for its effect in
+    /// this process. It must not block.
+    pub fn after_commit(&mut self, action: impl FnOnce() + Send + 'static) {
+        self.after_commit.push(Box::new(action));
+    }
+
+    /// Commits, events and all.
+    pub async fn commit(mut self) -> Result<(), Error> {
+        // The events are numbered last, so that the locks on their numbers are held for one round trip only.
+        if self.said.is_empty() {
+            // PostgreSQL answers the commit of a failed transaction with a rollback and no error; this statement tells.
+            sqlx::query_scalar!("select 1").fetch_one(&mut *self.inner).await?;
+        } else {
+            outbox::append(&mut self.inner, &self.said).await?;
+        }
+        self.inner.commit().await?;
+        if !self.said.is_empty() {
+            self.kit.committed.notify_one();
+        }
+        for action in self.after_commit {
+            action();
+        }
+        Ok(())
+    }
+
+    /// Gives up all that was done and said since the transaction began.
+    pub(crate) async fn rollback(self) -> Result<(), Error> {
+        Ok(self.inner.rollback().await?)
+    }
+}
+
+impl std::fmt::Debug for Transaction {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Transaction").field("said", &self.said).finish_non_exhaustive()
+    }
+}
+
+impl Deref for Transaction {
+    type Target = PgConnection;
+
+    fn deref(&self) -> &Self::Target {
+        &self.inner
+    }
+}
+
+impl DerefMut for Transaction {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.inner
+    }
+}

@@ -1,0 +1,25 @@
+#![doc = include_str!("../README.md")]
+
+mod broker;
+mod connectivity;
+mod consumer;
+pub mod dead_letters;
+mod error;
+mod failure;
+mod kit;
+mod lease;
+mod outbox;
+mod relay;
+mod retry;
+mod settings;
+pub mod stream;
+mod topology;
+
+pub use broker::declare;
+pub use connectivity::Connectivity;
+pub use consumer::handler::{Batch, Delivered, Handler};
+pub use error::Error;
+pub use failure::{Cause, Failure};
+pub use kit::{Kit, MIGRATOR, Transaction};
+pub use settings::{Messaging, Settings};
+pub use topology::{OnReject, SLOT_GROUPS, Subscription, Topology};

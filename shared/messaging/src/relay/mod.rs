@@ -1,0 +1,226 @@
+//! The relay: carries events from the outbox to the broker, in order, and deletes what the broker has confirmed.
+//!
+//! One relay leads each service by a lease. It is woken by the commits of its own process; a slow sweep finds what other
+//! processes committed.
+
+pub(crate) mod core;
+pub(crate) mod publisher;
+
+use std::{collections::HashMap, time::Duration};
+
+use contracts::{BATCH_CONTENT_TYPE, Envelope, encode_batch};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use self::{
+    core::{Answers, Message, envelope, pack, settle},
+    publisher::{Publisher, Wire},
+};
+use crate::{
+    Error, Kit, Settings, broker,
+    connectivity::Link,
+    error::{causes, within},
+    lease, outbox, retry,
+};
+
+/// The name of the relay's lease.
+const LEASE: &str = "relay";
+
+/// How many rows one round takes.
+const ROUND_ROWS: i64 = 1024;
+
+/// How many bytes of event data one round takes, about.
+const ROUND_BYTES: i64 = 4 * 1024 * 1024;
+
+/// How long the database may take for one step.
+const STEP: Duration = Duration::from_secs(15);
+
+/// How often the outbox is looked at though nobody woke the relay.
+const SWEEP: Duration = Duration::from_millis(250);
+
+/// How long a key rests after one of its messages was refused.
+const REFUSED: Duration = Duration::from_millis(500);
+
+/// Carries events until `stop`, and what is committed by then as far as it can be done within one more round.
+pub(crate) async fn run(kit: &Kit, settings: &Settings, stop: &CancellationToken) {
+    let mut relay = Relay { kit, settings, holder: Uuid::new_v4(), stopped: HashMap::new() };
+    let mut attempt = 0;
+    while !stop.is_cancelled() {
+        match relay.lead(stop, &mut attempt).await {
+            Ok(()) => {}
+            Err(error) => {
+                settings.connectivity.down(Link::Publisher, &error);
+                attempt += 1;
+                let pause = retry::backoff(attempt);
+                tracing::warn!(causes = ?causes(&error), ?pause, "the relay lost its broker or database, and tries again");
+                tokio::select! {
+                    () = tokio::time::sleep(pause) => {}
+                    () = stop.cancelled() => {}
+                }
+            }
+        }
+    }
+    relay.step_down().await;
+}
+
+struct Relay<'a> {
+    kit: &'a Kit,
+    settings: &'a Settings,
+    /// Who this process is to the lease.
+    holder: Uuid,
+    /// Keys that rest because one of their messages was refused, and until when.
+    stopped: HashMap<(String, String), Instant>,
+}
+
+/// What one round did.
+enum Round {
+    /// There was nothing to carry.
+    Idle,
+    /// Something was carried, so there may be more.
+    Busy,
+    /// Another process leads.
+    Superseded,
+}
+
+impl Relay<'_> {
+    /// Connects, and carries events for as long as the lease is held and nothing fails.
+    async fn lead(&mut self, stop: &CancellationToken, attempt: &mut u32) -> Result<(), Error> {
+        let service = self.settings.topology.service();
+        let mut publisher = Publisher::connect(&self.settings.amqp_url, service).await?;
+        broker::declare_on(publisher.channel(), &self.settings.topology).await?;
+        self.settings.connectivity.up(Link::Publisher);
+        *attempt = 0;
+        let mut renewed: Option<(Instant, i64)> = None;
+        loop {
+            // The interest is registered before the outbox is read: a commit in between is not missed.
+            let woken = self.kit.committed().notified();
+            let epoch = match renewed {
+                Some((at, epoch)) if at.elapsed() < lease::TERM / 3 => Some(epoch),
+                _ => {
+                    let at = Instant::now();
+                    let epoch = self.renew().await?;
+                    renewed = epoch.map(|epoch| (at, epoch));
+                    epoch
+                }
+            };
+            let round = match epoch {
+                Some(epoch) => self.round(&mut publisher, epoch).await?,
+                None => Round::Superseded,
+            };
+            if stop.is_cancelled() {
+                publisher.close().await;
+                return Ok(());
+            }
+            match round {
+                Round::Busy => {}
+                Round::Superseded => {
+                    renewed = None;
+                    wait(SWEEP, None, stop).await;
+                }
+                Round::Idle => wait(SWEEP, Some(woken), stop).await,
+            }
+        }
+    }
+
+    /// Reads once, publishes what it read, waits for every answer, and deletes what was confirmed.
+    async fn round(&mut self, publisher: &mut Publisher, epoch: i64) -> Result<Round, Error> {
+        let now = Instant::now();
+        self.stopped.retain(|_, until| *until > now);
+        let stopped: Vec<_> = self.stopped.keys().cloned().collect();
+        // The connection goes back while the broker works: a slow broker must not hold up business writes.
+        let rows = within("reading the outbox", STEP, async {
+            let mut connection = self.kit.pool().acquire().await?;
+            outbox::read(&mut connection, &stopped, ROUND_ROWS, ROUND_BYTES).await
+        })
+        .await?;
+        if rows.is_empty() {
+            return Ok(Round::Idle);
+        }
+        let messages = pack(rows);
+        let wires = self.encode(&messages)?;
+        let answers = self.publish(publisher, &wires).await?;
+        let settlement = settle(&messages, &answers);
+        if !settlement.stopped.is_empty() {
+            tracing::warn!(
+                keys = settlement.stopped.len(),
+                "the broker refused messages; their keys rest"
+            );
+            self.stopped.extend(settlement.stopped.into_iter().map(|key| (key, now + REFUSED)));
+        }
+        metrics::counter!("messaging_events_published_total")
+            .increment(u64::try_from(settlement.confirmed.len()).unwrap_or_default());
+        let held = within("deleting from the outbox", STEP, async {
+            let mut connection = self.kit.pool().acquire().await?;
+            outbox::delete(&mut connection, &settlement.confirmed, LEASE, self.holder, epoch).await
+        })
+        .await?;
+        Ok(if held { Round::Busy } else { Round::Superseded })
+    }
+
+    /// Publishes a round, and keeps the lease meanwhile: a slow broker is no reason for another process to begin as well.
+    async fn publish(&self, publisher: &mut Publisher, wires: &[Wire]) -> Result<Answers, Error> {
+        let mut publishing = std::pin::pin!(publisher.publish(wires));
+        loop {
+            match tokio::time::timeout(lease::TERM / 3, &mut publishing).await {
+                Ok(answers) => return answers,
+                Err(_) => self.renew().await?,
+            };
+        }
+    }
+
+    /// Takes the lease again; the epoch if it is ours.
+    async fn renew(&self) -> Result<Option<i64>, Error> {
+        within("renewing the relay's lease", STEP, async {
+            let mut connection = self.kit.pool().acquire().await?;
+            lease::take(&mut connection, LEASE, self.holder).await
+        })
+        .await
+    }
+
+    fn encode(&self, messages: &[Message]) -> Result<Vec<Wire>, Error> {
+        let service = self.settings.topology.service();
+        let wire = |message: &Message| -> Result<Wire, Error> {
+            let envelopes: Vec<Envelope> =
+                message.rows.iter().map(|row| envelope(row, service)).collect::<Result<_, _>>()?;
+            Ok(Wire {
+                id: message.id,
+                exchange: service.to_owned(),
+                routing_key: message.routing_key.clone(),
+                content_type: BATCH_CONTENT_TYPE,
+                body: encode_batch(&envelopes.iter().collect::<Vec<_>>())?,
+            })
+        };
+        messages.iter().map(wire).collect()
+    }
+
+    /// Lets a successor begin at once.
+    async fn step_down(self) {
+        let released = async {
+            let mut connection = self.kit.pool().acquire().await?;
+            lease::release(&mut connection, LEASE, self.holder).await
+        };
+        if let Err(error) = released.await {
+            tracing::debug!(causes = ?causes(&error), "the relay's lease was not released and runs out by itself");
+        }
+    }
+}
+
+/// Waits for the wake, for `limit`, or for the stop, whichever comes first.
+async fn wait(
+    limit: Duration,
+    woken: Option<tokio::sync::futures::Notified<'_>>,
+    stop: &CancellationToken,
+) {
+    let woken = async {
+        match woken {
+            Some(woken) => woken.await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        () = woken => {}
+        () = tokio::time::sleep(limit) => {}
+        () = stop.cancelled() => {}
+    }
+}

@@ -1,0 +1,138 @@
+//! What cannot be handled is kept and explained, its neighbours go on, and it can be sent again.
+
+use lapin::{
+    BasicProperties, Connection, ConnectionProperties,
+    options::{BasicPublishOptions, ConfirmSelectOptions},
+};
+use messaging::{
+    OnReject,
+    dead_letters::{self, DeadLetter, Unresolved, discard, redrive},
+};
+use testkit::wait_for;
+
+use crate::shop::{SOON, Shop};
+
+async fn letters(shop: &Shop, expected: usize) -> Vec<DeadLetter> {
+    wait_for("the dead letters are there", SOON, async || {
+        let mut connection = shop.listener.pool().acquire().await.unwrap();
+        let letters = dead_letters::list(&mut connection, true, 100).await.unwrap();
+        if letters.len() == expected { Ok(letters) } else { Err(format!("{letters:?}")) }
+    })
+    .await
+    .unwrap()
+}
+
+#[tokio::test]
+async fn a_reject_blocks_its_key_until_it_is_sent_again_with_success() {
+    let shop = Shop::open(OnReject::BlockKey).await;
+    shop.mood.reject.lock().unwrap().push("bad".into());
+    let (speaker, listener) = (shop.start_speaker(), shop.start_listener());
+    shop.walk(&["bad", "good"], 1..=3).await;
+    shop.wait_for_effects("good", &[1, 2, 3]).await;
+    let letter = letters(&shop, 1).await.remove(0);
+    assert_eq!((letter.reason.as_str(), letter.sequence), ("told_to_reject", Some(1)));
+    assert_eq!(letter.causes, ["no"]);
+    assert!(letter.blocks);
+    assert_eq!(shop.effects("bad").await, [0_i64; 0]);
+
+    // It fails again as long as nothing has changed, and is still there.
+    let topology = shop.listener_topology();
+    let again = redrive(&shop.listener, &topology, letter.id).await;
+    assert!(matches!(again, Err(Unresolved::FailedAgain(_))), "{again:?}");
+    shop.mood.reject.lock().unwrap().clear();
+    redrive(&shop.listener, &topology, letter.id).await.unwrap();
+    shop.wait_for_effects("bad", &[1, 2, 3]).await;
+    // It takes effect once: the second time there is nothing to be sent.
+    let twice = redrive(&shop.listener, &topology, letter.id).await;
+    assert!(matches!(twice, Err(Unresolved::NotPending(_))), "{twice:?}");
+    shop.assert_at_rest().await;
+    speaker.shut_down().await;
+    listener.shut_down().await;
+}
+
+#[tokio::test]
+async fn a_discarded_letter_lets_its_key_go_on_without_it() {
+    let shop = Shop::open(OnReject::BlockKey).await;
+    shop.mood.reject.lock().unwrap().push("bad".into());
+    let (speaker, listener) = (shop.start_speaker(), shop.start_listener());
+    shop.walk(&["bad"], 1..=3).await;
+    let letter = letters(&shop, 1).await.remove(0);
+    discard(&shop.listener, letter.id).await.unwrap();
+    shop.wait_for_effects("bad", &[2, 3]).await;
+    shop.assert_at_rest().await;
+    speaker.shut_down().await;
+    listener.shut_down().await;
+}
+
+#[tokio::test]
+async fn a_reject_that_does_not_block_lets_the_key_go_on_at_once() {
+    let shop = Shop::open(OnReject::GoOn).await;
+    shop.mood.reject.lock().unwrap().push("bad".into());
+    let (speaker, listener) = (shop.start_speaker(), shop.start_listener());
+    shop.walk(&["bad"], 1..=3).await;
+    shop.wait_for_effects("bad", &[2, 3]).await;
+    assert!(!letters(&shop, 1).await[0].blocks);
+    shop.assert_at_rest().await;
+    speaker.shut_down().await;
+    listener.shut_down().await;
+}
+
+#[tokio::test]
+async fn a_bad_event_in_a_batch_is_found_and_its_neighbours_go_on() {
+    let shop = Shop::open(OnReject::GoOn).await;
+    shop.mood.fail.lock().unwrap().push("bad".into());
+    shop.mood.panic.lock().unwrap().push("explosive".into());
+    let walks: Vec<String> = (0..30).map(|walk| format!("walk-{walk}")).collect();
+    let mut names: Vec<&str> = walks.iter().map(String::as_str).collect();
+    names.insert(11, "bad");
+    names.insert(23, "explosive");
+    // All are in the outbox before anybody reads it, so they come in batches.
+    shop.walk(&names, 1..=4).await;
+    let (speaker, listener) = (shop.start_speaker(), shop.start_listener());
+    shop.wait_for_total(30 * 4).await;
+    shop.assert_walked(&walks, 4).await;
+    let letters = letters(&shop, 8).await;
+    let reasons = |reason: &str| letters.iter().filter(|letter| letter.reason == reason).count();
+    assert_eq!((reasons("told_to_fail"), reasons("panicked")), (4, 4));
+    shop.assert_at_rest().await;
+    speaker.shut_down().await;
+    listener.shut_down().await;
+}
+
+#[tokio::test]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "poison comes from somebody who does not use the kit"
+)]
+async fn a_message_that_is_no_event_becomes_a_dead_letter() {
+    let shop = Shop::open(OnReject::BlockKey).await;
+    let (speaker, listener) = (shop.start_speaker(), shop.start_listener());
+    shop.walk(&["good"], 1..=1).await;
+    let properties = ConnectionProperties::default();
+    let connection = Connection::connect(shop.vhost.url(), properties).await.unwrap();
+    let channel = connection.create_channel().await.unwrap();
+    channel.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
+    let undecodable_data = r#"[{"specversion":"1.0","id":"01920000-0000-7000-8000-000000000001",
+        "source":"speaker","type":"walk.stepped.v1","subject":"odd","time":"2026-11-22T08:00:00Z",
+        "sequence":"1","aggregate":"walk","data":{"walk":17}}]"#;
+    for poison in ["not json", "[1,2]", undecodable_data] {
+        let published = channel.basic_publish(
+            "speaker".into(),
+            "walk.3".into(),
+            BasicPublishOptions::default(),
+            poison.as_bytes(),
+            BasicProperties::default(),
+        );
+        published.await.unwrap().await.unwrap();
+    }
+    shop.walk(&["good"], 2..=2).await;
+    shop.wait_for_effects("good", &[1, 2]).await;
+    // Two numbers are two things that are no events; each is kept by itself.
+    let letters = letters(&shop, 4).await;
+    assert!(letters.iter().all(|letter| letter.reason == "undecodable"), "{letters:?}");
+    assert!(letters.iter().any(|letter| letter.payload == "not json"));
+    assert!(letters.iter().any(|letter| letter.key.as_deref() == Some("odd")));
+    shop.assert_at_rest().await;
+    speaker.shut_down().await;
+    listener.shut_down().await;
+}

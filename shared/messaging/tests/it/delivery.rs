@@ -1,0 +1,166 @@
+//! Events leave with their transaction, arrive, and take effect once and in order.
+
+use std::collections::HashMap;
+
+use messaging::OnReject;
+use testkit::wait_for;
+
+use crate::shop::{Rested, SOON, Shop, Stepped, count};
+
+#[tokio::test]
+async fn an_event_leaves_if_and_only_if_its_transaction_commits() {
+    let shop = Shop::open(OnReject::BlockKey).await;
+    let (speaker, listener) = (shop.start_speaker(), shop.start_listener());
+    let mut given_up = shop.speaker.begin().await.unwrap();
+    given_up.emit(&Stepped { walk: "never".into(), number: 1 }).unwrap();
+    drop(given_up);
+    shop.walk(&["always"], 1..=1).await;
+    shop.wait_for_effects("always", &[1]).await;
+    assert_eq!(shop.effects("never").await, [0_i64; 0]);
+    shop.assert_at_rest().await;
+    speaker.shut_down().await;
+    listener.shut_down().await;
+}
+
+#[tokio::test]
+async fn many_keys_from_many_transactions_keep_their_order() {
+    let shop = Shop::open(OnReject::BlockKey).await;
+    let (speaker, listener) = (shop.start_speaker(), shop.start_listener());
+    let walks: Vec<String> = (0..40).map(|walk| format!("walk-{walk}")).collect();
+    let names: Vec<&str> = walks.iter().map(String::as_str).collect();
+    // Eight writers at once, each with walks of its own, in transactions of several steps.
+    let writers = names.chunks(5).map(|mine| async {
+        for start in (1..=60).step_by(3) {
+            shop.walk(mine, start..=start + 2).await;
+        }
+    });
+    futures::future::join_all(writers).await;
+    shop.wait_for_total(40 * 60).await;
+    shop.assert_walked(&walks, 60).await;
+    shop.assert_at_rest().await;
+    speaker.shut_down().await;
+    listener.shut_down().await;
+}
+
+#[tokio::test]
+async fn writers_on_one_key_are_numbered_in_the_order_of_their_commits() {
+    let shop = Shop::open(OnReject::BlockKey).await;
+    let (speaker, listener) = (shop.start_speaker(), shop.start_listener());
+    let writers = (0..10).map(|writer| {
+        let shop = &shop;
+        async move {
+            for number in 1..=20 {
+                shop.walk(&["shared"], writer * 100 + number..=writer * 100 + number).await;
+            }
+        }
+    });
+    futures::future::join_all(writers).await;
+    shop.wait_for_total(200).await;
+    let sequences: Vec<i64> = sqlx::query_scalar("select sequence from effect order by place")
+        .fetch_all(shop.listener.pool())
+        .await
+        .unwrap();
+    assert_eq!(sequences, (1..=200).collect::<Vec<_>>());
+    shop.assert_at_rest().await;
+    speaker.shut_down().await;
+    listener.shut_down().await;
+}
+
+#[tokio::test]
+async fn a_type_without_a_handler_moves_the_cursor_and_nothing_else() {
+    let shop = Shop::open(OnReject::BlockKey).await;
+    let (speaker, listener) = (shop.start_speaker(), shop.start_listener());
+    let mut tx = shop.speaker.begin().await.unwrap();
+    tx.emit(&Stepped { walk: "w".into(), number: 1 }).unwrap();
+    tx.emit(&Rested { walk: "w".into() }).unwrap();
+    tx.emit(&Stepped { walk: "w".into(), number: 2 }).unwrap();
+    tx.commit().await.unwrap();
+    shop.wait_for_effects("w", &[1, 2]).await;
+    let last: i64 = sqlx::query_scalar("select last from messaging.cursor where key = 'w'")
+        .fetch_one(shop.listener.pool())
+        .await
+        .unwrap();
+    assert_eq!(last, 3);
+    shop.assert_at_rest().await;
+    speaker.shut_down().await;
+    listener.shut_down().await;
+}
+
+#[tokio::test]
+async fn a_duplicate_has_no_effect_however_late_it_comes() {
+    let shop = Shop::open(OnReject::BlockKey).await;
+    let listener = shop.start_listener();
+    // The rows are put back after they were published, as if their deletion had not been committed.
+    shop.walk(&["w", "v"], 1..=50).await;
+    let mut connection = shop.speaker.pool().acquire().await.unwrap();
+    sqlx::raw_sql("create table copy as select * from messaging.outbox")
+        .execute(&mut *connection)
+        .await
+        .unwrap();
+    let speaker = shop.start_speaker();
+    shop.wait_for_total(100).await;
+    for _ in 0..2 {
+        sqlx::raw_sql("insert into messaging.outbox overriding system value select * from copy")
+            .execute(&mut *connection)
+            .await
+            .unwrap();
+        shop.assert_at_rest().await;
+    }
+    // Something new comes through behind the duplicates.
+    shop.walk(&["w", "v"], 51..=51).await;
+    shop.wait_for_effects("w", &(1..=51).collect::<Vec<_>>()).await;
+    shop.wait_for_effects("v", &(1..=51).collect::<Vec<_>>()).await;
+    assert_eq!(count(shop.listener.pool(), "effect").await, 102);
+    speaker.shut_down().await;
+    listener.shut_down().await;
+}
+
+#[tokio::test]
+async fn a_gap_is_waited_for_and_never_skipped() {
+    let shop = Shop::open(OnReject::BlockKey).await;
+    let listener = shop.start_listener();
+    shop.walk(&["gapped", "whole"], 1..=4).await;
+    let mut connection = shop.speaker.pool().acquire().await.unwrap();
+    sqlx::raw_sql(
+        "create table held as select * from messaging.outbox where key = 'gapped' and seq = 2;
+         delete from messaging.outbox where key = 'gapped' and seq = 2",
+    )
+    .execute(&mut *connection)
+    .await
+    .unwrap();
+    let speaker = shop.start_speaker();
+    shop.wait_for_effects("whole", &[1, 2, 3, 4]).await;
+    shop.wait_for_effects("gapped", &[1]).await;
+    wait_for("the later ones are parked", SOON, async || {
+        match count(shop.listener.pool(), "messaging.parked").await {
+            2 => Ok(()),
+            other => Err(other),
+        }
+    })
+    .await
+    .unwrap();
+    sqlx::raw_sql("insert into messaging.outbox overriding system value select * from held")
+        .execute(&mut *connection)
+        .await
+        .unwrap();
+    shop.wait_for_effects("gapped", &[1, 2, 3, 4]).await;
+    shop.assert_at_rest().await;
+    speaker.shut_down().await;
+    listener.shut_down().await;
+}
+
+#[tokio::test]
+async fn a_retry_holds_back_its_key_and_no_other() {
+    let shop = Shop::open(OnReject::BlockKey).await;
+    *shop.mood.retry.lock().unwrap() = HashMap::from([("slow".to_owned(), 3)]);
+    let (speaker, listener) = (shop.start_speaker(), shop.start_listener());
+    shop.walk(&["slow", "quick"], 1..=5).await;
+    shop.wait_for_effects("quick", &[1, 2, 3, 4, 5]).await;
+    shop.wait_for_effects("slow", &[1, 2, 3, 4, 5]).await;
+    // What comes after the retries is on time again.
+    shop.walk(&["slow"], 6..=6).await;
+    shop.wait_for_effects("slow", &[1, 2, 3, 4, 5, 6]).await;
+    shop.assert_at_rest().await;
+    speaker.shut_down().await;
+    listener.shut_down().await;
+}

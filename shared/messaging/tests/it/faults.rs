@@ -1,0 +1,151 @@
+//! Processes die, connections break, and nothing is lost or doubled.
+
+use std::{sync::atomic::Ordering, time::Duration};
+
+use messaging::OnReject;
+use testkit::{Direction, Proxy, wait_for};
+use tokio::sync::Semaphore;
+
+use crate::shop::{SOON, Shop, count};
+
+/// A consumer that acknowledged before its commit would lose here what it had in hand.
+#[tokio::test]
+async fn a_listener_that_dies_before_its_commit_loses_nothing() {
+    let mut shop = Shop::open(OnReject::BlockKey).await;
+    let mood = std::sync::Arc::get_mut(&mut shop.mood).unwrap();
+    mood.gate = Semaphore::new(0);
+    let (speaker, listener) = (shop.start_speaker(), shop.start_listener());
+    shop.walk(&["w"], 1..=5).await;
+    wait_for("the batch is in hand", SOON, async || {
+        match shop.mood.at_gate.load(Ordering::SeqCst) {
+            0 => Err("not yet"),
+            _ => Ok(()),
+        }
+    })
+    .await
+    .unwrap();
+    listener.die().await;
+    shop.mood.gate.add_permits(10_000);
+    let listener = shop.start_listener();
+    shop.wait_for_effects("w", &[1, 2, 3, 4, 5]).await;
+    shop.assert_at_rest().await;
+    speaker.shut_down().await;
+    listener.shut_down().await;
+}
+
+/// A relay that deleted before the confirm would lose here what the broker never got.
+#[tokio::test]
+async fn what_the_broker_does_not_confirm_stays_in_the_outbox() {
+    let shop = Shop::open(OnReject::BlockKey).await;
+    let (proxy, url) = Proxy::before(shop.vhost.url()).await.unwrap();
+    let (speaker, listener) = (shop.start_speaker_at(&url), shop.start_listener());
+    shop.walk(&["w"], 1..=1).await;
+    shop.wait_for_effects("w", &[1]).await;
+    // From here on nothing reaches the broker, though the connection looks sound.
+    proxy.swallow(Direction::ToServer);
+    shop.walk(&["w"], 2..=20).await;
+    let written = |shop: &Shop| {
+        let pool = shop.speaker.pool().clone();
+        async move { count(&pool, "messaging.outbox").await }
+    };
+    assert_eq!(written(&shop).await, 19);
+    wait_for("the relay has given the connection up", SOON, async || {
+        let left = written(&shop).await;
+        assert_eq!(left, 19, "deleted without a confirm");
+        if speaker.speaks() { Err("it trusts the connection still") } else { Ok(()) }
+    })
+    .await
+    .unwrap();
+    proxy.heal().await;
+    shop.wait_for_effects("w", &(1..=20).collect::<Vec<_>>()).await;
+    shop.assert_at_rest().await;
+    speaker.shut_down().await;
+    listener.shut_down().await;
+}
+
+#[tokio::test]
+async fn both_die_again_and_again_and_nothing_is_lost_or_doubled() {
+    let shop = Shop::open(OnReject::BlockKey).await;
+    let walks: Vec<String> = (0..20).map(|walk| format!("walk-{walk}")).collect();
+    let names: Vec<&str> = walks.iter().map(String::as_str).collect();
+    let write = async {
+        for number in 1..=100 {
+            shop.walk(&names, number..=number).await;
+        }
+    };
+    let kill = async {
+        for round in 0_u64..12 {
+            let (speaker, listener) = (shop.start_speaker(), shop.start_listener());
+            // Each life ends at another point of what it is doing.
+            let life = Duration::from_millis(60 + 37 * round);
+            let progressed = count(shop.listener.pool(), "effect").await;
+            let _ = tokio::time::timeout(life, shop.wait_for_total(progressed + 1_000_000)).await;
+            speaker.die().await;
+            listener.die().await;
+        }
+    };
+    tokio::join!(write, kill);
+    let (speaker, listener) = (shop.start_speaker(), shop.start_listener());
+    shop.wait_for_total(20 * 100).await;
+    shop.assert_walked(&walks, 100).await;
+    shop.assert_at_rest().await;
+    speaker.shut_down().await;
+    listener.shut_down().await;
+}
+
+#[tokio::test]
+async fn broken_connections_lose_and_double_nothing() {
+    let shop = Shop::open(OnReject::BlockKey).await;
+    let (to_broker, url) = Proxy::before(shop.vhost.url()).await.unwrap();
+    let (speaker, listener) = (shop.start_speaker_at(&url), shop.start_listener_at(&url));
+    let walks: Vec<String> = (0..10).map(|walk| format!("walk-{walk}")).collect();
+    let names: Vec<&str> = walks.iter().map(String::as_str).collect();
+    for number in 1..=60 {
+        // A cut database may fail a commit; whether it took place is looked up before it is tried again.
+        loop {
+            let Ok(mut tx) = shop.speaker.begin().await else { continue };
+            let said: Option<i64> = sqlx::query_scalar(
+                "select last from messaging.sequence where aggregate = 'walk' and key = 'walk-0'",
+            )
+            .fetch_optional(&mut *tx)
+            .await
+            .unwrap_or(None);
+            if said == Some(number) {
+                break;
+            }
+            for walk in &names {
+                tx.emit(&crate::shop::Stepped { walk: (*walk).to_owned(), number }).unwrap();
+            }
+            if tx.commit().await.is_ok() {
+                break;
+            }
+        }
+        if number % 10 == 5 {
+            to_broker.cut();
+        }
+        if number % 20 == 10 {
+            shop.cut_databases().await;
+        }
+    }
+    shop.wait_for_total(10 * 60).await;
+    shop.assert_walked(&walks, 60).await;
+    shop.assert_at_rest().await;
+    speaker.shut_down().await;
+    listener.shut_down().await;
+}
+
+#[tokio::test]
+async fn two_relays_of_one_service_share_nothing_but_the_lease() {
+    let shop = Shop::open(OnReject::BlockKey).await;
+    let (first, second, listener) =
+        (shop.start_speaker(), shop.start_speaker(), shop.start_listener());
+    shop.walk(&["w"], 1..=50).await;
+    shop.wait_for_effects("w", &(1..=50).collect::<Vec<_>>()).await;
+    // Whichever leads: when it is gone, the other takes over.
+    first.die().await;
+    shop.walk(&["w"], 51..=100).await;
+    shop.wait_for_effects("w", &(1..=100).collect::<Vec<_>>()).await;
+    shop.assert_at_rest().await;
+    second.shut_down().await;
+    listener.shut_down().await;
+}

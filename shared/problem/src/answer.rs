@@ -1,0 +1,266 @@
+//! The answer itself: what a problem holds, how the usual ones are made, and how it is written.
+
+use std::fmt;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use contracts::trace::TraceContext;
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+/// One thing that is wrong with one field of what the client sent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub struct FieldError {
+    /// Where it is: `lines[0].sku`, a query parameter, or `""` for the body as a whole.
+    pub field: String,
+    /// What is wrong, for programs: `invalid`, `required`, `unknown_field` or a service's own word.
+    #[schema(value_type = String, example = "invalid")]
+    pub code: &'static str,
+    /// What is wrong, for people.
+    pub message: String,
+}
+
+impl FieldError {
+    /// An error of `field`.
+    pub fn new(
+        field: impl Into<String>,
+        code: &'static str,
+        message: impl Into<String>,
+    ) -> FieldError {
+        FieldError { field: field.into(), code, message: message.into() }
+    }
+}
+
+/// An answer that says what went wrong, as RFC 9457 has it.
+///
+/// It is one pointer wide, so that a `Result` with it stays small.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Problem(Box<Parts>);
+
+#[derive(Debug, Clone, PartialEq)]
+struct Parts {
+    status: StatusCode,
+    code: &'static str,
+    title: &'static str,
+    detail: Option<String>,
+    errors: Vec<FieldError>,
+    retry_after: Option<Duration>,
+    members: Map<String, Value>,
+    headers: HeaderMap,
+}
+
+impl Problem {
+    /// A problem with a stable machine-readable `code` in `snake_case` and a title that is the same for every occurrence.
+    pub fn new(status: StatusCode, code: &'static str, title: &'static str) -> Problem {
+        Problem(Box::new(Parts {
+            status,
+            code,
+            title,
+            detail: None,
+            errors: Vec::new(),
+            retry_after: None,
+            members: Map::new(),
+            headers: HeaderMap::new(),
+        }))
+    }
+
+    /// What happened this time, for people.
+    #[must_use]
+    pub fn detail(mut self, detail: impl Into<String>) -> Problem {
+        self.0.detail = Some(detail.into());
+        self
+    }
+
+    /// What is wrong with each field.
+    #[must_use]
+    pub fn errors(mut self, errors: Vec<FieldError>) -> Problem {
+        self.0.errors = errors;
+        self
+    }
+
+    /// When to try again; rounded up to whole seconds, as the header has it.
+    #[must_use]
+    pub fn retry_after(mut self, after: Duration) -> Problem {
+        self.0.retry_after = Some(after);
+        self
+    }
+
+    /// A further member of the body, such as the id of what stands in the way. The standard members cannot be replaced.
+    #[must_use]
+    pub fn member(mut self, name: &str, value: impl Into<Value>) -> Problem {
+        self.0.members.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// A further header of the answer.
+    #[must_use]
+    pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Problem {
+        self.0.headers.insert(name, value);
+        self
+    }
+
+    /// The status of the answer.
+    pub fn status(&self) -> StatusCode {
+        self.0.status
+    }
+
+    /// The stable code.
+    pub fn code(&self) -> &'static str {
+        self.0.code
+    }
+
+    /// What is wrong with each field.
+    pub fn field_errors(&self) -> &[FieldError] {
+        &self.0.errors
+    }
+}
+
+/// The problems that every service has.
+impl Problem {
+    /// 400 `bad_request`-like: the request cannot be understood.
+    pub fn bad_request(code: &'static str, title: &'static str) -> Problem {
+        Problem::new(StatusCode::BAD_REQUEST, code, title)
+    }
+
+    /// 404 `not_found`: there is no such thing; `what` names it, as in `product 0199…`.
+    pub fn not_found(what: impl fmt::Display) -> Problem {
+        Problem::new(StatusCode::NOT_FOUND, "not_found", "Not found")
+            .detail(format!("There is no {what}."))
+    }
+
+    /// 422 `validation_failed`: the request was understood, and these fields of it are wrong.
+    pub fn validation(errors: Vec<FieldError>) -> Problem {
+        let count = errors.len();
+        let noun = if count == 1 { "field is" } else { "fields are" };
+        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "validation_failed", "Validation failed")
+            .detail(format!("{count} {noun} not valid; see `errors`."))
+            .errors(errors)
+    }
+
+    /// 401 `unauthorized`: no token, or none that is worth anything; `reason` says which.
+    pub fn unauthorized(reason: impl Into<String>) -> Problem {
+        Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", "A valid bearer token is needed")
+            .detail(reason)
+            .header(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
+    }
+
+    /// 403 `insufficient_scope`: the token is good, but does not carry `scope`.
+    pub fn forbidden(scope: impl fmt::Display) -> Problem {
+        let challenge = format!("Bearer error=\"insufficient_scope\", scope=\"{scope}\"");
+        let problem = Problem::new(
+            StatusCode::FORBIDDEN,
+            "insufficient_scope",
+            "The token does not allow this",
+        )
+        .detail(format!("This needs the scope `{scope}`."));
+        match HeaderValue::from_str(&challenge) {
+            Ok(challenge) => problem.header(WWW_AUTHENTICATE, challenge),
+            Err(_) => problem,
+        }
+    }
+
+    /// 409 with the service's own code: the request is fine, but what it meets does not allow it now.
+    pub fn conflict(code: &'static str, title: &'static str) -> Problem {
+        Problem::new(StatusCode::CONFLICT, code, title)
+    }
+
+    /// 412 `precondition_failed`: the version in `If-Match` is not the current one.
+    pub fn precondition_failed() -> Problem {
+        Problem::new(
+            StatusCode::PRECONDITION_FAILED,
+            "precondition_failed",
+            "The version in If-Match is not the current one",
+        )
+        .detail("Read it again, and send the change with the new ETag.")
+    }
+
+    /// 503 with the service's own code: not now, but soon.
+    pub fn unavailable(code: &'static str, retry_after: Duration) -> Problem {
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, code, "Not available at the moment")
+            .retry_after(retry_after)
+    }
+
+    /// 500 `internal`: our fault; says nothing but the trace id.
+    pub fn internal() -> Problem {
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Something went wrong here")
+            .detail("It has been logged under the trace id.")
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}: {}", self.0.status.as_u16(), self.0.code, self.0.title)?;
+        match &self.0.detail {
+            Some(detail) => write!(f, " ({detail})"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for Problem {}
+
+/// What is written; the schema of the same shape is in [`crate::schema`].
+#[derive(Serialize)]
+struct Written<'a> {
+    r#type: String,
+    title: &'a str,
+    status: u16,
+    code: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<&'a str>,
+    #[serde(skip_serializing_if = "<[FieldError]>::is_empty")]
+    errors: &'a [FieldError],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trace_id: Option<String>,
+}
+
+const STANDARD_MEMBERS: [&str; 8] =
+    ["type", "title", "status", "code", "detail", "errors", "trace_id", "instance"];
+
+impl Problem {
+    /// The body as JSON, with the trace id of the running task.
+    pub fn to_json(&self) -> Value {
+        let parts = &*self.0;
+        let body = Written {
+            r#type: format!("/problems/{}", parts.code),
+            title: parts.title,
+            status: parts.status.as_u16(),
+            code: parts.code,
+            detail: parts.detail.as_deref(),
+            errors: &parts.errors,
+            trace_id: contracts::trace::current().map(TraceContext::trace_id),
+        };
+        let mut json = serde_json::to_value(body).unwrap_or_default();
+        if let Value::Object(object) = &mut json {
+            for (name, value) in &parts.members {
+                if !STANDARD_MEMBERS.contains(&name.as_str()) {
+                    object.insert(name.clone(), value.clone());
+                }
+            }
+        }
+        json
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut response = Response::new(Body::from(self.to_json().to_string()));
+        *response.status_mut() = self.0.status;
+        let headers = response.headers_mut();
+        headers.extend(self.0.headers);
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if let Some(after) = self.0.retry_after {
+            headers.insert(RETRY_AFTER, HeaderValue::from(whole_seconds(after)));
+        }
+        response
+    }
+}
+
+/// Rounded up, and at least one: `Retry-After: 0` invites a stampede.
+fn whole_seconds(duration: Duration) -> u64 {
+    let seconds = duration.as_secs() + u64::from(duration.subsec_nanos() > 0);
+    seconds.max(1)
+}

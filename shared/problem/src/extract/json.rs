@@ -1,0 +1,108 @@
+//! A JSON body, and a JSON answer.
+
+use axum::RequestExt as _;
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{FromRequest, Request};
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use serde::de::{DeserializeOwned, IgnoredAny};
+
+use super::shape::field_error;
+use crate::Problem;
+
+/// A request body in JSON, or an answer in it.
+///
+/// As an extractor it rejects with 415 `unsupported_media_type` (no JSON content type), 413 `body_too_large` (over the
+/// route's limit), 400 `malformed_json` (no JSON) or 422 `invalid_body` (JSON, but not of the expected shape; the field
+/// is named). Unknown fields are refused where the type says `#[serde(deny_unknown_fields)]`.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Json<T>(pub T);
+
+impl<T, S> FromRequest<S> for Json<T>
+where
+    T: DeserializeOwned,
+    S: Send + Sync,
+{
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _state: &S) -> Result<Json<T>, Problem> {
+        if !is_json(request.headers()) {
+            return Err(Problem::new(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "unsupported_media_type",
+                "The body must be JSON",
+            )
+            .detail("Send it with Content-Type: application/json."));
+        }
+        let body: Bytes = request.extract().await.map_err(|rejection| unreadable(&rejection))?;
+        match serde_json::from_slice(&body) {
+            Ok(value) => Ok(Json(value)),
+            Err(error) => Err(refusal::<T>(&body, &error)),
+        }
+    }
+}
+
+impl<T: Serialize> IntoResponse for Json<T> {
+    fn into_response(self) -> Response {
+        axum::Json(self.0).into_response()
+    }
+}
+
+/// `application/json` and `application/…+json`, with or without parameters.
+fn is_json(headers: &HeaderMap) -> bool {
+    let Some(value) = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()) else {
+        return false;
+    };
+    let essence = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    essence == "application/json"
+        || (essence.starts_with("application/") && essence.ends_with("+json"))
+}
+
+/// The body did not arrive, or there was too much of it.
+fn unreadable(rejection: &BytesRejection) -> Problem {
+    if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "The body is too large")
+    } else {
+        Problem::bad_request("unreadable_body", "The body could not be read")
+    }
+}
+
+/// Says what is wrong with the body. Only bodies that were refused pay for finding the path.
+fn refusal<T: DeserializeOwned>(body: &[u8], error: &serde_json::Error) -> Problem {
+    // The first thing that is wrong may be the shape of what is no JSON further on.
+    let malformed = match str::from_utf8(body) {
+        Ok(text) => serde_json::from_str::<IgnoredAny>(text).err().map(|error| error.to_string()),
+        Err(error) => Some(error.to_string()),
+    };
+    if let Some(reason) = malformed {
+        return Problem::bad_request("malformed_json", "The body is not JSON").detail(reason);
+    }
+    let mut deserializer = serde_json::Deserializer::from_slice(body);
+    let field = match serde_path_to_error::deserialize::<_, T>(&mut deserializer) {
+        Ok(_) => field_error("", &without_position(error)),
+        Err(located) => {
+            let path = located.path().to_string();
+            // The path of the whole is written as a dot.
+            let path = if path == "." { "" } else { &path };
+            field_error(path, &without_position(located.inner()))
+        }
+    };
+    Problem::new(
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "invalid_body",
+        "The body does not have the expected shape",
+    )
+    .errors(vec![field])
+}
+
+/// What the error says, without the line and column that the path makes superfluous.
+fn without_position(error: &serde_json::Error) -> String {
+    let message = error.to_string();
+    match message.rfind(" at line ") {
+        Some(end) => message[..end].to_owned(),
+        None => message,
+    }
+}

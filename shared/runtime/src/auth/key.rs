@@ -1,0 +1,90 @@
+//! The pair of keys that signs tokens, as files: PKCS#8 for the private one, SPKI for the public one, both in DER.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use ed25519_dalek::pkcs8::{DecodePrivateKey as _, EncodePrivateKey as _, EncodePublicKey as _};
+use ed25519_dalek::pkcs8::{KeypairBytes, SecretDocument};
+use rand::TryRngCore as _;
+
+use super::token::Verifier;
+
+/// Why a key cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    /// The system has no randomness to give.
+    #[error("no randomness for a new key")]
+    Randomness(#[source] rand::rand_core::OsError),
+    /// The file cannot be read.
+    #[error("the key file {} cannot be read", .0.display())]
+    Read(PathBuf, #[source] io::Error),
+    /// The file cannot be written.
+    #[error("the key file {} cannot be written", .0.display())]
+    Write(PathBuf, #[source] io::Error),
+    /// The file holds no private key.
+    #[error("{} holds no Ed25519 private key (PKCS#8, DER)", .0.display())]
+    NotPrivate(PathBuf, #[source] ed25519_dalek::pkcs8::Error),
+    /// The file holds no public key.
+    #[error("{} holds no Ed25519 public key (SPKI, DER)", .0.display())]
+    NotPublic(PathBuf, #[source] ed25519_dalek::pkcs8::spki::Error),
+    /// The key cannot be written down in its format.
+    #[error("the key cannot be encoded")]
+    Encode(#[source] ed25519_dalek::pkcs8::Error),
+}
+
+/// The private key that signs tokens.
+pub struct SigningKey(ed25519_dalek::SigningKey);
+
+impl SigningKey {
+    /// A new key from the system's randomness.
+    pub fn generate() -> Result<SigningKey, KeyError> {
+        let mut seed = [0; 32];
+        rand::rngs::OsRng.try_fill_bytes(&mut seed).map_err(KeyError::Randomness)?;
+        Ok(SigningKey(ed25519_dalek::SigningKey::from_bytes(&seed)))
+    }
+
+    /// The key in a file of PKCS#8 in DER.
+    pub fn read(path: impl AsRef<Path>) -> Result<SigningKey, KeyError> {
+        let path = path.as_ref();
+        let der = fs::read(path).map_err(|error| KeyError::Read(path.to_owned(), error))?;
+        ed25519_dalek::SigningKey::from_pkcs8_der(&der)
+            .map(SigningKey)
+            .map_err(|error| KeyError::NotPrivate(path.to_owned(), error))
+    }
+
+    /// Writes the private key, readable by its owner alone, and the public key, readable by all.
+    pub fn write_pair(
+        &self,
+        private: impl AsRef<Path>,
+        public: impl AsRef<Path>,
+    ) -> Result<(), KeyError> {
+        let spki = self.0.verifying_key().to_public_key_der();
+        let spki = spki.map_err(|error| KeyError::Encode(error.into()))?;
+        write(private.as_ref(), self.to_pkcs8()?.as_bytes(), 0o600)?;
+        write(public.as_ref(), spki.as_bytes(), 0o644)
+    }
+
+    /// What verifies the tokens that this key signs.
+    pub fn verifier(&self) -> Verifier {
+        Verifier::new(&self.0.verifying_key())
+    }
+
+    /// PKCS#8 in its first version, without the public key: every tool reads that one.
+    pub(super) fn to_pkcs8(&self) -> Result<SecretDocument, KeyError> {
+        let bytes = KeypairBytes { secret_key: self.0.to_bytes(), public_key: None };
+        bytes.to_pkcs8_der().map_err(KeyError::Encode)
+    }
+}
+
+fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<(), KeyError> {
+    OpenOptions::new()
+        .create(true)
+        .truncate(true)
+        .write(true)
+        .mode(mode)
+        .open(path)
+        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
+        .map_err(|error| KeyError::Write(path.to_owned(), error))
+}

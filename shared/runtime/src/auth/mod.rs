@@ -1,0 +1,11 @@
+//! Bearer tokens: JSON Web Tokens signed with Ed25519, and what they allow.
+
+mod caller;
+mod key;
+mod scope;
+mod token;
+
+pub use caller::Caller;
+pub use key::{KeyError, SigningKey};
+pub use scope::{Scope, UnknownScope};
+pub use token::{ISSUER, TokenError, Verifier, mint};

@@ -1,0 +1,249 @@
+//! What every service is told from outside: one struct per concern, every field with its variable and its default.
+//!
+//! Services flatten [`Common`] into a struct of their own. Flags and environment variables say the same; a flag wins.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+/// What every service with a database and a broker needs.
+#[derive(Debug, Clone, clap::Args)]
+#[group(skip)]
+pub struct Common {
+    /// Where its data is.
+    #[command(flatten)]
+    pub database: Database,
+    /// Where its messages go.
+    #[command(flatten)]
+    pub broker: Broker,
+    /// Where it listens.
+    #[command(flatten)]
+    pub http: Http,
+    /// Whose tokens it believes.
+    #[command(flatten)]
+    pub tokens: Tokens,
+    /// How it stops.
+    #[command(flatten)]
+    pub shutdown: Shutdown,
+}
+
+/// The servers that a service stands on: what `migrate` prepares.
+#[derive(Debug, Clone, clap::Args)]
+#[group(skip)]
+pub struct Servers {
+    /// Where its data is.
+    #[command(flatten)]
+    pub database: Database,
+    /// Where its messages go.
+    #[command(flatten)]
+    pub broker: Broker,
+}
+
+/// The database.
+#[derive(Debug, Clone, clap::Args)]
+#[group(skip)]
+#[command(next_help_heading = "Database")]
+pub struct Database {
+    /// Address of the service's own database, `postgres://user:password@host:port/name`. Secret.
+    #[arg(
+        id = "database_url",
+        long = "database-url",
+        env = "DATABASE_URL",
+        value_name = "DATABASE_URL",
+        hide_env_values = true
+    )]
+    pub url: Secret,
+
+    /// Connections in the pool.
+    #[arg(
+        id = "database_pool",
+        long = "database-pool",
+        env = "DATABASE_POOL",
+        value_name = "DATABASE_POOL",
+        default_value_t = Database::POOL,
+        value_parser = clap::value_parser!(u32).range(1..=1000)
+    )]
+    pub pool: u32,
+
+    /// Seconds that one statement may take.
+    #[arg(
+        id = "statement_timeout",
+        long = "statement-timeout",
+        env = "STATEMENT_TIMEOUT",
+        value_name = "STATEMENT_TIMEOUT",
+        default_value = "30",
+        value_parser = seconds
+    )]
+    pub statement_timeout: Duration,
+}
+
+impl Database {
+    /// The default size of the pool.
+    pub const POOL: u32 = 16;
+
+    /// The database at `url`, all else as it is by default.
+    pub fn at(url: impl Into<Secret>) -> Database {
+        Database {
+            url: url.into(),
+            pool: Database::POOL,
+            statement_timeout: Duration::from_secs(30),
+        }
+    }
+}
+
+/// The message broker.
+#[derive(Debug, Clone, clap::Args)]
+#[group(skip)]
+#[command(next_help_heading = "Broker")]
+pub struct Broker {
+    /// Address of the broker and virtual host, `amqp://user:password@host:port/vhost`. Secret.
+    #[arg(
+        id = "amqp_url",
+        long = "amqp-url",
+        env = "AMQP_URL",
+        value_name = "AMQP_URL",
+        hide_env_values = true
+    )]
+    pub url: Secret,
+}
+
+impl Broker {
+    /// The broker at `url`.
+    pub fn at(url: impl Into<Secret>) -> Broker {
+        Broker { url: url.into() }
+    }
+}
+
+/// The HTTP server.
+#[derive(Debug, Clone, clap::Args)]
+#[group(skip)]
+#[command(next_help_heading = "HTTP")]
+pub struct Http {
+    /// Address to listen on; port 0 takes any free one.
+    #[arg(id = "http_addr", long = "http-addr", env = "HTTP_ADDR", value_name = "HTTP_ADDR")]
+    pub addr: SocketAddr,
+
+    /// Seconds until a request that has no answer yet is answered 503; a route may have its own.
+    #[arg(
+        id = "request_timeout",
+        long = "request-timeout",
+        env = "REQUEST_TIMEOUT",
+        value_name = "REQUEST_TIMEOUT",
+        default_value = "30",
+        value_parser = seconds
+    )]
+    pub request_timeout: Duration,
+
+    /// Connections served at once; more wait to be accepted.
+    #[arg(
+        id = "http_connections",
+        long = "http-connections",
+        env = "HTTP_CONNECTIONS",
+        value_name = "HTTP_CONNECTIONS",
+        default_value_t = Http::CONNECTIONS,
+        value_parser = clap::value_parser!(u32).range(1..=100_000)
+    )]
+    pub connections: u32,
+}
+
+impl Http {
+    /// The default bound of connections.
+    pub const CONNECTIONS: u32 = 4096;
+
+    /// Listening on `addr`, all else as it is by default.
+    pub fn at(addr: SocketAddr) -> Http {
+        Http { addr, request_timeout: Duration::from_secs(30), connections: Http::CONNECTIONS }
+    }
+}
+
+/// Bearer tokens.
+#[derive(Debug, Clone, clap::Args)]
+#[group(skip)]
+#[command(next_help_heading = "Tokens")]
+pub struct Tokens {
+    /// File with the Ed25519 public key (DER, SPKI) that bearer tokens must be signed with.
+    #[arg(
+        id = "token_public_key_file",
+        long = "token-public-key-file",
+        env = "TOKEN_PUBLIC_KEY_FILE",
+        value_name = "TOKEN_PUBLIC_KEY_FILE"
+    )]
+    pub public_key_file: PathBuf,
+}
+
+/// Stopping.
+#[derive(Debug, Clone, clap::Args)]
+#[group(skip)]
+#[command(next_help_heading = "Shutdown")]
+pub struct Shutdown {
+    /// Seconds to finish what is in hand after SIGTERM before it is cut off.
+    #[arg(
+        id = "shutdown_timeout",
+        long = "shutdown-timeout",
+        env = "SHUTDOWN_TIMEOUT",
+        value_name = "SHUTDOWN_TIMEOUT",
+        default_value = "20",
+        value_parser = seconds
+    )]
+    pub timeout: Duration,
+}
+
+impl Default for Shutdown {
+    fn default() -> Shutdown {
+        Shutdown { timeout: Duration::from_secs(20) }
+    }
+}
+
+/// Reads whole seconds, from one second to one hour; for `value_parser` of a service's own fields.
+pub fn seconds(text: &str) -> Result<Duration, String> {
+    match text.parse::<u64>() {
+        Ok(seconds @ 1..=3600) => Ok(Duration::from_secs(seconds)),
+        _ => Err("not a number of seconds from 1 to 3600".to_owned()),
+    }
+}
+
+/// A value that is never printed: not by `Debug`, not by `Display`, not by the help text.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// The value itself, for the one place that needs it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<&str> for Secret {
+    fn from(value: &str) -> Secret {
+        Secret(value.to_owned())
+    }
+}
+
+impl From<String> for Secret {
+    fn from(value: String) -> Secret {
+        Secret(value)
+    }
+}
+
+impl FromStr for Secret {
+    type Err = Infallible;
+
+    fn from_str(value: &str) -> Result<Secret, Infallible> {
+        Ok(Secret::from(value))
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[secret]")
+    }
+}
+
+impl fmt::Display for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[secret]")
+    }
+}

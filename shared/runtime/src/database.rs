@@ -1,0 +1,143 @@
+//! The connection to PostgreSQL: a pool in which every wait has a deadline.
+
+use std::time::Duration;
+
+use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::{ConnectOptions as _, Connection as _, PgConnection};
+use tokio::time::{Instant, timeout};
+
+use crate::config;
+use crate::health::Health;
+use crate::{Lifecycle, Service};
+
+/// How long a server may take until it can be reached for the first time: it may be starting, too.
+const FIRST_CONNECTION: Duration = Duration::from_secs(30);
+/// How long one attempt to connect may take.
+const ONE_ATTEMPT: Duration = Duration::from_secs(5);
+/// How long a request waits for a connection out of the pool.
+const ACQUIRE: Duration = Duration::from_secs(5);
+/// A connection that has rested longer is asked whether it lives before it is used.
+const TRUSTED_IDLE: Duration = Duration::from_secs(1);
+/// How often a watched pool is asked whether its database answers.
+const WATCH_EVERY: Duration = Duration::from_secs(2);
+
+/// Why there is no database.
+#[derive(Debug, thiserror::Error)]
+pub enum DatabaseError {
+    /// The address is not one.
+    #[error("DATABASE_URL is not an address such as postgres://user:password@host:port/name")]
+    Url(#[source] sqlx::Error),
+    /// It refused us, or did not answer for half a minute.
+    #[error("the database could not be reached")]
+    Unreachable(#[source] sqlx::Error),
+    /// A migration failed.
+    #[error("the database could not be migrated")]
+    Migration(#[source] MigrateError),
+}
+
+/// A pool of connections, once the database answers; waits for a server that is still starting.
+pub async fn connect(
+    service: &Service,
+    config: &config::Database,
+) -> Result<PgPool, DatabaseError> {
+    let milliseconds = config.statement_timeout.as_millis().to_string();
+    let options = options(service, config)?.options([
+        ("statement_timeout", milliseconds.as_str()),
+        ("idle_in_transaction_session_timeout", milliseconds.as_str()),
+        ("lock_timeout", "10000"),
+    ]);
+    let first = first_connection(&options).await?;
+    // Whether it can be closed politely changes nothing.
+    let _ = timeout(ONE_ATTEMPT, first.close()).await;
+    Ok(PgPoolOptions::new()
+        .max_connections(config.pool)
+        .acquire_timeout(ACQUIRE)
+        .idle_timeout(Duration::from_mins(5))
+        .test_before_acquire(false)
+        .before_acquire(|connection, meta| {
+            Box::pin(
+                async move { Ok(meta.idle_for < TRUSTED_IDLE || connection.ping().await.is_ok()) },
+            )
+        })
+        .connect_lazy_with(options))
+}
+
+/// Brings the database to the newest schema, one migrator after the other. Safe to run from several processes at once.
+pub async fn migrate(
+    service: &Service,
+    config: &config::Database,
+    migrators: &[&Migrator],
+) -> Result<(), DatabaseError> {
+    // No statement timeout: a migration takes as long as it takes.
+    let mut connection = first_connection(&options(service, config)?).await?;
+    for migrator in migrators {
+        migrator.run(&mut connection).await.map_err(DatabaseError::Migration)?;
+    }
+    // Whether it can be closed politely changes nothing.
+    let _ = timeout(ONE_ATTEMPT, connection.close()).await;
+    tracing::info!("the database has the newest schema");
+    Ok(())
+}
+
+/// Reports the component `database`, by asking the server every two seconds.
+pub fn watch(lifecycle: &Lifecycle, health: &Health, pool: PgPool) {
+    let component = health.component("database");
+    let stopping = lifecycle.soft();
+    lifecycle.spawn("database watch", async move {
+        let mut ticks = tokio::time::interval(WATCH_EVERY);
+        while stopping.run_until_cancelled(ticks.tick()).await.is_some() {
+            match timeout(ACQUIRE, ping(&pool)).await {
+                Ok(Ok(())) => component.up(),
+                Ok(Err(error)) => component.down(error.to_string()),
+                Err(_) => component.down(format!("no answer within {ACQUIRE:?}")),
+            }
+        }
+        Ok::<(), std::convert::Infallible>(())
+    });
+}
+
+async fn ping(pool: &PgPool) -> Result<(), sqlx::Error> {
+    pool.acquire().await?.ping().await
+}
+
+fn options(
+    service: &Service,
+    config: &config::Database,
+) -> Result<PgConnectOptions, DatabaseError> {
+    let url = config.url.expose();
+    if !["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme)) {
+        // The parser would take any scheme, and look for a server on this machine.
+        let reason = "it does not begin with postgres://".into();
+        return Err(DatabaseError::Url(sqlx::Error::Configuration(reason)));
+    }
+    let options: PgConnectOptions = url.parse().map_err(DatabaseError::Url)?;
+    Ok(options.application_name(service.name))
+}
+
+/// Tries until it succeeds, is refused for good, or half a minute is over.
+async fn first_connection(options: &PgConnectOptions) -> Result<PgConnection, DatabaseError> {
+    let deadline = Instant::now() + FIRST_CONNECTION;
+    let mut pause = Duration::from_millis(100);
+    loop {
+        let error = match timeout(ONE_ATTEMPT, options.connect()).await {
+            Ok(Ok(connection)) => return Ok(connection),
+            Ok(Err(error)) => error,
+            Err(_) => sqlx::Error::PoolTimedOut,
+        };
+        if refused_for_good(&error) || Instant::now() + pause > deadline {
+            return Err(DatabaseError::Unreachable(error));
+        }
+        tracing::warn!(error = %error, "the database does not answer yet");
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(Duration::from_secs(2));
+    }
+}
+
+/// Wrong passwords and missing rights do not pass by themselves (class 28, and 42501).
+fn refused_for_good(error: &sqlx::Error) -> bool {
+    error
+        .as_database_error()
+        .and_then(sqlx::error::DatabaseError::code)
+        .is_some_and(|code| code.starts_with("28") || code == "42501")
+}

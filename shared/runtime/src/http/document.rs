@@ -1,0 +1,54 @@
+//! The OpenAPI document: what the handlers say of themselves, completed by what is true of all of them.
+
+use problem::{FieldError, Problem};
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{ComponentsBuilder, Info, OpenApi, Server};
+use utoipa::{IntoResponses as _, PartialSchema as _, ToSchema as _};
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::Service;
+
+/// The document of a service, for its command `openapi`; it needs no state.
+pub fn document<S>(service: &Service, routes: OpenApiRouter<S>) -> OpenApi
+where
+    S: Send + Sync + Clone + 'static,
+{
+    complete(service, routes.split_for_parts().1)
+}
+
+/// Adds who speaks, the bearer scheme, and the problem that every operation may answer.
+pub(super) fn complete(service: &Service, mut document: OpenApi) -> OpenApi {
+    document.info = Info::new(service.name, service.version);
+    document.info.description = Some(service.about.to_owned());
+    // Relative to the document, so that it is right behind a proxy's prefix as well.
+    document.servers = Some(vec![Server::new(".")]);
+    let mut components =
+        document.components.take().unwrap_or_else(|| ComponentsBuilder::new().build());
+    components.schemas.insert(Problem::name().into_owned(), Problem::schema());
+    components.schemas.insert(FieldError::name().into_owned(), FieldError::schema());
+    components.add_security_scheme(
+        "bearer",
+        SecurityScheme::Http(
+            HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build(),
+        ),
+    );
+    document.components = Some(components);
+    for item in document.paths.paths.values_mut() {
+        let operations = [
+            &mut item.get,
+            &mut item.put,
+            &mut item.post,
+            &mut item.delete,
+            &mut item.options,
+            &mut item.head,
+            &mut item.patch,
+            &mut item.trace,
+        ];
+        for operation in operations.into_iter().flatten() {
+            for (status, response) in Problem::responses() {
+                operation.responses.responses.entry(status).or_insert(response);
+            }
+        }
+    }
+    document
+}

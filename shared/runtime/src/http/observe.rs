@@ -1,0 +1,74 @@
+//! What is known of every request afterwards: its trace, its span, its numbers.
+
+use std::time::Instant;
+
+use axum::extract::{MatchedPath, Request};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::middleware::Next;
+use axum::response::Response;
+use contracts::trace::{self, TraceContext};
+use tracing::Instrument as _;
+
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+
+/// Runs the request within its trace context and a span, and counts it.
+pub(super) async fn observe(request: Request, next: Next) -> Response {
+    let route = match request.extensions().get::<MatchedPath>() {
+        Some(route) => route.as_str().to_owned(),
+        // Never the path itself: whoever scans for routes must not make a metric of each.
+        None => "unmatched".to_owned(),
+    };
+    let method = request.method().as_str().to_owned();
+    let context = request
+        .headers()
+        .get(TRACEPARENT)
+        .and_then(|header| header.to_str().ok())
+        .and_then(TraceContext::parse)
+        .map_or_else(TraceContext::root, TraceContext::child);
+    let span = tracing::info_span!(
+        "request",
+        http.method = method,
+        http.route = route,
+        trace_id = context.trace_id()
+    );
+    let begun = Instant::now();
+    let in_flight = InFlight::enter();
+    let mut response = trace::scope(context, next.run(request)).instrument(span.clone()).await;
+    drop(in_flight);
+    if let Ok(value) = HeaderValue::from_str(&context.to_string()) {
+        response.headers_mut().insert(TRACEPARENT, value);
+    }
+    let seconds = begun.elapsed().as_secs_f64();
+    span.in_scope(|| log(response.status(), seconds));
+    let labels =
+        [("method", method), ("route", route), ("status", response.status().as_u16().to_string())];
+    metrics::counter!("http_requests_total", &labels).increment(1);
+    metrics::histogram!("http_request_duration_seconds", &labels).record(seconds);
+    response
+}
+
+/// Loud where it is our fault, quiet else: a log of every request would cost more than many a request.
+fn log(status: StatusCode, seconds: f64) {
+    let (status, http_latency_ms) = (status.as_u16(), seconds * 1_000.0);
+    if status >= 500 {
+        tracing::warn!(http.status = status, http.latency_ms = http_latency_ms, "answered");
+    } else {
+        tracing::debug!(http.status = status, http.latency_ms = http_latency_ms, "answered");
+    }
+}
+
+/// Counts a request in the gauge for as long as it exists, also where the client goes away.
+struct InFlight;
+
+impl InFlight {
+    fn enter() -> InFlight {
+        metrics::gauge!("http_requests_in_flight").increment(1.0);
+        InFlight
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        metrics::gauge!("http_requests_in_flight").decrement(1.0);
+    }
+}

@@ -1,0 +1,89 @@
+//! The routes that every service has.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, LOCATION};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use problem::Problem;
+use utoipa::openapi::OpenApi;
+use utoipa_swagger_ui::Config;
+
+use crate::health::Health;
+use crate::telemetry;
+
+/// Health, metrics, the OpenAPI document and its browsable reference.
+pub(super) fn router(health: Health, document: OpenApi) -> Router {
+    // Relative to the page, so that it is found behind a proxy's prefix as well.
+    let reference = Arc::new(Config::new(["../openapi.json"]));
+    let document = Arc::new(document);
+    Router::new()
+        .route("/health/live", get(live))
+        .route("/health/ready", get(ready))
+        .with_state(health)
+        .route("/metrics", get(metrics))
+        .route("/openapi.json", get(move || async move { Json(document).into_response() }))
+        .route("/docs", get(to_docs))
+        .route("/docs/", get(docs_index))
+        .route("/docs/{*file}", get(docs_file))
+        .with_state(reference)
+}
+
+/// The process answers; nothing more is asked.
+async fn live() -> Response {
+    Json(serde_json::json!({ "status": "up" })).into_response()
+}
+
+/// Whether it can do its work; 503 with the reasons if not.
+async fn ready(State(health): State<Health>) -> Response {
+    let readiness = health.readiness();
+    let status =
+        if readiness.status == "up" { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, [(CACHE_CONTROL, "no-store")], Json(readiness)).into_response()
+}
+
+async fn metrics() -> Response {
+    let kind = "text/plain; version=0.0.4; charset=utf-8";
+    ([(CONTENT_TYPE, kind)], telemetry::metrics().render()).into_response()
+}
+
+/// The reference loads its files relative to its own address, which therefore must end in a slash.
+async fn to_docs() -> Response {
+    (StatusCode::PERMANENT_REDIRECT, [(LOCATION, "docs/")]).into_response()
+}
+
+async fn docs_index(State(config): State<Arc<Config<'static>>>) -> Response {
+    docs("index.html", config)
+}
+
+async fn docs_file(
+    Path(file): Path<String>,
+    State(config): State<Arc<Config<'static>>>,
+) -> Response {
+    docs(&file, config)
+}
+
+/// A file of the reference, out of the program itself.
+fn docs(name: &str, config: Arc<Config<'static>>) -> Response {
+    match utoipa_swagger_ui::serve(name, config) {
+        Ok(Some(file)) => {
+            let mut response = file.bytes.into_owned().into_response();
+            let headers = response.headers_mut();
+            if let Ok(kind) = HeaderValue::from_str(&file.content_type) {
+                headers.insert(CONTENT_TYPE, kind);
+            }
+            if file.gzpipped {
+                headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+            }
+            response
+        }
+        Ok(None) => Problem::not_found(format_args!("page {name}")).into_response(),
+        Err(error) => {
+            tracing::error!(error = %error, "the reference cannot be rendered");
+            Problem::internal().into_response()
+        }
+    }
+}

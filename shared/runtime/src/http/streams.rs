@@ -1,0 +1,29 @@
+//! Streams of server-sent events have no end of their own; a shutdown must not wait for them.
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::header::CONTENT_TYPE;
+use axum::middleware::Next;
+use axum::response::Response;
+use futures::StreamExt as _;
+use tokio_util::sync::CancellationToken;
+
+/// Ends bodies of the type `text/event-stream` when the shutdown begins. Clients connect again by themselves.
+pub(super) async fn end_at_shutdown(
+    State(stopping): State<CancellationToken>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let response = next.run(request).await;
+    let is_stream = response
+        .headers()
+        .get(CONTENT_TYPE)
+        .is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
+    if !is_stream {
+        return response;
+    }
+    response.map(|body| {
+        let events = body.into_data_stream().take_until(stopping.cancelled_owned());
+        Body::from_stream(events)
+    })
+}

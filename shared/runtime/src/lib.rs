@@ -1,0 +1,27 @@
+#![doc = include_str!("../README.md")]
+
+pub mod auth;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod database;
+pub mod health;
+pub mod http;
+pub mod lifecycle;
+pub mod messaging;
+pub mod telemetry;
+
+pub use lifecycle::Lifecycle;
+
+/// What a program is: its name in logs, in the database's list of connections and in its documents.
+#[derive(Debug, Clone, Copy)]
+pub struct Service {
+    /// The name of its directory, such as `product-catalog`.
+    pub name: &'static str,
+    /// One sentence about what it does.
+    pub about: &'static str,
+    /// Its version; `env!("CARGO_PKG_VERSION")`.
+    pub version: &'static str,
+    /// Where it listens unless `HTTP_ADDR` says otherwise, such as `0.0.0.0:8081`.
+    pub http_addr: &'static str,
+}

@@ -1,0 +1,194 @@
+//! One owner of all tasks: it starts them, watches them, and stops them softly, then hard.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::panic::AssertUnwindSafe;
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures::FutureExt as _;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// How long tasks may take to be dropped once they were cut off. Only a task that blocks its thread takes any time.
+const HARD_STOP: Duration = Duration::from_secs(2);
+
+/// The life of a process: its tasks, and the two tokens that end it. Clones are the same life.
+#[derive(Debug, Clone)]
+pub struct Lifecycle(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    soft: CancellationToken,
+    hard: CancellationToken,
+    tracker: TaskTracker,
+    timeout: Duration,
+    failed: AtomicBool,
+    last_id: AtomicU64,
+    running: Mutex<BTreeMap<u64, Cow<'static, str>>>,
+}
+
+impl Lifecycle {
+    /// A life without tasks; `timeout` is how long they get between the soft and the hard end.
+    pub fn new(timeout: Duration) -> Lifecycle {
+        let hard = CancellationToken::new();
+        Lifecycle(Arc::new(Inner {
+            soft: hard.child_token(),
+            hard,
+            tracker: TaskTracker::new(),
+            timeout,
+            failed: AtomicBool::new(false),
+            last_id: AtomicU64::new(0),
+            running: Mutex::default(),
+        }))
+    }
+
+    /// Runs `future` beside the others until it ends by itself or is cut off by the hard end.
+    ///
+    /// A task that answers an error or panics is logged with its whole chain of causes, begins the soft shutdown of
+    /// everything, and makes the process exit with a failure.
+    pub fn spawn<F, E>(&self, name: impl Into<Cow<'static, str>>, future: F)
+    where
+        F: Future<Output = Result<(), E>> + Send + 'static,
+        E: Into<Box<dyn Error + Send + Sync>>,
+    {
+        let running = Running::enter(self.clone(), name.into());
+        self.0.tracker.spawn(async move {
+            let hard = &running.lifecycle.0.hard;
+            let ending = hard.run_until_cancelled(AssertUnwindSafe(future).catch_unwind()).await;
+            let (lifecycle, task) = (&running.lifecycle, &running.name);
+            match ending.map(|ending| ending.map(|result| result.map_err(Into::into))) {
+                Some(Ok(Ok(()))) => tracing::debug!(%task, "task ended"),
+                Some(Ok(Err(error))) => lifecycle.fail(task, &problem::chain(&*error)),
+                Some(Err(_panic)) => lifecycle.fail(task, "it panicked"),
+                None => tracing::warn!(%task, "task was cut off"),
+            }
+        });
+    }
+
+    fn fail(&self, task: &str, error: &str) {
+        tracing::error!(task, error, "task failed; shutting down");
+        self.0.failed.store(true, Ordering::Release);
+        self.shutdown();
+    }
+
+    /// Begins the soft shutdown: nobody takes in new work, everybody finishes what is in hand.
+    pub fn shutdown(&self) {
+        self.0.soft.cancel();
+    }
+
+    /// Cuts off everything at its next await, now.
+    pub fn abort(&self) {
+        self.0.hard.cancel();
+    }
+
+    /// Cancelled when the soft shutdown begins.
+    pub fn soft(&self) -> CancellationToken {
+        self.0.soft.clone()
+    }
+
+    /// Cancelled when everything that still runs is cut off. Tasks are dropped by then without looking at it; it is for
+    /// what else must stop, such as threads.
+    pub fn hard(&self) -> CancellationToken {
+        self.0.hard.clone()
+    }
+
+    /// Waits for SIGTERM, SIGINT, a failed task or [`shutdown`](Lifecycle::shutdown), then for the tasks: softly up to
+    /// the timeout (or a second signal), then hard. Answers what the process exits with: a failure if a task failed or
+    /// could not be stopped.
+    pub async fn run_until_shutdown(&self) -> ExitCode {
+        let inner = &*self.0;
+        match Signals::listen() {
+            Ok(mut signals) => {
+                tracing::info!("running until told to stop");
+                tokio::select! {
+                    name = signals.next() => tracing::info!(signal = name, "shutting down"),
+                    () = inner.soft.cancelled() => {}
+                }
+                self.shutdown();
+                self.drain(signals.next()).await;
+            }
+            Err(error) => {
+                self.fail("signals", &problem::chain(&error));
+                self.drain(std::future::pending()).await;
+            }
+        }
+        if inner.failed.load(Ordering::Acquire) { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+    }
+
+    /// Waits for the tasks; cuts them off at the timeout or at the second signal.
+    async fn drain(&self, second_signal: impl Future<Output = &'static str>) {
+        let inner = &*self.0;
+        inner.tracker.close();
+        tokio::select! {
+            () = inner.tracker.wait() => return,
+            () = inner.hard.cancelled() => {}
+            () = tokio::time::sleep(inner.timeout) => {
+                tracing::warn!(tasks = self.running(), "cutting off what did not finish in time");
+            }
+            name = second_signal => {
+                tracing::warn!(signal = name, tasks = self.running(), "second signal; cutting off");
+            }
+        }
+        self.abort();
+        if tokio::time::timeout(HARD_STOP, inner.tracker.wait()).await.is_err() {
+            self.fail(&self.running(), "it could not be stopped");
+        }
+    }
+
+    /// The names of the tasks that run, for the log.
+    fn running(&self) -> String {
+        let running = self.0.running.lock().unwrap_or_else(PoisonError::into_inner);
+        running.values().map(AsRef::as_ref).collect::<Vec<&str>>().join(", ")
+    }
+}
+
+/// A task's place in the list of those that run, for as long as it exists.
+struct Running {
+    lifecycle: Lifecycle,
+    name: Cow<'static, str>,
+    id: u64,
+}
+
+impl Running {
+    fn enter(lifecycle: Lifecycle, name: Cow<'static, str>) -> Running {
+        let id = lifecycle.0.last_id.fetch_add(1, Ordering::Relaxed);
+        let mut running = lifecycle.0.running.lock().unwrap_or_else(PoisonError::into_inner);
+        running.insert(id, name.clone());
+        drop(running);
+        Running { lifecycle, name, id }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let mut running = self.lifecycle.0.running.lock().unwrap_or_else(PoisonError::into_inner);
+        running.remove(&self.id);
+    }
+}
+
+/// The signals that end a process politely.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn listen() -> std::io::Result<Signals> {
+        Ok(Signals {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! The command line: what it takes, what it says when it does not.
+
+use std::path::Path;
+use std::time::Duration;
+
+use clap::{ArgMatches, Args as _, FromArgMatches as _};
+use runtime::cli::command;
+use runtime::config::{Common, Secret};
+
+use crate::SERVICE;
+
+const GOOD: [&str; 8] = [
+    "tested",
+    "serve",
+    "--database-url",
+    "postgres://me:hunter2@db/tested",
+    "--amqp-url",
+    "amqp://me:hunter2@mq/%2f",
+    "--token-public-key-file",
+    "/keys/public",
+];
+
+fn parse(args: &[&str]) -> Result<ArgMatches, clap::Error> {
+    command::<Common>(&SERVICE).try_get_matches_from(args)
+}
+
+#[test]
+fn the_command_line_contradicts_itself_nowhere() {
+    command::<Common>(&SERVICE).debug_assert();
+}
+
+#[test]
+fn what_is_not_said_has_its_default() {
+    let matches = parse(&GOOD).unwrap();
+    let (_, serve) = matches.subcommand().unwrap();
+    let common = Common::from_arg_matches(serve).unwrap();
+    assert_eq!(common.database.url.expose(), "postgres://me:hunter2@db/tested");
+    assert_eq!(common.database.pool, 16);
+    assert_eq!(common.database.statement_timeout, Duration::from_secs(30));
+    assert_eq!(common.broker.url, Secret::from("amqp://me:hunter2@mq/%2f"));
+    assert_eq!(common.http.addr.to_string(), "127.0.0.1:8098");
+    assert_eq!(common.http.request_timeout, Duration::from_secs(30));
+    assert_eq!(common.http.connections, 4096);
+    assert_eq!(common.shutdown.timeout, Duration::from_secs(20));
+    assert_eq!(common.tokens.public_key_file, Path::new("/keys/public"));
+    let printed = format!("{common:?}");
+    assert!(!printed.contains("hunter2") && printed.contains("[secret]"), "{printed}");
+}
+
+#[test]
+fn what_is_missing_is_named_by_its_variable() {
+    let error = parse(&["tested", "serve"]).unwrap_err();
+    assert_eq!(error.exit_code(), 2);
+    let text = error.to_string();
+    for variable in ["DATABASE_URL", "AMQP_URL", "TOKEN_PUBLIC_KEY_FILE"] {
+        assert!(text.contains(variable), "{variable} is not in {text}");
+    }
+}
+
+#[test]
+fn what_is_wrong_is_named_by_its_variable() {
+    for (flag, value, variable) in [
+        ("--http-addr", "nowhere", "HTTP_ADDR"),
+        ("--database-pool", "0", "DATABASE_POOL"),
+        ("--request-timeout", "0", "REQUEST_TIMEOUT"),
+        ("--shutdown-timeout", "3601", "SHUTDOWN_TIMEOUT"),
+        ("--statement-timeout", "soon", "STATEMENT_TIMEOUT"),
+        ("--http-connections", "-1", "HTTP_CONNECTIONS"),
+        ("--log-format", "xml", "LOG_FORMAT"),
+    ] {
+        let mut args = GOOD.to_vec();
+        let pair = format!("{flag}={value}");
+        args.push(&pair);
+        let text = parse(&args).unwrap_err().to_string();
+        assert!(text.contains(variable) && text.contains(value), "{text}");
+        assert!(!text.contains("hunter2"), "{text}");
+    }
+}
+
+#[test]
+fn every_field_is_documented() {
+    let command = Common::augment_args(clap::Command::new("x"));
+    for arg in command.get_arguments() {
+        assert!(arg.get_help().is_some(), "{}", arg.get_id());
+        assert!(arg.get_env().is_some(), "{}", arg.get_id());
+    }
+}

@@ -1,0 +1,107 @@
+//! Pools of connections to a real PostgreSQL, also one that comes late or goes away.
+
+use std::time::Duration;
+
+use runtime::database::{self, DatabaseError};
+use runtime::health::{Health, Status};
+use runtime::{Lifecycle, config};
+use testkit::{Database, Proxy, wait_until};
+use tokio::io::copy_bidirectional;
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::{DEADLINE, SERVICE, in_background, soon};
+
+async fn setting(pool: &sqlx::PgPool, name: &str) -> String {
+    sqlx::query_scalar("select current_setting($1)").bind(name).fetch_one(pool).await.unwrap()
+}
+
+#[tokio::test]
+async fn every_wait_of_a_connection_has_a_deadline() {
+    let database = Database::create().await.unwrap();
+    let pool = database::connect(&SERVICE, &config::Database::at(database.url())).await.unwrap();
+    assert_eq!(setting(&pool, "application_name").await, "tested");
+    assert_eq!(setting(&pool, "statement_timeout").await, "30s");
+    assert_eq!(setting(&pool, "idle_in_transaction_session_timeout").await, "30s");
+    assert_eq!(setting(&pool, "lock_timeout").await, "10s");
+    assert_eq!(pool.options().get_max_connections(), 16);
+}
+
+#[tokio::test]
+async fn a_server_that_comes_late_is_waited_for() {
+    let database = Database::create().await.unwrap();
+    let (_, rest) = database.url().split_once('@').unwrap();
+    let (server, name) = rest.split_once('/').unwrap();
+    let door = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("postgres://postgres@{}/{name}", door.local_addr().unwrap());
+    let connecting =
+        in_background(async move { database::connect(&SERVICE, &config::Database::at(url)).await });
+    // Twice it is turned away at the door, then it is let through.
+    for _ in 0..2 {
+        drop(soon(door.accept()).await.unwrap());
+    }
+    let (mut client, _) = soon(door.accept()).await.unwrap();
+    let mut server = TcpStream::connect(server).await.unwrap();
+    in_background(async move { copy_bidirectional(&mut client, &mut server).await });
+    soon(connecting).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_server_that_refuses_us_is_not_asked_again() {
+    let database = Database::create().await.unwrap();
+    let (_, server) = database.url().split_once('@').unwrap();
+    let url = format!("postgres://nobody-we-know:hunter2@{server}");
+    let config = config::Database::at(url);
+    let connecting = database::connect(&SERVICE, &config);
+    let error =
+        tokio::time::timeout(Duration::from_secs(10), connecting).await.unwrap().unwrap_err();
+    assert!(matches!(error, DatabaseError::Unreachable(_)), "{error}");
+    let text = problem::chain(&error);
+    assert!(text.contains("nobody-we-know") && !text.contains("hunter2"), "{text}");
+}
+
+#[tokio::test]
+async fn what_is_no_address_is_an_error_that_does_not_repeat_it() {
+    for bad in ["", "hunter2", "mysql://me:hunter2@host/db", "postgres://me:hunter2@host:port/db"] {
+        let error = database::connect(&SERVICE, &config::Database::at(bad)).await.unwrap_err();
+        assert!(matches!(error, DatabaseError::Url(_)), "{bad}: {}", problem::chain(&error));
+        let text = problem::chain(&error);
+        assert!(text.starts_with("DATABASE_URL ") && !text.contains("hunter2"), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_pool_gets_over_connections_that_were_cut() {
+    let database = Database::create().await.unwrap();
+    let (proxy, url) = Proxy::before(database.url()).await.unwrap();
+    let pool = database::connect(&SERVICE, &config::Database::at(url)).await.unwrap();
+    assert_eq!(setting(&pool, "application_name").await, "tested");
+    proxy.cut();
+    wait_until("the pool works again", DEADLINE, async || {
+        sqlx::query_scalar::<_, i32>("select 1").fetch_one(&pool).await.is_ok()
+    })
+    .await
+    .unwrap();
+}
+
+#[tokio::test]
+async fn a_watched_pool_is_down_while_its_database_is() {
+    let database = Database::create().await.unwrap();
+    let (proxy, url) = Proxy::before(database.url()).await.unwrap();
+    let lifecycle = Lifecycle::new(DEADLINE);
+    let _guard = lifecycle.hard().drop_guard();
+    let health = Health::new(&lifecycle);
+    let pool = database::connect(&SERVICE, &config::Database::at(url)).await.unwrap();
+    database::watch(&lifecycle, &health, pool);
+    wait_until("up", DEADLINE, async || health.is_ready()).await.unwrap();
+
+    proxy.refuse().await;
+    proxy.cut();
+    wait_until("down", DEADLINE, async || !health.is_ready()).await.unwrap();
+    let Status::Down { reason } = &health.readiness().components["database"] else {
+        return assert!(health.is_ready(), "down without a reason");
+    };
+    assert!(!reason.is_empty());
+
+    proxy.accept().await;
+    wait_until("up again", DEADLINE, async || health.is_ready()).await.unwrap();
+}

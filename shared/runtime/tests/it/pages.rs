@@ -1,0 +1,152 @@
+//! The routes that every service has.
+
+use std::time::Duration;
+
+use axum::Router;
+use problem::Json;
+use runtime::health::Health;
+use runtime::{Lifecycle, config, http};
+use serde_json::json;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::{SERVICE, get};
+
+/// A thing.
+#[derive(serde::Serialize, utoipa::ToSchema)]
+struct Thing {
+    /// Its name.
+    name: String,
+}
+
+#[utoipa::path(get, path = "/v1/things/{name}", params(("name" = String, Path)),
+               responses((status = 200, body = Thing)))]
+async fn thing(problem::Path(name): problem::Path<String>) -> Json<Thing> {
+    Json(Thing { name })
+}
+
+#[utoipa::path(put, path = "/v1/things/{name}", params(("name" = String, Path)),
+               responses((status = 204), (status = 409, description = "There is one", body = problem::Problem)),
+               security(("bearer" = [])))]
+async fn put_thing() {}
+
+fn routes() -> OpenApiRouter {
+    OpenApiRouter::new().routes(routes!(thing, put_thing))
+}
+
+fn router() -> (Router, Health, Lifecycle) {
+    let lifecycle = Lifecycle::new(Duration::from_secs(1));
+    let health = Health::new(&lifecycle);
+    let config = config::Http::at(([127, 0, 0, 1], 0).into());
+    let router = http::router(&SERVICE, routes(), &health, &lifecycle, &config);
+    (router, health, lifecycle)
+}
+
+#[tokio::test]
+async fn it_lives() {
+    let answer = get(&router().0, "/health/live").await;
+    assert_eq!((answer.status.as_u16(), answer.json()), (200, json!({"status": "up"})));
+}
+
+#[tokio::test]
+async fn it_is_ready_when_every_component_is_and_says_which_is_not() {
+    let (router, health, lifecycle) = router();
+    let ready = async || {
+        let answer = get(&router, "/health/ready").await;
+        assert_eq!(answer.header("cache-control"), "no-store");
+        (answer.status.as_u16(), answer.json())
+    };
+    assert_eq!(ready().await, (200, json!({"status": "up", "components": {}})));
+
+    let broker = health.component("broker");
+    let starting = json!({"status": "down", "reason": "starting"});
+    let expected = json!({"status": "down", "components": {"broker": starting}});
+    assert_eq!(ready().await, (503, expected));
+
+    broker.up();
+    let expected = json!({"status": "up", "components": {"broker": {"status": "up"}}});
+    assert_eq!(ready().await, (200, expected));
+    assert!(health.is_ready());
+
+    broker.down("it blocks publishers");
+    let blocked = json!({"status": "down", "reason": "it blocks publishers"});
+    let expected = json!({"status": "down", "components": {"broker": blocked}});
+    assert_eq!(ready().await, (503, expected));
+
+    broker.up();
+    lifecycle.shutdown();
+    let stopping = json!({"status": "down", "reason": "shutting down"});
+    let components = json!({"broker": {"status": "up"}, "process": stopping});
+    assert_eq!(ready().await, (503, json!({"status": "down", "components": components})));
+    assert_eq!(get(&router, "/health/live").await.status.as_u16(), 200);
+}
+
+#[tokio::test]
+async fn the_metrics_count_requests_by_route() {
+    let (router, ..) = router();
+    assert_eq!(get(&router, "/v1/things/a").await.json(), json!({"name": "a"}));
+    assert_eq!(get(&router, "/scanned/for/secrets").await.status.as_u16(), 404);
+    let metrics = get(&router, "/metrics").await;
+    assert_eq!(metrics.header("content-type"), "text/plain; version=0.0.4; charset=utf-8");
+    for line in [
+        "http_requests_total{method=\"GET\",route=\"/v1/things/{name}\",status=\"200\"}",
+        "http_requests_total{method=\"GET\",route=\"unmatched\",status=\"404\"}",
+        "http_request_duration_seconds_bucket{method=\"GET\",route=\"/v1/things/{name}\",status=\"200\",le=\"0.001\"}",
+        "http_requests_in_flight ",
+    ] {
+        assert!(metrics.text.contains(line), "{line} is not in {}", metrics.text);
+    }
+    assert!(!metrics.text.contains("scanned"));
+}
+
+#[tokio::test]
+async fn the_document_says_what_the_handlers_say_and_what_is_true_of_all() {
+    let (router, ..) = router();
+    let document = get(&router, "/openapi.json").await.json();
+    assert_eq!(document, serde_json::to_value(http::document(&SERVICE, routes())).unwrap());
+    assert_eq!(document["openapi"], "3.1.0");
+    assert_eq!(
+        document["info"],
+        json!({"title": "tested", "version": "1.2.3", "description": "Is tested."})
+    );
+    assert_eq!(document["servers"], json!([{"url": "."}]));
+    let schemas = &document["components"]["schemas"];
+    for name in ["Thing", "Problem", "FieldError"] {
+        assert!(schemas[name].is_object(), "{name}: {schemas}");
+    }
+    assert_eq!(document["components"]["securitySchemes"]["bearer"]["scheme"], "bearer");
+    let operations = &document["paths"]["/v1/things/{name}"];
+    for operation in ["get", "put"] {
+        let content = &operations[operation]["responses"]["default"]["content"];
+        assert_eq!(
+            content["application/problem+json"]["schema"]["$ref"], "#/components/schemas/Problem",
+            "{operation}"
+        );
+    }
+    // Every reference leads somewhere.
+    let text = document.to_string();
+    for reference in text.split("\"$ref\":\"#").skip(1) {
+        let pointer = reference.split('"').next().unwrap();
+        assert!(document.pointer(pointer).is_some(), "{pointer}");
+    }
+}
+
+#[tokio::test]
+async fn the_reference_is_served_out_of_the_program() {
+    let (router, ..) = router();
+    let redirect = get(&router, "/docs").await;
+    assert_eq!((redirect.status.as_u16(), redirect.header("location")), (308, "docs/"));
+
+    let page = get(&router, "/docs/").await;
+    assert_eq!((page.status.as_u16(), page.header("content-type")), (200, "text/html"));
+    assert!(page.text.contains("<html") && !page.text.contains("https://unpkg"), "{}", page.text);
+    assert_eq!(get(&router, "/docs/index.html").await.text, page.text);
+
+    let start = get(&router, "/docs/swagger-initializer.js").await;
+    assert!(start.text.contains("../openapi.json"), "{}", start.text);
+    let script = get(&router, "/docs/swagger-ui-bundle.js").await;
+    assert_eq!((script.status.as_u16(), script.header("content-type")), (200, "text/javascript"));
+
+    let missing = get(&router, "/docs/nothing.js").await;
+    assert_eq!(missing.problem(), (404, "not_found".to_owned()));
+}

@@ -1,0 +1,218 @@
+//! A whole service as a process: its exit codes, its log, and how it takes signals.
+
+use std::net::SocketAddr;
+use std::process::{ExitStatus, Output, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use testkit::Database;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader, Lines};
+use tokio::process::{Child, ChildStderr, Command};
+
+use crate::{in_background, soon};
+
+fn greeter(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_greeter"));
+    command.args(args).kill_on_drop(true).env_clear();
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+async fn output(mut command: Command) -> (Option<i32>, String, String) {
+    let Output { status, stdout, stderr } = soon(command.output()).await.unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (status.code(), text(stdout), text(stderr))
+}
+
+/// A greeter that listens.
+struct Serving {
+    child: Child,
+    log: Log,
+    address: SocketAddr,
+    _database: Database,
+}
+
+impl Serving {
+    async fn start(ending: &str, shutdown_timeout: &str) -> Serving {
+        let database = Database::create().await.unwrap();
+        let mut command = greeter(&["serve", "--http-addr", "127.0.0.1:0"]);
+        command.env("DATABASE_URL", database.url()).env("LOG_FORMAT", "json");
+        command.env("ENDING", ending).env("SHUTDOWN_TIMEOUT", shutdown_timeout);
+        let mut child = command.spawn().unwrap();
+        let mut log = Log::of(child.stderr.take().unwrap());
+        let line = log.line_with("listening").await;
+        let address = line["address"].as_str().unwrap().parse().unwrap();
+        // Signals are listened to from here on.
+        log.line_with("running until told to stop").await;
+        Serving { child, log, address, _database: database }
+    }
+
+    fn signal(&self, signal: Signal) {
+        let id = i32::try_from(self.child.id().unwrap()).unwrap();
+        kill_process(Pid::from_raw(id).unwrap(), signal).unwrap();
+    }
+
+    /// How it ended, and all that it said.
+    async fn end(mut self) -> (ExitStatus, String) {
+        let status = soon(self.child.wait()).await.unwrap();
+        (status, soon(self.log.read_to_end()).await)
+    }
+
+    async fn healthcheck(&self) -> Option<i32> {
+        let address = self.address.to_string();
+        output(greeter(&["healthcheck", "--http-addr", &address])).await.0
+    }
+}
+
+/// A log in JSON, as it is written.
+struct Log {
+    lines: Lines<BufReader<ChildStderr>>,
+    read: String,
+}
+
+impl Log {
+    fn of(stderr: ChildStderr) -> Log {
+        Log { lines: BufReader::new(stderr).lines(), read: String::new() }
+    }
+
+    /// The next line with this message.
+    async fn line_with(&mut self, message: &str) -> Value {
+        loop {
+            let text = soon(self.lines.next_line()).await.unwrap().unwrap();
+            self.read += &text;
+            self.read += "\n";
+            let line: Value = serde_json::from_str(&text).unwrap();
+            if line["message"] == message {
+                return line;
+            }
+        }
+    }
+
+    /// All of it, once nobody writes to it any more.
+    async fn read_to_end(mut self) -> String {
+        self.lines.get_mut().read_to_string(&mut self.read).await.unwrap();
+        self.read
+    }
+}
+
+#[tokio::test]
+async fn it_finishes_what_is_in_hand_and_exits_with_success() {
+    let mut serving = Serving::start("soft", "20").await;
+    serving.log.line_with("up").await;
+    assert_eq!(serving.healthcheck().await, Some(0));
+    let url = format!("http://{}/v1/greetings/1500", serving.address);
+    let in_hand = in_background(reqwest::get(url));
+    let in_flight = format!("http://{}/metrics", serving.address);
+    testkit::wait_until("the request is in hand", crate::DEADLINE, async || {
+        // The one that asks is in flight as well.
+        let metrics = reqwest::get(&in_flight).await.unwrap().text().await.unwrap();
+        metrics.contains("http_requests_in_flight 2")
+    })
+    .await
+    .unwrap();
+    serving.signal(Signal::TERM);
+    assert_eq!(soon(in_hand).await.unwrap().unwrap().text().await.unwrap(), "\"hello\"");
+    let (status, log) = serving.end().await;
+    assert_eq!(status.code(), Some(0), "{log}");
+    assert!(log.contains("SIGTERM"), "{log}");
+}
+
+#[tokio::test]
+async fn a_second_signal_cuts_off_what_does_not_finish() {
+    let mut serving = Serving::start("never", "3600").await;
+    serving.signal(Signal::INT);
+    serving.log.line_with("shutting down").await;
+    serving.signal(Signal::INT);
+    let line = serving.log.line_with("second signal; cutting off").await;
+    assert_eq!(line["signal"], "SIGINT");
+    assert!(line["tasks"].as_str().unwrap().contains("voice"), "{line}");
+    let (status, log) = serving.end().await;
+    assert_eq!(status.code(), Some(0), "{log}");
+}
+
+#[tokio::test]
+async fn what_does_not_finish_in_time_is_cut_off() {
+    let serving = Serving::start("never", "1").await;
+    serving.signal(Signal::TERM);
+    let (status, log) = serving.end().await;
+    assert_eq!(status.code(), Some(0), "{log}");
+    assert!(log.contains("cutting off what did not finish in time"), "{log}");
+}
+
+#[tokio::test]
+async fn a_thread_that_cannot_be_stopped_is_left_behind_with_a_failure() {
+    let serving = Serving::start("blocked", "1").await;
+    serving.signal(Signal::TERM);
+    let (status, log) = serving.end().await;
+    assert_eq!(status.code(), Some(1), "{log}");
+    assert!(log.contains("it could not be stopped"), "{log}");
+}
+
+#[tokio::test]
+async fn a_task_that_fails_is_a_failure_with_every_cause_in_the_log() {
+    let serving = Serving::start("error", "20").await;
+    let (status, log) = serving.end().await;
+    assert_eq!(status.code(), Some(1), "{log}");
+    let chain = "the greeter lost its voice: invalid digit found in string";
+    assert!(log.contains(chain), "{log}");
+}
+
+#[tokio::test]
+async fn a_task_that_panics_is_a_failure_with_the_panic_in_the_log() {
+    let serving = Serving::start("panic", "20").await;
+    let (status, log) = serving.end().await;
+    assert_eq!(status.code(), Some(1), "{log}");
+    assert!(log.contains("too loud") && log.contains("greeter.rs"), "{log}");
+}
+
+#[tokio::test]
+async fn nobody_there_is_not_ready() {
+    let address = format!("127.0.0.1:{}", testkit::free_port().unwrap());
+    let (code, _, log) = output(greeter(&["healthcheck", "--http-addr", &address])).await;
+    assert_eq!(code, Some(1));
+    assert!(log.contains("the service cannot be reached"), "{log}");
+}
+
+#[tokio::test]
+async fn the_document_is_printed_and_nothing_else() {
+    let (code, document, _) = output(greeter(&["openapi"])).await;
+    assert_eq!(code, Some(0));
+    let document: Value = serde_json::from_str(&document).unwrap();
+    assert!(document["paths"]["/v1/greetings/{wait_ms}"]["get"].is_object());
+}
+
+#[tokio::test]
+async fn migrations_run_and_exit() {
+    let database = Database::create().await.unwrap();
+    let mut command = greeter(&["migrate"]);
+    command.env("DATABASE_URL", database.url());
+    let (code, _, log) = output(command).await;
+    assert_eq!(code, Some(0), "{log}");
+
+    let mut command = greeter(&["migrate"]);
+    command.env("DATABASE_URL", "not-an-address:hunter2");
+    let (code, _, log) = output(command).await;
+    assert_eq!(code, Some(1));
+    assert!(log.contains("DATABASE_URL is not an address") && !log.contains("hunter2"), "{log}");
+}
+
+#[tokio::test]
+async fn secrets_are_not_in_the_help() {
+    let mut command = greeter(&["serve", "--help"]);
+    command.env("DATABASE_URL", "postgres://me:hunter2@db/x");
+    let (code, help, _) = output(command).await;
+    assert_eq!(code, Some(0));
+    for line in ["[env: DATABASE_URL]", "[default: 127.0.0.1:8099]", "[default: 30]"] {
+        assert!(help.contains(line), "{line} is not in {help}");
+    }
+    assert!(!help.contains("hunter2"));
+}
+
+#[tokio::test]
+async fn a_filter_that_is_none_is_an_error_that_names_it() {
+    let mut command = greeter(&["openapi"]);
+    command.env("RUST_LOG", "order=louder");
+    let (code, _, log) = output(command).await;
+    assert_eq!(code, Some(2));
+    assert!(log.contains("RUST_LOG"), "{log}");
+}

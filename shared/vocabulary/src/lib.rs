@@ -1,0 +1,15 @@
+#![doc = include_str!("../README.md")]
+
+mod ids;
+mod localized;
+mod money;
+mod quantity;
+mod sku;
+
+pub use ids::{
+    ChangeId, CustomerId, EventId, ImportId, OrderId, PaymentId, ProductId, ShipmentId, WarehouseId,
+};
+pub use localized::Localized;
+pub use money::{Currency, InvalidMoney, Money};
+pub use quantity::{InvalidQuantity, InvalidVersion, Quantity, Version};
+pub use sku::{InvalidSku, Sku};

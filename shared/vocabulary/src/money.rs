@@ -1,0 +1,202 @@
+//! Amounts of money, in minor units, never negative.
+
+use std::str::FromStr;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::Quantity;
+
+/// The largest amount one price or total may have: ten thousand million in major units, far from overflow.
+const MAX_AMOUNT: i64 = 1_000_000_000_000;
+
+/// An ISO 4217 currency code: three capital letters.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+    ToSchema,
+)]
+#[serde(try_from = "String", into = "String")]
+#[schemars(with = "String")]
+#[schema(value_type = String, example = "CNY", pattern = "^[A-Z]{3}$")]
+pub struct Currency([u8; 3]);
+
+impl Currency {
+    /// The renminbi yuan, the shop's own currency.
+    pub const CNY: Self = Self(*b"CNY");
+    /// The euro.
+    pub const EUR: Self = Self(*b"EUR");
+
+    /// The three letters.
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
+impl std::fmt::Display for Currency {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Currency {
+    type Err = InvalidMoney;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match <[u8; 3]>::try_from(text.as_bytes()) {
+            Ok(letters) if letters.iter().all(u8::is_ascii_uppercase) => Ok(Self(letters)),
+            _ => Err(InvalidMoney::Currency),
+        }
+    }
+}
+
+impl TryFrom<String> for Currency {
+    type Error = InvalidMoney;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<Currency> for String {
+    fn from(currency: Currency) -> Self {
+        currency.as_str().to_owned()
+    }
+}
+
+/// Why an amount of money was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidMoney {
+    /// Below zero.
+    #[error("an amount of money must not be negative")]
+    Negative,
+    /// Above what any price or total may be.
+    #[error("an amount of money must be at most {MAX_AMOUNT} minor units")]
+    TooLarge,
+    /// Not three capital letters.
+    #[error("a currency is three capital letters, such as CNY")]
+    Currency,
+    /// Two currencies in one sum.
+    #[error("amounts of different currencies cannot be added")]
+    MixedCurrencies,
+}
+
+/// An amount in minor units (fen, cents) of one currency; at least zero.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
+#[serde(try_from = "RawMoney")]
+#[schema(example = json!({"amount": 12900, "currency": "CNY"}))]
+pub struct Money {
+    /// Minor units: 12900 is 129.00.
+    amount: i64,
+    /// Of what.
+    currency: Currency,
+}
+
+/// Money as it stands in JSON, before it is known to be right.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct RawMoney {
+    amount: i64,
+    currency: Currency,
+}
+
+impl TryFrom<RawMoney> for Money {
+    type Error = InvalidMoney;
+
+    fn try_from(raw: RawMoney) -> Result<Self, Self::Error> {
+        Self::new(raw.amount, raw.currency)
+    }
+}
+
+impl Money {
+    /// `amount` minor units of `currency`.
+    pub fn new(amount: i64, currency: Currency) -> Result<Self, InvalidMoney> {
+        match amount {
+            ..0 => Err(InvalidMoney::Negative),
+            0..=MAX_AMOUNT => Ok(Self { amount, currency }),
+            _ => Err(InvalidMoney::TooLarge),
+        }
+    }
+
+    /// Nothing, in `currency`.
+    pub const fn zero(currency: Currency) -> Self {
+        Self { amount: 0, currency }
+    }
+
+    /// Minor units.
+    pub const fn amount(self) -> i64 {
+        self.amount
+    }
+
+    /// The currency.
+    pub const fn currency(self) -> Currency {
+        self.currency
+    }
+
+    /// The sum; both must be of one currency.
+    pub fn plus(self, other: Self) -> Result<Self, InvalidMoney> {
+        if self.currency != other.currency {
+            return Err(InvalidMoney::MixedCurrencies);
+        }
+        let sum = self.amount.checked_add(other.amount).ok_or(InvalidMoney::TooLarge)?;
+        Self::new(sum, self.currency)
+    }
+
+    /// The price of `quantity` pieces.
+    pub fn times(self, quantity: Quantity) -> Result<Self, InvalidMoney> {
+        let product =
+            self.amount.checked_mul(i64::from(quantity.get())).ok_or(InvalidMoney::TooLarge)?;
+        Self::new(product, self.currency)
+    }
+}
+
+impl std::fmt::Display for Money {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}.{:02} {}", self.amount / 100, self.amount % 100, self.currency)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Currency, InvalidMoney, MAX_AMOUNT, Money};
+    use crate::Quantity;
+
+    #[test]
+    fn negative_and_overflowing_amounts_are_refused() {
+        assert_eq!(Money::new(-1, Currency::CNY), Err(InvalidMoney::Negative));
+        assert_eq!(Money::new(MAX_AMOUNT + 1, Currency::CNY), Err(InvalidMoney::TooLarge));
+        let dear = Money::new(MAX_AMOUNT, Currency::CNY).unwrap();
+        assert_eq!(dear.times(Quantity::new(2).unwrap()), Err(InvalidMoney::TooLarge));
+        assert_eq!(dear.plus(dear), Err(InvalidMoney::TooLarge));
+    }
+
+    #[test]
+    fn currencies_do_not_mix() {
+        let (yuan, euro) = (Money::zero(Currency::CNY), Money::zero(Currency::EUR));
+        assert_eq!(yuan.plus(euro), Err(InvalidMoney::MixedCurrencies));
+    }
+
+    #[test]
+    fn json_is_checked() {
+        let good: Money = serde_json::from_str(r#"{"amount":12900,"currency":"CNY"}"#).unwrap();
+        assert_eq!(good.to_string(), "129.00 CNY");
+        for bad in [
+            r#"{"amount":-1,"currency":"CNY"}"#,
+            r#"{"amount":1.5,"currency":"CNY"}"#,
+            r#"{"amount":1,"currency":"yuan"}"#,
+            r#"{"amount":1,"currency":"CNY","tax":0}"#,
+        ] {
+            assert!(serde_json::from_str::<Money>(bad).is_err(), "{bad}");
+        }
+    }
+}

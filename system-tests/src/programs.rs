@@ -1,0 +1,20 @@
+//! The programs of the suite, as they lie in the target folder.
+
+use std::path::PathBuf;
+
+use crate::Error;
+
+/// The services, each with a database of its own, in the order of their ports.
+pub const SERVICES: [&str; 5] =
+    ["product-catalog", "order", "inventory", "search-sync", "behavior-analytics"];
+
+/// The folder of the programs that were built with this test.
+pub fn programs_folder() -> Result<PathBuf, Error> {
+    // …/target/debug/deps/it-0123 or …/target/debug/xtask
+    let mut folder = std::env::current_exe()?;
+    folder.pop();
+    if folder.ends_with("deps") {
+        folder.pop();
+    }
+    Ok(folder)
+}

@@ -1,0 +1,392 @@
+//! A whole suite on servers of a test's own, and what people do with it.
+
+use std::{collections::BTreeMap, path::Path, time::Duration};
+
+use reqwest::{Client, Method};
+use runtime::auth::{Scope, SigningKey, mint};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use testkit::{Database, Postgres, Process, Program, RabbitMq, Vhost, free_port, wait_for};
+use uuid::Uuid;
+
+use crate::{Answer, Error, SERVICES, audit, programs_folder};
+
+/// How long the suite may take to come up, or a state to come.
+const SOON: Duration = Duration::from_mins(1);
+
+/// The servers under a suite.
+#[derive(Debug)]
+pub enum Servers {
+    /// Databases and a vhost of its own on the servers that all tests share.
+    Shared {
+        /// One for each service.
+        databases: Vec<Database>,
+        /// For all services.
+        vhost: Vhost,
+    },
+    /// Servers of its own, which it may kill.
+    Own {
+        /// PostgreSQL.
+        postgres: Box<Postgres>,
+        /// RabbitMQ.
+        rabbitmq: Box<RabbitMq>,
+    },
+}
+
+/// One program of the suite and its process, if it runs.
+#[derive(Debug)]
+struct Running {
+    program: Program,
+    process: Option<Process>,
+}
+
+/// The running suite.
+pub struct Shop {
+    /// What it runs on.
+    pub servers: Servers,
+    programs: BTreeMap<&'static str, Running>,
+    urls: BTreeMap<&'static str, String>,
+    databases: BTreeMap<&'static str, String>,
+    key: SigningKey,
+    client: Client,
+    folder: TempDir,
+}
+
+impl Shop {
+    /// A suite on the shared servers.
+    pub async fn open() -> Result<Self, Error> {
+        let mut databases = Vec::new();
+        for _ in SERVICES {
+            databases.push(Database::create().await?);
+        }
+        let urls: Vec<String> =
+            databases.iter().map(|database| database.url().to_owned()).collect();
+        let vhost = Vhost::create().await?;
+        let amqp_url = vhost.url().to_owned();
+        Self::start(Servers::Shared { databases, vhost }, &urls, &amqp_url).await
+    }
+
+    /// A suite on servers of its own.
+    pub async fn open_on_own_servers() -> Result<Self, Error> {
+        let (postgres, rabbitmq) = tokio::join!(Postgres::start(), RabbitMq::start());
+        let (postgres, rabbitmq) = (Box::new(postgres?), Box::new(rabbitmq?));
+        let mut urls = Vec::new();
+        for service in SERVICES {
+            urls.push(testkit::create_database(&postgres.url(), service).await?);
+        }
+        let amqp_url = rabbitmq.url();
+        Self::start(Servers::Own { postgres, rabbitmq }, &urls, &amqp_url).await
+    }
+
+    async fn start(servers: Servers, databases: &[String], amqp_url: &str) -> Result<Self, Error> {
+        let folder = TempDir::new()?;
+        let key = SigningKey::generate()?;
+        let (private, public) = (folder.path().join("token.key"), folder.path().join("token.pub"));
+        key.write_pair(&private, &public)?;
+        std::fs::write(folder.path().join("webhook.secret"), Uuid::new_v4().to_string())?;
+        let mut shop = Self {
+            servers,
+            programs: BTreeMap::new(),
+            urls: BTreeMap::new(),
+            databases: SERVICES.into_iter().zip(databases.iter().cloned()).collect(),
+            key,
+            client: Client::builder().no_proxy().build()?,
+            folder,
+        };
+        for service in SERVICES {
+            let address = format!("127.0.0.1:{}", free_port()?);
+            shop.urls.insert(service, format!("http://{address}"));
+            let program = shop.program(service, &address, amqp_url)?;
+            let running = Running { program, process: None };
+            shop.programs.insert(service, running);
+        }
+        // All migrations and queues first: no event is said before the queues of its listeners are there.
+        let migrating = SERVICES
+            .iter()
+            .map(|service| shop.programs[service].program.clone().argument("migrate").start());
+        for migration in migrating.collect::<Result<Vec<_>, _>>()? {
+            let mut migration = migration;
+            migration.succeeded_by(SOON).await?;
+        }
+        for service in SERVICES {
+            shop.launch(service)?;
+        }
+        shop.wait_until_ready().await?;
+        Ok(shop)
+    }
+
+    fn program(
+        &self,
+        service: &'static str,
+        address: &str,
+        amqp_url: &str,
+    ) -> Result<Program, Error> {
+        let path = programs_folder()?.join(service);
+        if !path.exists() {
+            return Err(Error::NotBuilt(path));
+        }
+        let file = |name: &str| self.folder.path().join(name);
+        Ok(Program::new(service, path, file(&format!("{service}.log")))
+            .variable("DATABASE_URL", &self.databases[service])
+            .variable("AMQP_URL", amqp_url)
+            .variable("HTTP_ADDR", address)
+            .variable("TOKEN_PUBLIC_KEY_FILE", file("token.pub"))
+            .variable("WEBHOOK_SECRET_FILE", file("webhook.secret"))
+            .variable("INDEX_DIR", file("index")))
+    }
+
+    /// Starts a service's process; it is not yet ready.
+    pub fn launch(&mut self, service: &'static str) -> Result<(), Error> {
+        if let Some(running) = self.programs.get_mut(service) {
+            running.process = Some(running.program.clone().argument("serve").start()?);
+        }
+        Ok(())
+    }
+
+    /// Kills a service's process with SIGKILL.
+    pub async fn kill(&mut self, service: &'static str) -> Result<(), Error> {
+        let process = self.programs.get_mut(service).and_then(|running| running.process.take());
+        if let Some(mut process) = process {
+            process.kill().await?;
+        }
+        Ok(())
+    }
+
+    /// Waits until every service says that it is ready.
+    pub async fn wait_until_ready(&self) -> Result<(), Error> {
+        for service in SERVICES {
+            wait_for(&format!("{service} is ready"), SOON, async || {
+                match self.get(service, "/health/ready").await {
+                    Ok(answer) if answer.status.is_success() => Ok(()),
+                    Ok(answer) => Err(answer.body.to_string()),
+                    Err(error) => {
+                        Err(format!("{error:?}; its log ends with:\n{}", self.log_tail(service)))
+                    }
+                }
+            })
+            .await?;
+        }
+        Ok(())
+    }
+
+    fn log_tail(&self, service: &str) -> String {
+        let process = self.programs.get(service).and_then(|running| running.process.as_ref());
+        process.map(Process::log_tail).unwrap_or_default()
+    }
+
+    /// The log of a service.
+    pub fn log(&self, service: &str) -> std::path::PathBuf {
+        self.folder.path().join(format!("{service}.log"))
+    }
+
+    /// The folder with the secrets and logs of the run.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Stops every service as SIGTERM does, and waits for their ends.
+    pub async fn close(mut self) -> Result<(), Error> {
+        for running in self.programs.values_mut() {
+            if let Some(process) = &mut running.process {
+                let status = process.stop(SOON).await?;
+                if !status.success() {
+                    let tail = process.log_tail();
+                    return Err(Error::Unexpected(format!(
+                        "{} ended with {status}:\n{tail}",
+                        process.name()
+                    )));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A token for `subject` with `scopes`.
+    pub fn token(&self, subject: &str, scopes: &[Scope]) -> Result<String, Error> {
+        Ok(mint(&self.key, subject, scopes, Duration::from_hours(1))?)
+    }
+
+    /// Asks a service, as whoever `token` says.
+    pub async fn call(
+        &self,
+        method: Method,
+        service: &str,
+        path: &str,
+        token: Option<&str>,
+        headers: &[(&str, &str)],
+        body: Option<&Value>,
+    ) -> Result<Answer, Error> {
+        let url = format!("{}{path}", self.urls[service]);
+        let mut request = self.client.request(method, url).timeout(SOON);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        if let Some(token) = token {
+            request = request.bearer_auth(token);
+        }
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        Answer::read(request.send().await?).await
+    }
+
+    /// Reads what everybody may read.
+    pub async fn get(&self, service: &str, path: &str) -> Result<Answer, Error> {
+        self.call(Method::GET, service, path, None, &[], None).await
+    }
+
+    /// Makes a product with one variant.
+    pub async fn make_product(&self, title: &str, sku: &str, price: i64) -> Result<Answer, Error> {
+        let token = self.token("tester", &[Scope::CatalogWrite])?;
+        let body = product(title, sku, price);
+        self.call(Method::POST, "product-catalog", "/v1/products", Some(&token), &[], Some(&body))
+            .await?
+            .expect_status(201)
+    }
+
+    /// Writes a product anew.
+    pub async fn put_product(
+        &self,
+        id: &str,
+        title: &str,
+        sku: &str,
+        price: i64,
+    ) -> Result<Answer, Error> {
+        let token = self.token("tester", &[Scope::CatalogWrite])?;
+        let (path, body) = (format!("/v1/products/{id}"), product(title, sku, price));
+        self.call(Method::PUT, "product-catalog", &path, Some(&token), &[], Some(&body))
+            .await?
+            .expect_status(200)
+    }
+
+    /// Waits until every service has applied a change.
+    pub async fn wait_for_change(&self, change_id: &str) -> Result<Answer, Error> {
+        let path = format!("/v1/changes/{change_id}?wait_ms=1000");
+        Ok(wait_for("every service has applied the change", SOON, async || {
+            match self.get("product-catalog", &path).await {
+                Ok(answer) if answer.body["complete"] == json!(true) => Ok(answer),
+                Ok(answer) => Err(answer.body.to_string()),
+                Err(error) => Err(error.to_string()),
+            }
+        })
+        .await?)
+    }
+
+    /// Puts `on_hand` pieces into the warehouse, as soon as inventory has heard of the SKU.
+    pub async fn stock(&self, sku: &str, on_hand: i64) -> Result<(), Error> {
+        let token = self.token("tester", &[Scope::StockWrite])?;
+        let (path, body) = (format!("/v1/stock/{sku}"), json!({ "on_hand": on_hand }));
+        wait_for("the stock is set", SOON, async || {
+            let set =
+                self.call(Method::PUT, "inventory", &path, Some(&token), &[], Some(&body)).await;
+            match set {
+                Ok(answer) if answer.status.is_success() => Ok(()),
+                Ok(answer) => Err(answer.body.to_string()),
+                Err(error) => Err(error.to_string()),
+            }
+        })
+        .await?;
+        Ok(())
+    }
+
+    /// A product that is known everywhere, with stock.
+    pub async fn stocked_product(
+        &self,
+        title: &str,
+        sku: &str,
+        price: i64,
+        on_hand: i64,
+    ) -> Result<Answer, Error> {
+        let made = self.make_product(title, sku, price).await?;
+        self.wait_for_change(&made.header("change-id")).await?;
+        self.stock(sku, on_hand).await?;
+        Ok(made)
+    }
+
+    /// Places an order for one SKU, and answers what the service says.
+    pub async fn order(
+        &self,
+        customer: &str,
+        sku: &str,
+        quantity: i64,
+        key: Option<&str>,
+    ) -> Result<Answer, Error> {
+        let token = self.token(customer, &[Scope::OrdersWrite])?;
+        let body = order(customer, sku, quantity, "test");
+        let key: Vec<(&str, &str)> = key.map(|key| ("idempotency-key", key)).into_iter().collect();
+        self.call(Method::POST, "order", "/v1/orders", Some(&token), &key, Some(&body)).await
+    }
+
+    /// An order as the shop's own people see it.
+    pub async fn read_order(&self, id: &str) -> Result<Answer, Error> {
+        let token = self.token("tester", &[Scope::OrdersAdmin])?;
+        let path = format!("/v1/orders/{id}");
+        self.call(Method::GET, "order", &path, Some(&token), &[], None).await?.expect_status(200)
+    }
+
+    /// Waits until an order has one of `statuses`.
+    pub async fn wait_for_order(&self, id: &str, statuses: &[&str]) -> Result<Answer, Error> {
+        Ok(wait_for(&format!("the order is {statuses:?}"), SOON * 2, async || {
+            match self.read_order(id).await {
+                Ok(answer) if statuses.contains(&answer.text("/status").as_str()) => Ok(answer),
+                Ok(answer) => Err(answer.body.to_string()),
+                Err(error) => Err(error.to_string()),
+            }
+        })
+        .await?)
+    }
+
+    /// The level of a SKU: on hand, reserved, available.
+    pub async fn level(&self, sku: &str) -> Result<(i64, i64, i64), Error> {
+        let answer =
+            self.get("inventory", &format!("/v1/stock/{sku}")).await?.expect_status(200)?;
+        let number = |field| answer.number(field).unwrap_or(i64::MIN);
+        Ok((number("/on_hand"), number("/reserved"), number("/available")))
+    }
+
+    /// Where the databases are, for looking into them.
+    pub fn databases(&self) -> audit::Databases {
+        audit::Databases::new(self.databases.clone())
+    }
+
+    /// Waits until traffic rests, and finds nothing that does not hold.
+    pub async fn assert_sound(&self) -> Result<(), Error> {
+        let databases = self.databases();
+        wait_for("the audit finds nothing", SOON * 2, async || {
+            match audit::run(&databases).await {
+                Ok(findings) if findings.is_sound() => Ok(()),
+                Ok(findings) => Err(findings.to_string()),
+                Err(error) => Err(error.to_string()),
+            }
+        })
+        .await?;
+        if let Servers::Shared { vhost, .. } = &self.servers {
+            vhost.at_rest(SOON).await?;
+        }
+        Ok(())
+    }
+}
+
+/// A product as it is sent.
+pub(crate) fn product(title: &str, sku: &str, price: i64) -> Value {
+    json!({
+        "title": { "zh": title },
+        "description": { "zh": "测试商品" },
+        "brand": "极光",
+        "category": "数码/电脑外设/机械键盘",
+        "attributes": { "轴体": "红轴" },
+        "images": [],
+        "status": "active",
+        "variants": [{ "sku": sku, "options": {}, "price": { "amount": price, "currency": "CNY" } }],
+    })
+}
+
+/// An order as it is sent.
+pub(crate) fn order(customer: &str, sku: &str, quantity: i64, method: &str) -> Value {
+    json!({
+        "customer_id": customer,
+        "lines": [{ "sku": sku, "quantity": quantity }],
+        "shipping_address": { "name": "Test Buyer", "line1": "Example Street 1", "city": "Hangzhou", "country": "CN" },
+        "payment": { "method": method },
+    })
+}

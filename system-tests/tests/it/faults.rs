@@ -1,0 +1,108 @@
+//! Processes and servers are killed in the middle of orders; nothing is lost, nothing is doubled.
+//!
+//! One test, one suite: RabbitMQ 3.10 loses what young quorum queues hold, so its server is started first and killed last.
+
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
+
+use futures::{StreamExt, stream};
+use system_tests::{SERVICES, Servers, Shop};
+use testkit::wait_for;
+use uuid::Uuid;
+
+/// How old RabbitMQ's queues are before it is killed.
+const OLD_ENOUGH: Duration = Duration::from_secs(45);
+
+/// Places an order as a good client does: with a key, again and again until it is taken.
+async fn place(shop: &Shop, sku: &str) -> String {
+    let (buyer, key) = (Uuid::now_v7().to_string(), Uuid::now_v7().to_string());
+    wait_for("the order is taken", Duration::from_secs(90), async || {
+        match shop.order(&buyer, sku, 1, Some(&key)).await {
+            Ok(answer) if answer.status.as_u16() == 202 => Ok(answer.text("/id")),
+            Ok(answer) => Err(format!("{}: {}", answer.status, answer.body)),
+            Err(error) => Err(error.to_string()),
+        }
+    })
+    .await
+    .unwrap()
+}
+
+/// Places `number` orders, sixteen at a time.
+async fn place_many(shop: &Shop, sku: &str, number: usize) -> Vec<String> {
+    stream::iter(0..number).map(|_| place(shop, sku)).buffer_unordered(16).collect().await
+}
+
+/// Every one of `ids` is another order, and each was bought.
+async fn all_bought(shop: &Shop, ids: &[String]) {
+    assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), ids.len(), "an order was doubled");
+    for id in ids {
+        shop.wait_for_order(id, &["delivered"]).await.unwrap();
+    }
+    shop.assert_sound().await.unwrap();
+}
+
+#[tokio::test]
+async fn kills_lose_and_double_nothing() {
+    let mut shop = Shop::open_on_own_servers().await.unwrap();
+    let born = Instant::now();
+    shop.stocked_product("极光 F87 机械键盘", "KB-1", 32_900, 10_000).await.unwrap();
+    let mut sold = 0;
+
+    for service in SERVICES {
+        let (before, during) = (20, 40);
+        let mut ids = place_many(&shop, "KB-1", before).await;
+        shop.kill(service).await.unwrap();
+        if service == "order" {
+            // Nobody takes orders meanwhile; those under way are finished when it is back.
+            shop.launch(service).unwrap();
+            ids.extend(place_many(&shop, "KB-1", during).await);
+        } else {
+            ids.extend(place_many(&shop, "KB-1", during).await);
+            shop.launch(service).unwrap();
+        }
+        shop.wait_until_ready().await.unwrap();
+        all_bought(&shop, &ids).await;
+        sold += i64::try_from(ids.len()).unwrap();
+        assert_eq!(
+            shop.level("KB-1").await.unwrap(),
+            (10_000 - sold, 0, 10_000 - sold),
+            "after {service}"
+        );
+    }
+
+    let mut ids = place_many(&shop, "KB-1", 150).await;
+    let Servers::Own { postgres, .. } = &mut shop.servers else {
+        unreachable!("own servers were asked for")
+    };
+    postgres.kill().await.unwrap();
+    postgres.restart().await.unwrap();
+    ids.extend(place_many(&shop, "KB-1", 350).await);
+    shop.wait_until_ready().await.unwrap();
+    all_bought(&shop, &ids).await;
+    sold += i64::try_from(ids.len()).unwrap();
+
+    wait_for("the queues are old enough", OLD_ENOUGH, async || {
+        if born.elapsed() > OLD_ENOUGH { Ok(()) } else { Err(format!("{:?}", born.elapsed())) }
+    })
+    .await
+    .unwrap();
+    let mut ids = place_many(&shop, "KB-1", 150).await;
+    let Servers::Own { rabbitmq, .. } = &mut shop.servers else {
+        unreachable!("own servers were asked for")
+    };
+    rabbitmq.kill().await.unwrap();
+    // Orders are taken on though there is no broker: the outbox keeps them.
+    ids.extend(place_many(&shop, "KB-1", 200).await);
+    let Servers::Own { rabbitmq, .. } = &mut shop.servers else {
+        unreachable!("own servers were asked for")
+    };
+    rabbitmq.restart().await.unwrap();
+    ids.extend(place_many(&shop, "KB-1", 150).await);
+    shop.wait_until_ready().await.unwrap();
+    all_bought(&shop, &ids).await;
+    sold += i64::try_from(ids.len()).unwrap();
+    assert_eq!(shop.level("KB-1").await.unwrap(), (10_000 - sold, 0, 10_000 - sold));
+    shop.close().await.unwrap();
+}

@@ -1,0 +1,134 @@
+//! A change of the catalogue reaches search, stock and the next order.
+
+use std::time::Duration;
+
+use reqwest::Method;
+use runtime::auth::Scope;
+use serde_json::Value;
+use system_tests::Shop;
+use testkit::wait_for;
+
+/// The ids of the products that a search finds.
+async fn found(shop: &Shop, query: &str) -> Vec<String> {
+    let answer = shop.get("search-sync", &format!("/v1/search?{query}")).await.unwrap();
+    let items =
+        answer.expect_status(200).unwrap().body["items"].as_array().cloned().unwrap_or_default();
+    items.iter().filter_map(|item| item["product_id"].as_str().map(ToOwned::to_owned)).collect()
+}
+
+#[tokio::test]
+async fn a_change_is_followed_by_every_service() {
+    let shop = Shop::open().await.unwrap();
+    let made = shop.make_product("极光 F87 三模机械键盘 红轴", "KB-F87-RED", 32_900).await.unwrap();
+    let id = made.text("/id");
+    let change = shop.wait_for_change(&made.header("change-id")).await.unwrap();
+    let services: Vec<&str> = change.body["downstream"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|it| it["service"].as_str())
+        .collect();
+    for service in ["behavior-analytics", "inventory", "order", "search-sync"] {
+        assert!(services.contains(&service), "{services:?}");
+    }
+    for query in
+        ["q=机械键盘", "q=jixiejianpan", "q=jixie%20jianpan", "q=f87%20jixiejianpan", "q=F87"]
+    {
+        assert_eq!(found(&shop, query).await, std::slice::from_ref(&id), "{query}");
+    }
+    assert_eq!(shop.level("KB-F87-RED").await.unwrap(), (0, 0, 0));
+
+    let changed = shop.put_product(&id, "极光 M1 无线鼠标", "KB-F87-RED", 9_900).await.unwrap();
+    shop.wait_for_change(&changed.header("change-id")).await.unwrap();
+    assert_eq!(found(&shop, "q=无线鼠标").await, std::slice::from_ref(&id));
+    assert_eq!(found(&shop, "q=三模").await, [""; 0]);
+
+    let token = shop.token("tester", &[Scope::CatalogWrite]).unwrap();
+    let path = format!("/v1/products/{id}");
+    let deleted =
+        shop.call(Method::DELETE, "product-catalog", &path, Some(&token), &[], None).await;
+    let deleted = deleted.unwrap().expect_status(204).unwrap();
+    shop.wait_for_change(&deleted.header("change-id")).await.unwrap();
+    assert_eq!(found(&shop, "q=无线鼠标").await, [""; 0]);
+    shop.assert_sound().await.unwrap();
+    shop.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn stock_decides_what_is_in_stock_in_search() {
+    let shop = Shop::open().await.unwrap();
+    let made = shop.stocked_product("极光蓝牙耳机", "HP-1", 19_900, 3).await.unwrap();
+    let id = made.text("/id");
+    wait_for("search knows that it is in stock", Duration::from_secs(20), async || {
+        let ids = found(&shop, "q=蓝牙耳机&in_stock=true").await;
+        if ids == [id.clone()] { Ok(()) } else { Err(format!("{ids:?}")) }
+    })
+    .await
+    .unwrap();
+    shop.stock("HP-1", 0).await.unwrap();
+    wait_for("search knows that it is out of stock", Duration::from_secs(20), async || {
+        let ids = found(&shop, "q=蓝牙耳机&in_stock=true").await;
+        if ids.is_empty() { Ok(()) } else { Err(format!("{ids:?}")) }
+    })
+    .await
+    .unwrap();
+    assert_eq!(found(&shop, "q=蓝牙耳机").await, [id]);
+    shop.assert_sound().await.unwrap();
+    shop.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_price_change_is_used_by_the_next_order() {
+    let shop = Shop::open().await.unwrap();
+    let made = shop.stocked_product("龙井茶", "TEA-1", 10_000, 10).await.unwrap();
+    let changed = shop.put_product(&made.text("/id"), "龙井茶", "TEA-1", 7_500).await.unwrap();
+    shop.wait_for_change(&changed.header("change-id")).await.unwrap();
+    let customer = uuid::Uuid::now_v7().to_string();
+    let placed = shop.order(&customer, "TEA-1", 2, None).await.unwrap().expect_status(202).unwrap();
+    assert_eq!(placed.number("/lines/0/unit_price/amount"), Some(7_500), "{}", placed.body);
+    assert_eq!(placed.number("/total/amount"), Some(15_000));
+    shop.wait_for_order(&placed.text("/id"), &["confirmed", "shipped", "delivered"]).await.unwrap();
+    shop.assert_sound().await.unwrap();
+    shop.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn every_service_explains_itself_and_its_refusals() {
+    let shop = Shop::open().await.unwrap();
+    for service in system_tests::SERVICES {
+        let document =
+            shop.get(service, "/openapi.json").await.unwrap().expect_status(200).unwrap();
+        assert!(
+            document.body["paths"].as_object().is_some_and(|paths| !paths.is_empty()),
+            "{service}"
+        );
+        shop.get(service, "/docs/").await.unwrap().expect_status(200).unwrap();
+        shop.get(service, "/metrics").await.unwrap().expect_status(200).unwrap();
+        let unknown = shop.get(service, "/v1/nothing-of-the-kind").await.unwrap();
+        let unknown = unknown.expect_status(404).unwrap();
+        assert_eq!(unknown.header("content-type"), "application/problem+json", "{service}");
+        assert!(
+            unknown.body["code"].is_string() && unknown.body["trace_id"].is_string(),
+            "{service}"
+        );
+        let letters = shop.get(service, "/v1/dead-letters").await.unwrap();
+        letters.expect_status(401).unwrap();
+    }
+    let bad: Value = serde_json::json!({ "title": {}, "category": "a", "variants": [] });
+    let good: Value = serde_json::json!({ "title": { "zh": "茶" }, "category": "食品/茶叶", "variants": [
+        { "sku": "T-1", "options": {}, "price": { "amount": 1, "currency": "CNY" } }
+    ] });
+    let create = async |token: Option<&str>, body: &Value| {
+        shop.call(Method::POST, "product-catalog", "/v1/products", token, &[], Some(body))
+            .await
+            .unwrap()
+    };
+    create(None, &good).await.expect_status(401).unwrap();
+    let token = shop.token("tester", &[Scope::StockWrite]).unwrap();
+    create(Some(&token), &good).await.expect_status(403).unwrap();
+    let token = shop.token("tester", &[Scope::CatalogWrite]).unwrap();
+    let refused = create(Some(&token), &bad).await.expect_status(422).unwrap();
+    let fields = refused.body["errors"].as_array().cloned().unwrap_or_default();
+    assert!(fields.len() >= 2, "every bad field is listed: {}", refused.body);
+    shop.close().await.unwrap();
+}

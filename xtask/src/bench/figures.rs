@@ -1,0 +1,46 @@
+//! What was measured, beside what is wanted.
+
+use std::{collections::BTreeMap, fs, path::Path, time::Duration};
+
+use crate::{failure::Failure, say};
+
+/// Whether a figure is to be small or large.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Goal {
+    /// At most this.
+    AtMost(f64),
+    /// At least this.
+    AtLeast(f64),
+}
+
+/// Figures by name.
+#[derive(Debug, Default)]
+pub(crate) struct Figures(BTreeMap<&'static str, f64>);
+
+impl Figures {
+    /// Takes a figure, and shows it beside its goal.
+    pub(crate) fn take(&mut self, name: &'static str, value: f64, goal: Goal) {
+        let rounded = (value * 1000.0).round() / 1000.0;
+        let (reached, wanted) = match goal {
+            Goal::AtMost(most) => (value <= most, format!("<= {most}")),
+            Goal::AtLeast(least) => (value >= least, format!(">= {least}")),
+        };
+        let verdict = if reached { "" } else { "   missed" };
+        say::line(format!("  {name:24} {rounded:>12}   {wanted}{verdict}"));
+        self.0.insert(name, rounded);
+    }
+
+    /// Writes all of them as one flat JSON object.
+    pub(crate) fn write(&self, path: Option<&Path>) -> Result<(), Failure> {
+        let Some(path) = path else { return Ok(()) };
+        let text = serde_json::to_string_pretty(&self.0)
+            .map_err(|source| Failure::Content { path: path.to_owned(), source })?;
+        fs::write(path, text + "\n").map_err(Failure::file(path))
+    }
+}
+
+/// The middle one of `times`, in milliseconds.
+pub(crate) fn median_ms(times: &mut [Duration]) -> f64 {
+    times.sort_unstable();
+    times.get(times.len() / 2).map_or(f64::NAN, |middle| middle.as_secs_f64() * 1000.0)
+}

@@ -1,0 +1,42 @@
+//! Measures the running suite.
+
+mod figures;
+mod load;
+mod quick;
+
+use std::path::PathBuf;
+
+use clap::Subcommand;
+
+use crate::failure::Failure;
+
+/// What to measure.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    bench: Bench,
+}
+
+#[derive(Debug, Subcommand)]
+enum Bench {
+    /// The baseline: start, memory, freshness of search, orders, user events, a whole catalogue.
+    Quick(Options),
+}
+
+/// What every bench takes.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
+    /// A folder with real data, such as icecat-products.ndjson.gz; without it, data of the same size is generated.
+    #[arg(long)]
+    pub(crate) data: Option<PathBuf>,
+    /// Write the figures to this file, as one flat JSON object.
+    #[arg(long)]
+    pub(crate) json: Option<PathBuf>,
+}
+
+/// Runs a bench.
+pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
+    match arguments.bench {
+        Bench::Quick(options) => quick::run(options).await,
+    }
+}

@@ -1,0 +1,77 @@
+//! Loads the sample catalogue as the console does.
+
+use std::time::{Duration, Instant};
+
+use console::seed::{self, Progress, Seed, Seeded};
+use reqwest::Url;
+use runtime::auth::SigningKey;
+use sample_catalogue::{DEFAULT_COUNT, DEFAULT_SEED, opening_stock, products};
+
+use crate::failure::Failure;
+use crate::say;
+use crate::suite::{Keys, State};
+
+/// How long it may take.
+const DEADLINE: Duration = Duration::from_mins(5);
+
+/// Loads the sample catalogue and its opening stock, unless an earlier run did.
+pub(crate) async fn load(state: &State, keys: &Keys) -> Result<(), Failure> {
+    let began = Instant::now();
+    let seed = Seed {
+        product_catalog: url(state, "product-catalog")?,
+        inventory: url(state, "inventory")?,
+        search_sync: url(state, "search-sync")?,
+        count: DEFAULT_COUNT,
+        seed: DEFAULT_SEED,
+        deadline: DEADLINE,
+    };
+    let key = SigningKey::read(&keys.token_key)?;
+    let mut shown = String::new();
+    let seeded = seed::run(&seed, &key, |progress| {
+        let line = line(progress);
+        if line != shown {
+            say::line(&line);
+            shown = line;
+        }
+    });
+    match seeded.await? {
+        Seeded::AlreadyThere => say::line("The sample catalogue is there."),
+        Seeded::Filled { products, skus } => say::line(format!(
+            "The sample catalogue is searchable: {} products, {} SKUs ({:.1} s).",
+            say::number(products),
+            say::number(skus),
+            began.elapsed().as_secs_f64()
+        )),
+    }
+    Ok(())
+}
+
+/// A step as a person reads it.
+fn line(progress: Progress) -> String {
+    let of = |done, total| format!("{} of {}", say::number(done), say::number(total));
+    match progress {
+        Progress::Waiting => "Looking for the sample catalogue …".to_owned(),
+        Progress::Importing { done, total } => format!("  imported {}", of(done, total)),
+        Progress::Stocking { done, total } => format!("  stocked {}", of(done, total)),
+        Progress::Indexing { done, total } => format!("  searchable {}", of(done, total)),
+    }
+}
+
+fn url(state: &State, service: &str) -> Result<Url, Failure> {
+    let text = state.ports.url_of(service);
+    let invalid = || Failure::Variable {
+        variable: "SHOP_PORT_BASE",
+        value: text.clone(),
+        expected: "a port",
+    };
+    text.parse().map_err(|_| invalid())
+}
+
+/// Some SKU of the sample catalogue, to try things with.
+pub(crate) fn a_sku() -> String {
+    products(DEFAULT_SEED)
+        .flat_map(|product| product.variants)
+        .map(|variant| variant.sku)
+        .find(|sku| opening_stock(sku) > 0)
+        .unwrap_or_default()
+}
