@@ -206,6 +206,8 @@ fn environment(state: &State, service: Service) -> Result<Program, Failure> {
 fn program(service: Service) -> Program {
     let log = workspace::logs().join(format!("{}.log", service.name));
     Program::new(service.name, workspace::program(service.name), log)
+        // Two threads work in each program: more arenas than that only hold memory that nobody uses.
+        .variable("MALLOC_ARENA_MAX", "2")
         .variable("RUST_LOG", variable("RUST_LOG").unwrap_or_else(|| "info".to_owned()))
         .death_signal(DeathSignal::Terminate)
 }

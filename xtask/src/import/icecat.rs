@@ -16,7 +16,8 @@ struct IcecatProduct {
     price_cents: Option<i64>,
     #[serde(default)]
     ean: Vec<String>,
-    short_description: String,
+    #[serde(default)]
+    short_description: Option<String>,
     #[serde(default)]
     attributes: Map<String, Value>,
 }
@@ -33,6 +34,7 @@ impl IcecatProduct {
     /// A product with one variant, whose SKU is Icecat's id. Without a price it has none here either, and is refused.
     fn into_ours(self) -> Value {
         let category = self.category();
+        let description = self.short_description.map_or(json!({}), |text| json!({ "en": text }));
         let mut variant = json!({"sku": self.id, "options": {}});
         if let Some(amount) = self.price_cents {
             variant["price"] = json!({"amount": amount, "currency": "EUR"});
@@ -42,7 +44,7 @@ impl IcecatProduct {
         }
         json!({
             "title": {"en": self.title},
-            "description": {"en": self.short_description},
+            "description": description,
             "brand": self.brand,
             "category": category,
             "attributes": self.attributes,
@@ -59,7 +61,9 @@ impl IcecatProduct {
             .and_then(Value::as_str)
             .map(words)
             .filter(|kind| kind.chars().any(char::is_alphabetic))
-            .or_else(|| Some(words(&self.short_description)).filter(|text| !text.is_empty()))
+            .or_else(|| {
+                self.short_description.as_deref().map(words).filter(|text| !text.is_empty())
+            })
             .unwrap_or_else(|| "Other".to_owned())
     }
 }
@@ -121,6 +125,8 @@ mod tests {
         assert_eq!(convert(&product)["category"], "For your desk");
         product["short_description"] = json!("");
         assert_eq!(convert(&product)["category"], "Other");
+        product["short_description"] = json!(null);
+        assert_eq!(convert(&product)["description"], json!({}));
     }
 
     #[test]

@@ -12,5 +12,6 @@ mod http;
 mod popularity;
 mod products;
 mod rebuilding;
+mod receipts;
 mod stock;
 mod upkeep;

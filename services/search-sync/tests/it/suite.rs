@@ -348,5 +348,3 @@ pub fn ids(answer: &Value) -> Vec<ProductId> {
     let items = answer["items"].as_array().unwrap().iter();
     items.map(|hit| hit["product_id"].as_str().unwrap().parse().unwrap()).collect()
 }
-
-pub async fn text(request: RequestBuilder) -> String { request.send().await.unwrap().text().await.unwrap() }
