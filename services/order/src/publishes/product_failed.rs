@@ -1,4 +1,4 @@
-//! `product.failed.v1`.
+//! `product.failed.v1`: the receipt for an event of a product that became a dead letter.
 
 use chrono::{DateTime, Utc};
 use contracts::{
@@ -9,19 +9,18 @@ use contracts::{
 use super::product_applied::lane;
 use crate::SERVICE;
 
-/// The change in `envelope` became a dead letter for `reason`. Where not even product and version can be read, nobody
-/// could be told of what has failed.
+/// The receipt for the event in `envelope`; `None` if not even its product and version can be read.
 pub(crate) fn product_failed(
     envelope: &Envelope,
     reason: &str,
-    at: DateTime<Utc>,
+    failed_at: DateTime<Utc>,
 ) -> Option<ProductFailedV1> {
-    let failed: ProductVersion = envelope.data().ok()?;
+    let failed = ProductVersion::of_unreadable(envelope)?;
     Some(ProductFailedV1 {
         service: SERVICE.name.to_owned(),
         lane: lane(failed.product_id),
         failed,
         reason: format!("The price copy could not be changed: {reason}."),
-        failed_at: at,
+        failed_at,
     })
 }

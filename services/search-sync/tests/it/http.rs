@@ -86,7 +86,9 @@ async fn hits_are_narrowed_sorted_and_paged() {
         })
         .collect();
     suite.catalogue.say_all(&products).await;
-    suite.wait_applied(products[24].product_id, 1).await;
+    for product in &products {
+        suite.wait_applied(product.product_id, 1).await;
+    }
 
     let (mut seen, mut cursor) = (Vec::new(), String::new());
     loop {

@@ -185,12 +185,12 @@ async fn the_document_is_printed_and_nothing_else() {
 async fn migrations_run_and_exit() {
     let database = Database::create().await.unwrap();
     let mut command = greeter(&["migrate"]);
-    command.env("DATABASE_URL", database.url());
+    command.env("DATABASE_URL", database.url()).env("AMQP_URL", "amqp://127.0.0.1:1/%2f");
     let (code, _, log) = output(command).await;
     assert_eq!(code, Some(0), "{log}");
 
     let mut command = greeter(&["migrate"]);
-    command.env("DATABASE_URL", "not-an-address:hunter2");
+    command.env("DATABASE_URL", "not-an-address:hunter2").env("AMQP_URL", "amqp://127.0.0.1:1/%2f");
     let (code, _, log) = output(command).await;
     assert_eq!(code, Some(1));
     assert!(log.contains("DATABASE_URL is not an address") && !log.contains("hunter2"), "{log}");
