@@ -17,8 +17,9 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
 
 FROM debian:12.12-slim
 ARG PROGRAM
-# More arenas than threads that work only hold memory that nobody uses.
-ENV MALLOC_ARENA_MAX=2
+# More arenas than threads that work only hold memory that nobody uses; and thresholds that may rise rise with the largest block
+# ever freed, so that what one import needed would be kept for good.
+ENV MALLOC_ARENA_MAX=2 MALLOC_TRIM_THRESHOLD_=262144 MALLOC_MMAP_THRESHOLD_=524288
 # Where programs keep what outlives them, owned by whom they run as: new volumes take this over.
 RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin shop \
     && install -d -o shop -g shop /var/lib/shop /var/lib/shop/keys /var/lib/shop/index

@@ -208,6 +208,9 @@ fn program(service: Service) -> Program {
     Program::new(service.name, workspace::program(service.name), log)
         // Two threads work in each program: more arenas than that only hold memory that nobody uses.
         .variable("MALLOC_ARENA_MAX", "2")
+        // Fixed, or the allocator raises both with the largest block ever freed, and keeps what one import needed for good.
+        .variable("MALLOC_TRIM_THRESHOLD_", "262144")
+        .variable("MALLOC_MMAP_THRESHOLD_", "524288")
         .variable("RUST_LOG", variable("RUST_LOG").unwrap_or_else(|| "info".to_owned()))
         .death_signal(DeathSignal::Terminate)
 }

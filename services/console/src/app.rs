@@ -12,6 +12,7 @@ use tokio::sync::broadcast;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::config::{Config, Keys};
+use crate::dead_letters::DeadLetters;
 use crate::ops::{BEHIND, Ops, Watching};
 use crate::proxy::{Patience, Proxy};
 use crate::queues::Queues;
@@ -44,6 +45,7 @@ pub async fn run(config: Config) -> Result<ExitCode, StartError> {
 pub fn build(config: &Config, lifecycle: &Lifecycle) -> Result<Router, StartError> {
     let (signing, verifier) = keys(&config.keys).map_err(StartError::Keys)?;
     let proxy = Proxy::new(config.services.clone(), Patience::default());
+    let proxy = proxy.map_err(StartError::Client)?;
     let client = reqwest::Client::builder().no_proxy().connect_timeout(Duration::from_secs(2));
     let client = client.build().map_err(StartError::Client)?;
     let (watching, flows) = (Watching::default(), broadcast::Sender::new(BEHIND));
@@ -61,12 +63,10 @@ pub fn build(config: &Config, lifecycle: &Lifecycle) -> Result<Router, StartErro
             lifecycle.soft(),
         ),
     );
-    let queues = Arc::new(Queues::new(amqp_url.clone(), config.services.clone(), client));
-    let routes = routes(
-        proxy.map_err(StartError::Client)?,
-        Sessions::new(signing),
-        Ops { watching, flows, queues, verifier },
-    );
+    let queues = Queues::new(amqp_url.clone(), config.services.clone(), client.clone());
+    let letters = DeadLetters { services: config.services.clone(), client, proxy: proxy.clone() };
+    let ops = Ops { watching, flows, queues: Arc::new(queues), letters, verifier };
+    let routes = routes(proxy, Sessions::new(signing), ops);
     // Nothing that the console needs is worth taking the shop down for: it is ready when it serves.
     let health = Health::new(lifecycle);
     Ok(http::router(&SERVICE, routes, &health, lifecycle, &config.http))

@@ -1,6 +1,4 @@
-//! The face of the suite: a storefront, a live operations page, and one origin for the routes of all services.
-//!
-//! It owns no data. What a browser needs to be told, the services say, through the proxy.
+#![doc = include_str!("../README.md")]
 
 pub mod config;
 
@@ -8,6 +6,7 @@ pub mod pages;
 pub mod proxy;
 pub mod session;
 
+pub mod dead_letters;
 pub mod ops;
 pub mod queues;
 pub mod service_health;

@@ -1,5 +1,5 @@
-//! What the live operations page is told: events as they flow, how the services are, how long the queues are. Only for tokens
-//! with the scope `ops`.
+//! What the live operations page is told: events as they flow, how the services are, how long the queues are, what could
+//! not be handled. Only for tokens with the scope `ops`.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -19,6 +19,7 @@ use tokio::sync::{broadcast, watch};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::dead_letters::{self, DeadLetters};
 use crate::queues::{QueueDepth, Queues};
 use crate::service_health::ServiceHealth;
 
@@ -121,17 +122,23 @@ pub struct Ops {
     pub flows: broadcast::Sender<Arc<str>>,
     /// How long the queues are.
     pub queues: Arc<Queues>,
+    /// What could not be handled.
+    pub letters: DeadLetters,
     /// Whose tokens are believed; nobody's, where there is no key.
     pub verifier: Option<Verifier>,
 }
 
-/// `GET /ops/events` and `GET /ops/queues`.
+/// `GET /ops/events`, `GET /ops/queues` and the dead letters.
 pub fn router(ops: Ops) -> OpenApiRouter {
-    OpenApiRouter::new().routes(routes!(events)).routes(routes!(depths)).with_state(ops)
+    OpenApiRouter::new()
+        .routes(routes!(events))
+        .routes(routes!(depths))
+        .merge(dead_letters::router())
+        .with_state(ops)
 }
 
 /// A caller whose token carries the scope `ops`.
-struct Operator;
+pub(crate) struct Operator;
 
 impl FromRequestParts<Ops> for Operator {
     type Rejection = Problem;

@@ -97,30 +97,43 @@ pub fn router(proxy: Proxy) -> OpenApiRouter {
 }
 
 async fn forward(State(proxy): State<Proxy>, request: Request) -> Result<Response, Problem> {
-    let proxy = &*proxy.0;
     // The path is cut by hand: an escaped slash in it must stay escaped.
     let path = request.uri().path().strip_prefix("/api/").unwrap_or_default();
     let (name, rest) = path.split_at(path.find('/').unwrap_or(path.len()));
-    let Some((service, base)) = proxy.services.find(name) else {
-        return Err(Problem::not_found(format_args!("service {name}")));
-    };
-    let Ok(permit) = proxy.in_flight.clone().try_acquire_owned() else {
-        return Err(Problem::unavailable("proxy_busy", RETRY_AFTER));
-    };
-    let mut url = under(base, if rest.is_empty() { "/" } else { rest });
-    url.set_query(request.uri().query());
+    let (name, rest) = (name.to_owned(), if rest.is_empty() { "/" } else { rest }.to_owned());
+    proxy.hand_on(&name, &rest, request).await
+}
 
-    let answer = ask(proxy, service, url, request).await?;
-    let mut response = Response::new(());
-    *response.status_mut() = answer.status();
-    *response.headers_mut() = end_to_end(answer.headers());
-    point_back(service, response.headers_mut());
-    let body = answer.bytes_stream().map(move |part| {
-        // The permit lives as long as the stream does.
-        let _ = &permit;
-        part
-    });
-    Ok(response.map(|()| Body::from_stream(body)))
+impl Proxy {
+    /// Hands `request` on to `path` of the service called `name`, its query with it, and answers as the service does.
+    pub(crate) async fn hand_on(
+        &self,
+        name: &str,
+        path: &str,
+        request: Request,
+    ) -> Result<Response, Problem> {
+        let proxy = &*self.0;
+        let Some((service, base)) = proxy.services.find(name) else {
+            return Err(Problem::not_found(format_args!("service {name}")));
+        };
+        let Ok(permit) = proxy.in_flight.clone().try_acquire_owned() else {
+            return Err(Problem::unavailable("proxy_busy", RETRY_AFTER));
+        };
+        let mut url = under(base, path);
+        url.set_query(request.uri().query());
+
+        let answer = ask(proxy, service, url, request).await?;
+        let mut response = Response::new(());
+        *response.status_mut() = answer.status();
+        *response.headers_mut() = end_to_end(answer.headers());
+        point_back(service, response.headers_mut());
+        let body = answer.bytes_stream().map(move |part| {
+            // The permit lives as long as the stream does.
+            let _ = &permit;
+            part
+        });
+        Ok(response.map(|()| Body::from_stream(body)))
+    }
 }
 
 /// Sends the request and waits for the head of the answer.

@@ -36,7 +36,8 @@ const WORDS = {
     'ops.services': '服务', 'ops.ready': '就绪', 'ops.not_ready': '未就绪', 'ops.away': '连不上', 'ops.unknown': '未知',
     'ops.log': '事件日志', 'ops.pause': '暂停', 'ops.resume': '继续', 'ops.clear': '清空', 'ops.filter': '筛选：类型、路由键、主题', 'ops.log.empty': '还没有事件流过。', 'ops.log.filtered': '没有符合筛选的事件。', 'ops.held': '已暂停，另有 {n} 条', 'ops.omitted': '另有 {n} 条消息未逐条列出', 'ops.skipped': '浏览器太慢，跳过了 {n} 批', 'ops.log.time': '时间', 'ops.log.exchange': '交换机', 'ops.log.key': '路由键', 'ops.log.type': '类型', 'ops.log.subject': '主题', 'ops.log.count': '事件数', 'ops.undecodable': '无法解读', 'ops.all': '全部',
     'ops.queues': '队列', 'ops.queue.name': '队列', 'ops.queue.depth': '待取', 'ops.queue.consumers': '消费者', 'ops.queue.change': '变化 / 秒', 'ops.queue.recent': '近况', 'ops.queues.none': '还没有已知的队列。', 'ops.queues.error': '暂时读不到队列。', 'ops.queue.missing': '尚未建立',
-    'ops.dead.title': '死信', 'ops.dead.none': '没有', 'ops.dead.unavailable': '暂不可用', 'ops.quiet': '一切就绪', 'ops.noted': '{n} 个服务未就绪',
+    'ops.letters': '死信', 'ops.letters.none': '没有死信：所有事件都处理好了。', 'ops.letters.more': '显示 {all} 封中最新的 {n} 封', 'ops.letters.silent': '{names} 没有回答', 'ops.letter.redrive': '重新投递', 'ops.letter.discard': '丢弃', 'ops.letter.sure': '再点一次，永久丢弃', 'ops.letter.more': '原因与内容', 'ops.letter.blocks': '阻塞同键后续事件', 'ops.letter.tried': '试过 {n} 次',
+    'ops.dead.title': '死信', 'ops.dead.none': '没有', 'ops.quiet': '一切就绪', 'ops.noted': '{n} 个服务未就绪',
   },
   en: {
     skip: 'Skip to content', brand: 'Shixuan', nav: 'Main', orders: 'Orders', cart: 'Cart', tagline: 'Take your time. Find the right one.',
@@ -71,7 +72,8 @@ const WORDS = {
     'ops.services': 'Services', 'ops.ready': 'ready', 'ops.not_ready': 'not ready', 'ops.away': 'unreachable', 'ops.unknown': 'unknown',
     'ops.log': 'Event log', 'ops.pause': 'Pause', 'ops.resume': 'Resume', 'ops.clear': 'Clear', 'ops.filter': 'Filter: type, routing key, subject', 'ops.log.empty': 'Nothing has flowed yet.', 'ops.log.filtered': 'Nothing fits the filter.', 'ops.held': 'Paused, {n} more came', 'ops.omitted': '{n} more messages not listed one by one', 'ops.skipped': 'The browser was too slow: {n} bundles skipped', 'ops.log.time': 'Time', 'ops.log.exchange': 'Exchange', 'ops.log.key': 'Routing key', 'ops.log.type': 'Type', 'ops.log.subject': 'Subject', 'ops.log.count': 'Events', 'ops.undecodable': 'undecodable', 'ops.all': 'All',
     'ops.queues': 'Queues', 'ops.queue.name': 'Queue', 'ops.queue.depth': 'Ready', 'ops.queue.consumers': 'Consumers', 'ops.queue.change': 'Change / s', 'ops.queue.recent': 'Lately', 'ops.queues.none': 'No queues are known yet.', 'ops.queues.error': 'The queues cannot be read right now.', 'ops.queue.missing': 'not there yet',
-    'ops.dead.title': 'Dead letters', 'ops.dead.none': 'none', 'ops.dead.unavailable': 'not available', 'ops.quiet': 'All ready', 'ops.noted': '{n} services not ready',
+    'ops.letters': 'Dead letters', 'ops.letters.none': 'None: every event was handled.', 'ops.letters.more': 'the newest {n} of {all}', 'ops.letters.silent': '{names}: no answer', 'ops.letter.redrive': 'Redrive', 'ops.letter.discard': 'Discard', 'ops.letter.sure': 'Click again: gone for good', 'ops.letter.more': 'Causes and content', 'ops.letter.blocks': 'later events of the key wait', 'ops.letter.tried': 'tried {n} times',
+    'ops.dead.title': 'Dead letters', 'ops.dead.none': 'none', 'ops.quiet': 'All ready', 'ops.noted': '{n} services not ready',
   },
 };
 

@@ -4,10 +4,12 @@ mod figures;
 mod load;
 mod quick;
 
+use std::env;
 use std::path::PathBuf;
 
 use clap::Subcommand;
 
+use crate::command;
 use crate::failure::Failure;
 
 /// What to measure.
@@ -34,8 +36,13 @@ pub(crate) struct Options {
     pub(crate) json: Option<PathBuf>,
 }
 
-/// Runs a bench.
+/// Runs a bench, from an optimised build of this program: a load generator that is slow measures itself.
 pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
+    if cfg!(debug_assertions) {
+        let mut cargo = command::cargo(["run", "--release", "--quiet", "--package", "xtask", "--"]);
+        cargo.args(env::args_os().skip(1));
+        return command::run(cargo).await;
+    }
     match arguments.bench {
         Bench::Quick(options) => quick::run(options).await,
     }

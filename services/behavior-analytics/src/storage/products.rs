@@ -130,19 +130,29 @@ pub async fn raise_stock(
     let skus: Vec<&str> = levels.iter().map(|level| level.sku.as_str()).collect();
     let versions: Vec<i64> = levels.iter().map(|level| level.version.get()).collect();
     let available: Vec<i64> = levels.iter().map(|level| level.available).collect();
-    sqlx::query!(
+    // Only a SKU that has run out or is back can turn its product, and most changes are neither.
+    let turned = sqlx::query_scalar!(
         r#"
-        insert into sku_stock as s (sku, version, available)
-        select sku, version, available from unnest($1::text[], $2::bigint[], $3::bigint[]) as u (sku, version, available)
-        on conflict (sku) do update set version = excluded.version, available = excluded.available
-        where s.version < excluded.version
+        with before as (
+            select sku, available > 0 as in_stock from sku_stock where sku = any($1)
+        ), written as (
+            insert into sku_stock as s (sku, version, available)
+            select sku, version, available from unnest($1::text[], $2::bigint[], $3::bigint[]) as u (sku, version, available)
+            on conflict (sku) do update set version = excluded.version, available = excluded.available
+            where s.version < excluded.version
+            returning sku, available > 0 as in_stock
+        )
+        select w.sku as "sku!" from written w left join before b using (sku) where b.in_stock is distinct from w.in_stock
         "#,
         &skus as &[&str],
         &versions,
         &available,
     )
-    .execute(&mut *connection)
+    .fetch_all(&mut *connection)
     .await?;
+    if turned.is_empty() {
+        return Ok(());
+    }
     sqlx::query!(
         r#"
         update product p
@@ -150,7 +160,7 @@ pub async fn raise_stock(
         where p.skus && $1::text[]
             and p.in_stock <> exists (select from sku_stock s where s.sku = any(p.skus) and s.available > 0)
         "#,
-        &skus as &[&str],
+        &turned,
     )
     .execute(connection)
     .await?;

@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
-use axum::routing::get;
+use axum::extract::Path;
+use axum::http::HeaderMap;
+use axum::routing::{get, post};
 use axum::{Json, Router};
+use console::config::Services;
 use futures::{Stream, StreamExt as _};
 use lapin::options::{
     BasicPublishOptions, ConfirmSelectOptions, ExchangeDeclareOptions, QueueDeclareOptions,
@@ -15,7 +18,7 @@ use runtime::auth::Scope;
 use serde_json::{Value, json};
 use testkit::Vhost;
 
-use crate::suite::{Setting, Suite, everywhere, serve};
+use crate::suite::{Setting, Suite, everywhere, nowhere, serve};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -123,7 +126,9 @@ async fn on(vhost: &Vhost) -> Suite {
 #[tokio::test]
 async fn only_operators_may_look() {
     let suite = Suite::start().await;
-    for path in ["/ops/events", "/ops/queues"] {
+    for path in
+        ["/ops/events", "/ops/queues", "/ops/dead-letters", "/ops/dead-letters/order/1/redrive"]
+    {
         let answer = suite.get(path).send().await.unwrap();
         assert_eq!(answer.status(), StatusCode::UNAUTHORIZED, "{path}");
         assert_eq!(answer.headers()["content-type"], "application/problem+json");
@@ -247,6 +252,54 @@ async fn queues_are_counted_by_the_names_that_the_services_give() {
             {"name": "order.product.0", "messages": 1, "consumers": 0},
         ])
     );
+}
+
+#[tokio::test]
+async fn the_dead_letters_of_all_services_are_one_list() {
+    let letters = async |headers: HeaderMap| {
+        assert!(headers.contains_key("authorization"), "the services check the operator's token");
+        Json(json!({ "pending": 3, "items": [
+            { "id": "b", "died_at": "2026-11-22T08:00:01Z" }, { "id": "a", "died_at": "2026-11-22T08:00:00Z" },
+        ] }))
+    };
+    let url = serve(Router::new().route("/v1/dead-letters", get(letters))).await;
+    let services = Services { order_url: nowhere().order_url, ..everywhere(&url) };
+    let suite = Suite::with(Setting { services, ..Setting::default() }).await;
+    let token = suite.keys.token(&[Scope::Ops]);
+    let answer = suite.get("/ops/dead-letters?limit=5").bearer_auth(&token).send().await.unwrap();
+    assert_eq!(answer.status(), StatusCode::OK);
+    let listed: Value = answer.json().await.unwrap();
+    assert_eq!(listed["pending"], 12);
+    assert_eq!(listed["services"][1], json!({ "name": "order", "pending": null }));
+    assert_eq!(listed["services"][2], json!({ "name": "inventory", "pending": 3 }));
+    let items = listed["items"].as_array().unwrap();
+    let ids: Vec<&str> = items.iter().filter_map(|item| item["id"].as_str()).collect();
+    assert_eq!(ids, ["b", "b", "b", "b", "a"], "the newest first, no more than asked for");
+    assert_eq!(items[0]["service"], "product-catalog");
+
+    let unknown =
+        suite.get("/ops/dead-letters?pending=1").bearer_auth(&token).send().await.unwrap();
+    assert!(unknown.status().is_client_error());
+}
+
+#[tokio::test]
+async fn dead_letters_are_dealt_with_by_their_service() {
+    let redrive = async |Path(id): Path<String>| match id.as_str() {
+        "good" => StatusCode::NO_CONTENT,
+        _ => StatusCode::CONFLICT,
+    };
+    let upstream = Router::new().route("/v1/dead-letters/{id}/redrive", post(redrive));
+    let suite = Suite::before(upstream).await;
+    let token = suite.keys.token(&[Scope::Ops]);
+    for (path, status) in [
+        ("inventory/good/redrive", StatusCode::NO_CONTENT),
+        ("inventory/bad/redrive", StatusCode::CONFLICT),
+        ("inventory/good/burn", StatusCode::NOT_FOUND),
+        ("nobody/good/redrive", StatusCode::NOT_FOUND),
+    ] {
+        let asked = suite.post(&format!("/ops/dead-letters/{path}")).bearer_auth(&token);
+        assert_eq!(asked.send().await.unwrap().status(), status, "{path}");
+    }
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ import { h } from '/assets/dom.js';
 import { call, follow, Problem } from '/assets/api.js';
 import { passing } from '/assets/store.js';
 import { count, t, toggler } from '/assets/words.js';
+import { letterBox } from '/assets/ops/letters.js';
 import { eventLog } from '/assets/ops/log.js';
 import { flowMap } from '/assets/ops/map.js';
 import { queueTable } from '/assets/ops/queues.js';
@@ -11,7 +12,7 @@ import { Rates, sparkline } from '/assets/ops/rates.js';
 import { SERVICES, serviceName } from '/assets/ops/services.js';
 
 const QUEUES_EVERY_MS = 2_000;
-const DEAD_EVERY_MS = 10_000;
+const LETTERS_EVERY_MS = 5_000;
 
 const $ = (id) => document.getElementById(id);
 
@@ -19,9 +20,10 @@ const rates = new Rates();
 const log = eventLog();
 const map = flowMap($('map'), rates);
 const queues = queueTable();
+const letters = letterBox(() => ({ token, signal: inside?.signal }), () => readLetters(inside?.signal));
 let inside;
+let token;
 let health = new Map();
-let dead = new Map();
 let broker;
 let connection = 'connecting';
 
@@ -30,7 +32,7 @@ const tiles = [
   { title: 'ops.orders', figure: () => shown(rates.now('orders')), series: 'orders' },
   { title: 'ops.batch', figure: () => (rates.recent('messages') ? shown(rates.recent('events') / rates.recent('messages')) : '–'), note: () => t('ops.total', { n: count(rates.total('events')) }) },
   { title: 'ops.queued', figure: () => queues.waiting(), note: () => queues.note() },
-  { title: 'ops.dead', figure: deadFigure, mood: () => (deadTotal() > 0 ? 'bad' : undefined), note: () => (deadTotal() === 0 ? t('ops.dead.none') : '') },
+  { title: 'ops.dead', figure: deadFigure, mood: () => (letters.pending() > 0 ? 'bad' : undefined), note: () => (letters.pending() === 0 ? t('ops.dead.none') : '') },
 ].map((tile) => {
   const title = h('h2', null);
   const figure = h('p', { class: 'tile-figure num' });
@@ -50,11 +52,9 @@ function shown(number) {
   return new Intl.NumberFormat(undefined, { maximumFractionDigits: number < 10 ? 1 : 0 }).format(number);
 }
 
-const deadTotal = () => ([...dead.values()].every((n) => n === undefined) ? undefined : [...dead.values()].reduce((sum, n) => sum + (n ?? 0), 0));
-
 function deadFigure() {
-  const total = deadTotal();
-  return total === undefined ? '–' : count(total);
+  const pending = letters.pending();
+  return pending === undefined ? '–' : count(pending);
 }
 
 function drawServices() {
@@ -62,10 +62,10 @@ function drawServices() {
   $('services-sum').textContent = health.size === 0 ? '' : notReady === 0 ? t('ops.quiet') : t('ops.noted', { n: notReady });
   $('services').replaceChildren(...SERVICES.map((name) => {
     const { status = 'unknown', detail } = health.get(name) ?? {};
-    const letters = dead.get(name);
+    const pending = letters.pending(name);
     return h('li', { 'data-status': status }, h('i', { 'aria-hidden': 'true' }),
       h('p', null, h('b', null, serviceName(name)), h('code', null, name), h('span', { class: 'sr' }, t(`ops.${status}`))),
-      h('p', { class: 'dead small num', 'data-some': letters > 0 }, letters === undefined ? h('span', { class: 'faint' }, t('ops.dead.title'), ' –') : `${t('ops.dead.title')} ${count(letters)}`),
+      h('p', { class: 'dead small num', 'data-some': pending > 0 }, pending === undefined ? h('span', { class: 'faint' }, t('ops.dead.title'), ' –') : `${t('ops.dead.title')} ${count(pending)}`),
       h('p', { class: 'why small' }, status === 'ready' || status === 'unknown' ? '' : [t(`ops.${status}`), detail].filter(Boolean).join('：')));
   }));
   map.health(health);
@@ -89,6 +89,7 @@ function drawAll() {
   drawServices();
   drawBroker();
   queues.draw();
+  letters.draw();
   log.draw();
   draw();
 }
@@ -117,7 +118,7 @@ async function every(ms, signal, ask) {
   }
 }
 
-async function readQueues(token, signal) {
+async function readQueues(signal) {
   try {
     queues.read(await call('/ops/queues', { token, signal }));
     map.queues(queues.names());
@@ -128,22 +129,17 @@ async function readQueues(token, signal) {
   }
 }
 
-/** Dead letters are counted by each service; one that does not offer the count yet has none to show. */
-async function readDead(token, signal) {
-  await Promise.all(SERVICES.map(async (name) => {
-    try {
-      const page = await call(`/api/${name}/v1/dead-letters`, { token, signal, query: { limit: 100 } });
-      dead.set(name, page.total ?? page.items?.length);
-    } catch {
-      dead.set(name, undefined);
-    }
-  }));
-  if (!signal.aborted) drawServices();
+async function readLetters(signal) {
+  const answer = await call('/ops/dead-letters', { token, signal });
+  if (signal?.aborted) return;
+  letters.read(answer);
+  drawServices();
 }
 
-function enter(token) {
+function enter(shown) {
   const stop = new AbortController();
   inside = stop;
+  token = shown;
   connection = 'connecting';
   $('gate').hidden = true;
   $('floor').hidden = false;
@@ -152,8 +148,8 @@ function enter(token) {
   const { signal } = stop;
   follow('/ops/events', { token, signal, onEvent: heard, onState: (state) => { connection = state; drawAll(); } })
     .catch((error) => leave(refusal(error)));
-  every(QUEUES_EVERY_MS, signal, () => readQueues(token, signal));
-  every(DEAD_EVERY_MS, signal, () => readDead(token, signal));
+  every(QUEUES_EVERY_MS, signal, () => readQueues(signal));
+  every(LETTERS_EVERY_MS, signal, () => readLetters(signal));
   const tick = setInterval(draw, 1_000);
   signal.addEventListener('abort', () => clearInterval(tick), { once: true });
 }
@@ -166,6 +162,7 @@ function refusal(error) {
 function leave(trouble) {
   inside?.abort();
   inside = undefined;
+  token = undefined;
   passing.remove('ops');
   $('floor').hidden = true;
   $('leave').hidden = true;
@@ -179,11 +176,11 @@ function leave(trouble) {
 $('gate-form').addEventListener('submit', (event) => {
   event.preventDefault();
   // Pasted from a terminal, a token may come with the word before it, quotes or line breaks.
-  const token = $('token').value.trim().replace(/^Bearer\s+/i, '').replace(/["'\s]/g, '');
+  const pasted = $('token').value.trim().replace(/^Bearer\s+/i, '').replace(/["'\s]/g, '');
   $('token').value = '';
-  if (!token) return;
-  passing.set('ops', token);
-  enter(token);
+  if (!pasted) return;
+  passing.set('ops', pasted);
+  enter(pasted);
 });
 $('leave').addEventListener('click', () => leave());
 toggler($('lang'), drawAll);

@@ -52,8 +52,10 @@ pub(crate) async fn read(
         let wait = waiting.wait_ms.map_or(USUAL_WAIT, Duration::from_millis).min(LONGEST_WAIT);
         let deadline = Instant::now() + wait;
         while status.may_become(awaited) && Instant::now() < deadline {
-            watch.changed(Some(deadline)).await;
-            status = readable(&kit, &caller, id).await?;
+            status = match watch.changed(Some(deadline)).await {
+                Some(status) => status,
+                None => readable(&kit, &caller, id).await?,
+            };
         }
     }
     let shown = shown::one(&mut *kit.pool().acquire().await?, id).await?;

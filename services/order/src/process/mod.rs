@@ -16,7 +16,7 @@ use vocabulary::OrderId;
 pub(crate) use self::watchers::Watch;
 use self::{alarm::Alarm, watchers::Watchers};
 use crate::{
-    domain::{Happening, Order, Taken, Terms},
+    domain::{Happening, Order, Status, Taken, Terms},
     publishes,
     storage::{orders, payments, shipments, timeline},
 };
@@ -117,7 +117,9 @@ impl Process {
             return Ok(());
         }
         timeline::append(tx, &entries).await?;
-        let orders: Vec<OrderId> = changes.iter().map(|change| change.taken.order.id).collect();
+        let orders = changes.iter().map(|change| &change.taken.order);
+        let orders: Vec<(OrderId, Status)> =
+            orders.map(|order| (order.id, order.status())).collect();
         let moved = changes.iter().map(|change| &change.taken).filter(|taken| taken.moved);
         let statuses: Vec<_> = moved.clone().map(|taken| taken.order.status()).collect();
         let due = moved.filter_map(|taken| taken.order.state.due()).min();

@@ -10,35 +10,40 @@ use std::{
 use tokio::{sync::watch, time::Instant};
 use vocabulary::OrderId;
 
+use crate::domain::Status;
+
 /// How long a watcher sleeps at most: what was committed elsewhere is found after that.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// All watchers. Clones are the same.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Watchers(Arc<Mutex<HashMap<OrderId, watch::Sender<()>>>>);
+pub(super) struct Watchers(Arc<Mutex<Watched>>);
+
+/// The orders that somebody watches, each with the status that its last change left.
+type Watched = HashMap<OrderId, watch::Sender<Option<Status>>>;
 
 impl Watchers {
     /// Begins to watch `order`.
     pub(super) fn watch(&self, order: OrderId) -> Watch {
         let mut watched = self.watched();
-        let changes = watched.entry(order).or_insert_with(|| watch::Sender::new(())).subscribe();
+        let changes = watched.entry(order).or_insert_with(|| watch::Sender::new(None)).subscribe();
         Watch { order, changes, watchers: self.clone() }
     }
 
-    /// Wakes whoever watches one of `orders`.
-    pub(super) fn wake(&self, orders: &[OrderId]) {
+    /// Wakes whoever watches one of `orders`, and says where it stands now.
+    pub(super) fn wake(&self, orders: &[(OrderId, Status)]) {
         let watched = self.watched();
         if watched.is_empty() {
             return;
         }
-        for order in orders {
+        for (order, status) in orders {
             if let Some(changed) = watched.get(order) {
-                changed.send_replace(());
+                changed.send_replace(Some(*status));
             }
         }
     }
 
-    fn watched(&self) -> MutexGuard<'_, HashMap<OrderId, watch::Sender<()>>> {
+    fn watched(&self) -> MutexGuard<'_, Watched> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -47,17 +52,19 @@ impl Watchers {
 #[derive(Debug)]
 pub(crate) struct Watch {
     order: OrderId,
-    changes: watch::Receiver<()>,
+    changes: watch::Receiver<Option<Status>>,
     watchers: Watchers,
 }
 
 impl Watch {
-    /// Returns when the order has changed, when it is time to look whether it has, or at `deadline`.
-    pub(crate) async fn changed(&mut self, deadline: Option<Instant>) {
+    /// Returns when the order has changed, with the status that the change left; with none when it is time to look whether
+    /// it has, or at `deadline`. Of two changes close together the status may be that of the earlier one.
+    pub(crate) async fn changed(&mut self, deadline: Option<Instant>) -> Option<Status> {
         let look = Instant::now() + LOOK_EVERY;
         let until = deadline.map_or(look, |deadline| deadline.min(look));
         // The sender stays as long as there is a watcher, so the only ends are a change and the time.
-        let _ = tokio::time::timeout_at(until, self.changes.changed()).await;
+        tokio::time::timeout_at(until, self.changes.changed()).await.ok()?.ok()?;
+        *self.changes.borrow_and_update()
     }
 }
 
@@ -76,20 +83,20 @@ mod tests {
     use futures::FutureExt;
     use vocabulary::OrderId;
 
-    use super::Watchers;
+    use super::{Status, Watchers};
 
     #[tokio::test]
     async fn watchers_are_woken_by_their_order_and_leave_nothing_behind() {
         let (watchers, order) = (Watchers::default(), OrderId::new());
         let (mut one, mut two) = (watchers.watch(order), watchers.watch(order));
         let mut other = watchers.watch(OrderId::new());
-        watchers.wake(&[order]);
-        assert!(one.changed(None).now_or_never().is_some());
-        assert!(two.changed(None).now_or_never().is_some());
-        assert!(other.changed(None).now_or_never().is_none());
+        watchers.wake(&[(order, Status::Reserved)]);
+        assert_eq!(one.changed(None).now_or_never(), Some(Some(Status::Reserved)));
+        assert_eq!(two.changed(None).now_or_never(), Some(Some(Status::Reserved)));
+        assert_eq!(other.changed(None).now_or_never(), None);
         drop(one);
-        watchers.wake(&[order]);
-        assert!(two.changed(None).now_or_never().is_some());
+        watchers.wake(&[(order, Status::Confirmed)]);
+        assert_eq!(two.changed(None).now_or_never(), Some(Some(Status::Confirmed)));
         drop((two, other));
         assert!(watchers.watched().is_empty());
     }
