@@ -113,6 +113,18 @@ pub(crate) enum Failure {
     #[error("waited in vain until {0}")]
     Late(&'static str),
 
+    /// The messaging kit failed in a bench of it.
+    #[error(transparent)]
+    Messaging(#[from] messaging::Error),
+
+    /// The broker refused a bench something.
+    #[error(transparent)]
+    Broker(#[from] lapin::Error),
+
+    /// The database refused a bench something.
+    #[error(transparent)]
+    Database(#[from] sqlx::Error),
+
     /// There is no running suite.
     #[error("the suite is not running; `cargo xtask up` starts it")]
     NotRunning,

@@ -58,11 +58,10 @@ pub async fn list(
     pending: bool,
     limit: i64,
 ) -> Result<Vec<DeadLetter>, Error> {
-    let letters = sqlx::query_as!(
-        DeadLetter,
+    let rows = sqlx::query!(
         r#"
-        select id, consumer, source, key, seq as sequence, kind, reason, causes, attempts, traceparent,
-            encode(payload, 'escape') as "payload!", blocks, state, died_at, resolved_at
+        select id, consumer, source, key, seq as sequence, kind, reason, causes, attempts, traceparent, payload, blocks,
+            state, died_at, resolved_at
         from messaging.dead_letter
         where state = 'pending' or not $1
         order by died_at desc, id
@@ -73,7 +72,25 @@ pub async fn list(
     )
     .fetch_all(connection)
     .await?;
-    Ok(letters)
+    let letters = rows.into_iter().map(|row| DeadLetter {
+        id: row.id,
+        consumer: row.consumer,
+        source: row.source,
+        key: row.key,
+        sequence: row.sequence,
+        kind: row.kind,
+        reason: row.reason,
+        causes: row.causes,
+        attempts: row.attempts,
+        traceparent: row.traceparent,
+        // What is no text is not to be hidden: it is shown with marks where it cannot be read.
+        payload: String::from_utf8_lossy(&row.payload).into_owned(),
+        blocks: row.blocks,
+        state: row.state,
+        died_at: row.died_at,
+        resolved_at: row.resolved_at,
+    });
+    Ok(letters.collect())
 }
 
 /// How many nobody has dealt with yet.
@@ -166,7 +183,7 @@ pub async fn discard(kit: &Kit, id: Uuid) -> Result<(), Unresolved> {
     finish(kit, tx, id, &letter.consumer, "discarded", envelope.as_ref()).await
 }
 
-/// Writes down how a letter was dealt with, and lets its key go on.
+/// Writes down how a letter was dealt with, and lets its key go on, unless another letter blocks it as well.
 async fn finish(
     kit: &Kit,
     mut tx: Transaction,
@@ -181,7 +198,14 @@ async fn finish(
         sqlx::query!(
             r#"
             update messaging.cursor
-            set last = greatest(last, $5), hold = case hold when 'blocked' then 'parked' else hold end
+            set last = greatest(last, $5), hold = case
+                when hold = 'blocked' and not exists (
+                    select from messaging.dead_letter d
+                    where d.consumer = $1 and d.source = $2 and d.aggregate = $3 and d.key = $4
+                        and d.state = 'pending' and d.blocks and d.passed
+                ) then 'parked'
+                else hold
+            end
             where consumer = $1 and source = $2 and aggregate = $3 and key = $4
             "#,
             consumer,

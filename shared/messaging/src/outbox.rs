@@ -1,5 +1,7 @@
 //! The outbox: events between the commit that said them and the broker's confirm.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -26,48 +28,86 @@ pub(crate) struct Row {
 /// The rows of `messaging.sequence` are locked in the order of their keys, so two transactions never wait for each other
 /// in a circle. Ids are given out after these locks are held, so within a key the order of ids is the order of numbers.
 pub(crate) async fn append(connection: &mut PgConnection, said: &[Said]) -> Result<(), Error> {
+    let Numbering { keys, counts, places, back } = Numbering::of(said);
+    let key_aggregates: Vec<&str> = keys.iter().map(|(aggregate, _)| *aggregate).collect();
+    let keys: Vec<&str> = keys.iter().map(|(_, key)| *key).collect();
     let ids: Vec<Uuid> = said.iter().map(|event| event.id.as_uuid()).collect();
     let kinds: Vec<&str> = said.iter().map(|event| event.kind).collect();
     let aggregates: Vec<&str> = said.iter().map(|event| event.aggregate).collect();
-    let keys: Vec<&str> = said.iter().map(|event| event.key.as_str()).collect();
+    let event_keys: Vec<&str> = said.iter().map(|event| event.key.as_str()).collect();
     let slots: Vec<i16> = said.iter().map(|event| i16::from(event.slot.number())).collect();
     let traces: Vec<Option<&str>> = said.iter().map(|event| event.traceparent.as_deref()).collect();
     let data: Vec<&str> = said.iter().map(|event| event.data.as_str()).collect();
+    // The new numbers come back as one array in the order of the keys, and each event knows its place in it: a join of the
+    // two would cost their product.
     sqlx::query!(
         r#"
-        with event as (
-            select *
-            from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::smallint[], $6::text[], $7::text[])
-                with ordinality as e (event_id, kind, aggregate, key, slot, traceparent, data, position)
-        ), bumped as (
+        with bumped as (
             insert into messaging.sequence as s (aggregate, key, last)
-            select aggregate, key, count(*) from event group by aggregate, key order by aggregate, key
+            select * from unnest($1::text[], $2::text[], $3::bigint[])
             on conflict (aggregate, key) do update set last = s.last + excluded.last
             returning aggregate, key, last
-        ), numbered as (
-            select
-                e.*,
-                b.last - count(*) over (partition by e.aggregate, e.key)
-                    + row_number() over (partition by e.aggregate, e.key order by e.position) as seq
-            from event e
-            join bumped b on b.aggregate = e.aggregate and b.key = e.key
+        ), numbers as (
+            select array_agg(last order by aggregate collate "C", key collate "C") as last from bumped
         )
         insert into messaging.outbox (event_id, kind, aggregate, key, slot, seq, time, traceparent, data)
-        select event_id, kind, aggregate, key, slot, seq, clock_timestamp(), traceparent, data
-        from numbered
+        select event_id, kind, aggregate, key, slot, numbers.last[place] - back, clock_timestamp(), traceparent, data
+        from numbers, unnest(
+            $4::uuid[], $5::text[], $6::text[], $7::text[], $8::smallint[], $9::text[], $10::text[], $11::integer[],
+            $12::bigint[]
+        ) with ordinality as e (event_id, kind, aggregate, key, slot, traceparent, data, place, back, position)
         order by position
         "#,
+        &key_aggregates as &[&str],
+        &keys as &[&str],
+        &counts,
         &ids,
         &kinds as &[&str],
         &aggregates as &[&str],
-        &keys as &[&str],
+        &event_keys as &[&str],
         &slots,
         &traces as &[Option<&str>],
         &data as &[&str],
+        &places,
+        &back,
     )
     .execute(connection)
     .await?;
     Ok(())
+}
+
+/// Which keys get how many new numbers, and which of them each event gets.
+#[derive(Debug, PartialEq, Eq)]
+struct Numbering<'a> {
+    /// Each (aggregate, key) once, in the order of their bytes.
+    keys: Vec<(&'a str, &'a str)>,
+    /// How many events each of `keys` has.
+    counts: Vec<i64>,
+    /// For each event the place of its key in `keys`, counted from 1.
+    places: Vec<i32>,
+    /// For each event how many events of its key come behind it.
+    back: Vec<i64>,
+}
+
+impl<'a> Numbering<'a> {
+    fn of(said: &'a [Said]) -> Self {
+        let mut counted: BTreeMap<(&str, &str), i64> = BTreeMap::new();
+        let of_key: Vec<i64> = said
+            .iter()
+            .map(|event| {
+                let count = counted.entry((event.aggregate, event.key.as_str())).or_insert(0);
+                *count += 1;
+                *count
+            })
+            .collect();
+        let (keys, counts): (Vec<_>, Vec<_>) = counted.into_iter().unzip();
+        let place = |event: &Said| keys.partition_point(|key| *key < (event.aggregate, &event.key));
+        let places: Vec<usize> = said.iter().map(place).collect();
+        let back =
+            places.iter().zip(of_key).map(|(place, of_key)| counts[*place] - of_key).collect();
+        let places = places.into_iter().map(|place| i32::try_from(place + 1).unwrap_or(i32::MAX));
+        Self { places: places.collect(), back, keys, counts }
+    }
 }
 
 /// The oldest rows in order, at most `limit` and about `bytes` bytes of data, leaving out the keys that are stopped for now (as parallel arrays of aggregates
@@ -135,4 +175,35 @@ pub(crate) async fn delete(
     .fetch_one(connection)
     .await?;
     Ok(held)
+}
+
+#[cfg(test)]
+mod tests {
+    use contracts::Slot;
+    use vocabulary::EventId;
+
+    use super::{Numbering, Said};
+
+    fn said(aggregate: &'static str, key: &str) -> Said {
+        Said {
+            id: EventId::new(),
+            kind: "thing.happened.v1",
+            aggregate,
+            key: key.to_owned(),
+            slot: Slot::of(key),
+            traceparent: None,
+            data: String::new(),
+        }
+    }
+
+    #[test]
+    fn each_event_knows_its_key_and_how_many_of_it_come_behind() {
+        let said =
+            [said("b", "x"), said("a", "键"), said("b", "x"), said("a", "k"), said("b", "x")];
+        let numbering = Numbering::of(&said);
+        assert_eq!(numbering.keys, [("a", "k"), ("a", "键"), ("b", "x")]);
+        assert_eq!(numbering.counts, [1, 1, 3]);
+        assert_eq!(numbering.places, [3, 2, 3, 1, 3]);
+        assert_eq!(numbering.back, [2, 0, 1, 0, 0]);
+    }
 }

@@ -11,6 +11,8 @@ pub(crate) enum Goal {
     AtMost(f64),
     /// At least this.
     AtLeast(f64),
+    /// Nothing is wanted of it: others are held against it.
+    Told,
 }
 
 /// Figures by name.
@@ -24,6 +26,7 @@ impl Figures {
         let (reached, wanted) = match goal {
             Goal::AtMost(most) => (value <= most, format!("<= {most}")),
             Goal::AtLeast(least) => (value >= least, format!(">= {least}")),
+            Goal::Told => (true, String::new()),
         };
         let verdict = if reached { "" } else { "   missed" };
         say::line(format!("  {name:24} {rounded:>12}   {wanted}{verdict}"));
@@ -41,6 +44,12 @@ impl Figures {
 
 /// The middle one of `times`, in milliseconds.
 pub(crate) fn median_ms(times: &mut [Duration]) -> f64 {
+    percentile_ms(times, 50)
+}
+
+/// The time that `percent` of a hundred of `times` stay below, in milliseconds.
+pub(crate) fn percentile_ms(times: &mut [Duration], percent: usize) -> f64 {
     times.sort_unstable();
-    times.get(times.len() / 2).map_or(f64::NAN, |middle| middle.as_secs_f64() * 1000.0)
+    let place = (times.len() * percent / 100).min(times.len().saturating_sub(1));
+    times.get(place).map_or(f64::NAN, |time| time.as_secs_f64() * 1000.0)
 }

@@ -1,7 +1,8 @@
-//! Measures the running suite.
+//! Measures the running suite, and the kit that it stands on.
 
 mod figures;
 mod load;
+mod messaging;
 mod quick;
 
 use std::env;
@@ -23,6 +24,8 @@ pub(crate) struct Arguments {
 enum Bench {
     /// The baseline: start, memory, freshness of search, orders, user events, a whole catalogue.
     Quick(Options),
+    /// The messaging kit against the bare broker, a polled outbox, and a write that says nothing; needs no running suite.
+    Messaging(Options),
 }
 
 /// What every bench takes.
@@ -45,5 +48,6 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     }
     match arguments.bench {
         Bench::Quick(options) => quick::run(options).await,
+        Bench::Messaging(options) => messaging::run(options).await,
     }
 }

@@ -94,7 +94,7 @@ impl Ear<'_> {
         let aggregate = subscription.aggregate();
 
         let mut tx = self.kit.begin().await?;
-        let before = cursors::lock(&mut tx, consumer, aggregate, keys.iter()).await?;
+        let before = cursors::lock(&mut tx, consumer, aggregate, &keys).await?;
         let mut after = before.clone();
         let on_reject = subscription.on_reject();
         let steps = plan(&mut after, incoming, &local, origin, on_reject, |kind| {

@@ -1,6 +1,6 @@
 //! How far each consumer has come with each key: rows of `messaging.cursor`.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use sqlx::PgConnection;
 
@@ -12,23 +12,19 @@ pub(super) async fn lock(
     connection: &mut PgConnection,
     consumer: &str,
     aggregate: &str,
-    keys: impl Iterator<Item = &Key> + Clone,
+    keys: &BTreeSet<Key>,
 ) -> Result<HashMap<Key, Position>, Error> {
-    let sources: Vec<&str> = keys.clone().map(|(source, _)| source.as_str()).collect();
-    let keys: Vec<&str> = keys.map(|(_, key)| key.as_str()).collect();
+    let (sources, names): (Vec<&str>, Vec<&str>) =
+        keys.iter().map(|(source, key)| (source.as_str(), key.as_str())).unzip();
     let rows = sqlx::query!(
         r#"
-        select source, key, last, hold
-        from messaging.cursor
-        where consumer = $1 and aggregate = $2
-            and (source, key) in (select * from unnest($3::text[], $4::text[]))
-        order by source, key
-        for update
+        select source as "source!", key as "key!", last as "last!", hold as "hold!"
+        from messaging.lock_cursors($1, $2, $3, $4)
         "#,
         consumer,
         aggregate,
         &sources as &[&str],
-        &keys as &[&str],
+        &names as &[&str],
     )
     .fetch_all(connection)
     .await?;
@@ -48,12 +44,14 @@ pub(super) async fn save(
     let moved = after.iter().filter(|(key, position)| before.get(*key) != Some(position));
     let (known, new): (Vec<_>, Vec<_>) = moved.partition(|(key, _)| before.contains_key(*key));
     if !known.is_empty() {
+        // The rows are there and locked. Whatever the planner knows of the table, a conflict is found by its key.
         let Columns { sources, keys, lasts, holds } = Columns::of(&known);
         sqlx::query!(
             r#"
-            update messaging.cursor c set last = u.last, hold = u.hold
+            insert into messaging.cursor as c (consumer, aggregate, source, key, last, hold)
+            select $1, $2, u.*
             from unnest($3::text[], $4::text[], $5::bigint[], $6::text[]) as u (source, key, last, hold)
-            where c.consumer = $1 and c.aggregate = $2 and c.source = u.source and c.key = u.key
+            on conflict (consumer, source, aggregate, key) do update set last = excluded.last, hold = excluded.hold
             "#,
             consumer,
             aggregate,

@@ -6,7 +6,11 @@ mod cursors;
 pub(crate) mod handler;
 pub(crate) mod parking;
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+    time::Duration,
+};
 
 use contracts::decode_parts;
 use futures::{FutureExt, StreamExt};
@@ -192,7 +196,8 @@ impl Lane {
     async fn unpark_key(&self, key: &Key) -> Result<(), Error> {
         let (consumer, aggregate) = (&self.consumer, self.subscription.aggregate());
         let mut tx = self.kit.begin().await?;
-        let positions = cursors::lock(&mut tx, consumer, aggregate, [key].into_iter()).await?;
+        let only = BTreeSet::from([key.clone()]);
+        let positions = cursors::lock(&mut tx, consumer, aggregate, &only).await?;
         let position = positions.get(key).copied().unwrap_or(Position::START);
         let first = parking::first(&mut tx, consumer, aggregate, key, position.last).await?;
         let Some(first) = first.filter(|first| first.due && position.hold != Hold::Blocked) else {
@@ -247,7 +252,7 @@ impl Lane {
     }
 }
 
-/// What processes died over again and again: the broker has put it aside, and here it becomes dead letters.
+/// What processes died over again and again: the broker has put it aside, and here it is tried apart from the rest.
 async fn drain_dead(
     kit: &Kit,
     settings: &Settings,
@@ -263,8 +268,8 @@ async fn drain_dead(
             first = deliveries.next() => first,
         };
         let taken = take(first, &mut deliveries, &queue)?;
-        let buried = persist(stop, || bury_all(kit, settings, &queue, &taken.deliveries)).await;
-        if buried.is_none() {
+        let parked = persist(stop, || park_all(kit, settings, &queue, &taken.deliveries)).await;
+        if parked.is_none() {
             break;
         }
         taken.acknowledge(&queue).await?;
@@ -272,8 +277,10 @@ async fn drain_dead(
     within("closing a channel", broker::ANSWER, channel.close(200, "done".into())).await
 }
 
-/// Makes dead letters of all events of `deliveries`, each with the consumer that it was for.
-async fn bury_all(
+/// Parks all events of `deliveries`, each for the consumer that it was for. One of them kills whoever handles it, and the
+/// broker cannot tell which: it counts against all that were in the same hands. Parked, each is handled with nothing but its
+/// own key, its starts are counted, and the one that goes on killing becomes a dead letter alone.
+async fn park_all(
     kit: &Kit,
     settings: &Settings,
     queue: &str,
@@ -284,17 +291,23 @@ async fn bury_all(
     let is_heard =
         |aggregate: &str| subscriptions.iter().any(|heard| heard.aggregate() == aggregate);
     for delivery in deliveries {
-        let all = read(kit, queue, delivery, &is_heard).await?;
+        let mut all = read(kit, queue, delivery, &is_heard).await?;
+        for incoming in &mut all {
+            incoming.causes.push(
+                "delivery limit: processes died over it, or over what was with it".to_owned(),
+            );
+        }
         for subscription in subscriptions {
             let consumer = subscription.consumer(service);
             let of_it = |one: &&Incoming| one.envelope.aggregate == subscription.aggregate();
             let incoming: Vec<Incoming> = all.iter().filter(of_it).cloned().collect();
-            let rulings =
-                (0..incoming.len()).map(|i| (i, Ruling::Dead("delivery_limit"))).collect();
+            let rulings = (0..incoming.len()).map(|i| (i, Ruling::Retry(Duration::ZERO)));
             let ear = Ear { kit, subscription, consumer: &consumer };
+            let rulings = rulings.collect();
             ear.process(incoming, rulings, Origin::Queue).await?;
         }
     }
+    kit.unparked().notify_waiters();
     Ok(())
 }
 

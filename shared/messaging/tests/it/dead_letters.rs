@@ -8,9 +8,12 @@ use messaging::{
     OnReject,
     dead_letters::{self, DeadLetter, Unresolved, discard, redrive},
 };
-use testkit::wait_for;
+use std::sync::atomic::Ordering;
 
-use crate::shop::{SOON, Shop};
+use testkit::wait_for;
+use tokio::sync::Semaphore;
+
+use crate::shop::{SOON, Shop, count};
 
 async fn letters(shop: &Shop, expected: usize) -> Vec<DeadLetter> {
     wait_for("the dead letters are there", SOON, async || {
@@ -99,39 +102,117 @@ async fn a_bad_event_in_a_batch_is_found_and_its_neighbours_go_on() {
     listener.shut_down().await;
 }
 
-#[tokio::test]
+/// Puts messages on the exchange of the speaker that it did not say.
 #[expect(
     clippy::disallowed_methods,
     reason = "poison comes from somebody who does not use the kit"
 )]
-async fn a_message_that_is_no_event_becomes_a_dead_letter() {
-    let shop = Shop::open(OnReject::BlockKey).await;
-    let (speaker, listener) = (shop.start_speaker(), shop.start_listener());
-    shop.walk(&["good"], 1..=1).await;
+async fn publish_foreign(shop: &Shop, bodies: &[&str]) {
     let properties = ConnectionProperties::default();
     let connection = Connection::connect(shop.vhost.url(), properties).await.unwrap();
     let channel = connection.create_channel().await.unwrap();
     channel.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
-    let undecodable_data = r#"[{"specversion":"1.0","id":"01920000-0000-7000-8000-000000000001",
-        "source":"speaker","type":"walk.stepped.v1","subject":"odd","time":"2026-11-22T08:00:00Z",
-        "sequence":"1","aggregate":"walk","data":{"walk":17}}]"#;
-    for poison in ["not json", "[1,2]", undecodable_data] {
+    for body in bodies {
         let published = channel.basic_publish(
             "speaker".into(),
             "walk.3".into(),
             BasicPublishOptions::default(),
-            poison.as_bytes(),
+            body.as_bytes(),
             BasicProperties::default(),
         );
         published.await.unwrap().await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn a_message_that_is_no_event_becomes_a_dead_letter() {
+    let shop = Shop::open(OnReject::BlockKey).await;
+    let (speaker, listener) = (shop.start_speaker(), shop.start_listener());
+    shop.walk(&["good"], 1..=1).await;
+    let undecodable_data = r#"[{"specversion":"1.0","id":"01920000-0000-7000-8000-000000000001",
+        "source":"speaker","type":"walk.stepped.v1","subject":"odd","time":"2026-11-22T08:00:00Z",
+        "sequence":"1","aggregate":"walk","data":{"walk":17}}]"#;
+    publish_foreign(&shop, &["不是 json", "[1,2]", undecodable_data]).await;
     shop.walk(&["good"], 2..=2).await;
     shop.wait_for_effects("good", &[1, 2]).await;
     // Two numbers are two things that are no events; each is kept by itself.
     let letters = letters(&shop, 4).await;
     assert!(letters.iter().all(|letter| letter.reason == "undecodable"), "{letters:?}");
-    assert!(letters.iter().any(|letter| letter.payload == "not json"));
+    assert!(letters.iter().any(|letter| letter.payload == "不是 json"));
     assert!(letters.iter().any(|letter| letter.key.as_deref() == Some("odd")));
+    shop.assert_at_rest().await;
+    speaker.shut_down().await;
+    listener.shut_down().await;
+}
+
+#[tokio::test]
+async fn a_key_with_two_dead_letters_goes_on_when_both_are_dealt_with() {
+    let shop = Shop::open(OnReject::BlockKey).await;
+    let (speaker, listener) = (shop.start_speaker(), shop.start_listener());
+    let event = |number: u8, data: &str| {
+        format!(
+            r#"{{"specversion":"1.0","id":"01920000-0000-7000-8000-00000000000{number}","source":"speaker",
+            "type":"walk.stepped.v1","subject":"odd","time":"2026-11-22T08:00:00Z","sequence":"{number}",
+            "aggregate":"walk","data":{data}}}"#
+        )
+    };
+    let (bad, good) = (r#"{"walk":17}"#, r#"{"walk":"odd","number":3}"#);
+    let together = format!("[{},{},{}]", event(1, bad), event(2, bad), event(3, good));
+    publish_foreign(&shop, &[&together]).await;
+    let mut both = letters(&shop, 2).await;
+    both.sort_by_key(|letter| letter.sequence);
+    let second_first = discard(&shop.listener, both[1].id).await;
+    assert!(matches!(second_first, Err(Unresolved::NotYet { .. })), "{second_first:?}");
+
+    discard(&shop.listener, both[0].id).await.unwrap();
+    // Another key that comes later has its effect; this one has none.
+    shop.walk(&["good"], 1..=1).await;
+    shop.wait_for_effects("good", &[1]).await;
+    assert_eq!(shop.effects("odd").await, [0_i64; 0]);
+    discard(&shop.listener, both[1].id).await.unwrap();
+    shop.wait_for_effects("odd", &[3]).await;
+    shop.assert_at_rest().await;
+    speaker.shut_down().await;
+    listener.shut_down().await;
+}
+
+#[tokio::test]
+async fn what_processes_died_over_is_tried_apart_and_takes_no_neighbour_along() {
+    /// More than the broker's limit.
+    const DEATHS: u32 = 60;
+    let shop = Shop::open(OnReject::BlockKey).await;
+    shop.mood.gate.forget_permits(Semaphore::MAX_PERMITS);
+    let walks: Vec<String> = (0..8).map(|walk| format!("walk-{walk}")).collect();
+    let names: Vec<&str> = walks.iter().map(String::as_str).collect();
+    shop.walk(&names, 1..=2).await;
+    let speaker = shop.start_speaker();
+    let parked = "messaging.parked where causes[1] like 'delivery limit%'";
+    let mut deaths = 0;
+    while count(shop.listener.pool(), parked).await == 0 {
+        assert!(deaths < DEATHS, "the broker goes on delivering");
+        deaths += 1;
+        let before = shop.mood.at_gate.load(Ordering::SeqCst);
+        let listener = shop.start_listener();
+        // Either it holds a batch, or what it was to hold has been put aside by the broker.
+        wait_for("the listener is in the middle of something", SOON, async || {
+            let at_gate = shop.mood.at_gate.load(Ordering::SeqCst);
+            let aside = count(shop.listener.pool(), parked).await;
+            if at_gate > before || aside > 0 {
+                Ok(())
+            } else {
+                Err(format!("{at_gate} at the gate"))
+            }
+        })
+        .await
+        .unwrap();
+        listener.die().await;
+    }
+    shop.mood.gate.add_permits(1_000);
+    let listener = shop.start_listener();
+    for walk in &names {
+        shop.wait_for_effects(walk, &[1, 2]).await;
+    }
+    letters(&shop, 0).await;
     shop.assert_at_rest().await;
     speaker.shut_down().await;
     listener.shut_down().await;

@@ -1,0 +1,72 @@
+//! A million events that waited: how fast the relay alone carries them away, and how fast the consumers alone take them in.
+
+use std::time::Instant;
+
+use rand::{SeedableRng as _, rngs::StdRng};
+use testkit::wait_for;
+use tokio::task::JoinSet;
+
+use super::{flow::write_set, rate, stage::Stage};
+use crate::failure::Failure;
+
+/// How many waited.
+const ROWS: u64 = 1_000_000;
+
+/// How many are written in one transaction while the backlog is made.
+const SET: u64 = 1_000;
+
+/// How many write at once.
+const WRITERS: u64 = 4;
+
+/// How long the outbox may take to become empty.
+const DEADLINE: std::time::Duration = std::time::Duration::from_mins(5);
+
+/// What was measured.
+pub(super) struct Backlog {
+    pub(super) drained_per_second: f64,
+    pub(super) consumed_per_second: f64,
+}
+
+/// Fills the outbox, then lets the relay run alone, then the consumers.
+pub(super) async fn measure() -> Result<Backlog, Failure> {
+    let stage = Stage::open(0).await?;
+    let mut writers = JoinSet::new();
+    for writer in 0..WRITERS {
+        let kit = stage.speaker.clone();
+        writers.spawn(async move {
+            let mut rng = StdRng::seed_from_u64(writer);
+            for set in (writer..ROWS / SET).step_by(usize::try_from(WRITERS).unwrap_or(1)) {
+                write_set(&kit, &mut rng, set * SET..(set + 1) * SET).await?;
+            }
+            Ok::<_, Failure>(())
+        });
+    }
+    while let Some(written) = writers.join_next().await {
+        written.map_err(|_| Failure::Late("a writer is done"))??;
+    }
+
+    let began = Instant::now();
+    let speaking = stage.speak();
+    wait_for("the outbox is empty", DEADLINE, async || {
+        let left: Result<Option<i64>, _> =
+            sqlx::query_scalar("select id from messaging.outbox limit 1")
+                .fetch_optional(stage.speaker.pool())
+                .await;
+        match left {
+            Ok(None) => Ok(()),
+            Ok(Some(_)) => Err("there are rows left".to_owned()),
+            Err(error) => Err(error.to_string()),
+        }
+    })
+    .await?;
+    let drained_per_second = rate(ROWS, began.elapsed());
+    speaking.stop().await;
+
+    let began = Instant::now();
+    let listening = stage.listen();
+    stage.witness.wait_for(ROWS).await?;
+    let consumed_per_second = rate(ROWS, began.elapsed());
+    stage.assert_sound(ROWS).await?;
+    listening.stop().await;
+    Ok(Backlog { drained_per_second, consumed_per_second })
+}

@@ -1,0 +1,132 @@
+//! The whole way of an event: transaction, outbox, relay, broker, consumer, committed effect.
+
+use std::time::{Duration, Instant};
+
+use rand::{SeedableRng as _, rngs::StdRng};
+use tokio::task::JoinSet;
+
+use super::{
+    item::{say_one, some_item},
+    rate,
+    stage::Stage,
+};
+use crate::{bench::figures::percentile_ms, failure::Failure};
+
+/// How many events go the whole way.
+const EVENTS: u64 = 200_000;
+
+/// How many events a transaction says.
+const SET: u64 = 100;
+
+/// How many write at once.
+const WRITERS: u64 = 2;
+
+/// How many transactions a second the latency is measured at, each with one event, and for how long.
+const PACE: (u32, Duration) = (500, Duration::from_secs(12));
+
+/// What is not counted: until the relay, the consumers and the caches of the servers are warm.
+const WARM_UP: usize = 1_000;
+
+/// How long an event takes from its commit to that of its effect.
+pub(super) struct Latency {
+    pub(super) p50_ms: f64,
+    pub(super) p99_ms: f64,
+}
+
+/// Events per second on the whole way, all parts at work at once.
+pub(super) async fn events_per_second() -> Result<f64, Failure> {
+    let stage = Stage::open(0).await?;
+    let (speaking, listening) = (stage.speak(), stage.listen());
+    let began = Instant::now();
+    let mut writers = JoinSet::new();
+    for writer in 0..WRITERS {
+        let kit = stage.speaker.clone();
+        writers.spawn(async move {
+            let mut rng = StdRng::seed_from_u64(writer);
+            for set in (writer..EVENTS / SET).step_by(usize::try_from(WRITERS).unwrap_or(1)) {
+                write_set(&kit, &mut rng, set * SET..(set + 1) * SET).await?;
+            }
+            Ok::<_, Failure>(())
+        });
+    }
+    while let Some(written) = writers.join_next().await {
+        written.map_err(|_| Failure::Late("a writer is done"))??;
+    }
+    stage.witness.wait_for(EVENTS).await?;
+    let took = began.elapsed();
+    stage.assert_sound(EVENTS).await?;
+    speaking.stop().await;
+    listening.stop().await;
+    Ok(rate(EVENTS, took))
+}
+
+/// One transaction: items are changed, and as many events said.
+pub(super) async fn write_set(
+    kit: &messaging::Kit,
+    rng: &mut StdRng,
+    numbers: std::ops::Range<u64>,
+) -> Result<(), Failure> {
+    let mut items: Vec<String> = numbers.clone().map(|_| some_item(rng)).collect();
+    // Rows are locked in one order, and each once.
+    items.sort_unstable();
+    let mut rows = items.clone();
+    rows.dedup();
+    let mut tx = kit.begin().await?;
+    sqlx::query(
+        "insert into item (id, version) select unnest($1::text[]), 1
+         on conflict (id) do update set version = item.version + 1",
+    )
+    .bind(rows)
+    .execute(&mut *tx)
+    .await?;
+    for (item, number) in items.into_iter().zip(numbers) {
+        say_one(&mut tx, item, number)?;
+    }
+    Ok(tx.commit().await?)
+}
+
+/// The latency at a steady pace that leaves the machine air.
+pub(super) async fn latency() -> Result<Latency, Failure> {
+    let (per_second, time) = PACE;
+    let number = per_second * u32::try_from(time.as_secs()).unwrap_or_default();
+    let stage = Stage::open(usize::try_from(number).unwrap_or_default()).await?;
+    let (speaking, listening) = (stage.speak(), stage.listen());
+    let mut pace = tokio::time::interval(Duration::from_secs(1) / per_second);
+    let mut writers = JoinSet::new();
+    let mut rng = StdRng::seed_from_u64(0);
+    for number in 0..u64::from(number) {
+        pace.tick().await;
+        let (kit, item) = (stage.speaker.clone(), some_item(&mut rng));
+        writers.spawn(async move {
+            let mut tx = kit.begin().await?;
+            sqlx::query(
+                "insert into item (id, version) values ($1, 1)
+                 on conflict (id) do update set version = item.version + 1",
+            )
+            .bind(&item)
+            .execute(&mut *tx)
+            .await?;
+            say_one(&mut tx, item, number)?;
+            tx.commit().await?;
+            Ok::<_, Failure>((number, Instant::now()))
+        });
+    }
+    let mut took = Vec::new();
+    while let Some(written) = writers.join_next().await {
+        let (number, committed) = written.map_err(|_| Failure::Late("a writer is done"))??;
+        took.push((usize::try_from(number).unwrap_or_default(), committed));
+    }
+    stage.witness.wait_for(u64::from(number)).await?;
+    stage.assert_sound(u64::from(number)).await?;
+    speaking.stop().await;
+    listening.stop().await;
+    let mut took: Vec<Duration> = took
+        .into_iter()
+        .filter(|(number, _)| *number >= WARM_UP)
+        // The answer to a commit and the effect may cross on this machine: then it took no time.
+        .filter_map(|(number, committed)| {
+            Some(stage.witness.at(number)?.saturating_duration_since(committed))
+        })
+        .collect();
+    Ok(Latency { p50_ms: percentile_ms(&mut took, 50), p99_ms: percentile_ms(&mut took, 99) })
+}

@@ -1,0 +1,212 @@
+//! Two services on databases and a vhost of their own: `speaker` says events, `listener` writes down what took effect.
+
+use std::{
+    marker::PhantomData,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use contracts::Event as _;
+use messaging::{
+    Batch, Failure as HandlerFailure, Handler, Kit, MIGRATOR, Messaging, OnReject, Subscription,
+    Topology, Transaction,
+};
+use testkit::{Database, Vhost};
+use tokio::{sync::Notify, task::JoinSet};
+use tokio_util::sync::CancellationToken;
+
+use super::item::{About, Added, Changed, Seen};
+use crate::failure::Failure;
+
+/// How long a bench may wait for its last effect.
+const DEADLINE: Duration = Duration::from_mins(5);
+
+/// Connections of each service: as many as a small instance has.
+const CONNECTIONS: u32 = 16;
+
+/// The two services, not running yet.
+pub(super) struct Stage {
+    pub(super) vhost: Vhost,
+    pub(super) speaker: Kit,
+    listener: Kit,
+    pub(super) witness: Arc<Witness>,
+    /// Dropped last, with what is in them.
+    _databases: [Database; 2],
+}
+
+/// Sees which effects have been committed, and when.
+#[derive(Debug)]
+pub(super) struct Witness {
+    seen: AtomicU64,
+    more: Notify,
+    /// When each number took effect.
+    at: Vec<OnceLock<Instant>>,
+}
+
+impl Witness {
+    fn new(timed: usize) -> Self {
+        let at = (0..timed).map(|_| OnceLock::new()).collect();
+        Self { seen: AtomicU64::new(0), more: Notify::new(), at }
+    }
+
+    fn saw(&self, numbers: &[u64]) {
+        let now = Instant::now();
+        for number in numbers {
+            if let Some(at) = usize::try_from(*number).ok().and_then(|number| self.at.get(number)) {
+                at.get_or_init(|| now);
+            }
+        }
+        self.seen.fetch_add(u64::try_from(numbers.len()).unwrap_or_default(), Ordering::SeqCst);
+        self.more.notify_one();
+    }
+
+    /// How many effects there are by now.
+    pub(super) fn seen(&self) -> u64 {
+        self.seen.load(Ordering::SeqCst)
+    }
+
+    /// When event `number` took effect.
+    pub(super) fn at(&self, number: usize) -> Option<Instant> {
+        self.at.get(number)?.get().copied()
+    }
+
+    /// Waits until there are `wanted` effects.
+    pub(super) async fn wait_for(&self, wanted: u64) -> Result<(), Failure> {
+        let waiting = async {
+            while self.seen() < wanted {
+                self.more.notified().await;
+            }
+        };
+        let late = |_| Failure::Late("all events have taken effect");
+        tokio::time::timeout(DEADLINE, waiting).await.map_err(late)
+    }
+}
+
+/// Writes each event down, in the kit's transaction. A doubled effect breaks the table's key.
+struct WriteDown<E> {
+    witness: Arc<Witness>,
+    event: PhantomData<fn() -> E>,
+}
+
+impl<E: About> Handler for WriteDown<E> {
+    type Event = E;
+
+    async fn handle(
+        &self,
+        tx: &mut Transaction,
+        batch: &mut Batch<E>,
+    ) -> Result<(), HandlerFailure> {
+        let delivered = batch.delivered();
+        let items: Vec<String> = delivered.iter().map(|one| one.event.key().into_owned()).collect();
+        let sequences: Vec<i64> = delivered.iter().map(|one| one.sequence).collect();
+        sqlx::query(
+            "insert into effect (item, sequence) select * from unnest($1::text[], $2::bigint[])",
+        )
+        .bind(items)
+        .bind(sequences)
+        .execute(&mut **tx)
+        .await?;
+        let numbers: Vec<u64> = delivered.iter().map(|one| one.event.number()).collect();
+        let witness = self.witness.clone();
+        tx.after_commit(move || witness.saw(&numbers));
+        Ok(())
+    }
+}
+
+impl Stage {
+    /// Both services, prepared; the witness notes the times of the first `timed` events.
+    pub(super) async fn open(timed: usize) -> Result<Self, Failure> {
+        let vhost = Vhost::create().await?;
+        let databases =
+            [Database::migrated(&[&MIGRATOR]).await?, Database::migrated(&[&MIGRATOR]).await?];
+        let [speaker, listener] = &databases;
+        speaker.run("create table item (id text primary key, version bigint not null)").await?;
+        listener
+            .run("create table effect (item text, sequence bigint, primary key (item, sequence))")
+            .await?;
+        let stage = Self {
+            speaker: Kit::new(connect(speaker).await?),
+            listener: Kit::new(connect(listener).await?),
+            witness: Arc::new(Witness::new(timed)),
+            vhost,
+            _databases: databases,
+        };
+        for topology in [speaker_topology(), stage.listener_topology()] {
+            messaging::declare(stage.vhost.url(), &topology).await?;
+        }
+        Ok(stage)
+    }
+
+    fn listener_topology(&self) -> Topology {
+        let subscription = Subscription::to(Added::AGGREGATE, ["speaker"], OnReject::BlockKey)
+            .on(self.write_down::<Added>())
+            .on(self.write_down::<Changed>())
+            .on(self.write_down::<Seen>());
+        Topology::of("listener").hears(subscription)
+    }
+
+    fn write_down<E: About>(&self) -> WriteDown<E> {
+        WriteDown { witness: self.witness.clone(), event: PhantomData }
+    }
+
+    /// Starts the relay of the speaker.
+    pub(super) fn speak(&self) -> Running {
+        let messaging = Messaging::new(self.speaker.clone(), self.vhost.url(), speaker_topology());
+        Running::start(|stop| messaging.relay(stop))
+    }
+
+    /// Starts the consumers of the listener.
+    pub(super) fn listen(&self) -> Running {
+        let messaging =
+            Messaging::new(self.listener.clone(), self.vhost.url(), self.listener_topology());
+        Running::start(|stop| messaging.consume(stop))
+    }
+
+    /// Every key has the effects 1, 2, 3 … without a gap, as many as were said.
+    pub(super) async fn assert_sound(&self, said: u64) -> Result<(), Failure> {
+        let (effects, gaps): (i64, i64) = sqlx::query_as(
+            "select coalesce(sum(number), 0)::bigint, count(*) filter (where number <> last)
+             from (select count(*) as number, max(sequence) as last from effect group by item) of_key",
+        )
+        .fetch_one(self.listener.pool())
+        .await?;
+        if gaps == 0 && u64::try_from(effects) == Ok(said) {
+            return Ok(());
+        }
+        Err(Failure::Unsound(format!("{said} events, {effects} effects, {gaps} keys with gaps")))
+    }
+}
+
+fn speaker_topology() -> Topology {
+    Topology::of("speaker").says::<Added>().says::<Changed>().says::<Seen>()
+}
+
+async fn connect(database: &Database) -> Result<sqlx::PgPool, Failure> {
+    let options = sqlx::postgres::PgPoolOptions::new().max_connections(CONNECTIONS);
+    Ok(options.connect(database.url()).await?)
+}
+
+/// A running half of a stage.
+pub(super) struct Running {
+    tasks: JoinSet<()>,
+    stop: CancellationToken,
+}
+
+impl Running {
+    fn start<F: Future<Output = ()> + Send + 'static>(
+        run: impl FnOnce(CancellationToken) -> F,
+    ) -> Self {
+        let (mut tasks, stop) = (JoinSet::new(), CancellationToken::new());
+        tasks.spawn(run(stop.clone()));
+        Self { tasks, stop }
+    }
+
+    /// Stops as a service does.
+    pub(super) async fn stop(mut self) {
+        self.stop.cancel();
+        while self.tasks.join_next().await.is_some() {}
+    }
+}
