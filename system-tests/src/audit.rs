@@ -1,4 +1,4 @@
-//! What must always hold, across the databases of all services, once traffic rests.
+//! What must always hold, across the databases of all services, the index and the broker, once traffic rests.
 //!
 //! The invariants and their numbers are those of `ARCHITECTURE.md`. The audit only reads; run in the middle of traffic it finds
 //! what is merely under way, so whoever asks repeats it until traffic rests.
@@ -6,11 +6,26 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
+    time::Duration,
 };
 
+use reqwest::Client;
+use serde_json::Value;
 use sqlx::{AssertSqlSafe, Connection, FromRow, PgConnection, postgres::PgRow};
+use testkit::Management;
 
 use crate::{Error, SERVICES};
+
+/// What is audited.
+#[derive(Debug, Clone, Copy)]
+pub struct Suite<'a> {
+    /// The databases of the services.
+    pub databases: &'a Databases,
+    /// The broker's management API and the name of the vhost; without it nobody looks into the queues.
+    pub broker: Option<(&'a Management, &'a str)>,
+    /// The address of search-sync and a token with the scope `ops`; without it nobody looks into the index.
+    pub search: Option<(&'a str, &'a str)>,
+}
 
 /// Where the databases of the services are.
 #[derive(Debug, Clone)]
@@ -84,17 +99,27 @@ impl fmt::Display for Findings {
     }
 }
 
+/// How long a comparison of the whole catalogue may take.
+const DRIFT: Duration = Duration::from_mins(1);
+
 /// How many invariants there are.
 pub const INVARIANTS: u8 = 6;
 
 /// Checks every invariant.
-pub async fn run(databases: &Databases) -> Result<Findings, Error> {
+pub async fn run(suite: Suite<'_>) -> Result<Findings, Error> {
+    let Suite { databases, broker, search } = suite;
     let mut findings = Findings::default();
     orders_have_one_outcome(databases, &mut findings).await?;
     stock_adds_up(databases, &mut findings).await?;
     reservations_belong_to_living_orders(databases, &mut findings).await?;
     copies_equal_the_catalogue(databases, &mut findings).await?;
+    if let Some((url, token)) = search {
+        the_index_equals_the_catalogue(url, token, &mut findings).await?;
+    }
     nothing_is_left_on_the_way(databases, &mut findings).await?;
+    if let Some((management, vhost)) = broker {
+        queues_are_empty(management, vhost, &mut findings).await?;
+    }
     user_events_are_counted_once(databases, &mut findings).await?;
     Ok(findings)
 }
@@ -318,6 +343,41 @@ async fn copies_equal_the_catalogue(
                 .map(|id| format!("{service} holds product {id}, which the catalogue never had")),
         );
     }
+    Ok(())
+}
+
+/// Invariant 4, for what cannot be seen in a database: the index itself, product for product, as search-sync compares it.
+async fn the_index_equals_the_catalogue(
+    url: &str,
+    token: &str,
+    findings: &mut Findings,
+) -> Result<(), Error> {
+    let client = Client::builder().no_proxy().timeout(DRIFT).build()?;
+    let answer = client.get(format!("{url}/v1/index/drift")).bearer_auth(token).send().await?;
+    let drift: Value = answer.error_for_status()?.json().await?;
+    let number = |name: &str| drift[name].as_i64();
+    let (Some(indexed), Some(differing)) = (number("index"), number("differing")) else {
+        return Err(Error::Unexpected(format!("no drift, but {drift}")));
+    };
+    findings.looked_at.insert("indexed_products", indexed);
+    if differing > 0 {
+        let items = &drift["items"];
+        findings.add(4, [format!("{differing} products differ in the index: {items}")]);
+    }
+    Ok(())
+}
+
+/// Invariant 5, for what is in the broker: all queues are empty, those for what nobody is bound for and for what processes
+/// died over too. Streams keep what was read.
+async fn queues_are_empty(
+    management: &Management,
+    vhost: &str,
+    findings: &mut Findings,
+) -> Result<(), Error> {
+    let queues = management.queues(vhost).await?;
+    findings.looked_at.insert("queues", i64::try_from(queues.len()).unwrap_or(i64::MAX));
+    let full = queues.iter().filter(|queue| queue.kind != "stream" && queue.messages > 0);
+    findings.add(5, full.map(|queue| format!("{} messages in {}", queue.messages, queue.name)));
     Ok(())
 }
 

@@ -349,15 +349,24 @@ impl Shop {
         audit::Databases::new(self.databases.clone())
     }
 
+    /// What an audit of everything says now.
+    pub async fn audit(&self) -> Result<audit::Findings, Error> {
+        let databases = self.databases();
+        let broker = match &self.servers {
+            Servers::Shared { vhost, .. } => (vhost.management(), vhost.name()),
+            Servers::Own { rabbitmq, .. } => (rabbitmq.management(), "/"),
+        };
+        let token = self.token("tester", &[Scope::Ops])?;
+        let search = Some((self.urls["search-sync"].as_str(), token.as_str()));
+        audit::run(audit::Suite { databases: &databases, broker: Some(broker), search }).await
+    }
+
     /// Waits until traffic rests, and finds nothing that does not hold.
     pub async fn assert_sound(&self) -> Result<(), Error> {
-        let databases = self.databases();
-        wait_for("the audit finds nothing", SOON * 2, async || {
-            match audit::run(&databases).await {
-                Ok(findings) if findings.is_sound() => Ok(()),
-                Ok(findings) => Err(findings.to_string()),
-                Err(error) => Err(error.to_string()),
-            }
+        wait_for("the audit finds nothing", SOON * 2, async || match self.audit().await {
+            Ok(findings) if findings.is_sound() => Ok(()),
+            Ok(findings) => Err(findings.to_string()),
+            Err(error) => Err(error.to_string()),
         })
         .await?;
         if let Servers::Shared { vhost, .. } = &self.servers {

@@ -2,11 +2,13 @@
 
 use std::{collections::BTreeMap, fs, path::PathBuf};
 
+use runtime::auth::Scope;
 use system_tests::audit::{self, INVARIANTS};
+use testkit::Management;
 
 use crate::failure::Failure;
 use crate::say;
-use crate::suite::State;
+use crate::suite::{Keys, State};
 
 /// How to check.
 #[derive(Debug, clap::Args)]
@@ -19,8 +21,16 @@ pub(crate) struct Arguments {
 /// Checks once, and fails if anything does not hold.
 pub(crate) async fn run(arguments: &Arguments) -> Result<(), Failure> {
     let state = State::running()?.ok_or(Failure::NotRunning)?;
-    let server = state.postgres_url.as_deref().unwrap_or_default();
-    let findings = audit::run(&audit::Databases::on(server)).await?;
+    let databases = audit::Databases::on(state.postgres_url.as_deref().unwrap_or_default());
+    // A broker that is not ours may have no management API, or not for us.
+    let management = state.management_url.as_deref().map(Management::new).transpose()?;
+    let token = Keys::in_suite().token("audit", &[Scope::Ops])?;
+    let suite = audit::Suite {
+        databases: &databases,
+        broker: management.as_ref().map(|management| (management, "/")),
+        search: Some((&state.ports.url_of("search-sync"), &token)),
+    };
+    let findings = audit::run(suite).await?;
     let mut figures: BTreeMap<String, i64> = BTreeMap::new();
     for invariant in 1..=INVARIANTS {
         let violations = i64::try_from(findings.of(invariant).len()).unwrap_or(i64::MAX);

@@ -10,7 +10,7 @@ use std::{collections::BTreeMap, fs, path::PathBuf};
 use chrono::{DateTime, Utc};
 use contracts::{
     Envelope, Event, SpecVersion,
-    behavior::PopularityChangedV1,
+    behavior::{PopularityChangedV1, UserEventV1},
     catalog::{ProductChangedV1, ProductDeletedV1, ProductStatus, Variant},
     decode_batch, encode_batch,
     inventory::{
@@ -214,4 +214,27 @@ fn receipts_and_popularity() {
             changed_at: at(),
         },
     );
+}
+
+#[test]
+fn user_events_of_the_stream() {
+    let event = UserEventV1 {
+        event_id: id(0xA),
+        kind: "product_viewed".to_owned(),
+        visitor_id: "visitor".to_owned(),
+        session_id: "session".to_owned(),
+        product_id: Some(id(1).into()),
+        occurred_at: at(),
+        received_at: at(),
+        properties: Some(RawValue::from_string(r#"{"页":1}"#.to_owned()).unwrap()),
+    };
+    let bytes = serde_json::to_vec(&[event]).unwrap();
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("golden/user_event.v1.json");
+    if !path.exists() && std::env::var_os("GOLDEN").is_some() {
+        fs::write(&path, &bytes).unwrap();
+    }
+    let shipped = fs::read(&path).unwrap();
+    assert_eq!(String::from_utf8(bytes).unwrap(), String::from_utf8(shipped.clone()).unwrap());
+    let read: Vec<UserEventV1> = serde_json::from_slice(&shipped).unwrap();
+    assert_eq!(serde_json::to_vec(&read).unwrap(), shipped);
 }

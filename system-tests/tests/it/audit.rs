@@ -1,7 +1,7 @@
 //! The audit says which invariant does not hold when one is broken on purpose.
 
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
-use system_tests::{Shop, audit};
+use system_tests::Shop;
 use uuid::Uuid;
 
 /// Breaks something, looks at what the audit says, and mends it again.
@@ -9,10 +9,10 @@ async fn breaks(shop: &Shop, invariant: u8, service: &str, harm: &str, mend: &st
     let databases = shop.databases();
     let mut connection = PgConnection::connect(databases.url(service)).await.unwrap();
     sqlx::raw_sql(AssertSqlSafe(harm)).execute(&mut connection).await.unwrap();
-    let findings = audit::run(&databases).await.unwrap();
+    let findings = shop.audit().await.unwrap();
     assert!(!findings.of(invariant).is_empty(), "{harm} was not seen: {findings}");
     sqlx::raw_sql(AssertSqlSafe(mend)).execute(&mut connection).await.unwrap();
-    let findings = audit::run(&databases).await.unwrap();
+    let findings = shop.audit().await.unwrap();
     assert!(findings.is_sound(), "{mend}: {findings}");
 }
 

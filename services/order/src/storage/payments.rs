@@ -3,9 +3,30 @@
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
-use vocabulary::{Money, PaymentId};
+use vocabulary::{Money, OrderId, PaymentId};
 
 use crate::domain::{Order, Payment, Verdict};
+
+/// Whether a provider has told of this payment before, under whatever event: what it calls it, and how it went.
+pub(crate) async fn is_known(
+    connection: &mut PgConnection,
+    order: OrderId,
+    reference: &str,
+    verdict: Verdict,
+) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"
+        select exists (
+            select from payment where order_id = $1 and reference = $2 and (state = 'declined') = $3
+        ) as "known!"
+        "#,
+        order.as_uuid(),
+        reference,
+        verdict == Verdict::Declined,
+    )
+    .fetch_one(connection)
+    .await
+}
 
 /// Writes new payments, each with the order that it was for.
 pub(crate) async fn insert(

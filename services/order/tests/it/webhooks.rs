@@ -45,6 +45,12 @@ async fn a_provider_confirms_an_order_once_however_often_it_calls() {
         assert_eq!(answer.expect(200), confirmed);
     }
     assert_eq!(shop.payments(&id).await, ["approved"]);
+    // The provider tells of the same payment under another event.
+    let again =
+        json!({ "event_id": "e1b", "order_id": id, "outcome": "approve", "reference": "pay_1" });
+    let answer = call_back(&shop.nobody, PAYMENTS, &again).await.expect(200);
+    assert_eq!(answer, json!({ "order_id": id, "status": "confirmed", "applied": false }));
+    assert_eq!(shop.payments(&id).await, ["approved"]);
     // Another approval is another payment, and is given back.
     let second = json!({ "event_id": "e2", "order_id": id, "outcome": "approve" });
     let answer = call_back(&shop.nobody, PAYMENTS, &second).await.expect(200);

@@ -30,11 +30,21 @@ pub(super) struct Asked {
 /// What the index has to have before it is searched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Fresh {
-    /// This product in `version` or a later one; or, where there is none, the change of number `version`.
-    pub(super) product: Option<ProductId>,
-    pub(super) version: i64,
+    /// What.
+    pub(super) awaited: Awaited,
     /// How long to wait for it.
     pub(super) wait: Duration,
+}
+
+/// What a search waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Awaited {
+    /// This product in this version or a later one.
+    Product(ProductId, i64),
+    /// A hit in this version or a later one.
+    Hit(i64),
+    /// The change of this number.
+    Change(i64),
 }
 
 /// Reads the pairs of a query string. 400 for a parameter that there is not, 422 for values that are wrong.
@@ -64,12 +74,20 @@ pub(super) fn parse(pairs: Vec<(String, String)>) -> Result<Asked, Problem> {
     let longest = i64::try_from(WAIT.1.as_millis()).unwrap_or(i64::MAX);
     let wait = given.number(&mut fields, "wait_ms", 0, longest);
     let wait = wait.map_or(WAIT.0, |wait| Duration::from_millis(wait.unsigned_abs()));
+    let change = given.number(&mut fields, "min_change", 0, i64::MAX);
     if product.is_some() && version.is_none() {
         fields.refuse("min_version", "required", "is required with product_id");
     }
+    if version.is_some() && change.is_some() {
+        fields.refuse("min_change", "invalid", "cannot be asked for together with min_version");
+    }
     fields.finish()?;
-    let fresh = version.map(|version| Fresh { product, version, wait });
-    Ok(Asked { query, fresh })
+    let awaited = match (product, version, change) {
+        (Some(product), Some(version), _) => Some(Awaited::Product(product, version)),
+        (None, Some(version), _) => Some(Awaited::Hit(version)),
+        (_, None, change) => change.map(Awaited::Change),
+    };
+    Ok(Asked { query, fresh: awaited.map(|awaited| Fresh { awaited, wait }) })
 }
 
 /// What `GET /v1/suggest` asks for: what was typed, and how many suggestions.
@@ -91,7 +109,7 @@ pub(super) fn parse_prefix(
 struct Given(BTreeMap<String, Vec<String>>);
 
 /// What may be given beside `attr.<name>`.
-const NAMES: [&str; 13] = [
+const NAMES: [&str; 14] = [
     "q",
     "category",
     "brand",
@@ -104,6 +122,7 @@ const NAMES: [&str; 13] = [
     "cursor",
     "product_id",
     "min_version",
+    "min_change",
     "wait_ms",
 ];
 
@@ -231,7 +250,7 @@ mod tests {
 
     use problem::Problem;
 
-    use super::{Asked, Fresh, parse, parse_prefix};
+    use super::{Asked, Awaited, Fresh, parse, parse_prefix};
     use crate::index::{Facet, Query, Sort};
 
     fn asked(pairs: &[(&str, &str)]) -> Result<Asked, Problem> {
@@ -277,8 +296,18 @@ mod tests {
             limit: 0,
             cursor: None,
         };
-        let (product, wait) = (Some(id.parse().unwrap()), Duration::from_millis(250));
-        assert_eq!(asked, Asked { query, fresh: Some(Fresh { product, version: 7, wait }) });
+        let awaited = Awaited::Product(id.parse().unwrap(), 7);
+        let wait = Duration::from_millis(250);
+        assert_eq!(asked, Asked { query, fresh: Some(Fresh { awaited, wait }) });
+    }
+
+    #[test]
+    fn a_version_alone_is_that_of_a_hit() {
+        for (pair, awaited) in
+            [(("min_version", "7"), Awaited::Hit(7)), (("min_change", "9"), Awaited::Change(9))]
+        {
+            assert_eq!(asked(&[pair]).unwrap().fresh.unwrap().awaited, awaited);
+        }
     }
 
     #[test]
@@ -301,6 +330,7 @@ mod tests {
             (vec![("price_min", "2"), ("price_max", "1")], vec!["price_max"]),
             (vec![("price_min", "-1")], vec!["price_min"]),
             (vec![("min_version", "-1")], vec!["min_version"]),
+            (vec![("min_version", "1"), ("min_change", "1")], vec!["min_change"]),
             (vec![("wait_ms", "10001")], vec!["wait_ms"]),
             (vec![("product_id", "7")], vec!["product_id"]),
         ] {

@@ -8,13 +8,13 @@ use utoipa::ToSchema;
 use vocabulary::{Localized, ProductId};
 
 use super::{
-    parameters::{Asked, Fresh, parse},
+    parameters::{Asked, Awaited, Fresh, parse},
     searching::Searching,
 };
 use crate::{
     index::{self, Results},
     storage::documents,
-    tail::Live,
+    tail::{Live, Progress},
 };
 
 /// A page of hits.
@@ -99,7 +99,8 @@ pub(super) struct PriceRange {
 /// it browses.
 ///
 /// To read one's own write: `product_id` and `min_version` wait until the index has the product in that version (or has
-/// taken it out by then); `min_version` alone waits for the change of that number, as `GET /v1/index` counts them.
+/// taken it out by then); `min_version` alone waits until one of the hits has that version; `min_change` waits for the change
+/// of that number, as `GET /v1/index` counts them.
 #[utoipa::path(
     get, path = "/v1/search", tag = "search",
     params(
@@ -115,7 +116,8 @@ pub(super) struct PriceRange {
         ("limit" = Option<u16>, Query, description = "How many hits: 0 to 100, 20 unless said"),
         ("cursor" = Option<String>, Query, description = "next_cursor of the page before"),
         ("product_id" = Option<uuid::Uuid>, Query, description = "The product that min_version is about"),
-        ("min_version" = Option<i64>, Query, description = "What the index has to have first"),
+        ("min_version" = Option<i64>, Query, description = "The version that the product, or one of the hits, has to have first"),
+        ("min_change" = Option<i64>, Query, description = "The change that the index has to have first"),
         ("wait_ms" = Option<u16>, Query, description = "How long to wait for it: up to 10000, 1000 unless said"),
     ),
     responses((status = 200, body = SearchAnswer))
@@ -128,7 +130,7 @@ pub(super) async fn search(
 ) -> Result<Json<SearchAnswer>, Problem> {
     let Asked { query, fresh } = parse(pairs)?;
     let caught_up = match fresh {
-        Some(fresh) => Some(wait(&live, &kit, fresh).await?),
+        Some(fresh) => Some(wait(&live, &kit, &searching, &query, fresh).await?),
         None => None,
     };
     let begun = Instant::now();
@@ -139,24 +141,45 @@ pub(super) async fn search(
 }
 
 /// Waits until the index has what the request wants; answers whether it has.
-async fn wait(live: &Live, kit: &Kit, fresh: Fresh) -> Result<bool, Problem> {
+async fn wait(
+    live: &Live,
+    kit: &Kit,
+    searching: &Searching,
+    query: &index::Query,
+    fresh: Fresh,
+) -> Result<bool, Problem> {
     let deadline = tokio::time::Instant::now() + fresh.wait;
-    live.wait_until(deadline, async |progress| {
-        let Some(product) = fresh.product else { return Ok(progress.applied >= fresh.version) };
-        let indexed = match live.index() {
-            Some(index) => index.version_of(product.as_uuid()),
-            None => Ok(None),
-        };
-        let indexed = indexed.map_err(|error| Problem::internal_from(&error))?;
-        if indexed.is_some_and(|indexed| indexed >= fresh.version) {
-            return Ok(true);
+    live.wait_until(deadline, async |progress| match fresh.awaited {
+        Awaited::Product(product, version) => has(live, kit, progress, product, version).await,
+        Awaited::Hit(version) => {
+            let query = query.clone();
+            let results = searching.run(move |index| index.search(&query)).await?;
+            Ok(results.items.iter().any(|hit| hit.version >= version))
         }
-        // What is not for sale is not in the index; then it counts that the index has heard of it.
-        let held = documents::find(&mut *kit.pool().acquire().await?, product).await?;
-        Ok(held
-            .is_some_and(|held| held.version >= fresh.version && held.change <= progress.applied))
+        Awaited::Change(change) => Ok(progress.applied >= change),
     })
     .await
+}
+
+/// Whether the index has heard of `product` in `version` or a later one.
+async fn has(
+    live: &Live,
+    kit: &Kit,
+    progress: Progress,
+    product: ProductId,
+    version: i64,
+) -> Result<bool, Problem> {
+    let indexed = match live.index() {
+        Some(index) => index.version_of(product.as_uuid()),
+        None => Ok(None),
+    };
+    let indexed = indexed.map_err(|error| Problem::internal_from(&error))?;
+    if indexed.is_some_and(|indexed| indexed >= version) {
+        return Ok(true);
+    }
+    // What is not for sale is not in the index; then it counts that the index has heard of it.
+    let held = documents::find(&mut *kit.pool().acquire().await?, product).await?;
+    Ok(held.is_some_and(|held| held.version >= version && held.change <= progress.applied))
 }
 
 fn answer(results: Results, took_ms: f64, caught_up: Option<bool>) -> SearchAnswer {

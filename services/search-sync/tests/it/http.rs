@@ -157,8 +157,13 @@ async fn a_writer_reads_its_own_write() {
     assert_eq!(read(1, "100").await, (false, 0));
     assert!(begun.elapsed().as_millis() >= 100);
     let event = keyboard(id, 1);
-    let (read_first, ()) = tokio::join!(read(1, "10000"), suite.catalogue.say(&event));
+    let any_hit = [("q", "F87"), ("min_version", "1"), ("wait_ms", "10000")];
+    let (read_first, hit, ()) =
+        tokio::join!(read(1, "10000"), suite.search(&any_hit), suite.catalogue.say(&event));
     assert_eq!(read_first, (true, 1));
+    assert_eq!((&hit["caught_up"], &hit["items"][0]["version"]), (&json!(true), &json!(1)));
+    let newer = [("q", "F87"), ("min_version", "2"), ("wait_ms", "0")];
+    assert_eq!(suite.search(&newer).await["caught_up"], false);
     // What was asked for is there: nothing is waited for.
     assert_eq!(read(1, "0").await, (true, 1));
     suite.catalogue.say(&deleted(id, 2)).await;
@@ -168,7 +173,7 @@ async fn a_writer_reads_its_own_write() {
     let change = suite.index().await["change"].as_i64().unwrap();
     let by_change = async |change: i64| {
         let change = change.to_string();
-        suite.search(&[("min_version", &change), ("wait_ms", "0")]).await["caught_up"].clone()
+        suite.search(&[("min_change", &change), ("wait_ms", "0")]).await["caught_up"].clone()
     };
     assert_eq!((by_change(change).await, by_change(change + 1).await), (json!(true), json!(false)));
     suite.finish(0).await;

@@ -58,9 +58,8 @@ async fn what_differs_from_the_catalogue_is_found_and_repaired() {
     let counts = (&repaired["refetched"], &repaired["removed"], &repaired["reindexed"]);
     assert_eq!(counts, (&json!(3), &json!(1), &json!(0)));
     let change = repaired["change"].to_string();
-    let found = suite
-        .search(&[("q", &sku_of(stale)), ("min_version", &change), ("wait_ms", "10000")])
-        .await;
+    let found =
+        suite.search(&[("q", &sku_of(stale)), ("min_change", &change), ("wait_ms", "10000")]).await;
     assert_eq!((&found["caught_up"], &found["items"][0]["version"]), (&json!(true), &json!(4)));
     assert_eq!(drift(&suite).await["differing"], 0);
     assert_eq!(repair(&suite).await["refetched"], 0);

@@ -17,7 +17,7 @@ use crate::{
     },
     process::{Caused, Process},
     storage::{
-        orders,
+        orders, payments,
         webhooks::{self, Claim},
     },
 };
@@ -70,15 +70,23 @@ pub(crate) async fn payment_told(
     let id = told.order_id;
     let locked = orders::lock_one(&mut tx, id).await?.ok_or_else(|| no_such(id))?;
     let now = clock::now();
-    let payment = Payment {
-        id: PaymentId::new(),
-        reference: reference.flatten(),
-        verdict: told.outcome.into(),
+    let (reference, verdict) = (reference.flatten(), told.outcome.into());
+    let is_known = match &reference {
+        Some(reference) => payments::is_known(&mut tx, id, reference, verdict).await?,
+        None => false,
     };
-    let taken = domain::pay(locked.order, payment, now, process.terms()).map_err(too_early)?;
-    let received = Received { order_id: id, status: taken.order.status(), applied: taken.moved };
-    let change = Caused { cause: contracts::trace::current().or(locked.trace), taken };
-    process.write(&mut tx, &[change], now).await.map_err(internal)?;
+    let received = if is_known {
+        // The provider has told of it under another event; a second payment would be given back, and it is the first.
+        Received { order_id: id, status: locked.order.status(), applied: false }
+    } else {
+        let payment = Payment { id: PaymentId::new(), reference, verdict };
+        let taken = domain::pay(locked.order, payment, now, process.terms()).map_err(too_early)?;
+        let received =
+            Received { order_id: id, status: taken.order.status(), applied: taken.moved };
+        let change = Caused { cause: contracts::trace::current().or(locked.trace), taken };
+        process.write(&mut tx, &[change], now).await.map_err(internal)?;
+        received
+    };
     webhooks::record(&mut tx, "payments", &event_id, &received.to_value()?).await?;
     tx.commit().await.map_err(internal)?;
     Ok(Json(received))
