@@ -19,14 +19,11 @@ use runtime::{
 use crate::{
     SERVICE,
     config::Config,
-    consumes::behavior_analytics::user_events::KeepUserEvents,
+    consumes::behavior_analytics::user_events::{KeepUserEvents, READER},
     housekeeping, http,
     learning::{self, Knowledge, Wake},
     popularity, topology_for,
 };
-
-/// The name under which the offset in the stream is kept.
-const STREAM_READER: &str = "user-events";
 
 /// What the HTTP handlers work with; each names what it uses.
 #[derive(Clone, FromRef)]
@@ -98,7 +95,7 @@ fn start_stream(lifecycle: &Lifecycle, kit: &Kit, amqp_url: &str, wake: Wake) ->
     });
     let handler = Arc::new(KeepUserEvents(wake));
     let (kit, url, soft) = (kit.clone(), amqp_url.to_owned(), lifecycle.soft());
-    let reading = stream::read(kit, url, USER_EVENTS_STREAM, STREAM_READER, handler, soft);
+    let reading = stream::read(kit, url, USER_EVENTS_STREAM, READER, handler, soft);
     lifecycle.spawn("stream reader", async move {
         reading.await;
         Ok::<_, Infallible>(())

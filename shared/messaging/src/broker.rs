@@ -1,16 +1,18 @@
 //! Connections to RabbitMQ, and the declaration of a topology on them.
 
-use std::time::Duration;
+use std::{mem, time::Duration};
 
 use lapin::{
-    Channel, Connection, ConnectionProperties, ExchangeKind,
+    Channel, Connection, ConnectionProperties, ConnectionStatus, ExchangeKind,
     options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions},
     types::{AMQPValue, FieldTable, ShortString},
 };
 
+use tokio::task::JoinSet;
+
 use crate::{
     Error, Topology,
-    error::within,
+    error::{causes, within},
     topology::{SLOT_GROUPS, dead_queue, routing_key, slots_of, unrouted},
 };
 
@@ -32,6 +34,74 @@ pub(crate) async fn connect(amqp_url: &str, name: &str) -> Result<Connection, Er
     // two buffers of 32 frames for each connection, which at its default are 8 MiB.
     let url = format!("{amqp_url}{separator}heartbeat=10&connection_timeout=10000&frame_max=32768");
     within("connecting to the broker", ANSWER, Connection::connect(&url, properties)).await
+}
+
+/// A connection with what works on it, which says goodbye to the broker whatever becomes of who uses it.
+///
+/// lapin's own goodbye, when the last handle is dropped, is lost if channels are dropped at the same moment, as they are when a
+/// future is dropped in the middle. The broker then takes the connection for alive and its consumers for the active ones, and
+/// what waits in their queues goes to nobody.
+pub(crate) struct Session {
+    connection: Option<Connection>,
+    /// What works on channels of the connection: it ends before the connection does.
+    pub(crate) tasks: JoinSet<Result<(), Error>>,
+    /// Channels that nobody works on: they are given up after the connection.
+    held: Vec<Channel>,
+}
+
+impl Session {
+    /// A new connection, with nothing working on it.
+    pub(crate) async fn connect(amqp_url: &str, name: &str) -> Result<Self, Error> {
+        let connection = Some(connect(amqp_url, name).await?);
+        Ok(Self { connection, tasks: JoinSet::new(), held: Vec::new() })
+    }
+
+    /// How the connection is.
+    pub(crate) fn status(&self) -> Result<ConnectionStatus, Error> {
+        Ok(self.connection.as_ref().ok_or(Error::Ended)?.status().clone())
+    }
+
+    /// Opens a channel for a task.
+    pub(crate) async fn channel(&self) -> Result<Channel, Error> {
+        let connection = self.connection.as_ref().ok_or(Error::Ended)?;
+        channel(connection).await
+    }
+
+    /// Opens a channel that stays open as long as the connection.
+    pub(crate) async fn lasting_channel(&mut self) -> Result<&Channel, Error> {
+        let channel = self.channel().await?;
+        self.held.push(channel);
+        self.held.last().ok_or(Error::Ended)
+    }
+
+    /// Ends what works on it, and says goodbye.
+    pub(crate) async fn close(mut self) {
+        if let Some(connection) = self.connection.take() {
+            end(connection, mem::take(&mut self.tasks), mem::take(&mut self.held)).await;
+        }
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        let connection = self.connection.take();
+        // Without a runtime nothing works on it any more, and the process is about to end.
+        let runtime = tokio::runtime::Handle::try_current();
+        if let (Some(connection), Ok(runtime)) = (connection, runtime) {
+            let (tasks, held) = (mem::take(&mut self.tasks), mem::take(&mut self.held));
+            runtime.spawn(end(connection, tasks, held));
+        }
+    }
+}
+
+/// Ends a connection in the order that lapin can follow: who works on channels first, idle channels last.
+async fn end(connection: Connection, mut tasks: JoinSet<Result<(), Error>>, held: Vec<Channel>) {
+    tasks.shutdown().await;
+    let goodbye = connection.close(200, "done".into());
+    if let Err(error) = within("closing a connection", ANSWER, goodbye).await {
+        tracing::debug!(causes = ?causes(&error), "a connection was not closed cleanly");
+    }
+    drop(held);
 }
 
 /// Opens a channel.

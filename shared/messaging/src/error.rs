@@ -45,6 +45,12 @@ pub enum Error {
     /// A consumer's task ended by itself.
     #[error("a consumer's task ended")]
     Lane(#[source] crate::Cause),
+    /// The connection is being closed.
+    #[error("the connection is being closed")]
+    Ended,
+    /// The broker reads nothing from connections that publish, because it runs out of memory or disk.
+    #[error("the broker takes nothing, for it has raised an alarm of memory or disk")]
+    Blocked,
     /// The channel was not in confirm mode, so nothing is known of what was published.
     #[error("the broker confirms nothing on this channel")]
     Unconfirmed,
@@ -69,6 +75,8 @@ impl Error {
             | Self::ConsumerEnded(_)
             | Self::Unavailable(_)
             | Self::Lane(_)
+            | Self::Blocked
+            | Self::Ended
             | Self::Unconfirmed => true,
             Self::Migration(_)
             | Self::Encode(_)

@@ -120,11 +120,18 @@ impl Transaction {
 
     /// Commits, events and all.
     pub async fn commit(mut self) -> Result<(), Error> {
-        // The events are numbered last, so that the locks on their numbers are held for one round trip only.
         if self.said.is_empty() {
             // PostgreSQL answers the commit of a failed transaction with a rollback and no error; this statement tells.
             sqlx::query_scalar!("select 1").fetch_one(&mut *self.inner).await?;
-        } else {
+        }
+        self.commit_sound().await
+    }
+
+    /// Commits a transaction of which a statement has succeeded since any stranger had it in hands: then nothing in it can have
+    /// failed unseen.
+    pub(crate) async fn commit_sound(mut self) -> Result<(), Error> {
+        // The events are numbered last, so that the locks on their numbers are held for one round trip only.
+        if !self.said.is_empty() {
             outbox::append(&mut self.inner, &self.said).await?;
         }
         self.inner.commit().await?;

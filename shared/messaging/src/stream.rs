@@ -21,7 +21,8 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::{
-    Error, Failure, Kit, Transaction, broker,
+    Error, Failure, Kit, Transaction,
+    broker::{self, Session},
     consumer::{consume, take},
     dead_letters::{Unreadable, bury_unreadable},
     error::{causes, within},
@@ -265,8 +266,9 @@ impl<H: StreamHandler> Reader<H> {
         }
         let next = next_offset(&mut connection, self.consumer, self.stream).await?;
         drop(connection);
-        let broker = broker::connect(&self.amqp_url, &format!("{}: reader", self.consumer)).await?;
-        let channel = broker::channel(&broker).await?;
+        let name = format!("{}: reader", self.consumer);
+        let mut session = Session::connect(&self.amqp_url, &name).await?;
+        let channel = session.lasting_channel().await?.clone();
         declare_on(&channel, self.stream).await?;
         let mut arguments = FieldTable::default();
         arguments.insert("x-stream-offset".into(), AMQPValue::LongLongInt(next));
@@ -289,7 +291,8 @@ impl<H: StreamHandler> Reader<H> {
             taken.acknowledge(self.stream).await?;
             *attempt = 0;
         }
-        within("closing a connection", broker::ANSWER, broker.close(200, "done".into())).await
+        session.close().await;
+        Ok(())
     }
 
     /// Effects and offset commit together. A batch that fails is taken message by message, and one that fails alone becomes a

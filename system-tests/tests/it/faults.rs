@@ -15,6 +15,12 @@ use uuid::Uuid;
 /// How old RabbitMQ's queues are before it is killed.
 const OLD_ENOUGH: Duration = Duration::from_secs(45);
 
+/// How long RabbitMQ's memory alarm is raised.
+const ALARM: Duration = Duration::from_secs(22);
+
+/// How long anything may take that happens by itself.
+const SHORTLY: Duration = Duration::from_mins(1);
+
 /// Places an order as a good client does: with a key, again and again until it is taken.
 async fn place(shop: &Shop, sku: &str) -> String {
     let (buyer, key) = (Uuid::now_v7().to_string(), Uuid::now_v7().to_string());
@@ -41,6 +47,34 @@ async fn all_bought(shop: &Shop, ids: &[String]) {
         shop.wait_for_order(id, &["delivered"]).await.unwrap();
     }
     shop.assert_sound().await.unwrap();
+}
+
+/// Places orders while RabbitMQ has raised its memory alarm and reads nothing from who publishes. They are taken, the service says
+/// why their events do not leave, and nobody tries again and again on connections that the broker cannot close.
+async fn place_under_alarm(shop: &Shop) -> Vec<String> {
+    let Servers::Own { rabbitmq, .. } = &shop.servers else {
+        unreachable!("own servers were asked for")
+    };
+    let connections = async || rabbitmq.management().connections().await.unwrap().len();
+    let before = connections().await;
+    rabbitmq.set_memory_alarm(true).await.unwrap();
+    let ids = place_many(shop, "KB-1", 50).await;
+    wait_for("the order service says why its events do not leave", SHORTLY, async || {
+        let ready = shop.get("order", "/health/ready").await.unwrap().body.to_string();
+        if ready.contains("alarm") { Ok(()) } else { Err(ready) }
+    })
+    .await
+    .unwrap();
+    // Longer than the relay waits for the confirms of a round, twice.
+    let raised = Instant::now();
+    wait_for("the alarm has lasted", SHORTLY, async || {
+        if raised.elapsed() > ALARM { Ok(()) } else { Err(format!("{:?}", raised.elapsed())) }
+    })
+    .await
+    .unwrap();
+    assert!(connections().await <= before, "connections pile up under the alarm");
+    rabbitmq.set_memory_alarm(false).await.unwrap();
+    ids
 }
 
 #[tokio::test]
@@ -71,6 +105,10 @@ async fn kills_lose_and_double_nothing() {
             "after {service}"
         );
     }
+
+    let ids = place_under_alarm(&shop).await;
+    all_bought(&shop, &ids).await;
+    sold += i64::try_from(ids.len()).unwrap();
 
     let mut ids = place_many(&shop, "KB-1", 150).await;
     let Servers::Own { postgres, .. } = &mut shop.servers else {

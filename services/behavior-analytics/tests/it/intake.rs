@@ -103,7 +103,7 @@ async fn what_is_no_request_is_refused_whole() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_nobody_here_wrote_into_the_stream_is_passed_over() {
+async fn what_nobody_here_wrote_into_the_stream_becomes_a_dead_letter() {
     let suite = Suite::start().await;
     let (stranger, publisher) = Intake::new(suite.vhost.url(), USER_EVENTS_STREAM);
     let stop = CancellationToken::new();
@@ -118,5 +118,5 @@ async fn what_nobody_here_wrote_into_the_stream_is_passed_over() {
     appended.unwrap();
     suite.send(&[view("a", Uuid::now_v7().into())]).await;
     assert_eq!(suite.has_received(1).await["stored"], 1);
-    suite.finish(0).await;
+    suite.finish(1).await;
 }

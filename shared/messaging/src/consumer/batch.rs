@@ -160,7 +160,8 @@ impl Ear<'_> {
         for key in &unsettled {
             parking::settle(&mut tx, consumer, aggregate, key).await?;
         }
-        tx.commit().await?;
+        // Where a handler did anything a cursor has moved, and that was written behind it.
+        tx.commit_sound().await?;
         Ok(!unsettled.is_empty())
     }
 

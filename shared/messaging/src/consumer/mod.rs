@@ -20,7 +20,7 @@ use lapin::{
     options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions},
     types::FieldTable,
 };
-use tokio::{task::JoinSet, time::Instant};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use self::{
@@ -82,16 +82,13 @@ async fn hear(
 ) -> Result<(), Error> {
     let service = settings.topology.service();
     let name = format!("{service}: consumer");
-    let connection = broker::connect(&settings.amqp_url, &name).await?;
-    // Held until the connection is closed: lapin trips over a channel that is being dropped then.
-    let declaring = broker::channel(&connection).await?;
-    broker::declare_on(&declaring, &settings.topology).await?;
-    let mut lanes: JoinSet<Result<(), Error>> = JoinSet::new();
+    let mut session = broker::Session::connect(&settings.amqp_url, &name).await?;
+    broker::declare_on(session.lasting_channel().await?, &settings.topology).await?;
     // The lanes live and die together, for they share the connection.
     let together = stop.child_token();
     for subscription in settings.topology.subscriptions() {
         for group in 0..SLOT_GROUPS {
-            let channel = broker::channel(&connection).await?;
+            let channel = session.channel().await?;
             let lane = Lane {
                 kit: kit.clone(),
                 queue: subscription.queue(service, group),
@@ -100,26 +97,25 @@ async fn hear(
                 group,
             };
             let together = together.clone();
-            lanes.spawn(async move { lane.run(&channel, &together).await });
+            session.tasks.spawn(async move { lane.run(&channel, &together).await });
         }
     }
-    let channel = broker::channel(&connection).await?;
+    let channel = session.channel().await?;
     let (for_dead, kit, settings_for_dead) = (together.clone(), kit.clone(), settings.clone());
-    lanes.spawn(async move { drain_dead(&kit, &settings_for_dead, &channel, &for_dead).await });
+    session
+        .tasks
+        .spawn(async move { drain_dead(&kit, &settings_for_dead, &channel, &for_dead).await });
     settings.connectivity.up(Link::Consumer);
     *attempt = 0;
     let mut outcome = Ok(());
-    while let Some(ended) = lanes.join_next().await {
+    while let Some(ended) = session.tasks.join_next().await {
         let ended = ended.unwrap_or_else(|error| Err(Error::Lane(error.into())));
         if outcome.is_ok() {
             outcome = ended;
         }
         together.cancel();
     }
-    let goodbye = connection.close(200, "done".into());
-    if let Err(error) = within("closing a connection", broker::ANSWER, goodbye).await {
-        tracing::debug!(causes = ?causes(&error), "the consumers' connection was not closed cleanly");
-    }
+    session.close().await;
     outcome
 }
 

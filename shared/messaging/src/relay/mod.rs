@@ -105,7 +105,7 @@ impl Relay<'_> {
                 }
             };
             let round = match epoch {
-                Some(epoch) => self.round(&mut publisher, epoch).await?,
+                Some(epoch) => self.round(&mut publisher, epoch, stop).await?,
                 None => Round::Superseded,
             };
             if stop.is_cancelled() {
@@ -124,7 +124,12 @@ impl Relay<'_> {
     }
 
     /// Reads once, publishes what it read, waits for every answer, and deletes what was confirmed.
-    async fn round(&mut self, publisher: &mut Publisher, epoch: i64) -> Result<Round, Error> {
+    async fn round(
+        &mut self,
+        publisher: &mut Publisher,
+        epoch: i64,
+        stop: &CancellationToken,
+    ) -> Result<Round, Error> {
         let now = Instant::now();
         self.stopped.retain(|_, until| *until > now);
         let stopped: Vec<_> = self.stopped.keys().cloned().collect();
@@ -139,7 +144,7 @@ impl Relay<'_> {
         }
         let messages = pack(rows);
         let wires = self.encode(&messages)?;
-        let answers = self.publish(publisher, &wires).await?;
+        let answers = self.publish(publisher, &wires, stop).await?;
         let settlement = settle(&messages, &answers);
         if !settlement.stopped.is_empty() {
             tracing::warn!(
@@ -159,13 +164,29 @@ impl Relay<'_> {
     }
 
     /// Publishes a round, and keeps the lease meanwhile: a slow broker is no reason for another process to begin as well.
-    async fn publish(&self, publisher: &mut Publisher, wires: &[Wire]) -> Result<Answers, Error> {
+    /// What a broker under alarm has not taken by `stop` stays in the outbox.
+    async fn publish(
+        &self,
+        publisher: &mut Publisher,
+        wires: &[Wire],
+        stop: &CancellationToken,
+    ) -> Result<Answers, Error> {
+        let status = publisher.status();
         let mut publishing = std::pin::pin!(publisher.publish(wires));
         loop {
-            match tokio::time::timeout(lease::TERM / 3, &mut publishing).await {
-                Ok(answers) => return answers,
-                Err(_) => self.renew().await?,
-            };
+            if let Ok(answers) = tokio::time::timeout(lease::TERM / 3, &mut publishing).await {
+                if answers.is_ok() {
+                    self.settings.connectivity.up(Link::Publisher);
+                }
+                return answers;
+            }
+            if status.blocked() {
+                self.settings.connectivity.down(Link::Publisher, &Error::Blocked);
+                if stop.is_cancelled() {
+                    return Err(Error::Blocked);
+                }
+            }
+            self.renew().await?;
         }
     }
 

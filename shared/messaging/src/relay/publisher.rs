@@ -3,21 +3,29 @@
 //! It cannot be cloned and publishes from one task alone: with two tasks on one channel, lapin reports rejected messages
 //! as confirmed. After any error it is thrown away with its connection.
 
-use std::time::Duration;
+use std::{pin::pin, time::Duration};
 
 use futures::future::try_join_all;
 use lapin::{
-    BasicProperties, Channel, Confirmation, Connection,
+    BasicProperties, Channel, Confirmation, ConnectionStatus,
     message::BasicReturnMessage,
     options::{BasicPublishOptions, ConfirmSelectOptions},
 };
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::core::Answers;
-use crate::{Error, broker, error::within};
+use crate::{
+    Error,
+    broker::{self, Session},
+    error::within,
+};
 
 /// How long a whole round of messages may take to be confirmed.
 const ROUND: Duration = Duration::from_secs(10);
+
+/// How long a connection is kept from which the broker reads nothing.
+const BLOCKED: Duration = Duration::from_mins(5);
 
 /// A message as it goes onto the wire.
 #[derive(Debug)]
@@ -30,31 +38,48 @@ pub(crate) struct Wire {
 }
 
 /// A connection with one channel in confirm mode.
-#[derive(Debug)]
 pub(crate) struct Publisher {
-    connection: Connection,
+    session: Session,
+    status: ConnectionStatus,
     channel: Channel,
     app_id: String,
 }
 
 impl Publisher {
     pub(crate) async fn connect(amqp_url: &str, service: &str) -> Result<Self, Error> {
-        let connection = broker::connect(amqp_url, &format!("{service}: publisher")).await?;
-        let channel = broker::channel(&connection).await?;
+        let mut session = Session::connect(amqp_url, &format!("{service}: publisher")).await?;
+        let channel = session.lasting_channel().await?.clone();
         let confirm = channel.confirm_select(ConfirmSelectOptions::default());
         within("selecting confirms", broker::ANSWER, confirm).await?;
-        Ok(Self { connection, channel, app_id: service.to_owned() })
+        let status = session.status()?;
+        Ok(Self { session, status, channel, app_id: service.to_owned() })
     }
 
     pub(crate) const fn channel(&self) -> &Channel {
         &self.channel
     }
 
+    /// How its connection is, to be asked while it publishes.
+    pub(crate) fn status(&self) -> ConnectionStatus {
+        self.status.clone()
+    }
+
     /// Publishes a round of messages and waits until every one of them is answered.
+    ///
+    /// While the broker has raised an alarm it is waited for: it reads nothing from this connection, not even a goodbye, and a
+    /// new one would meet with the same. Giving up would leave a connection behind each time.
     pub(crate) async fn publish(&mut self, messages: &[Wire]) -> Result<Answers, Error> {
-        match tokio::time::timeout(ROUND, self.publish_round(messages)).await {
-            Ok(answers) => answers,
-            Err(_) => Err(Error::Deadline { what: "a round of confirms", limit: ROUND }),
+        let (status, began) = (self.status(), Instant::now());
+        let mut round = pin!(self.publish_round(messages));
+        loop {
+            match tokio::time::timeout(ROUND, &mut round).await {
+                Ok(answers) => return answers,
+                Err(_) if status.blocked() && began.elapsed() < BLOCKED => {}
+                Err(_) if status.blocked() => return Err(Error::Blocked),
+                Err(_) => {
+                    return Err(Error::Deadline { what: "a round of confirms", limit: ROUND });
+                }
+            }
         }
     }
 
@@ -108,10 +133,7 @@ impl Publisher {
 
     /// Says goodbye to the broker; what is in flight has been answered by then.
     pub(crate) async fn close(self) {
-        let goodbye = self.connection.close(200, "shutting down".into());
-        if let Err(error) = within("closing a connection", broker::ANSWER, goodbye).await {
-            tracing::debug!(%error, "the publisher's connection was not closed cleanly");
-        }
+        self.session.close().await;
     }
 }
 

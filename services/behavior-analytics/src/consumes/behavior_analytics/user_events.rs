@@ -8,6 +8,9 @@ use crate::{
     storage::{turns, user_events},
 };
 
+/// The name under which the offset in the stream is kept, and the dead letters out of it.
+pub const READER: &str = "user-events";
+
 /// Stores user events.
 #[derive(Debug, Clone)]
 pub struct KeepUserEvents(pub Wake);
@@ -16,14 +19,9 @@ impl StreamHandler for KeepUserEvents {
     async fn handle(&self, tx: &mut Transaction, messages: &[&[u8]]) -> Result<(), Failure> {
         let mut events: Vec<UserEventV1> = Vec::new();
         for message in messages {
-            match serde_json::from_slice::<Vec<UserEventV1>>(message) {
-                Ok(read) => events.extend(read),
-                // Whoever wrote it, it was not the door; the stream keeps it for whoever wants to look.
-                Err(error) => {
-                    tracing::error!(error = problem::chain(&error), "a message is passed over");
-                    metrics::counter!("behavior_messages_unreadable_total").increment(1);
-                }
-            }
+            // Whoever wrote what cannot be read, it was not the door: the kit finds it among the others and keeps it.
+            let read = serde_json::from_slice::<Vec<UserEventV1>>(message);
+            events.extend(read.map_err(|error| Failure::reject("undecodable", error))?);
         }
         turns::heed_erasures(tx).await?;
         let counts = user_events::insert(tx, &events).await?;
