@@ -6,7 +6,7 @@ use reqwest::{Client, Method};
 use runtime::auth::{Scope, SigningKey, mint};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use testkit::{Database, Postgres, Process, Program, RabbitMq, Vhost, free_port, wait_for};
+use testkit::{Database, Postgres, Process, Program, Proxy, RabbitMq, Vhost, free_port, wait_for};
 use uuid::Uuid;
 
 use crate::{Answer, Error, SERVICES, audit, programs_folder};
@@ -30,6 +30,8 @@ pub enum Servers {
         postgres: Box<Postgres>,
         /// RabbitMQ.
         rabbitmq: Box<RabbitMq>,
+        /// The way from the services to RabbitMQ, which may be cut, slowed and made to swallow.
+        way: Proxy,
     },
 }
 
@@ -74,8 +76,8 @@ impl Shop {
         for service in SERVICES {
             urls.push(testkit::create_database(&postgres.url(), service).await?);
         }
-        let amqp_url = rabbitmq.url();
-        Self::start(Servers::Own { postgres, rabbitmq }, &urls, &amqp_url).await
+        let (way, amqp_url) = Proxy::before(&rabbitmq.url()).await?;
+        Self::start(Servers::Own { postgres, rabbitmq, way }, &urls, &amqp_url).await
     }
 
     async fn start(servers: Servers, databases: &[String], amqp_url: &str) -> Result<Self, Error> {
@@ -93,10 +95,15 @@ impl Shop {
             client: Client::builder().no_proxy().build()?,
             folder,
         };
+        // All addresses first: a service is told where another is.
+        let mut addresses = BTreeMap::new();
         for service in SERVICES {
             let address = format!("127.0.0.1:{}", free_port()?);
             shop.urls.insert(service, format!("http://{address}"));
-            let program = shop.program(service, &address, amqp_url)?;
+            addresses.insert(service, address);
+        }
+        for (service, address) in &addresses {
+            let program = shop.program(service, address, amqp_url)?;
             let running = Running { program, process: None };
             shop.programs.insert(service, running);
         }
@@ -132,7 +139,8 @@ impl Shop {
             .variable("HTTP_ADDR", address)
             .variable("TOKEN_PUBLIC_KEY_FILE", file("token.pub"))
             .variable("WEBHOOK_SECRET_FILE", file("webhook.secret"))
-            .variable("INDEX_DIR", file("index")))
+            .variable("INDEX_DIR", file("index"))
+            .variable("PRODUCT_CATALOG_URL", self.url("product-catalog")))
     }
 
     /// Starts a service's process; it is not yet ready.
@@ -150,6 +158,23 @@ impl Shop {
             process.kill().await?;
         }
         Ok(())
+    }
+
+    /// Freezes a service's process with SIGSTOP.
+    pub fn pause(&self, service: &str) -> Result<(), Error> {
+        let process = self.programs.get(service).and_then(|running| running.process.as_ref());
+        Ok(process.map_or(Ok(()), Process::pause)?)
+    }
+
+    /// Lets a service's process go on after [`pause`](Self::pause).
+    pub fn resume(&self, service: &str) -> Result<(), Error> {
+        let process = self.programs.get(service).and_then(|running| running.process.as_ref());
+        Ok(process.map_or(Ok(()), Process::resume)?)
+    }
+
+    /// Where a service listens.
+    pub fn url(&self, service: &str) -> &str {
+        self.urls.get(service).map(String::as_str).unwrap_or_default()
     }
 
     /// Waits until every service says that it is ready.
@@ -366,7 +391,7 @@ impl Shop {
         wait_for("the audit finds nothing", SOON * 2, async || match self.audit().await {
             Ok(findings) if findings.is_sound() => Ok(()),
             Ok(findings) => Err(findings.to_string()),
-            Err(error) => Err(error.to_string()),
+            Err(error) => Err(format!("{error:?}")),
         })
         .await?;
         if let Servers::Shared { vhost, .. } = &self.servers {

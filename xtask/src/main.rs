@@ -11,6 +11,7 @@ mod suite;
 
 mod audit;
 mod bench;
+mod chaos;
 mod down;
 mod event_graph;
 mod import;
@@ -49,6 +50,8 @@ enum Chore {
     Import(import::Arguments),
     /// Measure the running suite.
     Bench(bench::Arguments),
+    /// Strike a suite of its own with a seeded plan of faults under load, and reckon up what was lost.
+    Chaos(chaos::Arguments),
     /// Check what must always hold, across the databases of the running suite.
     Audit(audit::Arguments),
     /// Write `docs/event-graph.md` anew.
@@ -79,6 +82,7 @@ async fn run(chore: Chore) -> Result<(), Failure> {
         Chore::Token(arguments) => token::run(&arguments),
         Chore::Import(arguments) => import::run(arguments).await,
         Chore::Bench(arguments) => bench::run(arguments).await,
+        Chore::Chaos(arguments) => chaos::run(arguments).await,
         Chore::Audit(arguments) => audit::run(&arguments).await,
         Chore::EventGraph => event_graph::run().await,
         Chore::SqlxPrepare(arguments) => sqlx_prepare::run(&arguments).await,

@@ -1,0 +1,89 @@
+//! Which faults come in which order: decided by the seed alone.
+
+use std::fmt;
+
+use rand::{Rng as _, SeedableRng as _, rngs::StdRng, seq::IndexedRandom as _};
+use system_tests::SERVICES;
+
+/// Something that happens to the suite.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// A service's process is killed, and started again.
+    Kill(&'static str),
+    /// A service's process is stopped for longer than its leases last, and goes on.
+    Stop(&'static str),
+    /// All connections to the broker are reset.
+    Cut,
+    /// What services send to the broker is swallowed for a while, and the connections seem alive.
+    Swallow,
+    /// What the broker sends is swallowed for a while.
+    Deafen,
+    /// Everything between the services and the broker takes longer for a while.
+    Slow,
+    /// The broker raises its memory alarm for a while.
+    Alarm,
+    /// PostgreSQL is killed, and started again.
+    KillPostgres,
+    /// RabbitMQ is killed, and started again.
+    KillRabbitMq,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Kill(service) => write!(f, "{service} is killed"),
+            Self::Stop(service) => write!(f, "{service} is stopped for a while"),
+            Self::Cut => f.write_str("connections to the broker are reset"),
+            Self::Swallow => f.write_str("what is sent to the broker is swallowed"),
+            Self::Deafen => f.write_str("what the broker sends is swallowed"),
+            Self::Slow => f.write_str("the way to the broker is slow"),
+            Self::Alarm => f.write_str("the broker raises its alarm"),
+            Self::KillPostgres => f.write_str("PostgreSQL is killed"),
+            Self::KillRabbitMq => f.write_str("RabbitMQ is killed"),
+        }
+    }
+}
+
+/// One fault in so many kills a server: RabbitMQ needs about ten seconds to come back.
+const SERVERS: usize = 12;
+
+/// How many faults come before RabbitMQ is killed for the first time: its quorum queues must not be young.
+const GRACE: usize = 8;
+
+/// `number` faults.
+pub(super) fn plan(seed: u64, number: usize) -> Vec<Fault> {
+    let mut rng = StdRng::seed_from_u64(seed);
+    (1..=number)
+        .map(|count| {
+            if count.is_multiple_of(SERVERS) {
+                let rabbitmq = count > GRACE && (count / SERVERS).is_multiple_of(2);
+                return if rabbitmq { Fault::KillRabbitMq } else { Fault::KillPostgres };
+            }
+            let service = SERVICES.choose(&mut rng).copied().unwrap_or("order");
+            match rng.random_range(0..100) {
+                0..40 => Fault::Kill(service),
+                40..58 => Fault::Stop(service),
+                58..78 => Fault::Cut,
+                78..84 => Fault::Swallow,
+                84..90 => Fault::Deafen,
+                90..96 => Fault::Slow,
+                _ => Fault::Alarm,
+            }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Fault, plan};
+
+    #[test]
+    fn the_seed_decides_and_servers_are_killed_seldom() {
+        assert_eq!(plan(7, 200), plan(7, 200));
+        assert_ne!(plan(7, 200), plan(8, 200));
+        let faults = plan(7, 200);
+        let servers = |fault: &&Fault| matches!(fault, Fault::KillPostgres | Fault::KillRabbitMq);
+        assert_eq!(faults.iter().filter(servers).count(), 16);
+        assert!(faults[..20].iter().all(|fault| *fault != Fault::KillRabbitMq));
+    }
+}

@@ -1,0 +1,138 @@
+//! What became of all that was accepted.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use sqlx::{Connection as _, PgConnection};
+use system_tests::{SERVICES, Shop};
+
+use super::{load::Accepted, whole};
+use crate::failure::Failure;
+
+/// What was found in the databases.
+#[derive(Debug, Default)]
+pub(super) struct Reckoning {
+    accepted: usize,
+    /// Orders that were accepted and are not there, or have come to no end.
+    lost: usize,
+    /// Orders that are there and were not accepted: each key was asked for until it was.
+    doubled: usize,
+    /// Keys of which a listener has not heard as many events as were said, and orders that went back.
+    disordered: i64,
+    /// Pieces that were promised and are not there.
+    oversold: i64,
+    /// User events that were accepted and are not there.
+    events_lost: i64,
+    events: u64,
+}
+
+/// Whether a status may follow another, as rows of an order's timeline.
+const STEPS_BACK: &str = "
+    with step as (
+        select status, lag(status) over (partition by order_id order by position) as before from order_timeline
+    )
+    select count(*) from step
+    where before is not null and status <> before and (before, status) not in (
+        ('placed', 'reserved'), ('placed', 'rejected'), ('placed', 'expired'), ('placed', 'cancelled'),
+        ('placed', 'confirmed'), ('reserved', 'confirmed'), ('reserved', 'payment_failed'), ('reserved', 'expired'),
+        ('reserved', 'cancelled'), ('confirmed', 'shipped'), ('confirmed', 'cancelled'), ('shipped', 'delivered')
+    )";
+
+/// Compares what was accepted with what is there.
+pub(super) async fn reckon(shop: &Shop, accepted: &Accepted) -> Result<Reckoning, Failure> {
+    let mut found = Reckoning {
+        accepted: accepted.orders.len(),
+        events: accepted.events,
+        ..Reckoning::default()
+    };
+
+    let mut order = connect(shop, "order").await?;
+    let orders: Vec<(String, String)> =
+        sqlx::query_as("select id::text, status from orders").fetch_all(&mut order).await?;
+    let orders: HashMap<String, String> = orders.into_iter().collect();
+    let ended = |id: &String| {
+        orders.get(id).is_some_and(|status| matches!(status.as_str(), "delivered" | "rejected"))
+    };
+    found.lost = accepted.orders.iter().filter(|id| !ended(id)).count();
+    let distinct: HashSet<&String> = accepted.orders.iter().collect();
+    found.doubled = orders.len().saturating_sub(distinct.len());
+    found.disordered = sqlx::query_scalar(STEPS_BACK).fetch_one(&mut order).await?;
+    found.disordered += unheard(shop).await?;
+
+    let mut inventory = connect(shop, "inventory").await?;
+    let promised: i64 = sqlx::query_scalar(
+        "select coalesce(sum(greatest(reserved - on_hand, 0) + greatest(-on_hand, 0)), 0)::bigint from stock",
+    )
+    .fetch_one(&mut inventory)
+    .await?;
+    let delivered: Vec<(String, i64)> = sqlx::query_as(
+        "select l.sku, sum(l.quantity)::bigint from order_line l join orders o on o.id = l.order_id
+         where o.status in ('confirmed', 'shipped', 'delivered') and l.sku = any($1) group by l.sku",
+    )
+    .bind(&accepted.skus)
+    .fetch_all(&mut order)
+    .await?;
+    let beyond = delivered.iter().map(|(_, sold)| (sold - accepted.pieces).max(0)).sum::<i64>();
+    found.oversold = promised + beyond;
+
+    let mut analytics = connect(shop, "behavior-analytics").await?;
+    let stored: i64 =
+        sqlx::query_scalar("select count(*) from user_event").fetch_one(&mut analytics).await?;
+    found.events_lost = i64::try_from(accepted.events).unwrap_or(i64::MAX) - stored;
+    Ok(found)
+}
+
+/// How many keys of how many listeners have not come as far as what was said of them.
+async fn unheard(shop: &Shop) -> Result<i64, Failure> {
+    let mut said: HashMap<(String, String, String), i64> = HashMap::new();
+    for service in SERVICES {
+        let mut connection = connect(shop, service).await?;
+        let numbers: Vec<(String, String, i64)> =
+            sqlx::query_as("select aggregate, key, last from messaging.sequence")
+                .fetch_all(&mut connection)
+                .await?;
+        let numbers = numbers
+            .into_iter()
+            .map(|(aggregate, key, last)| ((service.to_owned(), aggregate, key), last));
+        said.extend(numbers);
+    }
+    let mut unheard = 0;
+    for service in SERVICES {
+        let mut connection = connect(shop, service).await?;
+        let heard: Vec<(String, String, String, i64)> =
+            sqlx::query_as("select source, aggregate, key, last from messaging.cursor")
+                .fetch_all(&mut connection)
+                .await?;
+        for (source, aggregate, key, last) in heard {
+            unheard += i64::from(said.get(&(source, aggregate, key)) != Some(&last));
+        }
+    }
+    Ok(unheard)
+}
+
+async fn connect(shop: &Shop, service: &str) -> Result<PgConnection, Failure> {
+    Ok(PgConnection::connect(shop.databases().url(service)).await?)
+}
+
+impl Reckoning {
+    /// The figures by their names.
+    pub(super) fn figures(&self) -> BTreeMap<&'static str, f64> {
+        let number = |number: i64| f64::from(i32::try_from(number).unwrap_or(i32::MAX));
+        BTreeMap::from([
+            ("orders_accepted", whole(self.accepted)),
+            ("orders_lost", whole(self.lost)),
+            ("orders_doubled", whole(self.doubled)),
+            ("order_of_key_violations", number(self.disordered)),
+            ("oversold_units", number(self.oversold)),
+            ("events_accepted", number(i64::try_from(self.events).unwrap_or(i64::MAX))),
+            ("events_lost", number(self.events_lost)),
+        ])
+    }
+
+    /// A failure, if anything is not as it should be.
+    pub(super) fn verdict(&self) -> Result<(), Failure> {
+        let sound = self.lost == 0
+            && self.doubled == 0
+            && [self.disordered, self.oversold, self.events_lost] == [0; 3];
+        if sound { Ok(()) } else { Err(Failure::Unsound(format!("{self:?}"))) }
+    }
+}
