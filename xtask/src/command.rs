@@ -23,6 +23,11 @@ pub(crate) fn cargo<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> 
     command
 }
 
+/// One of the tests that hold what is generated current; told to by the environment, it writes.
+pub(crate) fn house(test: &str) -> Command {
+    cargo(["test", "--package", "system-tests", "--test", "house", test])
+}
+
 /// Runs a command to its end; ours is its end too.
 pub(crate) async fn run(mut command: Command) -> Result<(), Failure> {
     let line = line(&command);

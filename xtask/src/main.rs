@@ -12,6 +12,7 @@ mod suite;
 mod audit;
 mod bench;
 mod chaos;
+mod contracts;
 mod down;
 mod event_graph;
 mod import;
@@ -56,6 +57,8 @@ enum Chore {
     Audit(audit::Arguments),
     /// Write `docs/event-graph.md` anew.
     EventGraph,
+    /// Write `docs/contracts` anew; refuses what would break those who rely on it.
+    Contracts(contracts::Arguments),
     /// Write what the checked queries know of the databases into the `.sqlx` folders.
     SqlxPrepare(sqlx_prepare::Arguments),
     /// Start the suite's processes and keep them alive; `up` runs this in the background.
@@ -85,6 +88,7 @@ async fn run(chore: Chore) -> Result<(), Failure> {
         Chore::Chaos(arguments) => chaos::run(arguments).await,
         Chore::Audit(arguments) => audit::run(&arguments).await,
         Chore::EventGraph => event_graph::run().await,
+        Chore::Contracts(arguments) => contracts::run(&arguments).await,
         Chore::SqlxPrepare(arguments) => sqlx_prepare::run(&arguments).await,
         Chore::Supervise => supervise::run().await,
     }

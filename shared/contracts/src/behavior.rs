@@ -15,6 +15,9 @@ pub const POPULARITY: &str = "popularity";
 /// The stream that holds every accepted user event, in the order of acceptance.
 pub const USER_EVENTS_STREAM: &str = "behavior-analytics.user-events";
 
+/// The name and version of what the stream holds: a message of it is a JSON array of [`UserEventV1`].
+pub const USER_EVENT: &str = "user_event.v1";
+
 /// How much a product is sought after has changed enough to matter for ranking.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PopularityChangedV1 {
@@ -31,7 +34,7 @@ pub struct PopularityChangedV1 {
 event!(PopularityChangedV1, "popularity.changed.v1", POPULARITY, event => event.product_id.to_string());
 
 /// One user event as it stands in the stream: it was checked at the door.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct UserEventV1 {
     /// Given by the client: the same event sent twice counts once.
     pub event_id: Uuid,
@@ -51,5 +54,6 @@ pub struct UserEventV1 {
     pub received_at: DateTime<Utc>,
     /// Whatever else belongs to the event.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<serde_json::Value>")]
     pub properties: Option<Box<RawValue>>,
 }

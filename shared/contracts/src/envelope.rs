@@ -1,6 +1,7 @@
 //! The envelope: a CloudEvents 1.0 event in its JSON format, and batches of them.
 
 use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 use vocabulary::EventId;
@@ -10,7 +11,7 @@ pub const BATCH_CONTENT_TYPE: &str = "application/cloudevents-batch+json";
 
 /// One event as it travels. Attribute names are those of [CloudEvents 1.0](https://github.com/cloudevents/spec) and its
 /// `sequence` and distributed-tracing extensions; `aggregate`, `keyid`, `signature` and `encryption` are ours.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Envelope {
     /// Always `1.0`.
     pub specversion: SpecVersion,
@@ -20,6 +21,7 @@ pub struct Envelope {
     pub source: String,
     /// The event's type, see [`crate::Event::TYPE`].
     #[serde(rename = "type")]
+    #[schemars(description = "The event's type with its version, such as `product.changed.v1`.")]
     pub kind: String,
     /// The key within the aggregate.
     pub subject: String,
@@ -27,8 +29,10 @@ pub struct Envelope {
     pub time: DateTime<Utc>,
     /// The number within (source, aggregate, subject): 1, 2, 3 … without gaps.
     #[serde(with = "sequence")]
+    #[schemars(with = "String", regex(pattern = "^[0-9]{19}$"))]
     pub sequence: i64,
     /// What it is about, see [`crate::Event::AGGREGATE`].
+    #[schemars(description = "What it is about: the first word of the routing key.")]
     pub aggregate: String,
     /// The W3C trace context of what caused it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -43,11 +47,12 @@ pub struct Envelope {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub encryption: Option<String>,
     /// The event itself, not yet decoded: who does not know its type need not understand it.
+    #[schemars(with = "serde_json::Value")]
     pub data: Box<RawValue>,
 }
 
 /// The version of CloudEvents: nothing but 1.0 is read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum SpecVersion {
     /// The only one.
     #[serde(rename = "1.0")]

@@ -2,13 +2,16 @@
 
 pub mod behavior;
 pub mod catalog;
+pub mod compatibility;
 mod envelope;
 mod event;
 pub mod inventory;
 pub mod order;
 pub mod receipts;
+pub mod schema;
 mod slot;
 pub mod trace;
+mod upcast;
 
 pub use envelope::{
     BATCH_CONTENT_TYPE, Envelope, SpecVersion, Undecodable, decode_batch, decode_parts,
@@ -16,3 +19,4 @@ pub use envelope::{
 };
 pub use event::{Event, EventKind};
 pub use slot::{SLOTS, Slot};
+pub use upcast::Upcast;

@@ -27,7 +27,7 @@ const MAX_AMOUNT: i64 = 1_000_000_000_000;
     ToSchema,
 )]
 #[serde(try_from = "String", into = "String")]
-#[schemars(with = "String")]
+#[schemars(with = "String", extend("pattern" = "^[A-Z]{3}$"))]
 #[schema(value_type = String, example = "CNY", pattern = "^[A-Z]{3}$")]
 pub struct Currency([u8; 3]);
 
@@ -106,6 +106,7 @@ pub struct Money {
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct RawMoney {
+    #[schemars(range(min = 0, max = MAX_AMOUNT))]
     amount: i64,
     currency: Currency,
 }

@@ -23,7 +23,7 @@ const MAX_QUANTITY: u32 = 1_000_000;
     ToSchema,
 )]
 #[serde(try_from = "i64", into = "u32")]
-#[schemars(with = "u32")]
+#[schemars(with = "u32", extend("minimum" = 1, "maximum" = MAX_QUANTITY))]
 #[schema(value_type = u32, minimum = 1, maximum = 1_000_000)]
 pub struct Quantity(u32);
 
@@ -80,7 +80,7 @@ impl std::fmt::Display for Quantity {
     ToSchema,
 )]
 #[serde(try_from = "i64", into = "i64")]
-#[schemars(with = "i64")]
+#[schemars(with = "i64", extend("minimum" = 1))]
 #[schema(value_type = i64, minimum = 1)]
 pub struct Version(i64);
 

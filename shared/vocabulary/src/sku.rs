@@ -14,7 +14,7 @@ const MAX_LENGTH: usize = 64;
     Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema, ToSchema,
 )]
 #[serde(try_from = "String", into = "String")]
-#[schemars(with = "String")]
+#[schemars(with = "String", extend("pattern" = "^[A-Za-z0-9_./+#-]{1,64}$"))]
 #[schema(value_type = String, example = "KB-F87-RED", min_length = 1, max_length = 64)]
 pub struct Sku(String);
 

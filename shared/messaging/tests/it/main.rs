@@ -7,3 +7,4 @@ mod delivery;
 mod faults;
 mod shop;
 mod stream;
+mod upcast;

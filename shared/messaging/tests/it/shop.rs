@@ -235,6 +235,11 @@ impl Shop {
         Running::start(messaging)
     }
 
+    /// Starts a listener that hears by a topology of its own, with the queues of ours.
+    pub(crate) fn start_listener_as(&self, topology: Topology) -> Running {
+        Running::start(Messaging::new(self.listener.clone(), self.vhost.url(), topology))
+    }
+
     /// Says the next `steps` steps of each walk, all in one transaction.
     pub(crate) async fn walk(&self, walks: &[&str], numbers: std::ops::RangeInclusive<i64>) {
         let mut tx = self.speaker.begin().await.unwrap();

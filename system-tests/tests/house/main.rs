@@ -1,6 +1,10 @@
-//! The house rules that a compiler does not know: who may use whom, and that the event graph is whole and written down.
+//! The house rules that a compiler does not know: who may use whom, and that the event graph and the contracts of all events
+//! are whole and written down.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod asyncapi;
+mod contracts_written;
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -1,16 +1,23 @@
-//! The bytes of every version of every event ever shipped can be read, and are still what is written.
+//! The bytes of every version of every event ever shipped can be read, and are still what is written; and the schemas say of
+//! them, and of what is nearly them, what the types say.
 //!
 //! A file of `golden/` is never changed once it has shipped. A new version of an event gets a new file, written by
 //! `GOLDEN=write cargo test -p contracts --test golden`, which leaves those that are there alone.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-use std::{collections::BTreeMap, fs, path::PathBuf};
+mod fits;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::PathBuf,
+};
 
 use chrono::{DateTime, Utc};
 use contracts::{
     Envelope, Event, SpecVersion,
-    behavior::{PopularityChangedV1, UserEventV1},
+    behavior::{PopularityChangedV1, USER_EVENT, UserEventV1},
     catalog::{ProductChangedV1, ProductDeletedV1, ProductStatus, Variant},
     decode_batch, encode_batch,
     inventory::{
@@ -22,8 +29,11 @@ use contracts::{
         OrderPaymentFailedV1, OrderPlacedV1, OrderReason, OrderRejectedV1, OrderShippedV1,
     },
     receipts::{ProductAppliedV1, ProductFailedV1, ProductVersion},
+    schema::{self, Contract},
 };
-use serde_json::value::RawValue;
+use fits::{Change, changed, fits};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json, value::RawValue};
 use uuid::Uuid;
 use vocabulary::{Currency, Localized, Money, Quantity, Version};
 
@@ -63,6 +73,43 @@ fn check<E: Event + PartialEq + std::fmt::Debug>(source: &str, event: &E) {
     assert_eq!(String::from_utf8_lossy(&bytes), String::from_utf8_lossy(&golden), "{}", E::TYPE);
     let read = decode_batch(&golden).unwrap().remove(0);
     assert_eq!(read.data::<E>().unwrap(), *event);
+    let travelling: Value = serde_json::from_slice(&golden).unwrap();
+    agree::<Envelope>(&schema::envelope(), &travelling[0]);
+    agree::<E>(&Contract::of::<E>().schema, &travelling[0]["data"]);
+}
+
+/// The schema takes `value`, and what is nearly `value` as far as the type does.
+fn agree<T: DeserializeOwned>(schema: &Value, value: &Value) {
+    let reads = |value: &Value| serde_json::from_str::<T>(&value.to_string()).is_ok();
+    let takes = |value: &Value| fits(schema, schema, value);
+    assert!(reads(value) && takes(value), "{value}");
+    let changes: [Change<'_>; 4] = [
+        &|object, name| drop(object.remove(name)),
+        &|object, name| drop(object.insert(name.to_owned(), Value::Null)),
+        &|object, name| drop(object.insert(name.to_owned(), json!([[]]))),
+        &|object, _| drop(object.insert("unheard_of".to_owned(), "?".into())),
+    ];
+    for value in changes.iter().flat_map(|change| changed(value, change)) {
+        assert_eq!(takes(&value), reads(&value), "{value} and {schema}");
+    }
+    // Patterns and bounds within a type are more than this test can tell; but nothing is refused that can be read.
+    for other in [json!("X"), json!(0), json!(1.5)] {
+        for value in
+            changed(value, &|object, name| drop(object.insert(name.to_owned(), other.clone())))
+        {
+            assert!(takes(&value) || !reads(&value), "{value} and {schema}");
+        }
+    }
+}
+
+#[test]
+fn each_version_of_each_event_has_its_bytes() {
+    let golden = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("golden");
+    let files = fs::read_dir(golden).unwrap().map(|entry| entry.unwrap().path());
+    let shipped: BTreeSet<String> =
+        files.map(|file| file.file_stem().unwrap().to_str().unwrap().to_owned()).collect();
+    let listed = schema::events().into_iter().map(|contract| contract.kind.name.to_owned());
+    assert_eq!(shipped, listed.chain([USER_EVENT.to_owned()]).collect());
 }
 
 #[test]
@@ -81,9 +128,9 @@ fn events_of_the_catalogue() {
             brand: Some("极光".into()),
             category: "数码/电脑外设/机械键盘".into(),
             attributes: BTreeMap::from([
-                ("轴体".to_owned(), serde_json::json!("红轴")),
-                ("键数".to_owned(), serde_json::json!(87)),
-                ("无线".to_owned(), serde_json::json!(true)),
+                ("轴体".to_owned(), json!("红轴")),
+                ("键数".to_owned(), json!(87)),
+                ("无线".to_owned(), json!(true)),
             ]),
             images: vec!["https://example.org/kb.jpg".into()],
             status: ProductStatus::Active,
@@ -237,4 +284,6 @@ fn user_events_of_the_stream() {
     assert_eq!(String::from_utf8(bytes).unwrap(), String::from_utf8(shipped.clone()).unwrap());
     let read: Vec<UserEventV1> = serde_json::from_slice(&shipped).unwrap();
     assert_eq!(serde_json::to_vec(&read).unwrap(), shipped);
+    let travelling: Value = serde_json::from_slice(&shipped).unwrap();
+    agree::<UserEventV1>(&schema::user_event(), &travelling[0]);
 }
