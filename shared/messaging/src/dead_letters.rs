@@ -143,12 +143,12 @@ pub async fn redrive(kit: &Kit, topology: &Topology, id: Uuid) -> Result<(), Unr
     let envelope = letter.envelope().ok_or(Unresolved::NotRedrivable("it is no event"))?;
     let last = last_of(&mut tx, &letter.consumer, &envelope).await?;
     let sequence = envelope.sequence;
-    if sequence > last + 1 || is_behind_another(&mut tx, &letter.consumer, &envelope).await? {
+    let is_behind_another = is_behind_another(&mut tx, &letter.consumer, &envelope).await?;
+    let again = again(sequence, letter.passed, last, is_behind_another);
+    if again == Again::NotYet {
         return Err(Unresolved::NotYet { sequence, last });
     }
-    // An event that waited in vain for its predecessor may have come once more together with it, and taken effect.
-    let has_taken_effect = !letter.passed && sequence <= last;
-    let handler = subscription.handler(&envelope.kind).filter(|_| !has_taken_effect);
+    let handler = subscription.handler(&envelope.kind).filter(|_| again == Again::Effect);
     if let Some(handler) = handler {
         let incoming = Incoming {
             envelope: envelope.clone(),
@@ -166,6 +166,35 @@ pub async fn redrive(kit: &Kit, topology: &Topology, id: Uuid) -> Result<(), Unr
         }
     }
     finish(kit, tx, id, &letter.consumer, "redriven", Some(&envelope)).await
+}
+
+/// What sending a dead letter again comes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Again {
+    /// What stands before it must be dealt with first.
+    NotYet,
+    /// Its event takes effect now.
+    Effect,
+    /// Its event has taken effect: it only remains to write down that the letter is dealt with.
+    Mark,
+}
+
+/// Decides about sending a dead letter again: number `sequence` of its key, whether the cursor has gone past it without an
+/// effect, the `last` number of the cursor, and whether another letter of the key blocks this one.
+pub(crate) const fn again(
+    sequence: i64,
+    passed: bool,
+    last: i64,
+    is_behind_another: bool,
+) -> Again {
+    if sequence > last + 1 || is_behind_another {
+        Again::NotYet
+    } else if !passed && sequence <= last {
+        // An event that waited in vain for its predecessor may have come once more together with it, and taken effect.
+        Again::Mark
+    } else {
+        Again::Effect
+    }
 }
 
 /// Gives a dead letter up for good: later events of its key go on without it. If it waited for a predecessor, that is given
@@ -195,6 +224,24 @@ async fn finish(
     resolve(&mut tx, id, state).await?;
     if let Some(envelope) = envelope {
         let Envelope { source, aggregate, subject: key, sequence, .. } = envelope;
+        // If the cursor leaps now, it goes past the letters in between without an effect of theirs: sent again, they have one.
+        sqlx::query!(
+            r#"
+            update messaging.dead_letter d set passed = true
+            from messaging.cursor c
+            where c.consumer = $1 and c.source = $2 and c.aggregate = $3 and c.key = $4
+                and d.consumer = $1 and d.source = $2 and d.aggregate = $3 and d.key = $4
+                and d.seq > c.last and d.seq < $5 and d.state = 'pending'
+            "#,
+            consumer,
+            source,
+            aggregate,
+            key,
+            sequence,
+        )
+        .execute(&mut *tx)
+        .await
+        .map_err(Error::from)?;
         sqlx::query!(
             r#"
             update messaging.cursor
@@ -325,7 +372,8 @@ pub(crate) struct Burial<'a> {
     pub(crate) route: (&'a str, &'a str),
 }
 
-/// Writes an event as a dead letter.
+/// Writes an event as a dead letter. If it is one already, for want of its predecessor, and now the cursor goes past it, that is
+/// written down: otherwise it would be taken for an event that has taken effect.
 pub(crate) async fn bury(
     connection: &mut PgConnection,
     burial: Burial<'_>,
@@ -345,11 +393,14 @@ pub(crate) async fn bury(
         .increment(1);
     sqlx::query!(
         r#"
-        insert into messaging.dead_letter
+        insert into messaging.dead_letter as d
             (id, consumer, source, aggregate, key, seq, event_id, kind, exchange, routing_key, reason, causes, attempts,
              traceparent, payload, blocks, passed)
         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
-        on conflict (consumer, source, aggregate, key, seq) where state = 'pending' and seq is not null do nothing
+        on conflict (consumer, source, aggregate, key, seq) where state = 'pending' and seq is not null do update set
+            reason = excluded.reason, causes = excluded.causes, attempts = excluded.attempts, blocks = excluded.blocks,
+            passed = true
+        where excluded.passed and not d.passed
         "#,
         Uuid::now_v7(),
         burial.consumer,

@@ -12,6 +12,8 @@ mod outbox;
 mod relay;
 mod retry;
 mod settings;
+#[cfg(test)]
+mod simulation;
 pub mod stream;
 mod topology;
 

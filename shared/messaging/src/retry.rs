@@ -14,11 +14,23 @@ const LONGEST: Duration = Duration::from_mins(10);
 const LONGEST_CONNECT: Duration = Duration::from_secs(2);
 
 /// How often an event is tried before it becomes a dead letter: with the pauses below, about seven minutes.
-pub(crate) const ATTEMPTS: u32 = 12;
+const ATTEMPTS: u32 = 12;
+
+/// How often an event that fails is tried, and how long it rests in between.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Patience {
+    /// How often it is tried before it becomes a dead letter.
+    pub(crate) attempts: u32,
+    /// The pause before attempt number so-and-so (from 1).
+    pub(crate) pause: fn(u32) -> Duration,
+}
+
+/// The patience with every event.
+pub(crate) const PATIENCE: Patience = Patience { attempts: ATTEMPTS, pause };
 
 /// The pause before attempt number `attempt` (from 1) at an event: doubled each time, with jitter, so that what failed
 /// together does not come back together.
-pub(crate) fn pause(attempt: u32) -> Duration {
+fn pause(attempt: u32) -> Duration {
     jittered(FIRST, attempt, LONGEST)
 }
 

@@ -1,14 +1,12 @@
 //! One batch of events, from what came to what is committed: everything in one transaction, and again without, or in
 //! halves, when something in it fails.
 
-use std::{
-    collections::{BTreeSet, HashMap, VecDeque},
-    ops::Range,
-};
+use std::collections::{BTreeSet, HashMap};
 
 use super::{
     core::{Incoming, Key, Origin, Position, Ruling, Step, plan, runs},
     cursors, parking,
+    work::{Finding, Work, ruling},
 };
 use crate::{
     Error, Failure, Kit, Transaction,
@@ -33,8 +31,8 @@ enum Attempt {
         /// Whether something was.
         parked: bool,
     },
-    /// Rolled back: these events, by index, are not to be applied.
-    Ruled(HashMap<usize, Ruling>, HashMap<usize, Vec<String>>),
+    /// Rolled back: these events are not to be applied.
+    Ruled(Vec<Finding>),
     /// Rolled back: one of the range is bad, and nobody knows which.
     Split,
 }
@@ -47,32 +45,20 @@ impl Ear<'_> {
     /// Says whether anything of the keys it touched waits now.
     pub(super) async fn process(
         &self,
-        mut incoming: Vec<Incoming>,
-        mut rulings: HashMap<usize, Ruling>,
+        incoming: Vec<Incoming>,
+        rulings: HashMap<usize, Ruling>,
         origin: Origin,
     ) -> Result<bool, Error> {
         let mut waits = false;
-        let mut work: VecDeque<Range<usize>> = VecDeque::new();
-        work.push_back(0..incoming.len());
-        while let Some(range) = work.front().cloned() {
-            match self.attempt(&incoming, range.clone(), &rulings, origin).await? {
+        let mut work = Work::new(incoming, rulings);
+        while let Some((incoming, rulings)) = work.next() {
+            match self.attempt(incoming, &rulings, origin).await? {
                 Attempt::Done { parked } => {
                     waits |= parked;
-                    work.pop_front();
+                    work.done();
                 }
-                Attempt::Ruled(found, why) => {
-                    for (index, mut why) in why {
-                        incoming[index].attempts += 1;
-                        incoming[index].causes.append(&mut why);
-                    }
-                    rulings.extend(found);
-                }
-                Attempt::Split => {
-                    work.pop_front();
-                    let middle = range.start + range.len() / 2;
-                    work.push_front(middle..range.end);
-                    work.push_front(range.start..middle);
-                }
+                Attempt::Ruled(findings) => work.learn(findings),
+                Attempt::Split => work.split(),
             }
         }
         Ok(waits)
@@ -81,15 +67,10 @@ impl Ear<'_> {
     async fn attempt(
         &self,
         incoming: &[Incoming],
-        range: Range<usize>,
         rulings: &HashMap<usize, Ruling>,
         origin: Origin,
     ) -> Result<Attempt, Error> {
-        let (Self { subscription, consumer, .. }, start) = (self, range.start);
-        let incoming = &incoming[range];
-        let local =
-            rulings.iter().filter(|(index, _)| (start..start + incoming.len()).contains(*index));
-        let local = local.map(|(index, ruling)| (index - start, ruling.clone())).collect();
+        let Self { subscription, consumer, .. } = self;
         let keys: BTreeSet<Key> = incoming.iter().map(Incoming::key).collect();
         let aggregate = subscription.aggregate();
 
@@ -97,7 +78,7 @@ impl Ear<'_> {
         let before = cursors::lock(&mut tx, consumer, aggregate, &keys).await?;
         let mut after = before.clone();
         let on_reject = subscription.on_reject();
-        let steps = plan(&mut after, incoming, &local, origin, on_reject, |kind| {
+        let steps = plan(&mut after, incoming, rulings, origin, on_reject, |kind| {
             subscription.handler(kind).is_some()
         });
         for run in runs(incoming, &steps) {
@@ -118,7 +99,7 @@ impl Ear<'_> {
             let indexed = refused
                 .into_iter()
                 .filter_map(|(place, failure)| Some((*run.indices.get(place)?, failure)));
-            return rule(incoming, start, indexed);
+            return rule(incoming, indexed);
         }
         let planned: Vec<(&Incoming, &Step)> = incoming.iter().zip(&steps).collect();
         let applied: Vec<usize> =
@@ -132,7 +113,7 @@ impl Ear<'_> {
             // What the handlers said or left behind cannot be committed: one of the events is to blame.
             Err(error) => match applied[..] {
                 [] => Err(error),
-                [index] => rule(incoming, start, [(index, Failure::retry(error))].into_iter()),
+                [index] => rule(incoming, [(index, Failure::retry(error))].into_iter()),
                 _ => Ok(Attempt::Split),
             },
         }
@@ -151,10 +132,9 @@ impl Ear<'_> {
         cursors::save(&mut tx, consumer, aggregate, before, after).await?;
         parking::park(&mut tx, consumer, planned).await?;
         self.bury_dead(&mut tx, planned).await?;
-        let held = |step: &Step| !matches!(step, Step::Duplicate | Step::Apply | Step::Ignore);
         let unsettled: BTreeSet<Key> = planned
             .iter()
-            .filter(|(_, step)| origin == Origin::Parked || held(step))
+            .filter(|(_, step)| step.unsettles(origin))
             .map(|(incoming, _)| incoming.key())
             .collect();
         for key in &unsettled {
@@ -203,23 +183,16 @@ impl Ear<'_> {
 /// Turns failures of single events into rulings, unless one of them is not about the event at all.
 fn rule(
     incoming: &[Incoming],
-    start: usize,
     failures: impl Iterator<Item = (usize, Failure)>,
 ) -> Result<Attempt, Error> {
-    let mut rulings = HashMap::new();
-    let mut why = HashMap::new();
-    for (index, failure) in failures {
+    let finding = |(index, failure): (usize, Failure)| {
         let attempts = incoming[index].attempts + 1;
-        let ruling = match failure.verdict {
-            Verdict::Unavailable => return Err(Error::Unavailable(failure.cause)),
-            Verdict::Reject(code) => Ruling::Dead(code),
-            Verdict::Retry if attempts >= retry::ATTEMPTS => Ruling::Dead("retries_exhausted"),
-            Verdict::Retry => Ruling::Retry(retry::pause(attempts)),
-        };
-        rulings.insert(start + index, ruling);
-        why.insert(start + index, causes(&*failure.cause));
-    }
-    Ok(Attempt::Ruled(rulings, why))
+        match ruling(failure.verdict, attempts, retry::PATIENCE) {
+            Some(ruling) => Ok(Finding { index, ruling, causes: causes(&*failure.cause) }),
+            None => Err(Error::Unavailable(failure.cause)),
+        }
+    };
+    Ok(Attempt::Ruled(failures.map(finding).collect::<Result<_, _>>()?))
 }
 
 fn count(consumer: &str, steps: &[Step]) {

@@ -91,6 +91,53 @@ pub(crate) enum Step {
     Dead(&'static str),
 }
 
+impl Step {
+    /// Whether the parking place of its key must be put in order after it.
+    pub(crate) const fn unsettles(&self, origin: Origin) -> bool {
+        match self {
+            Self::Duplicate | Self::Apply | Self::Ignore => matches!(origin, Origin::Parked),
+            Self::ParkGap
+            | Self::ParkBehind
+            | Self::ParkDue
+            | Self::ParkRetry(_)
+            | Self::Dead(_) => true,
+        }
+    }
+}
+
+/// What becomes of the first parked event of a key when it is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Look {
+    /// Its time has not come.
+    Later,
+    /// Its predecessor has been waited for long enough.
+    Lonely,
+    /// It is tried, and those behind it.
+    Try,
+    /// It has been tried too often: it kills the processes that handle it.
+    GiveUp,
+}
+
+/// Decides about the first parked event of a key, number `sequence`: whether it is `due`, how often it has been started, and how
+/// often it may be.
+pub(crate) fn look(
+    position: Position,
+    sequence: i64,
+    due: bool,
+    starts: i32,
+    most_starts: i32,
+) -> Look {
+    if !due || position.hold == Hold::Blocked {
+        Look::Later
+    } else if sequence > position.last + 1 {
+        Look::Lonely
+    } else if starts > most_starts {
+        Look::GiveUp
+    } else {
+        Look::Try
+    }
+}
+
 /// Decides for each of `incoming`, in order, and moves `positions` along.
 pub(crate) fn plan(
     positions: &mut HashMap<Key, Position>,

@@ -5,6 +5,7 @@ pub(crate) mod core;
 mod cursors;
 pub(crate) mod handler;
 pub(crate) mod parking;
+pub(crate) mod work;
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -25,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::{
     batch::Ear,
-    core::{Hold, Incoming, Key, Origin, Position, Ruling},
+    core::{Incoming, Key, Look, Origin, Position, Ruling, look},
     parking::First,
 };
 use crate::{
@@ -196,25 +197,28 @@ impl Lane {
         let positions = cursors::lock(&mut tx, consumer, aggregate, &only).await?;
         let position = positions.get(key).copied().unwrap_or(Position::START);
         let first = parking::first(&mut tx, consumer, aggregate, key, position.last).await?;
-        let Some(first) = first.filter(|first| first.due && position.hold != Hold::Blocked) else {
-            parking::settle(&mut tx, consumer, aggregate, key).await?;
-            return tx.commit().await;
-        };
-        if first.seq > position.last + 1 {
+        let found = first.as_ref().map(|first| (first.seq, first.due, first.starts));
+        let looked = found.map_or(Look::Later, |(sequence, due, starts)| {
+            look(position, sequence, due, starts, MOST_STARTS)
+        });
+        if let (Look::Lonely, Some(first)) = (looked, first) {
             self.bury_lonely(&mut tx, first, position.last).await?;
+        }
+        if matches!(looked, Look::Later | Look::Lonely) {
             parking::settle(&mut tx, consumer, aggregate, key).await?;
             return tx.commit().await;
         }
         // The start is written down before the handler runs: if the process dies over the event, the next one knows.
         tx.commit().await?;
-        let mut rulings = HashMap::new();
-        if first.starts > MOST_STARTS {
-            rulings.insert(0, Ruling::Dead("starts_exhausted"));
-        }
         let parked = {
             let mut connection = self.kit.pool().acquire().await?;
             parking::of_key(&mut connection, consumer, aggregate, key).await?
         };
+        // Another process may have gone on with the key meanwhile: it is the event that is given up, not what now stands first.
+        let given_up = found.filter(|_| looked == Look::GiveUp).map(|(sequence, ..)| sequence);
+        let index = parked.iter().position(|one| Some(one.envelope.sequence) == given_up);
+        let rulings = index.map(|index| (index, Ruling::Dead("starts_exhausted")));
+        let rulings = rulings.into_iter().collect();
         self.ear().process(parked, rulings, Origin::Parked).await.map(drop)
     }
 

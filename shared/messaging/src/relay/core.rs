@@ -26,6 +26,11 @@ pub(crate) struct Message {
 /// Divides rows, stably, by aggregate and slot, and each part into messages of bounded size. Messages of one slot stand in
 /// the order of their rows.
 pub(crate) fn pack(rows: Vec<Row>) -> Vec<Message> {
+    pack_up_to(rows, MESSAGE_EVENTS, MESSAGE_BYTES)
+}
+
+/// As [`pack`], with at most `most_events` and `most_bytes` in one message.
+pub(crate) fn pack_up_to(rows: Vec<Row>, most_events: usize, most_bytes: usize) -> Vec<Message> {
     let mut messages: Vec<Message> = Vec::new();
     // The message that a lane is being filled into, and its bytes so far.
     let mut open: HashMap<(String, i16), (usize, usize)> = HashMap::new();
@@ -33,7 +38,7 @@ pub(crate) fn pack(rows: Vec<Row>) -> Vec<Message> {
         let size = row.data.len();
         let lane = (row.aggregate.clone(), row.slot);
         let filling = open.get(&lane).copied().filter(|(index, bytes)| {
-            messages[*index].rows.len() < MESSAGE_EVENTS && bytes + size <= MESSAGE_BYTES
+            messages[*index].rows.len() < most_events && bytes + size <= most_bytes
         });
         if let Some((index, bytes)) = filling {
             messages[index].rows.push(row);

@@ -1,0 +1,140 @@
+//! `messaging.parked`: the statements of `consumer/parking.rs`.
+
+use contracts::Envelope;
+
+use super::{
+    bugs::Bug,
+    database::Database,
+    world::{World, number},
+};
+use crate::consumer::core::{Hold, Incoming, Step};
+
+/// How long a missing predecessor is waited for, in milliseconds.
+pub(super) const GAP: u64 = 60_000;
+
+/// How long a failed event rests.
+const RETRY: u64 = 1_000;
+
+/// Why a row waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Why {
+    /// It failed.
+    Retry,
+    /// Its predecessor has not come.
+    Gap,
+    /// Another event of its key waits.
+    Behind,
+}
+
+/// A row of `messaging.parked`.
+#[derive(Debug)]
+pub(super) struct Parked {
+    pub(super) why: Why,
+    pub(super) attempts: u32,
+    pub(super) starts: i32,
+    pub(super) next_at: Option<u64>,
+    pub(super) envelope: Envelope,
+}
+
+impl Parked {
+    /// The row as an event on its way.
+    pub(super) fn incoming(&self) -> Incoming {
+        Incoming {
+            envelope: self.envelope.clone(),
+            attempts: self.attempts,
+            causes: Vec::new(),
+            route: (String::new(), String::new()),
+        }
+    }
+}
+
+impl Database {
+    /// `parking::park` for one event.
+    pub(super) fn park(&mut self, incoming: &Incoming, step: &Step, now: u64) {
+        let (why, next_at) = match step {
+            Step::ParkGap => (Why::Gap, Some(now + GAP)),
+            Step::ParkBehind => (Why::Behind, None),
+            Step::ParkDue => (Why::Behind, Some(now)),
+            // The pause that the kit draws has jitter; here it is a fixed one, or none.
+            Step::ParkRetry(pause) => {
+                (Why::Retry, Some(if pause.is_zero() { now } else { now + RETRY }))
+            }
+            Step::Duplicate | Step::Apply | Step::Ignore | Step::Dead(_) => return,
+        };
+        let envelope = &incoming.envelope;
+        let place = (number(&envelope.subject), envelope.sequence);
+        let attempts = incoming.attempts;
+        match self.parked.get_mut(&place) {
+            Some(row) if why == Why::Retry || row.why != Why::Retry => {
+                (row.why, row.attempts, row.next_at) = (why, attempts, next_at);
+            }
+            Some(_) => {}
+            None => {
+                let row = Parked { why, attempts, starts: 0, next_at, envelope: envelope.clone() };
+                self.parked.insert(place, row);
+            }
+        }
+    }
+
+    /// `parking::due` for one slot group.
+    pub(super) fn due(&self, group: usize, now: u64) -> Vec<usize> {
+        let is_due = |row: &Parked| row.next_at.is_some_and(|at| at <= now);
+        let mut keys: Vec<usize> = self
+            .parked
+            .iter()
+            .filter(|((key, _), row)| key % 2 == group && is_due(row))
+            .map(|((key, _), _)| *key)
+            .collect();
+        keys.dedup();
+        keys
+    }
+
+    /// `parking::first`: the number of the first parked event of a key, whether it is due, and its starts, this one included.
+    pub(super) fn first(&mut self, key: usize, last: i64, now: u64) -> Option<(i64, bool, i32)> {
+        let ((_, sequence), row) = self.parked.range_mut((key, 0)..(key + 1, 0)).next()?;
+        let is_due = row.next_at.is_some_and(|at| at <= now);
+        row.starts += i32::from(is_due && *sequence == last + 1);
+        Some((*sequence, is_due, row.starts))
+    }
+
+    /// `parking::of_key`.
+    pub(super) fn of_key(&self, key: usize) -> Vec<Incoming> {
+        self.parked.range((key, 0)..(key + 1, 0)).map(|(_, row)| row.incoming()).collect()
+    }
+}
+
+impl World {
+    /// `parking::settle`.
+    pub(super) fn settle(&mut self, key: usize) {
+        let (now, bug) = (self.clock, self.bug);
+        let database = &mut self.database;
+        let Some(cursor) = &mut database.cursors[key] else { return };
+        let is_kept = |row: &Parked| bug == Some(Bug::RetryIsOvertaken) && row.why == Why::Retry;
+        let last = cursor.last;
+        database
+            .parked
+            .retain(|(of, sequence), row| *of != key || *sequence > last || is_kept(row));
+        let mut is_first = true;
+        for ((_, sequence), row) in database.parked.range_mut((key, 0)..(key + 1, 0)) {
+            if is_first || row.next_at.is_some() {
+                row.next_at = if cursor.hold == Hold::Blocked || !is_first {
+                    None
+                } else if row.why == Why::Retry && row.next_at.is_some() {
+                    row.next_at
+                } else if *sequence == last + 1 && bug != Some(Bug::SettleForgetsTheNext) {
+                    Some(now)
+                } else if row.why == Why::Gap && row.next_at.is_some() {
+                    row.next_at
+                } else if bug == Some(Bug::SettleForgetsTheNext) {
+                    None
+                } else {
+                    Some(now + GAP)
+                };
+            }
+            is_first = false;
+        }
+        if cursor.hold != Hold::Blocked {
+            cursor.hold = if is_first { Hold::Free } else { Hold::Parked };
+        }
+    }
+}
