@@ -69,6 +69,14 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     })
     .await?;
 
+    testkit::wait_for("every order has come to its end", QUIET, async || {
+        match reckoning::orders_under_way(&shop).await {
+            Ok(0) => Ok(()),
+            Ok(orders) => Err(format!("{orders} orders are under way")),
+            Err(failure) => Err(failure.to_string()),
+        }
+    })
+    .await?;
     let reckoning = reckoning::reckon(&shop, &accepted).await?;
     let mut figures = reckoning.figures();
     figures.insert("faults_survived", whole(recoveries.len()));

@@ -37,6 +37,13 @@ const STEPS_BACK: &str = "
         ('reserved', 'cancelled'), ('confirmed', 'shipped'), ('confirmed', 'cancelled'), ('shipped', 'delivered')
     )";
 
+/// How many orders are neither delivered nor ended in another way. Who buys here pays, and nobody calls an order off.
+pub(super) async fn orders_under_way(shop: &Shop) -> Result<i64, Failure> {
+    let mut order = connect(shop, "order").await?;
+    let under_way = "select count(*) from orders where status in ('placed', 'reserved', 'confirmed', 'shipped')";
+    Ok(sqlx::query_scalar(under_way).fetch_one(&mut order).await?)
+}
+
 /// Compares what was accepted with what is there.
 pub(super) async fn reckon(shop: &Shop, accepted: &Accepted) -> Result<Reckoning, Failure> {
     let mut found = Reckoning {
