@@ -28,6 +28,13 @@ pub(crate) fn house(test: &str) -> Command {
     cargo(["test", "--package", "system-tests", "--test", "house", test])
 }
 
+/// Runs this command line once more, from an optimised build of this program.
+pub(crate) async fn optimised() -> Result<(), Failure> {
+    let mut cargo = cargo(["run", "--release", "--quiet", "--package", "xtask", "--"]);
+    cargo.args(std::env::args_os().skip(1));
+    run(cargo).await
+}
+
 /// Runs a command to its end; ours is its end too.
 pub(crate) async fn run(mut command: Command) -> Result<(), Failure> {
     let line = line(&command);

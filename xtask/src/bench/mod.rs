@@ -1,11 +1,10 @@
 //! Measures the running suite, and the kit that it stands on.
 
-mod figures;
+pub(crate) mod figures;
 mod load;
 mod messaging;
 mod quick;
 
-use std::env;
 use std::path::PathBuf;
 
 use clap::Subcommand;
@@ -42,9 +41,7 @@ pub(crate) struct Options {
 /// Runs a bench, from an optimised build of this program: a load generator that is slow measures itself.
 pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     if cfg!(debug_assertions) {
-        let mut cargo = command::cargo(["run", "--release", "--quiet", "--package", "xtask", "--"]);
-        cargo.args(env::args_os().skip(1));
-        return command::run(cargo).await;
+        return command::optimised().await;
     }
     match arguments.bench {
         Bench::Quick(options) => quick::run(options).await,

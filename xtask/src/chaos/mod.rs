@@ -7,14 +7,23 @@ mod load;
 mod plan;
 mod reckoning;
 
-use std::{collections::BTreeMap, env, fs, path::PathBuf, sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use system_tests::Shop;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use self::load::Load;
-use crate::{command, failure::Failure, install, say};
+use crate::{
+    bench::figures::{
+        Figures,
+        Goal::{AtMost, Told},
+        percentile_ms,
+    },
+    command,
+    failure::Failure,
+    install, say,
+};
 
 /// What to do, and how to make the same happen again.
 #[derive(Debug, clap::Args)]
@@ -40,9 +49,7 @@ const QUIET: Duration = Duration::from_mins(4);
 pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     if cfg!(debug_assertions) {
         command::run(command::cargo(["build", "--release", "--workspace", "--bins"])).await?;
-        let mut cargo = command::cargo(["run", "--release", "--quiet", "--package", "xtask", "--"]);
-        cargo.args(env::args_os().skip(1));
-        return command::run(cargo).await;
+        return command::optimised().await;
     }
     install::servers(true, true).await?;
     say::line(format!("chaos: {} faults of seed {}", arguments.faults, arguments.seed));
@@ -78,31 +85,14 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     })
     .await?;
     let reckoning = reckoning::reckon(&shop, &accepted).await?;
-    let mut figures = reckoning.figures();
-    figures.insert("faults_survived", whole(recoveries.len()));
-    figures.insert("recovery_p99_s", percentile(&mut recoveries, 99).as_secs_f64());
-    figures.insert("recovery_p50_s", percentile(&mut recoveries, 50).as_secs_f64());
-    for (name, figure) in &figures {
-        say::line(format!("  {name:26} {figure:>12.3}"));
-    }
-    if let Some(path) = &arguments.json {
-        write(path, &figures)?;
-    }
+    let mut figures = Figures::default();
+    figures.take("faults_survived", whole(recoveries.len()), Told);
+    reckoning.tell(&mut figures);
+    figures.take("recovery_p50_s", percentile_ms(&mut recoveries, 50) / 1000.0, Told);
+    figures.take("recovery_p99_s", percentile_ms(&mut recoveries, 99) / 1000.0, AtMost(5.0));
+    figures.write(arguments.json.as_deref())?;
     shop.close().await?;
     reckoning.verdict()
-}
-
-fn write(path: &std::path::Path, figures: &BTreeMap<&'static str, f64>) -> Result<(), Failure> {
-    let text = serde_json::to_string_pretty(figures)
-        .map_err(|source| Failure::Content { path: path.to_owned(), source })?;
-    fs::write(path, text + "\n").map_err(Failure::file(path))
-}
-
-/// The duration that `percent` of a hundred stay below.
-fn percentile(durations: &mut [Duration], percent: usize) -> Duration {
-    durations.sort_unstable();
-    let place = (durations.len() * percent / 100).min(durations.len().saturating_sub(1));
-    durations.get(place).copied().unwrap_or_default()
 }
 
 /// A count as a figure.

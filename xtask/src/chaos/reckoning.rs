@@ -1,12 +1,18 @@
 //! What became of all that was accepted.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
 use sqlx::{Connection as _, PgConnection};
 use system_tests::{SERVICES, Shop};
 
 use super::{load::Accepted, whole};
-use crate::failure::Failure;
+use crate::{
+    bench::figures::{
+        Figures,
+        Goal::{AtMost, Told},
+    },
+    failure::Failure,
+};
 
 /// What was found in the databases.
 #[derive(Debug, Default)]
@@ -121,18 +127,21 @@ async fn connect(shop: &Shop, service: &str) -> Result<PgConnection, Failure> {
 }
 
 impl Reckoning {
-    /// The figures by their names.
-    pub(super) fn figures(&self) -> BTreeMap<&'static str, f64> {
+    /// Tells the figures, each beside what is wanted.
+    pub(super) fn tell(&self, figures: &mut Figures) {
         let number = |number: i64| f64::from(i32::try_from(number).unwrap_or(i32::MAX));
-        BTreeMap::from([
-            ("orders_accepted", whole(self.accepted)),
+        let events = number(i64::try_from(self.events).unwrap_or(i64::MAX));
+        figures.take("orders_accepted", whole(self.accepted), Told);
+        figures.take("events_accepted", events, Told);
+        for (name, figure) in [
             ("orders_lost", whole(self.lost)),
             ("orders_doubled", whole(self.doubled)),
             ("order_of_key_violations", number(self.disordered)),
             ("oversold_units", number(self.oversold)),
-            ("events_accepted", number(i64::try_from(self.events).unwrap_or(i64::MAX))),
             ("events_lost", number(self.events_lost)),
-        ])
+        ] {
+            figures.take(name, figure, AtMost(0.0));
+        }
     }
 
     /// A failure, if anything is not as it should be.

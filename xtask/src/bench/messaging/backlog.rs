@@ -2,11 +2,9 @@
 
 use std::time::Instant;
 
-use rand::{SeedableRng as _, rngs::StdRng};
 use testkit::wait_for;
-use tokio::task::JoinSet;
 
-use super::{flow::write_set, rate, stage::Stage};
+use super::{flow::write_all, rate, stage::Stage};
 use crate::failure::Failure;
 
 /// How many waited.
@@ -30,20 +28,7 @@ pub(super) struct Backlog {
 /// Fills the outbox, then lets the relay run alone, then the consumers.
 pub(super) async fn measure() -> Result<Backlog, Failure> {
     let stage = Stage::open(0).await?;
-    let mut writers = JoinSet::new();
-    for writer in 0..WRITERS {
-        let kit = stage.speaker.clone();
-        writers.spawn(async move {
-            let mut rng = StdRng::seed_from_u64(writer);
-            for set in (writer..ROWS / SET).step_by(usize::try_from(WRITERS).unwrap_or(1)) {
-                write_set(&kit, &mut rng, set * SET..(set + 1) * SET).await?;
-            }
-            Ok::<_, Failure>(())
-        });
-    }
-    while let Some(written) = writers.join_next().await {
-        written.map_err(|_| Failure::Late("a writer is done"))??;
-    }
+    write_all(&stage.speaker, WRITERS, ROWS, SET).await?;
 
     let began = Instant::now();
     let speaking = stage.speak();

@@ -7,7 +7,7 @@ use rand::{SeedableRng as _, rngs::StdRng};
 use tokio::task::JoinSet;
 
 use super::{
-    item::{say_one, some_item},
+    item::{change_one, say_one, some_item},
     median, rate,
     stage::Stage,
 };
@@ -53,13 +53,7 @@ async fn transactions_per_second(kit: &Kit, emit: bool) -> Result<f64, Failure> 
                         .bind(&item)
                         .fetch_optional(&mut *tx)
                         .await?;
-                sqlx::query(
-                    "insert into item (id, version) values ($1, 1)
-                     on conflict (id) do update set version = item.version + 1",
-                )
-                .bind(&item)
-                .execute(&mut *tx)
-                .await?;
+                change_one(&mut tx, &item).await?;
                 if emit {
                     say_one(&mut tx, item, done)?;
                 }

@@ -6,7 +6,7 @@ use rand::{SeedableRng as _, rngs::StdRng};
 use tokio::task::JoinSet;
 
 use super::{
-    item::{say_one, some_item},
+    item::{change_one, say_one, some_item},
     rate,
     stage::Stage,
 };
@@ -38,20 +38,7 @@ pub(super) async fn events_per_second() -> Result<f64, Failure> {
     let stage = Stage::open(0).await?;
     let (speaking, listening) = (stage.speak(), stage.listen());
     let began = Instant::now();
-    let mut writers = JoinSet::new();
-    for writer in 0..WRITERS {
-        let kit = stage.speaker.clone();
-        writers.spawn(async move {
-            let mut rng = StdRng::seed_from_u64(writer);
-            for set in (writer..EVENTS / SET).step_by(usize::try_from(WRITERS).unwrap_or(1)) {
-                write_set(&kit, &mut rng, set * SET..(set + 1) * SET).await?;
-            }
-            Ok::<_, Failure>(())
-        });
-    }
-    while let Some(written) = writers.join_next().await {
-        written.map_err(|_| Failure::Late("a writer is done"))??;
-    }
+    write_all(&stage.speaker, WRITERS, EVENTS, SET).await?;
     stage.witness.wait_for(EVENTS).await?;
     let took = began.elapsed();
     stage.assert_sound(EVENTS).await?;
@@ -60,8 +47,32 @@ pub(super) async fn events_per_second() -> Result<f64, Failure> {
     Ok(rate(EVENTS, took))
 }
 
+/// Says `events` events in sets of `set`, from `writers` writers at once.
+pub(super) async fn write_all(
+    kit: &messaging::Kit,
+    writers: u64,
+    events: u64,
+    set: u64,
+) -> Result<(), Failure> {
+    let mut running = JoinSet::new();
+    for writer in 0..writers {
+        let kit = kit.clone();
+        running.spawn(async move {
+            let mut rng = StdRng::seed_from_u64(writer);
+            for turn in (writer..events / set).step_by(usize::try_from(writers).unwrap_or(1)) {
+                write_set(&kit, &mut rng, turn * set..(turn + 1) * set).await?;
+            }
+            Ok::<_, Failure>(())
+        });
+    }
+    while let Some(written) = running.join_next().await {
+        written.map_err(|_| Failure::Late("a writer is done"))??;
+    }
+    Ok(())
+}
+
 /// One transaction: items are changed, and as many events said.
-pub(super) async fn write_set(
+async fn write_set(
     kit: &messaging::Kit,
     rng: &mut StdRng,
     numbers: std::ops::Range<u64>,
@@ -99,13 +110,7 @@ pub(super) async fn latency() -> Result<Latency, Failure> {
         let (kit, item) = (stage.speaker.clone(), some_item(&mut rng));
         writers.spawn(async move {
             let mut tx = kit.begin().await?;
-            sqlx::query(
-                "insert into item (id, version) values ($1, 1)
-                 on conflict (id) do update set version = item.version + 1",
-            )
-            .bind(&item)
-            .execute(&mut *tx)
-            .await?;
+            change_one(&mut tx, &item).await?;
             say_one(&mut tx, item, number)?;
             tx.commit().await?;
             Ok::<_, Failure>((number, Instant::now()))

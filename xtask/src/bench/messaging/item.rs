@@ -67,6 +67,21 @@ pub(super) fn some_item(rng: &mut impl Rng) -> String {
     format!("item-{}", rng.random_range(0..ITEMS))
 }
 
+/// Writes that `item` is another, as the business write of a transaction.
+pub(super) async fn change_one(
+    tx: &mut messaging::Transaction,
+    item: &str,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "insert into item (id, version) values ($1, 1)
+         on conflict (id) do update set version = item.version + 1",
+    )
+    .bind(item)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
 /// Says event `number` about some item: each type in its turn.
 pub(super) fn say_one(
     tx: &mut messaging::Transaction,

@@ -6,12 +6,9 @@ use std::time::{Duration, Instant};
 
 use futures::StreamExt as _;
 use lapin::{
-    BasicProperties, Channel, Connection, ConnectionProperties,
-    options::{
-        BasicAckOptions, BasicConsumeOptions, BasicPublishOptions, BasicQosOptions,
-        ConfirmSelectOptions, QueueDeclareOptions,
-    },
-    types::{AMQPValue, FieldTable},
+    BasicProperties, Channel,
+    options::{BasicAckOptions, BasicConsumeOptions, BasicPublishOptions, BasicQosOptions},
+    types::FieldTable,
 };
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
 use sqlx::PgPool;
@@ -19,7 +16,7 @@ use testkit::{Database, Vhost};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-use super::rate;
+use super::{rate, raw::Bare};
 use crate::{bench::figures::median_ms, failure::Failure};
 
 /// How often the outbox is looked at.
@@ -51,13 +48,7 @@ pub(super) async fn measure() -> Result<Polling, Failure> {
         .run("create table inbox (id uuid primary key); create table effect (id uuid primary key)")
         .await?;
     let (speaker, listener) = (speaker.connect().await?, listener.connect().await?);
-    let [publishing, consuming] = [connect(&vhost).await?, connect(&vhost).await?];
-    let (publisher, taker) =
-        (publishing.create_channel().await?, consuming.create_channel().await?);
-    let mut arguments = FieldTable::default();
-    arguments.insert("x-queue-type".into(), AMQPValue::LongString("quorum".into()));
-    publisher.queue_declare(QUEUE.into(), QueueDeclareOptions::durable(), arguments).await?;
-    publisher.confirm_select(ConfirmSelectOptions::default()).await?;
+    let Bare { publishing, consuming, publisher, taker } = Bare::open(&vhost, QUEUE).await?;
 
     let mut running = JoinSet::new();
     running.spawn(relay(speaker.clone(), publisher));
@@ -173,8 +164,4 @@ async fn consume(listener: PgPool, channel: Channel) -> Result<(), Failure> {
         delivery.acker.ack(BasicAckOptions::default()).await?;
     }
     Ok(())
-}
-
-async fn connect(vhost: &Vhost) -> Result<Connection, Failure> {
-    Ok(Connection::connect(vhost.url(), ConnectionProperties::default()).await?)
 }

@@ -34,13 +34,7 @@ const QUEUE: &str = "raw";
 /// Messages per second from the publisher to the acknowledgement.
 pub(super) async fn messages_per_second() -> Result<f64, Failure> {
     let vhost = Vhost::create().await?;
-    let [publishing, consuming] = [connect(&vhost).await?, connect(&vhost).await?];
-    let (publisher, taker) =
-        (publishing.create_channel().await?, consuming.create_channel().await?);
-    let mut arguments = FieldTable::default();
-    arguments.insert("x-queue-type".into(), AMQPValue::LongString("quorum".into()));
-    publisher.queue_declare(QUEUE.into(), QueueDeclareOptions::durable(), arguments).await?;
-    publisher.confirm_select(ConfirmSelectOptions::default()).await?;
+    let Bare { publishing, consuming, publisher, taker } = Bare::open(&vhost, QUEUE).await?;
     taker.basic_qos(PREFETCH, BasicQosOptions::default()).await?;
     let options = BasicConsumeOptions::default();
     let consumer = taker.basic_consume(QUEUE.into(), "".into(), options, FieldTable::default());
@@ -55,8 +49,28 @@ pub(super) async fn messages_per_second() -> Result<f64, Failure> {
     Ok(rate(MESSAGES, took))
 }
 
-async fn connect(vhost: &Vhost) -> Result<Connection, Failure> {
-    Ok(Connection::connect(vhost.url(), ConnectionProperties::default()).await?)
+/// A publisher and a consumer of one quorum queue, each on a connection of its own.
+pub(super) struct Bare {
+    pub(super) publishing: Connection,
+    pub(super) consuming: Connection,
+    /// In confirm mode.
+    pub(super) publisher: Channel,
+    pub(super) taker: Channel,
+}
+
+impl Bare {
+    /// Both, with the queue declared.
+    pub(super) async fn open(vhost: &Vhost, queue: &str) -> Result<Self, Failure> {
+        let connect = || Connection::connect(vhost.url(), ConnectionProperties::default());
+        let (publishing, consuming) = (connect().await?, connect().await?);
+        let (publisher, taker) =
+            (publishing.create_channel().await?, consuming.create_channel().await?);
+        let mut arguments = FieldTable::default();
+        arguments.insert("x-queue-type".into(), AMQPValue::LongString("quorum".into()));
+        publisher.queue_declare(queue.into(), QueueDeclareOptions::durable(), arguments).await?;
+        publisher.confirm_select(ConfirmSelectOptions::default()).await?;
+        Ok(Self { publishing, consuming, publisher, taker })
+    }
 }
 
 async fn publish(channel: &Channel) -> Result<(), Failure> {
