@@ -24,10 +24,43 @@ pub(crate) struct Row {
 }
 
 /// Numbers `said` and appends it, all in one statement.
-///
+pub(crate) async fn append(connection: &mut PgConnection, said: &[Said]) -> Result<(), Error> {
+    match said {
+        [] => Ok(()),
+        [one] => append_one(connection, one).await,
+        many => append_many(connection, many).await,
+    }
+}
+
+/// As [`append_many`] for a single event, which most transactions say: a plan that is quicker to start.
+async fn append_one(connection: &mut PgConnection, event: &Said) -> Result<(), Error> {
+    sqlx::query!(
+        r#"
+        with bumped as (
+            insert into messaging.sequence as s (aggregate, key, last) values ($1, $2, 1)
+            on conflict (aggregate, key) do update set last = s.last + 1
+            returning last
+        )
+        insert into messaging.outbox (event_id, kind, aggregate, key, slot, seq, time, traceparent, data)
+        select $3, $4, $1, $2, $5, last, clock_timestamp(), $6, $7
+        from bumped
+        "#,
+        event.aggregate,
+        event.key,
+        event.id.as_uuid(),
+        event.kind,
+        i16::from(event.slot.number()),
+        event.traceparent,
+        event.data,
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
 /// The rows of `messaging.sequence` are locked in the order of their keys, so two transactions never wait for each other
 /// in a circle. Ids are given out after these locks are held, so within a key the order of ids is the order of numbers.
-pub(crate) async fn append(connection: &mut PgConnection, said: &[Said]) -> Result<(), Error> {
+async fn append_many(connection: &mut PgConnection, said: &[Said]) -> Result<(), Error> {
     let Numbering { keys, counts, places, back } = Numbering::of(said);
     let key_aggregates: Vec<&str> = keys.iter().map(|(aggregate, _)| *aggregate).collect();
     let keys: Vec<&str> = keys.iter().map(|(_, key)| *key).collect();

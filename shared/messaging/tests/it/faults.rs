@@ -4,7 +4,7 @@ use std::{sync::atomic::Ordering, time::Duration};
 
 use messaging::OnReject;
 use testkit::{Direction, Proxy, wait_for};
-use tokio::sync::Semaphore;
+use tokio::{sync::Semaphore, time::Instant};
 
 use crate::shop::{SOON, Shop, count};
 
@@ -129,6 +129,41 @@ async fn broken_connections_lose_and_double_nothing() {
     }
     shop.wait_for_total(10 * 60).await;
     shop.assert_walked(&walks, 60).await;
+    shop.assert_at_rest().await;
+    speaker.shut_down().await;
+    listener.shut_down().await;
+}
+
+/// How soon there are effects again after a connection broke.
+const RECOVERY: Duration = Duration::from_secs(5);
+
+/// Each cut meets relay and consumers at another point of what they do, also while they connect.
+#[tokio::test]
+async fn cut_connections_are_made_anew_within_seconds() {
+    let cuts = std::env::var("CUTS").map_or(25, |cuts| cuts.parse().unwrap());
+    let shop = Shop::open(OnReject::BlockKey).await;
+    let (to_broker, url) = Proxy::before(shop.vhost.url()).await.unwrap();
+    let (speaker, listener) = (shop.start_speaker_at(&url), shop.start_listener_at(&url));
+    let (mut slowest, mut number) = (Duration::ZERO, 0);
+    for cut in 0..cuts {
+        to_broker.cut();
+        let began = Instant::now();
+        number += 1;
+        shop.walk(&["w"], number..=number).await;
+        wait_for("the step has its effect", SOON, async || {
+            match count(shop.listener.pool(), "effect").await {
+                effects if effects == number => Ok(()),
+                effects => Err(format!("{effects} of {number}")),
+            }
+        })
+        .await
+        .unwrap();
+        let took = began.elapsed();
+        assert!(took < RECOVERY, "there was no effect for {took:?} after cut {cut}");
+        slowest = slowest.max(took);
+        tokio::time::sleep(Duration::from_millis(cut % 7)).await;
+    }
+    println!("{cuts} cuts, the slowest was over after {slowest:?}");
     shop.assert_at_rest().await;
     speaker.shut_down().await;
     listener.shut_down().await;

@@ -1,10 +1,14 @@
 //! The kit against a real PostgreSQL and a real RabbitMQ.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![expect(clippy::print_stdout, reason = "some tests have a figure to tell")]
 
+mod bloat;
 mod dead_letters;
 mod delivery;
 mod faults;
+mod poison;
 mod shop;
 mod stream;
 mod upcast;
+mod ways;
