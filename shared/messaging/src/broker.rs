@@ -25,15 +25,44 @@ const DELIVERY_LIMIT: i64 = 20;
 /// A delivery limit that nothing reaches.
 const NO_LIMIT: i64 = 1_000_000_000;
 
+/// How often each side says that it lives: long enough for a busy machine, short enough to notice a dead one. The broker gives a
+/// silent connection up after two to three times as long.
+pub(crate) const HEARTBEAT: Duration = Duration::from_secs(10);
+
+/// The same for who consumes: while a stopped process counts as alive to the broker, no other replica gets its queues.
+pub(crate) const CONSUMER_HEARTBEAT: Duration = Duration::from_secs(2);
+
 /// A new connection, named so that people find it in the management page. It is never recovered: on any doubt it is thrown
 /// away and made anew.
-pub(crate) async fn connect(amqp_url: &str, name: &str) -> Result<Connection, Error> {
+///
+/// `amqp_urls` are the addresses of one node after another of a cluster, divided by commas; the first that answers is taken.
+pub(crate) async fn connect(
+    amqp_urls: &str,
+    name: &str,
+    heartbeat: Duration,
+) -> Result<Connection, Error> {
+    let urls: Vec<&str> = amqp_urls.split(',').map(str::trim).collect();
+    // Together they take no longer than one may.
+    let limit = ANSWER / u32::try_from(urls.len()).unwrap_or(u32::MAX);
+    let mut refused = Error::Ended;
+    for url in urls {
+        match within("connecting to the broker", limit, dial(url, name, heartbeat)).await {
+            Ok(connection) => return Ok(connection),
+            Err(error) => refused = error,
+        }
+    }
+    Err(refused)
+}
+
+async fn dial(url: &str, name: &str, heartbeat: Duration) -> Result<Connection, lapin::Error> {
     let properties = ConnectionProperties::default().with_connection_name(name.into());
-    let separator = if amqp_url.contains('?') { '&' } else { '?' };
-    // Heartbeats of ten seconds: long enough for a busy machine, short enough to notice a dead one. Frames of 32 KiB: lapin holds
-    // two buffers of 32 frames for each connection, which at its default are 8 MiB.
-    let url = format!("{amqp_url}{separator}heartbeat=10&connection_timeout=10000&frame_max=32768");
-    within("connecting to the broker", ANSWER, Connection::connect(&url, properties)).await
+    let separator = if url.contains('?') { '&' } else { '?' };
+    let (heartbeat, timeout) = (heartbeat.as_secs(), ANSWER.as_millis());
+    // Frames of 32 KiB: lapin holds two buffers of 32 frames for each connection, which at its default are 8 MiB.
+    let url = format!(
+        "{url}{separator}heartbeat={heartbeat}&connection_timeout={timeout}&frame_max=32768"
+    );
+    Connection::connect(&url, properties).await
 }
 
 /// A connection with what works on it, which says goodbye to the broker whatever becomes of who uses it.
@@ -51,8 +80,12 @@ pub(crate) struct Session {
 
 impl Session {
     /// A new connection, with nothing working on it.
-    pub(crate) async fn connect(amqp_url: &str, name: &str) -> Result<Self, Error> {
-        let connection = Some(connect(amqp_url, name).await?);
+    pub(crate) async fn connect(
+        amqp_urls: &str,
+        name: &str,
+        heartbeat: Duration,
+    ) -> Result<Self, Error> {
+        let connection = Some(connect(amqp_urls, name, heartbeat).await?);
         Ok(Self { connection, tasks: JoinSet::new(), held: Vec::new() })
     }
 
@@ -112,7 +145,8 @@ pub(crate) async fn channel(connection: &Connection) -> Result<Channel, Error> {
 /// Declares what the topology names: its own exchange with the net under it, its queues, and the exchanges it listens to,
 /// so that services may start in any order. Declaring again what is there changes nothing.
 pub async fn declare(amqp_url: &str, topology: &Topology) -> Result<(), Error> {
-    let connection = connect(amqp_url, &format!("{}: topology", topology.service())).await?;
+    let name = format!("{}: topology", topology.service());
+    let connection = connect(amqp_url, &name, HEARTBEAT).await?;
     let channel = channel(&connection).await?;
     declare_on(&channel, topology).await?;
     within("closing a connection", ANSWER, connection.close(200, "done".into())).await

@@ -15,6 +15,9 @@ pub(crate) const TERM: Duration = Duration::from_secs(3);
 
 /// Takes the lease if it is free, expired or already ours, for one [`TERM`]. The epoch if it is ours now. A holder who takes
 /// it again in time, or before anybody else did, keeps his epoch.
+///
+/// The lease of a replica whose seat has lost its session is free at once: its process was killed. Should it live all the same,
+/// the epoch guards what it does.
 pub(crate) async fn take(
     connection: &mut PgConnection,
     name: &str,
@@ -28,7 +31,10 @@ pub(crate) async fn take(
             holder = excluded.holder,
             epoch = case when l.holder = excluded.holder then l.epoch else l.epoch + 1 end,
             expires_at = excluded.expires_at
-        where l.holder = excluded.holder or l.expires_at <= now()
+        where l.holder = excluded.holder or l.expires_at <= now() or exists (
+            select from messaging.member m
+            where m.id = l.holder and not exists (select from pg_stat_get_activity(m.pid))
+        )
         returning epoch
         "#,
         name,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use crate::{Connectivity, Kit, Topology, connectivity::Board, consumer, relay};
 
@@ -13,6 +14,8 @@ pub struct Settings {
     pub(crate) amqp_url: String,
     pub(crate) topology: Topology,
     pub(crate) connectivity: Board,
+    /// Who this process is among the replicas of the service.
+    pub(crate) replica: Uuid,
 }
 
 /// The relay and the consumers of a service, ready to run.
@@ -25,7 +28,12 @@ pub struct Messaging {
 impl Messaging {
     /// Messaging for the service that `topology` names, on the broker at `amqp_url`.
     pub fn new(kit: Kit, amqp_url: impl Into<String>, topology: Topology) -> Self {
-        let settings = Settings { amqp_url: amqp_url.into(), topology, connectivity: Board::new() };
+        let settings = Settings {
+            amqp_url: amqp_url.into(),
+            topology,
+            connectivity: Board::new(),
+            replica: Uuid::new_v4(),
+        };
         Self { kit, settings: Arc::new(settings) }
     }
 

@@ -55,7 +55,8 @@ const MAX_BYTES: i64 = 2_000_000_000;
 
 /// Declares a stream.
 pub async fn declare(amqp_url: &str, name: &str) -> Result<(), Error> {
-    let connection = broker::connect(amqp_url, &format!("{name}: topology")).await?;
+    let connection =
+        broker::connect(amqp_url, &format!("{name}: topology"), broker::HEARTBEAT).await?;
     // Held until the connection is closed: lapin trips over a channel that is being dropped then.
     let channel = broker::channel(&connection).await?;
     declare_on(&channel, name).await?;
@@ -267,7 +268,7 @@ impl<H: StreamHandler> Reader<H> {
         let next = next_offset(&mut connection, self.consumer, self.stream).await?;
         drop(connection);
         let name = format!("{}: reader", self.consumer);
-        let mut session = Session::connect(&self.amqp_url, &name).await?;
+        let mut session = Session::connect(&self.amqp_url, &name, broker::HEARTBEAT).await?;
         let channel = session.lasting_channel().await?.clone();
         declare_on(&channel, self.stream).await?;
         let mut arguments = FieldTable::default();

@@ -5,6 +5,9 @@ pub(crate) mod core;
 mod cursors;
 pub(crate) mod handler;
 pub(crate) mod parking;
+mod replica;
+mod seat;
+mod shares;
 pub(crate) mod work;
 
 use std::{
@@ -28,6 +31,7 @@ use self::{
     batch::Ear,
     core::{Incoming, Key, Look, Origin, Position, Ruling, look},
     parking::First,
+    replica::Replica,
 };
 use crate::{
     Error, Kit, Settings, Transaction, broker,
@@ -35,7 +39,7 @@ use crate::{
     dead_letters::{Unreadable, bury_unreadable},
     error::{causes, within},
     retry,
-    topology::{SLOT_GROUPS, Subscription, dead_queue},
+    topology::{Subscription, dead_queue},
 };
 
 /// How many messages the broker hands out before it waits for acknowledgements.
@@ -83,41 +87,12 @@ async fn hear(
 ) -> Result<(), Error> {
     let service = settings.topology.service();
     let name = format!("{service}: consumer");
-    let mut session = broker::Session::connect(&settings.amqp_url, &name).await?;
+    let mut session =
+        broker::Session::connect(&settings.amqp_url, &name, broker::CONSUMER_HEARTBEAT).await?;
     broker::declare_on(session.lasting_channel().await?, &settings.topology).await?;
-    // The lanes live and die together, for they share the connection.
-    let together = stop.child_token();
-    for subscription in settings.topology.subscriptions() {
-        for group in 0..SLOT_GROUPS {
-            let channel = session.channel().await?;
-            let lane = Lane {
-                kit: kit.clone(),
-                queue: subscription.queue(service, group),
-                consumer: subscription.consumer(service),
-                subscription: subscription.clone(),
-                group,
-            };
-            let together = together.clone();
-            session.tasks.spawn(async move { lane.run(&channel, &together).await });
-        }
-    }
-    let channel = session.channel().await?;
-    let (for_dead, kit, settings_for_dead) = (together.clone(), kit.clone(), settings.clone());
-    session
-        .tasks
-        .spawn(async move { drain_dead(&kit, &settings_for_dead, &channel, &for_dead).await });
     settings.connectivity.up(Link::Consumer);
     *attempt = 0;
-    let mut outcome = Ok(());
-    while let Some(ended) = session.tasks.join_next().await {
-        let ended = ended.unwrap_or_else(|error| Err(Error::Lane(error.into())));
-        if outcome.is_ok() {
-            outcome = ended;
-        }
-        together.cancel();
-    }
-    session.close().await;
-    outcome
+    Replica::new(kit, settings, session).run(stop).await
 }
 
 /// One slot group of one subscription: one queue, one channel, one batch at a time.

@@ -44,7 +44,7 @@ const REFUSED: Duration = Duration::from_millis(500);
 
 /// Carries events until `stop`, and what is committed by then as far as it can be done within one more round.
 pub(crate) async fn run(kit: &Kit, settings: &Settings, stop: &CancellationToken) {
-    let mut relay = Relay { kit, settings, holder: Uuid::new_v4(), stopped: HashMap::new() };
+    let mut relay = Relay { kit, settings, holder: settings.replica, stopped: HashMap::new() };
     let mut attempt = 0;
     while !stop.is_cancelled() {
         match relay.lead(stop, &mut attempt).await {

@@ -47,7 +47,8 @@ pub(crate) struct Publisher {
 
 impl Publisher {
     pub(crate) async fn connect(amqp_url: &str, service: &str) -> Result<Self, Error> {
-        let mut session = Session::connect(amqp_url, &format!("{service}: publisher")).await?;
+        let name = format!("{service}: publisher");
+        let mut session = Session::connect(amqp_url, &name, broker::HEARTBEAT).await?;
         let channel = session.lasting_channel().await?.clone();
         let confirm = channel.confirm_select(ConfirmSelectOptions::default());
         within("selecting confirms", broker::ANSWER, confirm).await?;

@@ -8,6 +8,7 @@ mod dead_letters;
 mod delivery;
 mod faults;
 mod poison;
+mod replicas;
 mod shop;
 mod stream;
 mod upcast;

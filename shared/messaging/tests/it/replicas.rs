@@ -1,0 +1,125 @@
+//! Replicas of a service divide its queues, and take over from one another.
+
+use std::time::{Duration, Instant};
+
+use messaging::OnReject;
+use testkit::wait_for;
+
+use crate::shop::{SOON, Shop, count};
+
+/// How long a seat holds that is not renewed, with some time for those who wait for it to look.
+const TERM: Duration = Duration::from_secs(3);
+const LOOK: Duration = Duration::from_secs(2);
+
+/// How many queues each living replica holds, in rising order.
+async fn shares(shop: &Shop) -> Vec<i64> {
+    sqlx::query_scalar(
+        "select count(l.queue) from messaging.living_member m
+         left join messaging.lane l on l.holder = m.id group by m.id order by 1",
+    )
+    .fetch_all(shop.listener.pool())
+    .await
+    .unwrap()
+}
+
+/// Waits for the shares, and tells how long it took.
+async fn wait_for_shares(shop: &Shop, expected: &[i64]) -> Duration {
+    let began = Instant::now();
+    wait_for(&format!("the shares are {expected:?}"), SOON, async || {
+        let shares = shares(shop).await;
+        if shares == expected { Ok(()) } else { Err(format!("{shares:?}")) }
+    })
+    .await
+    .unwrap();
+    began.elapsed()
+}
+
+#[tokio::test]
+async fn replicas_divide_the_queues_and_take_over_from_one_another() {
+    let shop = Shop::open(OnReject::BlockKey).await;
+    let first = shop.start_listener();
+    wait_for_shares(&shop, &[2]).await;
+    let second = shop.start_listener();
+    wait_for_shares(&shop, &[1, 1]).await;
+    let third = shop.start_listener();
+    wait_for_shares(&shop, &[0, 1, 1]).await;
+    wait_for("each queue has one consumer: who does not hold it keeps away", SOON, async || {
+        let queues = shop.vhost.queues().await.unwrap();
+        let walks = queues.iter().filter(|queue| queue.name.starts_with("listener.walk"));
+        let consumers: Vec<u64> = walks.map(|queue| queue.consumers).collect();
+        if consumers == [1, 1] { Ok(()) } else { Err(format!("{consumers:?}")) }
+    })
+    .await
+    .unwrap();
+    // One that stops hands its queue on, one that dies leaves it: either is noticed long before a lease would run out.
+    first.shut_down().await;
+    let after_stop = wait_for_shares(&shop, &[1, 1]).await;
+    second.die().await;
+    let after_death = wait_for_shares(&shop, &[2]).await;
+    assert!(after_stop < TERM, "{after_stop:?}");
+    assert!(after_death < TERM, "{after_death:?}");
+    third.shut_down().await;
+    assert_eq!(count(shop.listener.pool(), "messaging.living_member").await, 0);
+}
+
+/// A process that is stopped keeps its sessions and says nothing: its seat runs out.
+#[tokio::test]
+async fn a_seat_that_is_not_renewed_runs_out() {
+    let shop = Shop::open(OnReject::BlockKey).await;
+    let mut stopped = shop.listener.pool().acquire().await.unwrap();
+    sqlx::raw_sql(
+        "insert into messaging.member values (gen_random_uuid(), pg_backend_pid(), now() + interval '3 seconds');
+         insert into messaging.lane
+         select 'listener.walk.' || n, id from messaging.member, generate_series(0, 1) n",
+    )
+    .execute(&mut *stopped)
+    .await
+    .unwrap();
+    let listener = shop.start_listener();
+    wait_for("there are two replicas", SOON, async || {
+        match count(shop.listener.pool(), "messaging.living_member").await {
+            2 => Ok(()),
+            n => Err(n),
+        }
+    })
+    .await
+    .unwrap();
+    // Nobody gives up what the stopped one holds, so the living one has to wait.
+    let waited = wait_for_shares(&shop, &[2]).await;
+    assert!(waited > TERM - LOOK && waited < TERM + LOOK, "{waited:?}");
+    listener.shut_down().await;
+}
+
+#[tokio::test]
+async fn replicas_come_and_go_and_nothing_is_lost_or_doubled() {
+    let shop = Shop::open(OnReject::BlockKey).await;
+    let walks: Vec<String> = (0..20).map(|walk| format!("walk-{walk}")).collect();
+    let names: Vec<&str> = walks.iter().map(String::as_str).collect();
+    let speaker = shop.start_speaker();
+    let write = async {
+        for number in 1..=150 {
+            shop.walk(&names, number..=number).await;
+        }
+    };
+    let replace = async {
+        let mut elder = shop.start_listener();
+        for round in 0..6 {
+            let younger = shop.start_listener();
+            wait_for_shares(&shop, &[1, 1]).await;
+            if round % 2 == 0 {
+                elder.die().await;
+            } else {
+                elder.shut_down().await;
+            }
+            wait_for_shares(&shop, &[2]).await;
+            elder = younger;
+        }
+        elder
+    };
+    let ((), listener) = tokio::join!(write, replace);
+    shop.wait_for_total(20 * 150).await;
+    shop.assert_walked(&walks, 150).await;
+    shop.assert_at_rest().await;
+    speaker.shut_down().await;
+    listener.shut_down().await;
+}
