@@ -13,7 +13,7 @@ use sqlx::{PgConnection, PgPool, Postgres, migrate::Migrator};
 use tokio::sync::Notify;
 use vocabulary::EventId;
 
-use crate::{Error, outbox};
+use crate::{Error, outbox, wake::Wake};
 
 /// The kit's own tables, in the schema `messaging` of the service's database.
 pub static MIGRATOR: Migrator = sqlx::migrate!();
@@ -25,14 +25,14 @@ const LARGEST_EVENT: usize = 1024 * 1024;
 #[derive(Debug, Clone)]
 pub struct Kit {
     pool: PgPool,
-    committed: Arc<Notify>,
+    wake: Wake,
     unparked: Arc<Notify>,
 }
 
 impl Kit {
     /// A kit on the service's database.
     pub fn new(pool: PgPool) -> Self {
-        Self { pool, committed: Arc::new(Notify::new()), unparked: Arc::new(Notify::new()) }
+        Self { pool, wake: Wake::default(), unparked: Arc::new(Notify::new()) }
     }
 
     /// The service's database, for what only reads.
@@ -51,9 +51,9 @@ impl Kit {
         &self.unparked
     }
 
-    /// Wakes when a transaction with events has committed in this process.
-    pub(crate) fn committed(&self) -> &Notify {
-        &self.committed
+    /// What a commit wakes.
+    pub(crate) const fn wake(&self) -> &Wake {
+        &self.wake
     }
 }
 
@@ -136,7 +136,7 @@ impl Transaction {
         }
         self.inner.commit().await?;
         if !self.said.is_empty() {
-            self.kit.committed.notify_one();
+            self.kit.wake.after_commit(&self.kit.pool);
         }
         for action in self.after_commit {
             action();

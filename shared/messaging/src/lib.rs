@@ -16,6 +16,7 @@ mod settings;
 mod simulation;
 pub mod stream;
 mod topology;
+mod wake;
 
 pub use broker::declare;
 pub use connectivity::Connectivity;

@@ -8,3 +8,4 @@ mod faults;
 mod shop;
 mod stream;
 mod upcast;
+mod wake;

@@ -226,6 +226,16 @@ impl Shop {
         Running::start(messaging)
     }
 
+    /// The speaker's database as another process has it.
+    pub(crate) async fn another_speaker(&self) -> Kit {
+        Kit::new(self.speaker_database.connect().await.unwrap())
+    }
+
+    /// Starts one more speaker, on a kit of its own.
+    pub(crate) fn start_speaker_on(&self, kit: &Kit) -> Running {
+        Running::start(Messaging::new(kit.clone(), self.vhost.url(), Self::speaker_topology()))
+    }
+
     pub(crate) fn start_listener(&self) -> Running {
         self.start_listener_at(self.vhost.url())
     }
