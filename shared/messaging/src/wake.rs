@@ -65,10 +65,15 @@ impl Wake {
         self.0.leads.store(leads, Ordering::Relaxed);
     }
 
+    /// Whether the relay of this process leads.
+    pub(crate) fn leads(&self) -> bool {
+        self.0.leads.load(Ordering::Relaxed)
+    }
+
     /// A transaction with events has committed in this process.
     pub(crate) fn after_commit(&self, pool: &PgPool) {
         self.0.committed.notify_one();
-        if self.0.leads.load(Ordering::Relaxed) {
+        if self.leads() {
             return;
         }
         if self.0.telling.swap(UNTOLD, Ordering::AcqRel) == QUIET {

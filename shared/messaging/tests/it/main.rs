@@ -5,6 +5,7 @@
 mod dead_letters;
 mod delivery;
 mod faults;
+mod pressure;
 mod shop;
 mod stream;
 mod upcast;
