@@ -73,7 +73,8 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         learning::start(&lifecycle, &health, database.clone(), config.model_days, wake.clone());
     let kit = Kit::new(database);
     popularity::start(&lifecycle, kit.clone(), knowledge.clone());
-    let messaging = Messaging::new(kit.clone(), common.broker.url.expose(), topology_for(&wake));
+    let messaging = Messaging::new(kit.clone(), common.broker.url.expose(), topology_for(&wake))
+        .bounded((&common.outbox).into());
     runtime::messaging::start(&lifecycle, &health, &messaging);
     let intake = start_stream(&lifecycle, &kit, common.broker.url.expose(), wake);
 

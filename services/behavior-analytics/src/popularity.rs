@@ -3,7 +3,7 @@
 use std::{collections::HashMap, convert::Infallible, time::Duration};
 
 use chrono::{DateTime, Utc};
-use messaging::Kit;
+use messaging::{Kit, Worth};
 use runtime::{Lifecycle, clock};
 use tokio::time::MissedTickBehavior;
 use uuid::Uuid;
@@ -64,6 +64,10 @@ pub fn start(lifecycle: &Lifecycle, kit: Kit, knowledge: Knowledge) {
         let mut ticks = tokio::time::interval(EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while stopping.run_until_cancelled(ticks.tick()).await.is_some() {
+            // What is not said now is said later, as it is then.
+            if kit.admit(Worth::Lesser).is_err() {
+                continue;
+            }
             let Some(demand) = knowledge.demand(clock::now()) else { continue };
             if let Err(error) = compare(&kit, &mut said, &demand, clock::now()).await {
                 tracing::warn!(error = problem::chain(&error), "popularity was not said");

@@ -57,7 +57,8 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     forget_old_keys(&lifecycle, database.clone());
 
     let kit = Kit::new(database);
-    let messaging = Messaging::new(kit.clone(), common.broker.url.expose(), topology());
+    let messaging = Messaging::new(kit.clone(), common.broker.url.expose(), topology())
+        .bounded((&common.outbox).into());
     runtime::messaging::start(&lifecycle, &health, &messaging);
 
     let state = AppState { kit, topology: messaging.topology().clone(), verifier };

@@ -63,7 +63,8 @@ pub async fn start(config: &Config, lifecycle: &Lifecycle) -> Result<SocketAddr,
     let kit = Kit::new(pool);
     let process = Process::new(config.terms());
     let topology = crate::topology_for(&process);
-    let messaging = Messaging::new(kit.clone(), common.broker.url.expose(), topology.clone());
+    let messaging = Messaging::new(kit.clone(), common.broker.url.expose(), topology.clone())
+        .bounded((&common.outbox).into());
     runtime::messaging::start(lifecycle, &health, &messaging);
     lifecycle.spawn("clock", process.clone().keep_time(kit.clone(), lifecycle.soft()));
     lifecycle.spawn("housekeeping", housekeeping::run(kit.pool().clone(), lifecycle.soft()));

@@ -57,7 +57,8 @@ pub async fn start(config: &Config, lifecycle: &Lifecycle) -> Result<SocketAddr,
     let kit = Kit::new(pool);
     let followers = Followers::default();
     let topology = crate::topology_for(&followers);
-    let messaging = Messaging::new(kit.clone(), common.broker.url.expose(), topology.clone());
+    let messaging = Messaging::new(kit.clone(), common.broker.url.expose(), topology.clone())
+        .bounded((&common.outbox).into());
     runtime::messaging::start(lifecycle, &health, &messaging);
 
     let wake = Wake::default();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use contracts::trace::{self, TraceContext};
-use messaging::{Kit, Transaction};
+use messaging::{Kit, Transaction, Worth};
 use runtime::clock;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -79,7 +79,10 @@ impl Importer {
     /// Works until `stop`; a batch in hand is finished.
     pub(crate) async fn run(mut self, stop: CancellationToken) -> Result<(), Infallible> {
         while !stop.is_cancelled() {
-            let pause = match self.step().await {
+            // What is taken in is not lost by waiting; the catalogue's own writes come first.
+            let admitted = self.kit.admit(Worth::Lesser).is_ok();
+            let done = if admitted { self.step().await } else { Ok(Step::Idle) };
+            let pause = match done {
                 Ok(Step::Worked) => continue,
                 Ok(Step::Idle) => SWEEP,
                 Err(error) => {

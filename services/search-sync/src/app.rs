@@ -81,7 +81,8 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     let (kit, wake) = (Kit::new(database), Wake::default());
     let component = health.component("index");
     let (live, rebuilder) = tail::start(&lifecycle, component, &kit, folder, wake.clone());
-    let messaging = Messaging::new(kit.clone(), common.broker.url.expose(), topology_waking(&wake));
+    let messaging = Messaging::new(kit.clone(), common.broker.url.expose(), topology_waking(&wake))
+        .bounded((&common.outbox).into());
     runtime::messaging::start(&lifecycle, &health, &messaging);
 
     let upkeep = Upkeep::new(kit.clone(), live.clone(), wake, catalogue);

@@ -10,10 +10,14 @@ use contracts::{
     trace::{self, TraceContext},
 };
 use sqlx::{PgConnection, PgPool, Postgres, migrate::Migrator};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use vocabulary::EventId;
 
-use crate::{Error, outbox};
+use crate::{
+    Error, outbox,
+    pressure::{Gauge, Pressure, Shed, Worth},
+    wake::Wake,
+};
 
 /// The kit's own tables, in the schema `messaging` of the service's database.
 pub static MIGRATOR: Migrator = sqlx::migrate!();
@@ -25,14 +29,15 @@ const LARGEST_EVENT: usize = 1024 * 1024;
 #[derive(Debug, Clone)]
 pub struct Kit {
     pool: PgPool,
-    committed: Arc<Notify>,
+    wake: Wake,
     unparked: Arc<Notify>,
+    gauge: Gauge,
 }
 
 impl Kit {
     /// A kit on the service's database.
     pub fn new(pool: PgPool) -> Self {
-        Self { pool, committed: Arc::new(Notify::new()), unparked: Arc::new(Notify::new()) }
+        Self { pool, wake: Wake::default(), unparked: Arc::new(Notify::new()), gauge: Gauge::new() }
     }
 
     /// The service's database, for what only reads.
@@ -46,14 +51,32 @@ impl Kit {
         Ok(Transaction { inner, kit: self.clone(), said: Vec::new(), after_commit: Vec::new() })
     }
 
+    /// Whether a write of this worth may be taken: to be asked before a transaction that says events is begun on somebody's
+    /// behalf. Handlers of events never ask, for what an event causes is never refused.
+    ///
+    /// Everything is taken as long as [`Messaging::relay`](crate::Messaging::relay) does not run in this process.
+    pub fn admit(&self, worth: Worth) -> Result<(), Shed> {
+        self.gauge.admit(worth)
+    }
+
+    /// How full the outbox is and what is refused for it, now and whenever it changes.
+    pub fn pressure(&self) -> watch::Receiver<Pressure> {
+        self.gauge.watch()
+    }
+
+    /// Where the pressure is written down.
+    pub(crate) const fn gauge(&self) -> &Gauge {
+        &self.gauge
+    }
+
     /// Wakes the consumers of this process when parked events may go on.
     pub(crate) fn unparked(&self) -> &Notify {
         &self.unparked
     }
 
-    /// Wakes when a transaction with events has committed in this process.
-    pub(crate) fn committed(&self) -> &Notify {
-        &self.committed
+    /// What a commit wakes.
+    pub(crate) const fn wake(&self) -> &Wake {
+        &self.wake
     }
 }
 
@@ -136,7 +159,7 @@ impl Transaction {
         }
         self.inner.commit().await?;
         if !self.said.is_empty() {
-            self.kit.committed.notify_one();
+            self.kit.wake.after_commit(&self.kit.pool);
         }
         for action in self.after_commit {
             action();

@@ -6,7 +6,10 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::{Connectivity, Kit, Topology, connectivity::Board, consumer, relay};
+use crate::{
+    Connectivity, Kit, OutboxBounds, Pressure, Topology, connectivity::Board, consumer, pressure,
+    relay,
+};
 
 /// What relay and consumers have to know.
 #[derive(Debug)]
@@ -23,6 +26,7 @@ pub struct Settings {
 pub struct Messaging {
     kit: Kit,
     settings: Arc<Settings>,
+    bounds: OutboxBounds,
 }
 
 impl Messaging {
@@ -34,7 +38,14 @@ impl Messaging {
             connectivity: Board::new(),
             replica: Uuid::new_v4(),
         };
-        Self { kit, settings: Arc::new(settings) }
+        Self { kit, settings: Arc::new(settings), bounds: OutboxBounds::default() }
+    }
+
+    /// The same with an outbox that may grow so far.
+    #[must_use]
+    pub const fn bounded(mut self, bounds: OutboxBounds) -> Self {
+        self.bounds = bounds;
+        self
     }
 
     /// What the service says and hears.
@@ -47,9 +58,16 @@ impl Messaging {
         self.settings.connectivity.watch()
     }
 
-    /// Carries events out of the outbox until `stop`. It outlives every trouble of broker and database.
+    /// How full the outbox is and what is refused for it, now and whenever it changes.
+    pub fn pressure(&self) -> watch::Receiver<Pressure> {
+        self.kit.pressure()
+    }
+
+    /// Carries events out of the outbox until `stop`, and watches how full it is. It outlives every trouble of broker and
+    /// database.
     pub async fn relay(self, stop: CancellationToken) {
-        relay::run(&self.kit, &self.settings, &stop).await;
+        let watching = pressure::watch(&self.kit, self.bounds, self.connectivity(), &stop);
+        tokio::join!(relay::run(&self.kit, &self.settings, &stop), watching);
     }
 
     /// Hears events until `stop`, and finishes what is in hand. It outlives every trouble of broker and database.

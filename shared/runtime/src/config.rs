@@ -9,6 +9,8 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use messaging::OutboxBounds;
+
 /// What every service with a database and a broker needs.
 #[derive(Debug, Clone, clap::Args)]
 #[group(skip)]
@@ -19,6 +21,9 @@ pub struct Common {
     /// Where its messages go.
     #[command(flatten)]
     pub broker: Broker,
+    /// How many events may wait to leave.
+    #[command(flatten)]
+    pub outbox: Outbox,
     /// Where it listens.
     #[command(flatten)]
     pub http: Http,
@@ -114,6 +119,47 @@ impl Broker {
     /// The broker at `url`.
     pub fn at(url: impl Into<Secret>) -> Broker {
         Broker { url: url.into() }
+    }
+}
+
+/// The outbox: events between the commit that says them and the broker.
+#[derive(Debug, Clone, clap::Args)]
+#[group(skip)]
+#[command(next_help_heading = "Outbox")]
+pub struct Outbox {
+    /// Events that may wait to leave; from there on every write that says events is refused.
+    #[arg(
+        id = "outbox_rows",
+        long = "outbox-rows",
+        env = "OUTBOX_ROWS",
+        value_name = "OUTBOX_ROWS",
+        default_value_t = OutboxBounds::default().rows,
+        value_parser = clap::value_parser!(i64).range(1..=1_000_000_000)
+    )]
+    pub rows: i64,
+
+    /// Events that may wait to leave before lesser writes are refused.
+    #[arg(
+        id = "outbox_lesser_rows",
+        long = "outbox-lesser-rows",
+        env = "OUTBOX_LESSER_ROWS",
+        value_name = "OUTBOX_LESSER_ROWS",
+        default_value_t = OutboxBounds::default().lesser_rows,
+        value_parser = clap::value_parser!(i64).range(1..=1_000_000_000)
+    )]
+    pub lesser_rows: i64,
+}
+
+impl Default for Outbox {
+    fn default() -> Outbox {
+        let OutboxBounds { rows, lesser_rows } = OutboxBounds::default();
+        Outbox { rows, lesser_rows }
+    }
+}
+
+impl From<&Outbox> for OutboxBounds {
+    fn from(outbox: &Outbox) -> OutboxBounds {
+        OutboxBounds { rows: outbox.rows, lesser_rows: outbox.lesser_rows }
     }
 }
 

@@ -4,7 +4,7 @@
 use std::{convert::Infallible, time::Duration};
 
 use ::messaging::{
-    Connectivity, Kit, Messaging, Topology,
+    Connectivity, Kit, Messaging, Topology, Worth,
     dead_letters::{self, DeadLetter, Unresolved},
 };
 use axum::{
@@ -66,7 +66,7 @@ pub async fn migrate(
     }
 }
 
-/// Starts the relay and the consumers, and keeps the health components `events_out` and `events_in` current.
+/// Starts the relay and the consumers, and keeps the health components `events_out`, `events_in` and `outbox` current.
 ///
 /// At shutdown the consumers finish what is in hand first; the relay goes on until they have, so that what they said
 /// leaves with them.
@@ -99,6 +99,30 @@ pub fn start(lifecycle: &Lifecycle, health: &Health, messaging: &Messaging) {
         }
         Ok::<_, Infallible>(())
     });
+    let (outbox, soft) = (health.component("outbox"), lifecycle.soft());
+    let mut pressure = messaging.pressure();
+    lifecycle.spawn("outbox health", async move {
+        loop {
+            let refused = pressure.borrow_and_update().admit(Worth::Lesser).err();
+            tell(&outbox, refused.map(|shed| shed.reason));
+            tokio::select! {
+                () = soft.cancelled() => break,
+                changed = pressure.changed() => if changed.is_err() { break },
+            }
+        }
+        Ok::<_, Infallible>(())
+    });
+}
+
+/// Refuses a write of this worth, with 503 and `Retry-After`, while the outbox is too full for it or its events do not leave:
+/// the first thing that a handler does on behalf of a caller who may write.
+///
+/// The codes are `broker_unavailable` and `outbox_full`.
+pub fn admit(kit: &Kit, worth: Worth) -> Result<(), Problem> {
+    kit.admit(worth).map_err(|shed| {
+        metrics::counter!("messaging_writes_refused_total", "code" => shed.code).increment(1);
+        Problem::unavailable(shed.code, shed.retry_after).detail(format!("{}.", shed.reason))
+    })
 }
 
 fn tell(component: &Component, down: Option<String>) {

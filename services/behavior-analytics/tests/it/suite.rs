@@ -388,6 +388,7 @@ async fn serve(database: &Database, amqp_url: &str, keys: &TempDir) -> Service {
         common: config::Common {
             database: config::Database::at(database.url()),
             broker: config::Broker::at(amqp_url),
+            outbox: config::Outbox::default(),
             http: config::Http::at("127.0.0.1:0".parse().unwrap()),
             tokens: config::Tokens { public_key_file: keys.path().join("public.der") },
             shutdown: config::Shutdown::default(),

@@ -7,11 +7,12 @@ use axum::{
 };
 use contracts::trace;
 use idempotency::{Answer, Claim, Request};
-use messaging::Kit;
+use messaging::{Kit, Worth};
 use problem::{Fields, IdempotencyKey, Json, Path, Problem};
 use runtime::{
     auth::{Caller, Scope},
     clock,
+    messaging::admit,
 };
 use serde::{Deserialize, Serialize};
 use vocabulary::{Sku, WarehouseId};
@@ -82,6 +83,7 @@ pub(super) async fn post_adjustment(
     Json(request): Json<Adjustment>,
 ) -> Result<Response, Problem> {
     caller.require(Scope::StockWrite)?;
+    admit(&kit, Worth::Lesser)?;
     request.check()?;
     let body =
         serde_json::to_vec(&(&sku, &request)).map_err(|error| Problem::internal_from(&error))?;

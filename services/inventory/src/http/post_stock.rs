@@ -4,11 +4,12 @@ use std::collections::{BTreeSet, HashSet};
 
 use axum::extract::State;
 use contracts::trace;
-use messaging::Kit;
+use messaging::{Kit, Worth};
 use problem::{Fields, Json, Problem};
 use runtime::{
     auth::{Caller, Scope},
     clock,
+    messaging::admit,
 };
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
@@ -91,6 +92,7 @@ pub(super) async fn post_stock(
     Json(lines): Json<Vec<StockLine>>,
 ) -> Result<Json<Verdicts>, Problem> {
     caller.require(Scope::StockWrite)?;
+    admit(&kit, Worth::Lesser)?;
     let mut fields = Fields::new();
     if !(1..=MAX_LINES).contains(&lines.len()) {
         fields.refuse("", "out_of_range", format!("must be 1 to {MAX_LINES} lines"));

@@ -2,11 +2,12 @@
 
 use axum::extract::State;
 use contracts::trace;
-use messaging::Kit;
+use messaging::{Kit, Worth};
 use problem::{ETag, Fields, IfMatch, Json, Path, Problem};
 use runtime::{
     auth::{Caller, Scope},
     clock,
+    messaging::admit,
 };
 use serde::Deserialize;
 use vocabulary::{Sku, WarehouseId};
@@ -51,6 +52,7 @@ pub(super) async fn put_stock(
     Json(request): Json<SetStock>,
 ) -> Result<(ETag, Json<StockAnswer>), Problem> {
     caller.require(Scope::StockWrite)?;
+    admit(&kit, Worth::Lesser)?;
     let mut fields = Fields::new();
     if !(0..=MAX_ON_HAND).contains(&request.on_hand) {
         fields.refuse("on_hand", "out_of_range", format!("must be 0 to {MAX_ON_HAND}"));

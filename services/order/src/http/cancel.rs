@@ -1,11 +1,12 @@
 //! `POST /v1/orders/{id}/cancel`: calls an order off before it is shipped.
 
 use axum::extract::State;
-use messaging::Kit;
+use messaging::{Kit, Worth};
 use problem::{Json, Path, Problem};
 use runtime::{
     auth::{Caller, Scope},
     clock,
+    messaging::admit,
 };
 use vocabulary::OrderId;
 
@@ -36,6 +37,7 @@ pub(crate) async fn cancel(
     Path(id): Path<OrderId>,
 ) -> Result<Json<OrderBody>, Problem> {
     require_some(&caller, Scope::OrdersWrite)?;
+    admit(&kit, Worth::Essential)?;
     let internal = |error: messaging::Error| Problem::internal_from(&error);
     let mut tx = kit.begin().await.map_err(internal)?;
     let locked = orders::lock_one(&mut tx, id).await?.ok_or_else(|| no_such(id))?;

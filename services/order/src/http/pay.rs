@@ -7,11 +7,12 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use idempotency::{Answer, Claim, Request};
-use messaging::Kit;
+use messaging::{Kit, Worth};
 use problem::{IdempotencyKey, Path, Problem};
 use runtime::{
     auth::{Caller, Scope},
     clock,
+    messaging::admit,
 };
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -80,6 +81,7 @@ pub(crate) async fn pay(
     bytes: Bytes,
 ) -> Result<Response, Problem> {
     require_some(&caller, Scope::OrdersWrite)?;
+    admit(&kit, Worth::Essential)?;
     let operation = format!("pay_order {id}");
     let pay: Pay =
         if bytes.is_empty() { Pay::default() } else { body::parse(bytes.clone()).await? };

@@ -8,6 +8,7 @@ mod instances;
 mod inventory;
 mod payments;
 mod placing;
+mod pressure;
 mod reading;
 mod shop;
 mod way;

@@ -16,11 +16,11 @@ use reqwest::{Method, StatusCode};
 use runtime::{
     Lifecycle,
     auth::{Scope, SigningKey, mint},
-    config::{Broker, Common, Database as DatabaseConfig, Http, Shutdown, Tokens},
+    config::{Broker, Common, Database as DatabaseConfig, Http, Outbox, Shutdown, Tokens},
 };
 use serde_json::{Value, json};
 use sqlx::PgPool;
-use testkit::{Database, Vhost, wait_for};
+use testkit::{Database, Proxy, Vhost, wait_for};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use vocabulary::{ChangeId, Currency, CustomerId, Localized, Money, ProductId, Sku, Version};
@@ -273,6 +273,7 @@ impl Shop {
         let common = Common {
             database: DatabaseConfig::at(database.url()),
             broker: Broker::at(vhost.url()),
+            outbox: Outbox::default(),
             http: Http::at(([127, 0, 0, 1], 0).into()),
             tokens: Tokens { public_key_file },
             shutdown: Shutdown::default(),
@@ -318,6 +319,20 @@ impl Shop {
     /// Starts one more instance of the service, and answers somebody who speaks to it without a token.
     pub(crate) async fn start_instance(&mut self) -> Client {
         self.start_instance_with(&self.config.clone()).await
+    }
+
+    /// Ends the service, and starts it anew behind what stands before its broker, with an outbox of at most `rows`.
+    pub(crate) async fn restart_behind_proxy(&mut self, rows: i64) -> Proxy {
+        for life in self.lives.drain(..) {
+            life.shutdown();
+            let _ = life.run_until_shutdown().await;
+        }
+        let (proxy, url) = Proxy::before(self.vhost.url()).await.unwrap();
+        let mut config = self.config.clone();
+        config.common.broker = Broker::at(url);
+        config.common.outbox = Outbox { rows, lesser_rows: rows };
+        self.nobody = self.start_instance_with(&config).await;
+        proxy
     }
 
     /// The same without a secret for callbacks.

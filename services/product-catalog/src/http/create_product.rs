@@ -2,10 +2,11 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use idempotency::{Answer, Claim, Request};
-use messaging::Kit;
+use messaging::{Kit, Worth};
 use problem::{IdempotencyKey, Json, Problem};
 use runtime::auth::{Caller, Scope};
 use runtime::clock;
+use runtime::messaging::admit;
 
 use super::product::{Product, headers_of};
 use super::{internal, not_valid, not_written};
@@ -36,6 +37,7 @@ pub(super) async fn create_product(
     Json(draft): Json<Draft>,
 ) -> Result<Response, Problem> {
     caller.require(Scope::CatalogWrite)?;
+    admit(&kit, Worth::Lesser)?;
     let body = serde_json::to_vec(&draft).map_err(|error| Problem::internal_from(&error))?;
     let content = draft.check().map_err(not_valid)?;
 

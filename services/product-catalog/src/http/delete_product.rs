@@ -1,10 +1,11 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
-use messaging::Kit;
+use messaging::{Kit, Worth};
 use problem::{IfMatch, Path, Problem};
 use runtime::auth::{Caller, Scope};
 use runtime::clock;
+use runtime::messaging::admit;
 use vocabulary::ProductId;
 
 use super::product::change_header;
@@ -33,6 +34,7 @@ pub(super) async fn delete_product(
     if_match: Option<IfMatch>,
 ) -> Result<Response, Problem> {
     caller.require(Scope::CatalogWrite)?;
+    admit(&kit, Worth::Lesser)?;
 
     let mut tx = kit.begin().await.map_err(internal)?;
     let current = products::lock(&mut tx, id).await?;

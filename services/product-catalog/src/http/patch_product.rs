@@ -1,9 +1,10 @@
 use axum::extract::State;
 use axum::http::StatusCode;
-use messaging::Kit;
+use messaging::{Kit, Worth};
 use problem::{FieldError, IfMatch, Json, Path, Problem};
 use runtime::auth::{Caller, Scope};
 use runtime::clock;
+use runtime::messaging::admit;
 use serde_json::Value;
 use vocabulary::ProductId;
 
@@ -44,6 +45,7 @@ pub(super) async fn patch_product(
     Json(patch): Json<Value>,
 ) -> Result<Written, Problem> {
     caller.require(Scope::CatalogWrite)?;
+    admit(&kit, Worth::Lesser)?;
 
     let mut tx = kit.begin().await.map_err(internal)?;
     let current = products::lock(&mut tx, id).await?;

@@ -1,8 +1,9 @@
 use axum::extract::State;
-use messaging::Kit;
+use messaging::{Kit, Worth};
 use problem::{IfMatch, Json, Path, Problem};
 use runtime::auth::{Caller, Scope};
 use runtime::clock;
+use runtime::messaging::admit;
 use vocabulary::ProductId;
 
 use super::product::{Product, Written};
@@ -40,6 +41,7 @@ pub(super) async fn replace_product(
     Json(draft): Json<Draft>,
 ) -> Result<Written, Problem> {
     caller.require(Scope::CatalogWrite)?;
+    admit(&kit, Worth::Lesser)?;
     let content = draft.check().map_err(not_valid)?;
 
     let mut tx = kit.begin().await.map_err(internal)?;

@@ -9,10 +9,11 @@ use axum::response::{IntoResponse as _, Response};
 use contracts::trace;
 use futures::StreamExt as _;
 use idempotency::{Answer, Claim, Request};
-use messaging::Kit;
+use messaging::{Kit, Worth};
 use problem::{FieldError, IdempotencyKey, Problem};
 use runtime::auth::{Caller, Scope};
 use runtime::clock;
+use runtime::messaging::admit;
 use sha2::{Digest as _, Sha256};
 use sqlx::PgPool;
 use tokio::sync::Semaphore;
@@ -77,6 +78,7 @@ pub(super) async fn start_import(
     body: Body,
 ) -> Result<Response, Problem> {
     caller.require(Scope::CatalogWrite)?;
+    admit(&kit, Worth::Lesser)?;
     let format = format_of(&headers)?;
     let _place = uploads.0.try_acquire().map_err(|_| {
         Problem::unavailable("too_many_uploads", Duration::from_secs(5))

@@ -6,5 +6,6 @@
 mod access;
 mod changes;
 mod imports;
+mod pressure;
 mod products;
 mod suite;

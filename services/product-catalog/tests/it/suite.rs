@@ -15,10 +15,10 @@ use product_catalog::{Config, app, migrators, topology};
 use reqwest::{Client, Method, RequestBuilder, Response};
 use runtime::Lifecycle;
 use runtime::auth::{Scope, SigningKey, mint};
-use runtime::config::{Broker, Common, Database, Http, Shutdown, Tokens};
+use runtime::config::{Broker, Common, Database, Http, Outbox, Shutdown, Tokens};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use testkit::{Vhost, wait_for};
+use testkit::{Proxy, Vhost, wait_for};
 use vocabulary::{ProductId, Version};
 
 /// How long anything may take on a busy machine.
@@ -149,10 +149,24 @@ impl Suite {
 
     /// Starts the catalogue anew, after its life has ended.
     pub async fn start_catalogue(&mut self) {
+        let amqp_url = self.vhost.url().to_owned();
+        self.start_catalogue_at(&amqp_url).await;
+    }
+
+    /// Ends the catalogue, and starts it anew behind what stands before its broker.
+    pub async fn restart_catalogue_behind(&mut self) -> Proxy {
+        let (proxy, url) = Proxy::before(self.vhost.url()).await.unwrap();
+        self.catalogue.abort();
+        self.start_catalogue_at(&url).await;
+        proxy
+    }
+
+    async fn start_catalogue_at(&mut self, amqp_url: &str) {
         let config = Config {
             common: Common {
                 database: Database::at(self.database.url()),
-                broker: Broker::at(self.vhost.url()),
+                broker: Broker::at(amqp_url),
+                outbox: Outbox::default(),
                 http: Http::at(([127, 0, 0, 1], 0).into()),
                 tokens: Tokens { public_key_file: self.keys.path().join("public") },
                 shutdown: Shutdown { timeout: Duration::from_secs(1) },

@@ -96,6 +96,7 @@ impl Suite {
             common: config::Common {
                 database: config::Database::at(database.url()),
                 broker: config::Broker::at(vhost.url()),
+                outbox: config::Outbox::default(),
                 http: config::Http::at("127.0.0.1:0".parse().unwrap()),
                 tokens: config::Tokens { public_key_file },
                 shutdown: config::Shutdown::default(),

@@ -1,7 +1,9 @@
 //! The relay: carries events from the outbox to the broker, in order, and deletes what the broker has confirmed.
 //!
-//! One relay leads each service by a lease. It is woken by the commits of its own process; a slow sweep finds what other
-//! processes committed.
+//! One relay leads each service by a lease. It is woken by the commits of its own process, and by the word of others ([`Wake`]
+//! says how); a slow sweep is the net.
+//!
+//! [`Wake`]: crate::wake::Wake
 
 pub(crate) mod core;
 pub(crate) mod publisher;
@@ -9,7 +11,7 @@ pub(crate) mod publisher;
 use std::{collections::HashMap, time::Duration};
 
 use contracts::{BATCH_CONTENT_TYPE, Envelope, encode_batch};
-use tokio::time::Instant;
+use tokio::{task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -47,7 +49,9 @@ pub(crate) async fn run(kit: &Kit, settings: &Settings, stop: &CancellationToken
     let mut relay = Relay { kit, settings, holder: settings.replica, stopped: HashMap::new() };
     let mut attempt = 0;
     while !stop.is_cancelled() {
-        match relay.lead(stop, &mut attempt).await {
+        let ended = relay.lead(stop, &mut attempt).await;
+        kit.wake().lead(false);
+        match ended {
             Ok(()) => {}
             Err(error) => {
                 settings.connectivity.down(Link::Publisher, &error);
@@ -92,9 +96,11 @@ impl Relay<'_> {
         self.settings.connectivity.up(Link::Publisher);
         *attempt = 0;
         let mut renewed: Option<(Instant, i64)> = None;
+        // Of other processes' commits only the one that leads wants to hear.
+        let mut hearing: Option<JoinSet<()>> = None;
         loop {
             // The interest is registered before the outbox is read: a commit in between is not missed.
-            let woken = self.kit.committed().notified();
+            let woken = self.kit.wake().committed().notified();
             let epoch = match renewed {
                 Some((at, epoch)) if at.elapsed() < lease::TERM / 3 => Some(epoch),
                 _ => {
@@ -105,7 +111,13 @@ impl Relay<'_> {
                 }
             };
             let round = match epoch {
-                Some(epoch) => self.round(&mut publisher, epoch, stop).await?,
+                Some(epoch) => {
+                    if hearing.is_none() {
+                        self.kit.wake().lead(true);
+                        hearing = Some(self.kit.wake().hear_others(self.kit.pool()));
+                    }
+                    self.round(&mut publisher, epoch, stop).await?
+                }
                 None => Round::Superseded,
             };
             if stop.is_cancelled() {
@@ -116,6 +128,8 @@ impl Relay<'_> {
                 Round::Busy => {}
                 Round::Superseded => {
                     renewed = None;
+                    hearing = None;
+                    self.kit.wake().lead(false);
                     wait(SWEEP, None, stop).await;
                 }
                 Round::Idle => wait(SWEEP, Some(woken), stop).await,

@@ -12,8 +12,8 @@ use std::{
 
 use contracts::Event;
 use messaging::{
-    Batch, Connectivity, Failure, Handler, Kit, MIGRATOR, Messaging, OnReject, Subscription,
-    Topology, Transaction,
+    Batch, Connectivity, Failure, Handler, Kit, MIGRATOR, Messaging, OnReject, OutboxBounds,
+    Subscription, Topology, Transaction,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -224,6 +224,22 @@ impl Shop {
     pub(crate) fn start_speaker_at(&self, amqp_url: &str) -> Running {
         let messaging = Messaging::new(self.speaker.clone(), amqp_url, Self::speaker_topology());
         Running::start(messaging)
+    }
+
+    /// The speaker's database as another process has it.
+    pub(crate) async fn another_speaker(&self) -> Kit {
+        Kit::new(self.speaker_database.connect().await.unwrap())
+    }
+
+    /// Starts one more speaker, on a kit of its own.
+    pub(crate) fn start_speaker_on(&self, kit: &Kit, amqp_url: &str) -> Running {
+        Running::start(Messaging::new(kit.clone(), amqp_url, Self::speaker_topology()))
+    }
+
+    /// Starts the speaker with an outbox that may grow so far.
+    pub(crate) fn start_bounded_speaker_at(&self, amqp_url: &str, bounds: OutboxBounds) -> Running {
+        let messaging = Messaging::new(self.speaker.clone(), amqp_url, Self::speaker_topology());
+        Running::start(messaging.bounded(bounds))
     }
 
     pub(crate) fn start_listener(&self) -> Running {

@@ -66,6 +66,8 @@ fn what_is_wrong_is_named_by_its_variable() {
         ("--shutdown-timeout", "3601", "SHUTDOWN_TIMEOUT"),
         ("--statement-timeout", "soon", "STATEMENT_TIMEOUT"),
         ("--http-connections", "-1", "HTTP_CONNECTIONS"),
+        ("--outbox-rows", "0", "OUTBOX_ROWS"),
+        ("--outbox-lesser-rows", "many", "OUTBOX_LESSER_ROWS"),
         ("--log-format", "xml", "LOG_FORMAT"),
     ] {
         let mut args = GOOD.to_vec();

@@ -7,8 +7,12 @@ use axum::{
     extract::State,
     response::{IntoResponse as _, Response},
 };
+use messaging::{Kit, Worth};
 use problem::{IdempotencyKey, Json, Problem};
-use runtime::auth::{Caller, Scope};
+use runtime::{
+    auth::{Caller, Scope},
+    messaging::admit,
+};
 use vocabulary::OrderId;
 
 pub(crate) use self::group_commit::Placing;
@@ -31,17 +35,19 @@ use super::{
     responses(
         (status = 202, description = "The order is taken; `Location` is where it is read.", body = OrderBody),
         (status = 422, description = "Fields are not valid, a SKU is not for sale, or currencies are mixed."),
-        (status = 503, description = "`busy`: more orders wait than can be taken; try again after `Retry-After`."),
+        (status = 503, description = "`busy` or `outbox_full`: more orders wait than can be taken; try again after `Retry-After`."),
     ),
     security(("bearer" = ["orders:write"]))
 )]
 pub(crate) async fn place(
     caller: Caller,
+    State(kit): State<Kit>,
     State(placing): State<Placing>,
     key: Option<IdempotencyKey>,
     Json(request): Json<PlaceOrder>,
 ) -> Result<Response, Problem> {
     require_some(&caller, Scope::OrdersWrite)?;
+    admit(&kit, Worth::Essential)?;
     let key = key.map(|key| Keyed::new(caller.subject(), key, &request)).transpose()?;
     let (draft, address) = request.check(OrderId::new())?;
     require_of(&caller, Scope::OrdersWrite, draft.customer)?;

@@ -1,9 +1,9 @@
 //! `POST /v1/webhooks/payments`: a payment provider tells what became of a payment.
 
 use axum::extract::State;
-use messaging::Kit;
+use messaging::{Kit, Worth};
 use problem::{Fields, Json, Problem};
-use runtime::clock;
+use runtime::{clock, messaging::admit};
 use serde::Deserialize;
 use utoipa::ToSchema;
 use vocabulary::{OrderId, PaymentId};
@@ -56,6 +56,7 @@ pub(crate) async fn payment_told(
     State(process): State<Process>,
     Signed(told): Signed<PaymentTold>,
 ) -> Result<Json<Received>, Problem> {
+    admit(&kit, Worth::Essential)?;
     let mut fields = Fields::new();
     let event_id = fields.check("event_id", one_line(&told.event_id, LONGEST_TEXT));
     let reference =

@@ -1,9 +1,9 @@
 //! `POST /v1/webhooks/shipments`: a carrier tells where a parcel is.
 
 use axum::extract::State;
-use messaging::Kit;
+use messaging::{Kit, Worth};
 use problem::{Fields, Json, Problem};
-use runtime::clock;
+use runtime::{clock, messaging::admit};
 use serde::Deserialize;
 use utoipa::ToSchema;
 use vocabulary::{OrderId, ShipmentId};
@@ -79,6 +79,7 @@ pub(crate) async fn shipment_told(
     State(process): State<Process>,
     Signed(told): Signed<ShipmentTold>,
 ) -> Result<Json<Received>, Problem> {
+    admit(&kit, Worth::Essential)?;
     let (id, awaited) = (told.order_id, Status::from(told.status));
     let Checked { event_id, parcel } = told.check()?;
     let internal = |error: messaging::Error| Problem::internal_from(&error);
