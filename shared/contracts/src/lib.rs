@@ -6,6 +6,7 @@ pub mod compatibility;
 mod envelope;
 mod event;
 pub mod inventory;
+pub mod misfits;
 pub mod order;
 pub mod receipts;
 pub mod schema;

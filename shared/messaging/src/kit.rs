@@ -167,6 +167,11 @@ impl Transaction {
         Ok(())
     }
 
+    /// What has been said so far, and leaves with the commit.
+    pub(crate) fn said(&self) -> &[Said] {
+        &self.said
+    }
+
     /// Gives up all that was done and said since the transaction began.
     pub(crate) async fn rollback(self) -> Result<(), Error> {
         Ok(self.inner.rollback().await?)

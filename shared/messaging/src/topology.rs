@@ -60,6 +60,12 @@ impl Topology {
         &self.subscriptions
     }
 
+    /// Who handles events of the type `kind` for `consumer`.
+    pub(crate) fn handler(&self, consumer: &str, kind: &str) -> Option<&Arc<dyn DynHandler>> {
+        let mut subscriptions = self.subscriptions.iter();
+        subscriptions.find(|heard| heard.consumer(self.service) == consumer)?.handler(kind)
+    }
+
     /// All its queues, those for events first.
     pub fn queues(&self) -> Vec<String> {
         let groups = self.subscriptions.iter().flat_map(|subscription| {

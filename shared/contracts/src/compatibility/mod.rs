@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 mod plain;
 
-use plain::{ALTERNATIVES, nothing, plain};
+pub(crate) use plain::{ALTERNATIVES, nothing, plain};
 
 /// The keyword that marks a list of values, or of alternatives, as open: consumers were told from the first day that there will
 /// be more (in Rust, `#[schemars(extend("x-open" = true))]` beside a variant with `#[serde(other)]`).

@@ -17,16 +17,16 @@ const REMARKS: [&str; 10] = [
 ];
 
 /// The keyword that holds alternatives in the plain form, be they said with `anyOf` or with `oneOf`.
-pub(super) const ALTERNATIVES: &str = "alternatives";
+pub(crate) const ALTERNATIVES: &str = "alternatives";
 
 /// What nothing fits.
-pub(super) fn nothing() -> Value {
+pub(crate) fn nothing() -> Value {
     json!({"not": {}})
 }
 
 /// The plain form of a schema that is whole in itself: references followed, remarks left out, lists whose order means nothing
 /// sorted, and one way of writing where JSON Schema knows several (of constants, of what may be null, of what may be anything).
-pub(super) fn plain(schema: &Value) -> Map<String, Value> {
+pub(crate) fn plain(schema: &Value) -> Map<String, Value> {
     Reader { root: schema, inside: Vec::new() }.read(schema)
 }
 

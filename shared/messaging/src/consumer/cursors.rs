@@ -8,7 +8,7 @@ use super::core::{Hold, Key, Position};
 use crate::Error;
 
 /// Locks the cursors of `keys`, in the order of the keys, and reads them. Keys without a row are not in the answer.
-pub(super) async fn lock(
+pub(crate) async fn lock(
     connection: &mut PgConnection,
     consumer: &str,
     aggregate: &str,
@@ -34,7 +34,7 @@ pub(super) async fn lock(
 
 /// Writes the cursors that have moved. A key that was new to us and is not any more was taken over by another process:
 /// then nothing of this transaction may stay.
-pub(super) async fn save(
+pub(crate) async fn save(
     connection: &mut PgConnection,
     consumer: &str,
     aggregate: &str,

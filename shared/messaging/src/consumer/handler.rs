@@ -3,7 +3,7 @@
 use std::{collections::HashMap, panic::AssertUnwindSafe};
 
 use chrono::{DateTime, Utc};
-use contracts::{Event, trace::TraceContext};
+use contracts::{Envelope, Event, Undecodable, schema::Contract, trace::TraceContext};
 use futures::{FutureExt, future::BoxFuture};
 use vocabulary::EventId;
 
@@ -86,6 +86,12 @@ pub(crate) trait DynHandler: Send + Sync {
         tx: &'a mut Transaction,
         incoming: &'a [&'a Incoming],
     ) -> BoxFuture<'a, Result<Refusals, Failure>>;
+
+    /// Reads the event and does nothing with it: its key, as its data has it.
+    fn read(&self, envelope: &Envelope) -> Result<String, Undecodable>;
+
+    /// What it is able to read.
+    fn contract(&self) -> Contract;
 }
 
 /// Makes a [`Handler`] a [`DynHandler`].
@@ -116,6 +122,15 @@ impl<H: Handler> DynHandler for Typed<H> {
                 Err(panic) => Err(Failure::reject("panicked", panic_text(&*panic))),
             }
         })
+    }
+
+    fn read(&self, envelope: &Envelope) -> Result<String, Undecodable> {
+        let event: H::Event = envelope.data()?;
+        Ok(event.key().into_owned())
+    }
+
+    fn contract(&self) -> Contract {
+        Contract::of::<H::Event>()
     }
 }
 

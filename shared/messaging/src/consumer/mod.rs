@@ -2,7 +2,7 @@
 
 mod batch;
 pub(crate) mod core;
-mod cursors;
+pub(crate) mod cursors;
 pub(crate) mod handler;
 pub(crate) mod parking;
 mod replica;

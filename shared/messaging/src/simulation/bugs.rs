@@ -42,6 +42,8 @@ pub(super) enum Bug {
     EffectIsRedriven,
     /// That a letter is dealt with commits after the effect and not with it.
     RedriveMarkedLater,
+    /// Of letters that are sent again together, one that fails does not hold back those behind it.
+    FailedIsOvertaken,
     /// Dealing with one letter frees its key, though another letter blocks it.
     UnblockedTooEarly,
     /// A letter that waits for a predecessor is not told that its event has been rejected since. The kit had this bug.
@@ -57,7 +59,7 @@ pub(super) enum Bug {
 
 impl Bug {
     /// Those that do harm.
-    pub(super) const HARMFUL: [Self; 23] = [
+    pub(super) const HARMFUL: [Self; 24] = [
         Self::NumberWithoutLock,
         Self::DeleteBeforeConfirm,
         Self::DeleteUpToHighest,
@@ -77,6 +79,7 @@ impl Bug {
         Self::ResolvedIsRedriven,
         Self::EffectIsRedriven,
         Self::RedriveMarkedLater,
+        Self::FailedIsOvertaken,
         Self::UnblockedTooEarly,
         Self::RejectedCopyForgotten,
         Self::LeapForgotten,

@@ -19,6 +19,8 @@ pub(super) struct Seen {
     pub(super) dead: u64,
     pub(super) lonely: u64,
     pub(super) redriven: u64,
+    /// Transactions that dealt with more than one letter.
+    pub(super) together: u64,
     pub(super) discarded: u64,
     /// Messages that the broker gave up.
     pub(super) given_up: u64,
@@ -40,7 +42,7 @@ impl Seen {
         }
     }
 
-    fn fields(&mut self) -> [&mut u64; 13] {
+    fn fields(&mut self) -> [&mut u64; 14] {
         [
             &mut self.events,
             &mut self.effects,
@@ -50,6 +52,7 @@ impl Seen {
             &mut self.dead,
             &mut self.lonely,
             &mut self.redriven,
+            &mut self.together,
             &mut self.discarded,
             &mut self.given_up,
             &mut self.superseded,
@@ -154,7 +157,7 @@ impl World {
         let is_accounted_for = if handled {
             (is_given_up && !is_in(State::Redriven)) || (!is_clear && waits)
         } else {
-            sequence <= self.last_of(key) || (!is_clear && waits)
+            sequence <= self.docket(key).position.last || (!is_clear && waits)
         };
         (!is_accounted_for).then(|| format!("{key}/{sequence} is lost"))
     }

@@ -1,4 +1,4 @@
-//! `messaging.dead_letter`: the statements of `dead_letters.rs`.
+//! `messaging.dead_letter`: the statements of `dead_letters/`.
 
 use contracts::Envelope;
 
@@ -9,6 +9,7 @@ use super::{
 };
 use crate::{
     consumer::core::{Hold, Incoming, Position},
+    dead_letters::decisions::{Docket, Pending},
     topology::OnReject,
 };
 
@@ -84,39 +85,31 @@ impl World {
         }
     }
 
-    /// `dead_letters::last_of`.
-    pub(super) fn last_of(&self, key: usize) -> i64 {
-        self.database.cursors[key].unwrap_or(Position::START).last
-    }
-
-    /// `dead_letters::is_behind_another`.
-    pub(super) fn is_behind_another(&self, key: usize, sequence: i64) -> bool {
-        self.database.letters.iter().any(|letter| {
-            letter.key == key
-                && letter.sequence < sequence
-                && letter.state == State::Pending
-                && letter.blocks
-        })
-    }
-
-    /// `dead_letters::finish`: what it does beside writing down the letter's new state.
-    pub(super) fn move_on(&mut self, key: usize, sequence: i64, state: State) {
-        let last = self.last_of(key);
-        if state == State::Discarded && sequence > last {
-            self.database.given_up.push((key, last, sequence));
+    /// `Desk::open`: the cursor of a key, and its pending letters.
+    pub(super) fn docket(&self, key: usize) -> Docket {
+        let mut docket = Docket::new(self.database.cursors[key].unwrap_or(Position::START));
+        let letters = self.database.letters.iter();
+        for letter in letters.filter(|letter| letter.key == key && letter.state == State::Pending) {
+            let pending = Pending { blocks: letter.blocks, passed: letter.passed };
+            docket.pending.insert(letter.sequence, pending);
         }
+        docket
+    }
+
+    /// `Desk::close`: what it does beside writing down the letters' new state.
+    pub(super) fn close(&mut self, key: usize, after: &Docket) {
         let (forgets, is_hasty) = (self.has(Bug::LeapForgotten), self.has(Bug::UnblockedTooEarly));
-        let mut is_blocked = false;
         for letter in self.database.letters.iter_mut().filter(|letter| letter.key == key) {
-            let is_between = letter.sequence > last && letter.sequence < sequence;
-            if is_between && letter.state == State::Pending && !forgets {
-                letter.passed = true;
+            if let Some(pending) = after.pending.get(&letter.sequence)
+                && letter.state == State::Pending
+                && !forgets
+            {
+                letter.passed = pending.passed;
             }
-            is_blocked |= letter.is_blocking();
         }
         if let Some(cursor) = &mut self.database.cursors[key] {
-            cursor.last = cursor.last.max(sequence);
-            if cursor.hold == Hold::Blocked && (!is_blocked || is_hasty) {
+            *cursor = after.position;
+            if is_hasty && cursor.hold == Hold::Blocked {
                 cursor.hold = Hold::Parked;
             }
         }

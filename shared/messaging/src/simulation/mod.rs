@@ -3,7 +3,7 @@
 //! people who deal with dead letters.
 //!
 //! Real are the pure functions of relay, consumer and dead letters: `pack`, `settle`, `plan`, `runs`, `look`, `ruling`, `Work`,
-//! `again`. What the kit does in SQL is modelled, one method for each statement or transaction, named after it. There is no
+//! `Docket`. What the kit does in SQL is modelled, one method for each statement or transaction, named after it. There is no
 //! time, no thread and no network in a schedule: the same seed gives the same steps, but for message ids, which nothing depends
 //! on.
 //!

@@ -1,12 +1,18 @@
 //! A person who deals with dead letters: in any order, at any time, and more than once.
 
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+
 use super::{
     bugs::Bug,
+    database::full,
     handler::{Answer, UNHANDLED},
-    letters::State,
-    world::World,
+    letters::{Letter, State},
+    world::{World, number},
 };
-use crate::dead_letters::{Again, again};
+use crate::{
+    consumer::core::{Incoming, Key, Step, runs},
+    dead_letters::decisions::{Again, Docket, Pending, plan},
+};
 
 /// The person.
 #[derive(Debug, Default)]
@@ -16,7 +22,7 @@ pub(super) struct Operator {
 }
 
 impl Operator {
-    /// Picks a letter, and sends it again or gives it up. Whether there was any.
+    /// Picks letters, and sends them again or gives the first up. Whether there was any.
     pub(super) fn step(&mut self, world: &mut World) -> bool {
         let count = world.database.letters.len();
         if let Some(index) = self.unmarked.take() {
@@ -29,11 +35,20 @@ impl Operator {
             return false;
         }
         let index = world.random.below(count);
-        if world.random.chance(50) {
-            let event = world.database.letters[index].event;
-            world.handler.mend(event);
+        let many = world.random.pick([1, 1, 2, 5]).min(count - index);
+        for index in index..index + many {
+            if world.random.chance(50) {
+                let event = world.database.letters[index].event;
+                world.handler.mend(event);
+            }
         }
-        if world.random.chance(70) { self.redrive(world, index) } else { discard(world, index) }
+        if world.random.chance(70) {
+            let letters: Vec<usize> = (index..index + many).collect();
+            self.redrive(world, &letters);
+        } else {
+            discard(world, index);
+        }
+        true
     }
 
     /// Marks what is not marked yet: at the end nobody dies any more.
@@ -43,65 +58,164 @@ impl Operator {
         }
     }
 
-    /// `dead_letters::redrive`: one transaction, under the locks of the letter and of its cursor. If the process dies in it,
-    /// nothing has happened. Whether it could begin.
-    pub(super) fn redrive(&mut self, world: &mut World, index: usize) -> bool {
-        let letter = &world.database.letters[index];
-        let (key, sequence, event) = (letter.key, letter.sequence, letter.event);
-        if letter.state != State::Pending && !world.has(Bug::ResolvedIsRedriven) {
-            return true;
-        }
-        if world.database.cursor_locks[key].is_some() {
-            return false;
-        }
-        let last = world.last_of(key);
-        let is_behind_another = world.is_behind_another(key, sequence);
-        let mut decided = again(sequence, letter.passed, last, is_behind_another);
-        if decided == Again::Mark && world.has(Bug::EffectIsRedriven) {
-            decided = Again::Effect;
-        }
-        world.note(|| format!("operator sends {key}/{sequence} again: {decided:?}"));
-        let letter = &world.database.letters[index];
-        if decided == Again::NotYet {
-            return true;
-        }
-        if decided == Again::Effect && letter.envelope.kind != UNHANDLED {
-            let (incoming, is_late) = (letter.incoming(), sequence <= last);
-            if !matches!(world.handler.handle(&[&incoming]), Answer::Done) {
-                world.note(|| "    and it fails again".to_owned());
-                return true;
+    /// `Redrive::all`: some letters in one transaction under the locks of their cursors, again without those that fail, and in
+    /// halves if nobody knows which one does. If the process dies in it, nothing has happened.
+    pub(super) fn redrive(&mut self, world: &mut World, letters: &[usize]) {
+        let mut failed = HashSet::new();
+        let mut ranges: VecDeque<Vec<usize>> = std::iter::once(letters.to_vec()).collect();
+        while let Some(range) = ranges.pop_front() {
+            match self.attempt(world, &range, &failed) {
+                Attempt::Over => {}
+                Attempt::Failed(found) => {
+                    failed.extend(found);
+                    ranges.push_front(range);
+                }
+                Attempt::Split => {
+                    let (first, second) = range.split_at(range.len() / 2);
+                    ranges.push_front(second.to_vec());
+                    ranges.push_front(first.to_vec());
+                }
             }
-            world.seen.redriven += 1;
+        }
+    }
+
+    fn attempt(&mut self, world: &mut World, range: &[usize], failed: &HashSet<usize>) -> Attempt {
+        let letters = pending(world, range);
+        let keys: BTreeSet<usize> =
+            letters.iter().map(|index| world.database.letters[*index].key).collect();
+        if keys.iter().any(|key| world.database.cursor_locks[*key].is_some()) {
+            return Attempt::Over;
+        }
+        let (after, decided) = decide(world, &letters, failed);
+        let incoming: Vec<Incoming> =
+            letters.iter().map(|index| world.database.letters[*index].incoming()).collect();
+        let step = |(one, again): (&Incoming, &Again)| {
+            let is_handled = *again == Again::Effect && one.envelope.kind != UNHANDLED;
+            if is_handled { Step::Apply } else { Step::Ignore }
+        };
+        let steps: Vec<Step> = incoming.iter().zip(&decided).map(step).collect();
+        for run in runs(&incoming, &steps) {
+            let events: Vec<&Incoming> =
+                run.indices.iter().map(|place| &incoming[*place]).collect();
+            let refused = match world.handler.handle(&events) {
+                Answer::Done => continue,
+                Answer::Died => return Attempt::Over,
+                Answer::Failed(_) if events.len() > 1 => return Attempt::Split,
+                Answer::Failed(_) => vec![0],
+                Answer::Refused(refused) => refused.into_keys().collect(),
+            };
+            world.note(|| "    and some fail again".to_owned());
+            return Attempt::Failed(
+                refused.into_iter().map(|place| letters[run.indices[place]]).collect(),
+            );
+        }
+        let dealt = letters.iter().zip(&decided).filter(|(_, again)| **again != Again::NotYet);
+        let dealt: Vec<usize> = dealt.map(|(index, _)| *index).collect();
+        if !dealt.is_empty() {
+            self.commit(world, &letters, &steps, &dealt, &after);
+        }
+        Attempt::Over
+    }
+
+    fn commit(
+        &mut self,
+        world: &mut World,
+        letters: &[usize],
+        steps: &[Step],
+        dealt: &[usize],
+        after: &HashMap<Key, Docket>,
+    ) {
+        for (index, step) in letters.iter().zip(steps) {
             // The letter is as good as resolved within its own transaction.
-            world.database.letters[index].state = State::Redriven;
-            world.effect(event, key, sequence, is_late);
+            if dealt.contains(index) {
+                world.database.letters[*index].state = State::Redriven;
+            }
+            if *step == Step::Apply {
+                let Letter { event, key, sequence, .. } = world.database.letters[*index];
+                let is_late = sequence <= world.docket(key).position.last;
+                world.seen.redriven += 1;
+                world.effect(event, key, sequence, is_late);
+            }
         }
-        world.database.letters[index].state = State::Redriven;
-        world.move_on(key, sequence, State::Redriven);
-        if world.has(Bug::RedriveMarkedLater) {
-            world.database.letters[index].state = State::Pending;
-            self.unmarked = Some(index);
+        world.seen.together += u64::from(dealt.len() > 1);
+        for (key, docket) in after {
+            world.close(number(&key.1), docket);
         }
-        true
+        if let [index] = dealt
+            && world.has(Bug::RedriveMarkedLater)
+        {
+            world.database.letters[*index].state = State::Pending;
+            self.unmarked = Some(*index);
+        }
     }
 }
 
-/// `dead_letters::discard`: one transaction. Whether it could begin.
-pub(super) fn discard(world: &mut World, index: usize) -> bool {
+/// Those of some letters that can be sent again, in the order of keys and numbers.
+fn pending(world: &World, range: &[usize]) -> Vec<usize> {
+    let letters = &world.database.letters;
+    let is_pending = |index: &&usize| {
+        letters[**index].state == State::Pending || world.has(Bug::ResolvedIsRedriven)
+    };
+    let mut pending: Vec<usize> = range.iter().filter(is_pending).copied().collect();
+    pending.sort_by_key(|index| (letters[*index].key, letters[*index].sequence));
+    pending
+}
+
+/// What sending these letters again comes to, and what their keys are like after it.
+fn decide(
+    world: &mut World,
+    letters: &[usize],
+    failed: &HashSet<usize>,
+) -> (HashMap<Key, Docket>, Vec<Again>) {
+    let (mut dockets, mut numbers) = (HashMap::new(), Vec::new());
+    for (place, index) in letters.iter().enumerate() {
+        let Letter { key, sequence, blocks, passed, .. } = world.database.letters[*index];
+        let docket = dockets.entry(full(key)).or_insert_with(|| world.docket(key));
+        // Pending it is in any case, but for a bug.
+        docket.pending.insert(sequence, Pending { blocks, passed });
+        numbers.push((full(key), sequence));
+        if world.has(Bug::FailedIsOvertaken) && failed.contains(&letters[place]) {
+            docket.pending.remove(&sequence);
+        }
+    }
+    let named = numbers.iter().map(|(key, sequence)| (key, *sequence));
+    let mut decided = plan(&mut dockets, named, |place| failed.contains(&letters[place]));
+    if world.has(Bug::EffectIsRedriven) {
+        for again in decided.iter_mut().filter(|again| **again == Again::Mark) {
+            *again = Again::Effect;
+        }
+    }
+    world.note(|| format!("operator sends {numbers:?} again: {decided:?}"));
+    (dockets, decided)
+}
+
+/// How one attempt at some letters ended.
+enum Attempt {
+    /// Committed, or nothing was to be done, or nothing could be.
+    Over,
+    /// Rolled back: these fail.
+    Failed(Vec<usize>),
+    /// Rolled back: one of them fails, and nobody knows which.
+    Split,
+}
+
+/// `dead_letters::discard`: one transaction.
+pub(super) fn discard(world: &mut World, index: usize) {
     let letter = &world.database.letters[index];
     let (key, sequence) = (letter.key, letter.sequence);
-    if letter.state != State::Pending {
-        return true;
+    if letter.state != State::Pending || world.database.cursor_locks[key].is_some() {
+        return;
     }
-    if world.database.cursor_locks[key].is_some() {
-        return false;
-    }
-    if world.is_behind_another(key, sequence) {
-        return true;
+    let mut docket = world.docket(key);
+    let last = docket.position.last;
+    if !docket.discard(sequence) {
+        return;
     }
     world.note(|| format!("operator gives {key}/{sequence} up"));
     world.seen.discarded += 1;
     world.database.letters[index].state = State::Discarded;
-    world.move_on(key, sequence, State::Discarded);
-    true
+    if sequence > last {
+        world.database.given_up.push((key, last, sequence));
+    }
+    world.close(key, &docket);
 }

@@ -138,7 +138,7 @@ impl Actors {
         }
         let index = pending[world.random.below(pending.len())];
         if world.random.chance(80) {
-            self.operator.redrive(world, index);
+            self.operator.redrive(world, &[index]);
             self.operator.mark(world);
         } else {
             discard(world, index);

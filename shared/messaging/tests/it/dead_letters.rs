@@ -6,7 +6,7 @@ use lapin::{
 };
 use messaging::{
     OnReject,
-    dead_letters::{self, DeadLetter, Unresolved, discard, redrive},
+    dead_letters::{self, DeadLetter, Selection, Unresolved, discard, redrive},
 };
 use std::sync::atomic::Ordering;
 
@@ -18,7 +18,8 @@ use crate::shop::{SOON, Shop, count};
 async fn letters(shop: &Shop, expected: usize) -> Vec<DeadLetter> {
     wait_for("the dead letters are there", SOON, async || {
         let mut connection = shop.listener.pool().acquire().await.unwrap();
-        let letters = dead_letters::list(&mut connection, true, 100).await.unwrap();
+        let letters =
+            dead_letters::list(&mut connection, &Selection::default(), true, 100).await.unwrap();
         if letters.len() == expected { Ok(letters) } else { Err(format!("{letters:?}")) }
     })
     .await

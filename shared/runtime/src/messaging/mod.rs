@@ -1,28 +1,20 @@
 //! Messaging as a part of a service's life: relay and consumers under its lifecycle, the broker in its health, dead
 //! letters among its routes.
 
+mod dead_letters;
+
 use std::{convert::Infallible, time::Duration};
 
-use ::messaging::{
-    Connectivity, Kit, Messaging, Topology, Worth,
-    dead_letters::{self, DeadLetter, Unresolved},
-};
-use axum::{
-    extract::{FromRef, State},
-    http::StatusCode,
-};
-use problem::{Json, Path, Problem, Query};
-use serde::{Deserialize, Serialize};
+use ::messaging::{Connectivity, Kit, Messaging, Topology, Worth};
+use problem::Problem;
 use sqlx::migrate::Migrator;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use utoipa_axum::{router::OpenApiRouter, routes};
-use uuid::Uuid;
+
+pub use dead_letters::dead_letter_routes;
 
 use crate::{
-    Lifecycle, Service,
-    auth::{Caller, Scope, Verifier},
-    config,
+    Lifecycle, Service, config,
     database::{self, DatabaseError},
     health::{Component, Health},
 };
@@ -129,123 +121,5 @@ fn tell(component: &Component, down: Option<String>) {
     match down {
         None => component.up(),
         Some(reason) => component.down(reason),
-    }
-}
-
-/// The routes by which people look after a service's messaging: its dead letters (scope `ops`), and the names of its queues.
-pub fn dead_letter_routes<S>() -> OpenApiRouter<S>
-where
-    S: Clone + Send + Sync + 'static,
-    Kit: FromRef<S>,
-    Topology: FromRef<S>,
-    Verifier: FromRef<S>,
-{
-    OpenApiRouter::new()
-        .routes(routes!(list))
-        .routes(routes!(redrive))
-        .routes(routes!(discard))
-        .routes(routes!(queues))
-}
-
-/// Which dead letters to list.
-#[derive(Debug, Deserialize, utoipa::IntoParams)]
-#[serde(deny_unknown_fields)]
-struct Selection {
-    /// Those too that have been dealt with.
-    #[serde(default)]
-    all: bool,
-    /// How many at most, newest first; 1 to 500, 50 unless said.
-    limit: Option<u16>,
-}
-
-/// Dead letters, newest first.
-#[derive(Debug, Serialize, utoipa::ToSchema)]
-struct DeadLetters {
-    /// The letters.
-    #[schema(value_type = Vec<Object>)]
-    items: Vec<DeadLetter>,
-    /// How many nobody has dealt with yet, in all.
-    pending: i64,
-}
-
-/// What could not be handled here.
-#[utoipa::path(
-    get, path = "/v1/dead-letters", tag = "operations", params(Selection),
-    responses((status = 200, body = DeadLetters)), security(("bearer" = ["ops"]))
-)]
-async fn list(
-    caller: Caller,
-    State(kit): State<Kit>,
-    Query(selection): Query<Selection>,
-) -> Result<Json<DeadLetters>, Problem> {
-    caller.require(Scope::Ops)?;
-    let limit = selection.limit.unwrap_or(50).clamp(1, 500);
-    let mut connection = kit.pool().acquire().await?;
-    let items = dead_letters::list(&mut connection, !selection.all, i64::from(limit)).await;
-    let pending = dead_letters::count_pending(&mut connection).await;
-    let internal = |error| Problem::internal_from(&error);
-    Ok(Json(DeadLetters { items: items.map_err(internal)?, pending: pending.map_err(internal)? }))
-}
-
-/// Hands a dead letter to its handler once more. It takes effect once.
-#[utoipa::path(
-    post, path = "/v1/dead-letters/{id}/redrive", tag = "operations", params(("id" = Uuid, Path)),
-    responses((status = 204)), security(("bearer" = ["ops"]))
-)]
-async fn redrive(
-    caller: Caller,
-    State(kit): State<Kit>,
-    State(topology): State<Topology>,
-    Path(id): Path<Uuid>,
-) -> Result<StatusCode, Problem> {
-    caller.require(Scope::Ops)?;
-    dead_letters::redrive(&kit, &topology, id).await.map_err(unresolved)?;
-    Ok(StatusCode::NO_CONTENT)
-}
-
-/// Gives a dead letter up for good; later events of its key go on without it.
-#[utoipa::path(
-    post, path = "/v1/dead-letters/{id}/discard", tag = "operations", params(("id" = Uuid, Path)),
-    responses((status = 204)), security(("bearer" = ["ops"]))
-)]
-async fn discard(
-    caller: Caller,
-    State(kit): State<Kit>,
-    Path(id): Path<Uuid>,
-) -> Result<StatusCode, Problem> {
-    caller.require(Scope::Ops)?;
-    dead_letters::discard(&kit, id).await.map_err(unresolved)?;
-    Ok(StatusCode::NO_CONTENT)
-}
-
-/// The queues of a service.
-#[derive(Debug, Serialize, utoipa::ToSchema)]
-struct Queues {
-    /// Their names.
-    queues: Vec<String>,
-}
-
-/// The names of the queues that this service reads or that catch what it says in vain.
-#[utoipa::path(get, path = "/ops/topology", tag = "operations", responses((status = 200, body = Queues)))]
-async fn queues(State(topology): State<Topology>) -> Json<Queues> {
-    Json(Queues { queues: topology.queues() })
-}
-
-fn unresolved(error: Unresolved) -> Problem {
-    let detail = error.to_string();
-    match error {
-        Unresolved::NotPending(id) => Problem::not_found(format_args!("pending dead letter {id}")),
-        Unresolved::NotRedrivable(_) => {
-            Problem::conflict("not_redrivable", "The dead letter cannot be sent again")
-                .detail(detail)
-        }
-        Unresolved::NotYet { .. } => {
-            Problem::conflict("missing_predecessor", "An earlier event of the key is missing")
-                .detail(detail)
-        }
-        Unresolved::FailedAgain(_) => {
-            Problem::conflict("failed_again", "The handler failed again").detail(detail)
-        }
-        Unresolved::Kit(error) => Problem::internal_from(&error),
     }
 }

@@ -1,0 +1,137 @@
+//! Giving dead letters up.
+
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::{
+    desk::{Deal, Desk, Wanted},
+    listing::{Selection, count_selected, pick},
+    many::{Pace, Walk},
+    redriving::{Unresolved, pending},
+};
+use crate::{Error, Kit};
+
+/// What a call to [`discard_many`] has come to.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Discarded {
+    /// How many are given up.
+    pub discarded: u64,
+    /// How many wait for another letter of their key that is not of the selection.
+    pub not_yet: u64,
+    /// How many of the selection are pending now.
+    pub left: i64,
+    /// Where to go on: the `after` of the next call. None when all of the selection have been tried.
+    pub next: Option<Uuid>,
+}
+
+/// Gives a dead letter up for good: later events of its key go on without it. If it waited for a predecessor, that is given
+/// up as well, with all between the two.
+pub async fn discard(kit: &Kit, id: Uuid) -> Result<(), Unresolved> {
+    let found = pending(&mut *kit.pool().acquire().await.map_err(Error::from)?, id).await;
+    let picked = match found {
+        Ok(picked) => picked,
+        Err(Unresolved::NotRedrivable(_)) => {
+            let is_done = discard_unreadable(kit, &Selection::default(), Some(id)).await? > 0;
+            return if is_done { Ok(()) } else { Err(Unresolved::NotPending(id)) };
+        }
+        Err(unresolved) => return Err(unresolved),
+    };
+    let wanted = [picked.wanted];
+    let tried = give_up(kit, &picked.consumer, &picked.aggregate, &wanted).await?;
+    match (tried.given_up, tried.held_back) {
+        (_, Some((sequence, last))) => Err(Unresolved::NotYet { sequence, last }),
+        (0, None) => Err(Unresolved::NotPending(id)),
+        (_, None) => Ok(()),
+    }
+}
+
+/// Gives all selected dead letters up for good, those of a key in the order of their numbers. It works for as long as the pace
+/// says, and is called again with `after` until [`Discarded::next`] is none.
+pub async fn discard_many(
+    kit: &Kit,
+    selection: &Selection,
+    pace: Pace,
+) -> Result<Discarded, Error> {
+    let mut tally = Discarded::default();
+    let mut walk = Walk::begin(pace);
+    if pace.after.is_none() {
+        // What is no event has no key, and no place among those that have. It goes first, and at once: nothing waits for it.
+        tally.discarded = discard_unreadable(kit, selection, None).await?;
+    }
+    while let Some(room) = walk.room().await {
+        let picked = pick(kit, selection, walk.after(), room).await?;
+        let Some(last) = picked.last() else {
+            walk.end();
+            break;
+        };
+        walk.passed(last.wanted.id, picked.len());
+        let wanted: Vec<Wanted> = picked.iter().map(|letter| letter.wanted.clone()).collect();
+        let tried = give_up(kit, &last.consumer, &last.aggregate, &wanted).await?;
+        tally.discarded += tried.given_up;
+        tally.not_yet += tried.not_yet;
+    }
+    tally.left = count_selected(&mut *kit.pool().acquire().await?, selection).await?;
+    tally.next = walk.next();
+    Ok(tally)
+}
+
+/// What giving some letters up has come to.
+#[derive(Debug, Default)]
+struct Tried {
+    given_up: u64,
+    not_yet: u64,
+    /// Of the last that could not be: its number, and the last one that took effect.
+    held_back: Option<(i64, i64)>,
+}
+
+async fn give_up(
+    kit: &Kit,
+    consumer: &str,
+    aggregate: &str,
+    wanted: &[Wanted],
+) -> Result<Tried, Error> {
+    let mut tx = kit.begin().await?;
+    let desk = Desk::open(&mut tx, consumer, aggregate, wanted).await?;
+    let (mut tried, mut dealt) = (Tried::default(), Vec::new());
+    let mut after = desk.dockets.clone();
+    for letter in &desk.letters {
+        let sequence = letter.incoming.envelope.sequence;
+        let Some(docket) = after.get_mut(&letter.incoming.key()) else { continue };
+        if docket.discard(sequence) {
+            tried.given_up += 1;
+            dealt.push(letter.id);
+        } else {
+            tried.not_yet += 1;
+            tried.held_back = Some((sequence, docket.position.last));
+        }
+    }
+    desk.close(&mut tx, after, &dealt, Deal::Discarded).await?;
+    tx.commit().await?;
+    kit.unparked().notify_waiters();
+    Ok(tried)
+}
+
+/// Gives up letters that are no events: all that fit, or the one of this id. How many there were.
+async fn discard_unreadable(
+    kit: &Kit,
+    selection: &Selection,
+    id: Option<Uuid>,
+) -> Result<u64, Error> {
+    let done = sqlx::query!(
+        r#"
+        update messaging.dead_letter set state = 'discarded', resolved_at = now()
+        where state = 'pending' and seq is null
+            and ($1::text is null or consumer = $1) and ($2::text is null or reason = $2)
+            and ($3::text is null or coalesce(kind, '') = $3) and ($4::text is null or cause = $4)
+            and ($5::uuid is null or id = $5)
+        "#,
+        selection.consumer.as_deref(),
+        selection.reason.as_deref(),
+        selection.kind.as_deref(),
+        selection.cause.as_deref(),
+        id,
+    )
+    .execute(kit.pool())
+    .await?;
+    Ok(done.rows_affected())
+}

@@ -1,0 +1,82 @@
+//! How fast many letters are dealt with.
+//!
+//! A call works for a bounded time and says where the next one goes on. There is no work in the background and no row about it:
+//! whoever asks sees what became of it, nothing goes on when they stop asking, two who ask at once share the work, and after a death
+//! there is nothing to be found and taken up again but the letters themselves.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+use uuid::Uuid;
+
+/// How many letters one transaction takes on at most.
+const TOGETHER: u32 = 500;
+
+/// How many transactions a second are aimed at where the rate is small, so that it is even.
+const A_SECOND: u32 = 5;
+
+/// How fast, how long and from where on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pace {
+    /// How many letters a second at most, from 1.
+    pub per_second: u32,
+    /// How many letters in all at most, from 1.
+    pub at_most: u32,
+    /// How long at most; the batch that is in hand by then is finished.
+    pub within: Duration,
+    /// The last letter of the call before.
+    pub after: Option<Uuid>,
+}
+
+/// A walk along the selected letters at a pace.
+#[derive(Debug)]
+pub(super) struct Walk {
+    pace: Pace,
+    began: Instant,
+    tried: u32,
+    after: Option<Uuid>,
+    is_over: bool,
+}
+
+impl Walk {
+    pub(super) fn begin(pace: Pace) -> Self {
+        let pace =
+            Pace { per_second: pace.per_second.max(1), at_most: pace.at_most.max(1), ..pace };
+        Self { pace, began: Instant::now(), tried: 0, after: pace.after, is_over: false }
+    }
+
+    /// How many letters may be tried now; waits until any may. `None` when this call is to end.
+    pub(super) async fn room(&self) -> Option<i64> {
+        let due = f64::from(self.tried) / f64::from(self.pace.per_second);
+        let (due, end) = (Duration::from_secs_f64(due), self.pace.within);
+        let is_late = due >= end || self.began.elapsed() >= end;
+        // The first batch is always tried, so that every call gets on.
+        if self.tried > 0 && (is_late || self.tried >= self.pace.at_most) {
+            return None;
+        }
+        tokio::time::sleep_until(self.began + due).await;
+        let batch = (self.pace.per_second / A_SECOND).clamp(1, TOGETHER);
+        Some(i64::from(batch.min(self.pace.at_most - self.tried)))
+    }
+
+    /// The last letter that was tried.
+    pub(super) const fn after(&self) -> Option<Uuid> {
+        self.after
+    }
+
+    /// So many letters have been tried, the last of them this one.
+    pub(super) fn passed(&mut self, last: Uuid, count: usize) {
+        self.tried = self.tried.saturating_add(u32::try_from(count).unwrap_or(u32::MAX));
+        self.after = Some(last);
+    }
+
+    /// There are no more.
+    pub(super) const fn end(&mut self) {
+        self.is_over = true;
+    }
+
+    /// Where the next call goes on.
+    pub(super) const fn next(&self) -> Option<Uuid> {
+        if self.is_over { None } else { self.after }
+    }
+}

@@ -1,0 +1,384 @@
+//! Sending dead letters again: to the handler of their event, in a transaction that writes down that they are dealt with.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    ops::Range,
+    slice::from_ref,
+};
+
+use serde::Serialize;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::{
+    decisions::{Again, Docket, plan},
+    desk::{Deal, Desk, Wanted},
+    listing::{Pick, Selection, count_selected, pick},
+    many::{Pace, Walk},
+};
+use crate::{
+    Error, Failure, Kit, Subscription, Topology, Transaction,
+    consumer::core::{Incoming, Key, Step, runs},
+    error::causes,
+    failure::Verdict,
+};
+
+/// How many of the letters that failed again an answer names.
+const NAMED: usize = 20;
+
+/// Why a dead letter was not dealt with.
+#[derive(Debug, thiserror::Error)]
+pub enum Unresolved {
+    /// There is none of this id, or somebody has dealt with it already.
+    #[error("there is no pending dead letter {0}")]
+    NotPending(Uuid),
+    /// What it holds cannot be handled again: it can only be discarded.
+    #[error("the dead letter cannot be sent again: {0}")]
+    NotRedrivable(&'static str),
+    /// Its predecessor has still not come.
+    #[error(
+        "the event is number {sequence} of its key, and the last that took effect is number {last}"
+    )]
+    NotYet {
+        /// The number of the dead letter.
+        sequence: i64,
+        /// The number of the last event that took effect.
+        last: i64,
+    },
+    /// The handler failed again.
+    #[error("the handler failed again: {}", .0.join(": "))]
+    FailedAgain(Vec<String>),
+    /// The database failed.
+    #[error(transparent)]
+    Kit(#[from] Error),
+}
+
+/// What a call to [`redrive_many`] has come to.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Redriven {
+    /// How many are dealt with.
+    pub redriven: u64,
+    /// How many failed again. They are as they were.
+    pub failed: u64,
+    /// How many wait for another event or letter of their key.
+    pub not_yet: u64,
+    /// The first of those that failed, at most twenty.
+    pub failures: Vec<FailedAgain>,
+    /// How many of the selection are pending now, tried or not.
+    pub left: i64,
+    /// Where to go on: the `after` of the next call. None when all of the selection have been tried.
+    pub next: Option<Uuid>,
+}
+
+/// A letter that failed again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FailedAgain {
+    /// The letter.
+    pub id: Uuid,
+    /// The errors, outermost first.
+    pub causes: Vec<String>,
+}
+
+/// Hands a dead letter to its handler once more. It takes effect once, also when the process dies in the middle: that the
+/// letter is dealt with commits together with the effect.
+pub async fn redrive(kit: &Kit, topology: &Topology, id: Uuid) -> Result<(), Unresolved> {
+    let picked = pending(&mut *kit.pool().acquire().await.map_err(Error::from)?, id).await?;
+    let again = Redrive::of(kit, topology, &picked)?;
+    match again.all(from_ref(&picked.wanted)).await?.remove(&id) {
+        None => Err(Unresolved::NotPending(id)),
+        Some(Fate::DealtWith) => Ok(()),
+        Some(Fate::NotYet { sequence, last }) => Err(Unresolved::NotYet { sequence, last }),
+        Some(Fate::Failed(causes)) => Err(Unresolved::FailedAgain(causes)),
+    }
+}
+
+/// Hands all selected dead letters to their handlers once more, those of a key in the order of their numbers, as many of
+/// different keys at a time as the pace allows. Each takes effect once, wherever the process dies.
+///
+/// It works for as long as the pace says, and is called again with `after` until [`Redriven::next`] is none. A call that is
+/// never answered is simply made again: what it did is done.
+pub async fn redrive_many(
+    kit: &Kit,
+    topology: &Topology,
+    selection: &Selection,
+    pace: Pace,
+) -> Result<Redriven, Error> {
+    let mut tally = Redriven::default();
+    let mut walk = Walk::begin(pace);
+    while let Some(room) = walk.room().await {
+        let picked = pick(kit, selection, walk.after(), room).await?;
+        let Some(last) = picked.last() else {
+            walk.end();
+            break;
+        };
+        walk.passed(last.wanted.id, picked.len());
+        let wanted: Vec<Wanted> = picked.iter().map(|letter| letter.wanted.clone()).collect();
+        let fates = match Redrive::of(kit, topology, last) {
+            Ok(again) => again.all(&wanted).await?,
+            Err(refusal) => {
+                let failed = |letter: &Wanted| (letter.id, Fate::Failed(causes(&refusal)));
+                wanted.iter().map(failed).collect()
+            }
+        };
+        // In the order in which they stand, so that those named are the first.
+        for (id, fate) in
+            wanted.iter().filter_map(|letter| Some((letter.id, fates.get(&letter.id)?)))
+        {
+            tally.count(id, fate);
+        }
+    }
+    tally.left = count_selected(&mut *kit.pool().acquire().await?, selection).await?;
+    tally.next = walk.next();
+    Ok(tally)
+}
+
+impl Redriven {
+    fn count(&mut self, id: Uuid, fate: &Fate) {
+        match fate {
+            Fate::DealtWith => self.redriven += 1,
+            Fate::NotYet { .. } => self.not_yet += 1,
+            Fate::Failed(causes) => {
+                self.failed += 1;
+                if self.failures.len() < NAMED {
+                    self.failures.push(FailedAgain { id, causes: causes.clone() });
+                }
+            }
+        }
+    }
+}
+
+/// A pending letter that holds an event, as it is found by its id, not locked.
+pub(super) async fn pending(connection: &mut PgConnection, id: Uuid) -> Result<Pick, Unresolved> {
+    let row = sqlx::query!(
+        "select consumer, aggregate, source, key from messaging.dead_letter where id = $1 and state = 'pending'",
+        id,
+    )
+    .fetch_optional(connection)
+    .await
+    .map_err(Error::from)?;
+    let row = row.ok_or(Unresolved::NotPending(id))?;
+    match (row.aggregate, row.source, row.key) {
+        (Some(aggregate), Some(source), Some(key)) => {
+            let wanted = Wanted { id, key: (source, key) };
+            Ok(Pick { consumer: row.consumer, aggregate, wanted })
+        }
+        _ => Err(Unresolved::NotRedrivable("it is no event")),
+    }
+}
+
+/// What has become of a letter that was sent again.
+#[derive(Debug)]
+pub(super) enum Fate {
+    /// It has taken effect, or had before.
+    DealtWith,
+    /// Something stands before it.
+    NotYet { sequence: i64, last: i64 },
+    /// Its handler failed.
+    Failed(Vec<String>),
+}
+
+/// Letters that are known to fail, with the reasons.
+type Failed = HashMap<Uuid, Vec<String>>;
+
+/// How one attempt at some letters ended.
+enum Attempt {
+    /// Committed.
+    Done(HashMap<Uuid, Fate>),
+    /// Rolled back: these fail.
+    Failed(Failed),
+    /// Rolled back: one of them fails, and nobody knows which.
+    Split,
+}
+
+/// Who sends letters of one consumer again.
+pub(super) struct Redrive<'a> {
+    kit: &'a Kit,
+    subscription: &'a Subscription,
+    consumer: &'a str,
+}
+
+/// Letters under lock, decided about, their handlers run.
+pub(super) struct Played<'a> {
+    pub(super) desk: Desk<'a>,
+    pub(super) decided: Vec<Again>,
+    after: HashMap<Key, Docket>,
+}
+
+/// Why letters could not be played.
+pub(super) enum NotPlayed {
+    /// These fail.
+    Failed(Failed),
+    /// One of them fails, and nobody knows which.
+    Split,
+    /// It is not about the letters.
+    Kit(Error),
+}
+
+impl From<Error> for NotPlayed {
+    fn from(error: Error) -> Self {
+        Self::Kit(error)
+    }
+}
+
+impl<'a> Redrive<'a> {
+    /// For the consumer of this letter, if it still hears the letter's aggregate.
+    pub(super) fn of(
+        kit: &'a Kit,
+        topology: &'a Topology,
+        letter: &'a Pick,
+    ) -> Result<Self, Unresolved> {
+        let hears = |subscription: &&Subscription| {
+            subscription.consumer(topology.service()) == letter.consumer
+                && subscription.aggregate() == letter.aggregate
+        };
+        let subscription = topology.subscriptions().iter().find(hears);
+        let subscription =
+            subscription.ok_or(Unresolved::NotRedrivable("nobody consumes it any more"))?;
+        Ok(Self { kit, subscription, consumer: &letter.consumer })
+    }
+
+    /// Sends letters again until each has met its fate: all in one transaction if it goes well, else without those that fail, or
+    /// in halves. Letters that are not pending any more have none.
+    async fn all(&self, wanted: &[Wanted]) -> Result<HashMap<Uuid, Fate>, Error> {
+        let mut fates = HashMap::with_capacity(wanted.len());
+        let mut failed = Failed::new();
+        let mut ranges: VecDeque<Range<usize>> = std::iter::once(0..wanted.len()).collect();
+        while let Some(range) = ranges.pop_front() {
+            match self.attempt(&wanted[range.clone()], &failed).await? {
+                Attempt::Done(done) => fates.extend(done),
+                Attempt::Failed(found) => {
+                    failed.extend(found);
+                    ranges.push_front(range);
+                }
+                Attempt::Split => {
+                    let middle = range.start + range.len() / 2;
+                    ranges.push_front(middle..range.end);
+                    ranges.push_front(range.start..middle);
+                }
+            }
+        }
+        Ok(fates)
+    }
+
+    async fn attempt(&self, wanted: &[Wanted], failed: &Failed) -> Result<Attempt, Error> {
+        let mut tx = self.kit.begin().await?;
+        let played = match self.play(&mut tx, wanted, failed).await {
+            Ok(played) => played,
+            Err(not_played) => {
+                tx.rollback().await?;
+                return match not_played {
+                    NotPlayed::Failed(found) => Ok(Attempt::Failed(found)),
+                    NotPlayed::Split => Ok(Attempt::Split),
+                    NotPlayed::Kit(error) => Err(error),
+                };
+            }
+        };
+        let fates = played.fates(failed);
+        let dealt: Vec<Uuid> = played.dealt();
+        if dealt.is_empty() {
+            tx.rollback().await?;
+            return Ok(Attempt::Done(fates));
+        }
+        let Played { desk, after, .. } = played;
+        let written = async {
+            desk.close(&mut tx, after, &dealt, Deal::Redriven).await?;
+            tx.commit_sound().await
+        };
+        match written.await {
+            Ok(()) => {
+                self.kit.unparked().notify_waiters();
+                Ok(Attempt::Done(fates))
+            }
+            Err(error) if error.is_outage() => Err(error),
+            // What the handlers said or left behind cannot be committed: one of the letters is to blame.
+            Err(error) => match dealt[..] {
+                [id] => Ok(Attempt::Failed(Failed::from([(id, causes(&error))]))),
+                _ => Ok(Attempt::Split),
+            },
+        }
+    }
+
+    /// Locks letters, decides about them, and lets their handlers run in `tx`, which is left to the caller to commit or to roll
+    /// back.
+    pub(super) async fn play(
+        &self,
+        tx: &mut Transaction,
+        wanted: &[Wanted],
+        failed: &Failed,
+    ) -> Result<Played<'a>, NotPlayed> {
+        let desk = Desk::open(tx, self.consumer, self.subscription.aggregate(), wanted).await?;
+        let mut after = desk.dockets.clone();
+        let keys: Vec<Key> = desk.letters.iter().map(|letter| letter.incoming.key()).collect();
+        let letters = keys.iter().zip(&desk.letters);
+        let letters = letters.map(|(key, letter)| (key, letter.incoming.envelope.sequence));
+        let decided =
+            plan(&mut after, letters, |index| failed.contains_key(&desk.letters[index].id));
+        let step = |(letter, again): (&super::desk::Letter, &Again)| {
+            let handler = self.subscription.handler(&letter.incoming.envelope.kind);
+            if *again == Again::Effect && handler.is_some() { Step::Apply } else { Step::Ignore }
+        };
+        let steps: Vec<Step> = desk.letters.iter().zip(&decided).map(step).collect();
+        let incoming: Vec<Incoming> =
+            desk.letters.iter().map(|letter| letter.incoming.clone()).collect();
+        for run in runs(&incoming, &steps) {
+            let Some(handler) = self.subscription.handler(&run.kind) else { continue };
+            let events: Vec<&Incoming> =
+                run.indices.iter().map(|index| &incoming[*index]).collect();
+            let refused = match handler.handle(tx, &events).await {
+                Ok(refused) if refused.is_empty() => continue,
+                Ok(refused) => refused,
+                Err(failure) if failure.verdict != Verdict::Unavailable && events.len() > 1 => {
+                    return Err(NotPlayed::Split);
+                }
+                Err(failure) => HashMap::from([(0, failure)]),
+            };
+            let id = |place: usize| Some(desk.letters[*run.indices.get(place)?].id);
+            let named =
+                refused.into_iter().filter_map(|(place, failure)| Some((id(place)?, failure)));
+            return Err(name(named));
+        }
+        Ok(Played { desk, decided, after })
+    }
+
+    /// Whether anybody handles the events of this type.
+    pub(super) fn handles(&self, kind: &str) -> bool {
+        self.subscription.handler(kind).is_some()
+    }
+}
+
+impl Played<'_> {
+    /// The letters that are dealt with once this is committed.
+    fn dealt(&self) -> Vec<Uuid> {
+        let decided = self.desk.letters.iter().zip(&self.decided);
+        let dealt = decided.filter(|(_, again)| **again != Again::NotYet);
+        dealt.map(|(letter, _)| letter.id).collect()
+    }
+
+    fn fates(&self, failed: &Failed) -> HashMap<Uuid, Fate> {
+        let fate = |(letter, again): (&super::desk::Letter, &Again)| {
+            let fate = match (failed.get(&letter.id), again) {
+                (Some(causes), _) => Fate::Failed(causes.clone()),
+                (None, Again::NotYet) => {
+                    let docket = self.after.get(&letter.incoming.key());
+                    let last = docket.map_or(0, |docket| docket.position.last);
+                    Fate::NotYet { sequence: letter.incoming.envelope.sequence, last }
+                }
+                (None, Again::Effect | Again::Mark) => Fate::DealtWith,
+            };
+            (letter.id, fate)
+        };
+        self.desk.letters.iter().zip(&self.decided).map(fate).collect()
+    }
+}
+
+/// The failures of single letters, unless one of them is not about the letter at all.
+fn name(failures: impl Iterator<Item = (Uuid, Failure)>) -> NotPlayed {
+    let mut failed = Failed::new();
+    for (id, failure) in failures {
+        if failure.verdict == Verdict::Unavailable {
+            return NotPlayed::Kit(Error::Unavailable(failure.cause));
+        }
+        failed.insert(id, causes(&*failure.cause));
+    }
+    NotPlayed::Failed(failed)
+}
