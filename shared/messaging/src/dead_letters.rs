@@ -15,7 +15,11 @@ use crate::{
         parking,
     },
     error::printable,
+    topology::Guard,
 };
+
+/// Why an event became a dead letter whose predecessor never came.
+pub(crate) const MISSING_PREDECESSOR: &str = "missing_predecessor";
 
 /// A dead letter as people read it.
 #[derive(Debug, Clone, Serialize)]
@@ -141,10 +145,18 @@ pub async fn redrive(kit: &Kit, topology: &Topology, id: Uuid) -> Result<(), Unr
         .find(|subscription| subscription.consumer(topology.service()) == letter.consumer)
         .ok_or(Unresolved::NotRedrivable("nobody consumes it any more"))?;
     let envelope = letter.envelope().ok_or(Unresolved::NotRedrivable("it is no event"))?;
+    let is_of_state = matches!(subscription.guard(), Guard::Newest(_));
+    if is_of_state {
+        begin_cursor(&mut tx, &letter.consumer, &envelope).await?;
+    }
     let last = last_of(&mut tx, &letter.consumer, &envelope).await?;
     let sequence = envelope.sequence;
-    let is_behind_another = is_behind_another(&mut tx, &letter.consumer, &envelope).await?;
-    let again = again(sequence, letter.passed, last, is_behind_another);
+    let again = if is_of_state {
+        again_of_state(sequence, last)
+    } else {
+        let is_behind_another = is_behind_another(&mut tx, &letter.consumer, &envelope).await?;
+        again(sequence, letter.passed, last, is_behind_another)
+    };
     if again == Again::NotYet {
         return Err(Unresolved::NotYet { sequence, last });
     }
@@ -164,6 +176,13 @@ pub async fn redrive(kit: &Kit, topology: &Topology, id: Uuid) -> Result<(), Unr
             tx.rollback().await?;
             return Err(Unresolved::FailedAgain(crate::error::causes(&*failure.cause)));
         }
+    }
+    if is_of_state {
+        resolve(&mut tx, id, "redriven").await?;
+        if again == Again::Effect {
+            advance(&mut tx, &letter.consumer, &envelope).await?;
+        }
+        return Ok(tx.commit().await?);
     }
     finish(kit, tx, id, &letter.consumer, "redriven", Some(&envelope)).await
 }
@@ -197,12 +216,21 @@ pub(crate) const fn again(
     }
 }
 
+/// The same for a letter of full state: it takes effect if nothing newer of its key has.
+const fn again_of_state(sequence: i64, last: i64) -> Again {
+    if sequence <= last { Again::Mark } else { Again::Effect }
+}
+
 /// Gives a dead letter up for good: later events of its key go on without it. If it waited for a predecessor, that is given
-/// up as well, with all between the two.
+/// up as well, with all between the two. A letter of full state never held anything back.
 pub async fn discard(kit: &Kit, id: Uuid) -> Result<(), Unresolved> {
     let mut tx = kit.begin().await?;
     let letter = take(&mut tx, id).await?;
     let envelope = letter.envelope();
+    if letter.is_of_state() {
+        resolve(&mut tx, id, "discarded").await?;
+        return Ok(tx.commit().await?);
+    }
     if let Some(envelope) = &envelope {
         let last = last_of(&mut tx, &letter.consumer, envelope).await?;
         if is_behind_another(&mut tx, &letter.consumer, envelope).await? {
@@ -276,10 +304,17 @@ struct Taken {
     consumer: String,
     attempts: i32,
     payload: Vec<u8>,
+    reason: String,
     passed: bool,
 }
 
 impl Taken {
+    /// Whether its subscription is one to full state, whose cursor never goes past a letter. Of those with cursors that is so only
+    /// where a predecessor is missing.
+    fn is_of_state(&self) -> bool {
+        !self.passed && self.reason != MISSING_PREDECESSOR
+    }
+
     /// The event that it holds, if it is one.
     fn envelope(&self) -> Option<Envelope> {
         serde_json::from_slice(&self.payload).ok()
@@ -290,7 +325,7 @@ async fn take(connection: &mut PgConnection, id: Uuid) -> Result<Taken, Unresolv
     let letter = sqlx::query_as!(
         Taken,
         r#"
-        select consumer, attempts, payload, passed from messaging.dead_letter
+        select consumer, attempts, payload, reason, passed from messaging.dead_letter
         where id = $1 and state = 'pending'
         for update
         "#,
@@ -322,6 +357,51 @@ async fn last_of(
     .fetch_optional(connection)
     .await?;
     Ok(last.unwrap_or(Position::START.last))
+}
+
+/// Gives the key of a letter a cursor at its beginning if it has none, so that there is something to lock: what is newer must not
+/// take effect in between.
+async fn begin_cursor(
+    connection: &mut PgConnection,
+    consumer: &str,
+    envelope: &Envelope,
+) -> Result<(), Error> {
+    sqlx::query!(
+        r#"
+        insert into messaging.cursor (consumer, source, aggregate, key, last) values ($1, $2, $3, $4, $5)
+        on conflict do nothing
+        "#,
+        consumer,
+        envelope.source,
+        envelope.aggregate,
+        envelope.subject,
+        Position::START.last,
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Moves the locked cursor of a letter's key to its number.
+async fn advance(
+    connection: &mut PgConnection,
+    consumer: &str,
+    envelope: &Envelope,
+) -> Result<(), Error> {
+    sqlx::query!(
+        r#"
+        update messaging.cursor set last = $5
+        where consumer = $1 and source = $2 and aggregate = $3 and key = $4
+        "#,
+        consumer,
+        envelope.source,
+        envelope.aggregate,
+        envelope.subject,
+        envelope.sequence,
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
 }
 
 /// Whether an earlier dead letter blocks the key of this one: that must be dealt with first.

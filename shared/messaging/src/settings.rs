@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Connectivity, Kit, Topology, connectivity::Board, consumer, relay};
+use crate::{BatchSize, Connectivity, Kit, Topology, connectivity::Board, consumer, relay};
 
 /// What relay and consumers have to know.
 #[derive(Debug)]
@@ -13,6 +13,8 @@ pub struct Settings {
     pub(crate) amqp_url: String,
     pub(crate) topology: Topology,
     pub(crate) connectivity: Board,
+    /// How many rows of the outbox one round takes.
+    pub(crate) rounds: BatchSize,
 }
 
 /// The relay and the consumers of a service, ready to run.
@@ -25,8 +27,18 @@ pub struct Messaging {
 impl Messaging {
     /// Messaging for the service that `topology` names, on the broker at `amqp_url`.
     pub fn new(kit: Kit, amqp_url: impl Into<String>, topology: Topology) -> Self {
-        let settings = Settings { amqp_url: amqp_url.into(), topology, connectivity: Board::new() };
+        let (amqp_url, connectivity) = (amqp_url.into(), Board::new());
+        let settings = Settings { amqp_url, topology, connectivity, rounds: BatchSize::default() };
         Self { kit, settings: Arc::new(settings) }
+    }
+
+    /// How many events the relay carries in one round. It is said before anything runs.
+    #[must_use]
+    pub fn rounds(mut self, size: BatchSize) -> Self {
+        if let Some(settings) = Arc::get_mut(&mut self.settings) {
+            settings.rounds = size;
+        }
+        self
     }
 
     /// What the service says and hears.

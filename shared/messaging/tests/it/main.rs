@@ -4,6 +4,7 @@
 
 mod dead_letters;
 mod delivery;
+mod dispatch;
 mod faults;
 mod shop;
 mod stream;
