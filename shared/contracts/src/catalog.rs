@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use vocabulary::{ChangeId, Localized, Money, ProductId, Sku, Version};
 
-use crate::event::event;
+use crate::{FullState, event::event};
 
 /// The aggregate of products.
 pub const PRODUCT: &str = "product";
@@ -47,6 +47,8 @@ pub struct ProductChangedV1 {
 }
 
 event!(ProductChangedV1, "product.changed.v1", PRODUCT, event => event.product_id.to_string());
+
+impl FullState for ProductChangedV1 {}
 
 /// Whether a product is for sale.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -89,3 +91,5 @@ pub struct ProductDeletedV1 {
 }
 
 event!(ProductDeletedV1, "product.deleted.v1", PRODUCT, event => event.product_id.to_string());
+
+impl FullState for ProductDeletedV1 {}

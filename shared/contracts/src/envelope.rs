@@ -10,7 +10,7 @@ use vocabulary::EventId;
 pub const BATCH_CONTENT_TYPE: &str = "application/cloudevents-batch+json";
 
 /// One event as it travels. Attribute names are those of [CloudEvents 1.0](https://github.com/cloudevents/spec) and its
-/// `sequence` and distributed-tracing extensions; `aggregate`, `keyid`, `signature` and `encryption` are ours.
+/// `sequence` and distributed-tracing extensions; `aggregate`, `priority`, `keyid`, `signature` and `encryption` are ours.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Envelope {
     /// Always `1.0`.
@@ -37,6 +37,9 @@ pub struct Envelope {
     /// The W3C trace context of what caused it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<String>,
+    /// How urgent it is; absent from what is as urgent as usual.
+    #[serde(default, skip_serializing_if = "Priority::is_normal")]
+    pub priority: Priority,
     /// Which key signed it. Room for later: nothing is signed yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keyid: Option<String>,
@@ -57,6 +60,26 @@ pub enum SpecVersion {
     /// The only one.
     #[serde(rename = "1.0")]
     V1,
+}
+
+/// How urgent an event is. Only those take notice who order what waits by it; to everybody else an event is an event.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(extend("x-open" = true))]
+pub enum Priority {
+    /// Part of bulk work, such as an import: nobody waits for this one in particular.
+    Bulk,
+    /// Somebody may wait for it. What a newer release says and we do not know is read as this.
+    #[default]
+    #[serde(other)]
+    Normal,
+}
+
+impl Priority {
+    /// Whether it need not be said.
+    pub const fn is_normal(&self) -> bool {
+        matches!(self, Self::Normal)
+    }
 }
 
 /// Why bytes are no batch of events, or an event's data not what its type says.
@@ -153,7 +176,7 @@ mod sequence {
 
 #[cfg(test)]
 mod tests {
-    use super::{Envelope, decode_batch, decode_parts, encode_batch};
+    use super::{Envelope, Priority, decode_batch, decode_parts, encode_batch};
 
     const ONE: &str = r#"{"specversion":"1.0","id":"01920000-0000-7000-8000-000000000001","source":"order","type":"order.cancelled.v1","subject":"k","time":"2026-11-22T08:00:00Z","sequence":"0000000000000000007","aggregate":"order","data":{"a":1}}"#;
 
@@ -163,6 +186,20 @@ mod tests {
         assert_eq!(envelope.sequence, 7);
         let bytes = encode_batch(&[&envelope]).unwrap();
         assert_eq!(String::from_utf8(bytes).unwrap(), format!("[{ONE}]"));
+    }
+
+    #[test]
+    fn the_priority_travels_where_it_is_unusual() {
+        let bulk = ONE.replace("\"data\"", "\"priority\":\"bulk\",\"data\"");
+        let envelope: Envelope = serde_json::from_str(&bulk).unwrap();
+        assert_eq!(envelope.priority, Priority::Bulk);
+        let bytes = encode_batch(&[&envelope]).unwrap();
+        assert_eq!(String::from_utf8(bytes).unwrap(), format!("[{bulk}]"));
+        let newer = ONE.replace("\"data\"", "\"priority\":\"at_once\",\"data\"");
+        for text in [ONE, newer.as_str()] {
+            let envelope: Envelope = serde_json::from_str(text).unwrap();
+            assert_eq!(envelope.priority, Priority::Normal, "{text}");
+        }
     }
 
     #[test]

@@ -17,6 +17,14 @@ pub trait Event: Serialize + DeserializeOwned + JsonSchema + Send + Sync + 'stat
     fn key(&self) -> Cow<'_, str>;
 }
 
+/// An event that says all there is to know about its key. Whoever has heard it need not hear any earlier event of the key, be it
+/// of this type or of another of the aggregate: the last one alone leaves behind what all of them in their order would.
+///
+/// So it is a promise about the whole aggregate as far as it is heard: what deletes is full state as well, what adds to or takes
+/// from something never is. Only such events may be heard by
+/// a subscription that takes them out of order.
+pub trait FullState: Event {}
+
 /// An event's type, known without an event at hand: what a service's topology lists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EventKind {

@@ -15,9 +15,9 @@ pub mod trace;
 mod upcast;
 
 pub use envelope::{
-    BATCH_CONTENT_TYPE, Envelope, SpecVersion, Undecodable, decode_batch, decode_parts,
+    BATCH_CONTENT_TYPE, Envelope, Priority, SpecVersion, Undecodable, decode_batch, decode_parts,
     encode_batch,
 };
-pub use event::{Event, EventKind};
+pub use event::{Event, EventKind, FullState};
 pub use slot::{SLOTS, Slot};
 pub use upcast::Upcast;

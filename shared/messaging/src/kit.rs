@@ -6,7 +6,7 @@ use std::{
 };
 
 use contracts::{
-    Event, Slot,
+    Event, Priority, Slot,
     trace::{self, TraceContext},
 };
 use sqlx::{PgConnection, PgPool, Postgres, migrate::Migrator};
@@ -48,7 +48,13 @@ impl Kit {
     /// Starts a transaction.
     pub async fn begin(&self) -> Result<Transaction, Error> {
         let inner = self.pool.begin().await?;
-        Ok(Transaction { inner, kit: self.clone(), said: Vec::new(), after_commit: Vec::new() })
+        Ok(Transaction {
+            inner,
+            kit: self.clone(),
+            priority: Priority::default(),
+            said: Vec::new(),
+            after_commit: Vec::new(),
+        })
     }
 
     /// Whether a write of this worth may be taken: to be asked before a transaction that says events is begun on somebody's
@@ -87,6 +93,7 @@ impl Kit {
 pub struct Transaction {
     inner: sqlx::Transaction<'static, Postgres>,
     kit: Kit,
+    priority: Priority,
     said: Vec<Said>,
     after_commit: Vec<Box<dyn FnOnce() + Send>>,
 }
@@ -100,6 +107,7 @@ pub(crate) struct Said {
     pub(crate) key: String,
     pub(crate) slot: Slot,
     pub(crate) traceparent: Option<String>,
+    pub(crate) priority: Priority,
     pub(crate) data: String,
 }
 
@@ -130,9 +138,16 @@ impl Transaction {
             slot: Slot::of(&key),
             key,
             traceparent: cause.map(|cause| cause.child().to_string()),
+            priority: self.priority,
             data,
         });
         Ok(id)
+    }
+
+    /// Lets what is said from here on travel with `priority`. It never changes the order in which consumers with cursors hear
+    /// events; those with priority lanes take bulk work behind the rest, see [`Dispatch::Lanes`](crate::Dispatch::Lanes).
+    pub const fn prioritise(&mut self, priority: Priority) {
+        self.priority = priority;
     }
 
     /// Runs `action` once the transaction has committed, and never if it does not: to wake what waits for its effect in

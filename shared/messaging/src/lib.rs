@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod adaptive;
 mod broker;
 mod connectivity;
 mod consumer;
@@ -19,12 +20,14 @@ pub mod stream;
 mod topology;
 mod wake;
 
+pub use adaptive::BatchSize;
 pub use broker::declare;
 pub use connectivity::Connectivity;
+pub use consumer::dispatch::Dispatch;
 pub use consumer::handler::{Batch, Delivered, Handler};
 pub use error::Error;
 pub use failure::{Cause, Failure};
 pub use kit::{Kit, MIGRATOR, Transaction};
 pub use pressure::{OutboxBounds, Pressure, Shed, Worth};
 pub use settings::{Messaging, Settings};
-pub use topology::{OnReject, SLOT_GROUPS, Subscription, Topology};
+pub use topology::{OnReject, SLOT_GROUPS, StateSubscription, Subscription, Topology};

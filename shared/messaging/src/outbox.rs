@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
+use contracts::Priority;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -20,6 +21,8 @@ pub(crate) struct Row {
     pub(crate) seq: i64,
     pub(crate) time: DateTime<Utc>,
     pub(crate) traceparent: Option<String>,
+    /// Whether it is part of bulk work.
+    pub(crate) bulk: bool,
     pub(crate) data: String,
 }
 
@@ -41,8 +44,8 @@ async fn append_one(connection: &mut PgConnection, event: &Said) -> Result<(), E
             on conflict (aggregate, key) do update set last = s.last + 1
             returning last
         )
-        insert into messaging.outbox (event_id, kind, aggregate, key, slot, seq, time, traceparent, data)
-        select $3, $4, $1, $2, $5, last, clock_timestamp(), $6, $7
+        insert into messaging.outbox (event_id, kind, aggregate, key, slot, seq, time, traceparent, bulk, data)
+        select $3, $4, $1, $2, $5, last, clock_timestamp(), $6, $7, $8
         from bumped
         "#,
         event.aggregate,
@@ -51,6 +54,7 @@ async fn append_one(connection: &mut PgConnection, event: &Said) -> Result<(), E
         event.kind,
         i16::from(event.slot.number()),
         event.traceparent,
+        event.priority == Priority::Bulk,
         event.data,
     )
     .execute(connection)
@@ -70,6 +74,7 @@ async fn append_many(connection: &mut PgConnection, said: &[Said]) -> Result<(),
     let event_keys: Vec<&str> = said.iter().map(|event| event.key.as_str()).collect();
     let slots: Vec<i16> = said.iter().map(|event| i16::from(event.slot.number())).collect();
     let traces: Vec<Option<&str>> = said.iter().map(|event| event.traceparent.as_deref()).collect();
+    let bulk: Vec<bool> = said.iter().map(|event| event.priority == Priority::Bulk).collect();
     let data: Vec<&str> = said.iter().map(|event| event.data.as_str()).collect();
     // The new numbers come back as one array in the order of the keys, and each event knows its place in it: a join of the
     // two would cost their product.
@@ -83,12 +88,12 @@ async fn append_many(connection: &mut PgConnection, said: &[Said]) -> Result<(),
         ), numbers as (
             select array_agg(last order by aggregate collate "C", key collate "C") as last from bumped
         )
-        insert into messaging.outbox (event_id, kind, aggregate, key, slot, seq, time, traceparent, data)
-        select event_id, kind, aggregate, key, slot, numbers.last[place] - back, clock_timestamp(), traceparent, data
+        insert into messaging.outbox (event_id, kind, aggregate, key, slot, seq, time, traceparent, bulk, data)
+        select event_id, kind, aggregate, key, slot, numbers.last[place] - back, clock_timestamp(), traceparent, bulk, data
         from numbers, unnest(
-            $4::uuid[], $5::text[], $6::text[], $7::text[], $8::smallint[], $9::text[], $10::text[], $11::integer[],
-            $12::bigint[]
-        ) with ordinality as e (event_id, kind, aggregate, key, slot, traceparent, data, place, back, position)
+            $4::uuid[], $5::text[], $6::text[], $7::text[], $8::smallint[], $9::text[], $10::boolean[], $11::text[],
+            $12::integer[], $13::bigint[]
+        ) with ordinality as e (event_id, kind, aggregate, key, slot, traceparent, bulk, data, place, back, position)
         order by position
         "#,
         &key_aggregates as &[&str],
@@ -100,6 +105,7 @@ async fn append_many(connection: &mut PgConnection, said: &[Said]) -> Result<(),
         &event_keys as &[&str],
         &slots,
         &traces as &[Option<&str>],
+        &bulk,
         &data as &[&str],
         &places,
         &back,
@@ -157,7 +163,7 @@ pub(crate) async fn read(
         Row,
         r#"
         select id as "id!", event_id as "event_id!", kind as "kind!", aggregate as "aggregate!", key as "key!",
-            slot as "slot!", seq as "seq!", time as "time!", traceparent, data as "data!"
+            slot as "slot!", seq as "seq!", time as "time!", traceparent, bulk as "bulk!", data as "data!"
         from (
             select *, sum(octet_length(data)) over (order by id) - octet_length(data) as bytes_before
             from (
@@ -212,7 +218,7 @@ pub(crate) async fn delete(
 
 #[cfg(test)]
 mod tests {
-    use contracts::Slot;
+    use contracts::{Priority, Slot};
     use vocabulary::EventId;
 
     use super::{Numbering, Said};
@@ -225,6 +231,7 @@ mod tests {
             key: key.to_owned(),
             slot: Slot::of(key),
             traceparent: None,
+            priority: Priority::Normal,
             data: String::new(),
         }
     }

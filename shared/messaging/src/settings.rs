@@ -7,8 +7,8 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::{
-    Connectivity, Kit, OutboxBounds, Pressure, Topology, connectivity::Board, consumer, pressure,
-    relay,
+    BatchSize, Connectivity, Kit, OutboxBounds, Pressure, Topology, connectivity::Board, consumer,
+    pressure, relay,
 };
 
 /// What relay and consumers have to know.
@@ -19,6 +19,8 @@ pub struct Settings {
     pub(crate) connectivity: Board,
     /// Who this process is among the replicas of the service.
     pub(crate) replica: Uuid,
+    /// How many rows of the outbox one round takes.
+    pub(crate) rounds: BatchSize,
 }
 
 /// The relay and the consumers of a service, ready to run.
@@ -37,6 +39,7 @@ impl Messaging {
             topology,
             connectivity: Board::new(),
             replica: Uuid::new_v4(),
+            rounds: BatchSize::default(),
         };
         Self { kit, settings: Arc::new(settings), bounds: OutboxBounds::default() }
     }
@@ -45,6 +48,15 @@ impl Messaging {
     #[must_use]
     pub const fn bounded(mut self, bounds: OutboxBounds) -> Self {
         self.bounds = bounds;
+        self
+    }
+
+    /// How many events the relay carries in one round. It is said before anything runs.
+    #[must_use]
+    pub fn rounds(mut self, size: BatchSize) -> Self {
+        if let Some(settings) = Arc::get_mut(&mut self.settings) {
+            settings.rounds = size;
+        }
         self
     }
 

@@ -44,6 +44,9 @@ const APPEND: Duration = Duration::from_secs(5);
 /// How many messages the broker hands out ahead.
 const PREFETCH: u16 = 200;
 
+/// About how many events a batch holds.
+const BATCH_EVENTS: usize = 512;
+
 /// How long a batch of messages may take.
 const DIGEST: Duration = Duration::from_mins(2);
 
@@ -287,7 +290,7 @@ impl<H: StreamHandler> Reader<H> {
                 }
                 first = deliveries.next() => first,
             };
-            let taken = take(first, &mut deliveries, self.stream)?;
+            let taken = take(first, &mut deliveries, self.stream, BATCH_EVENTS)?;
             within("a batch of a stream", DIGEST, self.digest(&taken.deliveries)).await?;
             taken.acknowledge(self.stream).await?;
             *attempt = 0;

@@ -2,11 +2,14 @@
 
 use std::{collections::HashMap, fmt, sync::Arc};
 
-use contracts::{Envelope, Event, EventKind, SLOTS, Slot};
+use contracts::{Envelope, Event, EventKind, FullState, SLOTS, Slot};
 
 use crate::{
-    Error, Transaction,
-    consumer::handler::{DynHandler, Handler, Typed},
+    BatchSize, Error, Transaction,
+    consumer::{
+        dispatch::Dispatch,
+        handler::{DynHandler, Handler, Typed},
+    },
 };
 
 /// What is to be said when an event becomes a dead letter: given its envelope and the reason.
@@ -40,8 +43,8 @@ impl Topology {
 
     /// The service hears an aggregate.
     #[must_use]
-    pub fn hears(mut self, subscription: Subscription) -> Self {
-        self.subscriptions.push(subscription);
+    pub fn hears(mut self, subscription: impl Into<Subscription>) -> Self {
+        self.subscriptions.push(subscription.into());
         self
     }
 
@@ -94,13 +97,23 @@ pub enum OnReject {
     GoOn,
 }
 
+/// What keeps effects from being doubled and from going backwards.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Guard {
+    /// Every number of a key in its turn; a gap is waited for.
+    Cursors(OnReject),
+    /// The newest number of a key wins, in whatever order they are taken.
+    Newest(Dispatch),
+}
+
 /// One service's ear for one aggregate: a cursor namespace, and one quorum queue per slot group. It receives *all* events
 /// of the aggregate; those without a handler move the cursor and nothing else, so that a gap in the numbers means loss.
 #[derive(Clone)]
 pub struct Subscription {
     aggregate: &'static str,
     speakers: Vec<&'static str>,
-    on_reject: OnReject,
+    guard: Guard,
+    batch: BatchSize,
     handlers: HashMap<&'static str, Arc<dyn DynHandler>>,
     on_dead: Option<Arc<OnDead>>,
 }
@@ -112,8 +125,38 @@ impl Subscription {
         speakers: impl IntoIterator<Item = &'static str>,
         on_reject: OnReject,
     ) -> Self {
-        let speakers = speakers.into_iter().collect();
-        Self { aggregate, speakers, on_reject, handlers: HashMap::new(), on_dead: None }
+        Self::guarded(aggregate, speakers, Guard::Cursors(on_reject))
+    }
+
+    /// Hears `aggregate`, of which every event that is handled is [`FullState`]: see [`StateSubscription`].
+    pub fn to_state(
+        aggregate: &'static str,
+        speakers: impl IntoIterator<Item = &'static str>,
+    ) -> StateSubscription {
+        let guard = Guard::Newest(Dispatch::Fifo);
+        StateSubscription(Self::guarded(aggregate, speakers, guard))
+    }
+
+    fn guarded(
+        aggregate: &'static str,
+        speakers: impl IntoIterator<Item = &'static str>,
+        guard: Guard,
+    ) -> Self {
+        Self {
+            aggregate,
+            speakers: speakers.into_iter().collect(),
+            guard,
+            batch: BatchSize::default(),
+            handlers: HashMap::new(),
+            on_dead: None,
+        }
+    }
+
+    /// How many events one transaction takes on.
+    #[must_use]
+    pub const fn batch(mut self, size: BatchSize) -> Self {
+        self.batch = size;
+        self
     }
 
     /// Lets `handler` handle the events of its type.
@@ -159,8 +202,12 @@ impl Subscription {
         kinds
     }
 
-    pub(crate) const fn on_reject(&self) -> OnReject {
-        self.on_reject
+    pub(crate) const fn guard(&self) -> Guard {
+        self.guard
+    }
+
+    pub(crate) const fn batch_size(&self) -> BatchSize {
+        self.batch
     }
 
     pub(crate) fn handler(&self, kind: &str) -> Option<&Arc<dyn DynHandler>> {
@@ -185,6 +232,62 @@ impl fmt::Debug for Subscription {
             .field("speakers", &self.speakers)
             .field("handled", &self.handled())
             .finish_non_exhaustive()
+    }
+}
+
+/// One service's ear for an aggregate of [`FullState`]: for projections, which want the newest state of each key and can do without
+/// those before it. It is a type of its own, for what it may do must never be done to events that build on one another.
+///
+/// What its handlers are promised:
+///
+/// - The effects on a key only ever become newer. An event that comes when a newer one of its key has taken effect is stale:
+///   it is counted, acknowledged and not handed to anybody. So a duplicate has no effect, however late it comes.
+/// - In the end the newest event of each key that could be handled has taken effect, as long as none was lost before it came
+///   here. Those before it may have, or not: of several in hand only the newest is handled.
+/// - A batch holds at most one event of a key.
+/// - A gap in the numbers is not waited for and raises no alarm. An event that failed waits for its retry alone: newer ones of its
+///   key go on, and then it is stale. Until then an older one may take effect in its place.
+/// - A rejected event becomes a dead letter and holds back nothing. Sent again, it has an effect if nothing newer has had one.
+///
+/// An event without a handler leaves its key untouched. Where nothing of the aggregate is parked or dead, a subscription with
+/// cursors can become one of these; the way back is closed, for the numbers that were skipped would be waited for.
+#[derive(Debug, Clone)]
+pub struct StateSubscription(Subscription);
+
+impl StateSubscription {
+    /// Takes what is in hand in this order.
+    #[must_use]
+    pub const fn dispatch(mut self, dispatch: Dispatch) -> Self {
+        self.0.guard = Guard::Newest(dispatch);
+        self
+    }
+
+    /// Lets `handler` handle the events of its type.
+    #[must_use]
+    pub fn on<H: Handler<Event: FullState>>(self, handler: H) -> Self {
+        Self(self.0.on(handler))
+    }
+
+    /// As [`Subscription::on_dead_letter`].
+    #[must_use]
+    pub fn on_dead_letter(
+        self,
+        say: impl Fn(&mut Transaction, &Envelope, &str) -> Result<(), Error> + Send + Sync + 'static,
+    ) -> Self {
+        Self(self.0.on_dead_letter(say))
+    }
+
+    /// As [`Subscription::batch`]. What is urgent waits at least until the batch in hand is done, so a small one suits lanes.
+    #[must_use]
+    pub const fn batch(mut self, size: BatchSize) -> Self {
+        self.0.batch = size;
+        self
+    }
+}
+
+impl From<StateSubscription> for Subscription {
+    fn from(StateSubscription(subscription): StateSubscription) -> Self {
+        subscription
     }
 }
 

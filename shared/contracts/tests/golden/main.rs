@@ -16,7 +16,7 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use contracts::{
-    Envelope, Event, SpecVersion,
+    Envelope, Event, Priority, SpecVersion,
     behavior::{PopularityChangedV1, USER_EVENT, UserEventV1},
     catalog::{ProductChangedV1, ProductDeletedV1, ProductStatus, Variant},
     decode_batch, encode_batch,
@@ -58,6 +58,7 @@ fn check<E: Event + PartialEq + std::fmt::Debug>(source: &str, event: &E) {
         sequence: 7,
         aggregate: E::AGGREGATE.to_owned(),
         traceparent: Some("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".to_owned()),
+        priority: Priority::Normal,
         keyid: None,
         signature: None,
         encryption: None,

@@ -5,7 +5,9 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::{
     core::{Incoming, Key, Origin, Position, Ruling, Step, plan, runs},
-    cursors, parking,
+    cursors,
+    newest::plan_newest,
+    parking, retries,
     work::{Finding, Work, ruling},
 };
 use crate::{
@@ -14,7 +16,7 @@ use crate::{
     error::causes,
     failure::Verdict,
     retry,
-    topology::{OnReject, Subscription},
+    topology::{Guard, OnReject, Subscription},
 };
 
 /// Who processes: a subscription of a service.
@@ -77,10 +79,13 @@ impl Ear<'_> {
         let mut tx = self.kit.begin().await?;
         let before = cursors::lock(&mut tx, consumer, aggregate, &keys).await?;
         let mut after = before.clone();
-        let on_reject = subscription.on_reject();
-        let steps = plan(&mut after, incoming, rulings, origin, on_reject, |kind| {
-            subscription.handler(kind).is_some()
-        });
+        let has_handler = |kind: &str| subscription.handler(kind).is_some();
+        let steps = match subscription.guard() {
+            Guard::Cursors(on_reject) => {
+                plan(&mut after, incoming, rulings, origin, on_reject, has_handler)
+            }
+            Guard::Newest(_) => plan_newest(&mut after, incoming, rulings, has_handler),
+        };
         for run in runs(incoming, &steps) {
             let Some(handler) = subscription.handler(&run.kind) else { continue };
             let events: Vec<&Incoming> =
@@ -132,6 +137,11 @@ impl Ear<'_> {
         cursors::save(&mut tx, consumer, aggregate, before, after).await?;
         parking::park(&mut tx, consumer, planned).await?;
         self.bury_dead(&mut tx, planned).await?;
+        if let Guard::Newest(_) = self.subscription.guard() {
+            let waits = retries::clear(&mut tx, consumer, planned, origin).await?;
+            tx.commit_sound().await?;
+            return Ok(waits);
+        }
         let unsettled: BTreeSet<Key> = planned
             .iter()
             .filter(|(_, step)| step.unsettles(origin))
@@ -150,9 +160,11 @@ impl Ear<'_> {
         tx: &mut Transaction,
         planned: &[(&Incoming, &Step)],
     ) -> Result<(), Error> {
+        // What is dead makes nothing of its key stale.
+        let passed = matches!(self.subscription.guard(), Guard::Cursors(_));
         for (incoming, step) in planned {
             if let Step::Dead(reason) = step {
-                self.bury(tx, incoming, reason, true).await?;
+                self.bury(tx, incoming, reason, passed).await?;
             }
         }
         Ok(())
@@ -171,7 +183,7 @@ impl Ear<'_> {
             consumer: self.consumer,
             reason,
             causes: &incoming.causes,
-            blocks: self.subscription.on_reject() == OnReject::BlockKey,
+            blocks: self.subscription.guard() == Guard::Cursors(OnReject::BlockKey),
             passed,
             route: (&incoming.route.0, &incoming.route.1),
         };
@@ -199,6 +211,7 @@ fn count(consumer: &str, steps: &[Step]) {
     for step in steps {
         let outcome = match step {
             Step::Duplicate => "duplicate",
+            Step::Stale => "stale",
             Step::Apply => "applied",
             Step::Ignore => "ignored",
             Step::ParkGap | Step::ParkBehind | Step::ParkDue | Step::ParkRetry(_) => "parked",

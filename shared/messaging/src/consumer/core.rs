@@ -75,6 +75,8 @@ pub(crate) enum Ruling {
 pub(crate) enum Step {
     /// It has taken effect before.
     Duplicate,
+    /// It is of full state, and it or a newer one of its key has taken effect before.
+    Stale,
     /// It takes effect now.
     Apply,
     /// Nobody here handles its type: only the cursor moves.
@@ -95,7 +97,9 @@ impl Step {
     /// Whether the parking place of its key must be put in order after it.
     pub(crate) const fn unsettles(&self, origin: Origin) -> bool {
         match self {
-            Self::Duplicate | Self::Apply | Self::Ignore => matches!(origin, Origin::Parked),
+            Self::Duplicate | Self::Stale | Self::Apply | Self::Ignore => {
+                matches!(origin, Origin::Parked)
+            }
             Self::ParkGap
             | Self::ParkBehind
             | Self::ParkDue

@@ -3,20 +3,25 @@
 mod batch;
 pub(crate) mod core;
 pub(crate) mod cursors;
+pub(crate) mod dispatch;
+mod hand;
 pub(crate) mod handler;
+pub(crate) mod newest;
 pub(crate) mod parking;
 mod replica;
+mod retries;
 mod seat;
 mod shares;
 pub(crate) mod work;
 
 use std::{
     collections::{BTreeSet, HashMap},
+    ops::RangeInclusive,
     sync::Arc,
     time::Duration,
 };
 
-use contracts::decode_parts;
+use contracts::{Envelope, Undecodable, decode_parts};
 use futures::{FutureExt, StreamExt};
 use lapin::{
     Channel, Consumer,
@@ -30,23 +35,26 @@ use tokio_util::sync::CancellationToken;
 use self::{
     batch::Ear,
     core::{Incoming, Key, Look, Origin, Position, Ruling, look},
+    hand::{Hand, Turn, prefetch},
     parking::First,
     replica::Replica,
 };
 use crate::{
-    Error, Kit, Settings, Transaction, broker,
+    Error, Kit, Settings, Transaction,
+    adaptive::Limit,
+    broker,
     connectivity::Link,
-    dead_letters::{Unreadable, bury_unreadable},
+    dead_letters::{MISSING_PREDECESSOR, Unreadable, bury_unreadable},
     error::{causes, within},
     retry,
-    topology::{Subscription, dead_queue},
+    topology::{Guard, Subscription, dead_queue},
 };
 
-/// How many messages the broker hands out before it waits for acknowledgements.
-const PREFETCH: u16 = 96;
+/// How many events one transaction takes on, where that adapts.
+const BATCH_EVENTS: RangeInclusive<usize> = 1..=2048;
 
-/// How many events one transaction takes on at most.
-const BATCH_EVENTS: usize = 512;
+/// How many events the first transaction takes on.
+const FIRST_BATCH: usize = 64;
 
 /// How long one batch may take in all before its connection is given up: longer than any statement may.
 const BATCH: Duration = Duration::from_mins(2);
@@ -110,7 +118,7 @@ impl Lane {
     }
 
     async fn run(&self, channel: &Channel, stop: &CancellationToken) -> Result<(), Error> {
-        let mut deliveries = consume(channel, &self.queue, PREFETCH, FieldTable::default()).await?;
+        let mut hand = self.open_hand(channel).await?;
         let mut look = Instant::now();
         loop {
             // The interest is registered before the parking place is looked at: a wake in between is not missed.
@@ -125,12 +133,12 @@ impl Lane {
                 () = stop.cancelled() => break,
                 () = tokio::time::sleep_until(look) => {}
                 () = unparked => look = Instant::now(),
-                first = deliveries.next() => {
-                    let taken = take(first, &mut deliveries, &self.queue)?;
-                    let waits = persist(stop, || self.digest(&taken.deliveries)).await;
+                turn = hand.next(&self.queue) => {
+                    let (turn, began) = (turn?, Instant::now());
+                    let waits = persist(stop, || self.digest(&turn)).await;
                     let Some(waits) = waits else { break };
                     // What was committed without being acknowledged comes again and is known by its cursors.
-                    taken.acknowledge(&self.queue).await?;
+                    hand.done(turn, began.elapsed(), &self.queue).await?;
                     if waits {
                         look = look.min(self.next_look().await);
                     }
@@ -142,24 +150,70 @@ impl Lane {
         within("closing a channel", broker::ANSWER, channel.close(200, "done".into())).await
     }
 
-    /// Reads messages as events and processes them; what is none becomes a dead letter. Says whether anything is parked.
-    async fn digest(&self, deliveries: &[Delivery]) -> Result<bool, Error> {
+    /// Starts to consume, with nothing in hand yet.
+    async fn open_hand(&self, channel: &Channel) -> Result<Hand, Error> {
+        let Self { queue, consumer, subscription, .. } = self;
+        let guard = subscription.guard();
+        let deliveries = consume(channel, queue, prefetch(guard), FieldTable::default()).await?;
+        let limit = Limit::new(subscription.batch_size(), BATCH_EVENTS, FIRST_BATCH);
+        Ok(Hand::new(guard, deliveries, limit, consumer, subscription.aggregate()))
+    }
+
+    /// Processes the events of a turn; what is none becomes a dead letter. Says whether anything is parked.
+    async fn digest(&self, turn: &Turn) -> Result<bool, Error> {
         let mut incoming = Vec::new();
-        let is_mine = |aggregate: &str| aggregate == self.subscription.aggregate();
-        for delivery in deliveries {
-            incoming.extend(read(&self.kit, &self.consumer, delivery, &is_mine).await?);
+        match turn {
+            Turn::Messages(taken) => {
+                let is_mine = |aggregate: &str| aggregate == self.subscription.aggregate();
+                for delivery in &taken.deliveries {
+                    incoming.extend(read(&self.kit, &self.consumer, delivery, &is_mine).await?);
+                }
+            }
+            Turn::Events(events) => {
+                for (_, part) in events {
+                    match part {
+                        Ok(one) => incoming.push(one.clone()),
+                        Err(unreadable) => bury_part(&self.kit, &self.consumer, unreadable).await?,
+                    }
+                }
+            }
         }
         self.ear().process(incoming, HashMap::new(), Origin::Queue).await
     }
 
     /// Looks at what is parked and due, key by key.
     async fn unpark(&self) -> Result<(), Error> {
+        if let Guard::Newest(_) = self.subscription.guard() {
+            return self.retry_newest().await;
+        }
         let keys = {
             let mut connection = self.kit.pool().acquire().await?;
             parking::due(&mut connection, &self.consumer, self.group).await?
         };
         for key in keys {
             self.unpark_key(&key).await?;
+        }
+        Ok(())
+    }
+
+    /// Tries again what is due of full state: of each key the newest, alone.
+    async fn retry_newest(&self) -> Result<(), Error> {
+        let (consumer, aggregate) = (&self.consumer, self.subscription.aggregate());
+        let due = {
+            let mut connection = self.kit.pool().acquire().await?;
+            retries::due(&mut connection, consumer, self.group).await?
+        };
+        for key in due {
+            // The start is committed before the handler runs: if the process dies over the event, the next one knows.
+            let started = {
+                let mut connection = self.kit.pool().acquire().await?;
+                retries::start(&mut connection, consumer, aggregate, &key).await?
+            };
+            let Some((incoming, starts)) = started else { continue };
+            let is_given_up = starts > MOST_STARTS;
+            let rulings = is_given_up.then_some((0, Ruling::Dead("starts_exhausted")));
+            let rulings = rulings.into_iter().collect();
+            self.ear().process(vec![incoming], rulings, Origin::Parked).await?;
         }
         Ok(())
     }
@@ -209,7 +263,7 @@ impl Lane {
         incoming
             .causes
             .push(format!("number {} of the key has not come, number {seq} has", last + 1));
-        self.ear().bury(tx, &incoming, "missing_predecessor", false).await?;
+        self.ear().bury(tx, &incoming, MISSING_PREDECESSOR, false).await?;
         parking::remove(tx, &self.consumer, &incoming.envelope).await
     }
 
@@ -242,7 +296,7 @@ async fn drain_dead(
             () = stop.cancelled() => break,
             first = deliveries.next() => first,
         };
-        let taken = take(first, &mut deliveries, &queue)?;
+        let taken = take(first, &mut deliveries, &queue, FIRST_BATCH)?;
         let parked = persist(stop, || park_all(kit, settings, &queue, &taken.deliveries)).await;
         if parked.is_none() {
             break;
@@ -326,6 +380,8 @@ pub(crate) async fn consume(
 /// Deliveries that are processed together.
 pub(crate) struct Taken {
     pub(crate) deliveries: Vec<Delivery>,
+    /// About how many events they carry.
+    pub(crate) events: usize,
     /// Whether the consumer has ended behind them: the broker says so once, and nothing comes after.
     ended: bool,
 }
@@ -342,20 +398,20 @@ impl Taken {
     }
 }
 
-/// The first delivery and all that are at hand behind it, as far as they make one batch.
+/// The first delivery and all that are at hand behind it, as far as they make one batch of about `limit` events.
 pub(crate) fn take(
     first: Option<Result<Delivery, lapin::Error>>,
     deliveries: &mut Consumer,
     queue: &str,
+    limit: usize,
 ) -> Result<Taken, Error> {
     let first = first.ok_or_else(|| Error::ConsumerEnded(queue.to_owned()))??;
-    let mut events = weigh(&first);
-    let mut taken = Taken { deliveries: vec![first], ended: false };
+    let mut taken = Taken { events: weigh(&first), deliveries: vec![first], ended: false };
     // A message carries up to 64 events, so their number is guessed from their bytes rather than decoded twice.
-    while events < BATCH_EVENTS && !taken.ended {
+    while taken.events < limit && !taken.ended {
         match deliveries.next().now_or_never() {
             Some(Some(Ok(delivery))) => {
-                events += weigh(&delivery);
+                taken.events += weigh(&delivery);
                 taken.deliveries.push(delivery);
             }
             Some(Some(Err(_)) | None) => taken.ended = true,
@@ -370,34 +426,59 @@ fn weigh(delivery: &Delivery) -> usize {
     1 + delivery.data.len() / 512
 }
 
-/// The events of a message. What in it cannot be read, or is of no aggregate that is heard here, becomes a dead letter.
+/// A part of a message: an event, or what should have been one, with the way that it came.
+pub(crate) type Part = Result<Incoming, ((String, String), Unreadable)>;
+
+/// The parts of a message. What cannot be read, or is of no aggregate that is heard here, is no event.
+fn parts(
+    consumer: &str,
+    delivery: &Delivery,
+    is_heard: &impl Fn(&str) -> bool,
+) -> Result<Vec<Part>, Error> {
+    let route = (delivery.exchange.to_string(), delivery.routing_key.to_string());
+    let part = |part: Result<Envelope, (Undecodable, Vec<u8>)>| {
+        let route = route.clone();
+        Ok(match part {
+            Ok(envelope) if is_heard(&envelope.aggregate) => {
+                Ok(Incoming { envelope, attempts: 0, causes: Vec::new(), route })
+            }
+            Ok(envelope) => {
+                let causes = vec![format!("{} does not hear {}", consumer, envelope.aggregate)];
+                let payload = serde_json::to_vec(&envelope)?;
+                Err((route, Unreadable { reason: "foreign_aggregate", causes, payload }))
+            }
+            Err((error, payload)) => {
+                let causes = causes(&error);
+                Err((route, Unreadable { reason: "undecodable", causes, payload }))
+            }
+        })
+    };
+    decode_parts(&delivery.data).into_iter().map(part).collect()
+}
+
+/// Makes a dead letter of what is no event.
+async fn bury_part(
+    kit: &Kit,
+    consumer: &str,
+    ((exchange, routing_key), unreadable): &((String, String), Unreadable),
+) -> Result<(), Error> {
+    let mut connection = kit.pool().acquire().await?;
+    bury_unreadable(&mut connection, consumer, (exchange, routing_key), unreadable).await
+}
+
+/// The events of a message; what is none becomes a dead letter.
 async fn read(
     kit: &Kit,
     consumer: &str,
     delivery: &Delivery,
     is_heard: &impl Fn(&str) -> bool,
 ) -> Result<Vec<Incoming>, Error> {
-    let route = (delivery.exchange.to_string(), delivery.routing_key.to_string());
     let mut incoming = Vec::new();
-    for part in decode_parts(&delivery.data) {
-        let refusal = match part {
-            Ok(envelope) if is_heard(&envelope.aggregate) => {
-                let route = route.clone();
-                incoming.push(Incoming { envelope, attempts: 0, causes: Vec::new(), route });
-                continue;
-            }
-            Ok(envelope) => Unreadable {
-                reason: "foreign_aggregate",
-                causes: vec![format!("{} does not hear {}", consumer, envelope.aggregate)],
-                payload: serde_json::to_vec(&envelope)?,
-            },
-            Err((error, payload)) => {
-                Unreadable { reason: "undecodable", causes: causes(&error), payload }
-            }
-        };
-        let mut connection = kit.pool().acquire().await?;
-        let route = (route.0.as_str(), route.1.as_str());
-        bury_unreadable(&mut connection, consumer, route, &refusal).await?;
+    for part in parts(consumer, delivery, is_heard)? {
+        match part {
+            Ok(one) => incoming.push(one),
+            Err(unreadable) => bury_part(kit, consumer, &unreadable).await?,
+        }
     }
     Ok(incoming)
 }

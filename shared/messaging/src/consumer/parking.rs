@@ -26,7 +26,7 @@ pub(super) async fn park(
             Step::ParkBehind => ("behind", None),
             Step::ParkDue => ("behind", Some(Duration::ZERO)),
             Step::ParkRetry(pause) => ("retry", Some(*pause)),
-            Step::Duplicate | Step::Apply | Step::Ignore | Step::Dead(_) => continue,
+            Step::Duplicate | Step::Stale | Step::Apply | Step::Ignore | Step::Dead(_) => continue,
         };
         let envelope = &incoming.envelope;
         let slot = i16::from(Slot::of(&envelope.subject).number());
@@ -149,7 +149,7 @@ pub(super) async fn first(
 }
 
 /// A parked row as an event on its way.
-fn incoming(
+pub(super) fn incoming(
     source: &str,
     envelope: &str,
     attempts: i32,

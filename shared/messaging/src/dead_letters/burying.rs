@@ -6,6 +6,9 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use crate::{Error, consumer::core::Incoming, error::printable};
 
+/// Why an event became a dead letter whose predecessor never came.
+pub(crate) const MISSING_PREDECESSOR: &str = "missing_predecessor";
+
 /// What became a dead letter, and why.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Burial<'a> {

@@ -1,6 +1,6 @@
 //! What is decided about dead letters, without any I/O.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::consumer::core::{Hold, Key, Position};
 
@@ -22,6 +22,8 @@ pub(crate) struct Pending {
     pub(crate) blocks: bool,
     /// Whether the cursor has gone past it without an effect.
     pub(crate) passed: bool,
+    /// Whether it is of a subscription to full state, where the newest of a key wins: it waits for nothing and holds back nothing.
+    pub(crate) is_of_state: bool,
 }
 
 /// A key with its cursor and its pending letters by their numbers.
@@ -40,6 +42,11 @@ impl Docket {
     /// Sends letter number `sequence` again. Unless it is too early, the letter is dealt with.
     pub(crate) fn redrive(&mut self, sequence: i64) -> Again {
         let last = self.position.last;
+        if self.is_of_state(sequence) {
+            self.pending.remove(&sequence);
+            self.position.last = last.max(sequence);
+            return if sequence <= last { Again::Mark } else { Again::Effect };
+        }
         let passed = self.pending.get(&sequence).is_some_and(|letter| letter.passed);
         if sequence > last + 1 || self.is_behind_another(sequence) {
             return Again::NotYet;
@@ -51,6 +58,10 @@ impl Docket {
 
     /// Gives letter number `sequence` up, and with it what it waited for. Whether it could be: not before those that block it.
     pub(crate) fn discard(&mut self, sequence: i64) -> bool {
+        if self.is_of_state(sequence) {
+            self.pending.remove(&sequence);
+            return true;
+        }
         let can_be = !self.is_behind_another(sequence);
         if can_be {
             // If the cursor leaps now, it goes past the letters in between without an effect of theirs: sent again, they have
@@ -62,6 +73,10 @@ impl Docket {
             self.deal_with(sequence);
         }
         can_be
+    }
+
+    fn is_of_state(&self, sequence: i64) -> bool {
+        self.pending.get(&sequence).is_some_and(|letter| letter.is_of_state)
     }
 
     /// Whether an earlier letter blocks the key: that must be dealt with first.
@@ -81,14 +96,21 @@ impl Docket {
 }
 
 /// Decides about sending `letters` again in one transaction, given as keys and numbers in the order of the numbers, and moves
-/// `dockets` along. Those at a place of which `has_failed` is true stay as they are.
+/// `dockets` along. Those at a place of which `has_failed` is true stay as they are. Of letters of full state only one of a key has
+/// an effect in one transaction, for that is what their handlers are promised; its neighbours wait for the next one.
 pub(crate) fn plan<'a>(
     dockets: &mut HashMap<Key, Docket>,
     letters: impl IntoIterator<Item = (&'a Key, i64)>,
     has_failed: impl Fn(usize) -> bool,
 ) -> Vec<Again> {
-    let decide = |(index, (key, sequence)): (usize, (&Key, i64))| match dockets.get_mut(key) {
-        Some(docket) if !has_failed(index) => docket.redrive(sequence),
+    let mut taken: HashSet<&Key> = HashSet::new();
+    let decide = |(index, (key, sequence)): (usize, (&'a Key, i64))| match dockets.get_mut(key) {
+        Some(docket) if !has_failed(index) => {
+            if docket.is_of_state(sequence) && !taken.insert(key) {
+                return Again::NotYet;
+            }
+            docket.redrive(sequence)
+        }
         _ => Again::NotYet,
     };
     letters.into_iter().enumerate().map(decide).collect()
@@ -104,7 +126,7 @@ mod tests {
     fn docket(last: i64, hold: Hold, pending: &[(i64, bool, bool)]) -> Docket {
         let mut docket = Docket::new(Position { last, hold });
         for (sequence, blocks, passed) in pending.iter().copied() {
-            docket.pending.insert(sequence, Pending { blocks, passed });
+            docket.pending.insert(sequence, Pending { blocks, passed, is_of_state: false });
         }
         docket
     }
@@ -143,6 +165,19 @@ mod tests {
         let lonely = [(3, false, false)];
         let at = |last| redrive_all(docket(last, Hold::Parked, &lonely), &[3], &[]).0;
         assert_eq!([at(1), at(2), at(3)], [[Again::NotYet], [Again::Effect], [Again::Mark]]);
+    }
+
+    #[test]
+    fn letters_of_full_state_wait_for_nothing_and_the_newest_wins() {
+        let letter = Pending { blocks: false, passed: false, is_of_state: true };
+        let mut key = docket(5, Hold::Free, &[]);
+        key.pending.extend([(3, letter), (7, letter), (9, letter)]);
+        let (decided, after) = redrive_all(key.clone(), &[3], &[]);
+        assert_eq!((decided, after.position.last), (vec![Again::Mark], 5));
+        let (decided, after) = redrive_all(key.clone(), &[7, 9], &[]);
+        assert_eq!((decided, after.position.last), (vec![Again::Effect, Again::NotYet], 7));
+        assert!(key.discard(9));
+        assert_eq!((key.position.last, key.pending.len()), (5, 2));
     }
 
     #[test]

@@ -6,7 +6,10 @@ use contracts::Envelope;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::decisions::{Docket, Pending};
+use super::{
+    burying::MISSING_PREDECESSOR,
+    decisions::{Docket, Pending},
+};
 use crate::{
     Error,
     consumer::{
@@ -78,7 +81,7 @@ impl<'a> Desk<'a> {
         let ids: Vec<Uuid> = wanted.iter().map(|letter| letter.id).collect();
         let rows = sqlx::query!(
             r#"
-            select id, source as "source!", key as "key!", seq as "sequence!", blocks, passed, attempts,
+            select id, source as "source!", key as "key!", seq as "sequence!", blocks, passed, reason, attempts,
                 case when id = any($5) then payload end as payload
             from messaging.dead_letter
             where consumer = $1 and aggregate = $2 and (source, key) in (select * from unnest($3::text[], $4::text[]))
@@ -97,7 +100,10 @@ impl<'a> Desk<'a> {
         let mut letters = Vec::with_capacity(wanted.len());
         for row in rows {
             if let Some(docket) = dockets.get_mut(&(row.source, row.key)) {
-                let pending = Pending { blocks: row.blocks, passed: row.passed };
+                // The cursor of a subscription to full state goes past no letter. Of those that wait for every number that is so
+                // only where a predecessor is missing.
+                let is_of_state = !row.passed && row.reason != MISSING_PREDECESSOR;
+                let pending = Pending { blocks: row.blocks, passed: row.passed, is_of_state };
                 docket.pending.insert(row.sequence, pending);
             }
             if let Some(payload) = row.payload {

@@ -28,4 +28,4 @@ pub use listing::{Group, Selection, count_pending, groups, list};
 pub use many::Pace;
 pub use redriving::{FailedAgain, Redriven, Unresolved, redrive, redrive_many};
 
-pub(crate) use burying::{Burial, Unreadable, bury, bury_unreadable};
+pub(crate) use burying::{Burial, MISSING_PREDECESSOR, Unreadable, bury, bury_unreadable};

@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use contracts::Envelope;
+use contracts::{Envelope, Priority};
 use uuid::Uuid;
 
 use crate::{outbox::Row, topology::routing_key};
@@ -98,6 +98,7 @@ pub(crate) fn envelope(row: &Row, source: &str) -> Result<Envelope, serde_json::
         sequence: row.seq,
         aggregate: row.aggregate.clone(),
         traceparent: row.traceparent.clone(),
+        priority: if row.bulk { Priority::Bulk } else { Priority::Normal },
         keyid: None,
         signature: None,
         encryption: None,
@@ -125,6 +126,7 @@ mod tests {
             seq: id,
             time: chrono::DateTime::UNIX_EPOCH,
             traceparent: None,
+            bulk: false,
             data: "x".repeat(bytes),
         }
     }

@@ -8,7 +8,7 @@
 pub(crate) mod core;
 pub(crate) mod publisher;
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, ops::RangeInclusive, time::Duration};
 
 use contracts::{BATCH_CONTENT_TYPE, Envelope, encode_batch};
 use tokio::{task::JoinSet, time::Instant};
@@ -20,7 +20,9 @@ use self::{
     publisher::{Publisher, Wire},
 };
 use crate::{
-    Error, Kit, Settings, broker,
+    Error, Kit, Settings,
+    adaptive::Limit,
+    broker,
     connectivity::Link,
     error::{causes, within},
     lease, outbox, retry,
@@ -29,8 +31,11 @@ use crate::{
 /// The name of the relay's lease.
 const LEASE: &str = "relay";
 
-/// How many rows one round takes.
-const ROUND_ROWS: i64 = 1024;
+/// How many rows one round takes, where that adapts: fewer than a message or two hold are not worth a round.
+const ROUND_ROWS: RangeInclusive<usize> = 128..=8192;
+
+/// How many rows the first round takes.
+const FIRST_ROUND: usize = 512;
 
 /// How many bytes of event data one round takes, about.
 const ROUND_BYTES: i64 = 4 * 1024 * 1024;
@@ -46,7 +51,9 @@ const REFUSED: Duration = Duration::from_millis(500);
 
 /// Carries events until `stop`, and what is committed by then as far as it can be done within one more round.
 pub(crate) async fn run(kit: &Kit, settings: &Settings, stop: &CancellationToken) {
-    let mut relay = Relay { kit, settings, holder: settings.replica, stopped: HashMap::new() };
+    let rows = Limit::new(settings.rounds, ROUND_ROWS, FIRST_ROUND);
+    let mut relay =
+        Relay { kit, settings, holder: settings.replica, stopped: HashMap::new(), rows };
     let mut attempt = 0;
     while !stop.is_cancelled() {
         let ended = relay.lead(stop, &mut attempt).await;
@@ -75,6 +82,8 @@ struct Relay<'a> {
     holder: Uuid,
     /// Keys that rest because one of their messages was refused, and until when.
     stopped: HashMap<(String, String), Instant>,
+    /// How many rows the next round takes.
+    rows: Limit,
 }
 
 /// What one round did.
@@ -150,12 +159,14 @@ impl Relay<'_> {
         // The connection goes back while the broker works: a slow broker must not hold up business writes.
         let rows = within("reading the outbox", STEP, async {
             let mut connection = self.kit.pool().acquire().await?;
-            outbox::read(&mut connection, &stopped, ROUND_ROWS, ROUND_BYTES).await
+            let limit = i64::try_from(self.rows.get()).unwrap_or(i64::MAX);
+            outbox::read(&mut connection, &stopped, limit, ROUND_BYTES).await
         })
         .await?;
         if rows.is_empty() {
             return Ok(Round::Idle);
         }
+        let taken = rows.len();
         let messages = pack(rows);
         let wires = self.encode(&messages)?;
         let answers = self.publish(publisher, &wires, stop).await?;
@@ -174,6 +185,7 @@ impl Relay<'_> {
             outbox::delete(&mut connection, &settlement.confirmed, LEASE, self.holder, epoch).await
         })
         .await?;
+        self.rows.observe(taken, now.elapsed());
         Ok(if held { Round::Busy } else { Round::Superseded })
     }
 

@@ -38,7 +38,12 @@ impl Seen {
             Step::Duplicate => self.duplicates += 1,
             Step::ParkGap => self.gaps += 1,
             Step::ParkRetry(_) => self.retries += 1,
-            Step::Apply | Step::Ignore | Step::ParkBehind | Step::ParkDue | Step::Dead(_) => {}
+            Step::Stale
+            | Step::Apply
+            | Step::Ignore
+            | Step::ParkBehind
+            | Step::ParkDue
+            | Step::Dead(_) => {}
         }
     }
 

@@ -90,7 +90,8 @@ impl World {
         let mut docket = Docket::new(self.database.cursors[key].unwrap_or(Position::START));
         let letters = self.database.letters.iter();
         for letter in letters.filter(|letter| letter.key == key && letter.state == State::Pending) {
-            let pending = Pending { blocks: letter.blocks, passed: letter.passed };
+            let pending =
+                Pending { blocks: letter.blocks, passed: letter.passed, is_of_state: false };
             docket.pending.insert(letter.sequence, pending);
         }
         docket

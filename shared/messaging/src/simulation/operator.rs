@@ -172,7 +172,7 @@ fn decide(
         let Letter { key, sequence, blocks, passed, .. } = world.database.letters[*index];
         let docket = dockets.entry(full(key)).or_insert_with(|| world.docket(key));
         // Pending it is in any case, but for a bug.
-        docket.pending.insert(sequence, Pending { blocks, passed });
+        docket.pending.insert(sequence, Pending { blocks, passed, is_of_state: false });
         numbers.push((full(key), sequence));
         if world.has(Bug::FailedIsOvertaken) && failed.contains(&letters[place]) {
             docket.pending.remove(&sequence);

@@ -59,7 +59,7 @@ impl Database {
             Step::ParkRetry(pause) => {
                 (Why::Retry, Some(if pause.is_zero() { now } else { now + RETRY }))
             }
-            Step::Duplicate | Step::Apply | Step::Ignore | Step::Dead(_) => return,
+            Step::Duplicate | Step::Stale | Step::Apply | Step::Ignore | Step::Dead(_) => return,
         };
         let envelope = &incoming.envelope;
         let place = (number(&envelope.subject), envelope.sequence);

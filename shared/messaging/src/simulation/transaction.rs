@@ -129,6 +129,7 @@ impl Open {
                 Step::Dead(_) if world.has(Bug::CursorWithoutLetter) => {}
                 Step::Dead(reason) => world.bury(one, reason, true),
                 Step::Duplicate
+                | Step::Stale
                 | Step::Ignore
                 | Step::ParkGap
                 | Step::ParkBehind

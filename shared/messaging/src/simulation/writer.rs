@@ -79,6 +79,7 @@ impl Writer {
                 seq: numbers[key],
                 time: DateTime::UNIX_EPOCH,
                 traceparent: None,
+                bulk: false,
                 data: "0".to_owned(),
             });
         }

@@ -6,6 +6,7 @@
 mod bloat;
 mod dead_letters;
 mod delivery;
+mod dispatch;
 mod faults;
 mod poison;
 mod pressure;

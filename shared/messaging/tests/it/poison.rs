@@ -7,7 +7,7 @@ use std::{
 
 use messaging::{
     Batch, Failure, Handler, OnReject, Subscription, Topology, Transaction,
-    dead_letters::{self, DeadLetter},
+    dead_letters::{self, DeadLetter, Selection},
 };
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
 use testkit::wait_for;
@@ -134,7 +134,8 @@ async fn poison_is_isolated_and_hot_keys_keep_their_order() {
 async fn letters(shop: &Shop, expected: usize) -> Vec<DeadLetter> {
     wait_for("the poison is put aside", SOON, async || {
         let mut connection = shop.listener.pool().acquire().await.unwrap();
-        let letters = dead_letters::list(&mut connection, true, 1_000).await.unwrap();
+        let letters =
+            dead_letters::list(&mut connection, &Selection::default(), true, 1_000).await.unwrap();
         if letters.len() == expected { Ok(letters) } else { Err(format!("{}", letters.len())) }
     })
     .await

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use contracts::Event;
+use contracts::{Event, FullState};
 use messaging::{
     Batch, Connectivity, Failure, Handler, Kit, MIGRATOR, Messaging, OnReject, OutboxBounds,
     Subscription, Topology, Transaction,
@@ -43,6 +43,9 @@ impl Event for Stepped {
         self.walk.as_str().into()
     }
 }
+
+/// A step says where the walk has come to: who knows the last knows all.
+impl FullState for Stepped {}
 
 /// A step that nobody handles.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -90,7 +93,7 @@ impl Default for Mood {
 }
 
 /// Writes each step down, in the kit's transaction.
-struct WriteDown(Arc<Mood>);
+pub(crate) struct WriteDown(Arc<Mood>);
 
 impl Handler for WriteDown {
     type Event = Stepped;
@@ -214,7 +217,11 @@ impl Shop {
 
     pub(crate) fn listener_topology(&self) -> Topology {
         let subscription = Subscription::to(Stepped::AGGREGATE, ["speaker"], self.on_reject);
-        Topology::of("listener").hears(subscription.on(WriteDown(self.mood.clone())))
+        Topology::of("listener").hears(subscription.on(self.write_down()))
+    }
+
+    pub(crate) fn write_down(&self) -> WriteDown {
+        WriteDown(self.mood.clone())
     }
 
     pub(crate) fn start_speaker(&self) -> Running {
