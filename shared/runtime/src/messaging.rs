@@ -4,7 +4,7 @@
 use std::{convert::Infallible, time::Duration};
 
 use ::messaging::{
-    Connectivity, Kit, Messaging, Topology, Worth,
+    Connectivity, Kit, Messaging, QueueReport, Topology, Worth,
     dead_letters::{self, DeadLetter, Unresolved},
 };
 use axum::{
@@ -132,7 +132,8 @@ fn tell(component: &Component, down: Option<String>) {
     }
 }
 
-/// The routes by which people look after a service's messaging: its dead letters (scope `ops`), and the names of its queues.
+/// The routes by which people look after a service's messaging: its dead letters and how its queues fare (scope `ops`), and the
+/// names of its queues.
 pub fn dead_letter_routes<S>() -> OpenApiRouter<S>
 where
     S: Clone + Send + Sync + 'static,
@@ -145,6 +146,7 @@ where
         .routes(routes!(redrive))
         .routes(routes!(discard))
         .routes(routes!(queues))
+        .routes(routes!(queue_figures))
 }
 
 /// Which dead letters to list.
@@ -229,6 +231,23 @@ struct Queues {
 #[utoipa::path(get, path = "/ops/topology", tag = "operations", responses((status = 200, body = Queues)))]
 async fn queues(State(topology): State<Topology>) -> Json<Queues> {
     Json(Queues { queues: topology.queues() })
+}
+
+/// How the queues fare that this process consumes, and the outbox, over the last half minute.
+///
+/// Arrivals (λ), events in the queue (L) and the time that one stays (W) are measured apart; `little_ratio` is L ÷ λW and about
+/// one where all is seen. `consumers_needed` is how many consumers the load needs, none busier than four fifths of the time.
+#[utoipa::path(
+    get, path = "/v1/queues", tag = "operations",
+    responses((status = 200, body = Object, description = "`outbox`, and `queues` by their names")),
+    security(("bearer" = ["ops"]))
+)]
+async fn queue_figures(
+    caller: Caller,
+    State(kit): State<Kit>,
+) -> Result<Json<QueueReport>, Problem> {
+    caller.require(Scope::Ops)?;
+    Ok(Json(kit.queues()))
 }
 
 fn unresolved(error: Unresolved) -> Problem {

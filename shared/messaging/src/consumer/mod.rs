@@ -34,12 +34,13 @@ use crate::{
     connectivity::Link,
     dead_letters::{Unreadable, bury_unreadable},
     error::{causes, within},
+    queues::{Meter, Reading},
     retry,
     topology::{SLOT_GROUPS, Subscription, dead_queue},
 };
 
 /// How many messages the broker hands out before it waits for acknowledgements.
-const PREFETCH: u16 = 96;
+pub(crate) const PREFETCH: u16 = 96;
 
 /// How many events one transaction takes on at most.
 const BATCH_EVENTS: usize = 512;
@@ -94,6 +95,7 @@ async fn hear(
                 kit: kit.clone(),
                 queue: subscription.queue(service, group),
                 consumer: subscription.consumer(service),
+                meter: kit.meters().of(&subscription.queue(service, group)),
                 subscription: subscription.clone(),
                 group,
             };
@@ -125,6 +127,7 @@ struct Lane {
     kit: Kit,
     queue: String,
     consumer: String,
+    meter: Arc<Meter>,
     subscription: Subscription,
     group: u8,
 }
@@ -152,10 +155,12 @@ impl Lane {
                 () = unparked => look = Instant::now(),
                 first = deliveries.next() => {
                     let taken = take(first, &mut deliveries, &self.queue)?;
+                    self.meter.took(taken.deliveries.len());
                     let waits = persist(stop, || self.digest(&taken.deliveries)).await;
                     let Some(waits) = waits else { break };
                     // What was committed without being acknowledged comes again and is known by its cursors.
                     taken.acknowledge(&self.queue).await?;
+                    self.meter.acknowledged();
                     if waits {
                         look = look.min(self.next_look().await);
                     }
@@ -171,9 +176,13 @@ impl Lane {
     async fn digest(&self, deliveries: &[Delivery]) -> Result<bool, Error> {
         let mut incoming = Vec::new();
         let is_mine = |aggregate: &str| aggregate == self.subscription.aggregate();
+        let mut reading = Reading::default();
         for delivery in deliveries {
-            incoming.extend(read(&self.kit, &self.consumer, delivery, &is_mine).await?);
+            let events = read(&self.kit, &self.consumer, delivery, &is_mine).await?;
+            reading.add(delivery, &events);
+            incoming.extend(events);
         }
+        self.meter.read(reading);
         self.ear().process(incoming, HashMap::new(), Origin::Queue).await
     }
 

@@ -6,6 +6,7 @@ mod dead_letters;
 mod delivery;
 mod faults;
 mod pressure;
+mod queues;
 mod shop;
 mod stream;
 mod upcast;
