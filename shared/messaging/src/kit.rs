@@ -16,6 +16,7 @@ use vocabulary::EventId;
 use crate::{
     Error, outbox,
     pressure::{Gauge, Pressure, Shed, Worth},
+    queues::{Meters, QueueReport},
     wake::Wake,
 };
 
@@ -32,12 +33,19 @@ pub struct Kit {
     wake: Wake,
     unparked: Arc<Notify>,
     gauge: Gauge,
+    meters: Meters,
 }
 
 impl Kit {
     /// A kit on the service's database.
     pub fn new(pool: PgPool) -> Self {
-        Self { pool, wake: Wake::default(), unparked: Arc::new(Notify::new()), gauge: Gauge::new() }
+        Self {
+            pool,
+            wake: Wake::default(),
+            unparked: Arc::new(Notify::new()),
+            gauge: Gauge::new(),
+            meters: Meters::new(),
+        }
     }
 
     /// The service's database, for what only reads.
@@ -68,6 +76,16 @@ impl Kit {
     /// How full the outbox is and what is refused for it, now and whenever it changes.
     pub fn pressure(&self) -> watch::Receiver<Pressure> {
         self.gauge.watch()
+    }
+
+    /// How the queues of the service fare, as far as this process consumes them, and its outbox.
+    pub fn queues(&self) -> QueueReport {
+        self.meters.report()
+    }
+
+    /// Where queues are measured.
+    pub(crate) const fn meters(&self) -> &Meters {
+        &self.meters
     }
 
     /// Where the pressure is written down.

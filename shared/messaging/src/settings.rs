@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::{
     BatchSize, Connectivity, Kit, OutboxBounds, Pressure, Topology, connectivity::Board, consumer,
-    pressure, relay,
+    pressure, queues, relay,
 };
 
 /// What relay and consumers have to know.
@@ -82,8 +82,9 @@ impl Messaging {
         tokio::join!(relay::run(&self.kit, &self.settings, &stop), watching);
     }
 
-    /// Hears events until `stop`, and finishes what is in hand. It outlives every trouble of broker and database.
+    /// Hears events until `stop`, and finishes what is in hand; measures the queues meanwhile. It outlives every trouble of broker and database.
     pub async fn consume(self, stop: CancellationToken) {
-        consumer::run(&self.kit, &self.settings, &stop).await;
+        let watching = queues::watch(&self.kit, &self.settings, &stop);
+        tokio::join!(consumer::run(&self.kit, &self.settings, &stop), watching);
     }
 }

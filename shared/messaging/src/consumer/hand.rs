@@ -12,7 +12,14 @@ use super::{
     dispatch::{Dispatch, Dispatcher},
     parts, take,
 };
-use crate::{Error, adaptive::Limit, broker, error::within, topology::Guard};
+use crate::{
+    Error,
+    adaptive::Limit,
+    broker,
+    error::within,
+    queues::{Reading, published_at},
+    topology::Guard,
+};
 
 /// How many messages the broker hands out to a lane that takes them in their order: enough for the next batch.
 const IN_ORDER: u16 = 96;
@@ -25,7 +32,7 @@ const REORDERED: u16 = 1024;
 const READ_AHEAD: usize = 32 * 1024 * 1024;
 
 /// How many messages the broker is to hand out to a lane.
-pub(super) const fn prefetch(guard: Guard) -> u16 {
+pub(crate) const fn prefetch(guard: Guard) -> u16 {
     match guard {
         Guard::Cursors(_) | Guard::Newest(Dispatch::Fifo) => IN_ORDER,
         Guard::Newest(Dispatch::Lanes { .. } | Dispatch::FreshestFirst { .. }) => REORDERED,
@@ -45,7 +52,7 @@ pub(super) enum Turn {
     /// Whole messages.
     Messages(Taken),
     /// Events, each with the tag of its message.
-    Events(Vec<(u64, Part)>),
+    Events(Vec<(u64, Part)>, Reading),
 }
 
 impl Hand {
@@ -82,27 +89,42 @@ impl Hand {
                 let first = deliveries.next().await;
                 take(first, deliveries, queue, limit.get()).map(Turn::Messages)
             }
-            Self::Reordered(hand) => hand.next(queue).await.map(Turn::Events),
+            Self::Reordered(hand) => {
+                let events = hand.next(queue).await?;
+                let reading = hand.reading(&events);
+                Ok(Turn::Events(events, reading))
+            }
         }
     }
 
-    /// All of `turn` is committed, which took so long: its messages are acknowledged as far as nothing else of them is in hand.
+    /// How many messages are in hand while `turn` is processed.
+    pub(super) fn messages(&self, turn: &Turn) -> usize {
+        match (self, turn) {
+            (_, Turn::Messages(taken)) => taken.deliveries.len(),
+            (Self::Reordered(hand), Turn::Events(..)) => hand.open.len(),
+            (Self::InOrder(_), Turn::Events(..)) => 0,
+        }
+    }
+
+    /// All of `turn` is committed, which took so long: its messages are acknowledged as far as nothing else of them is in hand. Says how
+    /// many were.
     pub(super) async fn done(
         &mut self,
         turn: Turn,
         took: Duration,
         queue: &str,
-    ) -> Result<(), Error> {
+    ) -> Result<usize, Error> {
         match (self, turn) {
             (Self::InOrder(InOrder { limit, .. }), Turn::Messages(taken)) => {
                 limit.observe(taken.events, took);
-                taken.acknowledge(queue).await
+                taken.acknowledge(queue).await?;
+                Ok(taken.deliveries.len())
             }
-            (Self::Reordered(hand), Turn::Events(events)) => {
+            (Self::Reordered(hand), Turn::Events(events, _)) => {
                 hand.limit.observe(events.len(), took);
                 hand.done(&events, queue).await
             }
-            _ => Ok(()),
+            _ => Ok(0),
         }
     }
 }
@@ -181,7 +203,17 @@ impl Reordered {
         Ok(())
     }
 
-    async fn done(&mut self, events: &[(u64, Part)], queue: &str) -> Result<(), Error> {
+    /// When the events were said, and when they were published.
+    fn reading(&self, events: &[(u64, Part)]) -> Reading {
+        let mut reading = Reading::default();
+        for (tag, part) in events {
+            let published = self.open.get(tag).and_then(|message| published_at(&message.delivery));
+            reading.add(published, part.as_ref().ok());
+        }
+        reading
+    }
+
+    async fn done(&mut self, events: &[(u64, Part)], queue: &str) -> Result<usize, Error> {
         for (tag, _) in events {
             if let Some(message) = self.open.get_mut(tag) {
                 message.left -= 1;
@@ -191,13 +223,15 @@ impl Reordered {
         let all_done = |message: &Open| message.left == 0;
         let Settled { first, others } = settle(&mut self.open, all_done);
         self.bytes -= first.iter().chain(&others).map(|message| message.bytes).sum::<usize>();
+        let first_count = first.len();
         // One acknowledgement for the beginning, one for each of the others, and all on their way before the first is awaited.
         let first = first.last().map(|message| (message, true));
         let all = first.into_iter().chain(others.iter().map(|message| (message, false)));
         let acks =
             all.map(|(message, multiple)| message.delivery.ack(BasicAckOptions { multiple }));
         within("acknowledging", broker::ANSWER, try_join_all(acks)).await?;
-        if self.ended { Err(Error::ConsumerEnded(queue.to_owned())) } else { Ok(()) }
+        let acknowledged = first_count + others.len();
+        if self.ended { Err(Error::ConsumerEnded(queue.to_owned())) } else { Ok(acknowledged) }
     }
 }
 

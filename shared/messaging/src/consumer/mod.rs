@@ -4,7 +4,7 @@ mod batch;
 pub(crate) mod core;
 pub(crate) mod cursors;
 pub(crate) mod dispatch;
-mod hand;
+pub(crate) mod hand;
 pub(crate) mod handler;
 pub(crate) mod newest;
 pub(crate) mod parking;
@@ -46,6 +46,7 @@ use crate::{
     connectivity::Link,
     dead_letters::{MISSING_PREDECESSOR, Unreadable, bury_unreadable},
     error::{causes, within},
+    queues::{Meter, Reading, published_at},
     retry,
     topology::{Guard, Subscription, dead_queue},
 };
@@ -108,6 +109,7 @@ struct Lane {
     kit: Kit,
     queue: String,
     consumer: String,
+    meter: Arc<Meter>,
     subscription: Subscription,
     group: u8,
 }
@@ -135,10 +137,12 @@ impl Lane {
                 () = unparked => look = Instant::now(),
                 turn = hand.next(&self.queue) => {
                     let (turn, began) = (turn?, Instant::now());
+                    self.meter.took(hand.messages(&turn));
                     let waits = persist(stop, || self.digest(&turn)).await;
                     let Some(waits) = waits else { break };
                     // What was committed without being acknowledged comes again and is known by its cursors.
-                    hand.done(turn, began.elapsed(), &self.queue).await?;
+                    let acknowledged = hand.done(turn, began.elapsed(), &self.queue).await?;
+                    self.meter.acknowledged(acknowledged);
                     if waits {
                         look = look.min(self.next_look().await);
                     }
@@ -165,17 +169,22 @@ impl Lane {
         match turn {
             Turn::Messages(taken) => {
                 let is_mine = |aggregate: &str| aggregate == self.subscription.aggregate();
+                let mut reading = Reading::default();
                 for delivery in &taken.deliveries {
-                    incoming.extend(read(&self.kit, &self.consumer, delivery, &is_mine).await?);
+                    let events = read(&self.kit, &self.consumer, delivery, &is_mine).await?;
+                    reading.add(published_at(delivery), &events);
+                    incoming.extend(events);
                 }
+                self.meter.read(reading);
             }
-            Turn::Events(events) => {
+            Turn::Events(events, reading) => {
                 for (_, part) in events {
                     match part {
                         Ok(one) => incoming.push(one.clone()),
                         Err(unreadable) => bury_part(&self.kit, &self.consumer, unreadable).await?,
                     }
                 }
+                self.meter.read(*reading);
             }
         }
         self.ear().process(incoming, HashMap::new(), Origin::Queue).await

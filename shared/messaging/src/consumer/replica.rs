@@ -200,6 +200,7 @@ fn lanes(kit: &Kit, settings: &Settings) -> Vec<Arc<Lane>> {
         subscriptions.iter().map(move |subscription| {
             Arc::new(Lane {
                 kit: kit.clone(),
+                meter: kit.meters().of(&subscription.queue(service, group)),
                 queue: subscription.queue(service, group),
                 consumer: subscription.consumer(service),
                 subscription: subscription.clone(),

@@ -146,6 +146,7 @@ impl Watcher<'_> {
             self.count_again = Instant::now() + LOOK.max(began.elapsed() * REST_OF_COUNTING);
         }
         let rows = self.estimate.rows(seen.first, seen.last);
+        self.kit.meters().outbox(seen.last, rows, seen.oldest);
         let figures = Figures { rows, oldest: seen.oldest, trouble: own_trouble.or(seen.trouble) };
         let admission = self.gate.look(&figures, self.bounds, self.looked.elapsed());
         self.looked = Instant::now();

@@ -19,6 +19,7 @@ use crate::{
     Error,
     broker::{self, Session},
     error::within,
+    queues,
 };
 
 /// How long a whole round of messages may take to be confirmed.
@@ -119,7 +120,8 @@ impl Publisher {
             .with_message_id(message.id.to_string().into())
             .with_content_type(message.content_type.into())
             .with_app_id(self.app_id.as_str().into())
-            .with_delivery_mode(PERSISTENT);
+            .with_delivery_mode(PERSISTENT)
+            .with_headers(queues::published_now());
         let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
         self.channel
             .basic_publish(

@@ -10,6 +10,7 @@ mod dispatch;
 mod faults;
 mod poison;
 mod pressure;
+mod queues;
 mod replicas;
 mod shop;
 mod stream;

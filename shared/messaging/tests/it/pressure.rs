@@ -113,7 +113,7 @@ async fn under_an_alarm_every_process_refuses_lesser_writes() {
     .await
     .unwrap();
     let other = shop.another_speaker().await;
-    let follower = shop.start_speaker_on(&other, &broker.url());
+    let follower = Shop::start_speaker_on(&other, &broker.url());
     broker.set_memory_alarm(true).await.unwrap();
     shop.walk(&["w"], 2..=5).await;
     for kit in [&shop.speaker, &other] {

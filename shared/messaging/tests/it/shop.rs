@@ -239,7 +239,7 @@ impl Shop {
     }
 
     /// Starts one more speaker, on a kit of its own.
-    pub(crate) fn start_speaker_on(&self, kit: &Kit, amqp_url: &str) -> Running {
+    pub(crate) fn start_speaker_on(kit: &Kit, amqp_url: &str) -> Running {
         Running::start(Messaging::new(kit.clone(), amqp_url, Self::speaker_topology()))
     }
 

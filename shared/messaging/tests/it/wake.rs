@@ -35,7 +35,7 @@ async fn a_commit_in_another_process_wakes_the_relay() {
     let mut number = 1;
     carried(&shop, &other, number).await;
     for follows in [false, true] {
-        let follower = follows.then(|| shop.start_speaker_on(&other, shop.vhost.url()));
+        let follower = follows.then(|| Shop::start_speaker_on(&other, shop.vhost.url()));
         wait_for("the follower is there", SOON, async || match &follower {
             Some(follower) if !follower.speaks() => Err("not yet"),
             _ => Ok(()),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ::messaging::{
-    Kit, Topology,
+    Kit, QueueReport, Topology,
     dead_letters::{
         self, DeadLetter, Discarded, DryRun, Group, NotEdited, Pace, Redriven, Selection, Shown,
         Unresolved,
@@ -37,7 +37,8 @@ const HIGHEST_RATE: u32 = 100_000;
 /// How many letters one call deals with unless said otherwise, and at most.
 const MOST: u32 = 1_000_000;
 
-/// The routes by which people look after a service's messaging: its dead letters (scope `ops`), and the names of its queues.
+/// The routes by which people look after a service's messaging: its dead letters and how its queues fare (scope `ops`), and the
+/// names of its queues.
 pub fn dead_letter_routes<S>() -> OpenApiRouter<S>
 where
     S: Clone + Send + Sync + 'static,
@@ -56,6 +57,7 @@ where
         .routes(routes!(discard))
         .merge(many.layer(http::within(AT_ONCE_DEADLINE)))
         .routes(routes!(queues))
+        .routes(routes!(queue_figures))
 }
 
 /// Which dead letters to list.
@@ -303,6 +305,23 @@ struct Queues {
 #[utoipa::path(get, path = "/ops/topology", tag = "operations", responses((status = 200, body = Queues)))]
 async fn queues(State(topology): State<Topology>) -> Json<Queues> {
     Json(Queues { queues: topology.queues() })
+}
+
+/// How the queues fare that this process consumes, and the outbox, over the last half minute.
+///
+/// Arrivals (λ), events in the queue (L) and the time that one stays (W) are measured apart; `little_ratio` is L ÷ λW and about
+/// one where all is seen. `consumers_needed` is how many consumers the load needs, none busier than four fifths of the time.
+#[utoipa::path(
+    get, path = "/v1/queues", tag = "operations",
+    responses((status = 200, body = Object, description = "`outbox`, and `queues` by their names")),
+    security(("bearer" = ["ops"]))
+)]
+async fn queue_figures(
+    caller: Caller,
+    State(kit): State<Kit>,
+) -> Result<Json<QueueReport>, Problem> {
+    caller.require(Scope::Ops)?;
+    Ok(Json(kit.queues()))
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "it is what map_err hands over")]
