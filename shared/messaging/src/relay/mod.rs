@@ -42,9 +42,14 @@ const SWEEP: Duration = Duration::from_millis(250);
 /// How long a key rests after one of its messages was refused.
 const REFUSED: Duration = Duration::from_millis(500);
 
+/// How many rounds may be refused on one connection. RabbitMQ 3.10 goes on to refuse what comes by a channel that met a queue just
+/// when the leader of its members had died; by a new channel it takes the same.
+const REFUSALS: u32 = 3;
+
 /// Carries events until `stop`, and what is committed by then as far as it can be done within one more round.
 pub(crate) async fn run(kit: &Kit, settings: &Settings, stop: &CancellationToken) {
-    let mut relay = Relay { kit, settings, holder: settings.replica, stopped: HashMap::new() };
+    let mut relay =
+        Relay { kit, settings, holder: settings.replica, stopped: HashMap::new(), refusals: 0 };
     let mut attempt = 0;
     while !stop.is_cancelled() {
         match relay.lead(stop, &mut attempt).await {
@@ -71,6 +76,8 @@ struct Relay<'a> {
     holder: Uuid,
     /// Keys that rest because one of their messages was refused, and until when.
     stopped: HashMap<(String, String), Instant>,
+    /// How many rounds had messages refused on this connection.
+    refusals: u32,
 }
 
 /// What one round did.
@@ -90,7 +97,7 @@ impl Relay<'_> {
         let mut publisher = Publisher::connect(&self.settings.amqp_url, service).await?;
         broker::declare_on(publisher.channel(), &self.settings.topology).await?;
         self.settings.connectivity.up(Link::Publisher);
-        *attempt = 0;
+        (*attempt, self.refusals) = (0, 0);
         let mut renewed: Option<(Instant, i64)> = None;
         loop {
             // The interest is registered before the outbox is read: a commit in between is not missed.
@@ -113,6 +120,7 @@ impl Relay<'_> {
                 return Ok(());
             }
             match round {
+                _ if self.refusals >= REFUSALS => return Err(Error::Refused),
                 Round::Busy => {}
                 Round::Superseded => {
                     renewed = None;
@@ -151,6 +159,7 @@ impl Relay<'_> {
                 keys = settlement.stopped.len(),
                 "the broker refused messages; their keys rest"
             );
+            self.refusals += 1;
             self.stopped.extend(settlement.stopped.into_iter().map(|key| (key, now + REFUSED)));
         }
         metrics::counter!("messaging_events_published_total")
