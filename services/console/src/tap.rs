@@ -320,9 +320,20 @@ pub(crate) fn is_not_found(error: &lapin::Error) -> bool {
     )
 }
 
-/// A connection that is never recovered: on any doubt it is thrown away and made anew.
-pub(crate) async fn connect(amqp_url: &Secret, name: &str) -> Result<Connection, TapError> {
-    let url = amqp_url.expose();
+/// A connection that is never recovered: on any doubt it is thrown away and made anew. Of the nodes of a cluster, whose
+/// addresses are divided by commas, it is to the first that answers.
+pub(crate) async fn connect(amqp_urls: &Secret, name: &str) -> Result<Connection, TapError> {
+    let mut refused = TapError::Silent("connecting to the broker");
+    for url in amqp_urls.expose().split(',') {
+        match dial(url.trim(), name).await {
+            Ok(connection) => return Ok(connection),
+            Err(error) => refused = error,
+        }
+    }
+    Err(refused)
+}
+
+async fn dial(url: &str, name: &str) -> Result<Connection, TapError> {
     let separator = if url.contains('?') { '&' } else { '?' };
     let url = format!("{url}{separator}heartbeat=10&connection_timeout=10000");
     let properties = ConnectionProperties::default().with_connection_name(name.into());

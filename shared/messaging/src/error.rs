@@ -51,6 +51,9 @@ pub enum Error {
     /// The broker reads nothing from connections that publish, because it runs out of memory or disk.
     #[error("the broker takes nothing, for it has raised an alarm of memory or disk")]
     Blocked,
+    /// The broker has refused messages again and again.
+    #[error("the broker refuses messages")]
+    Refused,
     /// The channel was not in confirm mode, so nothing is known of what was published.
     #[error("the broker confirms nothing on this channel")]
     Unconfirmed,
@@ -76,6 +79,7 @@ impl Error {
             | Self::Unavailable(_)
             | Self::Lane(_)
             | Self::Blocked
+            | Self::Refused
             | Self::Ended
             | Self::Unconfirmed => true,
             Self::Migration(_)

@@ -32,7 +32,8 @@ pub struct Messaging {
 }
 
 impl Messaging {
-    /// Messaging for the service that `topology` names, on the broker at `amqp_url`.
+    /// Messaging for the service that `topology` names, on the broker at `amqp_url`: of a cluster the addresses of its nodes,
+    /// divided by commas. Each connection goes to the first that answers; one that breaks is made anew in the same way.
     pub fn new(kit: Kit, amqp_url: impl Into<String>, topology: Topology) -> Self {
         let settings = Settings {
             amqp_url: amqp_url.into(),

@@ -104,7 +104,8 @@ impl Database {
 #[group(skip)]
 #[command(next_help_heading = "Broker")]
 pub struct Broker {
-    /// Address of the broker and virtual host, `amqp://user:password@host:port/vhost`. Secret.
+    /// Address of the broker and virtual host, `amqp://user:password@host:port/vhost`; of a cluster the addresses of its
+    /// nodes, divided by commas, tried in this order. Secret.
     #[arg(
         id = "amqp_url",
         long = "amqp-url",

@@ -8,6 +8,7 @@ mod folder;
 mod ports;
 mod process;
 
+mod cluster;
 mod management;
 mod postgres;
 mod rabbitmq;
@@ -19,6 +20,7 @@ mod vhost;
 
 mod proxy;
 
+pub use cluster::RabbitMqCluster;
 pub use database::Database;
 pub use error::Error;
 pub use folder::Folder;

@@ -45,6 +45,13 @@ pub struct QueueState {
     pub consumers: u64,
 }
 
+/// A node of a cluster.
+#[derive(Debug, Deserialize)]
+struct Node {
+    #[serde(default)]
+    running: bool,
+}
+
 /// A connection to the server.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Connection {
@@ -146,6 +153,35 @@ impl Management {
             encoded(vhost)
         );
         Ok(self.ask(Method::GET, &path, None).await?.json().await?)
+    }
+
+    /// How many nodes of the cluster run, as this one sees it.
+    ///
+    /// # Errors
+    ///
+    /// When the server refuses or its answer cannot be read.
+    pub async fn running_nodes(&self) -> Result<usize, Error> {
+        let path = "/api/nodes?columns=name,running";
+        let nodes: Vec<Node> = self.ask(Method::GET, path, None).await?.json().await?;
+        Ok(nodes.iter().filter(|node| node.running).count())
+    }
+
+    /// Whether a quorum queue would lose its majority if this node went.
+    ///
+    /// # Errors
+    ///
+    /// When the server is out of reach or its answer cannot be read.
+    pub async fn is_quorum_critical(&self) -> Result<bool, Error> {
+        let path = "/api/health/checks/node-is-quorum-critical";
+        match self.ask(Method::GET, path, None).await {
+            Ok(_) => Ok(false),
+            Err(Error::ManagementRefused { status, .. })
+                if status == StatusCode::SERVICE_UNAVAILABLE.as_u16() =>
+            {
+                Ok(true)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// All connections to the server.

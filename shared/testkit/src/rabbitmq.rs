@@ -19,7 +19,7 @@ use crate::{Error, Folder, free_port};
 const DEBIAN_SCRIPTS: &str = "/usr/lib/rabbitmq/bin";
 
 /// The name of the node, which names its data too: it stays when the ports change. It need only be unique to a port mapper,
-/// and each server has its own.
+/// and each server has its own; those of a cluster share one and are numbered.
 const NODE: &str = "shop@localhost";
 
 /// How long a start may take; recovery of the queues is part of it.
@@ -72,6 +72,19 @@ pub struct RabbitMqSettings {
     pub ports: Option<RabbitMqPorts>,
 }
 
+/// A server's place in a cluster.
+#[derive(Debug)]
+pub(crate) struct Place {
+    /// The name of the node.
+    pub(crate) node: String,
+    /// The node that it joins at its first start; itself for the first of a cluster.
+    pub(crate) joins: String,
+    /// The secret by which the nodes know one another.
+    pub(crate) cookie: String,
+    /// The port of the port mapper, if another node runs it.
+    pub(crate) port_mapper: Option<u16>,
+}
+
 /// A RabbitMQ server that we started, with a port mapper of its own. Both are killed when this value is dropped.
 #[derive(Debug)]
 pub struct RabbitMq {
@@ -83,7 +96,13 @@ pub struct RabbitMq {
     home: PathBuf,
     ports: RabbitMqPorts,
     management: Management,
+    place: Place,
     folder: Folder,
+}
+
+/// A secret for the nodes of a cluster, or of a single server.
+pub(crate) fn cookie() -> String {
+    rand::rng().sample_iter(Alphanumeric).take(32).map(char::from).collect()
 }
 
 impl RabbitMq {
@@ -108,8 +127,16 @@ impl RabbitMq {
     ///
     /// When RabbitMQ is not installed or does not come up.
     pub async fn start_with(settings: RabbitMqSettings) -> Result<Self, Error> {
+        let (node, joins) = (NODE.to_owned(), NODE.to_owned());
+        let place = Place { node, joins, cookie: cookie(), port_mapper: None };
+        Self::start_at(place, settings).await
+    }
+
+    /// Starts one at its place in a cluster.
+    pub(crate) async fn start_at(place: Place, settings: RabbitMqSettings) -> Result<Self, Error> {
         let account = Account::for_server("rabbitmq")?;
-        let ports = settings.ports.map_or_else(RabbitMqPorts::free, Ok)?;
+        let mut ports = settings.ports.map_or_else(RabbitMqPorts::free, Ok)?;
+        ports.port_mapper = place.port_mapper.unwrap_or(ports.port_mapper);
         let mut server = Self {
             process: None,
             port_mapper: None,
@@ -118,6 +145,7 @@ impl RabbitMq {
             account,
             ports,
             management: Management::new(&format!("http://127.0.0.1:{}", ports.management))?,
+            place,
             folder: settings.folder,
         };
         server.configure()?;
@@ -128,6 +156,7 @@ impl RabbitMq {
     /// Writes the files that the server reads at its start.
     fn configure(&self) -> Result<(), Error> {
         let RabbitMqPorts { amqp, management, prometheus, .. } = self.ports;
+        let joins = &self.place.joins;
         let configuration = format!(
             "listeners.tcp.1 = 127.0.0.1:{amqp}\n\
              management.tcp.ip = 127.0.0.1\n\
@@ -138,7 +167,9 @@ impl RabbitMq {
              # The default is a share of the memory, which a small disk does not have free.\n\
              disk_free_limit.absolute = 64MB\n\
              # Counts that a test waits for are half a second old at most.\n\
-             collect_statistics_interval = 500\n"
+             collect_statistics_interval = 500\n\
+             cluster_formation.peer_discovery_backend = classic_config\n\
+             cluster_formation.classic_config.nodes.1 = {joins}\n"
         );
         self.write("rabbitmq.conf", &configuration)?;
         // The same for quorum queues and streams, which have a clock of their own and no key in the file above.
@@ -148,9 +179,7 @@ impl RabbitMq {
         self.write("rabbitmq-env.conf", "")?;
         let cookie = self.home.join(".erlang.cookie");
         if !cookie.exists() {
-            let secret: String =
-                rand::rng().sample_iter(Alphanumeric).take(32).map(char::from).collect();
-            self.write(".erlang.cookie", &secret)?;
+            self.write(".erlang.cookie", &self.place.cookie)?;
             let private = std::os::unix::fs::PermissionsExt::from_mode(0o400);
             fs::set_permissions(&cookie, private).map_err(Error::file(&cookie))?;
         }
@@ -199,7 +228,8 @@ impl RabbitMq {
     /// Erlang's port mapper in the foreground, as our own child. The one that a server would start for itself is a daemon
     /// that outlives it.
     async fn start_port_mapper(&mut self) -> Result<(), Error> {
-        if self.port_mapper.as_ref().is_some_and(Process::is_alive) {
+        let is_ours = self.place.port_mapper.is_none();
+        if !is_ours || self.port_mapper.as_ref().is_some_and(Process::is_alive) {
             return Ok(());
         }
         let port = self.ports.port_mapper;
@@ -334,7 +364,7 @@ impl RabbitMq {
             .variable("HOME", &self.home)
             .variable("ERL_EPMD_ADDRESS", "127.0.0.1")
             .variable("ERL_EPMD_PORT", port(self.ports.port_mapper))
-            .variable("RABBITMQ_NODENAME", NODE)
+            .variable("RABBITMQ_NODENAME", &self.place.node)
             .variable("RABBITMQ_DIST_PORT", port(self.ports.distribution))
             .variable("RABBITMQ_MNESIA_BASE", home("data"))
             .variable("RABBITMQ_LOG_BASE", home("log"))

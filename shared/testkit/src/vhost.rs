@@ -37,13 +37,22 @@ impl Vhost {
     /// When there is no server, or it refuses.
     pub async fn create() -> Result<Self, Error> {
         let (server, management) = shared_servers::rabbitmq().await?;
+        Self::create_on(&[server], management).await
+    }
+
+    /// An empty vhost on the nodes at `servers`, of which one has this management API.
+    pub(crate) async fn create_on(
+        servers: &[String],
+        management: Management,
+    ) -> Result<Self, Error> {
         let name = format!("test-{}", Uuid::now_v7().simple());
         management.create_vhost(&name).await?;
-        let url = vhost_url(&server, &name);
+        let urls: Vec<String> = servers.iter().map(|server| vhost_url(server, &name)).collect();
+        let url = urls.join(",");
         Ok(Self { name, url, management })
     }
 
-    /// Its AMQP address.
+    /// Its AMQP address; on a cluster, those of all nodes, divided by commas.
     pub fn url(&self) -> &str {
         &self.url
     }

@@ -49,11 +49,20 @@ const SWEEP: Duration = Duration::from_millis(250);
 /// How long a key rests after one of its messages was refused.
 const REFUSED: Duration = Duration::from_millis(500);
 
+/// How many rounds may be refused on one connection. RabbitMQ 3.10 goes on to refuse what comes by a channel that met a queue just
+/// when the leader of its members had died; by a new channel it takes the same.
+const REFUSALS: u32 = 3;
+
 /// Carries events until `stop`, and what is committed by then as far as it can be done within one more round.
 pub(crate) async fn run(kit: &Kit, settings: &Settings, stop: &CancellationToken) {
-    let rows = Limit::new(settings.rounds, ROUND_ROWS, FIRST_ROUND);
-    let mut relay =
-        Relay { kit, settings, holder: settings.replica, stopped: HashMap::new(), rows };
+    let mut relay = Relay {
+        kit,
+        settings,
+        holder: settings.replica,
+        stopped: HashMap::new(),
+        rows: Limit::new(settings.rounds, ROUND_ROWS, FIRST_ROUND),
+        refusals: 0,
+    };
     let mut attempt = 0;
     while !stop.is_cancelled() {
         let ended = relay.lead(stop, &mut attempt).await;
@@ -84,6 +93,8 @@ struct Relay<'a> {
     stopped: HashMap<(String, String), Instant>,
     /// How many rows the next round takes.
     rows: Limit,
+    /// How many rounds had messages refused on this connection.
+    refusals: u32,
 }
 
 /// What one round did.
@@ -103,7 +114,7 @@ impl Relay<'_> {
         let mut publisher = Publisher::connect(&self.settings.amqp_url, service).await?;
         broker::declare_on(publisher.channel(), &self.settings.topology).await?;
         self.settings.connectivity.up(Link::Publisher);
-        *attempt = 0;
+        (*attempt, self.refusals) = (0, 0);
         let mut renewed: Option<(Instant, i64)> = None;
         // Of other processes' commits only the one that leads wants to hear.
         let mut hearing: Option<JoinSet<()>> = None;
@@ -134,6 +145,7 @@ impl Relay<'_> {
                 return Ok(());
             }
             match round {
+                _ if self.refusals >= REFUSALS => return Err(Error::Refused),
                 Round::Busy => {}
                 Round::Superseded => {
                     renewed = None;
@@ -176,6 +188,7 @@ impl Relay<'_> {
                 keys = settlement.stopped.len(),
                 "the broker refused messages; their keys rest"
             );
+            self.refusals += 1;
             self.stopped.extend(settlement.stopped.into_iter().map(|key| (key, now + REFUSED)));
         }
         metrics::counter!("messaging_events_published_total")

@@ -4,6 +4,7 @@
 #![expect(clippy::print_stdout, reason = "some tests have a figure to tell")]
 
 mod bloat;
+mod cluster;
 mod dead_letters;
 mod delivery;
 mod dispatch;

@@ -184,7 +184,10 @@ impl Running {
 
 impl Shop {
     pub(crate) async fn open(on_reject: OnReject) -> Self {
-        let vhost = Vhost::create().await.unwrap();
+        Self::open_on(Vhost::create().await.unwrap(), on_reject).await
+    }
+
+    pub(crate) async fn open_on(vhost: Vhost, on_reject: OnReject) -> Self {
         let speaker_database = Database::migrated(&[&MIGRATOR]).await.unwrap();
         let listener_database = Database::migrated(&[&MIGRATOR]).await.unwrap();
         listener_database
