@@ -5,6 +5,7 @@
 mod dead_letters;
 mod delivery;
 mod faults;
+mod letters;
 mod shop;
 mod stream;
 mod upcast;
