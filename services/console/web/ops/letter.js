@@ -52,7 +52,7 @@ export function letterRow(service, letter, credentials, changed) {
       isEvent ? h('code', null, `${letter.key} #${letter.sequence}`) : h('span', { class: 'faint' }, t('ops.letter.no_event')),
       h('time', { class: 'faint', datetime: letter.died_at }, clock(letter.died_at)), h('span', { class: 'faint num' }, t('ops.letter.tried', { n: count(letter.attempts) })),
       letter.blocks && h('span', { class: 'letter-blocks' }, t('ops.letter.blocks')), letter.edited_at && h('span', { class: 'letter-edited' }, t('ops.letter.edited'))),
-    h('p', { class: 'letter-do' }, isEvent && rehearse, isEvent && button('ops.letter.redrive', () => deal('redrive')), discard),
+    h('p', { class: 'letter-do' }, isEvent && rehearse, isEvent && button('ops.letter.redrive', () => deal('redrive'), false), discard),
     tried, trouble, details);
 
   async function read() {
@@ -75,7 +75,7 @@ export function letterRow(service, letter, credentials, changed) {
       tried.replaceChildren(h('p', { class: 'good' }, t('ops.letter.saved')));
       await read();
     });
-    return h('section', null, h('h4', null, t('ops.letter.data')), text, h('p', { class: 'letter-do' }, button('ops.letter.save', save)),
+    return h('section', null, h('h4', null, t('ops.letter.data')), text, h('p', { class: 'letter-do' }, button('ops.letter.save', save, false)),
       shown.original && h('details', null, h('summary', null, t('ops.letter.original')), h('pre', null, pretty(shown.original))));
   }
   return node;
