@@ -15,7 +15,7 @@ use axum::{
 use futures::future::join_all;
 use problem::{Problem, Query};
 use reqwest::Url;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -84,24 +84,32 @@ struct Counted {
     pending: Option<i64>,
 }
 
-/// What a service answers.
+/// What a service answers about its letters.
 #[derive(Deserialize)]
 struct Answered {
     items: Vec<Map<String, Value>>,
     pending: i64,
 }
 
-/// `GET /ops/dead-letters`, and what is handed on below it.
+/// What a service answers about its groups.
+#[derive(Deserialize)]
+struct AnsweredGroups {
+    items: Vec<Map<String, Value>>,
+}
+
+/// `GET /ops/dead-letters` and its groups, and what is handed on below it.
 pub(crate) fn router() -> OpenApiRouter<Ops> {
     OpenApiRouter::new()
         .routes(routes!(list))
+        .routes(routes!(groups))
+        .route("/ops/dead-letters/{service}", any(hand_on))
         .route("/ops/dead-letters/{service}/{*rest}", any(hand_on))
 }
 
 /// What could not be handled anywhere in the suite.
 ///
-/// A service that does not answer has no count; the others are shown all the same. Below `/ops/dead-letters/{service}/` the
-/// routes are the service's own: `POST …/{id}/redrive` and `POST …/{id}/discard`.
+/// A service that does not answer has no count; the others are shown all the same. From `/ops/dead-letters/{service}` on the
+/// routes are the service's own, such as `GET …/{id}`, `POST …/{id}/redrive` or `POST …/discard`.
 #[utoipa::path(
     get, path = "/ops/dead-letters", tag = "ops", params(Selection),
     security(("bearer" = [])),
@@ -126,6 +134,7 @@ async fn list(
     });
     let (mut services, mut items) = (Vec::new(), Vec::new());
     for (name, answered) in join_all(asked).await {
+        let answered: Option<Answered> = answered;
         services
             .push(Counted { name, pending: answered.as_ref().map(|answered| answered.pending) });
         items.extend(answered.into_iter().flat_map(|answered| answered.items).map(|mut letter| {
@@ -142,8 +151,50 @@ async fn list(
         .into_response()
 }
 
+/// The groups of all services.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+struct Groups {
+    /// The groups as their services show them, the largest first, each with the name of its `service`.
+    #[schema(value_type = Vec<Object>)]
+    items: Vec<Map<String, Value>>,
+}
+
+/// What could not be handled anywhere in the suite, grouped by consumer, reason, event type and cause. A service that does not
+/// answer has none.
+#[utoipa::path(
+    get, path = "/ops/dead-letters/groups", tag = "ops", security(("bearer" = [])),
+    responses(
+        (status = 200, body = Groups),
+        (status = 401, description = "No token, or none that is good", body = Problem),
+        (status = 403, description = "The token lacks the scope `ops`", body = Problem),
+    )
+)]
+async fn groups(_: Operator, State(letters): State<DeadLetters>, headers: HeaderMap) -> Response {
+    let token = headers.get(header::AUTHORIZATION);
+    let asked = letters.services.each().map(async |(name, base)| {
+        let answered: Option<AnsweredGroups> =
+            letters.ask(name, under(base, &format!("{ROUTE}/groups")), token).await;
+        (name, answered)
+    });
+    let of_service = |(name, answered): (&'static str, Option<AnsweredGroups>)| {
+        answered.into_iter().flat_map(|answered| answered.items).map(move |mut group| {
+            group.insert("service".to_owned(), name.into());
+            group
+        })
+    };
+    let mut items: Vec<_> = join_all(asked).await.into_iter().flat_map(of_service).collect();
+    let count = |group: &Map<String, Value>| group.get("count").and_then(Value::as_i64);
+    items.sort_by_key(|group| std::cmp::Reverse(count(group)));
+    ([(header::CACHE_CONTROL, "no-store")], Json(Groups { items })).into_response()
+}
+
 impl DeadLetters {
-    async fn ask(&self, name: &str, url: Url, token: Option<&HeaderValue>) -> Option<Answered> {
+    async fn ask<T: DeserializeOwned>(
+        &self,
+        name: &str,
+        url: Url,
+        token: Option<&HeaderValue>,
+    ) -> Option<T> {
         let mut asking = self.client.get(url).timeout(ANSWER);
         if let Some(token) = token {
             asking = asking.header(header::AUTHORIZATION, token);
@@ -157,7 +208,7 @@ impl DeadLetters {
     }
 }
 
-/// Hands `/ops/dead-letters/{service}/…` on to the service's own `/v1/dead-letters/…`.
+/// Hands `/ops/dead-letters/{service}…` on to the service's own `/v1/dead-letters/…`.
 async fn hand_on(
     _: Operator,
     State(letters): State<DeadLetters>,

@@ -61,6 +61,7 @@ const PAGES: &[Page] = pages! {
     "/assets/ops/rates.js" SCRIPT "ops/rates.js"
     "/assets/ops/map.js" SCRIPT "ops/map.js"
     "/assets/ops/letters.js" SCRIPT "ops/letters.js"
+    "/assets/ops/letter.js" SCRIPT "ops/letter.js"
     "/assets/ops/log.js" SCRIPT "ops/log.js"
     "/assets/ops/queues.js" SCRIPT "ops/queues.js"
 };

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use reqwest::{Body, Client, RequestBuilder, StatusCode};
+use reqwest::{Body, Client, Method, RequestBuilder, StatusCode};
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::failure::Failure;
 
@@ -27,6 +28,11 @@ impl Answer {
     /// What it says, as JSON.
     pub(crate) fn json<T: DeserializeOwned>(self) -> Result<T, Failure> {
         serde_json::from_str(&self.body).map_err(|_| self.refused())
+    }
+
+    /// What it says, as it came.
+    pub(crate) fn text(self) -> String {
+        self.body
     }
 
     /// It as an error.
@@ -56,6 +62,18 @@ impl Http {
     /// Reads what needs a token.
     pub(crate) async fn get_as(&self, url: &str, token: &str) -> Result<Answer, Failure> {
         answer(url, self.client.get(url).bearer_auth(token).timeout(DEADLINE)).await
+    }
+
+    /// Asks for something to be done.
+    pub(crate) async fn send_as(
+        &self,
+        method: Method,
+        url: &str,
+        token: &str,
+        body: Option<&Value>,
+    ) -> Result<Answer, Failure> {
+        let request = self.client.request(method, url).bearer_auth(token).timeout(DEADLINE * 2);
+        answer(url, if let Some(body) = body { request.json(body) } else { request }).await
     }
 
     /// Sends a body of any length, which may take its time.

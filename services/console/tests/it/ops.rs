@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::extract::Path;
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, Uri};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use console::config::Services;
@@ -126,9 +126,14 @@ async fn on(vhost: &Vhost) -> Suite {
 #[tokio::test]
 async fn only_operators_may_look() {
     let suite = Suite::start().await;
-    for path in
-        ["/ops/events", "/ops/queues", "/ops/dead-letters", "/ops/dead-letters/order/1/redrive"]
-    {
+    for path in [
+        "/ops/events",
+        "/ops/queues",
+        "/ops/dead-letters",
+        "/ops/dead-letters/groups",
+        "/ops/dead-letters/order",
+        "/ops/dead-letters/order/1/redrive",
+    ] {
         let answer = suite.get(path).send().await.unwrap();
         assert_eq!(answer.status(), StatusCode::UNAUTHORIZED, "{path}");
         assert_eq!(answer.headers()["content-type"], "application/problem+json");
@@ -283,14 +288,36 @@ async fn the_dead_letters_of_all_services_are_one_list() {
 }
 
 #[tokio::test]
+async fn the_groups_of_all_services_are_one_list_the_largest_first() {
+    let groups = async || {
+        Json(json!({ "items": [{ "reason": "a", "count": 1 }, { "reason": "b", "count": 12 }] }))
+    };
+    let url = serve(Router::new().route("/v1/dead-letters/groups", get(groups))).await;
+    let services = Services { order_url: url.parse().unwrap(), ..nowhere() };
+    let suite = Suite::with(Setting { services, ..Setting::default() }).await;
+    let token = suite.keys.token(&[Scope::Ops]);
+    let answer = suite.get("/ops/dead-letters/groups").bearer_auth(&token).send().await.unwrap();
+    let listed: Value = answer.json().await.unwrap();
+    let expected = json!({ "items": [
+        { "reason": "b", "count": 12, "service": "order" }, { "reason": "a", "count": 1, "service": "order" },
+    ] });
+    assert_eq!(listed, expected);
+}
+
+#[tokio::test]
 async fn dead_letters_are_dealt_with_by_their_service() {
     let redrive = async |Path(id): Path<String>| match id.as_str() {
         "good" => StatusCode::NO_CONTENT,
         _ => StatusCode::CONFLICT,
     };
-    let upstream = Router::new().route("/v1/dead-letters/{id}/redrive", post(redrive));
+    let list = async |uri: Uri| uri.query().unwrap_or_default().to_owned();
+    let upstream = Router::new()
+        .route("/v1/dead-letters/{id}/redrive", post(redrive))
+        .route("/v1/dead-letters", get(list));
     let suite = Suite::before(upstream).await;
     let token = suite.keys.token(&[Scope::Ops]);
+    let listed = suite.get("/ops/dead-letters/inventory?reason=a&kind=").bearer_auth(&token);
+    assert_eq!(listed.send().await.unwrap().text().await.unwrap(), "reason=a&kind=");
     for (path, status) in [
         ("inventory/good/redrive", StatusCode::NO_CONTENT),
         ("inventory/bad/redrive", StatusCode::CONFLICT),

@@ -130,9 +130,10 @@ async function readQueues(signal) {
 }
 
 async function readLetters(signal) {
-  const answer = await call('/ops/dead-letters', { token, signal });
+  const ask = (path, query) => call(path, { token, signal, query });
+  const [answer, groups] = await Promise.all([ask('/ops/dead-letters', { limit: 1 }), ask('/ops/dead-letters/groups')]);
   if (signal?.aborted) return;
-  letters.read(answer);
+  letters.read(answer, groups);
   drawServices();
 }
 

@@ -6,6 +6,7 @@
 mod suite;
 
 mod command_line;
+mod dead_letters;
 mod http;
 mod orders;
 mod products;

@@ -45,18 +45,18 @@ impl Walk {
         Self { pace, began: Instant::now(), tried: 0, after: pace.after, is_over: false }
     }
 
-    /// How many letters may be tried now; waits until any may. `None` when this call is to end.
+    /// How many letters may be tried now. `None` when this call is to end. It waits first as long as what was tried so far is
+    /// to take, also at the end, so that the next call keeps the rate as well.
     pub(super) async fn room(&self) -> Option<i64> {
-        let due = f64::from(self.tried) / f64::from(self.pace.per_second);
-        let (due, end) = (Duration::from_secs_f64(due), self.pace.within);
-        let is_late = due >= end || self.began.elapsed() >= end;
+        let Pace { per_second, at_most, within, .. } = self.pace;
+        let due = Duration::from_secs_f64(f64::from(self.tried) / f64::from(per_second));
+        tokio::time::sleep_until(self.began + due.min(within)).await;
         // The first batch is always tried, so that every call gets on.
-        if self.tried > 0 && (is_late || self.tried >= self.pace.at_most) {
+        if self.tried > 0 && (self.began.elapsed() >= within || self.tried >= at_most) {
             return None;
         }
-        tokio::time::sleep_until(self.began + due).await;
-        let batch = (self.pace.per_second / A_SECOND).clamp(1, TOGETHER);
-        Some(i64::from(batch.min(self.pace.at_most - self.tried)))
+        let batch = (per_second / A_SECOND).clamp(1, TOGETHER);
+        Some(i64::from(batch.min(at_most - self.tried)))
     }
 
     /// The last letter that was tried.

@@ -1,6 +1,6 @@
 //! Dead letters: what could not be handled, kept with its reason, until somebody deals with it.
 //!
-//! They are read ([`list`], [`groups`], [`show`]), put right ([`edit`]), tried ([`dry_run`]), sent again ([`redrive`],
+//! They are read ([`list`], [`groups`], [`show`]), put right ([`edit`]), tried ([`dry_run()`]), sent again ([`redrive`],
 //! [`redrive_many`]) and given up ([`discard`], [`discard_many`]).
 //!
 //! Whoever deals with letters locks the cursors of their keys first, in the order of the keys, and then the letters: as consumers

@@ -9,6 +9,7 @@ mod dead_letters;
 mod delivery;
 mod dispatch;
 mod faults;
+mod letters;
 mod poison;
 mod pressure;
 mod queues;

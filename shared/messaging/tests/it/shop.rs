@@ -219,12 +219,22 @@ impl Shop {
     }
 
     pub(crate) fn listener_topology(&self) -> Topology {
-        let subscription = Subscription::to(Stepped::AGGREGATE, ["speaker"], self.on_reject);
-        Topology::of("listener").hears(subscription.on(self.write_down()))
+        Self::topology_of_listener(self.on_reject, self.mood.clone())
+    }
+
+    /// What a listener hears, also one in another process.
+    pub(crate) fn topology_of_listener(on_reject: OnReject, mood: Arc<Mood>) -> Topology {
+        let subscription = Subscription::to(Stepped::AGGREGATE, ["speaker"], on_reject);
+        Topology::of("listener").hears(subscription.on(WriteDown(mood)))
     }
 
     pub(crate) fn write_down(&self) -> WriteDown {
         WriteDown(self.mood.clone())
+    }
+
+    /// Where the listener's database is.
+    pub(crate) fn listener_url(&self) -> &str {
+        self.listener_database.url()
     }
 
     pub(crate) fn start_speaker(&self) -> Running {

@@ -1,0 +1,148 @@
+//! The routes of the dead letters, which every service has: good, bad and forbidden calls.
+
+use contracts::catalog::ProductChangedV1;
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+use uuid::Uuid;
+use vocabulary::ProductId;
+
+use crate::suite::{Suite, answer, product};
+
+/// A catalogue that said something odd of a product, and the letter that it has become.
+async fn with_a_letter() -> (Suite, ProductId, String) {
+    let suite = Suite::start().await;
+    let id = ProductId::new();
+    let data = json!({"product_id": id, "version": 1, "variants": "all of them"}).to_string();
+    suite.catalogue.say_raw::<ProductChangedV1>(&id.to_string(), 1, &data).await;
+    suite.failed.wait(1, |_| true).await;
+    let (_, listed) = answer(suite.as_operator(Method::GET, "/v1/dead-letters")).await;
+    let letter = listed["items"][0]["id"].as_str().unwrap().to_owned();
+    (suite, id, letter)
+}
+
+async fn call(suite: &Suite, method: Method, path: &str, body: Option<Value>) -> (u16, Value) {
+    let request = suite.as_operator(method, &format!("/v1/dead-letters{path}"));
+    let request = if let Some(body) = body { request.json(&body) } else { request };
+    let (status, body) = answer(request).await;
+    (status.as_u16(), body)
+}
+
+/// Status and stable code of a refusal.
+fn code((status, body): &(u16, Value)) -> (u16, &str) {
+    (*status, body["code"].as_str().unwrap_or_default())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_letter_is_found_by_its_group_understood_put_right_tried_and_sent_again() {
+    let (suite, product_id, letter) = with_a_letter().await;
+    let (status, groups) = call(&suite, Method::GET, "/groups", None).await;
+    let group = &groups["items"][0];
+    assert_eq!((status, &group["count"], &group["example"]), (200, &json!(1), &json!(letter)));
+    assert_eq!(group["reason"], "undecodable");
+
+    let path = format!("/{letter}");
+    let (status, shown) = call(&suite, Method::GET, &path, None).await;
+    assert_eq!((status, &shown["exchange"]), (200, &json!("product-catalog")));
+    let differences = shown["fit"]["differences"].as_array().unwrap();
+    let at = |place: &str| {
+        differences.iter().find(|one| one["place"] == place).map(|one| one["what"].clone())
+    };
+    assert_eq!(at("variants"), Some(json!("wrong_type")));
+    assert_eq!(at("title"), Some(json!("missing")));
+
+    let (data, dry_run) = (format!("{path}/data"), format!("{path}/dry-run"));
+    let (status, tried) = call(&suite, Method::POST, &dry_run, None).await;
+    assert_eq!((status, &tried["outcome"]), (200, &json!("fails")));
+    let bad = call(&suite, Method::PUT, &data, Some(json!({"variants": []}))).await;
+    assert_eq!(code(&bad), (422, "does_not_fit"), "{}", bad.1);
+    let other = serde_json::to_value(product(ProductId::new(), 1, &["A"])).unwrap();
+    let other = call(&suite, Method::PUT, &data, Some(other)).await;
+    assert_eq!(code(&other), (422, "other_key"), "{}", other.1);
+    let mended = serde_json::to_value(product(product_id, 1, &["A"])).unwrap();
+    let put = suite.as_operator(Method::PUT, &format!("/v1/dead-letters{data}")).json(&mended);
+    assert_eq!(put.send().await.unwrap().status(), StatusCode::NO_CONTENT);
+    let (_, tried) = call(&suite, Method::POST, &dry_run, None).await;
+    assert_eq!(tried["outcome"], "takes_effect");
+    assert_eq!(suite.count("select count(*) from stock").await, 0, "a dry run changes nothing");
+
+    let group = json!({"reason": group["reason"], "cause": group["cause"], "per_second": 10});
+    let (status, done) = call(&suite, Method::POST, "/redrive", Some(group)).await;
+    let expected = json!({
+        "redriven": 1, "failed": 0, "not_yet": 0, "failures": [], "left": 0, "next": null,
+    });
+    assert_eq!((status, done), (200, expected));
+    assert_eq!(suite.levels("A").await, (0, 0, 0));
+    let (_, shown) = call(&suite, Method::GET, &path, None).await;
+    assert_eq!(shown["state"], "redriven");
+    assert!(shown["original"].as_str().unwrap().contains("all of them"));
+    for (method, rest) in
+        [(Method::POST, "/redrive"), (Method::POST, "/dry-run"), (Method::POST, "/discard")]
+    {
+        let gone = call(&suite, method, &format!("{path}{rest}"), None).await;
+        assert_eq!(code(&gone), (404, "not_found"), "{rest}");
+    }
+    suite.finish(0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_are_given_up_and_what_makes_no_sense_is_refused() {
+    let (suite, _, letter) = with_a_letter().await;
+    for (path, body, expected) in [
+        ("/discard", json!({}), (422, "validation_failed")),
+        ("/discard", json!({"per_second": 5}), (422, "validation_failed")),
+        ("/redrive", json!({"per_second": 0}), (422, "validation_failed")),
+        ("/redrive", json!({"at_most": 0}), (422, "validation_failed")),
+        ("/redrive", json!({"at_most": 2_000_000}), (422, "validation_failed")),
+    ] {
+        let refused = call(&suite, Method::POST, path, Some(body.clone())).await;
+        assert_eq!(code(&refused), expected, "{path} {body}");
+    }
+    for (path, body) in
+        [("/redrive", json!({"consumers": "x"})), ("/discard", json!({"after": "x"}))]
+    {
+        let refused = call(&suite, Method::POST, path, Some(body)).await;
+        assert!((400..500).contains(&refused.0), "{refused:?}");
+    }
+    let nobody = call(&suite, Method::GET, &format!("/{}", Uuid::now_v7()), None).await;
+    assert_eq!(code(&nobody), (404, "not_found"));
+    let other = json!({"consumer": "inventory.order"});
+    let (_, done) = call(&suite, Method::POST, "/discard", Some(other)).await;
+    assert_eq!((&done["discarded"], &done["left"]), (&json!(0), &json!(0)));
+    let (_, listed) =
+        call(&suite, Method::GET, "?consumer=inventory.product&kind=product.changed.v1", None)
+            .await;
+    assert_eq!(listed["items"][0]["id"], json!(letter));
+    let (_, listed) = call(&suite, Method::GET, "?reason=another", None).await;
+    assert_eq!(listed["items"], json!([]));
+    let all = json!({"consumer": "inventory.product"});
+    let (status, done) = call(&suite, Method::POST, "/discard", Some(all)).await;
+    assert_eq!(
+        (status, done),
+        (200, json!({"discarded": 1, "not_yet": 0, "left": 0, "next": null}))
+    );
+    suite.finish(0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dead_letters_are_for_operators() {
+    let suite = Suite::start().await;
+    let id = Uuid::now_v7();
+    for (method, path) in [
+        (Method::GET, "/groups".to_owned()),
+        (Method::GET, format!("/{id}")),
+        (Method::PUT, format!("/{id}/data")),
+        (Method::POST, format!("/{id}/dry-run")),
+        (Method::POST, format!("/{id}/redrive")),
+        (Method::POST, format!("/{id}/discard")),
+        (Method::POST, "/redrive".to_owned()),
+        (Method::POST, "/discard".to_owned()),
+    ] {
+        let path = format!("/v1/dead-letters{path}");
+        let with = |request: reqwest::RequestBuilder| request.json(&json!({}));
+        let (status, _) = answer(with(suite.request(method.clone(), &path))).await;
+        assert_eq!(status, StatusCode::UNAUTHORIZED, "{method} {path}");
+        let (status, _) = answer(with(suite.as_stranger(method.clone(), &path))).await;
+        assert_eq!(status, StatusCode::FORBIDDEN, "{method} {path}");
+    }
+    suite.finish(0).await;
+}
