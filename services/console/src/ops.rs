@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::{FromRequestParts, State};
-use axum::http::header::CACHE_CONTROL;
+use axum::http::header::{AUTHORIZATION, CACHE_CONTROL};
 use axum::http::request::Parts;
-use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use problem::Problem;
@@ -217,7 +217,7 @@ impl Viewer {
     }
 }
 
-/// How many messages wait in each queue, and how many consumers take them.
+/// How many messages wait in each queue, how many consumers take them, and how it fares.
 #[utoipa::path(
     get,
     path = "/ops/queues",
@@ -230,8 +230,12 @@ impl Viewer {
         (status = 503, description = "The broker does not answer", body = Problem),
     )
 )]
-async fn depths(_: Operator, State(ops): State<Ops>) -> Result<Response, Problem> {
-    match ops.queues.now().await {
+async fn depths(
+    _: Operator,
+    State(ops): State<Ops>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    match ops.queues.now(headers.get(AUTHORIZATION)).await {
         Ok(queues) => Ok(([(CACHE_CONTROL, "no-store")], Json(queues)).into_response()),
         Err(error) => {
             tracing::warn!(error = problem::chain(&error), "the queues cannot be read");

@@ -1,14 +1,17 @@
-//! How long the queues are, asked of the broker over AMQP, without its management plugin.
+//! How long the queues are, asked of the broker over AMQP, without its management plugin; and how they fare, asked of the
+//! services that consume them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
+use axum::http::{HeaderValue, header::AUTHORIZATION};
 use futures::future::join_all;
 use lapin::Connection;
 use lapin::options::QueueDeclareOptions;
 use lapin::types::FieldTable;
 use runtime::config::Secret;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::{Map, Value};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
@@ -19,13 +22,13 @@ use crate::tap::{TapError, connect, is_not_found, within};
 const FRESH: Duration = Duration::from_secs(1);
 /// How long the names of the queues are believed.
 const NAMES_FRESH: Duration = Duration::from_secs(15);
-/// How long a service may take to name its queues.
+/// How long a service may take to name its queues, or to say how they fare.
 const NAMING: Duration = Duration::from_secs(2);
 /// How many queues are looked at.
 const MOST: usize = 200;
 
 /// A queue as the broker sees it; no numbers where it does not exist.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct QueueDepth {
     /// Its name.
     pub name: String,
@@ -33,6 +36,10 @@ pub struct QueueDepth {
     pub messages: Option<u32>,
     /// How many take them.
     pub consumers: Option<u32>,
+    /// How it fares, as the service says that consumes it at its `GET /v1/queues`; left out where none says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub figures: Option<Map<String, Value>>,
 }
 
 /// Looks at the queues on a connection of its own, which is made when somebody asks.
@@ -57,14 +64,20 @@ struct Named {
     queues: Vec<String>,
 }
 
+/// How a service's queues fare: each with its name as `queue`.
+#[derive(Deserialize)]
+struct Faring {
+    queues: Vec<Map<String, Value>>,
+}
+
 impl Queues {
     /// The queues of `services` on the broker at `amqp_url`.
     pub fn new(amqp_url: Secret, services: Services, client: reqwest::Client) -> Queues {
         Queues { amqp_url, services, client, seen: Mutex::default() }
     }
 
-    /// All queues, sorted by name, as they were a second ago at most.
-    pub async fn now(&self) -> Result<Vec<QueueDepth>, TapError> {
+    /// All queues, sorted by name, as they were a second ago at most. The services are asked with the operator's own `token`.
+    pub async fn now(&self, token: Option<&HeaderValue>) -> Result<Vec<QueueDepth>, TapError> {
         let mut seen = self.seen.lock().await;
         if let Some((at, depths)) = &seen.depths
             && at.elapsed() < FRESH
@@ -82,7 +95,11 @@ impl Queues {
             Some(connection) if connection.status().connected() => connection,
             Some(_) | None => connect(&self.amqp_url, "console: queues").await?,
         };
-        let depths = queues(&connection, &names).await?;
+        let (depths, mut figures) = tokio::join!(queues(&connection, &names), self.figures(token));
+        let mut depths = depths?;
+        for depth in &mut depths {
+            depth.figures = figures.remove(&depth.name);
+        }
         seen.connection = Some(connection);
         seen.depths = Some((Instant::now(), depths.clone()));
         Ok(depths)
@@ -91,12 +108,35 @@ impl Queues {
     /// Where the names of the queues come from: each service knows its own topology and tells it at `/ops/topology`. One that
     /// does not answer, or does not know the route yet, has no queues to show.
     async fn names(&self) -> Vec<String> {
+        let answers = self.ask_all::<Named>("/ops/topology", None).await.into_iter();
+        let names: BTreeSet<String> = answers.flat_map(|named| named.queues).collect();
+        names.into_iter().take(MOST).collect()
+    }
+
+    /// How the queues fare, by their names.
+    async fn figures(&self, token: Option<&HeaderValue>) -> HashMap<String, Map<String, Value>> {
+        let faring = self.ask_all::<Faring>("/v1/queues", token).await.into_iter();
+        let named = |mut figures: Map<String, Value>| {
+            let Some(Value::String(name)) = figures.remove("queue") else { return None };
+            Some((name, figures))
+        };
+        faring.flat_map(|faring| faring.queues).filter_map(named).collect()
+    }
+
+    /// What the services answer at `path`, those that do.
+    async fn ask_all<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        token: Option<&HeaderValue>,
+    ) -> Vec<T> {
         let asked = self.services.each().map(|(_, base)| {
-            let asking = self.client.get(under(base, "/ops/topology")).timeout(NAMING).send();
-            async { asking.await.ok()?.error_for_status().ok()?.json::<Named>().await.ok() }
+            let mut asking = self.client.get(under(base, path)).timeout(NAMING);
+            if let Some(token) = token {
+                asking = asking.header(AUTHORIZATION, token);
+            }
+            async { asking.send().await.ok()?.error_for_status().ok()?.json::<T>().await.ok() }
         });
-        let named = join_all(asked).await.into_iter().flatten().flat_map(|named| named.queues);
-        named.collect::<BTreeSet<_>>().into_iter().take(MOST).collect()
+        join_all(asked).await.into_iter().flatten().collect()
     }
 }
 
@@ -119,7 +159,7 @@ pub async fn queues(
             }
             Err(error) => return Err(error),
         };
-        depths.push(QueueDepth { name: name.clone(), messages, consumers });
+        depths.push(QueueDepth { name: name.clone(), messages, consumers, figures: None });
     }
     within("closing a channel", channel.close(200, "done".into())).await?;
     Ok(depths)

@@ -243,7 +243,15 @@ async fn queues_are_counted_by_the_names_that_the_services_give() {
     let topology = async || {
         Json(json!({ "queues": ["order.product.0", "order.missing.0", "order.product.0"] }))
     };
-    let services = everywhere(&serve(Router::new().route("/ops/topology", get(topology))).await);
+    let figures = async |headers: HeaderMap| {
+        assert!(headers.contains_key("authorization"), "the services check the operator's token");
+        Json(json!({ "outbox": null, "queues": [
+            { "queue": "order.product.0", "arrivals_per_s": 2.5, "wait_ms": 12.0, "service_ms": null },
+        ] }))
+    };
+    let service =
+        Router::new().route("/ops/topology", get(topology)).route("/v1/queues", get(figures));
+    let services = everywhere(&serve(service).await);
     let suite =
         Suite::with(Setting { amqp_url: vhost.url().to_owned(), services, with_keys: true }).await;
     let token = suite.keys.token(&[Scope::Ops]);
@@ -254,7 +262,8 @@ async fn queues_are_counted_by_the_names_that_the_services_give() {
         queues,
         json!([
             {"name": "order.missing.0", "messages": null, "consumers": null},
-            {"name": "order.product.0", "messages": 1, "consumers": 0},
+            {"name": "order.product.0", "messages": 1, "consumers": 0,
+             "figures": {"arrivals_per_s": 2.5, "wait_ms": 12.0, "service_ms": null}},
         ])
     );
 }

@@ -1,4 +1,4 @@
-// The queues: how many messages wait in each, whether somebody takes them, and how that changes.
+// The queues: how many messages wait in each, whether somebody takes them, how that changes, and how long an event stays.
 
 import { h } from '/assets/dom.js';
 import { count, t } from '/assets/words.js';
@@ -18,22 +18,25 @@ export function queueTable() {
 
   function rowOf(name) {
     const chart = sparkline();
-    const cells = { depth: h('td', { class: 'right' }), change: h('td', { class: 'right' }), consumers: h('td', { class: 'right' }) };
-    const node = h('tr', null, h('td', null, name), cells.depth, cells.change, cells.consumers, h('td', null, chart.node));
+    const cells = { depth: h('td', { class: 'right' }), change: h('td', { class: 'right' }), arrivals: h('td', { class: 'right' }), stay: h('td', { class: 'right' }), consumers: h('td', { class: 'right' }) };
+    const node = h('tr', null, h('td', null, name), cells.depth, cells.change, cells.arrivals, cells.stay, cells.consumers, h('td', null, chart.node));
     return { node, cells, chart, history: [] };
   }
 
   function draw() {
     sum.textContent = broken ? t('ops.queues.error') : '';
     if (!last || last.length === 0) {
-      body.replaceChildren(h('tr', { class: 'none' }, h('td', { colspan: 5 }, broken ? t('ops.queues.error') : t('ops.queues.none'))));
+      body.replaceChildren(h('tr', { class: 'none' }, h('td', { colspan: 7 }, broken ? t('ops.queues.error') : t('ops.queues.none'))));
       return;
     }
     for (const queue of last) {
       const { node, cells, chart, history } = rows.get(queue.name);
       const missing = queue.messages === null;
       cells.depth.textContent = missing ? t('ops.queue.missing') : count(queue.messages);
-      cells.consumers.textContent = missing ? '' : count(queue.consumers);
+      const { arrivals_per_s: arrivals, wait_ms: wait, service_ms: service, consumers_needed: needed } = queue.figures ?? {};
+      cells.arrivals.textContent = arrivals ? count(Math.round(arrivals * 10) / 10) : '';
+      cells.stay.textContent = typeof wait === 'number' && typeof service === 'number' ? count(Math.round(wait + service)) : '';
+      cells.consumers.textContent = missing ? '' : needed > queue.consumers ? `${count(queue.consumers)} < ${count(needed)}` : count(queue.consumers);
       cells.consumers.classList.toggle('lonely', !missing && queue.consumers === 0 && !NETS.test(queue.name));
       node.dataset.mood = NETS.test(queue.name) && queue.messages > 0 ? 'bad' : '';
       const change = rate(history);
@@ -51,7 +54,7 @@ export function queueTable() {
 
   return {
     draw,
-    /** Takes `[{ name, messages, consumers }]`; a queue that is not there has nulls. */
+    /** Takes `[{ name, messages, consumers, figures? }]`; a queue that is not there has nulls. */
     read(queues) {
       broken = false;
       last = queues;

@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use reqwest::Method;
 use runtime::auth::Scope;
 use serde_json::Value;
+use testkit::wait_for;
 
-use crate::suite::{Suite, keyboard, path_of, problem_of};
+use crate::suite::{PATIENCE, Suite, keyboard, path_of, problem_of};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn reading_is_public_and_writing_needs_the_scope() {
@@ -47,6 +48,26 @@ async fn reading_is_public_and_writing_needs_the_scope() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn operators_see_how_the_queues_fare() {
+    let suite = Suite::start().await;
+    let path = "/v1/queues";
+    let nobody = suite.anonymous(Method::GET, path).send().await.unwrap();
+    assert_eq!(problem_of(nobody).await.1, "unauthorized");
+    let other = suite.request(Method::GET, path).send().await.unwrap();
+    assert_eq!(problem_of(other).await.1, "insufficient_scope");
+    let figures = wait_for("the queues have been looked at", PATIENCE, async || {
+        let asked = suite.anonymous(Method::GET, path).bearer_auth(suite.token(&[Scope::Ops]));
+        let figures: Value = asked.send().await.unwrap().json().await.unwrap();
+        let seen = figures["queues"][0]["in_queue"].is_number() && figures["outbox"].is_object();
+        if seen { Ok(figures) } else { Err(figures) }
+    })
+    .await
+    .unwrap();
+    assert_eq!(figures["queues"][0]["queue"], "product-catalog.receipt.0");
+    assert_eq!(figures["outbox"]["in_queue"], 0.0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_document_lists_every_route() {
     let suite = Suite::start().await;
     let document = suite.get("/openapi.json").await;
@@ -74,6 +95,7 @@ async fn the_document_lists_every_route() {
         "get /v1/imports/{id}",
         "get /v1/products",
         "get /v1/products/{id}",
+        "get /v1/queues",
         "patch /v1/products/{id}",
         "post /v1/dead-letters/discard",
         "post /v1/dead-letters/redrive",
