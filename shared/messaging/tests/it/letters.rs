@@ -31,7 +31,7 @@ use crate::shop::{Rested, SOON, Shop, Stepped, count};
 
 /// As fast as it goes, all at once.
 const FAST: Pace =
-    Pace { per_second: 100_000, at_most: 1_000_000, within: Duration::from_secs(60), after: None };
+    Pace { per_second: 100_000, at_most: 1_000_000, within: Duration::from_mins(1), after: None };
 
 /// Makes step `number` of a walk a dead letter that the cursor has gone past, with `data`, and blocks the key if `blocks`.
 async fn bury(
@@ -121,7 +121,7 @@ async fn like_causes_meet_in_one_group() {
         ids.push(bury(pool, "w", number, &step("w", number), causes, number == 1).await);
     }
     bury_foreign(pool, "不是 json").await;
-    let all = groups(&mut *pool.acquire().await.unwrap()).await.unwrap();
+    let all = groups(&mut pool.acquire().await.unwrap()).await.unwrap();
     let told: Vec<_> =
         all.iter().map(|one| (one.cause.as_str(), one.count, one.blocking)).collect();
     let expected = [
@@ -147,7 +147,7 @@ async fn a_letter_is_shown_with_where_its_data_does_not_fit() {
     let pool = shop.listener.pool();
     let id = bury(pool, "w", 1, r#"{"walk":17,"colour":"red"}"#, &["no"], true).await;
     let topology = shop.listener_topology();
-    let read = async |id| show(&mut *pool.acquire().await.unwrap(), &topology, id).await.unwrap();
+    let read = async |id| show(&mut pool.acquire().await.unwrap(), &topology, id).await.unwrap();
     let shown = read(id).await.unwrap();
     let letter = &shown.letter;
     assert_eq!(
@@ -186,7 +186,7 @@ async fn data_is_put_right_and_takes_effect_and_what_came_is_kept() {
 
     put(id, &step("w", 7)).await.unwrap();
     put(id, &step("w", 8)).await.unwrap();
-    let shown = show(&mut *pool.acquire().await.unwrap(), &topology, id).await.unwrap().unwrap();
+    let shown = show(&mut pool.acquire().await.unwrap(), &topology, id).await.unwrap().unwrap();
     let original = shown.letter.original.unwrap();
     assert!(original.contains(r#""data":{"walk":17}"#), "{original}");
     assert!(shown.letter.edited_at.is_some());
