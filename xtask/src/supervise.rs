@@ -64,7 +64,7 @@ pub(crate) async fn run() -> Result<(), Failure> {
         .postgres
         .map(Server::Postgres)
         .into_iter()
-        .chain(servers.rabbitmq.map(Server::RabbitMq))
+        .chain(servers.rabbitmq.map(|server| Server::RabbitMq(Box::new(server))))
     {
         server_keepers.keep_server(server);
     }
@@ -218,7 +218,7 @@ fn program(service: Service) -> Program {
 /// A server to keep alive.
 enum Server {
     Postgres(Postgres),
-    RabbitMq(RabbitMq),
+    RabbitMq(Box<RabbitMq>),
 }
 
 impl Server {
