@@ -8,4 +8,5 @@ mod suite;
 mod command_line;
 mod http;
 mod orders;
+mod pressure;
 mod products;
