@@ -9,4 +9,5 @@ mod command_line;
 mod dead_letters;
 mod http;
 mod orders;
+mod pressure;
 mod products;

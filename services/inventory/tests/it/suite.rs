@@ -31,7 +31,7 @@ use runtime::{
 };
 use serde_json::{Value, json};
 use sqlx::PgPool;
-use testkit::{Database, Vhost, wait_for};
+use testkit::{Database, Proxy, Vhost, wait_for};
 use tokio_util::sync::DropGuard;
 use vocabulary::{
     ChangeId, Currency, CustomerId, Money, OrderId, ProductId, Quantity, ShipmentId, Sku, Version,
@@ -194,6 +194,19 @@ pub struct Suite {
 impl Suite {
     /// Starts it all.
     pub async fn start() -> Self {
+        let vhost = Vhost::create().await.unwrap();
+        let url = vhost.url().to_owned();
+        Self::start_at(vhost, &url).await
+    }
+
+    /// Starts it all, with something between the inventory and its broker.
+    pub async fn start_behind_proxy() -> (Self, Proxy) {
+        let vhost = Vhost::create().await.unwrap();
+        let (proxy, url) = Proxy::before(vhost.url()).await.unwrap();
+        (Self::start_at(vhost, &url).await, proxy)
+    }
+
+    async fn start_at(vhost: Vhost, amqp_url: &str) -> Self {
         let keys = tempfile::tempdir().unwrap();
         let key = SigningKey::generate().unwrap();
         let public_key_file = keys.path().join("public.der");
@@ -202,13 +215,12 @@ impl Suite {
             auth::mint(&key, subject, scopes, Duration::from_mins(10)).unwrap()
         };
 
-        let vhost = Vhost::create().await.unwrap();
         let database = Database::migrated(&inventory::migrators()).await.unwrap();
         messaging::declare(vhost.url(), &inventory::topology()).await.unwrap();
         let config = Config {
             common: config::Common {
                 database: config::Database::at(database.url()),
-                broker: config::Broker::at(vhost.url()),
+                broker: config::Broker::at(amqp_url),
                 outbox: config::Outbox::default(),
                 http: config::Http::at("127.0.0.1:0".parse().unwrap()),
                 tokens: config::Tokens { public_key_file },
