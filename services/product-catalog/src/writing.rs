@@ -1,6 +1,7 @@
 //! Writing products: the rows, the change that can be followed, and the event, in one transaction.
 
 use chrono::{DateTime, Utc};
+use contracts::Priority;
 use messaging::Transaction;
 use vocabulary::{ChangeId, ImportId};
 
@@ -34,6 +35,10 @@ pub(crate) async fn write(
     products::write(tx, writes).await?;
     let made: Vec<Change> = writes.iter().map(|write| change_of(&write.product, now)).collect();
     changes::insert(tx, &made, import).await?;
+    // Nobody waits for the one product in an import; edits by hand may overtake it.
+    if import.is_some() {
+        tx.prioritise(Priority::Bulk);
+    }
     for (Write { product, .. }, change) in writes.iter().zip(&made) {
         tx.emit(&product_changed(product, change.id))?;
     }

@@ -17,13 +17,15 @@ pub mod upkeep;
 pub mod app;
 pub mod config;
 
+use std::num::NonZeroU32;
+
 use contracts::{
     behavior::POPULARITY,
     catalog::PRODUCT,
     inventory::STOCK,
     receipts::{ProductAppliedV1, ProductFailedV1},
 };
-use messaging::{OnReject, Subscription, Topology};
+use messaging::{Dispatch, OnReject, Subscription, Topology};
 use runtime::{Service, clock};
 use sqlx::migrate::Migrator;
 
@@ -44,6 +46,10 @@ pub const SERVICE: Service = Service {
     http_addr: "0.0.0.0:8084",
 };
 
+/// How many edits by hand are taken for each imported product while both wait: an edit hardly notices an import, and an import
+/// comes to an end whatever is edited.
+const EDITS_PER_IMPORTED: NonZeroU32 = NonZeroU32::MIN.saturating_add(7);
+
 /// The service's own tables.
 pub static MIGRATOR: Migrator = sqlx::migrate!();
 
@@ -59,7 +65,9 @@ pub fn topology() -> Topology {
 
 /// The same, where what is heard wakes the tail of the index.
 fn topology_waking(wake: &Wake) -> Topology {
-    let products = Subscription::to(PRODUCT, ["product-catalog"], OnReject::GoOn)
+    // Each event is the whole product, and the newer one's receipt settles those that it overtook.
+    let products = Subscription::to_state(PRODUCT, ["product-catalog"])
+        .dispatch(Dispatch::Lanes { normal_per_bulk: EDITS_PER_IMPORTED })
         .on(product_catalog::changed::WriteDocuments(wake.clone()))
         .on(product_catalog::deleted::DeleteDocuments(wake.clone()))
         .on_dead_letter(|tx, envelope, reason| {

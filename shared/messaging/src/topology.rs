@@ -243,6 +243,32 @@ impl fmt::Debug for Subscription {
 ///   key go on, and then it is stale. Until then an older one may take effect in its place.
 /// - A rejected event becomes a dead letter and holds back nothing. Sent again, it has an effect if nothing newer has had one.
 ///
+/// A subscription with cursors has no dispatch order:
+///
+/// ```compile_fail,E0599
+/// use messaging::{Dispatch, OnReject, Subscription};
+/// Subscription::to("product", ["product-catalog"], OnReject::BlockKey).dispatch(Dispatch::Fifo);
+/// ```
+///
+/// And what is not of full state is not heard by one of these (an order that was placed is no state of an order):
+///
+/// ```compile_fail,E0277
+/// use contracts::order::{ORDER, OrderPlacedV1};
+/// use messaging::{Batch, Failure, Handler, Subscription, Transaction};
+///
+/// struct Count;
+///
+/// impl Handler for Count {
+///     type Event = OrderPlacedV1;
+///
+///     async fn handle(&self, _: &mut Transaction, _: &mut Batch<OrderPlacedV1>) -> Result<(), Failure> {
+///         Ok(())
+///     }
+/// }
+///
+/// Subscription::to_state(ORDER, ["order"]).on(Count);
+/// ```
+///
 /// An event without a handler leaves its key untouched. Where nothing of the aggregate is parked or dead, a subscription with
 /// cursors can become one of these; the way back is closed, for the numbers that were skipped would be waited for.
 #[derive(Debug, Clone)]

@@ -17,11 +17,12 @@ pub(crate) enum Goal {
 
 /// Figures by name.
 #[derive(Debug, Default)]
-pub(crate) struct Figures(BTreeMap<&'static str, f64>);
+pub(crate) struct Figures(BTreeMap<String, f64>);
 
 impl Figures {
     /// Takes a figure, and shows it beside its goal.
-    pub(crate) fn take(&mut self, name: &'static str, value: f64, goal: Goal) {
+    pub(crate) fn take(&mut self, name: impl Into<String>, value: f64, goal: Goal) {
+        let name = name.into();
         let rounded = (value * 1000.0).round() / 1000.0;
         let (reached, wanted) = match goal {
             Goal::AtMost(most) => (value <= most, format!("<= {most}")),

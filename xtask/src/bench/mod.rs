@@ -1,5 +1,6 @@
 //! Measures the running suite, and the kit that it stands on.
 
+mod dispatch;
 pub(crate) mod figures;
 mod load;
 mod messaging;
@@ -25,6 +26,8 @@ enum Bench {
     Quick(Options),
     /// The messaging kit against the bare broker, a polled outbox, and a write that says nothing; needs no running suite.
     Messaging(Options),
+    /// The kit's dispatch orders under one overload, held against queueing theory, and batches that adapt; needs no running suite.
+    Dispatch(Options),
 }
 
 /// What every bench takes.
@@ -46,5 +49,6 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     match arguments.bench {
         Bench::Quick(options) => quick::run(options).await,
         Bench::Messaging(options) => messaging::run(options).await,
+        Bench::Dispatch(options) => dispatch::run(options).await,
     }
 }

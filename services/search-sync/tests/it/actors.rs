@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use contracts::Event;
+use contracts::{Event, Priority};
 use messaging::{Batch, Failure, Handler, Kit, Messaging, Topology, Transaction};
 use runtime::Lifecycle;
 use sqlx::PgPool;
@@ -67,7 +67,17 @@ impl Actor {
 
     /// Says events in one transaction.
     pub async fn say_all<E: Event>(&self, events: &[E]) {
+        self.say_as(Priority::Normal, events).await;
+    }
+
+    /// Says events in one transaction, as a part of bulk work.
+    pub async fn say_bulk<E: Event>(&self, events: &[E]) {
+        self.say_as(Priority::Bulk, events).await;
+    }
+
+    async fn say_as<E: Event>(&self, priority: Priority, events: &[E]) {
         let mut tx = self.kit.begin().await.unwrap();
+        tx.prioritise(priority);
         for event in events {
             tx.emit(event).unwrap();
         }

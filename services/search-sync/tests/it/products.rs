@@ -1,8 +1,13 @@
 //! Products are found as the catalogue has them, and it is told so when they are.
 
-use contracts::catalog::{ProductChangedV1, ProductStatus};
+use contracts::{
+    Slot,
+    catalog::{ProductChangedV1, ProductStatus},
+};
+use messaging::SLOT_GROUPS;
 use serde_json::json;
 use testkit::wait_for;
+use uuid::Uuid;
 use vocabulary::ProductId;
 
 use crate::{
@@ -183,5 +188,49 @@ async fn every_process_has_the_whole_index_and_each_receipt_is_said_once() {
     expected.sort_unstable();
     assert_eq!(confirmed, expected);
     drop(replica);
+    suite.finish(0).await;
+}
+
+/// The edited product is said last of all; a queue that is taken in its order would give it the last change of its slot group.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_edit_by_hand_overtakes_an_import() {
+    let mut suite = Suite::around().await;
+    let imported = keyboards(600);
+    for rows in imported.chunks(100) {
+        suite.catalogue.say_bulk(rows).await;
+    }
+    let edited = again(&imported[599]);
+    suite.catalogue.say(&edited).await;
+    suite.catalogue.has_said_everything().await;
+    // The first batch waits for the lock on the numbers of changes, until the rest is in hand.
+    let mut gate = suite.pool.begin().await.unwrap();
+    search_sync::storage::changes::lock(&mut gate).await.unwrap();
+    suite.start_service().await;
+    wait_for("all is in hand", PATIENCE, async || {
+        let queues = suite.vhost.queues().await.unwrap();
+        let ours = queues.iter().filter(|queue| queue.name.starts_with("search-sync.product."));
+        let (ready, in_hand) = ours.fold((0, 0), |(ready, in_hand), queue| {
+            (ready + queue.messages_ready, in_hand + queue.messages_unacknowledged)
+        });
+        if ready == 0 && in_hand > 0 { Ok(()) } else { Err(format!("{ready}, {in_hand}")) }
+    })
+    .await
+    .unwrap();
+    gate.rollback().await.unwrap();
+    suite.wait_applied(edited.product_id, 2).await;
+    suite.wait_count("select count(*) from document", 600).await;
+
+    let group = |id: ProductId| Slot::of(&id.to_string()).number() % SLOT_GROUPS;
+    let changes: Vec<(Uuid, i64)> =
+        sqlx::query_as("select product_id, change from document order by change")
+            .fetch_all(&suite.pool)
+            .await
+            .unwrap();
+    let mut of_group =
+        changes.iter().filter(|(id, _)| group(ProductId::from(*id)) == group(edited.product_id));
+    let before = of_group.position(|(id, _)| *id == edited.product_id.as_uuid()).unwrap();
+    // A batch may have been taken before the edit was in hand, and it waits for the end of one.
+    assert!(before < 200, "{before} of its group came first");
+    assert_eq!(suite.found(edited.product_id).await, Some(2));
     suite.finish(0).await;
 }

@@ -58,7 +58,7 @@ pub struct Suite {
     actors: Lifecycle,
     folders: TempDir,
     database: Database,
-    vhost: Vhost,
+    pub vhost: Vhost,
     _guard: DropGuard,
 }
 

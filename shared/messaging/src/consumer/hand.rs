@@ -24,6 +24,9 @@ const REORDERED: u16 = 1024;
 /// How many bytes of messages are read into events ahead of their turn. The rest stay as they came.
 const READ_AHEAD: usize = 32 * 1024 * 1024;
 
+/// How many bytes of messages are read into events before a batch is taken: it must not wait until all is read.
+const READ_AT_ONCE: usize = 2 * 1024 * 1024;
+
 /// How many messages the broker is to hand out to a lane.
 pub(super) const fn prefetch(guard: Guard) -> u16 {
     match guard {
@@ -142,7 +145,8 @@ struct Open {
 impl Reordered {
     async fn next(&mut self, queue: &str) -> Result<Vec<(u64, Part)>, Error> {
         loop {
-            while self.bytes < READ_AHEAD && !self.ended {
+            let enough = READ_AHEAD.min(self.bytes + READ_AT_ONCE);
+            while self.bytes < enough && !self.ended {
                 match self.deliveries.next().now_or_never() {
                     Some(Some(Ok(delivery))) => self.receive(delivery)?,
                     Some(Some(Err(_)) | None) => self.ended = true,
