@@ -13,7 +13,7 @@ use sqlx::{PgConnection, PgPool, Postgres, migrate::Migrator};
 use tokio::sync::Notify;
 use vocabulary::EventId;
 
-use crate::{Error, outbox};
+use crate::{Error, outbox, replay::shadow::Walls};
 
 /// The kit's own tables, in the schema `messaging` of the service's database.
 pub static MIGRATOR: Migrator = sqlx::migrate!();
@@ -27,12 +27,25 @@ pub struct Kit {
     pool: PgPool,
     committed: Arc<Notify>,
     unparked: Arc<Notify>,
+    /// In a replay, what keeps its transactions from having any effect outside its shadow.
+    walls: Option<Walls>,
 }
 
 impl Kit {
     /// A kit on the service's database.
     pub fn new(pool: PgPool) -> Self {
-        Self { pool, committed: Arc::new(Notify::new()), unparked: Arc::new(Notify::new()) }
+        Self {
+            pool,
+            committed: Arc::new(Notify::new()),
+            unparked: Arc::new(Notify::new()),
+            walls: None,
+        }
+    }
+
+    /// A kit whose transactions see the tables of a shadow, and change nothing else: no event leaves, and no action runs
+    /// after their commit. For what is replayed was said and done the first time.
+    pub(crate) fn in_shadow(pool: PgPool, walls: Walls) -> Self {
+        Self { walls: Some(walls), ..Self::new(pool) }
     }
 
     /// The service's database, for what only reads.
@@ -42,7 +55,10 @@ impl Kit {
 
     /// Starts a transaction.
     pub async fn begin(&self) -> Result<Transaction, Error> {
-        let inner = self.pool.begin().await?;
+        let mut inner = self.pool.begin().await?;
+        if let Some(walls) = &self.walls {
+            walls.enter(&mut inner).await?;
+        }
         Ok(Transaction { inner, kit: self.clone(), said: Vec::new(), after_commit: Vec::new() })
     }
 
@@ -130,6 +146,10 @@ impl Transaction {
     /// Commits a transaction of which a statement has succeeded since any stranger had it in hands: then nothing in it can have
     /// failed unseen.
     pub(crate) async fn commit_sound(mut self) -> Result<(), Error> {
+        if let Some(walls) = &self.kit.walls {
+            walls.leave(&mut self.inner).await?;
+            return Ok(self.inner.commit().await?);
+        }
         // The events are numbered last, so that the locks on their numbers are held for one round trip only.
         if !self.said.is_empty() {
             outbox::append(&mut self.inner, &self.said).await?;

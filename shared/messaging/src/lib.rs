@@ -10,10 +10,12 @@ mod kit;
 mod lease;
 mod outbox;
 mod relay;
+pub mod replay;
 mod retry;
 mod settings;
 #[cfg(test)]
 mod simulation;
+pub mod snapshot;
 pub mod stream;
 mod topology;
 

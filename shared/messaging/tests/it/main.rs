@@ -5,6 +5,8 @@
 mod dead_letters;
 mod delivery;
 mod faults;
+mod replay;
 mod shop;
 mod stream;
+mod stream_replay;
 mod upcast;
