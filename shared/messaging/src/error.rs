@@ -57,6 +57,9 @@ pub enum Error {
     /// The channel was not in confirm mode, so nothing is known of what was published.
     #[error("the broker confirms nothing on this channel")]
     Unconfirmed,
+    /// A handler wrote in a replay where a replay may not write.
+    #[error("a replay would have written into {0}, which is no table of its projection")]
+    OutsideShadow(String),
     /// An event is larger than a message may be.
     #[error("the event {kind} has {bytes} bytes, more than fit into a message")]
     TooLarge {
@@ -85,7 +88,8 @@ impl Error {
             Self::Migration(_)
             | Self::Encode(_)
             | Self::TooLarge { .. }
-            | Self::Incomplete { .. } => false,
+            | Self::Incomplete { .. }
+            | Self::OutsideShadow(_) => false,
         }
     }
 }

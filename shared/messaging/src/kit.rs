@@ -17,6 +17,7 @@ use crate::{
     Error, outbox,
     pressure::{Gauge, Pressure, Shed, Worth},
     queues::{Meters, QueueReport},
+    replay::shadow::Walls,
     wake::Wake,
 };
 
@@ -34,6 +35,8 @@ pub struct Kit {
     unparked: Arc<Notify>,
     gauge: Gauge,
     meters: Meters,
+    /// In a replay, what keeps its transactions from having any effect outside its shadow.
+    walls: Option<Walls>,
 }
 
 impl Kit {
@@ -45,7 +48,14 @@ impl Kit {
             unparked: Arc::new(Notify::new()),
             gauge: Gauge::new(),
             meters: Meters::new(),
+            walls: None,
         }
+    }
+
+    /// A kit whose transactions see the tables of a shadow, and change nothing else: no event leaves, and no action runs
+    /// after their commit. For what is replayed was said and done the first time.
+    pub(crate) fn in_shadow(pool: PgPool, walls: Walls) -> Self {
+        Self { walls: Some(walls), ..Self::new(pool) }
     }
 
     /// The service's database, for what only reads.
@@ -55,7 +65,10 @@ impl Kit {
 
     /// Starts a transaction.
     pub async fn begin(&self) -> Result<Transaction, Error> {
-        let inner = self.pool.begin().await?;
+        let mut inner = self.pool.begin().await?;
+        if let Some(walls) = &self.walls {
+            walls.enter(&mut inner).await?;
+        }
         Ok(Transaction {
             inner,
             kit: self.clone(),
@@ -186,6 +199,10 @@ impl Transaction {
     /// Commits a transaction of which a statement has succeeded since any stranger had it in hands: then nothing in it can have
     /// failed unseen.
     pub(crate) async fn commit_sound(mut self) -> Result<(), Error> {
+        if let Some(walls) = &self.kit.walls {
+            walls.leave(&mut self.inner).await?;
+            return Ok(self.inner.commit().await?);
+        }
         // The events are numbered last, so that the locks on their numbers are held for one round trip only.
         if !self.said.is_empty() {
             outbox::append(&mut self.inner, &self.said).await?;

@@ -13,10 +13,12 @@ mod outbox;
 mod pressure;
 mod queues;
 mod relay;
+pub mod replay;
 mod retry;
 mod settings;
 #[cfg(test)]
 mod simulation;
+pub mod snapshot;
 pub mod stream;
 mod topology;
 mod wake;

@@ -42,7 +42,7 @@ const ROUND: usize = 256;
 const APPEND: Duration = Duration::from_secs(5);
 
 /// How many messages the broker hands out ahead.
-const PREFETCH: u16 = 200;
+pub(crate) const PREFETCH: u16 = 200;
 
 /// About how many events a batch holds.
 const BATCH_EVENTS: usize = 512;
@@ -389,13 +389,13 @@ impl<H: StreamHandler> Reader<H> {
 }
 
 /// The place of a message in its stream.
-fn offset(delivery: &Delivery) -> Option<i64> {
+pub(crate) fn offset(delivery: &Delivery) -> Option<i64> {
     let headers = delivery.properties.headers().as_ref()?;
     headers.inner().get("x-stream-offset")?.as_long_long_int()
 }
 
 /// The offset of the first message that has not taken effect; the row stays locked in a transaction.
-async fn next_offset(
+pub(crate) async fn next_offset(
     connection: &mut PgConnection,
     consumer: &str,
     stream: &str,

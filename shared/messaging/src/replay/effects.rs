@@ -1,0 +1,148 @@
+//! Handing events to their handlers again, in the shadow.
+
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    time::Duration,
+};
+
+use super::{ReplayError, shadow::Shadow};
+use crate::{
+    Error, Failure,
+    consumer::core::{Incoming, Key, Step, runs},
+    error::causes,
+    failure::Verdict,
+    retry,
+    topology::Subscription,
+};
+
+/// How often an event that fails is tried. It did not fail the first time, or only until it was tried again.
+pub(super) const ATTEMPTS: u32 = 5;
+
+/// How an event came into a replay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum From {
+    /// As a part of a snapshot: it says the full state, and the number goes with it.
+    Snapshot,
+    /// By itself.
+    Queue,
+}
+
+/// Lets `incoming` take effect, all together if that goes well, else one by one. Answers how many were refused: what a handler
+/// refuses of single events it refused the first time as well.
+pub(super) async fn apply(
+    shadow: &Shadow,
+    subscription: &Subscription,
+    incoming: &[Incoming],
+    from: From,
+) -> Result<u64, ReplayError> {
+    if incoming.is_empty() || together(shadow, subscription, incoming, from).await?.is_ok() {
+        return Ok(0);
+    }
+    let mut refused = 0;
+    for one in incoming {
+        refused += u64::from(!alone(shadow, subscription, one, from).await?);
+    }
+    Ok(refused)
+}
+
+/// Tries one event until it takes effect or is refused. Says whether it took effect.
+async fn alone(
+    shadow: &Shadow,
+    subscription: &Subscription,
+    one: &Incoming,
+    from: From,
+) -> Result<bool, ReplayError> {
+    let mut failure = Failure::retry("not tried");
+    for attempt in 1..=ATTEMPTS {
+        match together(shadow, subscription, std::slice::from_ref(one), from).await? {
+            Ok(()) => return Ok(true),
+            Err(failed) => failure = failed,
+        }
+        if let Verdict::Reject(_) = failure.verdict {
+            if from == From::Snapshot {
+                return Err(ReplayError::Refused {
+                    aggregate: subscription.aggregate(),
+                    key: one.envelope.subject.clone(),
+                    causes: causes(&*failure.cause),
+                });
+            }
+            let mut tx = shadow.kit.begin().await?;
+            move_cursors(&mut tx, subscription, std::slice::from_ref(one), from).await?;
+            tx.commit().await?;
+            return Ok(false);
+        }
+        tokio::time::sleep(retry::backoff(attempt)).await;
+    }
+    Err(ReplayError::Stuck(causes(&*failure.cause)))
+}
+
+/// Lets events take effect in one transaction. The inner result is the handlers'.
+async fn together(
+    shadow: &Shadow,
+    subscription: &Subscription,
+    incoming: &[Incoming],
+    from: From,
+) -> Result<Result<(), Failure>, ReplayError> {
+    let mut tx = shadow.kit.begin().await?;
+    let step = |one: &Incoming| match subscription.handler(&one.envelope.kind) {
+        Some(_) => Step::Apply,
+        None => Step::Ignore,
+    };
+    let steps: Vec<Step> = incoming.iter().map(step).collect();
+    for run in runs(incoming, &steps) {
+        let Some(handler) = subscription.handler(&run.kind) else { continue };
+        let events: Vec<&Incoming> = run.indices.iter().map(|index| &incoming[*index]).collect();
+        let failed = match handler.handle(&mut tx, &events).await {
+            Ok(refused) => refused.into_values().next(),
+            Err(failure) => Some(failure),
+        };
+        if let Some(failure) = failed {
+            tx.rollback().await?;
+            return Ok(Err(failure));
+        }
+    }
+    move_cursors(&mut tx, subscription, incoming, from).await?;
+    match tx.commit().await {
+        Ok(()) => Ok(Ok(())),
+        Err(error @ Error::Database(_)) if !error.is_outage() => Ok(Err(Failure::retry(error))),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Writes down how far the shadow has come with the keys of `incoming`. A cursor of the shadow is written by one replay alone.
+async fn move_cursors(
+    tx: &mut crate::Transaction,
+    subscription: &Subscription,
+    incoming: &[Incoming],
+    from: From,
+) -> Result<(), ReplayError> {
+    let mut lasts: HashMap<Key, i64> = HashMap::new();
+    for one in incoming {
+        match lasts.entry(one.key()) {
+            Entry::Vacant(entry) => drop(entry.insert(one.envelope.sequence)),
+            Entry::Occupied(mut entry) => {
+                let last = (*entry.get()).max(one.envelope.sequence);
+                entry.insert(last);
+            }
+        }
+    }
+    let (keys, lasts): (Vec<Key>, Vec<i64>) = lasts.into_iter().unzip();
+    let (sources, keys): (Vec<String>, Vec<String>) = keys.into_iter().unzip();
+    sqlx::query(
+        "insert into replay_cursor as c (source, aggregate, key, last, snapshot)
+         select source, $1, key, last, case when $5 then last else 0 end
+         from unnest($2::text[], $3::text[], $4::bigint[]) as u (source, key, last)
+         on conflict (source, aggregate, key) do update set last = excluded.last, snapshot = greatest(c.snapshot, excluded.snapshot)",
+    )
+    .bind(subscription.aggregate())
+    .bind(sources)
+    .bind(keys)
+    .bind(lasts)
+    .bind(from == From::Snapshot)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// How long whoever is waited for is given.
+pub(super) const ANSWER: Duration = Duration::from_secs(30);

@@ -1,0 +1,251 @@
+//! A replay from a stream: what stands in it is read once more, from its first message on.
+
+use std::{collections::VecDeque, panic::AssertUnwindSafe, sync::Arc};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use futures::{FutureExt, StreamExt};
+use lapin::{
+    Consumer,
+    message::Delivery,
+    types::{AMQPValue, FieldTable},
+};
+use sqlx::PgConnection;
+use tokio::time::Instant;
+
+use super::{Mode, Projection, ReplayError, Report, Source, Tally, effects, run, shadow::Shadow};
+use crate::{
+    Error, Failure, Kit,
+    broker::{self, Session},
+    consumer::{consume, take},
+    error::{causes, within},
+    failure::Verdict,
+    retry,
+    stream::{PREFETCH, StreamHandler, next_offset, offset},
+};
+
+/// By how much the clocks of those who write to a stream may differ.
+const CLOCKS: TimeDelta = TimeDelta::minutes(1);
+
+/// A stream, and who reads it.
+#[derive(Debug)]
+pub struct Tape<H> {
+    /// The stream.
+    pub stream: &'static str,
+    /// The name under which the live reader keeps its offset.
+    pub consumer: &'static str,
+    /// What handles its messages.
+    pub handler: Arc<H>,
+    /// The newest time in a message, as the column says it that tells rows by their age.
+    pub newest: fn(&[u8]) -> Option<DateTime<Utc>>,
+    /// Rows that are older are left alone, for instance because rows of that age are deleted.
+    pub not_before: Option<DateTime<Utc>>,
+}
+
+/// Builds `projection` again from a stream.
+pub async fn from_stream(
+    kit: &Kit,
+    amqp_url: &str,
+    projection: &Projection,
+    tape: Tape<impl StreamHandler>,
+    mode: Mode,
+) -> Result<Report, ReplayError> {
+    let name = format!("{}: replay", tape.consumer);
+    let mut session = Session::connect(amqp_url, &name, broker::HEARTBEAT).await?;
+    let channel = session.lasting_channel().await?.clone();
+    let mut arguments = FieldTable::default();
+    arguments.insert("x-stream-offset".into(), AMQPValue::LongString("first".into()));
+    let deliveries = consume(&channel, tape.stream, PREFETCH, arguments).await?;
+    let since = tape.not_before;
+    let mut reel = Reel {
+        projection,
+        tape,
+        deliveries,
+        held: VecDeque::new(),
+        next: 0,
+        target: 0,
+        since,
+        tally: Tally::default(),
+    };
+    let report = run(kit, projection, &mut reel, mode).await;
+    session.close().await;
+    report
+}
+
+/// A tape that is being read.
+struct Reel<'a, H> {
+    projection: &'a Projection,
+    tape: Tape<H>,
+    deliveries: Consumer,
+    /// Messages that have come, but that the live reader has not handled.
+    held: VecDeque<Delivery>,
+    /// The offset of the next message.
+    next: i64,
+    /// The offset up to which the live reader has come.
+    target: i64,
+    since: Option<DateTime<Utc>>,
+    tally: Tally,
+}
+
+impl<H: StreamHandler> Source for Reel<'_, H> {
+    async fn fill(&mut self, shadow: &Shadow, live: &mut PgConnection) -> Result<(), ReplayError> {
+        self.target = next_offset(live, self.tape.consumer, self.tape.stream).await?;
+        if self.target == 0 {
+            return Ok(());
+        }
+        self.receive().await?;
+        let first =
+            self.held.front().map(|first| Ok::<_, Error>((self.offset(first)?, &first.data)));
+        if let Some((offset, body)) = first.transpose()? {
+            self.next = offset;
+            if offset > 0 {
+                // What the stream has forgotten is older than its first message, but for the clocks of those who wrote it.
+                let begins = (self.tape.newest)(body).map(|newest| newest + CLOCKS);
+                let timeless = self.projection.tables.iter().find(|table| table.since.is_none());
+                let begins = begins.filter(|_| timeless.is_none()).ok_or_else(|| {
+                    ReplayError::Truncated(timeless.map_or(self.tape.stream, |table| table.name))
+                })?;
+                self.since = Some(self.since.map_or(begins, |since| since.max(begins)));
+            }
+        }
+        for table in &self.projection.tables {
+            let pair = super::Pair::read(live, table, &shadow.schema, self.since).await?;
+            pair.seed(live).await?;
+        }
+        Ok(())
+    }
+
+    async fn follow(
+        &mut self,
+        shadow: &Shadow,
+        live: &mut PgConnection,
+    ) -> Result<(), ReplayError> {
+        self.target = next_offset(live, self.tape.consumer, self.tape.stream).await?;
+        self.read_on(shadow).await
+    }
+
+    async fn hold_back(&mut self, live: &mut PgConnection) -> Result<(), Error> {
+        // The live reader takes this row first; it stays locked.
+        self.target = next_offset(live, self.tape.consumer, self.tape.stream).await?;
+        Ok(())
+    }
+
+    async fn level(
+        &mut self,
+        shadow: &Shadow,
+        _live: &mut PgConnection,
+        deadline: Instant,
+    ) -> Result<bool, ReplayError> {
+        match tokio::time::timeout_at(deadline, self.read_on(shadow)).await {
+            Ok(read) => read.map(|()| true),
+            // It was in the middle of something: what came of it is not known.
+            Err(_) => {
+                Err(Error::Deadline { what: "reading on in a stream", limit: super::LEVEL }.into())
+            }
+        }
+    }
+
+    async fn hand_over(
+        &mut self,
+        _shadow: &Shadow,
+        _live: &mut PgConnection,
+    ) -> Result<(), ReplayError> {
+        // The shadow stands exactly where the live reader does.
+        Ok(())
+    }
+
+    async fn why_behind(&mut self, _shadow: &Shadow, _live: &mut PgConnection) -> ReplayError {
+        ReplayError::NoPause
+    }
+
+    fn since(&self) -> Option<DateTime<Utc>> {
+        self.since
+    }
+
+    fn tally(&self) -> Tally {
+        self.tally
+    }
+}
+
+impl<H: StreamHandler> Reel<'_, H> {
+    /// Handles all messages before the target, and none behind it.
+    async fn read_on(&mut self, shadow: &Shadow) -> Result<(), ReplayError> {
+        while self.next < self.target {
+            if self.held.is_empty() {
+                self.receive().await?;
+            }
+            let mut batch = Vec::new();
+            while let Some(first) = self.held.front() {
+                let offset = self.offset(first)?;
+                // Messages behind a gap up to the target are lost for the live reader too, which says so.
+                self.next = self.next.max(offset.min(self.target));
+                if offset >= self.target {
+                    break;
+                }
+                self.next = offset + 1;
+                batch.extend(self.held.pop_front());
+            }
+            self.digest(shadow, &batch).await?;
+        }
+        Ok(())
+    }
+
+    /// Waits for messages.
+    async fn receive(&mut self) -> Result<(), Error> {
+        let coming = async { Ok::<_, Error>(self.deliveries.next().await) };
+        let first = within("a message of a stream", effects::ANSWER, coming).await?;
+        let taken = take(first, &mut self.deliveries, self.tape.stream, usize::from(PREFETCH))?;
+        taken.acknowledge(self.tape.stream).await?;
+        self.held.extend(taken.deliveries);
+        Ok(())
+    }
+
+    async fn digest(&mut self, shadow: &Shadow, batch: &[Delivery]) -> Result<(), ReplayError> {
+        self.tally.replayed += u64::try_from(batch.len()).unwrap_or_default();
+        if batch.is_empty() || self.attempt(shadow, batch).await?.is_ok() {
+            return Ok(());
+        }
+        for delivery in batch {
+            self.alone(shadow, delivery).await?;
+        }
+        Ok(())
+    }
+
+    /// Tries one message until it takes effect, or is refused as it was the first time.
+    async fn alone(&mut self, shadow: &Shadow, delivery: &Delivery) -> Result<(), ReplayError> {
+        let mut failure = Failure::retry("not tried");
+        for attempt in 1..=effects::ATTEMPTS {
+            match self.attempt(shadow, std::slice::from_ref(delivery)).await? {
+                Ok(()) => return Ok(()),
+                Err(failed) => failure = failed,
+            }
+            if let Verdict::Reject(_) = failure.verdict {
+                self.tally.refused += 1;
+                return Ok(());
+            }
+            tokio::time::sleep(retry::backoff(attempt)).await;
+        }
+        Err(ReplayError::Stuck(causes(&*failure.cause)))
+    }
+
+    async fn attempt(
+        &self,
+        shadow: &Shadow,
+        batch: &[Delivery],
+    ) -> Result<Result<(), Failure>, ReplayError> {
+        let mut tx = shadow.kit.begin().await?;
+        let bodies: Vec<&[u8]> = batch.iter().map(|delivery| &*delivery.data).collect();
+        let handled = AssertUnwindSafe(self.tape.handler.handle(&mut tx, &bodies)).catch_unwind();
+        match handled.await {
+            Ok(Ok(())) => {}
+            Ok(Err(failure)) => return Ok(Err(failure)),
+            Err(_) => return Ok(Err(Failure::reject("panicked", "the handler panicked"))),
+        }
+        tx.commit().await?;
+        Ok(Ok(()))
+    }
+
+    fn offset(&self, delivery: &Delivery) -> Result<i64, Error> {
+        offset(delivery)
+            .ok_or_else(|| Error::Incomplete { queue: self.tape.stream.to_owned(), what: "offset" })
+    }
+}

@@ -1,0 +1,190 @@
+//! A projection is built again from a stream, while the stream goes on.
+
+#![expect(clippy::disallowed_methods, reason = "the tables and the clock are the test's own")]
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicI64, Ordering},
+};
+
+use chrono::{DateTime, Utc};
+use messaging::{
+    Failure, Kit, MIGRATOR, Transaction,
+    replay::{self, Mode, Projection, Report, Table, Tape},
+    stream::{self, Intake, StreamHandler},
+};
+use testkit::{Database, Vhost, wait_for};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::shop::{SOON, count};
+
+/// What stands in the stream: an id, a page, a time.
+type Click = (Uuid, String, DateTime<Utc>);
+
+/// Keeps every click once, and counts them by page, and all that come.
+struct KeepClicks;
+
+impl StreamHandler for KeepClicks {
+    async fn handle(&self, tx: &mut Transaction, messages: &[&[u8]]) -> Result<(), Failure> {
+        let clicks = messages.iter().map(|message| serde_json::from_slice::<Click>(message));
+        let clicks: Vec<Click> = clicks
+            .collect::<Result<_, _>>()
+            .map_err(|error| Failure::reject("undecodable", error))?;
+        let ids: Vec<Uuid> = clicks.iter().map(|click| click.0).collect();
+        let pages: Vec<&str> = clicks.iter().map(|click| click.1.as_str()).collect();
+        let times: Vec<DateTime<Utc>> = clicks.iter().map(|click| click.2).collect();
+        sqlx::query(
+            "with kept as (
+                insert into click (id, page, at) select * from unnest($1::uuid[], $2::text[], $3::timestamptz[])
+                on conflict do nothing
+                returning page
+            ), counted as (
+                insert into page as p (page, clicks) select page, count(*) from kept group by page
+                on conflict (page) do update set clicks = p.clicks + excluded.clicks
+            )
+            update received set count = count + cardinality($1)",
+        )
+        .bind(ids)
+        .bind(pages)
+        .bind(times)
+        .execute(&mut **tx)
+        .await?;
+        Ok(())
+    }
+}
+
+/// A stream of clicks, and the service that keeps them.
+struct Clicks {
+    vhost: Vhost,
+    _database: Database,
+    kit: Kit,
+    tasks: JoinSet<()>,
+    stop: CancellationToken,
+    /// Whether no more is to be clicked.
+    ended: Arc<AtomicBool>,
+    /// How many clicks there were.
+    said: Arc<AtomicI64>,
+}
+
+impl Clicks {
+    async fn open() -> Self {
+        let vhost = Vhost::create().await.unwrap();
+        let database = Database::migrated(&[&MIGRATOR]).await.unwrap();
+        database
+            .run(
+                "create table click (
+                    id uuid primary key, page text not null, at timestamptz not null,
+                    no bigint generated always as identity, constraint click_no unique (no)
+                );
+                create table page (page text primary key, clicks bigint not null);
+                create table received (count bigint not null);
+                insert into received values (0)",
+            )
+            .await
+            .unwrap();
+        let kit = Kit::new(database.connect().await.unwrap());
+        let (intake, publisher) = Intake::new(vhost.url(), "clicks");
+        let (mut tasks, stop) = (JoinSet::new(), CancellationToken::new());
+        tasks.spawn(publisher.run(stop.clone()));
+        let (url, handler) = (vhost.url().to_owned(), Arc::new(KeepClicks));
+        tasks.spawn(stream::read(kit.clone(), url, "clicks", "reader", handler, stop.clone()));
+        let (ended, said) = (Arc::default(), Arc::default());
+        tasks.spawn(click(intake, Arc::clone(&ended), Arc::clone(&said)));
+        Self { vhost, _database: database, kit, tasks, stop, ended, said }
+    }
+
+    async fn kept(&self) -> i64 {
+        count(self.kit.pool(), "click").await
+    }
+
+    async fn wait_for_kept(&self, least: i64) {
+        wait_for("clicks have been kept", SOON, async || {
+            let kept = self.kept().await;
+            if kept >= least { Ok(()) } else { Err(kept) }
+        })
+        .await
+        .unwrap();
+    }
+
+    async fn replay(&self, mode: Mode) -> Report {
+        let projection = Projection::of("clicks")
+            .table(Table::of("click"))
+            .table(Table::of("page"))
+            .scratch("received");
+        let tape = Tape {
+            stream: "clicks",
+            consumer: "reader",
+            handler: Arc::new(KeepClicks),
+            newest: |_| None,
+            not_before: None,
+        };
+        replay::from_stream(&self.kit, self.vhost.url(), &projection, tape, mode).await.unwrap()
+    }
+
+    async fn shut_down(mut self) {
+        self.stop.cancel();
+        while let Some(ended) = self.tasks.join_next().await {
+            ended.unwrap();
+        }
+    }
+}
+
+/// Clicks until told to end; every tenth click comes twice.
+async fn click(intake: Intake, ended: Arc<AtomicBool>, said: Arc<AtomicI64>) {
+    while !ended.load(Ordering::SeqCst) {
+        let number = said.fetch_add(1, Ordering::SeqCst);
+        let click: Click = (Uuid::new_v4(), format!("page-{}", number % 5), Utc::now());
+        let click = serde_json::to_vec(&click).unwrap();
+        intake.append(click.clone()).await.unwrap();
+        if number % 10 == 0 {
+            intake.append(click).await.unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_projection_is_rebuilt_from_a_stream_under_load() {
+    let clicks = Clicks::open().await;
+    clicks.wait_for_kept(200).await;
+    let sound = clicks.replay(Mode::Compare).await;
+    assert_eq!(sound.differences, 0, "{sound:?}");
+    assert!(sound.replayed >= 200, "{sound:?}");
+
+    sqlx::raw_sql(
+        "delete from click where no in (select no from click order by no limit 3);
+         update click set page = 'nowhere' where no in (select no from click order by no limit 2);
+         update page set clicks = clicks + 1000 where page = 'page-3'",
+    )
+    .execute(clicks.kit.pool())
+    .await
+    .unwrap();
+    let kept = clicks.kept().await;
+    for mode in [Mode::Compare, Mode::Swap] {
+        let found = clicks.replay(mode).await;
+        let counts = |table: usize| {
+            let table = &found.tables[table];
+            (table.different, table.only_shadow, table.only_live)
+        };
+        assert_eq!((counts(0), counts(1)), ((2, 3, 0), (1, 0, 0)), "{found:?}");
+    }
+    let sound = clicks.replay(Mode::Swap).await;
+    assert_eq!(sound.differences, 0, "{sound:?}");
+
+    // What comes after the swap is kept, and no click is lost or counted twice.
+    clicks.wait_for_kept(kept + 100).await;
+    clicks.ended.store(true, Ordering::SeqCst);
+    wait_for("all clicks are kept and counted", SOON, async || {
+        let said = clicks.said.load(Ordering::SeqCst);
+        let pages: i64 = sqlx::query_scalar("select sum(clicks)::bigint from page")
+            .fetch_one(clicks.kit.pool())
+            .await
+            .unwrap();
+        let found = (clicks.kept().await, pages);
+        if found == (said, said) { Ok(()) } else { Err(format!("{found:?} of {said}")) }
+    })
+    .await
+    .unwrap();
+    clicks.shut_down().await;
+}
