@@ -48,7 +48,8 @@ impl Databases {
         self.0.get(service).map(String::as_str).unwrap_or_default()
     }
 
-    async fn connect(&self, service: &'static str) -> Result<PgConnection, Error> {
+    /// A connection to the database of a service.
+    pub async fn connect(&self, service: &'static str) -> Result<PgConnection, Error> {
         Ok(PgConnection::connect(self.url(service)).await?)
     }
 }

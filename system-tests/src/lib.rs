@@ -9,4 +9,4 @@ mod shop;
 pub use call::Answer;
 pub use error::Error;
 pub use programs::{SERVICES, programs_folder};
-pub use shop::{Servers, Shop};
+pub use shop::{Servers, Shop, second};

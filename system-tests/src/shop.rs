@@ -42,13 +42,20 @@ struct Running {
     process: Option<Process>,
 }
 
+/// The name of a service's second instance.
+pub fn second(service: &str) -> String {
+    format!("{service}-2")
+}
+
 /// The running suite.
 pub struct Shop {
     /// What it runs on.
     pub servers: Servers,
-    programs: BTreeMap<&'static str, Running>,
-    urls: BTreeMap<&'static str, String>,
+    /// By instance: the first of a service has the service's name, the second that of [`second`].
+    programs: BTreeMap<String, Running>,
+    urls: BTreeMap<String, String>,
     databases: BTreeMap<&'static str, String>,
+    amqp_url: String,
     key: SigningKey,
     client: Client,
     folder: TempDir,
@@ -90,6 +97,7 @@ impl Shop {
             servers,
             programs: BTreeMap::new(),
             urls: BTreeMap::new(),
+            amqp_url: amqp_url.to_owned(),
             databases: SERVICES.into_iter().zip(databases.iter().cloned()).collect(),
             key,
             client: Client::builder().no_proxy().build()?,
@@ -99,18 +107,18 @@ impl Shop {
         let mut addresses = BTreeMap::new();
         for service in SERVICES {
             let address = format!("127.0.0.1:{}", free_port()?);
-            shop.urls.insert(service, format!("http://{address}"));
+            shop.urls.insert(service.to_owned(), format!("http://{address}"));
             addresses.insert(service, address);
         }
         for (service, address) in &addresses {
-            let program = shop.program(service, address, amqp_url)?;
+            let program = shop.program(service, service, address)?;
             let running = Running { program, process: None };
-            shop.programs.insert(service, running);
+            shop.programs.insert((*service).to_owned(), running);
         }
         // All migrations and queues first: no event is said before the queues of its listeners are there.
         let migrating = SERVICES
             .iter()
-            .map(|service| shop.programs[service].program.clone().argument("migrate").start());
+            .map(|service| shop.programs[*service].program.clone().argument("migrate").start());
         for migration in migrating.collect::<Result<Vec<_>, _>>()? {
             let mut migration = migration;
             migration.succeeded_by(SOON).await?;
@@ -122,29 +130,43 @@ impl Shop {
         Ok(shop)
     }
 
+    /// Starts a second instance of every service, and waits until all are ready.
+    pub async fn launch_seconds(&mut self) -> Result<(), Error> {
+        for service in SERVICES {
+            let (instance, address) = (second(service), format!("127.0.0.1:{}", free_port()?));
+            let program = self.program(service, &instance, &address)?;
+            self.urls.insert(instance.clone(), format!("http://{address}"));
+            self.programs.insert(instance.clone(), Running { program, process: None });
+            self.launch(&instance)?;
+        }
+        self.wait_until_ready().await
+    }
+
     fn program(
         &self,
         service: &'static str,
+        instance: &str,
         address: &str,
-        amqp_url: &str,
     ) -> Result<Program, Error> {
         let path = programs_folder()?.join(service);
         if !path.exists() {
             return Err(Error::NotBuilt(path));
         }
         let file = |name: &str| self.folder.path().join(name);
-        Ok(Program::new(service, path, file(&format!("{service}.log")))
+        // An index belongs to one process.
+        let index = instance.replace("search-sync", "index");
+        Ok(Program::new(instance, path, file(&format!("{instance}.log")))
             .variable("DATABASE_URL", &self.databases[service])
-            .variable("AMQP_URL", amqp_url)
+            .variable("AMQP_URL", &self.amqp_url)
             .variable("HTTP_ADDR", address)
             .variable("TOKEN_PUBLIC_KEY_FILE", file("token.pub"))
             .variable("WEBHOOK_SECRET_FILE", file("webhook.secret"))
-            .variable("INDEX_DIR", file("index"))
+            .variable("INDEX_DIR", file(&index))
             .variable("PRODUCT_CATALOG_URL", self.url("product-catalog")))
     }
 
-    /// Starts a service's process; it is not yet ready.
-    pub fn launch(&mut self, service: &'static str) -> Result<(), Error> {
+    /// Starts an instance's process; it is not yet ready.
+    pub fn launch(&mut self, service: &str) -> Result<(), Error> {
         if let Some(running) = self.programs.get_mut(service) {
             running.process = Some(running.program.clone().argument("serve").start()?);
         }
@@ -152,7 +174,7 @@ impl Shop {
     }
 
     /// Kills a service's process with SIGKILL.
-    pub async fn kill(&mut self, service: &'static str) -> Result<(), Error> {
+    pub async fn kill(&mut self, service: &str) -> Result<(), Error> {
         let process = self.programs.get_mut(service).and_then(|running| running.process.take());
         if let Some(mut process) = process {
             process.kill().await?;
@@ -177,9 +199,9 @@ impl Shop {
         self.urls.get(service).map(String::as_str).unwrap_or_default()
     }
 
-    /// Waits until every service says that it is ready.
+    /// Waits until every instance of every service says that it is ready.
     pub async fn wait_until_ready(&self) -> Result<(), Error> {
-        for service in SERVICES {
+        for service in self.urls.keys() {
             wait_for(&format!("{service} is ready"), SOON, async || {
                 match self.get(service, "/health/ready").await {
                     Ok(answer) if answer.status.is_success() => Ok(()),
@@ -382,7 +404,7 @@ impl Shop {
             Servers::Own { rabbitmq, .. } => (rabbitmq.management(), "/"),
         };
         let token = self.token("tester", &[Scope::Ops])?;
-        let search = Some((self.urls["search-sync"].as_str(), token.as_str()));
+        let search = Some((self.url("search-sync"), token.as_str()));
         audit::run(audit::Suite { databases: &databases, broker: Some(broker), search }).await
     }
 

@@ -19,6 +19,9 @@ const ONE_ATTEMPT: Duration = Duration::from_secs(5);
 const ACQUIRE: Duration = Duration::from_secs(5);
 /// A connection that has rested longer is asked whether it lives before it is used.
 const TRUSTED_IDLE: Duration = Duration::from_secs(1);
+/// How long a transaction may rest between two statements. One that rests longer belongs to a process that hangs, and what it has
+/// locked keeps the other instances of the service waiting.
+const IDLE_IN_TRANSACTION: &str = "5s";
 /// How often a watched pool is asked whether its database answers.
 const WATCH_EVERY: Duration = Duration::from_secs(2);
 
@@ -44,7 +47,7 @@ pub async fn connect(
     let milliseconds = config.statement_timeout.as_millis().to_string();
     let options = options(service, config)?.options([
         ("statement_timeout", milliseconds.as_str()),
-        ("idle_in_transaction_session_timeout", milliseconds.as_str()),
+        ("idle_in_transaction_session_timeout", IDLE_IN_TRANSACTION),
         ("lock_timeout", "10000"),
     ]);
     let first = first_connection(&options).await?;

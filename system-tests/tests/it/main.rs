@@ -8,3 +8,4 @@ mod faults;
 mod orders;
 mod poison;
 mod products;
+mod replicas;

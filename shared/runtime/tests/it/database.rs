@@ -21,7 +21,7 @@ async fn every_wait_of_a_connection_has_a_deadline() {
     let pool = database::connect(&SERVICE, &config::Database::at(database.url())).await.unwrap();
     assert_eq!(setting(&pool, "application_name").await, "tested");
     assert_eq!(setting(&pool, "statement_timeout").await, "30s");
-    assert_eq!(setting(&pool, "idle_in_transaction_session_timeout").await, "30s");
+    assert_eq!(setting(&pool, "idle_in_transaction_session_timeout").await, "5s");
     assert_eq!(setting(&pool, "lock_timeout").await, "10s");
     assert_eq!(pool.options().get_max_connections(), 16);
 }
