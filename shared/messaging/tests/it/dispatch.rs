@@ -246,6 +246,35 @@ async fn a_dead_letter_takes_effect_late_unless_something_newer_has() {
     listener.shut_down().await;
 }
 
+/// A consumer that acknowledged a message with the first of its events would lose the others here.
+#[tokio::test]
+async fn a_message_is_acknowledged_with_the_last_of_its_events() {
+    let shop = open_gated().await;
+    let walks = walks("walk", 5);
+    let names: Vec<&str> = walks.iter().map(String::as_str).collect();
+    // One transaction and one slot: one message.
+    shop.walk(&names, 1..=1).await;
+    let speaker = shop.start_speaker();
+    let listener = shop.start_listener_as(topology(&shop, lanes(4)));
+    shop.mood.gate.add_permits(1);
+    wait_for("the first is committed and the second at the gate", SOON, async || {
+        match shop.mood.at_gate.load(Ordering::SeqCst) {
+            2 => Ok(()),
+            at_gate => Err(at_gate),
+        }
+    })
+    .await
+    .unwrap();
+    listener.die().await;
+    shop.mood.gate.add_permits(1_000_000);
+    let listener = shop.start_listener_as(topology(&shop, lanes(4)));
+    shop.wait_for_total(5).await;
+    shop.assert_walked(&walks, 1).await;
+    shop.assert_at_rest().await;
+    speaker.shut_down().await;
+    listener.shut_down().await;
+}
+
 #[tokio::test]
 async fn readers_that_die_lose_nothing_and_never_go_back() {
     for dispatch in [lanes(3), Dispatch::FreshestFirst { deadline: Duration::from_millis(50) }] {
