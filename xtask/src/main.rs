@@ -16,6 +16,7 @@ mod contracts;
 mod down;
 mod event_graph;
 mod import;
+mod replay;
 mod sample;
 mod sqlx_prepare;
 mod supervise;
@@ -55,6 +56,8 @@ enum Chore {
     Chaos(chaos::Arguments),
     /// Check what must always hold, across the databases of the running suite.
     Audit(audit::Arguments),
+    /// Build a projection of a running service again beside the live one, compare the two, and put the live one right.
+    Replay(replay::Arguments),
     /// Write `docs/event-graph.md` anew.
     EventGraph,
     /// Write `docs/contracts` anew; refuses what would break those who rely on it.
@@ -87,6 +90,7 @@ async fn run(chore: Chore) -> Result<(), Failure> {
         Chore::Bench(arguments) => bench::run(arguments).await,
         Chore::Chaos(arguments) => chaos::run(arguments).await,
         Chore::Audit(arguments) => audit::run(&arguments).await,
+        Chore::Replay(arguments) => replay::run(&arguments).await,
         Chore::EventGraph => event_graph::run().await,
         Chore::Contracts(arguments) => contracts::run(&arguments).await,
         Chore::SqlxPrepare(arguments) => sqlx_prepare::run(&arguments).await,
