@@ -17,6 +17,7 @@ mod down;
 mod event_graph;
 mod import;
 mod letters;
+mod replay;
 mod sample;
 mod sqlx_prepare;
 mod supervise;
@@ -58,6 +59,8 @@ enum Chore {
     Audit(audit::Arguments),
     /// Look at the dead letters of a running service, and deal with them.
     Letters(letters::Arguments),
+    /// Build a projection of a running service again beside the live one, compare the two, and put the live one right.
+    Replay(replay::Arguments),
     /// Write `docs/event-graph.md` anew.
     EventGraph,
     /// Write `docs/contracts` anew; refuses what would break those who rely on it.
@@ -91,6 +94,7 @@ async fn run(chore: Chore) -> Result<(), Failure> {
         Chore::Chaos(arguments) => chaos::run(arguments).await,
         Chore::Audit(arguments) => audit::run(&arguments).await,
         Chore::Letters(arguments) => letters::run(arguments).await,
+        Chore::Replay(arguments) => replay::run(&arguments).await,
         Chore::EventGraph => event_graph::run().await,
         Chore::Contracts(arguments) => contracts::run(&arguments).await,
         Chore::SqlxPrepare(arguments) => sqlx_prepare::run(&arguments).await,

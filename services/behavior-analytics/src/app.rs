@@ -22,7 +22,9 @@ use crate::{
     consumes::behavior_analytics::user_events::{KeepUserEvents, READER},
     housekeeping, http,
     learning::{self, Knowledge, Wake},
-    popularity, topology_for,
+    popularity,
+    replaying::Replays,
+    topology_for,
 };
 
 /// What the HTTP handlers work with; each names what it uses.
@@ -33,6 +35,7 @@ pub struct AppState {
     verifier: Verifier,
     intake: Intake,
     knowledge: Knowledge,
+    replays: Replays,
 }
 
 /// Why the service could not start.
@@ -76,10 +79,12 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     let messaging = Messaging::new(kit.clone(), common.broker.url.expose(), topology_for(&wake))
         .bounded((&common.outbox).into());
     runtime::messaging::start(&lifecycle, &health, &messaging);
-    let intake = start_stream(&lifecycle, &kit, common.broker.url.expose(), wake);
+    let broker = common.broker.url.expose();
+    let replays = Replays::new(kit.clone(), broker, config.retention_days, wake.clone());
+    let intake = start_stream(&lifecycle, &kit, broker, wake);
 
     let topology = messaging.topology().clone();
-    let state = AppState { kit, topology, verifier, intake, knowledge };
+    let state = AppState { kit, topology, verifier, intake, knowledge, replays };
     let face = http::routes().with_state(state);
     let router = runtime::http::router(&SERVICE, face, &health, &lifecycle, &common.http);
     let address = runtime::http::serve(&lifecycle, &common.http, router).await?;

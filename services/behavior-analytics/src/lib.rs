@@ -14,6 +14,7 @@ pub mod storage;
 pub mod app;
 pub mod config;
 mod housekeeping;
+mod replaying;
 
 use contracts::{
     behavior::PopularityChangedV1,

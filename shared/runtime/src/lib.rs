@@ -9,6 +9,7 @@ pub mod health;
 pub mod http;
 pub mod lifecycle;
 pub mod messaging;
+pub mod replay;
 pub mod telemetry;
 
 pub use lifecycle::Lifecycle;

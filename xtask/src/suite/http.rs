@@ -76,6 +76,16 @@ impl Http {
         answer(url, if let Some(body) = body { request.json(body) } else { request }).await
     }
 
+    /// Asks for something that needs a token and may take its time.
+    pub(crate) async fn post_as(
+        &self,
+        url: &str,
+        token: &str,
+        deadline: Duration,
+    ) -> Result<Answer, Failure> {
+        answer(url, self.client.post(url).bearer_auth(token).timeout(deadline)).await
+    }
+
     /// Sends a body of any length, which may take its time.
     pub(crate) async fn post_stream(
         &self,

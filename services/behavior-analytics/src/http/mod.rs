@@ -12,10 +12,15 @@ mod get_sessions;
 mod get_similar;
 mod get_trending;
 mod post_events;
+mod post_replay;
 mod post_session;
 
 use problem::{FieldError, Problem};
-use utoipa_axum::{router::OpenApiRouter, routes};
+use runtime::http::within;
+use utoipa_axum::{
+    router::{OpenApiRouter, UtoipaMethodRouterExt as _},
+    routes,
+};
 
 use crate::{app::AppState, domain::event::VisitorId};
 
@@ -35,6 +40,7 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(get_report::get_report))
         .routes(routes!(delete_visitor::delete_visitor))
         // Scope `ops`.
+        .routes(routes!(post_replay::post_replay).layer(within(runtime::replay::LIMIT)))
         .merge(runtime::messaging::dead_letter_routes())
 }
 

@@ -13,3 +13,4 @@ mod intake;
 mod popularity;
 mod products;
 mod recommending;
+mod replaying;

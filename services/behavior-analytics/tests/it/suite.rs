@@ -174,6 +174,7 @@ pub struct Suite {
     client: Client,
     analyst: String,
     stranger: String,
+    operator: String,
     actors: Lifecycle,
     database: Database,
     keys: TempDir,
@@ -226,6 +227,7 @@ impl Suite {
             amqp_url,
             client: Client::builder().no_proxy().build().unwrap(),
             analyst: token("analyst", &[Scope::AnalyticsRead]),
+            operator: token("operator", &[Scope::Ops]),
             stranger: token("stranger", &[Scope::CatalogWrite, Scope::OrdersAdmin]),
             actors,
             database,
@@ -273,6 +275,11 @@ impl Suite {
     /// A request of one who may do other things.
     pub fn as_stranger(&self, method: Method, path: &str) -> RequestBuilder {
         self.request(method, path).bearer_auth(&self.stranger)
+    }
+
+    /// A request of one who looks after the service.
+    pub fn as_operator(&self, method: Method, path: &str) -> RequestBuilder {
+        self.request(method, path).bearer_auth(&self.operator)
     }
 
     /// The answer to a GET of one who may see numbers.

@@ -1,0 +1,74 @@
+//! What reports are computed from is built again from the stream.
+
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+use vocabulary::ProductId;
+
+use crate::suite::{Suite, answer, view};
+
+const REPLAY: &str = "/v1/replays/user_events";
+
+async fn replay(suite: &Suite, query: &str) -> Value {
+    let request = suite.as_operator(Method::POST, &format!("{REPLAY}{query}"));
+    let (status, report) = answer(request).await;
+    assert_eq!(status, StatusCode::OK, "{report}");
+    report
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn damaged_events_are_found_and_put_right_and_who_was_erased_stays_away() {
+    let suite = Suite::start().await;
+    let product = ProductId::new();
+    for visitor in ["a", "b", "c", "erased"] {
+        let events: Vec<Value> = (0..10).map(|_| view(visitor, product)).collect();
+        suite.send(&events).await;
+        // The same once more: duplicates stand in the stream too.
+        suite.send(&events[..2]).await;
+    }
+    suite.has_received(48).await;
+    let erased = suite.as_analyst(Method::DELETE, "/v1/visitors/erased");
+    assert_eq!(answer(erased).await.0, StatusCode::NO_CONTENT);
+    let reports = async || {
+        let (status, report) = suite.get("/v1/reports/daily-events").await;
+        assert_eq!(status, StatusCode::OK, "{report}");
+        (report["items"].clone(), suite.conservation().await)
+    };
+    let before = reports().await;
+
+    let sound = replay(&suite, "?compare_only=true").await;
+    assert_eq!((&sound["differences"], &sound["swapped"]), (&json!(0), &json!(false)), "{sound}");
+    assert_eq!(sound["tables"][0]["live_rows"], 30);
+
+    let damage = "
+        delete from user_event where visitor_id = 'a';
+        update user_event set kind = 'search' where visitor_id = 'b'";
+    sqlx::raw_sql(damage).execute(&suite.pool).await.unwrap();
+    assert_ne!(reports().await, before);
+    for (query, swapped) in [("?compare_only=true", false), ("", true)] {
+        let found = replay(&suite, query).await;
+        assert_eq!(found["differences"], 20, "{found}");
+        assert_eq!(found["swapped"], swapped);
+    }
+    assert_eq!(reports().await, before);
+    assert_eq!(replay(&suite, "").await["differences"], 0);
+
+    // What comes afterwards is counted as ever.
+    suite.send(&[view("d", product)]).await;
+    suite.has_received(49).await;
+    suite.finish(0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_operators_replay_and_only_what_there_is() {
+    let suite = Suite::start().await;
+    let status = async |request| answer(request).await.0;
+    assert_eq!(status(suite.request(Method::POST, REPLAY)).await, StatusCode::UNAUTHORIZED);
+    assert_eq!(status(suite.as_analyst(Method::POST, REPLAY)).await, StatusCode::FORBIDDEN);
+    let unknown = suite.as_operator(Method::POST, "/v1/replays/nothing");
+    assert_eq!(status(unknown).await, StatusCode::NOT_FOUND);
+    let wrong = suite.as_operator(Method::POST, &format!("{REPLAY}?compare=true"));
+    assert_eq!(status(wrong).await, StatusCode::BAD_REQUEST);
+    // Nothing was ever said, and nothing is there.
+    assert_eq!(replay(&suite, "").await["differences"], 0);
+    suite.finish(0).await;
+}
