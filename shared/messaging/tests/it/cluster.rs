@@ -21,8 +21,9 @@ const OLD_ENOUGH: Duration = Duration::from_secs(40);
 /// How often a step of each walk is said: what a busy machine carries with ease, so that nothing waits but for the brokers.
 const PACE: Duration = Duration::from_millis(40);
 
-/// How long it may take until what is said takes effect again.
-const RECOVERY: Duration = Duration::from_secs(10);
+/// How long it may take until what is said takes effect again: two or three seconds, and on a busy machine once the time after
+/// which the relay gives up waiting for confirms.
+const RECOVERY: Duration = Duration::from_secs(25);
 
 /// How long until an event that is said now takes effect.
 async fn latency(shop: &Shop, probe: &str) -> Duration {
