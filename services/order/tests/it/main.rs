@@ -9,6 +9,7 @@ mod inventory;
 mod payments;
 mod placing;
 mod reading;
+mod replaying;
 mod shop;
 mod way;
 mod webhooks;

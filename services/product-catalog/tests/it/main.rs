@@ -7,4 +7,5 @@ mod access;
 mod changes;
 mod imports;
 mod products;
+mod snapshot;
 mod suite;
