@@ -13,6 +13,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::http::{place::Placing, webhooks::Webhooks};
 use crate::process::Process;
+use crate::replaying::Replays;
 use crate::{Config, SERVICE, housekeeping};
 
 /// What the handlers of requests use.
@@ -24,6 +25,7 @@ pub struct State {
     process: Process,
     placing: Placing,
     webhooks: Webhooks,
+    replays: Replays,
 }
 
 /// Why the service does not start.
@@ -38,6 +40,9 @@ pub enum StartError {
     /// The secret that verifies callbacks cannot be had.
     #[error("no secret for webhooks in {}", .0.display())]
     WebhookSecret(PathBuf, #[source] io::Error),
+    /// There is no client for the catalogue.
+    #[error("no HTTP client")]
+    Client(#[from] reqwest::Error),
     /// There is no server.
     #[error("no server")]
     Serve(#[from] ServeError),
@@ -73,7 +78,10 @@ pub async fn start(config: &Config, lifecycle: &Lifecycle) -> Result<SocketAddr,
     let (placing, jobs) = Placing::new();
     lifecycle.spawn("group commit", jobs.work(kit.clone(), process.clone()));
 
-    let state = State { kit, topology, verifier, process, placing, webhooks };
+    let catalogue = config.product_catalog_url.clone();
+    let broker = common.broker.url.expose();
+    let replays = Replays::new(kit.clone(), broker, topology.clone(), catalogue)?;
+    let state = State { kit, topology, verifier, process, placing, webhooks, replays };
     let router =
         http::router(&SERVICE, routes().with_state(state), &health, lifecycle, &common.http);
     Ok(http::serve(lifecycle, &common.http, router).await?)

@@ -2,6 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
+use reqwest::Url;
 use runtime::config::{self, Common};
 
 use crate::domain::Terms;
@@ -28,6 +29,15 @@ pub struct Config {
     /// Seconds from there until the built-in carrier delivers.
     #[arg(long, env = "DELIVER_AFTER", value_name = "DELIVER_AFTER", default_value = "5", value_parser = config::seconds)]
     pub deliver_after: Duration,
+
+    /// Where the catalogue answers, for building the copy of it again.
+    #[arg(
+        long,
+        env = "PRODUCT_CATALOG_URL",
+        value_name = "PRODUCT_CATALOG_URL",
+        default_value = "http://127.0.0.1:8081"
+    )]
+    pub product_catalog_url: Url,
 
     /// File with the secret that webhooks are signed with; without it no webhook is taken.
     #[arg(long, env = "WEBHOOK_SECRET_FILE", value_name = "WEBHOOK_SECRET_FILE")]

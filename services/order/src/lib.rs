@@ -9,6 +9,7 @@ mod consumes;
 mod publishes;
 
 mod housekeeping;
+mod replaying;
 mod storage;
 
 pub mod app;

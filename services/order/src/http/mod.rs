@@ -9,6 +9,7 @@ mod order_body;
 mod pay;
 pub(crate) mod place;
 mod read;
+mod replay;
 mod timeline;
 pub(crate) mod webhooks;
 
@@ -30,6 +31,7 @@ pub(crate) fn routes() -> OpenApiRouter<State> {
     OpenApiRouter::new()
         .routes(routes!(place::place, list::list))
         .routes(routes!(read::read).layer(within(LONGEST_WAIT + Duration::from_secs(10))))
+        .routes(routes!(replay::replay).layer(within(runtime::replay::LIMIT)))
         .routes(routes!(cancel::cancel))
         .routes(routes!(pay::pay))
         .routes(routes!(timeline::timeline))

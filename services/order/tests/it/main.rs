@@ -10,6 +10,7 @@ mod payments;
 mod placing;
 mod pressure;
 mod reading;
+mod replaying;
 mod shop;
 mod way;
 mod webhooks;

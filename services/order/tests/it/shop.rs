@@ -284,6 +284,7 @@ impl Shop {
             payment_timeout: deadlines.pay,
             ship_after: deadlines.ship,
             deliver_after: deadlines.deliver,
+            product_catalog_url: "http://127.0.0.1:9".parse().unwrap(),
             webhook_secret_file: Some(secret_file),
         };
 
@@ -339,6 +340,12 @@ impl Shop {
     pub(crate) async fn start_without_secret(&mut self) -> Client {
         let config = Config { webhook_secret_file: None, ..self.config.clone() };
         self.start_instance_with(&config).await
+    }
+
+    /// The same, for which the catalogue answers at `url`.
+    pub(crate) async fn start_with_catalogue(&mut self, url: &str) -> Client {
+        let product_catalog_url = url.parse().unwrap();
+        self.start_instance_with(&Config { product_catalog_url, ..self.config.clone() }).await
     }
 
     async fn start_instance_with(&mut self, config: &Config) -> Client {

@@ -11,6 +11,7 @@ mod product;
 mod read_change;
 mod read_import;
 mod read_product;
+mod read_snapshot;
 mod replace_product;
 mod start_import;
 
@@ -53,6 +54,7 @@ pub(crate) fn routes() -> OpenApiRouter<State> {
         .routes(routes!(start_import::start_import).layer(within(UPLOAD)))
         .routes(routes!(read_import::read_import))
         .routes(routes!(export::export))
+        .routes(routes!(read_snapshot::read_snapshot))
         .routes(routes!(read_change::read_change).layer(within(LONG_POLL)))
         .routes(routes!(follow_change::follow_change))
 }

@@ -121,6 +121,46 @@ pub(crate) async fn list(
     rows.into_iter().map(Product::try_from).collect()
 }
 
+/// A product with the number of its last event, as of one moment.
+pub(crate) struct Numbered {
+    /// What it is; of a deleted product what it was last, with the version of its deletion.
+    pub(crate) product: Product,
+    /// When it was deleted, if it was.
+    pub(crate) deleted_at: Option<DateTime<Utc>>,
+    /// The number of its last event.
+    pub(crate) sequence: i64,
+}
+
+/// The first `limit` products behind `after`, deleted ones too. A product and its events commit together, so what one statement
+/// reads of both belongs together.
+pub(crate) async fn numbered(
+    connection: &mut PgConnection,
+    after: Option<ProductId>,
+    limit: i64,
+) -> Result<Vec<Numbered>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"
+        select p.id, p.version, p.document::text as "document!", p.created_at, p.updated_at, p.deleted_at, s.last as sequence
+        from product p
+        join messaging.sequence s on s.aggregate = 'product' and s.key = p.id::text
+        where $1::uuid is null or p.id > $1
+        order by p.id
+        limit $2
+        "#,
+        after.map(ProductId::as_uuid),
+        limit,
+    )
+    .fetch_all(connection)
+    .await?;
+    let numbered = rows.into_iter().map(|row| {
+        let (id, version, document) = (row.id, row.version, row.document);
+        let (created_at, updated_at) = (row.created_at, row.updated_at);
+        let product = Row { id, version, document, created_at, updated_at }.try_into()?;
+        Ok(Numbered { product, deleted_at: row.deleted_at, sequence: row.sequence })
+    });
+    numbered.collect()
+}
+
 /// How many active products stand in each category.
 pub(crate) async fn count_by_category(
     connection: &mut PgConnection,

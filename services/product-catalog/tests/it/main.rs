@@ -8,4 +8,5 @@ mod changes;
 mod imports;
 mod pressure;
 mod products;
+mod snapshot;
 mod suite;

@@ -1,12 +1,12 @@
 //! Replay: a projection is built again beside the live one, compared with it, and put into its place.
 //!
-//! The same handlers run as did the first time, in transactions that see the tables of a [shadow] first: a schema with empty
+//! The same handlers run as did the first time, in transactions that see the tables of a [`shadow`] first: a schema with empty
 //! tables like those of the projection. What they say goes nowhere. They are fed [from a stream](from_stream), or [from the
 //! owners](from_owners) of what they were told: from a snapshot of each, and from the events that come behind it, through queues
 //! of the replay's own.
 //!
 //! In the end the live consumers are held back for a moment: the shadow takes exactly what they have taken, the tables are
-//! [compared](difference), and rows that differ are written from the shadow into the live tables, all in one transaction. Until it
+//! compared (see [`difference`]), and rows that differ are written from the shadow into the live tables, all in one transaction. Until it
 //! commits nothing has happened, whoever dies.
 
 #[expect(

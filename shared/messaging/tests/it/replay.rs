@@ -2,12 +2,9 @@
 
 #![expect(clippy::disallowed_methods, reason = "the tables and the clock are the test's own")]
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicI64, Ordering},
-    },
-    time::Duration,
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicI64, Ordering},
 };
 
 use contracts::Event;
@@ -158,6 +155,18 @@ impl Walks {
         .fetch_all(self.copy.pool())
         .await
         .unwrap()
+    }
+
+    /// Waits until so many replays are under way.
+    async fn wait_for_replays(&self, expected: i64) {
+        wait_for("replays have begun or ended", SOON, async || {
+            let locks = "pg_locks where locktype = 'advisory' and granted
+                and database = (select oid from pg_database where datname = current_database())";
+            let held = count(self.copy.pool(), locks).await;
+            if held == expected { Ok(()) } else { Err(held) }
+        })
+        .await
+        .unwrap();
     }
 
     async fn damage(&self, statement: &'static str) {
@@ -455,15 +464,18 @@ async fn a_replay_that_dies_or_fails_leaves_everything_as_it_was() {
     }
     assert_eq!(state().await, before);
 
-    // Two at once: the second is told so, once the first one's end is known.
+    // Two at once: the second is told so.
+    walks.wait_for_replays(0).await;
     let busy = tokio::select! {
         ended = walks.replay_from(stuck.clone(), Mode::Swap) => panic!("it ended: {ended:?}"),
         busy = async {
-            tokio::time::sleep(Duration::from_millis(500)).await;
+            walks.wait_for_replays(1).await;
             walks.replay(Mode::Swap).await
         } => busy,
     };
     assert!(matches!(busy, Err(ReplayError::Busy)), "{busy:?}");
+
+    walks.wait_for_replays(0).await;
 
     // Its owner knows less than the live projection.
     let forgetful = Owner::of(Stepped::AGGREGATE, "speaker", |_| async { Ok(Page::default()) });
@@ -473,14 +485,8 @@ async fn a_replay_that_dies_or_fails_leaves_everything_as_it_was() {
     assert_eq!(state().await, before);
 
     // The next one finds nothing of them in its way, and what is put right is said to nobody.
-    let report =
-        wait_for("nobody else is at it", SOON, async || match walks.replay(Mode::Swap).await {
-            Ok(report) => Ok(report),
-            Err(ReplayError::Busy) => Err("still busy"),
-            Err(error) => panic!("{error:?}"),
-        })
-        .await
-        .unwrap();
+    walks.wait_for_replays(0).await;
+    let report = walks.replay(Mode::Swap).await.unwrap();
     assert_eq!(report.differences, 1);
     let said: i64 = sqlx::query_scalar("select sum(last)::bigint from messaging.sequence")
         .fetch_one(walks.copy.pool())

@@ -1,0 +1,43 @@
+//! What the catalogue tells whoever begins to hear it.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::suite::{Suite, keyboard, path_of, problem_of};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_snapshot_has_every_product_with_its_number_deleted_ones_too() {
+    let suite = Suite::start().await;
+    let mut products = Vec::new();
+    for sku in ["K-1", "K-2", "K-3"] {
+        products.push(suite.create(&keyboard(sku)).await.0);
+    }
+    let mut changed = keyboard("K-1");
+    changed["brand"] = json!("another");
+    let address = path_of(&products[0]);
+    suite.request(Method::PUT, &address).json(&changed).send().await.unwrap();
+    suite.request(Method::DELETE, &path_of(&products[1])).send().await.unwrap();
+
+    let first = suite.get("/v1/snapshots/product?limit=2").await;
+    let next = first["next"].as_str().unwrap();
+    let second = suite.get(&format!("/v1/snapshots/product?limit=2&after={next}")).await;
+    assert_eq!(second["next"], Value::Null);
+    let items: Vec<&Value> =
+        [&first, &second].into_iter().flat_map(|page| page["items"].as_array().unwrap()).collect();
+    let told: Vec<(&str, i64, &str)> = items
+        .iter()
+        .map(|item| {
+            let text = |name: &str| item[name].as_str().unwrap();
+            (text("key"), item["sequence"].as_i64().unwrap(), text("kind"))
+        })
+        .collect();
+    let id = |place: usize| products[place]["id"].as_str().unwrap();
+    let (changed, deleted) = ("product.changed.v1", "product.deleted.v1");
+    assert_eq!(told, [(id(0), 2, changed), (id(1), 2, deleted), (id(2), 1, changed)]);
+    assert_eq!(items[0]["data"]["brand"], "another");
+    assert_eq!(items[1]["data"]["version"], 2);
+
+    let wrong = suite.anonymous(Method::GET, "/v1/snapshots/product?limit=0").send().await.unwrap();
+    assert_eq!(problem_of(wrong).await.0, 400);
+    suite.at_rest().await;
+}
