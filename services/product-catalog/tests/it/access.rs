@@ -96,6 +96,7 @@ async fn the_document_lists_every_route() {
         "get /v1/products",
         "get /v1/products/{id}",
         "get /v1/queues",
+        "get /v1/snapshots/product",
         "patch /v1/products/{id}",
         "post /v1/dead-letters/discard",
         "post /v1/dead-letters/redrive",
