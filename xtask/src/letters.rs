@@ -1,16 +1,20 @@
 //! The dead letters of the running suite, by the routes of its services.
 
-use std::{fs, path::PathBuf};
+use std::{fs, path::PathBuf, time::Duration};
 
 use clap::builder::PossibleValuesParser;
 use reqwest::Method;
 use runtime::auth::Scope;
 use serde_json::{Map, Value};
+use testkit::encoded;
 use uuid::Uuid;
 
 use crate::failure::Failure;
 use crate::say;
 use crate::suite::{Http, Keys, SERVICES, State};
+
+/// How long a call may take: dealing with many works for ten seconds, and finishes the batch that is in hand then.
+const DEADLINE: Duration = Duration::from_mins(1);
 
 /// Whose letters, and what to do with them.
 #[derive(Debug, clap::Args)]
@@ -112,7 +116,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::List { selection, all, limit } => {
             let mut query = vec![format!("all={all}"), format!("limit={limit}")];
             query.extend(
-                selection.fields().map(|(name, value)| format!("{name}={}", escaped(&value))),
+                selection.fields().map(|(name, value)| format!("{name}={}", encoded(&value))),
             );
             letters.call(Method::GET, &format!("?{}", query.join("&")), None).await
         }
@@ -140,7 +144,8 @@ struct Letters {
 impl Letters {
     async fn call(&self, method: Method, path: &str, body: Option<&Value>) -> Result<(), Failure> {
         let url = format!("{}{path}", self.base);
-        let answer = self.http.send_as(method, &url, &self.token, body).await?.success()?;
+        let answer =
+            self.http.send_as(method, &url, &self.token, body, DEADLINE).await?.success()?;
         let text = answer.text();
         // Indented, if it says anything.
         match serde_json::from_str::<Value>(&text) {
@@ -164,7 +169,8 @@ impl Letters {
         body.insert("per_second".to_owned(), per_second.into());
         loop {
             let asked = Value::Object(body.clone());
-            let answer = self.http.send_as(Method::POST, &url, &self.token, Some(&asked)).await?;
+            let answer =
+                self.http.send_as(Method::POST, &url, &self.token, Some(&asked), DEADLINE).await?;
             let done: Value = answer.success()?.json()?;
             say::line(done.to_string());
             if done["next"].is_null() {
@@ -172,26 +178,5 @@ impl Letters {
             }
             body.insert("after".to_owned(), done["next"].clone());
         }
-    }
-}
-
-/// A value within a query.
-fn escaped(value: &str) -> String {
-    let escape = |byte: u8| match byte {
-        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
-            char::from(byte).to_string()
-        }
-        _ => format!("%{byte:02X}"),
-    };
-    value.bytes().map(escape).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::escaped;
-
-    #[test]
-    fn what_means_something_in_a_query_is_escaped() {
-        assert_eq!(escaped("a.b-c d&e=…"), "a.b-c%20d%26e%3D%E2%80%A6");
     }
 }

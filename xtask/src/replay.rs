@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use reqwest::Method;
 use runtime::auth::Scope;
 use serde_json::Value;
 
@@ -34,7 +35,8 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<(), Failure> {
     let token = Keys::in_suite().token("replay", &[Scope::Ops])?;
     let base = state.ports.url_of(service);
     let url = format!("{base}/v1/replays/{projection}?compare_only={compare_only}");
-    let answer = Http::new()?.post_as(&url, &token, DEADLINE).await?.success()?;
+    let answer =
+        Http::new()?.send_as(Method::POST, &url, &token, None, DEADLINE).await?.success()?;
     let report: Value = answer.json()?;
     say::line(format!("{report:#}"));
     Ok(())

@@ -235,7 +235,13 @@ fn consumer_arguments(service: &str) -> FieldTable {
     arguments
 }
 
-async fn bind(channel: &Channel, queue: &str, exchange: &str, key: &str) -> Result<(), Error> {
+/// Lets what comes to an exchange by a routing key into a queue.
+pub(crate) async fn bind(
+    channel: &Channel,
+    queue: &str,
+    exchange: &str,
+    key: &str,
+) -> Result<(), Error> {
     let bound = channel.queue_bind(
         queue.into(),
         exchange.into(),

@@ -320,7 +320,7 @@ impl<H: StreamHandler> Reader<H> {
         let mut fresh: Vec<&[u8]> = Vec::with_capacity(deliveries.len());
         let mut last = None;
         for delivery in deliveries {
-            let offset = self.offset(delivery)?;
+            let offset = offset(delivery, self.stream)?;
             if offset < next {
                 continue;
             }
@@ -338,10 +338,7 @@ impl<H: StreamHandler> Reader<H> {
             last = Some(offset);
         }
         let Some(last) = last else { return Ok(Ok(())) };
-        let handled = AssertUnwindSafe(self.handler.handle(&mut tx, &fresh)).catch_unwind().await;
-        let handled =
-            handled.unwrap_or_else(|_| Err(Failure::reject("panicked", "the handler panicked")));
-        match handled {
+        match handle(&*self.handler, &mut tx, &fresh).await {
             Ok(()) => {}
             Err(failure) if failure.verdict == Verdict::Unavailable => {
                 return Err(Error::Unavailable(failure.cause));
@@ -368,7 +365,8 @@ impl<H: StreamHandler> Reader<H> {
         let refusal =
             Unreadable { reason, causes: causes(&*failure.cause), payload: delivery.data.clone() };
         bury_unreadable(&mut tx, self.consumer, (self.stream, ""), &refusal).await?;
-        save_offset(&mut tx, self.consumer, self.stream, self.offset(delivery)? + 1).await?;
+        save_offset(&mut tx, self.consumer, self.stream, offset(delivery, self.stream)? + 1)
+            .await?;
         tx.commit().await
     }
 
@@ -381,17 +379,25 @@ impl<H: StreamHandler> Reader<H> {
         let next = next_offset(&mut tx, self.consumer, self.stream).await?;
         Ok(Some((tx, next)))
     }
+}
 
-    fn offset(&self, delivery: &Delivery) -> Result<i64, Error> {
-        offset(delivery)
-            .ok_or_else(|| Error::Incomplete { queue: self.stream.to_owned(), what: "offset" })
-    }
+/// Hands messages to a handler; a panic is a failure like another.
+pub(crate) async fn handle(
+    handler: &impl StreamHandler,
+    tx: &mut Transaction,
+    messages: &[&[u8]],
+) -> Result<(), Failure> {
+    let outcome = AssertUnwindSafe(handler.handle(tx, messages)).catch_unwind().await;
+    outcome.unwrap_or_else(|_| Err(Failure::reject("panicked", "the handler panicked")))
 }
 
 /// The place of a message in its stream.
-pub(crate) fn offset(delivery: &Delivery) -> Option<i64> {
-    let headers = delivery.properties.headers().as_ref()?;
-    headers.inner().get("x-stream-offset")?.as_long_long_int()
+pub(crate) fn offset(delivery: &Delivery, stream: &str) -> Result<i64, Error> {
+    let headers = delivery.properties.headers().as_ref();
+    let offset = headers.and_then(|headers| headers.inner().get("x-stream-offset"));
+    offset
+        .and_then(AMQPValue::as_long_long_int)
+        .ok_or_else(|| Error::Incomplete { queue: stream.to_owned(), what: "offset" })
 }
 
 /// The offset of the first message that has not taken effect; the row stays locked in a transaction.

@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use ::messaging::replay::{Mode, ReplayError, Report};
-use problem::Problem;
+use problem::{Json, Problem};
 use serde::{Deserialize, Serialize};
+
+use crate::auth::{Caller, Scope};
 
 /// How long a replay may take.
 pub const LIMIT: Duration = Duration::from_mins(30);
@@ -34,9 +36,30 @@ impl Wish {
 #[schema(value_type = Object)]
 pub struct Replayed(pub Report);
 
+/// Answers a `caller` who has `asked` for a replay, of a service whose one `projection` it is that `replay` builds again.
+pub async fn answer(
+    caller: &Caller,
+    asked: &str,
+    projection: &str,
+    replay: impl Future<Output = Result<Report, ReplayError>>,
+) -> Result<Json<Replayed>, Problem> {
+    caller.require(Scope::Ops)?;
+    if asked != projection {
+        return Err(Problem::not_found(format_args!("projection {asked}")));
+    }
+    let report = replay.await.map_err(not_replayed)?;
+    tracing::info!(
+        by = caller.subject(),
+        differences = report.differences,
+        swapped = report.swapped,
+        "replayed"
+    );
+    Ok(Json(Replayed(report)))
+}
+
 /// The answer where a replay came to no end. The live projection is as it was.
 #[expect(clippy::needless_pass_by_value, reason = "it is handed to map_err")]
-pub fn not_replayed(error: ReplayError) -> Problem {
+fn not_replayed(error: ReplayError) -> Problem {
     let detail = problem::chain(&error);
     match &error {
         ReplayError::Busy => {
@@ -56,9 +79,4 @@ pub fn not_replayed(error: ReplayError) -> Problem {
         }
     }
     .detail(detail)
-}
-
-/// 404 for a projection that the service cannot replay.
-pub fn no_projection(name: &str) -> Problem {
-    Problem::not_found(format_args!("projection {name}"))
 }

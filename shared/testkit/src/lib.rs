@@ -24,7 +24,7 @@ pub use cluster::RabbitMqCluster;
 pub use database::Database;
 pub use error::Error;
 pub use folder::Folder;
-pub use management::{Connection, Management, QueueState};
+pub use management::{Connection, Management, QueueState, encoded};
 pub use ports::free_port;
 pub use postgres::{Postgres, PostgresSettings, create_database, database_url};
 pub use process::{DeathSignal, Process, Program};

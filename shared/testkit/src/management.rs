@@ -259,10 +259,10 @@ fn unless_missing(result: Result<(), Error>) -> Result<(), Error> {
     }
 }
 
-/// A name as one segment of a path: `/`, spaces and the arrows in the names of connections are escaped.
-pub(crate) fn encoded(segment: &str) -> String {
-    segment
-        .bytes()
+/// A text as one segment of a path or one value of a query: `/`, spaces and whatever else means something there are escaped.
+#[must_use]
+pub fn encoded(text: &str) -> String {
+    text.bytes()
         .map(|byte| match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
                 char::from(byte).to_string()
@@ -270,4 +270,14 @@ pub(crate) fn encoded(segment: &str) -> String {
             _ => format!("%{byte:02X}"),
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::encoded;
+
+    #[test]
+    fn what_means_something_in_a_query_is_escaped() {
+        assert_eq!(encoded("a.b-c d&e=…"), "a.b-c%20d%26e%3D%E2%80%A6");
+    }
 }

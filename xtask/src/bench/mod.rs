@@ -5,6 +5,7 @@ pub(crate) mod figures;
 mod load;
 mod messaging;
 mod quick;
+mod services;
 
 use std::path::PathBuf;
 

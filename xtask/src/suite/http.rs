@@ -64,26 +64,17 @@ impl Http {
         answer(url, self.client.get(url).bearer_auth(token).timeout(DEADLINE)).await
     }
 
-    /// Asks for something to be done.
+    /// Asks for something that needs a token, and may take so long.
     pub(crate) async fn send_as(
         &self,
         method: Method,
         url: &str,
         token: &str,
         body: Option<&Value>,
-    ) -> Result<Answer, Failure> {
-        let request = self.client.request(method, url).bearer_auth(token).timeout(DEADLINE * 2);
-        answer(url, if let Some(body) = body { request.json(body) } else { request }).await
-    }
-
-    /// Asks for something that needs a token and may take its time.
-    pub(crate) async fn post_as(
-        &self,
-        url: &str,
-        token: &str,
         deadline: Duration,
     ) -> Result<Answer, Failure> {
-        answer(url, self.client.post(url).bearer_auth(token).timeout(deadline)).await
+        let request = self.client.request(method, url).bearer_auth(token).timeout(deadline);
+        answer(url, if let Some(body) = body { request.json(body) } else { request }).await
     }
 
     /// Sends a body of any length, which may take its time.

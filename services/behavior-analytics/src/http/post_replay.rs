@@ -3,8 +3,8 @@
 use axum::extract::State;
 use problem::{Json, Path, Problem, Query};
 use runtime::{
-    auth::{Caller, Scope},
-    replay::{Replayed, Wish, no_projection, not_replayed},
+    auth::Caller,
+    replay::{Replayed, Wish, answer},
 };
 
 use crate::replaying::{Replays, USER_EVENTS};
@@ -27,16 +27,5 @@ pub(super) async fn post_replay(
     Path(projection): Path<String>,
     Query(wish): Query<Wish>,
 ) -> Result<Json<Replayed>, Problem> {
-    caller.require(Scope::Ops)?;
-    if projection != USER_EVENTS {
-        return Err(no_projection(&projection));
-    }
-    let report = replays.user_events(wish.mode()).await.map_err(not_replayed)?;
-    tracing::info!(
-        by = caller.subject(),
-        differences = report.differences,
-        swapped = report.swapped,
-        "replayed"
-    );
-    Ok(Json(Replayed(report)))
+    answer(&caller, &projection, USER_EVENTS, replays.user_events(wish.mode())).await
 }

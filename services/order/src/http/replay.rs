@@ -3,8 +3,8 @@
 use axum::extract::State;
 use problem::{Json, Path, Problem, Query};
 use runtime::{
-    auth::{Caller, Scope},
-    replay::{Replayed, Wish, no_projection, not_replayed},
+    auth::Caller,
+    replay::{Replayed, Wish, answer},
 };
 
 use crate::replaying::{OFFERS, Replays};
@@ -26,16 +26,5 @@ pub(crate) async fn replay(
     Path(projection): Path<String>,
     Query(wish): Query<Wish>,
 ) -> Result<Json<Replayed>, Problem> {
-    caller.require(Scope::Ops)?;
-    if projection != OFFERS {
-        return Err(no_projection(&projection));
-    }
-    let report = replays.offers(wish.mode()).await.map_err(not_replayed)?;
-    tracing::info!(
-        by = caller.subject(),
-        differences = report.differences,
-        swapped = report.swapped,
-        "replayed"
-    );
-    Ok(Json(Replayed(report)))
+    answer(&caller, &projection, OFFERS, replays.offers(wish.mode())).await
 }

@@ -4,8 +4,9 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::{
-    core::{Incoming, Key, Origin, Position, Ruling, Step, plan, runs},
+    core::{Incoming, Key, Origin, Position, Ruling, Step, plan},
     cursors,
+    handler::{Handed, hand},
     newest::plan_newest,
     parking, retries,
     work::{Finding, Work, ruling},
@@ -14,7 +15,6 @@ use crate::{
     Error, Failure, Kit, Transaction,
     dead_letters::{Burial, bury},
     error::causes,
-    failure::Verdict,
     retry,
     topology::{Guard, OnReject, Subscription},
 };
@@ -86,25 +86,17 @@ impl Ear<'_> {
             }
             Guard::Newest(_) => plan_newest(&mut after, incoming, rulings, has_handler),
         };
-        for run in runs(incoming, &steps) {
-            let Some(handler) = subscription.handler(&run.kind) else { continue };
-            let events: Vec<&Incoming> =
-                run.indices.iter().map(|index| &incoming[*index]).collect();
-            let refused = match handler.handle(&mut tx, &events).await {
-                Ok(refused) if refused.is_empty() => continue,
-                Ok(refused) => refused,
-                Err(failure) if failure.verdict != Verdict::Unavailable && events.len() > 1 => {
-                    tracing::debug!(causes = ?causes(&*failure.cause), "a batch failed and is split");
-                    tx.rollback().await?;
-                    return Ok(Attempt::Split);
-                }
-                Err(failure) => HashMap::from([(0, failure)]),
-            };
-            tx.rollback().await?;
-            let indexed = refused
-                .into_iter()
-                .filter_map(|(place, failure)| Some((*run.indices.get(place)?, failure)));
-            return rule(incoming, indexed);
+        match hand(subscription, &mut tx, incoming, &steps).await {
+            Handed::Done => {}
+            Handed::Failed(failures) => {
+                tx.rollback().await?;
+                return rule(incoming, failures.into_iter());
+            }
+            Handed::Split(failure) => {
+                tracing::debug!(causes = ?causes(&*failure.cause), "a batch failed and is split");
+                tx.rollback().await?;
+                return Ok(Attempt::Split);
+            }
         }
         let planned: Vec<(&Incoming, &Step)> = incoming.iter().zip(&steps).collect();
         let applied: Vec<usize> =

@@ -7,8 +7,8 @@ use contracts::{Envelope, Event, Undecodable, schema::Contract, trace::TraceCont
 use futures::{FutureExt, future::BoxFuture};
 use vocabulary::EventId;
 
-use super::core::Incoming;
-use crate::{Failure, Transaction};
+use super::core::{Incoming, Run, Step, runs};
+use crate::{Failure, Subscription, Transaction, failure::Verdict};
 
 /// Handles the events of one type, as many at a time as are there.
 ///
@@ -92,6 +92,41 @@ pub(crate) trait DynHandler: Send + Sync {
 
     /// What it is able to read.
     fn contract(&self) -> Contract;
+}
+
+/// What came of handing events to their handlers. Unless it is done, what was done is to be rolled back.
+#[derive(Debug)]
+pub(crate) enum Handed {
+    /// All have done their effects.
+    Done,
+    /// These failed, by their places.
+    Failed(Vec<(usize, Failure)>),
+    /// One of several failed, and nobody knows which.
+    Split(Failure),
+}
+
+/// Hands those of `incoming` that are to be applied to their handlers, in as few runs as the order of each key allows.
+pub(crate) async fn hand(
+    subscription: &Subscription,
+    tx: &mut Transaction,
+    incoming: &[Incoming],
+    steps: &[Step],
+) -> Handed {
+    for Run { kind, indices } in runs(incoming, steps) {
+        let Some(handler) = subscription.handler(&kind) else { continue };
+        let events: Vec<&Incoming> = indices.iter().map(|index| &incoming[*index]).collect();
+        let refused = match handler.handle(tx, &events).await {
+            Ok(refused) if refused.is_empty() => continue,
+            Ok(refused) => refused,
+            Err(failure) if failure.verdict != Verdict::Unavailable && events.len() > 1 => {
+                return Handed::Split(failure);
+            }
+            Err(failure) => HashMap::from([(0, failure)]),
+        };
+        let at = |(place, failure): (usize, Failure)| Some((*indices.get(place)?, failure));
+        return Handed::Failed(refused.into_iter().filter_map(at).collect());
+    }
+    Handed::Done
 }
 
 /// Makes a [`Handler`] a [`DynHandler`].

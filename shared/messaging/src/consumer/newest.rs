@@ -44,19 +44,7 @@ mod tests {
 
     use proptest::prelude::*;
 
-    use super::{Incoming, Key, Position, Ruling, Step, plan_newest};
-
-    fn incoming(key: &str, sequence: i64, kind: &str) -> Incoming {
-        let json = format!(
-            r#"{{"specversion":"1.0","id":"01920000-0000-7000-8000-000000000001","source":"order","type":"{kind}","subject":"{key}","time":"2026-11-22T08:00:00Z","sequence":"{sequence}","aggregate":"order","data":{{}}}}"#
-        );
-        Incoming {
-            envelope: serde_json::from_str(&json).unwrap(),
-            attempts: 0,
-            causes: Vec::new(),
-            route: (String::new(), String::new()),
-        }
-    }
+    use super::{super::core::tests::incoming, Incoming, Key, Position, Ruling, Step, plan_newest};
 
     fn plan(
         positions: &mut HashMap<Key, Position>,

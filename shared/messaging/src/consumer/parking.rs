@@ -60,13 +60,17 @@ pub(super) async fn park(
     Ok(())
 }
 
+/// The slots of a slot group as the column has them.
+pub(super) fn slots(group: u8) -> Vec<i16> {
+    slots_of(group).map(|slot| i16::from(slot.number())).collect()
+}
+
 /// The keys of a slot group that have something due.
 pub(super) async fn due(
     connection: &mut PgConnection,
     consumer: &str,
     group: u8,
 ) -> Result<Vec<Key>, Error> {
-    let slots: Vec<i16> = slots_of(group).map(|slot| i16::from(slot.number())).collect();
     let rows = sqlx::query!(
         r#"
         select source, key from messaging.parked
@@ -76,7 +80,7 @@ pub(super) async fn due(
         limit 200
         "#,
         consumer,
-        &slots,
+        &slots(group),
     )
     .fetch_all(connection)
     .await?;
@@ -89,7 +93,6 @@ pub(super) async fn next_due(
     consumer: &str,
     group: u8,
 ) -> Result<Option<Duration>, Error> {
-    let slots: Vec<i16> = slots_of(group).map(|slot| i16::from(slot.number())).collect();
     let seconds = sqlx::query_scalar!(
         r#"
         select extract(epoch from min(next_at) - now())::float8
@@ -97,7 +100,7 @@ pub(super) async fn next_due(
         where consumer = $1 and next_at is not null and slot = any($2)
         "#,
         consumer,
-        &slots,
+        &slots(group),
     )
     .fetch_one(connection)
     .await?;

@@ -1,10 +1,9 @@
 //! Retries of subscriptions to full state: rows of `messaging.parked`, each of which waits for itself alone.
 
-use contracts::Slot;
 use sqlx::PgConnection;
 
 use super::core::{Incoming, Key, Origin, Step};
-use crate::{Error, consumer::parking, topology::slots_of};
+use crate::{Error, consumer::parking};
 
 /// The keys of a slot group that have something due. What waits without a time was parked by a subscription with cursors, and is
 /// due at once.
@@ -13,7 +12,6 @@ pub(super) async fn due(
     consumer: &str,
     group: u8,
 ) -> Result<Vec<Key>, Error> {
-    let slots: Vec<i16> = slots_of(group).map(Slot::number).map(i16::from).collect();
     let rows = sqlx::query!(
         r#"
         select source, key from messaging.parked
@@ -23,7 +21,7 @@ pub(super) async fn due(
         limit 200
         "#,
         consumer,
-        &slots,
+        &parking::slots(group),
     )
     .fetch_all(connection)
     .await?;

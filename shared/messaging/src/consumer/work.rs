@@ -84,23 +84,14 @@ mod tests {
     use std::{collections::HashMap, time::Duration};
 
     use super::{Finding, Ruling, Work, ruling};
-    use crate::{consumer::core::Incoming, failure::Verdict, retry::Patience};
-
-    fn incoming(sequence: i64) -> Incoming {
-        let json = format!(
-            r#"{{"specversion":"1.0","id":"01920000-0000-7000-8000-000000000001","source":"order","type":"a","subject":"k","time":"2026-11-22T08:00:00Z","sequence":"{sequence}","aggregate":"order","data":{{}}}}"#
-        );
-        Incoming {
-            envelope: serde_json::from_str(&json).unwrap(),
-            attempts: 0,
-            causes: Vec::new(),
-            route: (String::new(), String::new()),
-        }
-    }
+    use crate::{consumer::core::tests::incoming, failure::Verdict, retry::Patience};
 
     #[test]
     fn halves_know_what_was_found_out_about_their_events() {
-        let mut work = Work::new((1..=5).map(incoming).collect(), HashMap::new());
+        let mut work = Work::new(
+            (1..=5).map(|sequence| incoming("k", sequence, "a")).collect(),
+            HashMap::new(),
+        );
         work.split();
         work.done();
         let ruling = Ruling::Dead("bad");

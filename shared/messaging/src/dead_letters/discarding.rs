@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::{
     desk::{Deal, Desk, Wanted},
-    listing::{Selection, count_selected, pick},
+    listing::{Selection, count_selected},
     many::{Pace, Walk},
     redriving::{Unresolved, pending},
 };
@@ -58,14 +58,7 @@ pub async fn discard_many(
         // What is no event has no key, and no place among those that have. It goes first, and at once: nothing waits for it.
         tally.discarded = discard_unreadable(kit, selection, None).await?;
     }
-    while let Some(room) = walk.room().await {
-        let picked = pick(kit, selection, walk.after(), room).await?;
-        let Some(last) = picked.last() else {
-            walk.end();
-            break;
-        };
-        walk.passed(last.wanted.id, picked.len());
-        let wanted: Vec<Wanted> = picked.iter().map(|letter| letter.wanted.clone()).collect();
+    while let Some((last, wanted)) = walk.batch(kit, selection).await? {
         let tried = give_up(kit, &last.consumer, &last.aggregate, &wanted).await?;
         tally.discarded += tried.given_up;
         tally.not_yet += tried.not_yet;

@@ -9,6 +9,12 @@ use std::time::Duration;
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use super::{
+    desk::Wanted,
+    listing::{Pick, Selection, pick},
+};
+use crate::{Error, Kit};
+
 /// How many letters one transaction takes on at most.
 const TOGETHER: u32 = 500;
 
@@ -45,9 +51,28 @@ impl Walk {
         Self { pace, began: Instant::now(), tried: 0, after: pace.after, is_over: false }
     }
 
+    /// The next letters of the selection, all of one consumer and aggregate, and the last of them with what these are. `None`
+    /// when this call is to end.
+    pub(super) async fn batch(
+        &mut self,
+        kit: &Kit,
+        selection: &Selection,
+    ) -> Result<Option<(Pick, Vec<Wanted>)>, Error> {
+        let Some(room) = self.room().await else { return Ok(None) };
+        let mut picked = pick(kit, selection, self.after, room).await?;
+        let wanted: Vec<Wanted> = picked.iter().map(|letter| letter.wanted.clone()).collect();
+        let Some(last) = picked.pop() else {
+            self.is_over = true;
+            return Ok(None);
+        };
+        self.tried = self.tried.saturating_add(u32::try_from(wanted.len()).unwrap_or(u32::MAX));
+        self.after = Some(last.wanted.id);
+        Ok(Some((last, wanted)))
+    }
+
     /// How many letters may be tried now. `None` when this call is to end. It waits first as long as what was tried so far is
     /// to take, also at the end, so that the next call keeps the rate as well.
-    pub(super) async fn room(&self) -> Option<i64> {
+    async fn room(&self) -> Option<i64> {
         let Pace { per_second, at_most, within, .. } = self.pace;
         let due = Duration::from_secs_f64(f64::from(self.tried) / f64::from(per_second));
         tokio::time::sleep_until(self.began + due.min(within)).await;
@@ -57,22 +82,6 @@ impl Walk {
         }
         let batch = (per_second / A_SECOND).clamp(1, TOGETHER);
         Some(i64::from(batch.min(at_most - self.tried)))
-    }
-
-    /// The last letter that was tried.
-    pub(super) const fn after(&self) -> Option<Uuid> {
-        self.after
-    }
-
-    /// So many letters have been tried, the last of them this one.
-    pub(super) fn passed(&mut self, last: Uuid, count: usize) {
-        self.tried = self.tried.saturating_add(u32::try_from(count).unwrap_or(u32::MAX));
-        self.after = Some(last);
-    }
-
-    /// There are no more.
-    pub(super) const fn end(&mut self) {
-        self.is_over = true;
     }
 
     /// Where the next call goes on.

@@ -13,12 +13,15 @@ use uuid::Uuid;
 use super::{
     decisions::{Again, Docket, plan},
     desk::{Deal, Desk, Wanted},
-    listing::{Pick, Selection, count_selected, pick},
+    listing::{Pick, Selection, count_selected},
     many::{Pace, Walk},
 };
 use crate::{
     Error, Failure, Kit, Subscription, Topology, Transaction,
-    consumer::core::{Incoming, Key, Step, runs},
+    consumer::{
+        core::{Incoming, Key, Step},
+        handler::{Handed, hand},
+    },
     error::causes,
     failure::Verdict,
 };
@@ -105,15 +108,8 @@ pub async fn redrive_many(
 ) -> Result<Redriven, Error> {
     let mut tally = Redriven::default();
     let mut walk = Walk::begin(pace);
-    while let Some(room) = walk.room().await {
-        let picked = pick(kit, selection, walk.after(), room).await?;
-        let Some(last) = picked.last() else {
-            walk.end();
-            break;
-        };
-        walk.passed(last.wanted.id, picked.len());
-        let wanted: Vec<Wanted> = picked.iter().map(|letter| letter.wanted.clone()).collect();
-        let fates = match Redrive::of(kit, topology, last) {
+    while let Some((last, wanted)) = walk.batch(kit, selection).await? {
+        let fates = match Redrive::of(kit, topology, &last) {
             Ok(again) => again.all(&wanted).await?,
             Err(refusal) => {
                 let failed = |letter: &Wanted| (letter.id, Fate::Failed(causes(&refusal)));
@@ -320,24 +316,15 @@ impl<'a> Redrive<'a> {
         let steps: Vec<Step> = desk.letters.iter().zip(&decided).map(step).collect();
         let incoming: Vec<Incoming> =
             desk.letters.iter().map(|letter| letter.incoming.clone()).collect();
-        for run in runs(&incoming, &steps) {
-            let Some(handler) = self.subscription.handler(&run.kind) else { continue };
-            let events: Vec<&Incoming> =
-                run.indices.iter().map(|index| &incoming[*index]).collect();
-            let refused = match handler.handle(tx, &events).await {
-                Ok(refused) if refused.is_empty() => continue,
-                Ok(refused) => refused,
-                Err(failure) if failure.verdict != Verdict::Unavailable && events.len() > 1 => {
-                    return Err(NotPlayed::Split);
-                }
-                Err(failure) => HashMap::from([(0, failure)]),
-            };
-            let id = |place: usize| Some(desk.letters[*run.indices.get(place)?].id);
-            let named =
-                refused.into_iter().filter_map(|(place, failure)| Some((id(place)?, failure)));
-            return Err(name(named));
+        match hand(self.subscription, tx, &incoming, &steps).await {
+            Handed::Done => Ok(Played { desk, decided, after }),
+            Handed::Split(_) => Err(NotPlayed::Split),
+            Handed::Failed(failures) => {
+                let named =
+                    failures.into_iter().map(|(index, failure)| (desk.letters[index].id, failure));
+                Err(name(named))
+            }
         }
-        Ok(Played { desk, decided, after })
     }
 
     /// Whether anybody handles the events of this type.

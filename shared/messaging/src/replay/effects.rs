@@ -8,7 +8,10 @@ use std::{
 use super::{ReplayError, shadow::Shadow};
 use crate::{
     Error, Failure,
-    consumer::core::{Incoming, Key, Step, runs},
+    consumer::{
+        core::{Incoming, Key, Step},
+        handler::{Handed, hand},
+    },
     error::causes,
     failure::Verdict,
     retry,
@@ -16,7 +19,7 @@ use crate::{
 };
 
 /// How often an event that fails is tried. It did not fail the first time, or only until it was tried again.
-pub(super) const ATTEMPTS: u32 = 5;
+const ATTEMPTS: u32 = 5;
 
 /// How an event came into a replay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,26 +55,40 @@ async fn alone(
     one: &Incoming,
     from: From,
 ) -> Result<bool, ReplayError> {
+    let event = std::slice::from_ref(one);
+    let Err(failure) = insist(|| together(shadow, subscription, event, from)).await? else {
+        return Ok(true);
+    };
+    if from == From::Snapshot {
+        return Err(ReplayError::Refused {
+            aggregate: subscription.aggregate(),
+            key: one.envelope.subject.clone(),
+            causes: causes(&*failure.cause),
+        });
+    }
+    let mut tx = shadow.kit.begin().await?;
+    move_cursors(&mut tx, subscription, event, from).await?;
+    tx.commit().await?;
+    Ok(false)
+}
+
+/// Repeats `attempt` until what it tries takes effect, or is refused: that is the inner error.
+pub(super) async fn insist<F>(
+    mut attempt: impl FnMut() -> F,
+) -> Result<Result<(), Failure>, ReplayError>
+where
+    F: Future<Output = Result<Result<(), Failure>, ReplayError>>,
+{
     let mut failure = Failure::retry("not tried");
-    for attempt in 1..=ATTEMPTS {
-        match together(shadow, subscription, std::slice::from_ref(one), from).await? {
-            Ok(()) => return Ok(true),
+    for number in 1..=ATTEMPTS {
+        match attempt().await? {
+            Ok(()) => return Ok(Ok(())),
             Err(failed) => failure = failed,
         }
         if let Verdict::Reject(_) = failure.verdict {
-            if from == From::Snapshot {
-                return Err(ReplayError::Refused {
-                    aggregate: subscription.aggregate(),
-                    key: one.envelope.subject.clone(),
-                    causes: causes(&*failure.cause),
-                });
-            }
-            let mut tx = shadow.kit.begin().await?;
-            move_cursors(&mut tx, subscription, std::slice::from_ref(one), from).await?;
-            tx.commit().await?;
-            return Ok(false);
+            return Ok(Err(failure));
         }
-        tokio::time::sleep(retry::backoff(attempt)).await;
+        tokio::time::sleep(retry::backoff(number)).await;
     }
     Err(ReplayError::Stuck(causes(&*failure.cause)))
 }
@@ -89,17 +106,14 @@ async fn together(
         None => Step::Ignore,
     };
     let steps: Vec<Step> = incoming.iter().map(step).collect();
-    for run in runs(incoming, &steps) {
-        let Some(handler) = subscription.handler(&run.kind) else { continue };
-        let events: Vec<&Incoming> = run.indices.iter().map(|index| &incoming[*index]).collect();
-        let failed = match handler.handle(&mut tx, &events).await {
-            Ok(refused) => refused.into_values().next(),
-            Err(failure) => Some(failure),
-        };
-        if let Some(failure) = failed {
-            tx.rollback().await?;
-            return Ok(Err(failure));
-        }
+    let failed = match hand(subscription, &mut tx, incoming, &steps).await {
+        Handed::Done => None,
+        Handed::Failed(failures) => failures.into_iter().next().map(|(_, failure)| failure),
+        Handed::Split(failure) => Some(failure),
+    };
+    if let Some(failure) = failed {
+        tx.rollback().await?;
+        return Ok(Err(failure));
     }
     move_cursors(&mut tx, subscription, incoming, from).await?;
     match tx.commit().await {

@@ -14,11 +14,7 @@ use std::{
 use chrono::{DateTime, Utc};
 use contracts::{Envelope, Priority, SpecVersion, decode_parts};
 use futures::{StreamExt, future::BoxFuture};
-use lapin::{
-    Channel, Consumer,
-    options::{QueueBindOptions, QueueDeclareOptions},
-    types::FieldTable,
-};
+use lapin::{Channel, Consumer, options::QueueDeclareOptions, types::FieldTable};
 use sqlx::{AssertSqlSafe, PgConnection};
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -352,14 +348,8 @@ impl Feed {
         within("declaring a queue", broker::ANSWER, declared).await?;
         for speaker in subscription.speakers() {
             for slot in contracts::Slot::all() {
-                let bound = channel.queue_bind(
-                    queue.as_str().into(),
-                    (*speaker).into(),
-                    routing_key(aggregate, slot.number()).into(),
-                    QueueBindOptions::default(),
-                    FieldTable::default(),
-                );
-                within("binding a queue", broker::ANSWER, bound).await?;
+                let key = routing_key(aggregate, slot.number());
+                broker::bind(channel, &queue, speaker, &key).await?;
             }
         }
         let deliveries = consume(channel, &queue, PREFETCH, FieldTable::default()).await?;

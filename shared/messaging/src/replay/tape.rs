@@ -1,9 +1,9 @@
 //! A replay from a stream: what stands in it is read once more, from its first message on.
 
-use std::{collections::VecDeque, panic::AssertUnwindSafe, sync::Arc};
+use std::{collections::VecDeque, sync::Arc};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use futures::{FutureExt, StreamExt};
+use futures::StreamExt;
 use lapin::{
     Consumer,
     message::Delivery,
@@ -17,10 +17,8 @@ use crate::{
     Error, Failure, Kit,
     broker::{self, Session},
     consumer::{consume, take},
-    error::{causes, within},
-    failure::Verdict,
-    retry,
-    stream::{PREFETCH, StreamHandler, next_offset, offset},
+    error::within,
+    stream::{PREFETCH, StreamHandler, handle, next_offset, offset},
 };
 
 /// By how much the clocks of those who write to a stream may differ.
@@ -93,8 +91,10 @@ impl<H: StreamHandler> Source for Reel<'_, H> {
             return Ok(());
         }
         self.receive().await?;
-        let first =
-            self.held.front().map(|first| Ok::<_, Error>((self.offset(first)?, &first.data)));
+        let first = self
+            .held
+            .front()
+            .map(|first| Ok::<_, Error>((offset(first, self.tape.stream)?, &first.data)));
         if let Some((offset, body)) = first.transpose()? {
             self.next = offset;
             if offset > 0 {
@@ -175,7 +175,7 @@ impl<H: StreamHandler> Reel<'_, H> {
             }
             let mut batch = Vec::new();
             while let Some(first) = self.held.front() {
-                let offset = self.offset(first)?;
+                let offset = offset(first, self.tape.stream)?;
                 // Messages behind a gap up to the target are lost for the live reader too, which says so.
                 self.next = self.next.max(offset.min(self.target));
                 if offset >= self.target {
@@ -212,19 +212,10 @@ impl<H: StreamHandler> Reel<'_, H> {
 
     /// Tries one message until it takes effect, or is refused as it was the first time.
     async fn alone(&mut self, shadow: &Shadow, delivery: &Delivery) -> Result<(), ReplayError> {
-        let mut failure = Failure::retry("not tried");
-        for attempt in 1..=effects::ATTEMPTS {
-            match self.attempt(shadow, std::slice::from_ref(delivery)).await? {
-                Ok(()) => return Ok(()),
-                Err(failed) => failure = failed,
-            }
-            if let Verdict::Reject(_) = failure.verdict {
-                self.tally.refused += 1;
-                return Ok(());
-            }
-            tokio::time::sleep(retry::backoff(attempt)).await;
-        }
-        Err(ReplayError::Stuck(causes(&*failure.cause)))
+        let one = std::slice::from_ref(delivery);
+        let refused = effects::insist(|| self.attempt(shadow, one)).await?.is_err();
+        self.tally.refused += u64::from(refused);
+        Ok(())
     }
 
     async fn attempt(
@@ -234,18 +225,10 @@ impl<H: StreamHandler> Reel<'_, H> {
     ) -> Result<Result<(), Failure>, ReplayError> {
         let mut tx = shadow.kit.begin().await?;
         let bodies: Vec<&[u8]> = batch.iter().map(|delivery| &*delivery.data).collect();
-        let handled = AssertUnwindSafe(self.tape.handler.handle(&mut tx, &bodies)).catch_unwind();
-        match handled.await {
-            Ok(Ok(())) => {}
-            Ok(Err(failure)) => return Ok(Err(failure)),
-            Err(_) => return Ok(Err(Failure::reject("panicked", "the handler panicked"))),
+        if let Err(failure) = handle(&*self.tape.handler, &mut tx, &bodies).await {
+            return Ok(Err(failure));
         }
         tx.commit().await?;
         Ok(Ok(()))
-    }
-
-    fn offset(&self, delivery: &Delivery) -> Result<i64, Error> {
-        offset(delivery)
-            .ok_or_else(|| Error::Incomplete { queue: self.tape.stream.to_owned(), what: "offset" })
     }
 }

@@ -14,20 +14,15 @@ use messaging::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use testkit::{Database, Vhost};
-use tokio::{sync::Notify, task::JoinSet};
-use tokio_util::sync::CancellationToken;
+use tokio::sync::Notify;
 
-use crate::failure::Failure;
+use crate::{
+    bench::services::{NOTE, Running, connect, wait_until_said},
+    failure::Failure,
+};
 
 /// How long a bench may wait for its last effect.
 const DEADLINE: Duration = Duration::from_mins(3);
-
-/// Connections of each service.
-const CONNECTIONS: u32 = 16;
-
-/// What fills an event up to about half a kibibyte.
-const NOTE: &str = "A bench says what a shop would say, and a shop says more than a number: a title, an address, a list of \
-    lines. This stands for it.";
 
 /// An item has changed.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -185,51 +180,12 @@ impl Stage {
             }
             tx.commit().await?;
         }
-        let emptied = async {
-            loop {
-                let left: Option<i64> =
-                    sqlx::query_scalar("select id from messaging.outbox limit 1")
-                        .fetch_optional(self.speaker.pool())
-                        .await?;
-                if left.is_none() {
-                    return Ok::<_, Failure>(());
-                }
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        };
-        let late = |_| Failure::Late("the outbox is empty");
-        tokio::time::timeout(DEADLINE, emptied).await.map_err(late)?
+        wait_until_said(&self.speaker, DEADLINE).await
     }
 
     /// Ends both.
     pub(super) async fn close(self, listening: Running) {
         listening.stop().await;
         self.speaking.stop().await;
-    }
-}
-
-async fn connect(database: &Database) -> Result<sqlx::PgPool, Failure> {
-    let options = sqlx::postgres::PgPoolOptions::new().max_connections(CONNECTIONS);
-    Ok(options.connect(database.url()).await?)
-}
-
-/// A running half of a stage.
-pub(super) struct Running {
-    tasks: JoinSet<()>,
-    stop: CancellationToken,
-}
-
-impl Running {
-    fn start<F: Future<Output = ()> + Send + 'static>(
-        run: impl FnOnce(CancellationToken) -> F,
-    ) -> Self {
-        let (mut tasks, stop) = (JoinSet::new(), CancellationToken::new());
-        tasks.spawn(run(stop.clone()));
-        Self { tasks, stop }
-    }
-
-    async fn stop(mut self) {
-        self.stop.cancel();
-        while self.tasks.join_next().await.is_some() {}
     }
 }

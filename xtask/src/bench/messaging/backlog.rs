@@ -2,10 +2,8 @@
 
 use std::time::Instant;
 
-use testkit::wait_for;
-
 use super::{flow::write_all, rate, stage::Stage};
-use crate::failure::Failure;
+use crate::{bench::services::wait_until_said, failure::Failure};
 
 /// How many waited.
 const ROWS: u64 = 1_000_000;
@@ -32,18 +30,7 @@ pub(super) async fn measure() -> Result<Backlog, Failure> {
 
     let began = Instant::now();
     let speaking = stage.speak();
-    wait_for("the outbox is empty", DEADLINE, async || {
-        let left: Result<Option<i64>, _> =
-            sqlx::query_scalar("select id from messaging.outbox limit 1")
-                .fetch_optional(stage.speaker.pool())
-                .await;
-        match left {
-            Ok(None) => Ok(()),
-            Ok(Some(_)) => Err("there are rows left".to_owned()),
-            Err(error) => Err(error.to_string()),
-        }
-    })
-    .await?;
+    wait_until_said(&stage.speaker, DEADLINE).await?;
     let drained_per_second = rate(ROWS, began.elapsed());
     speaking.stop().await;
 

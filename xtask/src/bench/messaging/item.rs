@@ -7,12 +7,10 @@ use rand::Rng;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::bench::services::NOTE;
+
 /// How many items there are.
 const ITEMS: u32 = 5_000;
-
-/// What fills an event up.
-const NOTE: &str = "A bench says what a shop would say, and a shop says more than a number: a title, an address, a list of \
-    lines. This stands for it.";
 
 /// An event about an item.
 pub(super) trait About: Event {

@@ -15,17 +15,16 @@ use messaging::{
     Topology, Transaction,
 };
 use testkit::{Database, Vhost};
-use tokio::{sync::Notify, task::JoinSet};
-use tokio_util::sync::CancellationToken;
+use tokio::sync::Notify;
 
 use super::item::{About, Added, Changed, Seen};
-use crate::failure::Failure;
+use crate::{
+    bench::services::{Running, connect},
+    failure::Failure,
+};
 
 /// How long a bench may wait for its last effect.
 const DEADLINE: Duration = Duration::from_mins(5);
-
-/// Connections of each service: as many as a small instance has.
-const CONNECTIONS: u32 = 16;
 
 /// The two services, not running yet.
 pub(super) struct Stage {
@@ -182,31 +181,4 @@ impl Stage {
 
 fn speaker_topology() -> Topology {
     Topology::of("speaker").says::<Added>().says::<Changed>().says::<Seen>()
-}
-
-async fn connect(database: &Database) -> Result<sqlx::PgPool, Failure> {
-    let options = sqlx::postgres::PgPoolOptions::new().max_connections(CONNECTIONS);
-    Ok(options.connect(database.url()).await?)
-}
-
-/// A running half of a stage.
-pub(super) struct Running {
-    tasks: JoinSet<()>,
-    stop: CancellationToken,
-}
-
-impl Running {
-    fn start<F: Future<Output = ()> + Send + 'static>(
-        run: impl FnOnce(CancellationToken) -> F,
-    ) -> Self {
-        let (mut tasks, stop) = (JoinSet::new(), CancellationToken::new());
-        tasks.spawn(run(stop.clone()));
-        Self { tasks, stop }
-    }
-
-    /// Stops as a service does.
-    pub(super) async fn stop(mut self) {
-        self.stop.cancel();
-        while self.tasks.join_next().await.is_some() {}
-    }
 }
