@@ -56,6 +56,8 @@ pub struct Shop {
     urls: BTreeMap<String, String>,
     databases: BTreeMap<&'static str, String>,
     amqp_url: String,
+    /// What else the services are told by their environment.
+    settings: Vec<(&'static str, &'static str)>,
     key: SigningKey,
     client: Client,
     folder: TempDir,
@@ -72,11 +74,13 @@ impl Shop {
             databases.iter().map(|database| database.url().to_owned()).collect();
         let vhost = Vhost::create().await?;
         let amqp_url = vhost.url().to_owned();
-        Self::start(Servers::Shared { databases, vhost }, &urls, &amqp_url).await
+        Self::start(Servers::Shared { databases, vhost }, &urls, &amqp_url, &[]).await
     }
 
-    /// A suite on servers of its own.
-    pub async fn open_on_own_servers() -> Result<Self, Error> {
+    /// A suite on servers of its own, whose services have these `settings` in their environment.
+    pub async fn open_on_own_servers(
+        settings: &[(&'static str, &'static str)],
+    ) -> Result<Self, Error> {
         let (postgres, rabbitmq) = tokio::join!(Postgres::start(), RabbitMq::start());
         let (postgres, rabbitmq) = (Box::new(postgres?), Box::new(rabbitmq?));
         let mut urls = Vec::new();
@@ -84,10 +88,15 @@ impl Shop {
             urls.push(testkit::create_database(&postgres.url(), service).await?);
         }
         let (way, amqp_url) = Proxy::before(&rabbitmq.url()).await?;
-        Self::start(Servers::Own { postgres, rabbitmq, way }, &urls, &amqp_url).await
+        Self::start(Servers::Own { postgres, rabbitmq, way }, &urls, &amqp_url, settings).await
     }
 
-    async fn start(servers: Servers, databases: &[String], amqp_url: &str) -> Result<Self, Error> {
+    async fn start(
+        servers: Servers,
+        databases: &[String],
+        amqp_url: &str,
+        settings: &[(&'static str, &'static str)],
+    ) -> Result<Self, Error> {
         let folder = TempDir::new()?;
         let key = SigningKey::generate()?;
         let (private, public) = (folder.path().join("token.key"), folder.path().join("token.pub"));
@@ -99,6 +108,7 @@ impl Shop {
             urls: BTreeMap::new(),
             amqp_url: amqp_url.to_owned(),
             databases: SERVICES.into_iter().zip(databases.iter().cloned()).collect(),
+            settings: settings.to_vec(),
             key,
             client: Client::builder().no_proxy().build()?,
             folder,
@@ -155,7 +165,10 @@ impl Shop {
         let file = |name: &str| self.folder.path().join(name);
         // An index belongs to one process.
         let index = instance.replace("search-sync", "index");
-        Ok(Program::new(instance, path, file(&format!("{instance}.log")))
+        let program = Program::new(instance, path, file(&format!("{instance}.log")));
+        let told =
+            self.settings.iter().fold(program, |told, (name, value)| told.variable(name, value));
+        Ok(told
             .variable("DATABASE_URL", &self.databases[service])
             .variable("AMQP_URL", &self.amqp_url)
             .variable("HTTP_ADDR", address)

@@ -8,10 +8,10 @@ use std::{
     time::Duration,
 };
 
-use reqwest::{Client, Method, RequestBuilder};
+use reqwest::{Client, RequestBuilder};
 use runtime::auth::Scope;
 use serde_json::{Value, json};
-use system_tests::Shop;
+use system_tests::{Shop, second};
 use tokio::{task::JoinSet, time::sleep};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -52,12 +52,36 @@ pub(super) struct Accepted {
     pub(super) skus: Vec<String>,
 }
 
+/// Where the instances of a service listen.
+struct Doors([String; 2]);
+
+impl Doors {
+    fn of(shop: &Shop, service: &str) -> Self {
+        Self([shop.url(service).to_owned(), shop.url(&second(service)).to_owned()])
+    }
+
+    /// Asks until the answer is a success, as a good client does: another instance each time, the `first` one first. `ask` makes
+    /// the request to where an instance listens, and every request here may be repeated.
+    async fn insist(&self, first: usize, ask: impl Fn(&str) -> RequestBuilder) -> Value {
+        for door in self.0.iter().cycle().skip(first % self.0.len()) {
+            if let Ok(answer) = ask(door).send().await
+                && answer.status().is_success()
+                && let Ok(body) = answer.json().await
+            {
+                return body;
+            }
+            sleep(PAUSE).await;
+        }
+        Value::Null
+    }
+}
+
 /// What everybody needs.
 pub(super) struct Load {
     client: Client,
-    order_url: String,
-    catalogue_url: String,
-    behavior_url: String,
+    orders: Doors,
+    catalogue: Doors,
+    behavior: Doors,
     buyer: String,
     editor: String,
     products: Vec<(String, String)>,
@@ -83,9 +107,9 @@ impl Load {
         let client = Client::builder().no_proxy().timeout(ANSWER).build();
         Ok(Self {
             client: client.map_err(Failure::unreachable("the HTTP client"))?,
-            order_url: shop.url("order").to_owned(),
-            catalogue_url: shop.url("product-catalog").to_owned(),
-            behavior_url: shop.url("behavior-analytics").to_owned(),
+            orders: Doors::of(shop, "order"),
+            catalogue: Doors::of(shop, "product-catalog"),
+            behavior: Doors::of(shop, "behavior-analytics"),
             buyer: shop.token("chaos", &[Scope::OrdersAdmin, Scope::OrdersWrite])?,
             editor: shop.token("chaos", &[Scope::CatalogWrite])?,
             products,
@@ -96,18 +120,18 @@ impl Load {
     /// Lets everybody in, until `stop`.
     pub(super) fn start(self: Arc<Self>, stop: &CancellationToken) -> Loading {
         let (mut buyers, mut others) = (JoinSet::new(), JoinSet::new());
-        for _ in 0..BUYERS {
-            buyers.spawn(self.clone().buy(stop.clone()));
+        for buyer in 0..BUYERS {
+            buyers.spawn(self.clone().buy(buyer, stop.clone()));
         }
-        for _ in 0..VISITORS {
-            others.spawn(self.clone().look_around(stop.clone()));
+        for visitor in 0..VISITORS {
+            others.spawn(self.clone().look_around(visitor, stop.clone()));
         }
         others.spawn(self.clone().edit(stop.clone()));
         Loading { load: self, buyers, others }
     }
 
     /// Places orders, one after the other: the ids of those that were accepted.
-    async fn buy(self: Arc<Self>, stop: CancellationToken) -> Vec<String> {
+    async fn buy(self: Arc<Self>, first: usize, stop: CancellationToken) -> Vec<String> {
         let mut accepted = Vec::new();
         for (_, sku) in self.products.iter().cycle() {
             if stop.is_cancelled() {
@@ -120,9 +144,11 @@ impl Load {
                 "payment": { "method": "test" },
             });
             let key = Uuid::now_v7().to_string();
-            let url = format!("{}/v1/orders", self.order_url);
-            let request = self.client.request(Method::POST, url).bearer_auth(&self.buyer);
-            let answer = insist(&request.header("idempotency-key", key).json(&order)).await;
+            let place = |door: &str| {
+                let request = self.client.post(format!("{door}/v1/orders"));
+                request.bearer_auth(&self.buyer).header("idempotency-key", &key).json(&order)
+            };
+            let answer = self.orders.insist(first, place).await;
             accepted.extend(answer["id"].as_str().map(ToOwned::to_owned));
             sleep(PAUSE).await;
         }
@@ -130,7 +156,7 @@ impl Load {
     }
 
     /// Sends user events, a few at a time.
-    async fn look_around(self: Arc<Self>, stop: CancellationToken) {
+    async fn look_around(self: Arc<Self>, first: usize, stop: CancellationToken) {
         while !stop.is_cancelled() {
             let visitor = Uuid::now_v7().to_string();
             let event = |number: u64| {
@@ -141,8 +167,8 @@ impl Load {
                 })
             };
             let events = Value::Array((0..EVENTS).map(event).collect());
-            let url = format!("{}/v1/events", self.behavior_url);
-            let answer = insist(&self.client.request(Method::POST, url).json(&events)).await;
+            let send = |door: &str| self.client.post(format!("{door}/v1/events")).json(&events);
+            let answer = self.behavior.insist(first, send).await;
             let accepted = answer["accepted"].as_u64().unwrap_or_default();
             self.events.fetch_add(accepted, Ordering::SeqCst);
             sleep(PAUSE).await;
@@ -156,25 +182,13 @@ impl Load {
                 break;
             }
             let patch = json!({ "brand": format!("混沌 {number}") });
-            let url = format!("{}/v1/products/{id}", self.catalogue_url);
-            let request = self.client.request(Method::PATCH, url).bearer_auth(&self.editor);
-            insist(&request.json(&patch)).await;
+            let change = |door: &str| {
+                let request = self.client.patch(format!("{door}/v1/products/{id}"));
+                request.bearer_auth(&self.editor).json(&patch)
+            };
+            self.catalogue.insist(number, change).await;
             sleep(PAUSE).await;
         }
-    }
-}
-
-/// Asks until the answer is a success, as a good client does; every request here may be repeated.
-async fn insist(request: &RequestBuilder) -> Value {
-    loop {
-        let Some(request) = request.try_clone() else { return Value::Null };
-        if let Ok(answer) = request.send().await
-            && answer.status().is_success()
-            && let Ok(body) = answer.json().await
-        {
-            return body;
-        }
-        sleep(PAUSE).await;
     }
 }
 

@@ -3,15 +3,37 @@
 use std::fmt;
 
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng, seq::IndexedRandom as _};
-use system_tests::SERVICES;
+use system_tests::{SERVICES, second};
+
+/// Which instances of a service something happens to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Whom {
+    /// The first, and the second carries on.
+    First,
+    /// The second, and the first carries on.
+    Second,
+    /// The whole service.
+    Both,
+}
+
+impl Whom {
+    /// Their names.
+    pub(super) fn of(self, service: &str) -> Vec<String> {
+        match self {
+            Self::First => vec![service.to_owned()],
+            Self::Second => vec![second(service)],
+            Self::Both => vec![service.to_owned(), second(service)],
+        }
+    }
+}
 
 /// Something that happens to the suite.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fault {
-    /// A service's process is killed, and started again.
-    Kill(&'static str),
-    /// A service's process is stopped for longer than its leases last, and goes on.
-    Stop(&'static str),
+    /// Processes of a service are killed, and started again.
+    Kill(&'static str, Whom),
+    /// Processes of a service are stopped for longer than its leases last, and go on.
+    Stop(&'static str, Whom),
     /// All connections to the broker are reset.
     Cut,
     /// What services send to the broker is swallowed for a while, and the connections seem alive.
@@ -22,6 +44,8 @@ pub(super) enum Fault {
     Slow,
     /// The broker raises its memory alarm for a while.
     Alarm,
+    /// The broker raises its memory alarm until the outbox of the order service is full.
+    Fill,
     /// PostgreSQL is killed, and started again.
     KillPostgres,
     /// RabbitMQ is killed, and started again.
@@ -31,13 +55,16 @@ pub(super) enum Fault {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Kill(service) => write!(f, "{service} is killed"),
-            Self::Stop(service) => write!(f, "{service} is stopped for a while"),
+            Self::Kill(service, whom) => write!(f, "killed: {}", whom.of(service).join(", ")),
+            Self::Stop(service, whom) => {
+                write!(f, "stopped for a while: {}", whom.of(service).join(", "))
+            }
             Self::Cut => f.write_str("connections to the broker are reset"),
             Self::Swallow => f.write_str("what is sent to the broker is swallowed"),
             Self::Deafen => f.write_str("what the broker sends is swallowed"),
             Self::Slow => f.write_str("the way to the broker is slow"),
             Self::Alarm => f.write_str("the broker raises its alarm"),
+            Self::Fill => f.write_str("the outbox is filled"),
             Self::KillPostgres => f.write_str("PostgreSQL is killed"),
             Self::KillRabbitMq => f.write_str("RabbitMQ is killed"),
         }
@@ -60,14 +87,17 @@ pub(super) fn plan(seed: u64, number: usize) -> Vec<Fault> {
                 return if rabbitmq { Fault::KillRabbitMq } else { Fault::KillPostgres };
             }
             let service = SERVICES.choose(&mut rng).copied().unwrap_or("order");
+            let whom = [Whom::First, Whom::Second, Whom::Both].choose(&mut rng).copied();
+            let whom = whom.unwrap_or(Whom::Both);
             match rng.random_range(0..100) {
-                0..40 => Fault::Kill(service),
-                40..58 => Fault::Stop(service),
-                58..78 => Fault::Cut,
-                78..84 => Fault::Swallow,
-                84..90 => Fault::Deafen,
-                90..96 => Fault::Slow,
-                _ => Fault::Alarm,
+                0..40 => Fault::Kill(service, whom),
+                40..58 => Fault::Stop(service, whom),
+                58..76 => Fault::Cut,
+                76..82 => Fault::Swallow,
+                82..88 => Fault::Deafen,
+                88..94 => Fault::Slow,
+                94..97 => Fault::Alarm,
+                _ => Fault::Fill,
             }
         })
         .collect()

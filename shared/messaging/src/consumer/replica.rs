@@ -63,21 +63,28 @@ impl Replica {
         }
     }
 
-    /// Takes part until `stop`, or until the connection or a lane fails. What is in hand is finished, then what was held is
-    /// free for others.
+    /// Takes part until `stop`: then what is in hand is finished, and what was held is free for others. When the connection or
+    /// a lane fails nothing is waited for, for what fails may answer no goodbye: lanes end where they are, and their messages
+    /// come again.
     pub(super) async fn run(mut self, stop: &CancellationToken) -> Result<(), Error> {
         let mut outcome = self.take_part(stop).await;
-        for lane in self.running.values() {
-            lane.cancel();
-        }
-        while let Some(ended) = self.session.tasks.join_next_with_id().await {
-            outcome = outcome.and(self.note_end(ended));
+        if outcome.is_ok() {
+            for lane in self.running.values() {
+                lane.cancel();
+            }
+            while let Some(ended) = self.session.tasks.join_next_with_id().await {
+                outcome = outcome.and(self.note_end(ended));
+            }
+        } else {
+            self.session.tasks.shutdown().await;
         }
         let Self { seat, session, .. } = self;
         if let Err(error) = within("leaving a seat", TERM, seat.leave()).await {
             tracing::debug!(causes = ?causes(&error), "the seat was not given up, and runs out by itself");
         }
-        session.close().await;
+        if outcome.is_ok() {
+            session.close().await;
+        }
         outcome
     }
 

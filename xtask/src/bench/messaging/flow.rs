@@ -1,6 +1,9 @@
 //! The whole way of an event: transaction, outbox, relay, broker, consumer, committed effect.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::HashSet,
+    time::{Duration, Instant},
+};
 
 use rand::{SeedableRng as _, rngs::StdRng};
 use tokio::task::JoinSet;
@@ -8,7 +11,7 @@ use tokio::task::JoinSet;
 use super::{
     item::{change_one, say_one, some_item},
     rate,
-    stage::Stage,
+    stage::{Stage, Trouble},
 };
 use crate::{bench::figures::percentile_ms, failure::Failure};
 
@@ -25,7 +28,7 @@ const WRITERS: u64 = 2;
 const PACE: (u32, Duration) = (500, Duration::from_secs(12));
 
 /// What is not counted: until the relay, the consumers and the caches of the servers are warm.
-const WARM_UP: usize = 1_000;
+const WARM_UP: u64 = 1_000;
 
 /// How long an event takes from its commit to that of its effect.
 pub(super) struct Latency {
@@ -98,40 +101,80 @@ async fn write_set(
 
 /// The latency at a steady pace that leaves the machine air.
 pub(super) async fn latency() -> Result<Latency, Failure> {
-    let (per_second, time) = PACE;
-    let number = per_second * u32::try_from(time.as_secs()).unwrap_or_default();
-    let stage = Stage::open(usize::try_from(number).unwrap_or_default()).await?;
+    let stage = Stage::open(usize::try_from(paced()).unwrap_or_default()).await?;
     let (speaking, listening) = (stage.speak(), stage.listen());
-    let mut pace = tokio::time::interval(Duration::from_secs(1) / per_second);
+    let said = say_at_a_pace(&stage).await?;
+    stage.witness.wait_for(paced()).await?;
+    stage.assert_sound(paced()).await?;
+    speaking.stop().await;
+    listening.stop().await;
+    Ok(Latency::of(&stage, said.iter()))
+}
+
+/// The same while some events cannot be handled, or not at once: the latency of the events on all other keys.
+pub(super) async fn latency_beside_trouble() -> Result<Latency, Failure> {
+    let stage = Stage::open(usize::try_from(paced()).unwrap_or_default()).await?;
+    let (speaking, listening) = (stage.speak(), stage.listen_in_trouble());
+    let said = say_at_a_pace(&stage).await?;
+    let poison = (0..paced()).filter(|number| Trouble::is_poison(*number)).count();
+    stage.witness.wait_for(paced() - u64::try_from(poison).unwrap_or_default()).await?;
+    speaking.stop().await;
+    listening.stop().await;
+    let in_trouble: HashSet<&str> = said
+        .iter()
+        .filter(|one| Trouble::is_made_by(one.number))
+        .map(|one| one.item.as_str())
+        .collect();
+    let others = said.iter().filter(|one| !in_trouble.contains(one.item.as_str()));
+    Ok(Latency::of(&stage, others))
+}
+
+/// How many transactions the latency is measured with.
+fn paced() -> u64 {
+    u64::from(PACE.0) * PACE.1.as_secs()
+}
+
+/// An event whose transaction has committed.
+struct Committed {
+    number: u64,
+    item: String,
+    at: Instant,
+}
+
+/// Says one event in each of many transactions, at the pace.
+async fn say_at_a_pace(stage: &Stage) -> Result<Vec<Committed>, Failure> {
+    let mut pace = tokio::time::interval(Duration::from_secs(1) / PACE.0);
     let mut writers = JoinSet::new();
     let mut rng = StdRng::seed_from_u64(0);
-    for number in 0..u64::from(number) {
+    for number in 0..paced() {
         pace.tick().await;
         let (kit, item) = (stage.speaker.clone(), some_item(&mut rng));
         writers.spawn(async move {
             let mut tx = kit.begin().await?;
             change_one(&mut tx, &item).await?;
-            say_one(&mut tx, item, number)?;
+            say_one(&mut tx, item.clone(), number)?;
             tx.commit().await?;
-            Ok::<_, Failure>((number, Instant::now()))
+            Ok::<_, Failure>(Committed { number, item, at: Instant::now() })
         });
     }
-    let mut took = Vec::new();
+    let mut said = Vec::new();
     while let Some(written) = writers.join_next().await {
-        let (number, committed) = written.map_err(|_| Failure::Late("a writer is done"))??;
-        took.push((usize::try_from(number).unwrap_or_default(), committed));
+        said.push(written.map_err(|_| Failure::Late("a writer is done"))??);
     }
-    stage.witness.wait_for(u64::from(number)).await?;
-    stage.assert_sound(u64::from(number)).await?;
-    speaking.stop().await;
-    listening.stop().await;
-    let mut took: Vec<Duration> = took
-        .into_iter()
-        .filter(|(number, _)| *number >= WARM_UP)
-        // The answer to a commit and the effect may cross on this machine: then it took no time.
-        .filter_map(|(number, committed)| {
-            Some(stage.witness.at(number)?.saturating_duration_since(committed))
-        })
-        .collect();
-    Ok(Latency { p50_ms: percentile_ms(&mut took, 50), p99_ms: percentile_ms(&mut took, 99) })
+    Ok(said)
+}
+
+impl Latency {
+    /// That of these events, without the first ones.
+    fn of<'a>(stage: &Stage, said: impl Iterator<Item = &'a Committed>) -> Self {
+        let mut took: Vec<Duration> = said
+            .filter(|one| one.number >= WARM_UP)
+            // The answer to a commit and the effect may cross on this machine: then it took no time.
+            .filter_map(|one| {
+                let effect = stage.witness.at(usize::try_from(one.number).ok()?)?;
+                Some(effect.saturating_duration_since(one.at))
+            })
+            .collect();
+        Self { p50_ms: percentile_ms(&mut took, 50), p99_ms: percentile_ms(&mut took, 99) }
+    }
 }

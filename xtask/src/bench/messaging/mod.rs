@@ -54,6 +54,10 @@ pub(crate) async fn run(options: Options) -> Result<(), Failure> {
     figures.take("latency_p50_ms", latency.p50_ms, AtMost(8.0));
     figures.take("latency_p99_ms", latency.p99_ms, AtMost(40.0));
 
+    let beside = flow::latency_beside_trouble().await?;
+    figures.take("beside_trouble_p99_ms", beside.p99_ms, Told);
+    figures.take("beside_trouble_over_p99", beside.p99_ms / latency.p99_ms, AtMost(2.0));
+
     let tax = emit_tax::measure(TURNS).await?;
     figures.take("plain_tx_per_s", tax.plain, Told);
     figures.take("emit_tx_per_s", tax.emitting, Told);

@@ -1,9 +1,10 @@
 //! Two services on databases and a vhost of their own: `speaker` says events, `listener` writes down what took effect.
 
 use std::{
+    collections::HashSet,
     marker::PhantomData,
     sync::{
-        Arc, OnceLock,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant},
@@ -84,9 +85,39 @@ impl Witness {
     }
 }
 
+/// What events do to their handler: one in a thousand can never be handled, one in a hundred not at the first try.
+#[derive(Debug, Default)]
+pub(super) struct Trouble {
+    /// What has been tried before.
+    tried: Mutex<HashSet<u64>>,
+}
+
+impl Trouble {
+    /// Whether this event can never be handled.
+    pub(super) const fn is_poison(number: u64) -> bool {
+        number % 1_000 == 17
+    }
+
+    /// Whether this event makes any trouble.
+    pub(super) const fn is_made_by(number: u64) -> bool {
+        Self::is_poison(number) || number % 100 == 3
+    }
+
+    /// How the handling of this event fails now, if it does.
+    fn failure(&self, number: u64) -> Option<HandlerFailure> {
+        if Self::is_poison(number) {
+            return Some(HandlerFailure::reject("poison", "nobody can handle this"));
+        }
+        let mut tried = self.tried.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_first = Self::is_made_by(number) && tried.insert(number);
+        is_first.then(|| HandlerFailure::retry("not at the first try"))
+    }
+}
+
 /// Writes each event down, in the kit's transaction. A doubled effect breaks the table's key.
 struct WriteDown<E> {
     witness: Arc<Witness>,
+    trouble: Option<Arc<Trouble>>,
     event: PhantomData<fn() -> E>,
 }
 
@@ -98,6 +129,15 @@ impl<E: About> Handler for WriteDown<E> {
         tx: &mut Transaction,
         batch: &mut Batch<E>,
     ) -> Result<(), HandlerFailure> {
+        if let Some(trouble) = &self.trouble {
+            let numbers: Vec<u64> =
+                batch.delivered().iter().map(|one| one.event.number()).collect();
+            for (index, number) in numbers.into_iter().enumerate() {
+                if let Some(failure) = trouble.failure(number) {
+                    batch.refuse(index, failure);
+                }
+            }
+        }
         let delivered = batch.delivered();
         let items: Vec<String> = delivered.iter().map(|one| one.event.key().into_owned()).collect();
         let sequences: Vec<i64> = delivered.iter().map(|one| one.sequence).collect();
@@ -133,22 +173,24 @@ impl Stage {
             vhost,
             _databases: databases,
         };
-        for topology in [speaker_topology(), stage.listener_topology()] {
+        for topology in [speaker_topology(), stage.listener_topology(None)] {
             messaging::declare(stage.vhost.url(), &topology).await?;
         }
         Ok(stage)
     }
 
-    fn listener_topology(&self) -> Topology {
-        let subscription = Subscription::to(Added::AGGREGATE, ["speaker"], OnReject::BlockKey)
-            .on(self.write_down::<Added>())
-            .on(self.write_down::<Changed>())
-            .on(self.write_down::<Seen>());
+    fn listener_topology(&self, trouble: Option<&Arc<Trouble>>) -> Topology {
+        let on_reject = if trouble.is_some() { OnReject::GoOn } else { OnReject::BlockKey };
+        let subscription = Subscription::to(Added::AGGREGATE, ["speaker"], on_reject)
+            .on(self.write_down::<Added>(trouble))
+            .on(self.write_down::<Changed>(trouble))
+            .on(self.write_down::<Seen>(trouble));
         Topology::of("listener").hears(subscription)
     }
 
-    fn write_down<E: About>(&self) -> WriteDown<E> {
-        WriteDown { witness: self.witness.clone(), event: PhantomData }
+    fn write_down<E: About>(&self, trouble: Option<&Arc<Trouble>>) -> WriteDown<E> {
+        let (witness, trouble) = (self.witness.clone(), trouble.cloned());
+        WriteDown { witness, trouble, event: PhantomData }
     }
 
     /// Starts the relay of the speaker.
@@ -159,8 +201,16 @@ impl Stage {
 
     /// Starts the consumers of the listener.
     pub(super) fn listen(&self) -> Running {
-        let messaging =
-            Messaging::new(self.listener.clone(), self.vhost.url(), self.listener_topology());
+        self.consume(self.listener_topology(None))
+    }
+
+    /// The same, whose handlers are in trouble.
+    pub(super) fn listen_in_trouble(&self) -> Running {
+        self.consume(self.listener_topology(Some(&Arc::default())))
+    }
+
+    fn consume(&self, topology: Topology) -> Running {
+        let messaging = Messaging::new(self.listener.clone(), self.vhost.url(), topology);
         Running::start(|stop| messaging.consume(stop))
     }
 
