@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, path::Path, time::Duration};
 use reqwest::{Client, Method};
 use runtime::auth::{Scope, SigningKey, mint};
 use serde_json::{Value, json};
+use sqlx::Connection as _;
 use tempfile::TempDir;
 use testkit::{Database, Postgres, Process, Program, Proxy, RabbitMq, Vhost, free_port, wait_for};
 use uuid::Uuid;
@@ -417,18 +418,43 @@ impl Shop {
             Servers::Own { rabbitmq, .. } => (rabbitmq.management(), "/"),
         };
         let token = self.token("tester", &[Scope::Ops])?;
-        let search = Some((self.url("search-sync"), token.as_str()));
-        audit::run(audit::Suite { databases: &databases, broker: Some(broker), search }).await
+        let indexes = ["search-sync".to_owned(), second("search-sync")];
+        let search: Vec<&str> =
+            indexes.iter().filter_map(|name| Some(self.urls.get(name)?.as_str())).collect();
+        let (broker, search, token) = (Some(broker), &*search, &*token);
+        audit::run(audit::Suite { databases: &databases, broker, search, token }).await
     }
 
-    /// Waits until traffic rests, and finds nothing that does not hold.
-    pub async fn assert_sound(&self) -> Result<(), Error> {
-        wait_for("the audit finds nothing", SOON * 2, async || match self.audit().await {
-            Ok(findings) if findings.is_sound() => Ok(()),
-            Ok(findings) => Err(findings.to_string()),
-            Err(error) => Err(format!("{error:?}")),
-        })
+    /// How the queues of a service are divided now: how many each living instance has, in ascending order, and how many there are.
+    /// The queues are those that anybody has ever held.
+    pub async fn shares(&self, service: &'static str) -> Result<(Vec<i64>, i64), Error> {
+        let mut connection = self.databases().connect(service).await?;
+        let shares = sqlx::query_scalar(
+            "select count(l.queue) from messaging.living_member m
+             left join messaging.lane l on l.holder = m.id group by m.id order by 1",
+        )
+        .fetch_all(&mut connection)
         .await?;
+        let queues = sqlx::query_scalar("select count(*) from messaging.lane")
+            .fetch_one(&mut connection)
+            .await?;
+        connection.close().await?;
+        Ok((shares, queues))
+    }
+
+    /// Waits until traffic rests, and finds nothing that does not hold, and no dead letter.
+    pub async fn assert_sound(&self) -> Result<(), Error> {
+        let findings =
+            wait_for("the audit finds nothing", SOON * 2, async || match self.audit().await {
+                Ok(findings) if findings.is_sound() => Ok(findings),
+                Ok(findings) => Err(findings.to_string()),
+                Err(error) => Err(format!("{error:?}")),
+            })
+            .await?;
+        match findings.looked_at().get("pending_dead_letters") {
+            Some(0) => {}
+            pending => return Err(Error::Unexpected(format!("{pending:?} dead letters"))),
+        }
         if let Servers::Shared { vhost, .. } = &self.servers {
             vhost.at_rest(SOON).await?;
         }

@@ -28,7 +28,8 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<(), Failure> {
     let suite = audit::Suite {
         databases: &databases,
         broker: management.as_ref().map(|management| (management, "/")),
-        search: Some((&state.ports.url_of("search-sync"), &token)),
+        search: &[&state.ports.url_of("search-sync")],
+        token: &token,
     };
     let findings = audit::run(suite).await?;
     let mut figures: BTreeMap<String, i64> = BTreeMap::new();

@@ -18,7 +18,6 @@ use runtime::auth::Scope;
 use serde_json::json;
 use system_tests::{SERVICES, Shop, second};
 use testkit::wait_for;
-use tokio::sync::Mutex;
 use uuid::Uuid;
 
 /// How long anything may take that happens by itself.
@@ -86,23 +85,9 @@ async fn change_price(shop: &Shop, id: &str, instances: &[&str], times: i64) {
 async fn wait_for_shares(shop: &Shop, members: usize) -> Duration {
     let began = Instant::now();
     for service in SERVICES {
-        let connection = shop.databases().connect(service).await.unwrap();
-        let connection = Mutex::new(connection);
         let what = format!("the queues of {service} are divided among {members}");
-        // The queues are those that anybody has ever held.
         wait_for(&what, SHORTLY, async || {
-            let mut connection = connection.lock().await;
-            let shares: Vec<i64> = sqlx::query_scalar(
-                "select count(l.queue) from messaging.living_member m
-                 left join messaging.lane l on l.holder = m.id group by m.id order by 1",
-            )
-            .fetch_all(&mut *connection)
-            .await
-            .unwrap();
-            let queues: i64 = sqlx::query_scalar("select count(*) from messaging.lane")
-                .fetch_one(&mut *connection)
-                .await
-                .unwrap();
+            let (shares, queues) = shop.shares(service).await.unwrap();
             let even = shares.len() == members
                 && queues > 0
                 && shares.iter().sum::<i64>() == queues

@@ -9,7 +9,7 @@ use testkit::{Direction, wait_for};
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
-use super::plan::{Fault, Whom};
+use super::plan::{Fault, Ground, Whom};
 use crate::failure::Failure;
 
 /// Longer than any lease lasts.
@@ -30,50 +30,104 @@ const OLD_ENOUGH: Duration = Duration::from_secs(45);
 /// How long it may take until there is an effect again, before it counts as never.
 const NEVER: Duration = Duration::from_mins(1);
 
-/// How long it took until a service had an effect again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Recovery {
-    pub(super) took: Duration,
-    pub(super) service: &'static str,
+/// How a fault was overcome.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Outcome {
+    /// One instance was hit: how long it took from then until the other one had all queues.
+    TakenOver(Duration),
+    /// Everything was hit: how long it took, from when it had passed, until every service had committed an effect again and no
+    /// queue was without a living instance; and which service was the last.
+    Recovered { took: Duration, last: &'static str },
 }
 
-/// Lets `fault` happen and pass: how long it took from then until an effect was committed again by each service that it hit
-/// with all its instances. Where another instance carried on there is nothing to wait for.
+/// Lets `fault` happen and pass.
 pub(super) async fn strike(
     shop: &mut Shop,
     fault: Fault,
     born: Instant,
-) -> Result<Vec<Recovery>, Failure> {
-    let mut hit: Vec<&'static str> = SERVICES.to_vec();
+) -> Result<Outcome, Failure> {
     match fault {
         Fault::Kill(service, whom) => {
-            hit = if whom == Whom::Both { vec![service] } else { Vec::new() };
             let instances = whom.of(service);
             for instance in &instances {
                 shop.kill(instance).await?;
             }
+            let taken_over = wait_for_takeover(shop, service, whom).await?;
             for instance in &instances {
                 shop.launch(instance)?;
             }
             for instance in &instances {
                 wait_until_it_listens(shop, instance).await?;
             }
+            match taken_over {
+                Some(took) => Ok(Outcome::TakenOver(took)),
+                None => recovered(shop, &[service]).await,
+            }
         }
         Fault::Stop(service, whom) => {
-            hit = if whom == Whom::Both { vec![service] } else { Vec::new() };
-            let instances = whom.of(service);
+            let (instances, stopped) = (whom.of(service), Instant::now());
             for instance in &instances {
                 shop.pause(instance)?;
             }
-            sleep(LONGER_THAN_A_LEASE).await;
+            let taken_over = wait_for_takeover(shop, service, whom).await?;
+            sleep(LONGER_THAN_A_LEASE.saturating_sub(stopped.elapsed())).await;
             for instance in &instances {
                 shop.resume(instance)?;
             }
+            match taken_over {
+                Some(took) => Ok(Outcome::TakenOver(took)),
+                None => recovered(shop, &[service]).await,
+            }
         }
-        Fault::Cut => way(shop)?.cut(),
-        Fault::Swallow | Fault::Deafen => {
+        Fault::Ground(ground) => {
+            shake(shop, ground, born).await?;
+            recovered(shop, &SERVICES).await
+        }
+    }
+}
+
+/// Waits until the instance that was not hit has all queues of its service and commits effects, if there is such an instance.
+async fn wait_for_takeover(
+    shop: &Shop,
+    service: &'static str,
+    whom: Whom,
+) -> Result<Option<Duration>, Failure> {
+    if whom == Whom::Both {
+        return Ok(None);
+    }
+    let struck = Instant::now();
+    wait_for(&format!("the other instance of {service} takes over"), NEVER, async || {
+        match shop.shares(service).await {
+            Ok((shares, queues)) if shares == [queues] => Ok(()),
+            Ok((shares, queues)) => Err(format!("{shares:?} of {queues}")),
+            Err(error) => Err(error.to_string()),
+        }
+    })
+    .await?;
+    let took = struck.elapsed();
+    wait_for_an_effect(shop, service).await?;
+    Ok(Some(took))
+}
+
+/// Waits until all that were hit work again.
+async fn recovered(shop: &Shop, hit: &[&'static str]) -> Result<Outcome, Failure> {
+    let healed = Instant::now();
+    let recoveries = try_join_all(hit.iter().map(async |service| {
+        wait_for_an_effect(shop, service).await?;
+        wait_until_all_is_held(shop, service).await?;
+        Ok::<_, Failure>((healed.elapsed(), *service))
+    }));
+    let (took, last) = recoveries.await?.into_iter().max().unwrap_or_default();
+    Ok(Outcome::Recovered { took, last })
+}
+
+/// Lets something happen to the servers or on the way to them, and pass.
+async fn shake(shop: &mut Shop, ground: Ground, born: Instant) -> Result<(), Failure> {
+    match ground {
+        Ground::Cut => way(shop)?.cut(),
+        Ground::Swallow | Ground::Deafen => {
             let direction =
-                if fault == Fault::Swallow { Direction::ToServer } else { Direction::ToClient };
+                if ground == Ground::Swallow { Direction::ToServer } else { Direction::ToClient };
             let way = way(shop)?;
             way.swallow(direction);
             sleep(BAD_WAY).await;
@@ -81,41 +135,35 @@ pub(super) async fn strike(
             way.cut();
             way.heal().await;
         }
-        Fault::Slow => {
+        Ground::Slow => {
             let way = way(shop)?;
             way.delay(DELAY);
             sleep(BAD_WAY).await;
             way.heal().await;
         }
-        Fault::Alarm => {
+        Ground::Alarm => {
             alarm(shop, true).await?;
             sleep(ALARM).await;
             alarm(shop, false).await?;
         }
-        Fault::Fill => {
+        Ground::Fill => {
             alarm(shop, true).await?;
             wait_until_orders_are_refused(shop).await?;
             alarm(shop, false).await?;
         }
-        Fault::KillPostgres => {
+        Ground::KillPostgres => {
             let Servers::Own { postgres, .. } = &mut shop.servers else { return Err(not_own()) };
             postgres.kill().await?;
             postgres.restart().await?;
         }
-        Fault::KillRabbitMq => {
+        Ground::KillRabbitMq => {
             sleep(OLD_ENOUGH.saturating_sub(born.elapsed())).await;
             let Servers::Own { rabbitmq, .. } = &mut shop.servers else { return Err(not_own()) };
             rabbitmq.kill().await?;
             rabbitmq.restart().await?;
         }
     }
-    let healed = Instant::now();
-    let shop = &*shop;
-    try_join_all(hit.into_iter().map(async |service| {
-        wait_for_an_effect(shop, service).await?;
-        Ok(Recovery { took: healed.elapsed(), service })
-    }))
-    .await
+    Ok(())
 }
 
 /// Waits until `service` has committed one more effect than it has now.
@@ -127,6 +175,19 @@ async fn wait_for_an_effect(shop: &Shop, service: &str) -> Result<(), Failure> {
         match effects(shop, service).await {
             Ok(now) if now > before => Ok(()),
             Ok(now) => Err(format!("{now} effects, as before")),
+            Err(error) => Err(error.to_string()),
+        }
+    })
+    .await?;
+    Ok(())
+}
+
+/// Waits until each queue of `service` has a living instance that works on it.
+async fn wait_until_all_is_held(shop: &Shop, service: &'static str) -> Result<(), Failure> {
+    wait_for(&format!("all queues of {service} are held"), NEVER, async || {
+        match shop.shares(service).await {
+            Ok((shares, queues)) if shares.iter().sum::<i64>() == queues => Ok(()),
+            Ok((shares, queues)) => Err(format!("{shares:?} of {queues}")),
             Err(error) => Err(error.to_string()),
         }
     })

@@ -24,11 +24,12 @@ const BUYERS: usize = 6;
 /// How many look around at once.
 const VISITORS: usize = 2;
 
-/// How many products there are; some sell out.
+/// How many products there are.
 const PRODUCTS: usize = 12;
 
-/// How many pieces of each.
-const PIECES: i64 = 600;
+/// How many pieces there are of the first products, which sell out, and of the others, which do not.
+const SCARCE: (usize, i64) = (2, 600);
+const PLENTY: i64 = 100_000;
 
 /// How many user events are sent together.
 const EVENTS: u64 = 20;
@@ -39,6 +40,11 @@ const ANSWER: Duration = Duration::from_secs(5);
 /// How long somebody pauses before the next thing, and before asking again.
 const PAUSE: Duration = Duration::from_millis(60);
 
+/// How many pieces there are of a product.
+const fn pieces(number: usize) -> i64 {
+    if number < SCARCE.0 { SCARCE.1 } else { PLENTY }
+}
+
 /// What was accepted.
 #[derive(Debug, Default)]
 pub(super) struct Accepted {
@@ -46,10 +52,8 @@ pub(super) struct Accepted {
     pub(super) orders: Vec<String>,
     /// The user events.
     pub(super) events: u64,
-    /// How many pieces of each product there were.
-    pub(super) pieces: i64,
-    /// The SKUs on sale.
-    pub(super) skus: Vec<String>,
+    /// The SKUs on sale, with how many pieces of each there were.
+    pub(super) pieces: Vec<(String, i64)>,
 }
 
 /// Where the instances of a service listen.
@@ -101,7 +105,7 @@ impl Load {
         let mut products = Vec::new();
         for number in 0..PRODUCTS {
             let sku = format!("CHAOS-{number}");
-            let made = shop.stocked_product("混沌 机械键盘", &sku, 19_900, PIECES).await?;
+            let made = shop.stocked_product("混沌 机械键盘", &sku, 19_900, pieces(number)).await?;
             products.push((made.text("/id"), sku));
         }
         let client = Client::builder().no_proxy().timeout(ANSWER).build();
@@ -198,8 +202,9 @@ impl Loading {
         let Self { load, buyers, others } = self;
         let orders = buyers.join_all().await.into_iter().flatten().collect();
         others.join_all().await;
-        let skus = load.products.iter().map(|(_, sku)| sku.clone()).collect();
+        let products = load.products.iter().enumerate();
+        let pieces = products.map(|(number, (_, sku))| (sku.clone(), pieces(number))).collect();
         let events = load.events.load(Ordering::SeqCst);
-        Ok(Accepted { orders, events, pieces: PIECES, skus })
+        Ok(Accepted { orders, events, pieces })
     }
 }

@@ -13,7 +13,7 @@ use system_tests::Shop;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use self::load::Load;
+use self::{blow::Outcome, load::Load};
 use crate::{
     bench::figures::{
         Figures,
@@ -63,36 +63,43 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     let closing = CancellationToken::new();
     let loading = load.clone().start(&closing);
 
-    let (mut survived, mut recoveries) = (0, Vec::new());
+    let (mut survived, mut recoveries, mut takeovers) = (0, Vec::new(), Vec::new());
     for fault in plan::plan(arguments.seed, arguments.faults) {
         tokio::time::sleep(BETWEEN).await;
-        let recovered = blow::strike(&mut shop, fault, born).await?;
+        let outcome = blow::strike(&mut shop, fault, born).await?;
         survived += 1;
-        match recovered.iter().max() {
-            None => say::line(format!("  {survived:3} {fault}")),
-            Some(last) => {
-                let took = last.took.as_secs_f64();
-                say::line(format!("  {survived:3} {fault}: {took:.2} s, {} last", last.service));
-                recoveries.push(last.took);
+        match outcome {
+            Outcome::TakenOver(took) => {
+                say::line(format!(
+                    "  {survived:3} {fault}: taken over, {:.2} s",
+                    took.as_secs_f64()
+                ));
+                takeovers.push(took);
+            }
+            Outcome::Recovered { took, last } => {
+                say::line(format!(
+                    "  {survived:3} {fault}: {:.2} s, {last} last",
+                    took.as_secs_f64()
+                ));
+                recoveries.push(took);
             }
         }
     }
     closing.cancel();
     let accepted = loading.finish().await?;
     shop.wait_until_ready().await?;
-    testkit::wait_for("the audit finds nothing", QUIET, async || match shop.audit().await {
-        Ok(findings) if findings.is_sound() => Ok(()),
-        Ok(findings) => Err(findings.to_string()),
-        Err(error) => Err(error.to_string()),
-    })
-    .await?;
-
     testkit::wait_for("every order has come to its end", QUIET, async || {
         match reckoning::orders_under_way(&shop).await {
             Ok(0) => Ok(()),
             Ok(orders) => Err(format!("{orders} orders are under way")),
             Err(failure) => Err(failure.to_string()),
         }
+    })
+    .await?;
+    testkit::wait_for("the audit finds nothing", QUIET, async || match shop.audit().await {
+        Ok(findings) if findings.is_sound() => Ok(()),
+        Ok(findings) => Err(findings.to_string()),
+        Err(error) => Err(error.to_string()),
     })
     .await?;
     let reckoning = reckoning::reckon(&shop, &accepted).await?;
@@ -102,6 +109,8 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     figures.take("recovery_p50_s", percentile_ms(&mut recoveries, 50) / 1000.0, Told);
     figures.take("recovery_p99_s", percentile_ms(&mut recoveries, 99) / 1000.0, AtMost(5.0));
     figures.take("recovery_longest_s", percentile_ms(&mut recoveries, 100) / 1000.0, Told);
+    figures.take("takeover_p50_s", percentile_ms(&mut takeovers, 50) / 1000.0, Told);
+    figures.take("takeover_longest_s", percentile_ms(&mut takeovers, 100) / 1000.0, Told);
     figures.write(arguments.json.as_deref())?;
     shop.close().await?;
     reckoning.verdict()

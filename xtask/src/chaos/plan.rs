@@ -34,6 +34,13 @@ pub(super) enum Fault {
     Kill(&'static str, Whom),
     /// Processes of a service are stopped for longer than its leases last, and go on.
     Stop(&'static str, Whom),
+    /// Something happens to what all services stand on.
+    Ground(Ground),
+}
+
+/// Something that happens to the servers, or on the way to the broker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ground {
     /// All connections to the broker are reset.
     Cut,
     /// What services send to the broker is swallowed for a while, and the connections seem alive.
@@ -59,23 +66,28 @@ impl fmt::Display for Fault {
             Self::Stop(service, whom) => {
                 write!(f, "stopped for a while: {}", whom.of(service).join(", "))
             }
-            Self::Cut => f.write_str("connections to the broker are reset"),
-            Self::Swallow => f.write_str("what is sent to the broker is swallowed"),
-            Self::Deafen => f.write_str("what the broker sends is swallowed"),
-            Self::Slow => f.write_str("the way to the broker is slow"),
-            Self::Alarm => f.write_str("the broker raises its alarm"),
-            Self::Fill => f.write_str("the outbox is filled"),
-            Self::KillPostgres => f.write_str("PostgreSQL is killed"),
-            Self::KillRabbitMq => f.write_str("RabbitMQ is killed"),
+            Self::Ground(ground) => ground.fmt(f),
         }
+    }
+}
+
+impl fmt::Display for Ground {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Cut => "connections to the broker are reset",
+            Self::Swallow => "what is sent to the broker is swallowed",
+            Self::Deafen => "what the broker sends is swallowed",
+            Self::Slow => "the way to the broker is slow",
+            Self::Alarm => "the broker raises its alarm",
+            Self::Fill => "the outbox is filled",
+            Self::KillPostgres => "PostgreSQL is killed",
+            Self::KillRabbitMq => "RabbitMQ is killed",
+        })
     }
 }
 
 /// One fault in so many kills a server: RabbitMQ needs about ten seconds to come back.
 const SERVERS: usize = 12;
-
-/// How many faults come before RabbitMQ is killed for the first time: its quorum queues must not be young.
-const GRACE: usize = 8;
 
 /// `number` faults.
 pub(super) fn plan(seed: u64, number: usize) -> Vec<Fault> {
@@ -83,8 +95,10 @@ pub(super) fn plan(seed: u64, number: usize) -> Vec<Fault> {
     (1..=number)
         .map(|count| {
             if count.is_multiple_of(SERVERS) {
-                let rabbitmq = count > GRACE && (count / SERVERS).is_multiple_of(2);
-                return if rabbitmq { Fault::KillRabbitMq } else { Fault::KillPostgres };
+                // RabbitMQ comes second: its quorum queues must not be young.
+                let is_second = (count / SERVERS).is_multiple_of(2);
+                let server = if is_second { Ground::KillRabbitMq } else { Ground::KillPostgres };
+                return Fault::Ground(server);
             }
             let service = SERVICES.choose(&mut rng).copied().unwrap_or("order");
             let whom = [Whom::First, Whom::Second, Whom::Both].choose(&mut rng).copied();
@@ -92,12 +106,12 @@ pub(super) fn plan(seed: u64, number: usize) -> Vec<Fault> {
             match rng.random_range(0..100) {
                 0..40 => Fault::Kill(service, whom),
                 40..58 => Fault::Stop(service, whom),
-                58..76 => Fault::Cut,
-                76..82 => Fault::Swallow,
-                82..88 => Fault::Deafen,
-                88..94 => Fault::Slow,
-                94..97 => Fault::Alarm,
-                _ => Fault::Fill,
+                58..76 => Fault::Ground(Ground::Cut),
+                76..82 => Fault::Ground(Ground::Swallow),
+                82..88 => Fault::Ground(Ground::Deafen),
+                88..94 => Fault::Ground(Ground::Slow),
+                94..97 => Fault::Ground(Ground::Alarm),
+                _ => Fault::Ground(Ground::Fill),
             }
         })
         .collect()
@@ -105,15 +119,17 @@ pub(super) fn plan(seed: u64, number: usize) -> Vec<Fault> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Fault, plan};
+    use super::{Fault, Ground, plan};
 
     #[test]
     fn the_seed_decides_and_servers_are_killed_seldom() {
         assert_eq!(plan(7, 200), plan(7, 200));
         assert_ne!(plan(7, 200), plan(8, 200));
         let faults = plan(7, 200);
-        let servers = |fault: &&Fault| matches!(fault, Fault::KillPostgres | Fault::KillRabbitMq);
+        let servers = |fault: &&Fault| {
+            matches!(fault, Fault::Ground(Ground::KillPostgres | Ground::KillRabbitMq))
+        };
         assert_eq!(faults.iter().filter(servers).count(), 16);
-        assert!(faults[..20].iter().all(|fault| *fault != Fault::KillRabbitMq));
+        assert!(faults[..20].iter().all(|fault| *fault != Fault::Ground(Ground::KillRabbitMq)));
     }
 }

@@ -18,8 +18,10 @@ use crate::{
 #[derive(Debug, Default)]
 pub(super) struct Reckoning {
     accepted: usize,
-    /// Orders that were accepted and are not there, or have come to no end.
-    lost: usize,
+    /// How many of them were delivered: as many as there were pieces, and the others rejected.
+    delivered: i64,
+    /// Orders that were accepted and are not there, have come to no end, or were rejected though there was a piece for them.
+    lost: i64,
     /// Orders that are there and were not accepted: each key was asked for until it was.
     doubled: usize,
     /// Keys of which a listener has not heard as many events as were said, and orders that went back.
@@ -29,6 +31,8 @@ pub(super) struct Reckoning {
     /// User events that were accepted and are not there.
     events_lost: i64,
     events: u64,
+    /// Dead letters: no fault is a reason for one.
+    dead_letters: i64,
 }
 
 /// Whether a status may follow another, as rows of an order's timeline.
@@ -65,7 +69,8 @@ pub(super) async fn reckon(shop: &Shop, accepted: &Accepted) -> Result<Reckoning
     let ended = |id: &String| {
         orders.get(id).is_some_and(|status| matches!(status.as_str(), "delivered" | "rejected"))
     };
-    found.lost = accepted.orders.iter().filter(|id| !ended(id)).count();
+    let open = accepted.orders.iter().filter(|id| !ended(id)).count();
+    found.lost = i64::try_from(open).unwrap_or(i64::MAX);
     let distinct: HashSet<&String> = accepted.orders.iter().collect();
     found.doubled = orders.len().saturating_sub(distinct.len());
     found.disordered = sqlx::query_scalar(STEPS_BACK).fetch_one(&mut order).await?;
@@ -77,46 +82,68 @@ pub(super) async fn reckon(shop: &Shop, accepted: &Accepted) -> Result<Reckoning
     )
     .fetch_one(&mut inventory)
     .await?;
-    let delivered: Vec<(String, i64)> = sqlx::query_as(
-        "select l.sku, sum(l.quantity)::bigint from order_line l join orders o on o.id = l.order_id
-         where o.status in ('confirmed', 'shipped', 'delivered') and l.sku = any($1) group by l.sku",
+    let sold: Vec<(String, i64, i64)> = sqlx::query_as(
+        "select l.sku, count(*), count(*) filter (where o.status in ('confirmed', 'shipped', 'delivered'))
+         from order_line l join orders o on o.id = l.order_id group by l.sku",
     )
-    .bind(&accepted.skus)
     .fetch_all(&mut order)
     .await?;
-    let beyond = delivered.iter().map(|(_, sold)| (sold - accepted.pieces).max(0)).sum::<i64>();
-    found.oversold = promised + beyond;
+    found.oversold = promised;
+    for (sku, pieces) in &accepted.pieces {
+        // Each order is of one piece, everybody pays, and nobody calls an order off.
+        let of_sku = sold.iter().find(|(sold, ..)| sold == sku);
+        let (ordered, delivered) = of_sku.map_or((0, 0), |(_, ordered, sold)| (*ordered, *sold));
+        found.delivered += delivered;
+        found.oversold += (delivered - pieces).max(0);
+        found.lost += (ordered.min(*pieces) - delivered).max(0);
+    }
 
     let mut analytics = connect(shop, "behavior-analytics").await?;
     let stored: i64 =
         sqlx::query_scalar("select count(*) from user_event").fetch_one(&mut analytics).await?;
     found.events_lost = i64::try_from(accepted.events).unwrap_or(i64::MAX) - stored;
+    for service in SERVICES {
+        let letters = "select count(*) from messaging.dead_letter";
+        let mut connection = connect(shop, service).await?;
+        found.dead_letters +=
+            sqlx::query_scalar::<_, i64>(letters).fetch_one(&mut connection).await?;
+    }
     Ok(found)
 }
 
-/// How many keys of how many listeners have not come as far as what was said of them.
+/// How many keys of how many listeners have not come as far as what was said of them, or were never heard of at all.
 async fn unheard(shop: &Shop) -> Result<i64, Failure> {
-    let mut said: HashMap<(String, String, String), i64> = HashMap::new();
+    // By (source, aggregate): the keys, and how far each has come.
+    let mut said: HashMap<(String, String), HashMap<String, i64>> = HashMap::new();
     for service in SERVICES {
         let mut connection = connect(shop, service).await?;
         let numbers: Vec<(String, String, i64)> =
             sqlx::query_as("select aggregate, key, last from messaging.sequence")
                 .fetch_all(&mut connection)
                 .await?;
-        let numbers = numbers
-            .into_iter()
-            .map(|(aggregate, key, last)| ((service.to_owned(), aggregate, key), last));
-        said.extend(numbers);
+        for (aggregate, key, last) in numbers {
+            said.entry((service.to_owned(), aggregate)).or_default().insert(key, last);
+        }
     }
     let mut unheard = 0;
     for service in SERVICES {
         let mut connection = connect(shop, service).await?;
-        let heard: Vec<(String, String, String, i64)> =
-            sqlx::query_as("select source, aggregate, key, last from messaging.cursor")
+        let cursors: Vec<(String, String, String, String, i64)> =
+            sqlx::query_as("select consumer, source, aggregate, key, last from messaging.cursor")
                 .fetch_all(&mut connection)
                 .await?;
-        for (source, aggregate, key, last) in heard {
-            unheard += i64::from(said.get(&(source, aggregate, key)) != Some(&last));
+        let mut heard: HashMap<(String, (String, String)), HashMap<String, i64>> = HashMap::new();
+        for (consumer, source, aggregate, key, last) in cursors {
+            heard.entry((consumer, (source, aggregate))).or_default().insert(key, last);
+        }
+        for ((_, speaker), heard) in heard {
+            let Some(said) = said.get(&speaker) else {
+                unheard += i64::try_from(heard.len()).unwrap_or(i64::MAX);
+                continue;
+            };
+            let missing = said.iter().filter(|(key, last)| heard.get(*key) != Some(last)).count();
+            let invented = heard.keys().filter(|key| !said.contains_key(*key)).count();
+            unheard += i64::try_from(missing + invented).unwrap_or(i64::MAX);
         }
     }
     Ok(unheard)
@@ -132,13 +159,15 @@ impl Reckoning {
         let number = |number: i64| f64::from(i32::try_from(number).unwrap_or(i32::MAX));
         let events = number(i64::try_from(self.events).unwrap_or(i64::MAX));
         figures.take("orders_accepted", whole(self.accepted), Told);
+        figures.take("orders_delivered", number(self.delivered), Told);
         figures.take("events_accepted", events, Told);
         for (name, figure) in [
-            ("orders_lost", whole(self.lost)),
+            ("orders_lost", number(self.lost)),
             ("orders_doubled", whole(self.doubled)),
             ("order_of_key_violations", number(self.disordered)),
             ("oversold_units", number(self.oversold)),
             ("events_lost", number(self.events_lost)),
+            ("dead_letters", number(self.dead_letters)),
         ] {
             figures.take(name, figure, AtMost(0.0));
         }
@@ -146,9 +175,13 @@ impl Reckoning {
 
     /// A failure, if anything is not as it should be.
     pub(super) fn verdict(&self) -> Result<(), Failure> {
-        let sound = self.lost == 0
-            && self.doubled == 0
-            && [self.disordered, self.oversold, self.events_lost] == [0; 3];
-        if sound { Ok(()) } else { Err(Failure::Unsound(format!("{self:?}"))) }
+        if self.is_sound() { Ok(()) } else { Err(Failure::Unsound(format!("{self:?}"))) }
+    }
+
+    /// Whether everything is as it should be.
+    pub(super) fn is_sound(&self) -> bool {
+        let Self { lost, disordered, oversold, events_lost, dead_letters, .. } = self;
+        self.doubled == 0
+            && [lost, disordered, oversold, events_lost, dead_letters].into_iter().all(|n| *n == 0)
     }
 }
