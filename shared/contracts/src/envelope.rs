@@ -103,7 +103,7 @@ pub enum Undecodable {
 }
 
 /// The longest attribute.
-const LONGEST_ATTRIBUTE: usize = 512;
+pub const LONGEST_ATTRIBUTE: usize = 512;
 
 impl Envelope {
     /// Whether every attribute can be kept.

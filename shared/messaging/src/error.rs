@@ -60,6 +60,14 @@ pub enum Error {
     /// A handler wrote in a replay where a replay may not write.
     #[error("a replay would have written into {0}, which is no table of its projection")]
     OutsideShadow(String),
+    /// A key that no listener would take.
+    #[error("the key of the event {kind} is longer than 512 bytes, or has a NUL: {key:?}")]
+    Key {
+        /// Its type.
+        kind: &'static str,
+        /// Its key.
+        key: String,
+    },
     /// An event is larger than a message may be.
     #[error("the event {kind} has {bytes} bytes, more than fit into a message")]
     TooLarge {
@@ -87,6 +95,7 @@ impl Error {
             | Self::Unconfirmed => true,
             Self::Migration(_)
             | Self::Encode(_)
+            | Self::Key { .. }
             | Self::TooLarge { .. }
             | Self::Incomplete { .. }
             | Self::OutsideShadow(_) => false,

@@ -46,7 +46,7 @@ impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let verdict = if error.is_outage() {
             Verdict::Unavailable
-        } else if matches!(error, Error::Encode(_) | Error::TooLarge { .. }) {
+        } else if matches!(error, Error::Encode(_) | Error::Key { .. } | Error::TooLarge { .. }) {
             Verdict::Reject("unencodable")
         } else {
             Verdict::Retry

@@ -6,15 +6,17 @@ use std::{
 };
 
 use contracts::{
-    Event, Priority, Slot,
+    Event, LONGEST_ATTRIBUTE, Priority, Slot,
     trace::{self, TraceContext},
 };
 use sqlx::{PgConnection, PgPool, Postgres, migrate::Migrator};
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use vocabulary::EventId;
 
 use crate::{
-    Error, outbox,
+    Error,
+    error::causes,
+    outbox,
     pressure::{Gauge, Pressure, Shed, Worth},
     queues::{Meters, QueueReport},
     replay::shadow::Walls,
@@ -32,7 +34,7 @@ const LARGEST_EVENT: usize = 1024 * 1024;
 pub struct Kit {
     pool: PgPool,
     wake: Wake,
-    unparked: Arc<Notify>,
+    unparked: Arc<watch::Sender<()>>,
     gauge: Gauge,
     meters: Meters,
     /// In a replay, what keeps its transactions from having any effect outside its shadow.
@@ -45,7 +47,7 @@ impl Kit {
         Self {
             pool,
             wake: Wake::default(),
-            unparked: Arc::new(Notify::new()),
+            unparked: Arc::new(watch::Sender::new(())),
             gauge: Gauge::new(),
             meters: Meters::new(),
             walls: None,
@@ -107,7 +109,7 @@ impl Kit {
     }
 
     /// Wakes the consumers of this process when parked events may go on.
-    pub(crate) fn unparked(&self) -> &Notify {
+    pub(crate) fn unparked(&self) -> &watch::Sender<()> {
         &self.unparked
     }
 
@@ -159,6 +161,9 @@ impl Transaction {
     ) -> Result<EventId, Error> {
         let (id, key) = (EventId::new(), event.key().into_owned());
         let data = serde_json::to_string(event)?;
+        if key.len() > LONGEST_ATTRIBUTE || key.contains('\0') {
+            return Err(Error::Key { kind: E::TYPE, key });
+        }
         if data.len() + key.len() > LARGEST_EVENT {
             return Err(Error::TooLarge { kind: E::TYPE, bytes: data.len() });
         }
@@ -223,8 +228,17 @@ impl Transaction {
     }
 
     /// Gives up all that was done and said since the transaction began.
-    pub(crate) async fn rollback(self) -> Result<(), Error> {
-        Ok(self.inner.rollback().await?)
+    ///
+    /// It cannot fail: if the database does not answer, it does so by itself when it finds that nobody is there any more.
+    pub(crate) async fn rollback(self) {
+        if let Err(error) = self.inner.rollback().await {
+            tracing::debug!(causes = ?causes(&error), "a transaction was left and not rolled back");
+        }
+    }
+
+    /// Forgets what was said behind the first `number` events.
+    pub(crate) fn unsay(&mut self, number: usize) {
+        self.said.truncate(number);
     }
 }
 

@@ -13,7 +13,7 @@ const LONGEST: Duration = Duration::from_mins(10);
 /// The longest pause between two attempts to reach a server.
 const LONGEST_CONNECT: Duration = Duration::from_secs(2);
 
-/// How often an event is tried before it becomes a dead letter: with the pauses below, about seven minutes.
+/// How often an event is tried before it becomes a dead letter: with the pauses below, about three and a half minutes.
 const ATTEMPTS: u32 = 12;
 
 /// How often an event that fails is tried, and how long it rests in between.

@@ -50,6 +50,10 @@ const BATCH_EVENTS: usize = 512;
 /// How long a batch of messages may take.
 const DIGEST: Duration = Duration::from_mins(2);
 
+/// How often a message that fails alone is tried before it becomes a dead letter. What comes behind it waits meanwhile, about three
+/// seconds.
+const ATTEMPTS: u32 = 6;
+
 /// How long a stream keeps what is in it: the window in which it can be replayed.
 const RETENTION: &str = "7D";
 
@@ -291,7 +295,7 @@ impl<H: StreamHandler> Reader<H> {
                 first = deliveries.next() => first,
             };
             let taken = take(first, &mut deliveries, self.stream, BATCH_EVENTS)?;
-            within("a batch of a stream", DIGEST, self.digest(&taken.deliveries)).await?;
+            self.digest(&taken.deliveries).await?;
             taken.acknowledge(self.stream).await?;
             *attempt = 0;
         }
@@ -299,21 +303,35 @@ impl<H: StreamHandler> Reader<H> {
         Ok(())
     }
 
-    /// Effects and offset commit together. A batch that fails is taken message by message, and one that fails alone becomes a
-    /// dead letter; only an outage stops the stream.
+    /// Effects and offset commit together. A batch that fails is taken message by message, and one that fails alone again and again
+    /// becomes a dead letter; only an outage stops the stream.
     async fn digest(&self, deliveries: &[Delivery]) -> Result<(), Error> {
         let Err(failure) = self.attempt(deliveries).await? else { return Ok(()) };
         tracing::warn!(causes = ?causes(&*failure.cause), stream = self.stream, "a batch of the stream failed and is split");
         for delivery in deliveries {
-            if let Err(failure) = self.attempt(std::slice::from_ref(delivery)).await? {
-                self.bury(delivery, &failure).await?;
-            }
+            self.digest_alone(delivery).await?;
         }
         Ok(())
     }
 
-    /// Hands messages to the handler, in a transaction that also moves the offset. The inner result is the handler's.
+    async fn digest_alone(&self, delivery: &Delivery) -> Result<(), Error> {
+        let mut attempt = 1;
+        while let Err(failure) = self.attempt(std::slice::from_ref(delivery)).await? {
+            if failure.verdict != Verdict::Retry || attempt >= ATTEMPTS {
+                return self.bury(delivery, &failure).await;
+            }
+            tokio::time::sleep(retry::backoff(attempt)).await;
+            attempt += 1;
+        }
+        Ok(())
+    }
+
     async fn attempt(&self, deliveries: &[Delivery]) -> Result<Result<(), Failure>, Error> {
+        within("a batch of a stream", DIGEST, self.hand_over(deliveries)).await
+    }
+
+    /// Hands messages to the handler, in a transaction that also moves the offset. The inner result is the handler's.
+    async fn hand_over(&self, deliveries: &[Delivery]) -> Result<Result<(), Failure>, Error> {
         let Some((mut tx, next)) = self.begin().await? else {
             return Err(Error::Superseded(self.consumer));
         };
@@ -344,13 +362,19 @@ impl<H: StreamHandler> Reader<H> {
                 return Err(Error::Unavailable(failure.cause));
             }
             Err(failure) => {
-                tx.rollback().await?;
+                tx.rollback().await;
                 return Ok(Err(failure));
             }
         }
-        save_offset(&mut tx, self.consumer, self.stream, last + 1).await?;
-        tx.commit().await?;
-        Ok(Ok(()))
+        let saved = async {
+            save_offset(&mut tx, self.consumer, self.stream, last + 1).await?;
+            tx.commit().await
+        };
+        match saved.await {
+            // What the handler said or left behind cannot be committed.
+            Err(error) if !error.is_outage() => Ok(Err(Failure::retry(error))),
+            saved => saved.map(Ok),
+        }
     }
 
     /// Writes a message that cannot be handled as a dead letter, and goes past it.

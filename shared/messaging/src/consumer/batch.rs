@@ -1,7 +1,10 @@
 //! One batch of events, from what came to what is committed: everything in one transaction, and again without, or in
 //! halves, when something in it fails.
 
-use std::collections::{BTreeSet, HashMap};
+use std::{
+    collections::{BTreeSet, HashMap},
+    panic::{AssertUnwindSafe, catch_unwind},
+};
 
 use super::{
     core::{Incoming, Key, Origin, Position, Ruling, Step, plan},
@@ -89,12 +92,12 @@ impl Ear<'_> {
         match hand(subscription, &mut tx, incoming, &steps).await {
             Handed::Done => {}
             Handed::Failed(failures) => {
-                tx.rollback().await?;
+                tx.rollback().await;
                 return rule(incoming, failures.into_iter());
             }
             Handed::Split(failure) => {
                 tracing::debug!(causes = ?causes(&*failure.cause), "a batch failed and is split");
-                tx.rollback().await?;
+                tx.rollback().await;
                 return Ok(Attempt::Split);
             }
         }
@@ -180,7 +183,29 @@ impl Ear<'_> {
             route: (&incoming.route.0, &incoming.route.1),
         };
         bury(tx, burial, incoming).await?;
-        self.subscription.say_dead(tx, &incoming.envelope, reason)
+        self.say_dead(tx, incoming, reason)
+    }
+
+    /// Lets the subscription say what it has to say of a dead letter. If it cannot, that is no reason to keep the letter from being
+    /// written, and its neighbours from being done.
+    fn say_dead(
+        &self,
+        tx: &mut Transaction,
+        incoming: &Incoming,
+        reason: &str,
+    ) -> Result<(), Error> {
+        let before = tx.said().len();
+        let saying =
+            AssertUnwindSafe(|| self.subscription.say_dead(tx, &incoming.envelope, reason));
+        let error = match catch_unwind(saying) {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(error)) if error.is_outage() => return Err(error),
+            Ok(Err(error)) => causes(&error),
+            Err(_) => vec!["it panicked".to_owned()],
+        };
+        tracing::error!(causes = ?error, consumer = self.consumer, "nothing could be said of a dead letter");
+        tx.unsay(before);
+        Ok(())
     }
 }
 

@@ -110,10 +110,14 @@ impl<T> Dispatcher<T> {
             return take_front(&mut self.normal, limit);
         }
         // What has been in hand for too long gets half of the batch, so that there is room for the fresh.
-        let overdue = self.normal.iter().take_while(|one| now - one.came > LONGEST_IN_HAND);
-        let overdue = overdue.take(limit.div_ceil(2)).count();
-        let mut taken = take_front(&mut self.normal, overdue);
-        let fresh = self.normal.len().saturating_sub(limit - overdue);
+        let mut taken = Vec::new();
+        let is_overdue = |one: &Waiting<T>| now - one.came > LONGEST_IN_HAND;
+        while taken.len() < limit.div_ceil(2)
+            && let Some(place) = self.normal.iter().position(is_overdue)
+        {
+            taken.extend(self.normal.remove(place).map(|waiting| waiting.what));
+        }
+        let fresh = self.normal.len().saturating_sub(limit - taken.len());
         taken.extend(self.normal.drain(fresh..).rev().map(|waiting| waiting.what));
         taken
     }

@@ -46,6 +46,7 @@ use crate::{
     connectivity::Link,
     dead_letters::{MISSING_PREDECESSOR, Unreadable, bury_unreadable},
     error::{causes, within},
+    lease::TERM,
     queues::{Meter, Reading, published_at},
     retry,
     topology::{Guard, Subscription, dead_queue},
@@ -64,8 +65,18 @@ const BATCH: Duration = Duration::from_mins(2);
 /// the process die, which cannot be counted as a failure.
 const MOST_STARTS: i32 = 30;
 
-/// When to look at the parking place again if the database did not say when.
+/// When to look at the parking place again if the database did not say when, and how long an event rests there whose handler could
+/// not reach what it needs.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// How long the parking place is looked after before the queue has its turn; a key that is begun is finished.
+const LOOKING_AFTER: Duration = Duration::from_millis(100);
+
+/// How long what is in hand may go on once it is to stop: longer than most batches take, and short enough for who takes over.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// A connection that was sound for so long starts afresh when it fails; one that fails sooner is tried ever more seldom.
+const SOUND: Duration = Duration::from_secs(2);
 
 /// How often the parking place is looked at though nothing is known to be due.
 const SWEEP: Duration = Duration::from_secs(5);
@@ -74,9 +85,10 @@ const SWEEP: Duration = Duration::from_secs(5);
 pub(crate) async fn run(kit: &Kit, settings: &Arc<Settings>, stop: &CancellationToken) {
     let mut attempt = 0;
     while !stop.is_cancelled() {
-        if let Err(error) = hear(kit, settings, stop, &mut attempt).await {
+        let began = Instant::now();
+        if let Err(error) = hear(kit, settings, stop).await {
             settings.connectivity.down(Link::Consumer, &error);
-            attempt += 1;
+            attempt = if began.elapsed() > SOUND { 1 } else { attempt + 1 };
             let pause = retry::backoff(attempt);
             tracing::warn!(causes = ?causes(&error), ?pause, "the consumers lost their broker, and try again");
             tokio::select! {
@@ -88,19 +100,13 @@ pub(crate) async fn run(kit: &Kit, settings: &Arc<Settings>, stop: &Cancellation
 }
 
 /// Hears on one connection for as long as it is sound.
-async fn hear(
-    kit: &Kit,
-    settings: &Arc<Settings>,
-    stop: &CancellationToken,
-    attempt: &mut u32,
-) -> Result<(), Error> {
+async fn hear(kit: &Kit, settings: &Arc<Settings>, stop: &CancellationToken) -> Result<(), Error> {
     let service = settings.topology.service();
     let name = format!("{service}: consumer");
     let mut session =
         broker::Session::connect(&settings.amqp_url, &name, broker::CONSUMER_HEARTBEAT).await?;
     broker::declare_on(session.lasting_channel().await?, &settings.topology).await?;
     settings.connectivity.up(Link::Consumer);
-    *attempt = 0;
     Replica::new(kit, settings, session).run(stop).await
 }
 
@@ -122,19 +128,17 @@ impl Lane {
     async fn run(&self, channel: &Channel, stop: &CancellationToken) -> Result<(), Error> {
         let mut hand = self.open_hand(channel).await?;
         let mut look = Instant::now();
+        let mut unparked = self.kit.unparked().subscribe();
         loop {
-            // The interest is registered before the parking place is looked at: a wake in between is not missed.
-            let unparked = self.kit.unparked().notified();
-            // Tested here and not only waited for below, so that a queue that never runs dry starves nobody.
-            if Instant::now() >= look {
-                persist(stop, || self.unpark()).await;
-                look = self.next_look().await;
+            // Tested here and not only waited for below, so that a queue that never runs dry starves nobody. In turn it is
+            // looked at below before the parking place again, so that one that never runs empty starves no queue.
+            if Instant::now() >= look || unparked.has_changed().unwrap_or(false) {
+                unparked.mark_unchanged();
+                look = self.look_after_parked(stop).await;
             }
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
-                () = tokio::time::sleep_until(look) => {}
-                () = unparked => look = Instant::now(),
                 turn = hand.next(&self.queue) => {
                     let (turn, began) = (turn?, Instant::now());
                     self.meter.took(hand.messages(&turn));
@@ -147,6 +151,8 @@ impl Lane {
                         look = look.min(self.next_look().await);
                     }
                 }
+                Ok(()) = unparked.changed() => look = Instant::now(),
+                () = tokio::time::sleep_until(look) => {}
             }
         }
         // The channel is closed before the consumer is given up: otherwise the broker hands the next messages to another
@@ -190,45 +196,60 @@ impl Lane {
         self.ear().process(incoming, HashMap::new(), Origin::Queue).await
     }
 
-    /// Looks at what is parked and due, key by key.
-    async fn unpark(&self) -> Result<(), Error> {
-        if let Guard::Newest(_) = self.subscription.guard() {
-            return self.retry_newest().await;
-        }
-        let keys = {
-            let mut connection = self.kit.pool().acquire().await?;
-            parking::due(&mut connection, &self.consumer, self.group).await?
-        };
+    /// Looks at what is parked and due, key by key, for a while. Says when to look again: at once if something is left.
+    async fn look_after_parked(&self, stop: &CancellationToken) -> Instant {
+        let began = Instant::now();
+        let due = within("looking at the parking place", TERM, self.due()).await;
+        let Ok(keys) = due else { return Instant::now() + LOOK_AGAIN };
         for key in keys {
-            self.unpark_key(&key).await?;
+            if began.elapsed() > LOOKING_AFTER {
+                return Instant::now();
+            }
+            let unparked = Box::pin(within("a parked key", BATCH, self.unpark_key(&key)));
+            match in_time(stop, unparked).await {
+                Some(Ok(())) => {}
+                Some(Err(error)) => {
+                    tracing::warn!(causes = ?causes(&error), "a parked key could not be looked at, and rests");
+                }
+                None => break,
+            }
         }
-        Ok(())
+        self.next_look().await
     }
 
-    /// Tries again what is due of full state: of each key the newest, alone.
-    async fn retry_newest(&self) -> Result<(), Error> {
-        let (consumer, aggregate) = (&self.consumer, self.subscription.aggregate());
-        let due = {
-            let mut connection = self.kit.pool().acquire().await?;
-            retries::due(&mut connection, consumer, self.group).await?
-        };
-        for key in due {
-            // The start is committed before the handler runs: if the process dies over the event, the next one knows.
-            let started = {
-                let mut connection = self.kit.pool().acquire().await?;
-                retries::start(&mut connection, consumer, aggregate, &key).await?
-            };
-            let Some((incoming, starts)) = started else { continue };
-            let is_given_up = starts > MOST_STARTS;
-            let rulings = is_given_up.then_some((0, Ruling::Dead("starts_exhausted")));
-            let rulings = rulings.into_iter().collect();
-            self.ear().process(vec![incoming], rulings, Origin::Parked).await?;
+    /// The keys of which something is parked and due.
+    async fn due(&self) -> Result<Vec<Key>, Error> {
+        let mut connection = self.kit.pool().acquire().await?;
+        match self.subscription.guard() {
+            Guard::Newest(_) => retries::due(&mut connection, &self.consumer, self.group).await,
+            Guard::Cursors(_) => parking::due(&mut connection, &self.consumer, self.group).await,
         }
-        Ok(())
+    }
+
+    async fn unpark_key(&self, key: &Key) -> Result<(), Error> {
+        match self.subscription.guard() {
+            Guard::Newest(_) => self.retry_newest(key).await,
+            Guard::Cursors(_) => self.go_on_with(key).await,
+        }
+    }
+
+    /// Tries the newest event of a key of full state that is due again, alone.
+    async fn retry_newest(&self, key: &Key) -> Result<(), Error> {
+        let (consumer, aggregate) = (&self.consumer, self.subscription.aggregate());
+        // The start is committed before the handler runs: if the process dies over the event, the next one knows.
+        let started = {
+            let mut connection = self.kit.pool().acquire().await?;
+            retries::start(&mut connection, consumer, aggregate, key).await?
+        };
+        let Some((incoming, starts)) = started else { return Ok(()) };
+        let sequence = incoming.envelope.sequence;
+        let is_given_up = starts > MOST_STARTS;
+        let rulings = is_given_up.then_some((0, Ruling::Dead("starts_exhausted")));
+        self.process_parked(key, sequence, vec![incoming], rulings.into_iter().collect()).await
     }
 
     /// Goes on with a key whose first parked event is due.
-    async fn unpark_key(&self, key: &Key) -> Result<(), Error> {
+    async fn go_on_with(&self, key: &Key) -> Result<(), Error> {
         let (consumer, aggregate) = (&self.consumer, self.subscription.aggregate());
         let mut tx = self.kit.begin().await?;
         let only = BTreeSet::from([key.clone()]);
@@ -242,10 +263,10 @@ impl Lane {
         if let (Look::Lonely, Some(first)) = (looked, first) {
             self.bury_lonely(&mut tx, first, position.last).await?;
         }
-        if matches!(looked, Look::Later | Look::Lonely) {
+        let (Look::Try | Look::GiveUp, Some((sequence, ..))) = (looked, found) else {
             parking::settle(&mut tx, consumer, aggregate, key).await?;
             return tx.commit().await;
-        }
+        };
         // The start is written down before the handler runs: if the process dies over the event, the next one knows.
         tx.commit().await?;
         let parked = {
@@ -253,11 +274,29 @@ impl Lane {
             parking::of_key(&mut connection, consumer, aggregate, key).await?
         };
         // Another process may have gone on with the key meanwhile: it is the event that is given up, not what now stands first.
-        let given_up = found.filter(|_| looked == Look::GiveUp).map(|(sequence, ..)| sequence);
-        let index = parked.iter().position(|one| Some(one.envelope.sequence) == given_up);
+        let is_given_up =
+            |one: &Incoming| looked == Look::GiveUp && one.envelope.sequence == sequence;
+        let index = parked.iter().position(is_given_up);
         let rulings = index.map(|index| (index, Ruling::Dead("starts_exhausted")));
-        let rulings = rulings.into_iter().collect();
-        self.ear().process(parked, rulings, Origin::Parked).await.map(drop)
+        self.process_parked(key, sequence, parked, rulings.into_iter().collect()).await
+    }
+
+    /// Processes what was parked, of which the event `started` is the first. If what its handler needs is out of reach, that says
+    /// nothing about the event: its start is taken back. One over which the process dies keeps it.
+    async fn process_parked(
+        &self,
+        key: &Key,
+        started: i64,
+        parked: Vec<Incoming>,
+        rulings: HashMap<usize, Ruling>,
+    ) -> Result<(), Error> {
+        let Err(error) = self.ear().process(parked, rulings, Origin::Parked).await else {
+            return Ok(());
+        };
+        let (consumer, aggregate) = (&self.consumer, self.subscription.aggregate());
+        let mut connection = self.kit.pool().acquire().await?;
+        parking::postpone(&mut connection, consumer, aggregate, key, started, LOOK_AGAIN).await?;
+        Err(error)
     }
 
     /// An event whose predecessor has not come within the bound becomes a dead letter, loudly: numbers are dense, so a gap
@@ -282,7 +321,7 @@ impl Lane {
             let mut connection = self.kit.pool().acquire().await?;
             parking::next_due(&mut connection, &self.consumer, self.group).await
         };
-        let pause = match asked.await {
+        let pause = match within("looking at the parking place", TERM, asked).await {
             Ok(due) => due.unwrap_or(SWEEP).min(SWEEP),
             Err(_) => LOOK_AGAIN,
         };
@@ -345,30 +384,40 @@ async fn park_all(
             ear.process(incoming, rulings, Origin::Queue).await?;
         }
     }
-    kit.unparked().notify_waiters();
+    kit.unparked().send_replace(());
     Ok(())
 }
 
-/// Repeats `work` until it succeeds; `None` at `stop`. Its failures are the database's, and it changes nothing unless it
-/// succeeds.
+/// Repeats `work` until it succeeds; `None` if it has not by `stop` and a little longer. Its failures are the database's, and it
+/// changes nothing unless it succeeds.
 async fn persist<T, F>(stop: &CancellationToken, mut work: impl FnMut() -> F) -> Option<T>
 where
     F: Future<Output = Result<T, Error>>,
 {
     let mut attempt = 0;
     loop {
-        match within("a batch", BATCH, work()).await {
+        match in_time(stop, Box::pin(within("a batch", BATCH, work()))).await? {
             Ok(done) => return Some(done),
             Err(error) => {
                 attempt += 1;
                 let pause = retry::backoff(attempt);
                 tracing::warn!(causes = ?causes(&error), ?pause, "a batch could not be committed, and is tried again");
-                tokio::select! {
-                    () = tokio::time::sleep(pause) => {}
-                    () = stop.cancelled() => return None,
-                }
+                stop.run_until_cancelled(tokio::time::sleep(pause)).await?;
             }
         }
+    }
+}
+
+/// Waits for `work`; `None` if it has not ended a little longer than `stop`.
+async fn in_time<T>(stop: &CancellationToken, work: impl Future<Output = T>) -> Option<T> {
+    let late = async {
+        stop.cancelled().await;
+        tokio::time::sleep(GRACE).await;
+    };
+    tokio::select! {
+        biased;
+        done = work => Some(done),
+        () = late => None,
     }
 }
 

@@ -191,6 +191,34 @@ pub(super) async fn of_key(
     rows.into_iter().map(|row| incoming(source, &row.envelope, row.attempts, row.causes)).collect()
 }
 
+/// Takes the last start of an event back, for it said nothing about the event, and lets it rest for `pause`, so that others have
+/// their turn.
+pub(super) async fn postpone(
+    connection: &mut PgConnection,
+    consumer: &str,
+    aggregate: &str,
+    (source, key): &Key,
+    seq: i64,
+    pause: Duration,
+) -> Result<(), Error> {
+    sqlx::query!(
+        r#"
+        update messaging.parked
+        set starts = greatest(starts - 1, 0), next_at = now() + make_interval(secs => $6::float8)
+        where consumer = $1 and aggregate = $2 and source = $3 and key = $4 and seq = $5
+        "#,
+        consumer,
+        aggregate,
+        source,
+        key,
+        seq,
+        pause.as_secs_f64(),
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
 /// Takes one event out of the parking place.
 pub(super) async fn remove(
     connection: &mut PgConnection,

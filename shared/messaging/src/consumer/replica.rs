@@ -24,6 +24,9 @@ use crate::{
 /// How often the seat is renewed.
 const RENEWAL: Duration = TERM.checked_div(3).unwrap();
 
+/// How long lanes may take to end after a failure.
+const GOODBYE: Duration = Duration::from_secs(1);
+
 /// How soon it is looked again while lanes change hands.
 const SETTLING: Duration = Duration::from_millis(200);
 
@@ -63,19 +66,17 @@ impl Replica {
         }
     }
 
-    /// Takes part until `stop`: then what is in hand is finished, and what was held is free for others. When the connection or
-    /// a lane fails nothing is waited for, for what fails may answer no goodbye: lanes end where they are, and their messages
-    /// come again.
+    /// Takes part until `stop`, or until the connection or a lane fails. What is in hand is finished, then what was held is
+    /// free for others. After a failure this is waited for shortly, for what has failed may answer no goodbye: then lanes end
+    /// where they are, and their messages come again.
     pub(super) async fn run(mut self, stop: &CancellationToken) -> Result<(), Error> {
         let mut outcome = self.take_part(stop).await;
+        for lane in self.running.values() {
+            lane.cancel();
+        }
         if outcome.is_ok() {
-            for lane in self.running.values() {
-                lane.cancel();
-            }
-            while let Some(ended) = self.session.tasks.join_next_with_id().await {
-                outcome = outcome.and(self.note_end(ended));
-            }
-        } else {
+            outcome = self.join_all().await;
+        } else if tokio::time::timeout(GOODBYE, self.join_all()).await.is_err() {
             self.session.tasks.shutdown().await;
         }
         let Self { seat, session, .. } = self;
@@ -84,6 +85,15 @@ impl Replica {
         }
         if outcome.is_ok() {
             session.close().await;
+        }
+        outcome
+    }
+
+    /// Waits until all lanes have ended.
+    async fn join_all(&mut self) -> Result<(), Error> {
+        let mut outcome = Ok(());
+        while let Some(ended) = self.session.tasks.join_next_with_id().await {
+            outcome = outcome.and(self.note_end(ended));
         }
         outcome
     }

@@ -1,6 +1,6 @@
 //! What is decided about dead letters, without any I/O.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
 use crate::consumer::core::{Hold, Key, Position};
 
@@ -96,24 +96,28 @@ impl Docket {
 }
 
 /// Decides about sending `letters` again in one transaction, given as keys and numbers in the order of the numbers, and moves
-/// `dockets` along. Those at a place of which `has_failed` is true stay as they are. Of letters of full state only one of a key has
-/// an effect in one transaction, for that is what their handlers are promised; its neighbours wait for the next one.
+/// `dockets` along. Those at a place of which `has_failed` is true stay as they are. Of letters of full state only the newest of a key
+/// has an effect, and those before it are overtaken by it; so only one of a key has, which is what their handlers are promised.
 pub(crate) fn plan<'a>(
     dockets: &mut HashMap<Key, Docket>,
     letters: impl IntoIterator<Item = (&'a Key, i64)>,
     has_failed: impl Fn(usize) -> bool,
 ) -> Vec<Again> {
-    let mut taken: HashSet<&Key> = HashSet::new();
-    let decide = |(index, (key, sequence)): (usize, (&'a Key, i64))| match dockets.get_mut(key) {
-        Some(docket) if !has_failed(index) => {
-            if docket.is_of_state(sequence) && !taken.insert(key) {
-                return Again::NotYet;
-            }
-            docket.redrive(sequence)
+    let letters: Vec<(&Key, i64)> = letters.into_iter().collect();
+    let (of_state, in_turn): (Vec<usize>, Vec<usize>) = (0..letters.len()).partition(|index| {
+        let (key, sequence) = letters[*index];
+        dockets.get(key).is_some_and(|docket| docket.is_of_state(sequence))
+    });
+    let mut decided = vec![Again::NotYet; letters.len()];
+    for index in of_state.into_iter().rev().chain(in_turn) {
+        let (key, sequence) = letters[index];
+        if !has_failed(index)
+            && let Some(docket) = dockets.get_mut(key)
+        {
+            decided[index] = docket.redrive(sequence);
         }
-        _ => Again::NotYet,
-    };
-    letters.into_iter().enumerate().map(decide).collect()
+    }
+    decided
 }
 
 #[cfg(test)]
@@ -175,6 +179,8 @@ mod tests {
         let (decided, after) = redrive_all(key.clone(), &[3], &[]);
         assert_eq!((decided, after.position.last), (vec![Again::Mark], 5));
         let (decided, after) = redrive_all(key.clone(), &[7, 9], &[]);
+        assert_eq!((decided, after.position.last), (vec![Again::Mark, Again::Effect], 9));
+        let (decided, after) = redrive_all(key.clone(), &[7, 9], &[1]);
         assert_eq!((decided, after.position.last), (vec![Again::Effect, Again::NotYet], 7));
         assert!(key.discard(9));
         assert_eq!((key.position.last, key.pending.len()), (5, 2));

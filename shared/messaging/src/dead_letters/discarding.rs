@@ -11,6 +11,9 @@ use super::{
 };
 use crate::{Error, Kit};
 
+/// Where a call goes on that was ended before all letters were given up that are no events.
+const UNREADABLE: Uuid = Uuid::nil();
+
 /// What a call to [`discard_many`] has come to.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Discarded {
@@ -31,7 +34,7 @@ pub async fn discard(kit: &Kit, id: Uuid) -> Result<(), Unresolved> {
     let picked = match found {
         Ok(picked) => picked,
         Err(Unresolved::NotRedrivable(_)) => {
-            let is_done = discard_unreadable(kit, &Selection::default(), Some(id)).await? > 0;
+            let is_done = discard_unreadable(kit, &Selection::default(), Some(id), 1).await? > 0;
             return if is_done { Ok(()) } else { Err(Unresolved::NotPending(id)) };
         }
         Err(unresolved) => return Err(unresolved),
@@ -53,11 +56,19 @@ pub async fn discard_many(
     pace: Pace,
 ) -> Result<Discarded, Error> {
     let mut tally = Discarded::default();
-    let mut walk = Walk::begin(pace);
-    if pace.after.is_none() {
-        // What is no event has no key, and no place among those that have. It goes first, and at once: nothing waits for it.
-        tally.discarded = discard_unreadable(kit, selection, None).await?;
+    let mut pace = pace;
+    if pace.after.is_none_or(|after| after == UNREADABLE) {
+        // What is no event has no key, and no place among those that have. It goes first, at any rate: nothing waits for it.
+        tally.discarded = discard_unreadable(kit, selection, None, pace.at_most).await?;
+        let room = pace.at_most.saturating_sub(u32::try_from(tally.discarded).unwrap_or(u32::MAX));
+        if room == 0 {
+            tally.left = count_selected(&mut *kit.pool().acquire().await?, selection).await?;
+            tally.next = (tally.left > 0).then_some(UNREADABLE);
+            return Ok(tally);
+        }
+        pace = Pace { after: None, at_most: room, ..pace };
     }
+    let mut walk = Walk::begin(pace);
     while let Some((last, wanted)) = walk.batch(kit, selection).await? {
         let tried = give_up(kit, &last.consumer, &last.aggregate, &wanted).await?;
         tally.discarded += tried.given_up;
@@ -100,29 +111,35 @@ async fn give_up(
     }
     desk.close(&mut tx, after, &dealt, Deal::Discarded).await?;
     tx.commit().await?;
-    kit.unparked().notify_waiters();
+    kit.unparked().send_replace(());
     Ok(tried)
 }
 
-/// Gives up letters that are no events: all that fit, or the one of this id. How many there were.
+/// Gives up letters that are no events: those that fit, or the one of this id. How many there were.
 async fn discard_unreadable(
     kit: &Kit,
     selection: &Selection,
     id: Option<Uuid>,
+    at_most: u32,
 ) -> Result<u64, Error> {
     let done = sqlx::query!(
         r#"
         update messaging.dead_letter set state = 'discarded', resolved_at = now()
-        where state = 'pending' and seq is null
-            and ($1::text is null or consumer = $1) and ($2::text is null or reason = $2)
-            and ($3::text is null or coalesce(kind, '') = $3) and ($4::text is null or cause = $4)
-            and ($5::uuid is null or id = $5)
+        where state = 'pending' and id in (
+            select id from messaging.dead_letter
+            where state = 'pending' and seq is null
+                and ($1::text is null or consumer = $1) and ($2::text is null or reason = $2)
+                and ($3::text is null or coalesce(kind, '') = $3) and ($4::text is null or cause = $4)
+                and ($5::uuid is null or id = $5)
+            limit $6
+        )
         "#,
         selection.consumer.as_deref(),
         selection.reason.as_deref(),
         selection.kind.as_deref(),
         selection.cause.as_deref(),
         id,
+        i64::from(at_most),
     )
     .execute(kit.pool())
     .await?;

@@ -85,7 +85,7 @@ pub async fn dry_run(kit: &Kit, topology: &Topology, id: Uuid) -> Result<DryRun,
         Err(NotPlayed::Split) => Ok(fails(Vec::new())),
         Err(NotPlayed::Kit(error)) => Err(error),
     };
-    tx.rollback().await?;
+    tx.rollback().await;
     Ok(found?)
 }
 

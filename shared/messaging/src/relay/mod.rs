@@ -49,6 +49,9 @@ const SWEEP: Duration = Duration::from_millis(250);
 /// How long a key rests after one of its messages was refused.
 const REFUSED: Duration = Duration::from_millis(500);
 
+/// A connection that was sound for so long starts afresh when it fails; one that fails sooner is tried ever more seldom.
+const SOUND: Duration = Duration::from_secs(2);
+
 /// How many rounds may be refused on one connection. RabbitMQ 3.10 goes on to refuse what comes by a channel that met a queue just
 /// when the leader of its members had died; by a new channel it takes the same.
 const REFUSALS: u32 = 3;
@@ -65,13 +68,14 @@ pub(crate) async fn run(kit: &Kit, settings: &Settings, stop: &CancellationToken
     };
     let mut attempt = 0;
     while !stop.is_cancelled() {
-        let ended = relay.lead(stop, &mut attempt).await;
+        let began = Instant::now();
+        let ended = relay.lead(stop).await;
         kit.wake().lead(false);
         match ended {
             Ok(()) => {}
             Err(error) => {
                 settings.connectivity.down(Link::Publisher, &error);
-                attempt += 1;
+                attempt = if began.elapsed() > SOUND { 1 } else { attempt + 1 };
                 let pause = retry::backoff(attempt);
                 tracing::warn!(causes = ?causes(&error), ?pause, "the relay lost its broker or database, and tries again");
                 tokio::select! {
@@ -109,12 +113,12 @@ enum Round {
 
 impl Relay<'_> {
     /// Connects, and carries events for as long as the lease is held and nothing fails.
-    async fn lead(&mut self, stop: &CancellationToken, attempt: &mut u32) -> Result<(), Error> {
+    async fn lead(&mut self, stop: &CancellationToken) -> Result<(), Error> {
         let service = self.settings.topology.service();
         let mut publisher = Publisher::connect(&self.settings.amqp_url, service).await?;
         broker::declare_on(publisher.channel(), &self.settings.topology).await?;
         self.settings.connectivity.up(Link::Publisher);
-        (*attempt, self.refusals) = (0, 0);
+        self.refusals = 0;
         let mut renewed: Option<(Instant, i64)> = None;
         // Of other processes' commits only the one that leads wants to hear.
         let mut hearing: Option<JoinSet<()>> = None;
@@ -225,7 +229,10 @@ impl Relay<'_> {
                     return Err(Error::Blocked);
                 }
             }
-            self.renew().await?;
+            if self.renew().await?.is_none() {
+                // Whoever leads now wants to hear of what is committed here.
+                self.kit.wake().lead(false);
+            }
         }
     }
 
@@ -256,10 +263,10 @@ impl Relay<'_> {
 
     /// Lets a successor begin at once.
     async fn step_down(self) {
-        let released = async {
+        let released = within("releasing the relay's lease", STEP, async {
             let mut connection = self.kit.pool().acquire().await?;
             lease::release(&mut connection, LEASE, self.holder).await
-        };
+        });
         if let Err(error) = released.await {
             tracing::debug!(causes = ?causes(&error), "the relay's lease was not released and runs out by itself");
         }

@@ -112,7 +112,7 @@ async fn together(
         Handed::Split(failure) => Some(failure),
     };
     if let Some(failure) = failed {
-        tx.rollback().await?;
+        tx.rollback().await;
         return Ok(Err(failure));
     }
     move_cursors(&mut tx, subscription, incoming, from).await?;

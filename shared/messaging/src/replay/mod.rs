@@ -232,7 +232,7 @@ async fn run(
         tracing::warn!(projection = projection.name, %error, "the shadow of a replay is left behind");
     }
     let Ended { tables, swapped, paused } = outcome?;
-    kit.unparked().notify_waiters();
+    kit.unparked().send_replace(());
     let Tally { entries, replayed, refused, ahead } = source.tally();
     Ok(Report {
         projection: projection.name,
@@ -269,9 +269,15 @@ async fn rebuild(
     }
     pursue(shadow, live, source).await?;
     let mut failed = ReplayError::NoPause;
+    let mut paused = Duration::ZERO;
     for attempt in 1..=ATTEMPTS {
-        match settle(shadow, live, projection, &pairs, source, mode, PATIENCE * attempt).await {
-            Ok(ended) => return Ok(ended),
+        let began = Instant::now();
+        let settled = settle(shadow, live, projection, &pairs, source, mode, PATIENCE * attempt);
+        let settled = settled.await;
+        // Whoever waits for the lock holds the live consumers back already: they stand behind it.
+        paused += began.elapsed();
+        match settled {
+            Ok(tables) => return Ok(Ended { tables, swapped: mode == Mode::Swap, paused }),
             // Whoever was at work on the tables, or lost against us, is let through first.
             Err(ReplayError::Kit(Error::Database(error))) if is_unavailable(&error) => {
                 tracing::debug!(%error, attempt, "a replay could not hold the live consumers back");
@@ -313,7 +319,7 @@ async fn settle(
     source: &mut impl Source,
     mode: Mode,
     patience: Duration,
-) -> Result<Ended, ReplayError> {
+) -> Result<Vec<Compared>, ReplayError> {
     let mut tx = live.begin().await?;
     let patience = format!("set local lock_timeout = {}", patience.as_millis());
     sqlx::raw_sql(AssertSqlSafe(patience)).execute(&mut *tx).await?;
@@ -351,5 +357,5 @@ async fn settle(
     } else {
         tx.rollback().await?;
     }
-    Ok(Ended { tables, swapped: mode == Mode::Swap, paused: began.elapsed() })
+    Ok(tables)
 }

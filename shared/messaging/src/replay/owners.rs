@@ -450,7 +450,7 @@ impl Feed {
         .bind(self.subscription.aggregate())
         .fetch_all(&mut *tx)
         .await?;
-        tx.rollback().await?;
+        tx.rollback().await;
         let places = |(source, key, live, shadow)| ((source, key), Places { live, shadow });
         Ok(rows.into_iter().map(places).collect())
     }
