@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     consumer::core::{Incoming, Key, Step, runs},
-    dead_letters::decisions::{Again, Docket, Pending, plan},
+    dead_letters::decisions::{Again, Docket, plan},
 };
 
 /// The person.
@@ -94,6 +94,7 @@ impl Operator {
             if is_handled { Step::Apply } else { Step::Ignore }
         };
         let steps: Vec<Step> = incoming.iter().zip(&decided).map(step).collect();
+        world.check_one_of_each_key(&incoming, &steps);
         for run in runs(&incoming, &steps) {
             let events: Vec<&Incoming> =
                 run.indices.iter().map(|place| &incoming[*place]).collect();
@@ -112,6 +113,7 @@ impl Operator {
         let dealt = letters.iter().zip(&decided).filter(|(_, again)| **again != Again::NotYet);
         let dealt: Vec<usize> = dealt.map(|(index, _)| *index).collect();
         if !dealt.is_empty() {
+            world.count_again(&decided);
             self.commit(world, &letters, &steps, &dealt, &after);
         }
         Attempt::Over
@@ -169,18 +171,29 @@ fn decide(
 ) -> (HashMap<Key, Docket>, Vec<Again>) {
     let (mut dockets, mut numbers) = (HashMap::new(), Vec::new());
     for (place, index) in letters.iter().enumerate() {
-        let Letter { key, sequence, blocks, passed, .. } = world.database.letters[*index];
+        let letter = &world.database.letters[*index];
+        let (key, sequence) = (letter.key, letter.sequence);
         let docket = dockets.entry(full(key)).or_insert_with(|| world.docket(key));
         // Pending it is in any case, but for a bug.
-        docket.pending.insert(sequence, Pending { blocks, passed, is_of_state: false });
+        docket.pending.insert(sequence, letter.pending());
         numbers.push((full(key), sequence));
         if world.has(Bug::FailedIsOvertaken) && failed.contains(&letters[place]) {
             docket.pending.remove(&sequence);
         }
     }
-    let named = numbers.iter().map(|(key, sequence)| (key, *sequence));
-    let mut decided = plan(&mut dockets, named, |place| failed.contains(&letters[place]));
-    if world.has(Bug::EffectIsRedriven) {
+    let has_failed = |place: usize| failed.contains(&letters[place]);
+    let mut decided = if world.has(Bug::LettersOfAKeyTogether) {
+        let one = |(place, (key, sequence)): (usize, &(Key, i64))| {
+            plan(&mut dockets, [(key, *sequence)], |_| has_failed(place))[0]
+        };
+        numbers.iter().enumerate().map(one).collect()
+    } else {
+        let named = numbers.iter().map(|(key, sequence)| (key, *sequence));
+        plan(&mut dockets, named, has_failed)
+    };
+    let redrives_done =
+        if world.is_of_state() { Bug::OvertakenLetterIsRedriven } else { Bug::EffectIsRedriven };
+    if world.has(redrives_done) {
         for again in decided.iter_mut().filter(|again| **again == Again::Mark) {
             *again = Again::Effect;
         }
@@ -214,7 +227,10 @@ pub(super) fn discard(world: &mut World, index: usize) {
     world.note(|| format!("operator gives {key}/{sequence} up"));
     world.seen.discarded += 1;
     world.database.letters[index].state = State::Discarded;
-    if sequence > last {
+    if world.has(Bug::DiscardedMakesStale) && world.is_of_state() {
+        docket.position.last = last.max(sequence);
+    }
+    if sequence > last && !world.is_of_state() {
         world.database.given_up.push((key, last, sequence));
     }
     world.close(key, &docket);

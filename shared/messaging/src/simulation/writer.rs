@@ -1,6 +1,5 @@
 //! Writers: transactions of the speaking service that say events.
 
-use chrono::DateTime;
 use uuid::Uuid;
 
 use super::{
@@ -75,11 +74,11 @@ impl Writer {
                 kind: kind.to_owned(),
                 aggregate: "order".to_owned(),
                 key: name(key),
-                slot: i16::try_from(key).unwrap(),
+                slot: i16::try_from(key % world.slots).unwrap(),
                 seq: numbers[key],
-                time: DateTime::UNIX_EPOCH,
+                time: world.now(),
                 traceparent: None,
-                bulk: false,
+                bulk: world.random.chance(50),
                 data: "0".to_owned(),
             });
         }
