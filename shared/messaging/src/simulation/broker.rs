@@ -42,7 +42,7 @@ struct Queue {
 #[derive(Debug, Default)]
 pub(super) struct Broker {
     queues: [Queue; DEAD + 1],
-    /// The last delivery tag. Those of real channels begin anew with each; whether one is still the same is told by its connection.
+    /// The last delivery tag. Those of real channels begin anew with each.
     last_tag: u64,
 }
 

@@ -1,5 +1,5 @@
-//! Two processes of the listening service. Each has a lane for every slot group and one for what the broker gave up. A process may die
-//! between any two steps, and lose its connection without noticing.
+//! Two processes of the listening service. Each has a lane for every slot group and one for what the broker gave up. A process
+//! may die between any two steps, and lose its connection without noticing.
 
 use super::{
     broker::DEAD,

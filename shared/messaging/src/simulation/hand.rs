@@ -1,4 +1,5 @@
-//! What a lane has in hand that takes events in an order of its own: the kit's `Reordered`, around its `Dispatcher` and its `settle`.
+//! What a lane has in hand that takes events in an order of its own: the kit's `Reordered`, around its `Dispatcher` and its
+//! `settle`.
 
 use std::{collections::BTreeMap, rc::Rc};
 

@@ -2,11 +2,12 @@
 //! through random schedules of crashes, lost connections, refusals, returned messages, stale leaders, retries, rejects and
 //! people who deal with dead letters.
 //!
-//! Real are the pure functions of relay, consumer and dead letters: `pack`, `plan`, `plan_newest`, `runs`, `look`, `ruling`, `Work`,
-//! `Dispatcher`, `Docket`, and `settle` of relay and of hand. Two schedules of three are of a subscription that takes every number in
-//! its turn, one of a subscription to full state. What the kit does in SQL is modelled, one method for each statement or transaction, named after it. There is no
-//! time, no thread and no network in a schedule: the same seed gives the same steps, but for message ids, which nothing depends
-//! on.
+//! Real are the pure functions of relay, consumer and dead letters: `pack`, `plan`, `plan_newest`, `runs`, `look`, `ruling`,
+//! `Work`, `Dispatcher`, `Docket`, and `settle` of relay and of hand. What the kit does in SQL is modelled, one method for each
+//! statement or transaction, named after it. There is no time, no thread and no network in a schedule: the same seed gives the
+//! same steps, but for message ids, which nothing depends on.
+//!
+//! Two schedules of three are of a subscription that takes every number in its turn, one of a subscription to full state.
 //!
 //! `SIMULATION_SCHEDULES` says how many schedules are run, `SIMULATION_SEED` runs a single one and prints its steps.
 

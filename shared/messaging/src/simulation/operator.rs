@@ -34,19 +34,17 @@ impl Operator {
         if count == 0 {
             return false;
         }
-        let index = world.random.below(count);
-        let many = world.random.pick([1, 1, 2, 5]).min(count - index);
-        for index in index..index + many {
+        let letters = pick(world, count);
+        for index in &letters {
             if world.random.chance(50) {
-                let event = world.database.letters[index].event;
+                let event = world.database.letters[*index].event;
                 world.handler.mend(event);
             }
         }
         if world.random.chance(70) {
-            let letters: Vec<usize> = (index..index + many).collect();
             self.redrive(world, &letters);
         } else {
-            discard(world, index);
+            discard(world, letters[0]);
         }
         true
     }
@@ -150,6 +148,16 @@ impl Operator {
             self.unmarked = Some(*index);
         }
     }
+}
+
+/// Any letters that became so one after the other, or any of one key.
+fn pick(world: &mut World, count: usize) -> Vec<usize> {
+    let first = world.random.below(count);
+    let many = world.random.pick([1, 1, 2, 5]);
+    let is_of_one_key = world.random.chance(50);
+    let letters = &world.database.letters;
+    let is_meant = |index: &usize| !is_of_one_key || letters[*index].key == letters[first].key;
+    (first..count).filter(is_meant).take(many).collect()
 }
 
 /// Those of some letters that can be sent again, in the order of keys and numbers.

@@ -1,5 +1,5 @@
-//! `messaging.parked` of a subscription to full state: the statements of `consumer/retries.rs`. Its `due` is that of `parking`, for no
-//! row here was parked by a subscription with cursors.
+//! `messaging.parked` of a subscription to full state: the statements of `consumer/retries.rs`. Its `due` is that of `parking`,
+//! for no row here was parked by a subscription with cursors.
 
 use super::{
     bugs::Bug,
