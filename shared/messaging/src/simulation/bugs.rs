@@ -75,13 +75,15 @@ pub(super) enum Bug {
     LetterOfStateIsPassed,
     /// Of full state: giving up a letter moves the cursor.
     DiscardedMakesStale,
+    /// Of full state: a letter that nobody handles any more makes what is older stale when it is sent again. The kit had this bug.
+    IgnoredLetterMakesStale,
     /// The relay deletes without looking at the epoch of its lease. This is harmless, see the test.
     DeleteWithoutEpoch,
 }
 
 impl Bug {
     /// Those that do harm.
-    pub(super) const HARMFUL: [Self; 35] = [
+    pub(super) const HARMFUL: [Self; 36] = [
         Self::NumberWithoutLock,
         Self::DeleteBeforeConfirm,
         Self::DeleteUpToHighest,
@@ -117,5 +119,6 @@ impl Bug {
         Self::LettersOfAKeyTogether,
         Self::LetterOfStateIsPassed,
         Self::DiscardedMakesStale,
+        Self::IgnoredLetterMakesStale,
     ];
 }

@@ -26,6 +26,8 @@ pub(super) struct SeenOfState {
     stood_in: u64,
     retried: u64,
     redriven: u64,
+    /// Letters that were sent again when nobody handled their type any more.
+    unhandled: u64,
     /// Events that processes had died over too often.
     exhausted: u64,
     /// Batches after which some but not all events of a message were committed, and messages that were acknowledged though one
@@ -35,7 +37,7 @@ pub(super) struct SeenOfState {
 }
 
 impl SeenOfState {
-    const fn fields(&mut self) -> [&mut u64; 9] {
+    const fn fields(&mut self) -> [&mut u64; 10] {
         [
             &mut self.stale,
             &mut self.stale_retries,
@@ -43,6 +45,7 @@ impl SeenOfState {
             &mut self.stood_in,
             &mut self.retried,
             &mut self.redriven,
+            &mut self.unhandled,
             &mut self.exhausted,
             &mut self.between,
             &mut self.acknowledged_alone,
@@ -81,11 +84,13 @@ impl World {
     }
 
     /// Counts what sending letters again has come to.
-    pub(super) fn count_again(&mut self, decided: &[Again]) {
+    pub(super) fn count_again(&mut self, decided: &[Again], steps: &[Step]) {
         if self.is_of_state() {
-            for again in decided {
+            for (again, step) in decided.iter().zip(steps) {
                 self.seen.of_state.stale_letters += u64::from(*again == Again::Mark);
-                self.seen.of_state.redriven += u64::from(*again == Again::Effect);
+                let is_newest = *again == Again::Effect;
+                self.seen.of_state.redriven += u64::from(is_newest && *step == Step::Apply);
+                self.seen.of_state.unhandled += u64::from(is_newest && *step == Step::Ignore);
             }
         }
     }
@@ -127,7 +132,8 @@ impl World {
         let said = self.said.iter().enumerate();
         let mut said = said.filter_map(|(event, said)| Some((event, (*said)?)));
         let missed = said.find(|(event, said)| {
-            said.key == key && said.handled && said.sequence > standing && !is_dead(*event)
+            let is_meant = said.key == key && self.handler.handles(said.kind);
+            is_meant && said.sequence > standing && !is_dead(*event)
         });
         if let Some((_, Said { sequence, .. })) = missed {
             return Some(format!("{key}/{sequence} is lost, and {standing} stands"));

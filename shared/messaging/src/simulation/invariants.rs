@@ -8,7 +8,7 @@ use super::{
     database::Database,
     full_state::SeenOfState,
     letters::State,
-    world::{Said, World, event, number},
+    world::{Said, World, number},
 };
 use crate::consumer::core::{Hold, Position, Step};
 
@@ -119,7 +119,7 @@ impl World {
     fn is_dealt_with(&self, envelope: &Envelope) -> bool {
         let (key, sequence) = (number(&envelope.subject), envelope.sequence);
         let Database { cursors, parked, letters, .. } = &self.database;
-        let is_ignored = || !self.said[event(envelope)].is_some_and(|said| said.handled);
+        let is_ignored = || !self.handler.handles(&envelope.kind);
         sequence <= cursors[key].unwrap_or(Position::START).last
             || parked.contains_key(&(key, sequence))
             || letters.iter().any(|letter| letter.key == key && letter.sequence == sequence)
@@ -172,7 +172,7 @@ impl World {
     /// somebody gave it up together with a letter behind it, or it waits behind a letter. A letter that was sent again with
     /// success is no excuse: then there must be an effect.
     fn event_is_wrong(&self, event: usize, said: Said, is_clear: bool) -> Option<String> {
-        let Said { key, sequence, handled } = said;
+        let Said { key, sequence, kind } = said;
         let Database { effects, letters, parked, given_up, .. } = &self.database;
         let count = effects.iter().filter(|effect| effect.event == event).count();
         let letters: Vec<_> = letters.iter().filter(|letter| letter.event == event).collect();
@@ -190,7 +190,7 @@ impl World {
             |(of, from, to): &(usize, i64, i64)| *of == key && (*from + 1..*to).contains(&sequence);
         let is_given_up = is_in(State::Discarded) || given_up.iter().any(is_given_up);
         let waits = is_in(State::Pending) || parked.contains_key(&(key, sequence));
-        let is_accounted_for = if handled {
+        let is_accounted_for = if self.handler.handles(kind) {
             (is_given_up && !is_in(State::Redriven)) || (!is_clear && waits)
         } else {
             sequence <= self.docket(key).position.last || (!is_clear && waits)

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use super::{
     bugs::Bug,
     database::full,
-    handler::{Answer, UNHANDLED},
+    handler::Answer,
     letters::{Letter, State},
     world::{World, number},
 };
@@ -88,7 +88,7 @@ impl Operator {
         let incoming: Vec<Incoming> =
             letters.iter().map(|index| world.database.letters[*index].incoming()).collect();
         let step = |(one, again): (&Incoming, &Again)| {
-            let is_handled = *again == Again::Effect && one.envelope.kind != UNHANDLED;
+            let is_handled = *again == Again::Effect && world.handler.handles(&one.envelope.kind);
             if is_handled { Step::Apply } else { Step::Ignore }
         };
         let steps: Vec<Step> = incoming.iter().zip(&decided).map(step).collect();
@@ -111,7 +111,7 @@ impl Operator {
         let dealt = letters.iter().zip(&decided).filter(|(_, again)| **again != Again::NotYet);
         let dealt: Vec<usize> = dealt.map(|(index, _)| *index).collect();
         if !dealt.is_empty() {
-            world.count_again(&decided);
+            world.count_again(&decided, &steps);
             self.commit(world, &letters, &steps, &dealt, &after);
         }
         Attempt::Over
@@ -190,14 +190,19 @@ fn decide(
         }
     }
     let has_failed = |place: usize| failed.contains(&letters[place]);
+    let moves_always = world.has(Bug::IgnoredLetterMakesStale);
+    let is_handled = |place: usize| {
+        let letter = &world.database.letters[letters[place]];
+        moves_always || world.handler.handles(&letter.envelope.kind)
+    };
     let mut decided = if world.has(Bug::LettersOfAKeyTogether) {
         let one = |(place, (key, sequence)): (usize, &(Key, i64))| {
-            plan(&mut dockets, [(key, *sequence)], |_| has_failed(place))[0]
+            plan(&mut dockets, [(key, *sequence)], |_| has_failed(place), |_| is_handled(place))[0]
         };
         numbers.iter().enumerate().map(one).collect()
     } else {
         let named = numbers.iter().map(|(key, sequence)| (key, *sequence));
-        plan(&mut dockets, named, has_failed)
+        plan(&mut dockets, named, has_failed, is_handled)
     };
     let redrives_done =
         if world.is_of_state() { Bug::OvertakenLetterIsRedriven } else { Bug::EffectIsRedriven };

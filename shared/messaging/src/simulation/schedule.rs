@@ -43,7 +43,13 @@ pub(super) fn run(seed: u64, bug: Option<Bug>, is_traced: bool) -> Outcome {
         processes: [0, 1].map(Process::new),
         operator: Operator::default(),
     };
-    for _ in 0..world.random.pick([60, 150, 300]) {
+    let steps = world.random.pick([60, 150, 300]);
+    let release = world.random.below(2 * steps);
+    for step in 0..steps {
+        if step == release && world.is_of_state() {
+            world.note(|| "a release takes a handler away".to_owned());
+            world.handler.is_reduced = true;
+        }
         actors.stir(&mut world);
     }
     actors.operator.mark(&mut world);

@@ -9,7 +9,7 @@ use std::{
 use super::{
     bugs::Bug,
     database::full,
-    handler::{Answer, UNHANDLED},
+    handler::Answer,
     lane::{Batch, Rulings, keys_of, list},
     newest::{decide, leave},
     world::{World, event, number},
@@ -73,7 +73,7 @@ impl Open {
         // As the kit's patience, but shorter. The pause is not looked at: the clock here knows but one.
         let attempts = world.weights.attempts;
         let patience = Patience { attempts, pause: |_| Duration::from_secs(1) };
-        let handled = |kind: &str| kind != UNHANDLED;
+        let handled = |kind: &str| world.handler.handles(kind);
         let steps = match world.guard {
             Guard::Cursors(on_reject) => {
                 misplace(world, &mut after, incoming, origin);

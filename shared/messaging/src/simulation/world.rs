@@ -108,8 +108,8 @@ pub(super) struct Said {
     pub(super) key: usize,
     /// Its number.
     pub(super) sequence: i64,
-    /// Whether anybody handles its type.
-    pub(super) handled: bool,
+    /// Its type.
+    pub(super) kind: &'static str,
 }
 
 /// All that the actors share.

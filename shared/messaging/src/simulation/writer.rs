@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use super::{
     bugs::Bug,
-    handler::{HANDLED, UNHANDLED},
+    handler::{HANDLED, UNHANDLED, kind},
     world::{Said, World, name, number},
 };
 use crate::outbox::Row;
@@ -103,9 +103,8 @@ impl Writer {
         world.note(|| format!("writer {id} commits {}", list(&rows)));
         for (row, key) in rows.into_iter().zip(keys) {
             world.database.sequences[key] = row.seq;
-            let handled = row.kind != UNHANDLED;
             let event = usize::try_from(row.event_id.as_u128()).unwrap();
-            world.said[event] = Some(Said { key, sequence: row.seq, handled });
+            world.said[event] = Some(Said { key, sequence: row.seq, kind: kind(&row.kind) });
             let outbox = &mut world.database.outbox;
             let place = outbox.partition_point(|other| other.id < row.id);
             outbox.insert(place, row);
