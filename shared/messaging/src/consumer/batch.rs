@@ -162,8 +162,8 @@ impl Ear<'_> {
         Ok(())
     }
 
-    /// Writes the dead letter, and lets the subscription say what it has to say of it in the same transaction. `passed` says
-    /// whether the cursor goes past it.
+    /// Writes the dead letter, and lets the subscription say what it has to say of it in the same transaction, once for each
+    /// letter however often its event comes. `passed` says whether the cursor goes past it.
     pub(super) async fn bury(
         &self,
         tx: &mut Transaction,
@@ -179,8 +179,10 @@ impl Ear<'_> {
             passed,
             route: (&incoming.route.0, &incoming.route.1),
         };
-        bury(tx, burial, incoming).await?;
-        self.subscription.say_dead(tx, &incoming.envelope, reason)
+        if bury(tx, burial, incoming).await? {
+            self.subscription.say_dead(tx, &incoming.envelope, reason)?;
+        }
+        Ok(())
     }
 }
 
