@@ -165,8 +165,8 @@ impl Ear<'_> {
         Ok(())
     }
 
-    /// Writes the dead letter, and lets the subscription say what it has to say of it in the same transaction. `passed` says
-    /// whether the cursor goes past it.
+    /// Writes the dead letter, and lets the subscription say what it has to say of it in the same transaction, once for each
+    /// letter however often its event comes. `passed` says whether the cursor goes past it.
     pub(super) async fn bury(
         &self,
         tx: &mut Transaction,
@@ -182,8 +182,10 @@ impl Ear<'_> {
             passed,
             route: (&incoming.route.0, &incoming.route.1),
         };
-        bury(tx, burial, incoming).await?;
-        self.say_dead(tx, incoming, reason)
+        if bury(tx, burial, incoming).await? {
+            self.say_dead(tx, incoming, reason)?;
+        }
+        Ok(())
     }
 
     /// Lets the subscription say what it has to say of a dead letter. If it cannot, that is no reason to keep the letter from being

@@ -241,15 +241,15 @@ impl Reordered {
 
 /// Messages that can be acknowledged.
 #[derive(Debug, PartialEq, Eq)]
-struct Settled<T> {
+pub(crate) struct Settled<T> {
     /// Those before which nothing is open, in order: the last of them stands for all.
-    first: Vec<T>,
+    pub(crate) first: Vec<T>,
     /// Those behind one that is still open.
-    others: Vec<T>,
+    pub(crate) others: Vec<T>,
 }
 
 /// Takes out what is done. It looks at all that is open, which is no more than the broker hands out ahead.
-fn settle<T>(open: &mut BTreeMap<u64, T>, is_done: impl Fn(&T) -> bool) -> Settled<T> {
+pub(crate) fn settle<T>(open: &mut BTreeMap<u64, T>, is_done: impl Fn(&T) -> bool) -> Settled<T> {
     let mut first = Vec::new();
     while let Some(entry) = open.first_entry().filter(|entry| is_done(entry.get())) {
         first.push(entry.remove());

@@ -22,25 +22,15 @@ pub(crate) struct Burial<'a> {
 }
 
 /// Writes an event as a dead letter. If it is one already, for want of its predecessor, and now the cursor goes past it, that is
-/// written down: otherwise it would be taken for an event that has taken effect.
+/// written down: otherwise it would be taken for an event that has taken effect. Says whether anything was written: not if it is
+/// a letter already and nothing new is known of it.
 pub(crate) async fn bury(
     connection: &mut PgConnection,
     burial: Burial<'_>,
     incoming: &Incoming,
-) -> Result<(), Error> {
+) -> Result<bool, Error> {
     let envelope = &incoming.envelope;
-    tracing::error!(
-        consumer = burial.consumer,
-        kind = envelope.kind,
-        key = envelope.subject,
-        sequence = envelope.sequence,
-        reason = burial.reason,
-        causes = ?burial.causes,
-        "an event became a dead letter"
-    );
-    metrics::counter!("messaging_dead_letters_total", "reason" => burial.reason.to_owned())
-        .increment(1);
-    sqlx::query!(
+    let written = sqlx::query!(
         r#"
         insert into messaging.dead_letter as d
             (id, consumer, source, aggregate, key, seq, event_id, kind, exchange, routing_key, reason, causes, attempts,
@@ -71,7 +61,21 @@ pub(crate) async fn bury(
     )
     .execute(connection)
     .await?;
-    Ok(())
+    let is_written = written.rows_affected() > 0;
+    if is_written {
+        tracing::error!(
+            consumer = burial.consumer,
+            kind = envelope.kind,
+            key = envelope.subject,
+            sequence = envelope.sequence,
+            reason = burial.reason,
+            causes = ?burial.causes,
+            "an event became a dead letter"
+        );
+        metrics::counter!("messaging_dead_letters_total", "reason" => burial.reason.to_owned())
+            .increment(1);
+    }
+    Ok(is_written)
 }
 
 /// What came and is no event that is heard here.

@@ -39,13 +39,20 @@ impl Docket {
         Self { position, pending: BTreeMap::new() }
     }
 
-    /// Sends letter number `sequence` again. Unless it is too early, the letter is dealt with.
-    pub(crate) fn redrive(&mut self, sequence: i64) -> Again {
+    /// Sends letter number `sequence` again, whose event somebody handles or nobody. Unless it is too early, the letter is dealt
+    /// with.
+    pub(crate) fn redrive(&mut self, sequence: i64, is_handled: bool) -> Again {
         let last = self.position.last;
         if self.is_of_state(sequence) {
             self.pending.remove(&sequence);
-            self.position.last = last.max(sequence);
-            return if sequence <= last { Again::Mark } else { Again::Effect };
+            if sequence <= last {
+                return Again::Mark;
+            }
+            // Nothing of full state is made stale by what nobody handles: an older event is better than none.
+            if is_handled {
+                self.position.last = sequence;
+            }
+            return Again::Effect;
         }
         let passed = self.pending.get(&sequence).is_some_and(|letter| letter.passed);
         if sequence > last + 1 || self.is_behind_another(sequence) {
@@ -96,12 +103,14 @@ impl Docket {
 }
 
 /// Decides about sending `letters` again in one transaction, given as keys and numbers in the order of the numbers, and moves
-/// `dockets` along. Those at a place of which `has_failed` is true stay as they are. Of letters of full state only the newest of a key
-/// has an effect, and those before it are overtaken by it; so only one of a key has, which is what their handlers are promised.
+/// `dockets` along. Those at a place of which `has_failed` is true stay as they are; `is_handled` says which have a handler. Of
+/// letters of full state only the newest of a key has an effect, and those before it are overtaken by it; so only one of a key
+/// has, which is what their handlers are promised.
 pub(crate) fn plan<'a>(
     dockets: &mut HashMap<Key, Docket>,
     letters: impl IntoIterator<Item = (&'a Key, i64)>,
     has_failed: impl Fn(usize) -> bool,
+    is_handled: impl Fn(usize) -> bool,
 ) -> Vec<Again> {
     let letters: Vec<(&Key, i64)> = letters.into_iter().collect();
     let (of_state, in_turn): (Vec<usize>, Vec<usize>) = (0..letters.len()).partition(|index| {
@@ -114,7 +123,7 @@ pub(crate) fn plan<'a>(
         if !has_failed(index)
             && let Some(docket) = dockets.get_mut(key)
         {
-            decided[index] = docket.redrive(sequence);
+            decided[index] = docket.redrive(sequence, is_handled(index));
         }
     }
     decided
@@ -139,7 +148,7 @@ mod tests {
         let key: Key = ("order".to_owned(), "k".to_owned());
         let mut dockets = HashMap::from([(key.clone(), docket)]);
         let letters = sequences.iter().map(|sequence| (&key, *sequence));
-        let decided = plan(&mut dockets, letters, |index| failed.contains(&index));
+        let decided = plan(&mut dockets, letters, |index| failed.contains(&index), |_| true);
         (decided, dockets.remove(&key).unwrap())
     }
 
@@ -187,10 +196,20 @@ mod tests {
     }
 
     #[test]
+    fn a_letter_of_full_state_that_nobody_handles_makes_nothing_stale() {
+        let mut key = docket(5, Hold::Free, &[]);
+        let letter = Pending { blocks: false, passed: false, is_of_state: true };
+        key.pending.extend([(7, letter), (9, letter)]);
+        assert_eq!(key.redrive(9, false), Again::Effect);
+        assert_eq!((key.position.last, key.pending.len()), (5, 1));
+        assert_eq!(key.redrive(7, true), Again::Effect);
+    }
+
+    #[test]
     fn a_leap_tells_the_letters_between() {
         let mut key = docket(1, Hold::Parked, &[(3, false, false), (5, false, false)]);
         assert!(key.discard(5));
         assert_eq!(key, docket(5, Hold::Parked, &[(3, false, true)]));
-        assert_eq!(key.redrive(3), Again::Effect);
+        assert_eq!(key.redrive(3, true), Again::Effect);
     }
 }

@@ -311,13 +311,14 @@ impl<'a> Redrive<'a> {
         let keys: Vec<Key> = desk.letters.iter().map(|letter| letter.incoming.key()).collect();
         let letters = keys.iter().zip(&desk.letters);
         let letters = letters.map(|(key, letter)| (key, letter.incoming.envelope.sequence));
-        let decided =
-            plan(&mut after, letters, |index| failed.contains_key(&desk.letters[index].id));
-        let step = |(letter, again): (&super::desk::Letter, &Again)| {
-            let handler = self.subscription.handler(&letter.incoming.envelope.kind);
-            if *again == Again::Effect && handler.is_some() { Step::Apply } else { Step::Ignore }
+        let has_failed = |index: usize| failed.contains_key(&desk.letters[index].id);
+        let is_handled = |index: usize| self.handles(&desk.letters[index].incoming.envelope.kind);
+        let decided = plan(&mut after, letters, has_failed, is_handled);
+        let step = |(index, again): (usize, &Again)| {
+            let takes_effect = *again == Again::Effect && is_handled(index);
+            if takes_effect { Step::Apply } else { Step::Ignore }
         };
-        let steps: Vec<Step> = desk.letters.iter().zip(&decided).map(step).collect();
+        let steps: Vec<Step> = decided.iter().enumerate().map(step).collect();
         let incoming: Vec<Incoming> =
             desk.letters.iter().map(|letter| letter.incoming.clone()).collect();
         match hand(self.subscription, tx, &incoming, &steps).await {

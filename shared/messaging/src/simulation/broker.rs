@@ -20,12 +20,20 @@ pub(super) struct Stored {
     returns: u32,
 }
 
+/// A message that is handed out.
+#[derive(Debug)]
+struct Handed {
+    to: usize,
+    tag: u64,
+    message: Stored,
+}
+
 /// A quorum queue.
 #[derive(Debug, Default)]
 struct Queue {
     ready: VecDeque<Stored>,
-    /// What is handed out and not acknowledged, in order, and to whom.
-    unacknowledged: Vec<(usize, Stored)>,
+    /// What is handed out and not acknowledged, in order.
+    unacknowledged: Vec<Handed>,
     /// The single active consumer.
     active: Option<usize>,
 }
@@ -34,6 +42,8 @@ struct Queue {
 #[derive(Debug, Default)]
 pub(super) struct Broker {
     queues: [Queue; DEAD + 1],
+    /// The last delivery tag. Those of real channels begin anew with each.
+    last_tag: u64,
 }
 
 /// What a publisher hears of one message.
@@ -75,27 +85,38 @@ impl Broker {
         may && !from.ready.is_empty()
     }
 
-    /// Hands out up to `most` messages. Only one process is served by a queue at a time, but for the queue of the dead.
+    /// Hands out up to `most` messages with their tags. Only one process is served by a queue at a time, but for the queue of the dead.
     pub(super) fn take(
         &mut self,
         queue: usize,
         process: usize,
         most: usize,
-    ) -> Vec<Rc<Vec<Envelope>>> {
+    ) -> Vec<(u64, Rc<Vec<Envelope>>)> {
         let from = &mut self.queues[queue];
         if queue != DEAD {
             from.active = Some(process);
         }
         let count = most.min(from.ready.len());
-        let taken: Vec<Stored> = from.ready.drain(..count).collect();
-        let events = taken.iter().map(|stored| stored.events.clone()).collect();
-        from.unacknowledged.extend(taken.into_iter().map(|stored| (process, stored)));
-        events
+        let mut taken = Vec::with_capacity(count);
+        for message in from.ready.drain(..count) {
+            self.last_tag += 1;
+            taken.push((self.last_tag, message.events.clone()));
+            from.unacknowledged.push(Handed { to: process, tag: self.last_tag, message });
+        }
+        taken
     }
 
-    /// Forgets all that `process` has from `queue`.
-    pub(super) fn acknowledge(&mut self, queue: usize, process: usize) {
-        self.queues[queue].unacknowledged.retain(|(holder, _)| *holder != process);
+    /// Forgets what `process` has from `queue` and acknowledges: the messages with these tags.
+    pub(super) fn acknowledge(
+        &mut self,
+        queue: usize,
+        process: usize,
+        is_meant: impl Fn(u64) -> bool,
+    ) -> Vec<Rc<Vec<Envelope>>> {
+        let unacknowledged = &mut self.queues[queue].unacknowledged;
+        let is_gone = |handed: &mut Handed| handed.to == process && is_meant(handed.tag);
+        let gone = unacknowledged.extract_if(.., is_gone);
+        gone.map(|handed| handed.message.events).collect()
     }
 
     /// The connection of `process` is gone: what it has not acknowledged is at the front again, in order, or given up.
@@ -105,10 +126,10 @@ impl Broker {
         for (number, queue) in self.queues.iter_mut().enumerate() {
             let (back, others) = std::mem::take(&mut queue.unacknowledged)
                 .into_iter()
-                .partition(|(holder, _)| *holder == process);
+                .partition(|handed| handed.to == process);
             queue.unacknowledged = others;
-            let back: Vec<(usize, Stored)> = back;
-            for (_, mut stored) in back.into_iter().rev() {
+            let back: Vec<Handed> = back;
+            for Handed { message: mut stored, .. } in back.into_iter().rev() {
                 stored.returns += 1;
                 if number != DEAD && stored.returns > DELIVERY_LIMIT {
                     given_up.push(Stored { returns: 0, ..stored });

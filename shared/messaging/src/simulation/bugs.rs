@@ -53,13 +53,37 @@ pub(super) enum Bug {
     /// What has been started too often is named by its place, though another process may have changed what stands there. The
     /// kit had this bug.
     GivenUpByPlace,
+    /// Of full state: the number of what comes is not compared, so that an old state overwrites a newer one.
+    NumberNotCompared,
+    /// Of full state: what fails makes what is older in the same batch stale.
+    FailedMakesStale,
+    /// Of full state: what nobody handles makes what is older stale.
+    IgnoredMakesStale,
+    /// Of full state: what waited for its retry is applied, though something newer has taken effect meanwhile.
+    OvertakenRetryIsApplied,
+    /// Of full state: what has been tried again with success stays in the parking place.
+    RetryStaysParked,
+    /// Of full state: a message is acknowledged with the first of its events that is committed.
+    AcknowledgedWithTheFirst,
+    /// Of full state: a message is acknowledged together with all before it, though one of those is open.
+    AcknowledgedWithOpen,
+    /// Of full state: a letter takes effect when it is sent again, though something newer has.
+    OvertakenLetterIsRedriven,
+    /// Of full state: several letters of a key take effect in one transaction.
+    LettersOfAKeyTogether,
+    /// Of full state: a letter is written as if the cursor had gone past it.
+    LetterOfStateIsPassed,
+    /// Of full state: giving up a letter moves the cursor.
+    DiscardedMakesStale,
+    /// Of full state: a letter that nobody handles any more makes what is older stale when it is sent again. The kit had this bug.
+    IgnoredLetterMakesStale,
     /// The relay deletes without looking at the epoch of its lease. This is harmless, see the test.
     DeleteWithoutEpoch,
 }
 
 impl Bug {
     /// Those that do harm.
-    pub(super) const HARMFUL: [Self; 24] = [
+    pub(super) const HARMFUL: [Self; 36] = [
         Self::NumberWithoutLock,
         Self::DeleteBeforeConfirm,
         Self::DeleteUpToHighest,
@@ -84,5 +108,17 @@ impl Bug {
         Self::RejectedCopyForgotten,
         Self::LeapForgotten,
         Self::GivenUpByPlace,
+        Self::NumberNotCompared,
+        Self::FailedMakesStale,
+        Self::IgnoredMakesStale,
+        Self::OvertakenRetryIsApplied,
+        Self::RetryStaysParked,
+        Self::AcknowledgedWithTheFirst,
+        Self::AcknowledgedWithOpen,
+        Self::OvertakenLetterIsRedriven,
+        Self::LettersOfAKeyTogether,
+        Self::LetterOfStateIsPassed,
+        Self::DiscardedMakesStale,
+        Self::IgnoredLetterMakesStale,
     ];
 }

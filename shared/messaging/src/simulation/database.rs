@@ -15,7 +15,7 @@ use super::{
 use crate::{
     consumer::core::{Key, Position},
     outbox::Row,
-    topology::OnReject,
+    topology::{Guard, OnReject},
 };
 
 /// A row of `messaging.lease`.
@@ -30,8 +30,8 @@ pub(super) struct Lease {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Effect {
     pub(super) event: usize,
-    key: usize,
-    sequence: i64,
+    pub(super) key: usize,
+    pub(super) sequence: i64,
     /// Whether somebody sent it again though the cursor had gone past it: only then it may stand behind its followers.
     is_late: bool,
 }
@@ -139,9 +139,11 @@ pub(super) fn full(key: usize) -> Key {
 
 impl World {
     /// An effect commits. Within a key the effects stand in the order of their numbers, and none comes before a letter that
-    /// blocks it is dealt with. The one exception are letters that block nobody: sent again, they take effect late.
+    /// blocks it is dealt with. The one exception are letters that block nobody where every number takes effect: sent again, they
+    /// take effect late.
     pub(super) fn effect(&mut self, event: usize, key: usize, sequence: i64, is_late: bool) {
-        let is_late = is_late && self.on_reject == OnReject::GoOn;
+        let is_late = is_late && self.guard == Guard::Cursors(OnReject::GoOn);
+        self.count_stand_in(key, sequence);
         let database = &mut self.database;
         let of_key = |effect: &&Effect| effect.key == key && !effect.is_late;
         let behind = database.effects.iter().rfind(of_key).filter(|last| last.sequence >= sequence);

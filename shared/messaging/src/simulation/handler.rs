@@ -11,6 +11,11 @@ pub(super) const HANDLED: [&str; 2] = ["changed", "removed"];
 /// The type that nobody handles.
 pub(super) const UNHANDLED: &str = "whatever";
 
+/// What a type of event is called.
+pub(super) fn kind(name: &str) -> &'static str {
+    HANDLED.into_iter().find(|kind| *kind == name).unwrap_or(UNHANDLED)
+}
+
 /// How an event behaves when it is handled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Temper {
@@ -56,9 +61,16 @@ pub(super) enum Answer {
 pub(super) struct Handler {
     /// How each event behaves, by its id.
     pub(super) tempers: Vec<Temper>,
+    /// Whether a release has taken one of the handlers away.
+    pub(super) is_reduced: bool,
 }
 
 impl Handler {
+    /// Whether anybody handles events of this type.
+    pub(super) fn handles(&self, kind: &str) -> bool {
+        kind != UNHANDLED && !(self.is_reduced && kind == HANDLED[1])
+    }
+
     /// Handles events of one type together.
     pub(super) fn handle(&mut self, events: &[&Incoming]) -> Answer {
         let mut refused = HashMap::new();

@@ -1,9 +1,14 @@
 //! What must hold when everything has come to rest.
 
+use std::rc::Rc;
+
+use contracts::Envelope;
+
 use super::{
     database::Database,
+    full_state::SeenOfState,
     letters::State,
-    world::{Said, World},
+    world::{Said, World, number},
 };
 use crate::consumer::core::{Hold, Position, Step};
 
@@ -29,6 +34,8 @@ pub(super) struct Seen {
     /// Messages published by a relay whose lease another one had, and deletes refused for that reason.
     pub(super) zombie_published: u64,
     pub(super) zombie_refused: u64,
+    /// What came up with subscriptions to full state.
+    pub(super) of_state: SeenOfState,
 }
 
 impl Seen {
@@ -71,11 +78,12 @@ impl Seen {
         for (mine, others) in self.fields().into_iter().zip(other.fields()) {
             *mine += *others;
         }
+        self.of_state.add(other.of_state);
     }
 
     /// Whether each situation came up.
     pub(super) fn is_everything(mut self) -> bool {
-        self.fields().into_iter().all(|count| *count > 0)
+        self.fields().into_iter().all(|count| *count > 0) && self.of_state.is_everything()
     }
 }
 
@@ -83,6 +91,9 @@ impl World {
     /// Checks all promises. `is_clear` says that all dead letters have been dealt with.
     pub(super) fn check(&mut self, is_clear: bool) {
         let wrong = self.remains().or_else(|| {
+            if self.is_of_state() {
+                return (0..self.keys).find_map(|key| self.state_is_wrong(key, is_clear));
+            }
             let key = (0..self.keys).find_map(|key| self.key_is_wrong(key, is_clear));
             key.or_else(|| {
                 let said = self.said.iter().enumerate();
@@ -93,6 +104,26 @@ impl World {
         if let Some(wrong) = wrong {
             self.violated(|| wrong);
         }
+    }
+
+    /// Messages are acknowledged: nothing of them may be left to do.
+    pub(super) fn check_acknowledged(&mut self, messages: &[Rc<Vec<Envelope>>]) {
+        let mut events = messages.iter().flat_map(|events| events.iter());
+        if let Some(open) = events.find(|envelope| !self.is_dealt_with(envelope)) {
+            let (key, sequence) = (&open.subject, open.sequence);
+            self.violated(|| format!("{key}/{sequence} is acknowledged and not dealt with"));
+        }
+    }
+
+    /// Whether the cursor has gone past an event, or it is parked or dead, or leaves no trace at all.
+    fn is_dealt_with(&self, envelope: &Envelope) -> bool {
+        let (key, sequence) = (number(&envelope.subject), envelope.sequence);
+        let Database { cursors, parked, letters, .. } = &self.database;
+        let is_ignored = || !self.handler.handles(&envelope.kind);
+        sequence <= cursors[key].unwrap_or(Position::START).last
+            || parked.contains_key(&(key, sequence))
+            || letters.iter().any(|letter| letter.key == key && letter.sequence == sequence)
+            || (self.is_of_state() && is_ignored())
     }
 
     /// Nothing may be under way any more.
@@ -141,7 +172,7 @@ impl World {
     /// somebody gave it up together with a letter behind it, or it waits behind a letter. A letter that was sent again with
     /// success is no excuse: then there must be an effect.
     fn event_is_wrong(&self, event: usize, said: Said, is_clear: bool) -> Option<String> {
-        let Said { key, sequence, handled } = said;
+        let Said { key, sequence, kind } = said;
         let Database { effects, letters, parked, given_up, .. } = &self.database;
         let count = effects.iter().filter(|effect| effect.event == event).count();
         let letters: Vec<_> = letters.iter().filter(|letter| letter.event == event).collect();
@@ -159,7 +190,7 @@ impl World {
             |(of, from, to): &(usize, i64, i64)| *of == key && (*from + 1..*to).contains(&sequence);
         let is_given_up = is_in(State::Discarded) || given_up.iter().any(is_given_up);
         let waits = is_in(State::Pending) || parked.contains_key(&(key, sequence));
-        let is_accounted_for = if handled {
+        let is_accounted_for = if self.handler.handles(kind) {
             (is_given_up && !is_in(State::Redriven)) || (!is_clear && waits)
         } else {
             sequence <= self.docket(key).position.last || (!is_clear && waits)

@@ -4,13 +4,16 @@ use contracts::Envelope;
 
 use super::{
     bugs::Bug,
-    consumer::MOST_STARTS,
+    lane::MOST_STARTS,
     world::{World, event, number},
 };
 use crate::{
     consumer::core::{Hold, Incoming, Position},
-    dead_letters::decisions::{Docket, Pending},
-    topology::OnReject,
+    dead_letters::{
+        MISSING_PREDECESSOR,
+        decisions::{Docket, Pending},
+    },
+    topology::{Guard, OnReject},
 };
 
 /// What has become of a letter.
@@ -31,7 +34,8 @@ pub(super) struct Letter {
     pub(super) key: usize,
     pub(super) sequence: i64,
     pub(super) envelope: Envelope,
-    pub(super) blocks: bool,
+    reason: &'static str,
+    blocks: bool,
     pub(super) passed: bool,
     pub(super) state: State,
 }
@@ -40,6 +44,12 @@ impl Letter {
     /// Whether its key is blocked by it.
     pub(super) fn is_blocking(&self) -> bool {
         self.state == State::Pending && self.blocks && self.passed
+    }
+
+    /// What decisions about its key have to know of it, as `Desk::open` reads it.
+    pub(super) fn pending(&self) -> Pending {
+        let is_of_state = !self.passed && self.reason != MISSING_PREDECESSOR;
+        Pending { blocks: self.blocks, passed: self.passed, is_of_state }
     }
 
     /// The letter as an event on its way.
@@ -55,15 +65,16 @@ impl Letter {
 
 impl World {
     /// `dead_letters::bury`: an event is one pending letter at a time.
-    pub(super) fn bury(&mut self, incoming: &Incoming, reason: &str, passed: bool) {
+    pub(super) fn bury(&mut self, incoming: &Incoming, reason: &'static str, passed: bool) {
         let envelope = &incoming.envelope;
         let (key, sequence) = (number(&envelope.subject), envelope.sequence);
         let starts = self.database.parked.get(&(key, sequence)).map_or(0, |row| row.starts);
-        if reason == "starts_exhausted" && starts <= MOST_STARTS {
+        // Of full state the starts are told with the event itself, and another process may have parked a copy anew since.
+        if reason == "starts_exhausted" && starts <= MOST_STARTS && !self.is_of_state() {
             self.violated(|| format!("{key}/{sequence} is given up after {starts} starts"));
         }
         self.seen.dead += 1;
-        self.seen.lonely += u64::from(!passed);
+        self.seen.lonely += u64::from(reason == MISSING_PREDECESSOR);
         self.note(|| format!("    {key}/{sequence} becomes a dead letter: {reason}"));
         let forgets = self.has(Bug::RejectedCopyForgotten);
         let mut letters = self.database.letters.iter_mut();
@@ -71,14 +82,17 @@ impl World {
             letter.key == key && letter.sequence == sequence && letter.state == State::Pending
         });
         match pending {
-            Some(letter) if passed && !letter.passed && !forgets => letter.passed = true,
+            Some(letter) if passed && !letter.passed && !forgets => {
+                (letter.passed, letter.reason) = (true, reason);
+            }
             Some(_) => {}
             None => self.database.letters.push(Letter {
                 event: event(envelope),
                 key,
                 sequence,
                 envelope: envelope.clone(),
-                blocks: self.on_reject == OnReject::BlockKey,
+                reason,
+                blocks: self.guard == Guard::Cursors(OnReject::BlockKey),
                 passed,
                 state: State::Pending,
             }),
@@ -90,9 +104,7 @@ impl World {
         let mut docket = Docket::new(self.database.cursors[key].unwrap_or(Position::START));
         let letters = self.database.letters.iter();
         for letter in letters.filter(|letter| letter.key == key && letter.state == State::Pending) {
-            let pending =
-                Pending { blocks: letter.blocks, passed: letter.passed, is_of_state: false };
-            docket.pending.insert(letter.sequence, pending);
+            docket.pending.insert(letter.sequence, letter.pending());
         }
         docket
     }
@@ -108,12 +120,16 @@ impl World {
                 letter.passed = pending.passed;
             }
         }
-        if let Some(cursor) = &mut self.database.cursors[key] {
-            *cursor = after.position;
-            if is_hasty && cursor.hold == Hold::Blocked {
-                cursor.hold = Hold::Parked;
-            }
+        let mut position = after.position;
+        if is_hasty && position.hold == Hold::Blocked {
+            position.hold = Hold::Parked;
         }
-        self.settle(key);
+        let cursor = &mut self.database.cursors[key];
+        if position != cursor.unwrap_or(Position::START) {
+            *cursor = Some(position);
+        }
+        if position.hold != Hold::Free {
+            self.settle(key);
+        }
     }
 }

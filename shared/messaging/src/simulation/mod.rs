@@ -2,10 +2,12 @@
 //! through random schedules of crashes, lost connections, refusals, returned messages, stale leaders, retries, rejects and
 //! people who deal with dead letters.
 //!
-//! Real are the pure functions of relay, consumer and dead letters: `pack`, `settle`, `plan`, `runs`, `look`, `ruling`, `Work`,
-//! `Docket`. What the kit does in SQL is modelled, one method for each statement or transaction, named after it. There is no
-//! time, no thread and no network in a schedule: the same seed gives the same steps, but for message ids, which nothing depends
-//! on.
+//! Real are the pure functions of relay, consumer and dead letters: `pack`, `plan`, `plan_newest`, `runs`, `look`, `ruling`,
+//! `Work`, `Dispatcher`, `Docket`, and `settle` of relay and of hand. What the kit does in SQL is modelled, one method for each
+//! statement or transaction, named after it. There is no time, no thread and no network in a schedule: the same seed gives the
+//! same steps, but for message ids, which nothing depends on.
+//!
+//! Two schedules of three are of a subscription that takes every number in its turn, one of a subscription to full state.
 //!
 //! `SIMULATION_SCHEDULES` says how many schedules are run, `SIMULATION_SEED` runs a single one and prints its steps.
 
@@ -18,13 +20,19 @@ mod broker;
 mod bugs;
 mod consumer;
 mod database;
+mod full_state;
+mod hand;
 mod handler;
 mod invariants;
+mod lane;
 mod letters;
+mod newest;
 mod operator;
 mod parking;
 mod relay;
+mod retries;
 mod schedule;
+mod taking;
 mod transaction;
 mod world;
 mod writer;

@@ -5,13 +5,13 @@ use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use super::{
     bugs::Bug,
     database::full,
-    handler::{Answer, UNHANDLED},
+    handler::Answer,
     letters::{Letter, State},
     world::{World, number},
 };
 use crate::{
     consumer::core::{Incoming, Key, Step, runs},
-    dead_letters::decisions::{Again, Docket, Pending, plan},
+    dead_letters::decisions::{Again, Docket, plan},
 };
 
 /// The person.
@@ -34,19 +34,17 @@ impl Operator {
         if count == 0 {
             return false;
         }
-        let index = world.random.below(count);
-        let many = world.random.pick([1, 1, 2, 5]).min(count - index);
-        for index in index..index + many {
+        let letters = pick(world, count);
+        for index in &letters {
             if world.random.chance(50) {
-                let event = world.database.letters[index].event;
+                let event = world.database.letters[*index].event;
                 world.handler.mend(event);
             }
         }
         if world.random.chance(70) {
-            let letters: Vec<usize> = (index..index + many).collect();
             self.redrive(world, &letters);
         } else {
-            discard(world, index);
+            discard(world, letters[0]);
         }
         true
     }
@@ -90,10 +88,11 @@ impl Operator {
         let incoming: Vec<Incoming> =
             letters.iter().map(|index| world.database.letters[*index].incoming()).collect();
         let step = |(one, again): (&Incoming, &Again)| {
-            let is_handled = *again == Again::Effect && one.envelope.kind != UNHANDLED;
+            let is_handled = *again == Again::Effect && world.handler.handles(&one.envelope.kind);
             if is_handled { Step::Apply } else { Step::Ignore }
         };
         let steps: Vec<Step> = incoming.iter().zip(&decided).map(step).collect();
+        world.check_one_of_each_key(&incoming, &steps);
         for run in runs(&incoming, &steps) {
             let events: Vec<&Incoming> =
                 run.indices.iter().map(|place| &incoming[*place]).collect();
@@ -112,6 +111,7 @@ impl Operator {
         let dealt = letters.iter().zip(&decided).filter(|(_, again)| **again != Again::NotYet);
         let dealt: Vec<usize> = dealt.map(|(index, _)| *index).collect();
         if !dealt.is_empty() {
+            world.count_again(&decided, &steps);
             self.commit(world, &letters, &steps, &dealt, &after);
         }
         Attempt::Over
@@ -150,6 +150,16 @@ impl Operator {
     }
 }
 
+/// Any letters that became so one after the other, or any of one key.
+fn pick(world: &mut World, count: usize) -> Vec<usize> {
+    let first = world.random.below(count);
+    let many = world.random.pick([1, 1, 2, 5]);
+    let is_of_one_key = world.random.chance(50);
+    let letters = &world.database.letters;
+    let is_meant = |index: &usize| !is_of_one_key || letters[*index].key == letters[first].key;
+    (first..count).filter(is_meant).take(many).collect()
+}
+
 /// Those of some letters that can be sent again, in the order of keys and numbers.
 fn pending(world: &World, range: &[usize]) -> Vec<usize> {
     let letters = &world.database.letters;
@@ -169,18 +179,34 @@ fn decide(
 ) -> (HashMap<Key, Docket>, Vec<Again>) {
     let (mut dockets, mut numbers) = (HashMap::new(), Vec::new());
     for (place, index) in letters.iter().enumerate() {
-        let Letter { key, sequence, blocks, passed, .. } = world.database.letters[*index];
+        let letter = &world.database.letters[*index];
+        let (key, sequence) = (letter.key, letter.sequence);
         let docket = dockets.entry(full(key)).or_insert_with(|| world.docket(key));
         // Pending it is in any case, but for a bug.
-        docket.pending.insert(sequence, Pending { blocks, passed, is_of_state: false });
+        docket.pending.insert(sequence, letter.pending());
         numbers.push((full(key), sequence));
         if world.has(Bug::FailedIsOvertaken) && failed.contains(&letters[place]) {
             docket.pending.remove(&sequence);
         }
     }
-    let named = numbers.iter().map(|(key, sequence)| (key, *sequence));
-    let mut decided = plan(&mut dockets, named, |place| failed.contains(&letters[place]));
-    if world.has(Bug::EffectIsRedriven) {
+    let has_failed = |place: usize| failed.contains(&letters[place]);
+    let moves_always = world.has(Bug::IgnoredLetterMakesStale);
+    let is_handled = |place: usize| {
+        let letter = &world.database.letters[letters[place]];
+        moves_always || world.handler.handles(&letter.envelope.kind)
+    };
+    let mut decided = if world.has(Bug::LettersOfAKeyTogether) {
+        let one = |(place, (key, sequence)): (usize, &(Key, i64))| {
+            plan(&mut dockets, [(key, *sequence)], |_| has_failed(place), |_| is_handled(place))[0]
+        };
+        numbers.iter().enumerate().map(one).collect()
+    } else {
+        let named = numbers.iter().map(|(key, sequence)| (key, *sequence));
+        plan(&mut dockets, named, has_failed, is_handled)
+    };
+    let redrives_done =
+        if world.is_of_state() { Bug::OvertakenLetterIsRedriven } else { Bug::EffectIsRedriven };
+    if world.has(redrives_done) {
         for again in decided.iter_mut().filter(|again| **again == Again::Mark) {
             *again = Again::Effect;
         }
@@ -214,7 +240,10 @@ pub(super) fn discard(world: &mut World, index: usize) {
     world.note(|| format!("operator gives {key}/{sequence} up"));
     world.seen.discarded += 1;
     world.database.letters[index].state = State::Discarded;
-    if sequence > last {
+    if world.has(Bug::DiscardedMakesStale) && world.is_of_state() {
+        docket.position.last = last.max(sequence);
+    }
+    if sequence > last && !world.is_of_state() {
         world.database.given_up.push((key, last, sequence));
     }
     world.close(key, &docket);

@@ -43,7 +43,13 @@ pub(super) fn run(seed: u64, bug: Option<Bug>, is_traced: bool) -> Outcome {
         processes: [0, 1].map(Process::new),
         operator: Operator::default(),
     };
-    for _ in 0..world.random.pick([60, 150, 300]) {
+    let steps = world.random.pick([60, 150, 300]);
+    let release = world.random.below(2 * steps);
+    for step in 0..steps {
+        if step == release && world.is_of_state() {
+            world.note(|| "a release takes a handler away".to_owned());
+            world.handler.is_reduced = true;
+        }
         actors.stir(&mut world);
     }
     actors.operator.mark(&mut world);
@@ -53,7 +59,7 @@ pub(super) fn run(seed: u64, bug: Option<Bug>, is_traced: bool) -> Outcome {
     world.note(|| "from here on all dead letters are dealt with".to_owned());
     world.handler.mend_all();
     for _ in 0..BOUND {
-        if world.violation.is_some() || !actors.clear_one(&mut world) {
+        if world.violation.is_some() || !actors.clear_some(&mut world) {
             break;
         }
     }
@@ -128,22 +134,25 @@ impl Actors {
         next.is_some()
     }
 
-    /// Deals with one of the pending dead letters, whichever, and lets what follows from it come to rest. Whether there was any.
-    fn clear_one(&mut self, world: &mut World) -> bool {
+    /// Deals with one of the pending dead letters, whichever, or sends some again, and lets what follows from it come to rest.
+    /// Whether there was any.
+    fn clear_some(&mut self, world: &mut World) -> bool {
         let letters = world.database.letters.iter().enumerate();
         let pending = letters.filter(|(_, letter)| letter.state == State::Pending);
         let pending: Vec<usize> = pending.map(|(index, _)| index).collect();
         if pending.is_empty() {
             return false;
         }
-        let index = pending[world.random.below(pending.len())];
+        let first = world.random.below(pending.len());
         if world.random.chance(80) {
-            self.operator.redrive(world, &[index]);
+            let many = world.random.pick([1, 1, 3]).min(pending.len() - first);
+            self.operator.redrive(world, &pending[first..first + many]);
             self.operator.mark(world);
         } else {
-            discard(world, index);
+            discard(world, pending[first]);
         }
-        if world.database.letters[index].state != State::Pending {
+        let is_dealt_with = |index: &usize| world.database.letters[*index].state != State::Pending;
+        if pending.iter().any(is_dealt_with) {
             self.settle_down(world, false);
         }
         true

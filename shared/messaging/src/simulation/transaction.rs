@@ -8,9 +8,10 @@ use std::{
 
 use super::{
     bugs::Bug,
-    consumer::{Batch, Rulings, keys_of, list},
     database::full,
-    handler::{Answer, UNHANDLED},
+    handler::Answer,
+    lane::{Batch, Rulings, keys_of, list},
+    newest::{decide, leave},
     world::{World, event, number},
 };
 use crate::{
@@ -20,6 +21,7 @@ use crate::{
     },
     failure::Verdict,
     retry::Patience,
+    topology::Guard,
 };
 
 /// A transaction whose handlers have run.
@@ -68,13 +70,20 @@ impl Open {
         }
         let before = world.database.lock(&keys, lane);
         let mut after = before.clone();
-        misplace(world, &mut after, incoming, origin);
         // As the kit's patience, but shorter. The pause is not looked at: the clock here knows but one.
         let attempts = world.weights.attempts;
         let patience = Patience { attempts, pause: |_| Duration::from_secs(1) };
-        let handled = |kind: &str| kind != UNHANDLED;
-        let steps = plan(&mut after, incoming, rulings, origin, world.on_reject, handled);
-        misjudge(world.bug, &before, &mut after, incoming, &steps);
+        let handled = |kind: &str| world.handler.handles(kind);
+        let steps = match world.guard {
+            Guard::Cursors(on_reject) => {
+                misplace(world, &mut after, incoming, origin);
+                let steps = plan(&mut after, incoming, rulings, origin, on_reject, handled);
+                misjudge(world.bug, &before, &mut after, incoming, &steps);
+                steps
+            }
+            Guard::Newest(_) => decide(world.bug, &mut after, incoming, rulings, origin, handled),
+        };
+        world.check_one_of_each_key(incoming, &steps);
         world.note(|| {
             format!("lane {lane}: {} {steps:?}", list(incoming.iter().map(|one| &one.envelope)))
         });
@@ -117,9 +126,10 @@ impl Open {
         for (one, step) in incoming.iter().zip(&self.steps) {
             world.database.park(one, step, world.clock);
             world.seen.count(step);
+            world.count_step(step, batch.origin);
             let (key, sequence) = (number(&one.envelope.subject), one.envelope.sequence);
             let is_over = matches!(step, Step::Apply | Step::Ignore | Step::Dead(_));
-            if is_over && world.has(Bug::RetryIsOvertaken) {
+            if is_over && world.has(Bug::RetryIsOvertaken) && !world.is_of_state() {
                 world.database.parked.remove(&(key, sequence));
             }
             match step {
@@ -127,7 +137,10 @@ impl Open {
                     world.effect(event(&one.envelope), key, sequence, false);
                 }
                 Step::Dead(_) if world.has(Bug::CursorWithoutLetter) => {}
-                Step::Dead(reason) => world.bury(one, reason, true),
+                Step::Dead(reason) => {
+                    let passed = !world.is_of_state() || world.has(Bug::LetterOfStateIsPassed);
+                    world.bury(one, reason, passed);
+                }
                 Step::Duplicate
                 | Step::Stale
                 | Step::Ignore
@@ -138,11 +151,17 @@ impl Open {
             }
         }
         let planned = incoming.iter().zip(&self.steps);
-        let unsettled = planned.filter(|(_, step)| step.unsettles(batch.origin));
-        let keys: BTreeSet<usize> =
-            unsettled.map(|(one, _)| number(&one.envelope.subject)).collect();
-        for key in keys {
-            world.settle(key);
+        if world.is_of_state() {
+            for (one, step) in planned {
+                world.clear(one, step, batch.origin);
+            }
+        } else {
+            let unsettled = planned.filter(|(_, step)| step.unsettles(batch.origin));
+            let keys: BTreeSet<usize> =
+                unsettled.map(|(one, _)| number(&one.envelope.subject)).collect();
+            for key in keys {
+                world.settle(key);
+            }
         }
         world.database.unlock(lane);
         // The commit may be done though the connection is lost before it is answered.
@@ -185,14 +204,7 @@ fn misjudge(
     for (one, step) in incoming.iter().zip(steps) {
         let key = one.key();
         match (bug, step) {
-            (Some(Bug::LetterWithoutCursor), Step::Dead(_)) => match before.get(&key) {
-                Some(position) => {
-                    after.insert(key, *position);
-                }
-                None => {
-                    after.remove(&key);
-                }
-            },
+            (Some(Bug::LetterWithoutCursor), Step::Dead(_)) => leave(after, before, &key),
             (Some(Bug::RetryIsOvertaken), _) => {
                 let last = before.get(&key).map_or(0, |position| position.last);
                 let position = after.entry(key).or_insert(Position::START);

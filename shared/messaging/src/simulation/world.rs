@@ -1,5 +1,8 @@
 //! What all actors share: the clock, the dice, the database, the broker, and the events that were said.
 
+use std::{num::NonZeroU32, time::Duration};
+
+use chrono::{DateTime, TimeDelta, Utc};
 use contracts::Envelope;
 
 use super::{
@@ -9,10 +12,16 @@ use super::{
     handler::{Handler, Temper},
     invariants::Seen,
 };
-use crate::topology::OnReject;
+use crate::{
+    consumer::dispatch::Dispatch,
+    topology::{Guard, OnReject},
+};
 
 /// How many keys there are at most.
 pub(super) const KEYS: usize = 4;
+
+/// How old an event may become before the freshest are taken first, where they are.
+const DEADLINE: Duration = Duration::from_millis(500);
 
 /// A tiny generator of random numbers (splitmix64): the same seed gives the same schedule for ever.
 #[derive(Debug)]
@@ -99,8 +108,8 @@ pub(super) struct Said {
     pub(super) key: usize,
     /// Its number.
     pub(super) sequence: i64,
-    /// Whether anybody handles its type.
-    pub(super) handled: bool,
+    /// Its type.
+    pub(super) kind: &'static str,
 }
 
 /// All that the actors share.
@@ -113,9 +122,12 @@ pub(super) struct World {
     /// How often servers and processes fail, as a factor. At the end they do not any more.
     pub(super) faults: usize,
     pub(super) weights: Weights,
-    pub(super) on_reject: OnReject,
+    /// What keeps the effects of the subscription from being doubled and from going backwards.
+    pub(super) guard: Guard,
     /// How many keys this schedule has.
     pub(super) keys: usize,
+    /// How many slots they are divided among: what is of one slot may be in one message.
+    pub(super) slots: usize,
     pub(super) database: Database,
     pub(super) broker: Broker,
     pub(super) handler: Handler,
@@ -131,8 +143,9 @@ pub(super) struct World {
 impl World {
     pub(super) fn new(seed: u64, bug: Option<Bug>, is_traced: bool) -> Self {
         let mut random = Random(seed);
-        let on_reject = if random.chance(60) { OnReject::BlockKey } else { OnReject::GoOn };
+        let guard = drawn_guard(&mut random);
         let keys = random.pick([1, 1, 2, 3, KEYS]);
+        let slots = random.pick([2, KEYS]);
         let faults = random.pick([0, 1, 1, 4]);
         let weights = Weights::drawn(&mut random);
         Self {
@@ -141,8 +154,9 @@ impl World {
             bug,
             faults,
             weights,
-            on_reject,
+            guard,
             keys,
+            slots,
             database: Database::default(),
             broker: Broker::default(),
             handler: Handler::default(),
@@ -151,6 +165,11 @@ impl World {
             violation: None,
             trace: is_traced.then(Vec::new),
         }
+    }
+
+    /// The time as people read it.
+    pub(super) fn now(&self) -> DateTime<Utc> {
+        DateTime::UNIX_EPOCH + TimeDelta::milliseconds(i64::try_from(self.clock).unwrap())
     }
 
     /// Whether `bug` is planted.
@@ -184,6 +203,21 @@ impl World {
         self.said.push(None);
         self.said.len() - 1
     }
+}
+
+/// Two thirds of all schedules take every number in its turn; to the others the newest is enough.
+fn drawn_guard(random: &mut Random) -> Guard {
+    if random.chance(67) {
+        let blocks = random.chance(60);
+        return Guard::Cursors(if blocks { OnReject::BlockKey } else { OnReject::GoOn });
+    }
+    Guard::Newest(match random.below(3) {
+        0 => Dispatch::Fifo,
+        1 => Dispatch::Lanes {
+            normal_per_bulk: NonZeroU32::MIN.saturating_add(u32::from(random.chance(50))),
+        },
+        _ => Dispatch::FreshestFirst { deadline: DEADLINE },
+    })
 }
 
 /// The name of a key.

@@ -1,11 +1,10 @@
 //! Writers: transactions of the speaking service that say events.
 
-use chrono::DateTime;
 use uuid::Uuid;
 
 use super::{
     bugs::Bug,
-    handler::{HANDLED, UNHANDLED},
+    handler::{HANDLED, UNHANDLED, kind},
     world::{Said, World, name, number},
 };
 use crate::outbox::Row;
@@ -75,11 +74,11 @@ impl Writer {
                 kind: kind.to_owned(),
                 aggregate: "order".to_owned(),
                 key: name(key),
-                slot: i16::try_from(key).unwrap(),
+                slot: i16::try_from(key % world.slots).unwrap(),
                 seq: numbers[key],
-                time: DateTime::UNIX_EPOCH,
+                time: world.now(),
                 traceparent: None,
-                bulk: false,
+                bulk: world.random.chance(50),
                 data: "0".to_owned(),
             });
         }
@@ -104,9 +103,8 @@ impl Writer {
         world.note(|| format!("writer {id} commits {}", list(&rows)));
         for (row, key) in rows.into_iter().zip(keys) {
             world.database.sequences[key] = row.seq;
-            let handled = row.kind != UNHANDLED;
             let event = usize::try_from(row.event_id.as_u128()).unwrap();
-            world.said[event] = Some(Said { key, sequence: row.seq, handled });
+            world.said[event] = Some(Said { key, sequence: row.seq, kind: kind(&row.kind) });
             let outbox = &mut world.database.outbox;
             let place = outbox.partition_point(|other| other.id < row.id);
             outbox.insert(place, row);

@@ -1,6 +1,13 @@
 //! Subscriptions of full state take what is in hand in another order, and the newest of a key stands in the end.
 
-use std::{num::NonZeroU32, sync::atomic::Ordering, time::Duration};
+use std::{
+    num::NonZeroU32,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
 
 use contracts::{Event, Priority, Slot};
 use lapin::{Connection, ConnectionProperties, options::QueueDeclareOptions, types::FieldTable};
@@ -35,7 +42,7 @@ fn walks(name: &str, number: usize) -> Vec<String> {
 /// A shop whose listener comes to its gate with the first event and goes on when it is let.
 async fn open_gated() -> Shop {
     let mut shop = Shop::open(OnReject::GoOn).await;
-    std::sync::Arc::get_mut(&mut shop.mood).unwrap().gate = Semaphore::new(0);
+    Arc::get_mut(&mut shop.mood).unwrap().gate = Semaphore::new(0);
     shop
 }
 
@@ -242,6 +249,42 @@ async fn a_dead_letter_takes_effect_late_unless_something_newer_has() {
     say(&shop, &bad[1..], 2, Priority::Normal).await;
     shop.wait_for_effects(&bad[1], &[1, 2]).await;
     shop.assert_at_rest().await;
+    speaker.shut_down().await;
+    listener.shut_down().await;
+}
+
+/// What is said of a dead letter is said with its writing: not again with each copy of its event, which is tried again.
+#[tokio::test]
+async fn a_dead_letter_that_comes_again_is_said_once() {
+    let shop = Shop::open(OnReject::GoOn).await;
+    let bad = walks("bad", 1);
+    shop.mood.reject.lock().unwrap().clone_from(&bad);
+    let said = Arc::new(AtomicU32::new(0));
+    let counted = said.clone();
+    let heard = Subscription::to_state(Stepped::AGGREGATE, ["speaker"])
+        .on(shop.write_down())
+        .on_dead_letter(move |_, _, _| {
+            counted.fetch_add(1, Ordering::SeqCst);
+            Ok(())
+        });
+    let listener = shop.start_listener_as(Topology::of("listener").hears(heard));
+    say(&shop, &bad, 1, Priority::Normal).await;
+    let mut connection = shop.speaker.pool().acquire().await.unwrap();
+    sqlx::raw_sql("create table copy as select * from messaging.outbox")
+        .execute(&mut *connection)
+        .await
+        .unwrap();
+    let speaker = shop.start_speaker();
+    shop.assert_at_rest().await;
+    for _ in 0..2 {
+        sqlx::raw_sql("insert into messaging.outbox overriding system value select * from copy")
+            .execute(&mut *connection)
+            .await
+            .unwrap();
+        shop.assert_at_rest().await;
+    }
+    assert_eq!(count(shop.listener.pool(), "messaging.dead_letter").await, 1);
+    assert_eq!(said.load(Ordering::SeqCst), 1);
     speaker.shut_down().await;
     listener.shut_down().await;
 }
