@@ -6,9 +6,9 @@ use lapin::{
 };
 use messaging::{
     OnReject,
-    dead_letters::{self, DeadLetter, Selection, Unresolved, discard, redrive},
+    dead_letters::{self, DeadLetter, Pace, Selection, Unresolved, discard, discard_many, redrive},
 };
-use std::sync::atomic::Ordering;
+use std::{collections::HashMap, sync::atomic::Ordering};
 
 use testkit::wait_for;
 use tokio::sync::Semaphore;
@@ -141,6 +141,54 @@ async fn a_message_that_is_no_event_becomes_a_dead_letter() {
     assert!(letters.iter().all(|letter| letter.reason == "undecodable"), "{letters:?}");
     assert!(letters.iter().any(|letter| letter.payload == "不是 json"));
     assert!(letters.iter().any(|letter| letter.key.as_deref() == Some("odd")));
+    shop.assert_at_rest().await;
+    speaker.shut_down().await;
+    listener.shut_down().await;
+}
+
+#[tokio::test]
+async fn many_that_are_no_events_are_given_up_no_more_than_asked_at_a_time() {
+    let shop = Shop::open(OnReject::BlockKey).await;
+    let (speaker, listener) = (shop.start_speaker(), shop.start_listener());
+    publish_foreign(&shop, &["a", "b", "c", "d", "e"]).await;
+    letters(&shop, 5).await;
+    let mut after = None;
+    for (discarded, left) in [(2, 3), (2, 1), (1, 0)] {
+        let pace = Pace { per_second: 1_000, at_most: 2, within: SOON, after };
+        let done = discard_many(&shop.listener, &Selection::default(), pace).await.unwrap();
+        assert_eq!((done.discarded, done.left), (discarded, left));
+        after = done.next;
+        assert_eq!(after.is_some(), left > 0);
+    }
+    shop.assert_at_rest().await;
+    speaker.shut_down().await;
+    listener.shut_down().await;
+}
+
+#[tokio::test]
+async fn a_parked_event_whose_handler_cannot_reach_the_database_is_not_held_against_it() {
+    const OUTAGES: u32 = 3;
+    let shop = Shop::open(OnReject::BlockKey).await;
+    *shop.mood.retry.lock().unwrap() = HashMap::from([("far".to_owned(), 1)]);
+    *shop.mood.outage.lock().unwrap() = HashMap::from([("far".to_owned(), u32::MAX)]);
+    let (speaker, listener) = (shop.start_speaker(), shop.start_listener());
+    shop.walk(&["far"], 1..=1).await;
+    wait_for("the handler has met an outage again and again", SOON, async || {
+        let left = shop.mood.outage.lock().unwrap()["far"];
+        if u32::MAX - left >= OUTAGES { Ok(()) } else { Err(left) }
+    })
+    .await
+    .unwrap();
+    let starts: i32 = sqlx::query_scalar("select max(starts) from messaging.parked")
+        .fetch_one(shop.listener.pool())
+        .await
+        .unwrap();
+    assert!(starts <= 1, "{starts} starts");
+    // Its neighbours have their turn meanwhile.
+    shop.walk(&["near", "far"], 2..=2).await;
+    shop.wait_for_effects("near", &[2]).await;
+    shop.mood.outage.lock().unwrap().clear();
+    shop.wait_for_effects("far", &[1, 2]).await;
     shop.assert_at_rest().await;
     speaker.shut_down().await;
     listener.shut_down().await;

@@ -67,6 +67,8 @@ impl Event for Rested {
 pub(crate) struct Mood {
     /// Walks whose steps are to be retried, and how often still.
     pub(crate) retry: Mutex<HashMap<String, u32>>,
+    /// Walks over which the handler finds the database out of reach, and how often still.
+    pub(crate) outage: Mutex<HashMap<String, u32>>,
     /// Walks of which step 1 is rejected.
     pub(crate) reject: Mutex<Vec<String>>,
     /// Walks over which the whole batch fails, without saying which it is.
@@ -83,6 +85,7 @@ impl Default for Mood {
     fn default() -> Self {
         Self {
             retry: Mutex::default(),
+            outage: Mutex::default(),
             reject: Mutex::default(),
             fail: Mutex::default(),
             panic: Mutex::default(),
@@ -121,6 +124,12 @@ impl Handler for WriteDown {
                 *left -= 1;
                 batch.refuse(index, Failure::retry("told to retry"));
                 continue;
+            }
+            if let Some(left) = self.0.outage.lock().unwrap().get_mut(&step.walk)
+                && *left > 0
+            {
+                *left -= 1;
+                return Err(Failure::from(sqlx::Error::PoolTimedOut));
             }
             let sequence = batch.delivered()[index].sequence;
             let _: i64 = sqlx::query_scalar(
