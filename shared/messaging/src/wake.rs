@@ -33,7 +33,7 @@ const GATHER: Duration = Duration::from_millis(5);
 /// How long the database may take to listen or to notify.
 const ANSWER: Duration = Duration::from_secs(5);
 
-/// After how long a silence the connection is asked whether it lives.
+/// After how long a silence the connection is made anew, for it may be dead.
 const SILENCE: Duration = Duration::from_secs(15);
 
 /// Nobody in this process is about to notify.

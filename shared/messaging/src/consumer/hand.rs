@@ -25,7 +25,7 @@ use crate::{
 const IN_ORDER: u16 = 96;
 
 /// How many it hands out where they are taken in another order: as far as that order reaches. A message is at most 128 KiB unless it is a
-/// single larger event, so this is 128 MiB at the worst; messages of 64 events of half a kibibyte come to a quarter of that.
+/// single larger event of up to 1 MiB: messages of 64 events of half a kibibyte come to 32 MiB, full messages to 128 MiB.
 const REORDERED: u16 = 1024;
 
 /// How many bytes of messages are read into events ahead of their turn. The rest stay as they came.

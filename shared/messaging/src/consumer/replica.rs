@@ -204,6 +204,7 @@ impl Replica {
         {
             tracing::info!(queue = self.queues[lane], "not hearing any more");
             self.running.remove(&lane);
+            self.lanes[lane].meter.let_go();
         }
         outcome
     }

@@ -38,7 +38,7 @@ pub(crate) const PUBLISHED_AT: &str = "published_at_us";
 pub struct QueueReport {
     /// The outbox, of the service as a whole. None in the first moments.
     pub outbox: Option<OutboxFigures>,
-    /// The queues that this process consumes, by their names.
+    /// The queues of the service, by their names: the work that this process does, and how deep each is.
     pub queues: Vec<QueueFigures>,
 }
 
@@ -153,6 +153,11 @@ impl Meter {
         done.served_s += events * busy;
         done.aged_s += (all_taken - reading.said_s).max(0.0) + events * busy;
         done.busy_s += busy;
+    }
+
+    /// The consumer has given the queue up; what it had in hand goes to another.
+    pub(crate) fn let_go(&self) {
+        lock(&self.0).hand = None;
     }
 
     /// Takes note of what the broker says of the queue: messages that wait, and consumers, which get so many ahead.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ::messaging::{
-    Kit, QueueReport, Topology,
+    Kit, QueueReport, Topology, Worth,
     dead_letters::{
         self, DeadLetter, Discarded, DryRun, Group, NotEdited, Pace, Redriven, Selection, Shown,
         Unresolved,
@@ -19,6 +19,7 @@ use serde_json::value::{Value, to_raw_value};
 use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
 
+use super::admit;
 use crate::{
     auth::{Caller, Scope, Verifier},
     http,
@@ -180,7 +181,7 @@ async fn dry_run(
     Ok(Json(dead_letters::dry_run(&kit, &topology, id).await.map_err(unresolved)?))
 }
 
-/// Hands a dead letter to its handler once more. It takes effect once.
+/// Hands a dead letter to its handler once more. It takes effect once. Refused with 503 while events do not leave.
 #[utoipa::path(
     post, path = "/v1/dead-letters/{id}/redrive", tag = "operations", params(("id" = Uuid, Path)),
     responses((status = 204)), security(("bearer" = ["ops"]))
@@ -192,6 +193,7 @@ async fn redrive(
     Path(id): Path<Uuid>,
 ) -> Result<StatusCode, Problem> {
     caller.require(Scope::Ops)?;
+    admit(&kit, Worth::Lesser)?;
     dead_letters::redrive(&kit, &topology, id).await.map_err(unresolved)?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -269,6 +271,7 @@ async fn redrive_many(
 ) -> Result<Json<Redriven>, Problem> {
     caller.require(Scope::Ops)?;
     let (selection, pace) = many.split()?;
+    admit(&kit, Worth::Lesser)?;
     let done = dead_letters::redrive_many(&kit, &topology, &selection, pace).await;
     done.map(Json).map_err(internal)
 }
