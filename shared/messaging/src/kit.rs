@@ -148,6 +148,8 @@ impl Transaction {
     /// Says `event` when the transaction commits. Events of one key are heard in the order in which they were said.
     ///
     /// The event belongs to the trace of the running task, see [`trace::current`].
+    ///
+    /// It is refused if it is no JSON, larger than 1 MiB, or if its key is longer than 512 bytes.
     pub fn emit<E: Event>(&mut self, event: &E) -> Result<EventId, Error> {
         self.emit_caused_by(trace::current(), event)
     }

@@ -41,10 +41,18 @@ impl Topology {
         self
     }
 
-    /// The service hears an aggregate.
+    /// The service hears an aggregate, of all its speakers by one subscription.
+    ///
+    /// # Panics
+    ///
+    /// If it hears the aggregate already: both would have the same queues and the same cursors.
     #[must_use]
     pub fn hears(mut self, subscription: impl Into<Subscription>) -> Self {
-        self.subscriptions.push(subscription.into());
+        let subscription = subscription.into();
+        let aggregate = subscription.aggregate();
+        let is_heard = self.subscriptions.iter().any(|heard| heard.aggregate() == aggregate);
+        assert!(!is_heard, "{} hears {aggregate} twice", self.service);
+        self.subscriptions.push(subscription);
         self
     }
 

@@ -81,7 +81,7 @@ const SOUND: Duration = Duration::from_secs(2);
 /// How often the parking place is looked at though nothing is known to be due.
 const SWEEP: Duration = Duration::from_secs(5);
 
-/// Hears everything the topology names until `stop`; what is in hand by then is finished.
+/// Hears everything the topology names until `stop`; what is in hand by then is finished, if that takes no longer than [`GRACE`].
 pub(crate) async fn run(kit: &Kit, settings: &Arc<Settings>, stop: &CancellationToken) {
     let mut attempt = 0;
     while !stop.is_cancelled() {
