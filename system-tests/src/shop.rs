@@ -442,15 +442,19 @@ impl Shop {
         Ok((shares, queues))
     }
 
+    /// Waits until traffic rests, at most `limit`, and finds nothing that does not hold: what was looked at.
+    pub async fn wait_until_sound(&self, limit: Duration) -> Result<audit::Findings, Error> {
+        let sound = wait_for("the audit finds nothing", limit, async || match self.audit().await {
+            Ok(findings) if findings.is_sound() => Ok(findings),
+            Ok(findings) => Err(findings.to_string()),
+            Err(error) => Err(format!("{error:?}")),
+        });
+        Ok(sound.await?)
+    }
+
     /// Waits until traffic rests, and finds nothing that does not hold, and no dead letter.
     pub async fn assert_sound(&self) -> Result<(), Error> {
-        let findings =
-            wait_for("the audit finds nothing", SOON * 2, async || match self.audit().await {
-                Ok(findings) if findings.is_sound() => Ok(findings),
-                Ok(findings) => Err(findings.to_string()),
-                Err(error) => Err(format!("{error:?}")),
-            })
-            .await?;
+        let findings = self.wait_until_sound(SOON * 2).await?;
         match findings.looked_at().get("pending_dead_letters") {
             Some(0) => {}
             pending => return Err(Error::Unexpected(format!("{pending:?} dead letters"))),

@@ -103,12 +103,16 @@ pub enum Undecodable {
 }
 
 /// The longest attribute.
-pub const LONGEST_ATTRIBUTE: usize = 512;
+const LONGEST_ATTRIBUTE: usize = 512;
+
+/// Whether a text can be kept as an attribute: at most 512 bytes, and no NUL, which PostgreSQL does not take.
+pub fn fits_attribute(text: &str) -> bool {
+    text.len() <= LONGEST_ATTRIBUTE && !text.contains('\0')
+}
 
 impl Envelope {
     /// Whether every attribute can be kept.
     fn check(&self) -> Result<(), Undecodable> {
-        let fits = |text: &str| text.len() <= LONGEST_ATTRIBUTE && !text.contains('\0');
         let attributes = [
             ("source", self.source.as_str()),
             ("type", &self.kind),
@@ -116,7 +120,7 @@ impl Envelope {
             ("aggregate", &self.aggregate),
             ("traceparent", self.traceparent.as_deref().unwrap_or_default()),
         ];
-        match attributes.into_iter().find(|(_, text)| !fits(text)) {
+        match attributes.into_iter().find(|(_, text)| !fits_attribute(text)) {
             Some((name, _)) => Err(Undecodable::Attribute(name)),
             None => Ok(()),
         }

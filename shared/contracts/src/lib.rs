@@ -15,8 +15,8 @@ pub mod trace;
 mod upcast;
 
 pub use envelope::{
-    BATCH_CONTENT_TYPE, Envelope, LONGEST_ATTRIBUTE, Priority, SpecVersion, Undecodable,
-    decode_batch, decode_parts, encode_batch,
+    BATCH_CONTENT_TYPE, Envelope, Priority, SpecVersion, Undecodable, decode_batch, decode_parts,
+    encode_batch, fits_attribute,
 };
 pub use event::{Event, EventKind, FullState};
 pub use slot::{SLOTS, Slot};

@@ -6,7 +6,7 @@ use std::{
 };
 
 use contracts::{
-    Event, LONGEST_ATTRIBUTE, Priority, Slot,
+    Event, Priority, Slot, fits_attribute,
     trace::{self, TraceContext},
 };
 use sqlx::{PgConnection, PgPool, Postgres, migrate::Migrator};
@@ -163,7 +163,7 @@ impl Transaction {
     ) -> Result<EventId, Error> {
         let (id, key) = (EventId::new(), event.key().into_owned());
         let data = serde_json::to_string(event)?;
-        if key.len() > LONGEST_ATTRIBUTE || key.contains('\0') {
+        if !fits_attribute(&key) {
             return Err(Error::Key { kind: E::TYPE, key });
         }
         if data.len() + key.len() > LARGEST_EVENT {

@@ -3,6 +3,9 @@
 use std::time::Duration;
 
 use rand::Rng;
+use tokio::time::{Instant, sleep};
+
+use crate::{Failure, failure::Verdict};
 
 /// The first pause.
 const FIRST: Duration = Duration::from_millis(100);
@@ -37,6 +40,35 @@ fn pause(attempt: u32) -> Duration {
 /// The pause before attempt number `attempt` (from 1) to reach a server.
 pub(crate) fn backoff(attempt: u32) -> Duration {
     jittered(FIRST, attempt, LONGEST_CONNECT)
+}
+
+/// What went well for so long starts afresh when it fails; what fails sooner is tried ever more seldom.
+const SOUND: Duration = Duration::from_secs(2);
+
+/// How many attempts in a row have failed, now that the one that `began` then has failed too, after `failed` others.
+pub(crate) fn failed_in_a_row(failed: u32, began: Instant) -> u32 {
+    if began.elapsed() > SOUND { 1 } else { failed + 1 }
+}
+
+/// Repeats `attempt` until it succeeds, is refused for good, or has failed so many `times`. The inner result is that of the last
+/// attempt; an outer error ends it at once.
+pub(crate) async fn insist<E, F>(
+    times: u32,
+    mut attempt: impl FnMut() -> F,
+) -> Result<Result<(), Failure>, E>
+where
+    F: Future<Output = Result<Result<(), Failure>, E>>,
+{
+    let mut number = 1;
+    loop {
+        match attempt().await? {
+            Err(failure) if number < times && !matches!(failure.verdict, Verdict::Reject(_)) => {
+                sleep(backoff(number)).await;
+                number += 1;
+            }
+            ended => return Ok(ended),
+        }
+    }
 }
 
 fn jittered(first: Duration, attempt: u32, longest: Duration) -> Duration {

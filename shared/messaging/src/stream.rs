@@ -309,19 +309,10 @@ impl<H: StreamHandler> Reader<H> {
         let Err(failure) = self.attempt(deliveries).await? else { return Ok(()) };
         tracing::warn!(causes = ?causes(&*failure.cause), stream = self.stream, "a batch of the stream failed and is split");
         for delivery in deliveries {
-            self.digest_alone(delivery).await?;
-        }
-        Ok(())
-    }
-
-    async fn digest_alone(&self, delivery: &Delivery) -> Result<(), Error> {
-        let mut attempt = 1;
-        while let Err(failure) = self.attempt(std::slice::from_ref(delivery)).await? {
-            if failure.verdict != Verdict::Retry || attempt >= ATTEMPTS {
-                return self.bury(delivery, &failure).await;
+            let alone = || self.attempt(std::slice::from_ref(delivery));
+            if let Err(failure) = retry::insist(ATTEMPTS, alone).await? {
+                self.bury(delivery, &failure).await?;
             }
-            tokio::time::sleep(retry::backoff(attempt)).await;
-            attempt += 1;
         }
         Ok(())
     }

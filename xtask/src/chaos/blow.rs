@@ -59,10 +59,7 @@ pub(super) async fn strike(
             for instance in &instances {
                 wait_until_it_listens(shop, instance).await?;
             }
-            match taken_over {
-                Some(took) => Ok(Outcome::TakenOver(took)),
-                None => recovered(shop, &[service]).await,
-            }
+            overcome(shop, service, taken_over).await
         }
         Fault::Stop(service, whom) => {
             let (instances, stopped) = (whom.of(service), Instant::now());
@@ -74,10 +71,7 @@ pub(super) async fn strike(
             for instance in &instances {
                 shop.resume(instance)?;
             }
-            match taken_over {
-                Some(took) => Ok(Outcome::TakenOver(took)),
-                None => recovered(shop, &[service]).await,
-            }
+            overcome(shop, service, taken_over).await
         }
         Fault::Ground(ground) => {
             shake(shop, ground, born).await?;
@@ -96,25 +90,31 @@ async fn wait_for_takeover(
         return Ok(None);
     }
     let struck = Instant::now();
-    wait_for(&format!("the other instance of {service} takes over"), NEVER, async || {
-        match shop.shares(service).await {
-            Ok((shares, queues)) if shares == [queues] => Ok(()),
-            Ok((shares, queues)) => Err(format!("{shares:?} of {queues}")),
-            Err(error) => Err(error.to_string()),
-        }
-    })
-    .await?;
+    wait_for_shares(shop, service, |shares, queues| *shares == [queues]).await?;
     let took = struck.elapsed();
     wait_for_an_effect(shop, service).await?;
     Ok(Some(took))
 }
 
-/// Waits until all that were hit work again.
+/// How what happened to `service` was overcome: it was taken over, or the service works again.
+async fn overcome(
+    shop: &Shop,
+    service: &'static str,
+    taken_over: Option<Duration>,
+) -> Result<Outcome, Failure> {
+    match taken_over {
+        Some(took) => Ok(Outcome::TakenOver(took)),
+        None => recovered(shop, &[service]).await,
+    }
+}
+
+/// Waits until all that were hit have effects again, and living instances work on all their queues.
 async fn recovered(shop: &Shop, hit: &[&'static str]) -> Result<Outcome, Failure> {
     let healed = Instant::now();
     let recoveries = try_join_all(hit.iter().map(async |service| {
         wait_for_an_effect(shop, service).await?;
-        wait_until_all_is_held(shop, service).await?;
+        wait_for_shares(shop, service, |shares, queues| shares.iter().sum::<i64>() == queues)
+            .await?;
         Ok::<_, Failure>((healed.elapsed(), *service))
     }));
     let (took, last) = recoveries.await?.into_iter().max().unwrap_or_default();
@@ -182,14 +182,20 @@ async fn wait_for_an_effect(shop: &Shop, service: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Waits until each queue of `service` has a living instance that works on it.
-async fn wait_until_all_is_held(shop: &Shop, service: &'static str) -> Result<(), Failure> {
-    wait_for(&format!("all queues of {service} are held"), NEVER, async || {
-        match shop.shares(service).await {
-            Ok((shares, queues)) if shares.iter().sum::<i64>() == queues => Ok(()),
-            Ok((shares, queues)) => Err(format!("{shares:?} of {queues}")),
-            Err(error) => Err(error.to_string()),
-        }
+/// Waits until the queues of `service` are divided as they should be: given how many each living instance has, and how many there
+/// are.
+async fn wait_for_shares(
+    shop: &Shop,
+    service: &'static str,
+    is_right: impl Fn(&[i64], i64) -> bool,
+) -> Result<(), Failure> {
+    wait_for(&format!("living instances of {service} have its queues"), NEVER, async || match shop
+        .shares(service)
+        .await
+    {
+        Ok((shares, queues)) if is_right(&shares, queues) => Ok(()),
+        Ok((shares, queues)) => Err(format!("{shares:?} of {queues}")),
+        Err(error) => Err(error.to_string()),
     })
     .await?;
     Ok(())

@@ -96,13 +96,8 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
         }
     })
     .await?;
-    testkit::wait_for("the audit finds nothing", QUIET, async || match shop.audit().await {
-        Ok(findings) if findings.is_sound() => Ok(()),
-        Ok(findings) => Err(findings.to_string()),
-        Err(error) => Err(error.to_string()),
-    })
-    .await?;
-    let reckoning = reckoning::reckon(&shop, &accepted).await?;
+    let findings = shop.wait_until_sound(QUIET).await?;
+    let reckoning = reckoning::reckon(&shop, &accepted, &findings).await?;
     let mut figures = Figures::default();
     figures.take("faults_survived", whole(survived), Told);
     reckoning.tell(&mut figures);

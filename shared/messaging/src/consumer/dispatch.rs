@@ -111,11 +111,15 @@ impl<T> Dispatcher<T> {
         }
         // What has been in hand for too long gets half of the batch, so that there is room for the fresh.
         let mut taken = Vec::new();
-        let is_overdue = |one: &Waiting<T>| now - one.came > LONGEST_IN_HAND;
+        let mut place = 0;
         while taken.len() < limit.div_ceil(2)
-            && let Some(place) = self.normal.iter().position(is_overdue)
+            && let Some(one) = self.normal.get(place)
         {
-            taken.extend(self.normal.remove(place).map(|waiting| waiting.what));
+            if now - one.came > LONGEST_IN_HAND {
+                taken.extend(self.normal.remove(place).map(|waiting| waiting.what));
+            } else {
+                place += 1;
+            }
         }
         let fresh = self.normal.len().saturating_sub(limit - taken.len());
         taken.extend(self.normal.drain(fresh..).rev().map(|waiting| waiting.what));

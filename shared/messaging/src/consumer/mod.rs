@@ -75,9 +75,6 @@ const LOOKING_AFTER: Duration = Duration::from_millis(100);
 /// How long what is in hand may go on once it is to stop: longer than most batches take, and short enough for who takes over.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// A connection that was sound for so long starts afresh when it fails; one that fails sooner is tried ever more seldom.
-const SOUND: Duration = Duration::from_secs(2);
-
 /// How often the parking place is looked at though nothing is known to be due.
 const SWEEP: Duration = Duration::from_secs(5);
 
@@ -88,7 +85,7 @@ pub(crate) async fn run(kit: &Kit, settings: &Arc<Settings>, stop: &Cancellation
         let began = Instant::now();
         if let Err(error) = hear(kit, settings, stop).await {
             settings.connectivity.down(Link::Consumer, &error);
-            attempt = if began.elapsed() > SOUND { 1 } else { attempt + 1 };
+            attempt = retry::failed_in_a_row(attempt, began);
             let pause = retry::backoff(attempt);
             tracing::warn!(causes = ?causes(&error), ?pause, "the consumers lost their broker, and try again");
             tokio::select! {

@@ -49,9 +49,6 @@ const SWEEP: Duration = Duration::from_millis(250);
 /// How long a key rests after one of its messages was refused.
 const REFUSED: Duration = Duration::from_millis(500);
 
-/// A connection that was sound for so long starts afresh when it fails; one that fails sooner is tried ever more seldom.
-const SOUND: Duration = Duration::from_secs(2);
-
 /// How many rounds may be refused on one connection. RabbitMQ 3.10 goes on to refuse what comes by a channel that met a queue just
 /// when the leader of its members had died; by a new channel it takes the same.
 const REFUSALS: u32 = 3;
@@ -75,7 +72,7 @@ pub(crate) async fn run(kit: &Kit, settings: &Settings, stop: &CancellationToken
             Ok(()) => {}
             Err(error) => {
                 settings.connectivity.down(Link::Publisher, &error);
-                attempt = if began.elapsed() > SOUND { 1 } else { attempt + 1 };
+                attempt = retry::failed_in_a_row(attempt, began);
                 let pause = retry::backoff(attempt);
                 tracing::warn!(causes = ?causes(&error), ?pause, "the relay lost its broker or database, and tries again");
                 tokio::select! {

@@ -74,23 +74,17 @@ async fn alone(
 
 /// Repeats `attempt` until what it tries takes effect, or is refused: that is the inner error.
 pub(super) async fn insist<F>(
-    mut attempt: impl FnMut() -> F,
+    attempt: impl FnMut() -> F,
 ) -> Result<Result<(), Failure>, ReplayError>
 where
     F: Future<Output = Result<Result<(), Failure>, ReplayError>>,
 {
-    let mut failure = Failure::retry("not tried");
-    for number in 1..=ATTEMPTS {
-        match attempt().await? {
-            Ok(()) => return Ok(Ok(())),
-            Err(failed) => failure = failed,
+    match retry::insist(ATTEMPTS, attempt).await? {
+        Err(failure) if !matches!(failure.verdict, Verdict::Reject(_)) => {
+            Err(ReplayError::Stuck(causes(&*failure.cause)))
         }
-        if let Verdict::Reject(_) = failure.verdict {
-            return Ok(Err(failure));
-        }
-        tokio::time::sleep(retry::backoff(number)).await;
+        ended => Ok(ended),
     }
-    Err(ReplayError::Stuck(causes(&*failure.cause)))
 }
 
 /// Lets events take effect in one transaction. The inner result is the handlers'.

@@ -167,7 +167,7 @@ impl Lane {
         Progress::Some
     }
 
-    /// The first transaction of `unpark_key`.
+    /// The first transaction of `go_on_with`.
     fn look(&mut self, world: &mut World, key: usize) -> Progress {
         if world.database.is_locked(key, self.id) {
             return Progress::None;

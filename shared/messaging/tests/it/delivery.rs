@@ -90,20 +90,12 @@ async fn a_type_without_a_handler_moves_the_cursor_and_nothing_else() {
 async fn a_duplicate_has_no_effect_however_late_it_comes() {
     let shop = Shop::open(OnReject::BlockKey).await;
     let listener = shop.start_listener();
-    // The rows are put back after they were published, as if their deletion had not been committed.
     shop.walk(&["w", "v"], 1..=50).await;
-    let mut connection = shop.speaker.pool().acquire().await.unwrap();
-    sqlx::raw_sql("create table copy as select * from messaging.outbox")
-        .execute(&mut *connection)
-        .await
-        .unwrap();
+    shop.keep_outbox().await;
     let speaker = shop.start_speaker();
     shop.wait_for_total(100).await;
     for _ in 0..2 {
-        sqlx::raw_sql("insert into messaging.outbox overriding system value select * from copy")
-            .execute(&mut *connection)
-            .await
-            .unwrap();
+        shop.put_back().await;
         shop.assert_at_rest().await;
     }
     // Something new comes through behind the duplicates.

@@ -269,18 +269,11 @@ async fn a_dead_letter_that_comes_again_is_said_once() {
         });
     let listener = shop.start_listener_as(Topology::of("listener").hears(heard));
     say(&shop, &bad, 1, Priority::Normal).await;
-    let mut connection = shop.speaker.pool().acquire().await.unwrap();
-    sqlx::raw_sql("create table copy as select * from messaging.outbox")
-        .execute(&mut *connection)
-        .await
-        .unwrap();
+    shop.keep_outbox().await;
     let speaker = shop.start_speaker();
     shop.assert_at_rest().await;
     for _ in 0..2 {
-        sqlx::raw_sql("insert into messaging.outbox overriding system value select * from copy")
-            .execute(&mut *connection)
-            .await
-            .unwrap();
+        shop.put_back().await;
         shop.assert_at_rest().await;
     }
     assert_eq!(count(shop.listener.pool(), "messaging.dead_letter").await, 1);

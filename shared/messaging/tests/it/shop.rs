@@ -285,6 +285,22 @@ impl Shop {
         Running::start(Messaging::new(self.listener.clone(), self.vhost.url(), topology))
     }
 
+    /// Keeps a copy of what waits in the outbox, for [`put_back`](Self::put_back).
+    pub(crate) async fn keep_outbox(&self) {
+        sqlx::raw_sql("create table copy as select * from messaging.outbox")
+            .execute(self.speaker.pool())
+            .await
+            .unwrap();
+    }
+
+    /// Puts the rows back after they were published, as if their deletion had not been committed.
+    pub(crate) async fn put_back(&self) {
+        sqlx::raw_sql("insert into messaging.outbox overriding system value select * from copy")
+            .execute(self.speaker.pool())
+            .await
+            .unwrap();
+    }
+
     /// Says the next `steps` steps of each walk, all in one transaction.
     pub(crate) async fn walk(&self, walks: &[&str], numbers: std::ops::RangeInclusive<i64>) {
         let mut tx = self.speaker.begin().await.unwrap();

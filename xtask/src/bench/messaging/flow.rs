@@ -13,7 +13,10 @@ use super::{
     rate,
     stage::{Stage, Trouble},
 };
-use crate::{bench::figures::percentile_ms, failure::Failure};
+use crate::{
+    bench::{figures::percentile_ms, services::Running},
+    failure::Failure,
+};
 
 /// How many events go the whole way.
 const EVENTS: u64 = 200_000;
@@ -102,24 +105,17 @@ async fn write_set(
 /// The latency at a steady pace that leaves the machine air.
 pub(super) async fn latency() -> Result<Latency, Failure> {
     let stage = Stage::open(usize::try_from(paced()).unwrap_or_default()).await?;
-    let (speaking, listening) = (stage.speak(), stage.listen());
-    let said = say_at_a_pace(&stage).await?;
-    stage.witness.wait_for(paced()).await?;
+    let said = run_at_a_pace(&stage, stage.listen(), paced()).await?;
     stage.assert_sound(paced()).await?;
-    speaking.stop().await;
-    listening.stop().await;
     Ok(Latency::of(&stage, said.iter()))
 }
 
 /// The same while some events cannot be handled, or not at once: the latency of the events on all other keys.
 pub(super) async fn latency_beside_trouble() -> Result<Latency, Failure> {
     let stage = Stage::open(usize::try_from(paced()).unwrap_or_default()).await?;
-    let (speaking, listening) = (stage.speak(), stage.listen_in_trouble());
-    let said = say_at_a_pace(&stage).await?;
-    let poison = (0..paced()).filter(|number| Trouble::is_poison(*number)).count();
-    stage.witness.wait_for(paced() - u64::try_from(poison).unwrap_or_default()).await?;
-    speaking.stop().await;
-    listening.stop().await;
+    let handled = (0..paced()).filter(|number| !Trouble::is_poison(*number)).count();
+    let handled = u64::try_from(handled).unwrap_or_default();
+    let said = run_at_a_pace(&stage, stage.listen_in_trouble(), handled).await?;
     let in_trouble: HashSet<&str> = said
         .iter()
         .filter(|one| Trouble::is_made_by(one.number))
@@ -139,6 +135,20 @@ struct Committed {
     number: u64,
     item: String,
     at: Instant,
+}
+
+/// Says events at the pace while who listens is `listening`, until so many have had their `effects`.
+async fn run_at_a_pace(
+    stage: &Stage,
+    listening: Running,
+    effects: u64,
+) -> Result<Vec<Committed>, Failure> {
+    let speaking = stage.speak();
+    let said = say_at_a_pace(stage).await?;
+    stage.witness.wait_for(effects).await?;
+    speaking.stop().await;
+    listening.stop().await;
+    Ok(said)
 }
 
 /// Says one event in each of many transactions, at the pace.

@@ -129,11 +129,10 @@ impl<E: About> Handler for WriteDown<E> {
         tx: &mut Transaction,
         batch: &mut Batch<E>,
     ) -> Result<(), HandlerFailure> {
+        let numbers: Vec<u64> = batch.delivered().iter().map(|one| one.event.number()).collect();
         if let Some(trouble) = &self.trouble {
-            let numbers: Vec<u64> =
-                batch.delivered().iter().map(|one| one.event.number()).collect();
-            for (index, number) in numbers.into_iter().enumerate() {
-                if let Some(failure) = trouble.failure(number) {
+            for (index, number) in numbers.iter().enumerate() {
+                if let Some(failure) = trouble.failure(*number) {
                     batch.refuse(index, failure);
                 }
             }
@@ -148,7 +147,6 @@ impl<E: About> Handler for WriteDown<E> {
         .bind(sequences)
         .execute(&mut **tx)
         .await?;
-        let numbers: Vec<u64> = delivered.iter().map(|one| one.event.number()).collect();
         let witness = self.witness.clone();
         tx.after_commit(move || witness.saw(&numbers));
         Ok(())
