@@ -6,7 +6,7 @@ use std::process::{ExitStatus, Output, Stdio};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use testkit::Database;
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader, Lines};
+use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStderr, Command};
 
 use crate::{in_background, soon};
@@ -67,31 +67,36 @@ impl Serving {
 /// A log in JSON, as it is written.
 struct Log {
     lines: Lines<BufReader<ChildStderr>>,
-    read: String,
+    read: Vec<String>,
 }
 
 impl Log {
     fn of(stderr: ChildStderr) -> Log {
-        Log { lines: BufReader::new(stderr).lines(), read: String::new() }
+        Log { lines: BufReader::new(stderr).lines(), read: Vec::new() }
     }
 
-    /// The next line with this message.
+    /// The first line with this message. It may have been read already, on the way to another one: what tasks say at
+    /// the same time comes in any order.
     async fn line_with(&mut self, message: &str) -> Value {
+        let mut next = 0;
         loop {
-            let text = soon(self.lines.next_line()).await.unwrap().unwrap();
-            self.read += &text;
-            self.read += "\n";
-            let line: Value = serde_json::from_str(&text).unwrap();
+            if next == self.read.len() {
+                self.read.push(soon(self.lines.next_line()).await.unwrap().unwrap());
+            }
+            let line: Value = serde_json::from_str(&self.read[next]).unwrap();
             if line["message"] == message {
                 return line;
             }
+            next += 1;
         }
     }
 
     /// All of it, once nobody writes to it any more.
     async fn read_to_end(mut self) -> String {
-        self.lines.get_mut().read_to_string(&mut self.read).await.unwrap();
-        self.read
+        while let Some(line) = self.lines.next_line().await.unwrap() {
+            self.read.push(line);
+        }
+        self.read.join("\n")
     }
 }
 
