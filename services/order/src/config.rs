@@ -15,19 +15,19 @@ pub struct Config {
     pub common: Common,
 
     /// Seconds that inventory may take to answer for an order.
-    #[arg(long, env = "RESERVE_TIMEOUT", value_name = "RESERVE_TIMEOUT", default_value = "600", value_parser = config::seconds)]
+    #[arg(long, env = "RESERVE_TIMEOUT", value_name = "RESERVE_TIMEOUT", default_value = "600", value_parser = config::term)]
     pub reserve_timeout: Duration,
 
     /// Seconds that a reserved order may wait for its payment.
-    #[arg(long, env = "PAYMENT_TIMEOUT", value_name = "PAYMENT_TIMEOUT", default_value = "900", value_parser = config::seconds)]
+    #[arg(long, env = "PAYMENT_TIMEOUT", value_name = "PAYMENT_TIMEOUT", default_value = "900", value_parser = config::term)]
     pub payment_timeout: Duration,
 
     /// Seconds from the payment until the built-in carrier ships.
-    #[arg(long, env = "SHIP_AFTER", value_name = "SHIP_AFTER", default_value = "1", value_parser = config::seconds)]
+    #[arg(long, env = "SHIP_AFTER", value_name = "SHIP_AFTER", default_value = "1", value_parser = config::term)]
     pub ship_after: Duration,
 
     /// Seconds from there until the built-in carrier delivers.
-    #[arg(long, env = "DELIVER_AFTER", value_name = "DELIVER_AFTER", default_value = "5", value_parser = config::seconds)]
+    #[arg(long, env = "DELIVER_AFTER", value_name = "DELIVER_AFTER", default_value = "5", value_parser = config::term)]
     pub deliver_after: Duration,
 
     /// Where the catalogue answers, for building the copy of it again.

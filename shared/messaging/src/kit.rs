@@ -9,7 +9,7 @@ use contracts::{
     Event, Priority, Slot, fits_attribute,
     trace::{self, TraceContext},
 };
-use sqlx::{PgConnection, PgPool, Postgres, migrate::Migrator};
+use sqlx::{PgConnection, PgPool, Postgres, migrate::Migrator, postgres::PgConnectOptions};
 use tokio::sync::watch;
 use vocabulary::EventId;
 
@@ -25,6 +25,25 @@ use crate::{
 
 /// The kit's own tables, in the schema `messaging` of the service's database.
 pub static MIGRATOR: Migrator = sqlx::migrate!();
+
+/// What [`guarded`] connections are opened with.
+const GUARDS: [(&str, &str); 3] = [
+    // One that rests longer belongs to a process that hangs, and what it has locked keeps the other instances waiting.
+    ("idle_in_transaction_session_timeout", "5s"),
+    ("lock_timeout", "10s"),
+    // Compiling a statement takes a fifth of a second, and none of ours runs for so long: the planner thinks so of tables that are
+    // new to it.
+    ("jit", "off"),
+];
+
+/// Connections like these, with limits that keep a process which hangs from stopping the other instances of its service: a
+/// transaction may rest for five seconds, a statement waits ten for a lock. And statements are not compiled.
+///
+/// For the pool that a [`Kit`] is made of; migrations take as long as they take.
+#[must_use]
+pub fn guarded(options: PgConnectOptions) -> PgConnectOptions {
+    options.options(GUARDS)
+}
 
 /// The most bytes of one event: far below what RabbitMQ takes in one message.
 const LARGEST_EVENT: usize = 1024 * 1024;
@@ -42,7 +61,8 @@ pub struct Kit {
 }
 
 impl Kit {
-    /// A kit on the service's database.
+    /// A kit on the service's database. One for each process: all others are clones of it, for they share what wakes the relay, how full
+    /// the outbox is and how the queues fare. The pool is best one of [`guarded`] connections.
     pub fn new(pool: PgPool) -> Self {
         Self {
             pool,
@@ -149,7 +169,7 @@ impl Transaction {
     ///
     /// The event belongs to the trace of the running task, see [`trace::current`].
     ///
-    /// It is refused if it is no JSON, larger than 1 MiB, or if its key is longer than 512 bytes.
+    /// It is refused if it is no JSON, larger than 1 MiB with its key, or if its key is longer than 512 bytes or holds a NUL.
     pub fn emit<E: Event>(&mut self, event: &E) -> Result<EventId, Error> {
         self.emit_caused_by(trace::current(), event)
     }

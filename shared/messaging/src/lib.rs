@@ -30,7 +30,7 @@ pub use consumer::dispatch::Dispatch;
 pub use consumer::handler::{Batch, Delivered, Handler};
 pub use error::Error;
 pub use failure::{Cause, Failure};
-pub use kit::{Kit, MIGRATOR, Transaction};
+pub use kit::{Kit, MIGRATOR, Transaction, guarded};
 pub use pressure::{OutboxBounds, Pressure, Shed, Worth};
 pub use queues::{OutboxFigures, QueueFigures, QueueReport};
 pub use settings::{Messaging, Settings};

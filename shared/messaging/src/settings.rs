@@ -19,8 +19,6 @@ pub struct Settings {
     pub(crate) connectivity: Board,
     /// Who this process is among the replicas of the service.
     pub(crate) replica: Uuid,
-    /// How many rows of the outbox one round takes.
-    pub(crate) rounds: BatchSize,
 }
 
 /// The relay and the consumers of a service, ready to run.
@@ -29,6 +27,8 @@ pub struct Messaging {
     kit: Kit,
     settings: Arc<Settings>,
     bounds: OutboxBounds,
+    /// How many rows of the outbox one round takes.
+    rounds: BatchSize,
 }
 
 impl Messaging {
@@ -40,9 +40,9 @@ impl Messaging {
             topology,
             connectivity: Board::new(),
             replica: Uuid::new_v4(),
-            rounds: BatchSize::default(),
         };
-        Self { kit, settings: Arc::new(settings), bounds: OutboxBounds::default() }
+        let (bounds, rounds) = (OutboxBounds::default(), BatchSize::default());
+        Self { kit, settings: Arc::new(settings), bounds, rounds }
     }
 
     /// The same with an outbox that may grow so far.
@@ -52,12 +52,10 @@ impl Messaging {
         self
     }
 
-    /// How many events the relay carries in one round. It is said before anything runs.
+    /// How many events the relay carries in one round.
     #[must_use]
-    pub fn rounds(mut self, size: BatchSize) -> Self {
-        if let Some(settings) = Arc::get_mut(&mut self.settings) {
-            settings.rounds = size;
-        }
+    pub const fn rounds(mut self, size: BatchSize) -> Self {
+        self.rounds = size;
         self
     }
 
@@ -80,7 +78,7 @@ impl Messaging {
     /// database.
     pub async fn relay(self, stop: CancellationToken) {
         let watching = pressure::watch(&self.kit, self.bounds, self.connectivity(), &stop);
-        tokio::join!(relay::run(&self.kit, &self.settings, &stop), watching);
+        tokio::join!(relay::run(&self.kit, &self.settings, self.rounds, &stop), watching);
     }
 
     /// Hears events until `stop`, and finishes what is in hand; measures the queues meanwhile. It outlives every trouble of broker and database.

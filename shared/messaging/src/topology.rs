@@ -34,7 +34,8 @@ impl Topology {
         Self { service, says: Vec::new(), subscriptions: Vec::new() }
     }
 
-    /// The service says events of type `E`.
+    /// The service says events of type `E`. It is written down for who draws or checks what services say to one another; `emit` takes any
+    /// event, and [`declare`](crate::declare) makes the exchange in any case.
     #[must_use]
     pub fn says<E: Event>(mut self) -> Self {
         self.says.push(EventKind::of::<E>());

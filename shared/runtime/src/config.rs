@@ -244,11 +244,20 @@ impl Default for Shutdown {
     }
 }
 
-/// Reads whole seconds, from one second to one hour; for `value_parser` of a service's own fields.
+/// Reads whole seconds, from one second to one hour: how long a machine may take. For `value_parser` of a service's own fields.
 pub fn seconds(text: &str) -> Result<Duration, String> {
+    seconds_up_to(3_600, text)
+}
+
+/// Reads whole seconds, from one second to one year: how long people may take. For `value_parser` of a service's own fields.
+pub fn term(text: &str) -> Result<Duration, String> {
+    seconds_up_to(366 * 86_400, text)
+}
+
+fn seconds_up_to(most: u64, text: &str) -> Result<Duration, String> {
     match text.parse::<u64>() {
-        Ok(seconds @ 1..=3600) => Ok(Duration::from_secs(seconds)),
-        _ => Err("not a number of seconds from 1 to 3600".to_owned()),
+        Ok(seconds) if (1..=most).contains(&seconds) => Ok(Duration::from_secs(seconds)),
+        _ => Err(format!("not a number of seconds from 1 to {most}")),
     }
 }
 

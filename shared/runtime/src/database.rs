@@ -19,9 +19,6 @@ const ONE_ATTEMPT: Duration = Duration::from_secs(5);
 const ACQUIRE: Duration = Duration::from_secs(5);
 /// A connection that has rested longer is asked whether it lives before it is used.
 const TRUSTED_IDLE: Duration = Duration::from_secs(1);
-/// How long a transaction may rest between two statements. One that rests longer belongs to a process that hangs, and what it has
-/// locked keeps the other instances of the service waiting.
-const IDLE_IN_TRANSACTION: &str = "5s";
 /// How often a watched pool is asked whether its database answers.
 const WATCH_EVERY: Duration = Duration::from_secs(2);
 
@@ -45,14 +42,8 @@ pub async fn connect(
     config: &config::Database,
 ) -> Result<PgPool, DatabaseError> {
     let milliseconds = config.statement_timeout.as_millis().to_string();
-    let options = options(service, config)?.options([
-        ("statement_timeout", milliseconds.as_str()),
-        ("idle_in_transaction_session_timeout", IDLE_IN_TRANSACTION),
-        ("lock_timeout", "10000"),
-        // Compiling a statement takes a fifth of a second, and none of ours runs for so long: the planner thinks so of tables that are
-        // new to it.
-        ("jit", "off"),
-    ]);
+    let options = messaging::guarded(options(service, config)?)
+        .options([("statement_timeout", milliseconds.as_str())]);
     let first = first_connection(&options).await?;
     // Whether it can be closed politely changes nothing.
     let _ = timeout(ONE_ATTEMPT, first.close()).await;

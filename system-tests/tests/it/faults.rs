@@ -58,7 +58,7 @@ async fn place_under_alarm(shop: &Shop) -> Vec<String> {
     let connections = async || rabbitmq.management().connections().await.unwrap().len();
     let before = connections().await;
     rabbitmq.set_memory_alarm(true).await.unwrap();
-    let ids = place_many(shop, "KB-1", 50).await;
+    let ids = place_many(shop, "KB-1", 30).await;
     wait_for("the order service says why its events do not leave", SHORTLY, async || {
         let ready = shop.get("order", "/health/ready").await.unwrap().body.to_string();
         if ready.contains("alarm") { Ok(()) } else { Err(ready) }
@@ -85,7 +85,7 @@ async fn kills_lose_and_double_nothing() {
     let mut sold = 0;
 
     for service in SERVICES {
-        let (before, during) = (20, 40);
+        let (before, during) = (10, 20);
         let mut ids = place_many(&shop, "KB-1", before).await;
         shop.kill(service).await.unwrap();
         if service == "order" {
@@ -110,13 +110,13 @@ async fn kills_lose_and_double_nothing() {
     all_bought(&shop, &ids).await;
     sold += i64::try_from(ids.len()).unwrap();
 
-    let mut ids = place_many(&shop, "KB-1", 150).await;
+    let mut ids = place_many(&shop, "KB-1", 50).await;
     let Servers::Own { postgres, .. } = &mut shop.servers else {
         unreachable!("own servers were asked for")
     };
     postgres.kill().await.unwrap();
     postgres.restart().await.unwrap();
-    ids.extend(place_many(&shop, "KB-1", 350).await);
+    ids.extend(place_many(&shop, "KB-1", 100).await);
     shop.wait_until_ready().await.unwrap();
     all_bought(&shop, &ids).await;
     sold += i64::try_from(ids.len()).unwrap();
@@ -126,18 +126,18 @@ async fn kills_lose_and_double_nothing() {
     })
     .await
     .unwrap();
-    let mut ids = place_many(&shop, "KB-1", 150).await;
+    let mut ids = place_many(&shop, "KB-1", 50).await;
     let Servers::Own { rabbitmq, .. } = &mut shop.servers else {
         unreachable!("own servers were asked for")
     };
     rabbitmq.kill().await.unwrap();
     // Orders are taken on though there is no broker: the outbox keeps them.
-    ids.extend(place_many(&shop, "KB-1", 200).await);
+    ids.extend(place_many(&shop, "KB-1", 100).await);
     let Servers::Own { rabbitmq, .. } = &mut shop.servers else {
         unreachable!("own servers were asked for")
     };
     rabbitmq.restart().await.unwrap();
-    ids.extend(place_many(&shop, "KB-1", 150).await);
+    ids.extend(place_many(&shop, "KB-1", 50).await);
     shop.wait_until_ready().await.unwrap();
     all_bought(&shop, &ids).await;
     sold += i64::try_from(ids.len()).unwrap();

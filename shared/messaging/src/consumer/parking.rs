@@ -14,7 +14,8 @@ const GAP: Duration = Duration::from_mins(1);
 /// How many parked events of one key are looked at together.
 const TOGETHER: i64 = 256;
 
-/// Parks what the plan says is to be parked. An event that waits for a retry keeps its pause unless it was tried again.
+/// Parks what the plan says is to be parked. An event that waits for a retry keeps its pause unless it was tried again, and none
+/// forgets by a copy of itself how often it was tried.
 pub(super) async fn park(
     connection: &mut PgConnection,
     consumer: &str,
@@ -37,9 +38,9 @@ pub(super) async fn park(
             values ($1, $2, $3, $4, $5, $6, $7, $8, now() + make_interval(secs => $9::float8), $10, $11)
             on conflict (consumer, source, aggregate, key, seq) do update set
                 why = excluded.why,
-                attempts = excluded.attempts,
+                attempts = greatest(p.attempts, excluded.attempts),
                 next_at = excluded.next_at,
-                causes = excluded.causes
+                causes = case when excluded.attempts < p.attempts then p.causes else excluded.causes end
             where excluded.why = 'retry' or p.why <> 'retry'
             "#,
             consumer,

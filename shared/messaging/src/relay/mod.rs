@@ -20,7 +20,7 @@ use self::{
     publisher::{Publisher, Wire},
 };
 use crate::{
-    Error, Kit, Settings,
+    BatchSize, Error, Kit, Settings,
     adaptive::Limit,
     broker,
     connectivity::Link,
@@ -53,14 +53,15 @@ const REFUSED: Duration = Duration::from_millis(500);
 /// when the leader of its members had died; by a new channel it takes the same.
 const REFUSALS: u32 = 3;
 
-/// Carries events until `stop`, and what is committed by then as far as it can be done within one more round.
-pub(crate) async fn run(kit: &Kit, settings: &Settings, stop: &CancellationToken) {
+/// Carries events until `stop`, and what is committed by then as far as it can be done within one more round; as many in a round as
+/// `size` says.
+pub(crate) async fn run(kit: &Kit, settings: &Settings, size: BatchSize, stop: &CancellationToken) {
     let mut relay = Relay {
         kit,
         settings,
         holder: settings.replica,
         stopped: HashMap::new(),
-        rows: Limit::new(settings.rounds, ROUND_ROWS, FIRST_ROUND),
+        rows: Limit::new(size, ROUND_ROWS, FIRST_ROUND),
         refusals: 0,
     };
     let mut attempt = 0;

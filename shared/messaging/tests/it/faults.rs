@@ -140,7 +140,7 @@ const RECOVERY: Duration = Duration::from_secs(5);
 /// Each cut meets relay and consumers at another point of what they do, also while they connect.
 #[tokio::test]
 async fn cut_connections_are_made_anew_within_seconds() {
-    let cuts = std::env::var("CUTS").map_or(25, |cuts| cuts.parse().unwrap());
+    let cuts = std::env::var("CUTS").map_or(8, |cuts| cuts.parse().unwrap());
     let shop = Shop::open(OnReject::BlockKey).await;
     let (to_broker, url) = Proxy::before(shop.vhost.url()).await.unwrap();
     let (speaker, listener) = (shop.start_speaker_at(&url), shop.start_listener_at(&url));

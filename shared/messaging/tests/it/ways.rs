@@ -45,7 +45,7 @@ const WALKS: usize = 20;
 /// How long each way stays bad, and how long it is good in between. `WAY_SECONDS=180` is what Jepsen takes.
 fn spell() -> Duration {
     let seconds = std::env::var("WAY_SECONDS").ok().and_then(|seconds| seconds.parse().ok());
-    Duration::from_secs_f64(seconds.unwrap_or(0.7))
+    Duration::from_secs_f64(seconds.unwrap_or(0.5))
 }
 
 #[tokio::test]
