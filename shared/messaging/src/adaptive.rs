@@ -33,13 +33,26 @@ impl Default for BatchSize {
 /// Additive increase, multiplicative decrease. While a full batch takes at most half of the target, the limit doubles: so it
 /// starts, and so it comes back. From there it grows by a sixteenth, up to four fifths of the target, where it rests. A single
 /// overrun cuts it by a tenth, for it may be a hiccup of a server; with the next one it falls to where the target would have been met.
+///
+/// What a batch costs however small it is (a commit, a confirm, a lock) no limit can save. Where that alone is too long, smaller
+/// batches would only be fewer events in the same time. So when overruns in a row have halved the limit, the first and the last of them tell
+/// how much of their time goes with the size. The rest is `fixed`, and from there on a batch may take twice as long as that. Whether it
+/// still is so long, a half batch tells now and then.
 #[derive(Debug)]
 pub(crate) struct Limit {
     size: BatchSize,
     bounds: RangeInclusive<usize>,
     now: usize,
-    overran: bool,
+    /// A full batch that took too long, the first in a row of them: how many, and how long. What half as many take is held against it.
+    long: Option<(usize, Duration)>,
+    /// What a batch takes whatever its size, as far as it is known.
+    fixed: Duration,
+    /// How many full batches were allowed more than the target since that was found out.
+    allowed: u32,
 }
+
+/// After how many full batches that were allowed more than the target it is looked whether they still need it.
+const LOOK_AGAIN: u32 = 64;
 
 impl Limit {
     /// A limit that begins with `start`. The bounds hold for what adapts, not for what is fixed.
@@ -48,7 +61,7 @@ impl Limit {
             BatchSize::Fixed(fixed) => fixed.max(1),
             BatchSize::Adaptive { .. } => start.clamp(*bounds.start(), *bounds.end()),
         };
-        Self { size, bounds, now, overran: false }
+        Self { size, bounds, now, long: None, fixed: Duration::ZERO, allowed: 0 }
     }
 
     /// How much may be taken now: at least one.
@@ -59,26 +72,68 @@ impl Limit {
     /// So many were taken, and that took so long.
     pub(crate) fn observe(&mut self, taken: usize, took: Duration) {
         let BatchSize::Adaptive { target } = self.size else { return };
-        let moved = if took > target {
+        // Any batch shows that what each one costs is no more than this.
+        self.fixed = self.fixed.min(took);
+        if taken < self.now {
+            // It was not the limit that kept it small: nothing is learnt about another one.
+            return;
+        }
+        let overruns = self.long.is_some();
+        if let Some(long) = self.long
+            && taken * 2 <= long.0
+        {
+            self.fixed = whatever_the_size(long, (taken, took));
+            (self.long, self.allowed) = (None, 0);
+        }
+        let allowed = target.max(self.fixed * 2);
+        if took > allowed {
             let by_a_tenth = self.now - self.now.div_ceil(10);
-            if self.overran {
-                within(taken, target, took).max(self.now / DEEPEST_CUT).min(by_a_tenth)
+            self.long = self.long.or(Some((taken, took)));
+            return self.shrink_to(if overruns {
+                within(taken, allowed, took).max(self.now / DEEPEST_CUT).min(by_a_tenth)
             } else {
                 by_a_tenth
-            }
-        } else if taken < self.now {
-            // It was not the limit that kept it small: nothing is learnt about a larger one.
-            self.now
-        } else if took * 2 <= target {
+            });
+        }
+        self.long = None;
+        self.allowed += u32::from(allowed > target);
+        if self.allowed > LOOK_AGAIN {
+            (self.long, self.allowed) = (Some((taken, took)), 0);
+            return self.shrink_to(self.now / 2);
+        }
+        self.grow_to(if took * 2 <= allowed {
             self.now * 2
-        } else if took * 5 <= target * 4 {
+        } else if took * 5 <= allowed * 4 {
             self.now + 1 + self.now / 16
         } else {
             self.now
-        };
-        self.overran = took > target;
-        self.now = moved.clamp(*self.bounds.start(), *self.bounds.end());
+        });
     }
+
+    /// So many were taken and given up, for they were not done within a deadline. Fewer are taken next, below the bound as well: the
+    /// same again would come to the same.
+    pub(crate) fn gave_up(&mut self, taken: usize) {
+        if let BatchSize::Adaptive { .. } = self.size {
+            self.now = (taken / 2).clamp(1, self.now);
+        }
+    }
+
+    fn grow_to(&mut self, limit: usize) {
+        self.now = limit.min(*self.bounds.end());
+    }
+
+    fn shrink_to(&mut self, limit: usize) {
+        let least = self.now.min(*self.bounds.start());
+        self.now = limit.max(least);
+    }
+}
+
+/// What two batches would have taken without a single one in them: where the line through both begins.
+#[expect(clippy::cast_precision_loss, reason = "a batch is far below 2^52")]
+fn whatever_the_size(large: (usize, Duration), small: (usize, Duration)) -> Duration {
+    let with_the_size = large.1.saturating_sub(small.1);
+    let more = (large.0 - small.0) as f64;
+    small.1.saturating_sub(with_the_size.mul_f64(small.0 as f64 / more))
 }
 
 /// How many of `taken` would have been done within `target`.
@@ -186,6 +241,43 @@ mod tests {
         assert!(*least >= 320 && *most <= 510, "{least} to {most}");
     }
 
+    /// Smaller batches would take as long, and be fewer events in the same time.
+    #[test]
+    fn what_each_batch_costs_whatever_its_size_is_no_reason_to_shrink() {
+        for (fixed, each) in [(60, 10), (100, 20), (300, 5), (2_000, 100)] {
+            let service = service(Duration::from_millis(fixed), Duration::from_micros(each));
+            let mut limit = adaptive();
+            run(&mut limit, 40, &service);
+            let settled = run(&mut limit, 100, &service);
+            let least = u32::try_from(*settled.iter().min().unwrap()).unwrap();
+            let work = Duration::from_micros(each) * least;
+            assert!(
+                work * 4 >= Duration::from_millis(fixed) || settled.contains(BOUNDS.end()),
+                "{fixed} ms, {each} µs: {settled:?}"
+            );
+            // It goes by, and with it the patience.
+            let quick = self::service(Duration::from_millis(2), Duration::from_micros(200));
+            let after = run(&mut limit, 200, quick);
+            assert!((100..=250).contains(&limit.get()), "{after:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_given_up_at_a_deadline_is_halved_until_it_fits() {
+        let mut limit = Limit::new(BatchSize::default(), 128..=8192, 512);
+        for expected in [256, 128, 64, 32] {
+            limit.gave_up(limit.get());
+            assert_eq!(limit.get(), expected);
+        }
+        // Done in time, though slowly: it stays as small as it is.
+        run(&mut limit, 1, service(Duration::ZERO, Duration::from_millis(100)));
+        assert_eq!(limit.get(), 32);
+        run(&mut limit, 3, service(Duration::ZERO, Duration::from_micros(100)));
+        assert_eq!(limit.get(), 256);
+        limit.gave_up(1);
+        assert_eq!(limit.get(), 1);
+    }
+
     #[test]
     fn what_is_fixed_stays() {
         let mut limit = Limit::new(BatchSize::Fixed(512), BOUNDS, 64);
@@ -206,9 +298,11 @@ mod tests {
 
         /// What was small for want of anything to do says nothing about a larger limit.
         #[test]
-        fn idleness_moves_nothing(taken in 0usize..64, micros in 0u64..50_000) {
+        fn idleness_moves_nothing(taken in prop::collection::vec((0usize..64, 0u64..10_000_000), 0..20)) {
             let mut limit = adaptive();
-            limit.observe(taken, Duration::from_micros(micros));
+            for (taken, micros) in taken {
+                limit.observe(taken, Duration::from_micros(micros));
+            }
             prop_assert_eq!(limit.get(), 64);
         }
     }

@@ -1,6 +1,6 @@
 //! What a service says and hears: the one place from which exchanges, queues, bindings and the event graph are derived.
 
-use std::{collections::HashMap, fmt, sync::Arc};
+use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
 
 use contracts::{Envelope, Event, EventKind, FullState, SLOTS, Slot};
 
@@ -18,6 +18,10 @@ type OnDead = dyn Fn(&mut Transaction, &Envelope, &str) -> Result<(), Error> + S
 /// How many quorum queues the sixteen slots of a subscription are shared out to. Replicas of a service divide these
 /// among themselves; one process consumes them side by side.
 pub const SLOT_GROUPS: u8 = 2;
+
+/// How long handlers may take at most for what is handed to them at once: longer than the database lets a statement take, so that what is
+/// too much for one statement fails with what the database says of it.
+const HANDLED_WITHIN: Duration = Duration::from_secs(40);
 
 /// All that one service says and hears.
 #[derive(Clone)]
@@ -123,6 +127,7 @@ pub struct Subscription {
     speakers: Vec<&'static str>,
     guard: Guard,
     batch: BatchSize,
+    handled_within: Duration,
     handlers: HashMap<&'static str, Arc<dyn DynHandler>>,
     on_dead: Option<Arc<OnDead>>,
 }
@@ -156,6 +161,7 @@ impl Subscription {
             speakers: speakers.into_iter().collect(),
             guard,
             batch: BatchSize::default(),
+            handled_within: HANDLED_WITHIN,
             handlers: HashMap::new(),
             on_dead: None,
         }
@@ -168,10 +174,29 @@ impl Subscription {
         self
     }
 
+    /// How long a handler may take for the events that are handed to it at once: forty seconds if nothing is said, and at most.
+    ///
+    /// Events that take longer together are tried one by one, and one that takes longer alone fails, as with [`Failure::retry`]. A
+    /// handler that never waits cannot be interrupted.
+    ///
+    /// [`Failure::retry`]: crate::Failure::retry
+    #[must_use]
+    pub fn handled_within(mut self, limit: Duration) -> Self {
+        self.handled_within = limit.min(HANDLED_WITHIN);
+        self
+    }
+
     /// Lets `handler` handle the events of its type.
+    ///
+    /// # Panics
+    ///
+    /// If the events are of another aggregate, or have a handler already: it would never be called.
     #[must_use]
     pub fn on<H: Handler>(mut self, handler: H) -> Self {
-        self.handlers.insert(H::Event::TYPE, Arc::new(Typed(handler)));
+        let (kind, aggregate) = (H::Event::TYPE, H::Event::AGGREGATE);
+        assert_eq!(aggregate, self.aggregate, "{kind} is not of the aggregate that is heard");
+        let before = self.handlers.insert(kind, Arc::new(Typed(handler)));
+        assert!(before.is_none(), "{kind} has a handler already");
         self
     }
 
@@ -217,6 +242,11 @@ impl Subscription {
 
     pub(crate) const fn batch_size(&self) -> BatchSize {
         self.batch
+    }
+
+    /// How long handlers may take for what is handed to them at once.
+    pub(crate) const fn limit(&self) -> Duration {
+        self.handled_within
     }
 
     pub(crate) fn handler(&self, kind: &str) -> Option<&Arc<dyn DynHandler>> {
@@ -318,6 +348,12 @@ impl StateSubscription {
         self.0.batch = size;
         self
     }
+
+    /// As [`Subscription::handled_within`].
+    #[must_use]
+    pub fn handled_within(self, limit: Duration) -> Self {
+        Self(self.0.handled_within(limit))
+    }
 }
 
 impl From<StateSubscription> for Subscription {
@@ -344,4 +380,52 @@ pub(crate) fn dead_queue(service: &str) -> String {
 /// Where events go that no queue is bound for: exchange and queue have this name.
 pub(crate) fn unrouted(service: &str) -> String {
     format!("{service}.unrouted")
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::borrow::Cow;
+
+    use contracts::{Event, FullState};
+
+    use super::{OnReject, Subscription};
+    use crate::{Batch, Failure, Handler, Transaction};
+
+    /// An event that says nothing.
+    #[derive(serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+    pub(crate) struct Told {}
+
+    impl Event for Told {
+        const TYPE: &'static str = "told";
+        const AGGREGATE: &'static str = "order";
+
+        fn key(&self) -> Cow<'_, str> {
+            "k".into()
+        }
+    }
+
+    impl FullState for Told {}
+
+    /// A handler that does nothing.
+    pub(crate) struct Hear;
+
+    impl Handler for Hear {
+        type Event = Told;
+
+        async fn handle(&self, _: &mut Transaction, _: &mut Batch<Told>) -> Result<(), Failure> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "told has a handler already")]
+    fn one_type_has_one_handler() {
+        drop(Subscription::to("order", ["order"], OnReject::GoOn).on(Hear).on(Hear));
+    }
+
+    #[test]
+    #[should_panic(expected = "told is not of the aggregate that is heard")]
+    fn a_handler_of_another_aggregate_would_never_be_called() {
+        drop(Subscription::to("stock", ["inventory"], OnReject::GoOn).on(Hear));
+    }
 }

@@ -19,6 +19,11 @@ const ONE_ATTEMPT: Duration = Duration::from_secs(5);
 const ACQUIRE: Duration = Duration::from_secs(5);
 /// A connection that has rested longer is asked whether it lives before it is used.
 const TRUSTED_IDLE: Duration = Duration::from_secs(1);
+/// How long a migration waits for a lock at a time. While it waits for a table, whoever wants the table behind it waits as well: a dump that
+/// takes an hour must not stop the service for an hour.
+const MIGRATION_LOCK: &str = "2s";
+/// How long a migration is tried again that did not get its locks, and how often.
+const MIGRATION: (Duration, Duration) = (Duration::from_mins(10), Duration::from_secs(3));
 /// How often a watched pool is asked whether its database answers.
 const WATCH_EVERY: Duration = Duration::from_secs(2);
 
@@ -60,21 +65,48 @@ pub async fn connect(
         .connect_lazy_with(options))
 }
 
-/// Brings the database to the newest schema, one migrator after the other. Safe to run from several processes at once.
+/// Brings the database to the newest schema, one migrator after the other. Safe to run from several processes at once, and beside those
+/// that write: what does not get its locks soon lets them go on, and tries again for ten minutes.
 pub async fn migrate(
     service: &Service,
     config: &config::Database,
     migrators: &[&Migrator],
 ) -> Result<(), DatabaseError> {
     // No statement timeout: a migration takes as long as it takes.
-    let mut connection = first_connection(&options(service, config)?).await?;
+    let options = options(service, config)?.options([("lock_timeout", MIGRATION_LOCK)]);
+    let mut connection = first_connection(&options).await?;
     for migrator in migrators {
-        migrator.run(&mut connection).await.map_err(DatabaseError::Migration)?;
+        run(migrator, &mut connection).await.map_err(DatabaseError::Migration)?;
     }
     // Whether it can be closed politely changes nothing.
     let _ = timeout(ONE_ATTEMPT, connection.close()).await;
     tracing::info!("the database has the newest schema");
     Ok(())
+}
+
+async fn run(migrator: &Migrator, connection: &mut PgConnection) -> Result<(), MigrateError> {
+    let (most, pause) = MIGRATION;
+    let deadline = Instant::now() + most;
+    loop {
+        match migrator.run(&mut *connection).await {
+            Err(error) if is_locked_out(&error) && Instant::now() < deadline => {
+                tracing::warn!(error = %error, "a migration waits until a table is free");
+                tokio::time::sleep(pause).await;
+            }
+            ended => return ended,
+        }
+    }
+}
+
+/// Whether a lock was not to be had in time.
+fn is_locked_out(error: &MigrateError) -> bool {
+    let (MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _)) = error else {
+        return false;
+    };
+    error
+        .as_database_error()
+        .and_then(sqlx::error::DatabaseError::code)
+        .is_some_and(|code| code == "55P03")
 }
 
 /// Reports the component `database`, by asking the server every two seconds.

@@ -40,6 +40,8 @@ enum Attempt {
     Ruled(Vec<Finding>),
     /// Rolled back: one of the range is bad, and nobody knows which.
     Split,
+    /// Rolled back: the range took too long.
+    Apart,
 }
 
 impl Ear<'_> {
@@ -64,6 +66,7 @@ impl Ear<'_> {
                 }
                 Attempt::Ruled(findings) => work.learn(findings),
                 Attempt::Split => work.split(),
+                Attempt::Apart => work.part(),
             }
         }
         Ok(waits)
@@ -99,6 +102,11 @@ impl Ear<'_> {
                 tracing::debug!(causes = ?causes(&*failure.cause), "a batch failed and is split");
                 tx.rollback().await;
                 return Ok(Attempt::Split);
+            }
+            Handed::Late(failure) => {
+                tracing::warn!(causes = ?causes(&*failure.cause), "a batch took too long, and its events are tried one by one");
+                tx.rollback().await;
+                return Ok(Attempt::Apart);
             }
         }
         let planned: Vec<(&Incoming, &Step)> = incoming.iter().zip(&steps).collect();

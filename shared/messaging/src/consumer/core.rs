@@ -224,7 +224,7 @@ pub(crate) fn runs(incoming: &[Incoming], steps: &[Step]) -> Vec<Run> {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use std::collections::HashMap;
     use std::time::Duration;
 
@@ -234,7 +234,7 @@ pub(super) mod tests {
     use crate::topology::OnReject;
 
     /// Event number `sequence` of the order `key`.
-    pub(in crate::consumer) fn incoming(key: &str, sequence: i64, kind: &str) -> Incoming {
+    pub(crate) fn incoming(key: &str, sequence: i64, kind: &str) -> Incoming {
         let json = format!(
             r#"{{"specversion":"1.0","id":"01920000-0000-7000-8000-000000000001","source":"order","type":"{kind}","subject":"{key}","time":"2026-11-22T08:00:00Z","sequence":"{sequence}","aggregate":"order","data":{{}}}}"#
         );

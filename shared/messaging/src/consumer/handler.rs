@@ -8,7 +8,7 @@ use futures::{FutureExt, future::BoxFuture};
 use vocabulary::EventId;
 
 use super::core::{Incoming, Run, Step, runs};
-use crate::{Failure, Subscription, Transaction, failure::Verdict};
+use crate::{Error, Failure, Subscription, Transaction, failure::Verdict};
 
 /// Handles the events of one type, as many at a time as are there.
 ///
@@ -103,6 +103,9 @@ pub(crate) enum Handed {
     Failed(Vec<(usize, Failure)>),
     /// One of several failed, and nobody knows which.
     Split(Failure),
+    /// Several took longer together than they may. Each is to be tried alone: halves would take as long where one of them hangs, and halves
+    /// of these again.
+    Late(Failure),
 }
 
 /// Hands those of `incoming` that are to be applied to their handlers, in as few runs as the order of each key allows.
@@ -115,13 +118,21 @@ pub(crate) async fn hand(
     for Run { kind, indices } in runs(incoming, steps) {
         let Some(handler) = subscription.handler(&kind) else { continue };
         let events: Vec<&Incoming> = indices.iter().map(|index| &incoming[*index]).collect();
-        let refused = match handler.handle(tx, &events).await {
-            Ok(refused) if refused.is_empty() => continue,
-            Ok(refused) => refused,
-            Err(failure) if failure.verdict != Verdict::Unavailable && events.len() > 1 => {
+        let limit = subscription.limit();
+        let refused = match tokio::time::timeout(limit, handler.handle(tx, &events)).await {
+            Ok(Ok(refused)) if refused.is_empty() => continue,
+            Ok(Ok(refused)) => refused,
+            Ok(Err(failure)) if failure.verdict != Verdict::Unavailable && events.len() > 1 => {
                 return Handed::Split(failure);
             }
-            Err(failure) => HashMap::from([(0, failure)]),
+            Ok(Err(failure)) => HashMap::from([(0, failure)]),
+            Err(_) => {
+                let late = Failure::retry(Error::Deadline { what: "the handler", limit });
+                if events.len() > 1 {
+                    return Handed::Late(late);
+                }
+                HashMap::from([(0, late)])
+            }
         };
         let at = |(place, failure): (usize, Failure)| Some((*indices.get(place)?, failure));
         return Handed::Failed(refused.into_iter().filter_map(at).collect());

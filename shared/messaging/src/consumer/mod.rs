@@ -123,6 +123,7 @@ impl Lane {
     }
 
     async fn run(&self, channel: &Channel, stop: &CancellationToken) -> Result<(), Error> {
+        within("adopting what is parked", BATCH, self.adopt()).await?;
         let mut hand = self.open_hand(channel).await?;
         let mut look = Instant::now();
         let mut unparked = self.kit.unparked().subscribe();
@@ -217,10 +218,14 @@ impl Lane {
     /// The keys of which something is parked and due.
     async fn due(&self) -> Result<Vec<Key>, Error> {
         let mut connection = self.kit.pool().acquire().await?;
-        match self.subscription.guard() {
-            Guard::Newest(_) => retries::due(&mut connection, &self.consumer, self.group).await,
-            Guard::Cursors(_) => parking::due(&mut connection, &self.consumer, self.group).await,
-        }
+        parking::due(&mut connection, &self.consumer, self.group).await
+    }
+
+    /// What a subscription that has come to full state finds in the parking place waits for nobody any more.
+    async fn adopt(&self) -> Result<(), Error> {
+        let Guard::Newest(_) = self.subscription.guard() else { return Ok(()) };
+        let mut connection = self.kit.pool().acquire().await?;
+        retries::adopt(&mut connection, &self.consumer, self.group).await
     }
 
     async fn unpark_key(&self, key: &Key) -> Result<(), Error> {

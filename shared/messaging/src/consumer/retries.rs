@@ -5,27 +5,20 @@ use sqlx::PgConnection;
 use super::core::{Incoming, Key, Origin, Step};
 use crate::{Error, consumer::parking};
 
-/// The keys of a slot group that have something due. What waits without a time was parked by a subscription with cursors, and is
-/// due at once.
-pub(super) async fn due(
+/// Makes what waits without a time due: it was parked while the subscription still had cursors, and waits for nobody any more.
+pub(super) async fn adopt(
     connection: &mut PgConnection,
     consumer: &str,
     group: u8,
-) -> Result<Vec<Key>, Error> {
-    let rows = sqlx::query!(
-        r#"
-        select source, key from messaging.parked
-        where consumer = $1 and coalesce(next_at, '-infinity') <= now() and slot = any($2)
-        group by source, key
-        order by min(next_at)
-        limit 200
-        "#,
+) -> Result<(), Error> {
+    sqlx::query!(
+        "update messaging.parked set next_at = now() where consumer = $1 and next_at is null and slot = any($2)",
         consumer,
         &parking::slots(group),
     )
-    .fetch_all(connection)
+    .execute(connection)
     .await?;
-    Ok(rows.into_iter().map(|row| (row.source, row.key)).collect())
+    Ok(())
 }
 
 /// The newest event of a key that is due, with one more start in its books; how often it has been started, this time included. It is
@@ -43,7 +36,7 @@ pub(super) async fn start(
         where consumer = $1 and aggregate = $2 and source = $3 and key = $4 and seq = (
             select max(seq) from messaging.parked
             where consumer = $1 and aggregate = $2 and source = $3 and key = $4
-                and coalesce(next_at, '-infinity') <= now()
+                and next_at <= now()
         )
         returning envelope, attempts, causes, starts
         "#,

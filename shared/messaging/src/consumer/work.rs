@@ -77,6 +77,13 @@ impl Work {
             self.ranges.push_front(range.start..middle);
         }
     }
+
+    /// What was tried is rolled back, for it took too long: it is tried again one by one.
+    pub(crate) fn part(&mut self) {
+        for index in self.ranges.pop_front().into_iter().flatten().rev() {
+            self.ranges.push_front(index..index + 1);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -102,6 +109,22 @@ mod tests {
         assert_eq!(known, HashMap::from([(1, ruling)]));
         work.done();
         assert!(work.next().is_none());
+    }
+
+    #[test]
+    fn what_takes_too_long_together_is_tried_one_by_one() {
+        let mut work = Work::new(
+            (1..=4).map(|sequence| incoming("k", sequence, "a")).collect(),
+            HashMap::new(),
+        );
+        work.split();
+        work.part();
+        let mut tried = Vec::new();
+        while let Some((events, _)) = work.next() {
+            tried.push(events.iter().map(|one| one.envelope.sequence).collect::<Vec<_>>());
+            work.done();
+        }
+        assert_eq!(tried, [vec![1], vec![2], vec![3, 4]]);
     }
 
     #[test]

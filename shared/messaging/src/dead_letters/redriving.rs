@@ -323,7 +323,7 @@ impl<'a> Redrive<'a> {
             desk.letters.iter().map(|letter| letter.incoming.clone()).collect();
         match hand(self.subscription, tx, &incoming, &steps).await {
             Handed::Done => Ok(Played { desk, decided, after }),
-            Handed::Split(_) => Err(NotPlayed::Split),
+            Handed::Split(_) | Handed::Late(_) => Err(NotPlayed::Split),
             Handed::Failed(failures) => {
                 let named =
                     failures.into_iter().map(|(index, failure)| (desk.letters[index].id, failure));

@@ -183,7 +183,11 @@ impl Relay<'_> {
         let taken = rows.len();
         let messages = pack(rows);
         let wires = self.encode(&messages)?;
-        let answers = self.publish(publisher, &wires, stop).await?;
+        let answers = self.publish(publisher, &wires, stop).await;
+        if let Err(Error::Deadline { .. }) = answers {
+            self.rows.gave_up(taken);
+        }
+        let answers = answers?;
         let settlement = settle(&messages, &answers);
         if !settlement.stopped.is_empty() {
             tracing::warn!(

@@ -15,7 +15,7 @@ use crate::{
     error::causes,
     failure::Verdict,
     retry,
-    topology::Subscription,
+    topology::{Guard, Subscription},
 };
 
 /// How often an event that fails is tried. It did not fail the first time, or only until it was tried again.
@@ -32,20 +32,33 @@ pub(super) enum From {
 
 /// Lets `incoming` take effect, all together if that goes well, else one by one. Answers how many were refused: what a handler
 /// refuses of single events it refused the first time as well.
+///
+/// A snapshot of a type that nobody handles is refused: its owner is ahead of this service, and a shadow without its rows would take them
+/// from the live tables too.
 pub(super) async fn apply(
     shadow: &Shadow,
     subscription: &Subscription,
     incoming: &[Incoming],
     from: From,
 ) -> Result<u64, ReplayError> {
+    let is_unknown = |one: &&Incoming| subscription.handler(&one.envelope.kind).is_none();
+    if from == From::Snapshot
+        && let Some(one) = incoming.iter().find(is_unknown)
+    {
+        return Err(refused(
+            subscription,
+            one,
+            vec![format!("nobody handles {}", one.envelope.kind)],
+        ));
+    }
     if incoming.is_empty() || together(shadow, subscription, incoming, from).await?.is_ok() {
         return Ok(0);
     }
-    let mut refused = 0;
+    let mut number = 0;
     for one in incoming {
-        refused += u64::from(!alone(shadow, subscription, one, from).await?);
+        number += u64::from(!alone(shadow, subscription, one, from).await?);
     }
-    Ok(refused)
+    Ok(number)
 }
 
 /// Tries one event until it takes effect or is refused. Says whether it took effect.
@@ -60,16 +73,18 @@ async fn alone(
         return Ok(true);
     };
     if from == From::Snapshot {
-        return Err(ReplayError::Refused {
-            aggregate: subscription.aggregate(),
-            key: one.envelope.subject.clone(),
-            causes: causes(&*failure.cause),
-        });
+        return Err(refused(subscription, one, causes(&*failure.cause)));
     }
     let mut tx = shadow.kit.begin().await?;
     move_cursors(&mut tx, subscription, event, from).await?;
     tx.commit().await?;
     Ok(false)
+}
+
+/// An event of a snapshot cannot take effect.
+fn refused(subscription: &Subscription, one: &Incoming, causes: Vec<String>) -> ReplayError {
+    let key = one.envelope.subject.clone();
+    ReplayError::Refused { aggregate: subscription.aggregate(), key, causes }
 }
 
 /// Repeats `attempt` until what it tries takes effect, or is refused: that is the inner error.
@@ -95,15 +110,11 @@ async fn together(
     from: From,
 ) -> Result<Result<(), Failure>, ReplayError> {
     let mut tx = shadow.kit.begin().await?;
-    let step = |one: &Incoming| match subscription.handler(&one.envelope.kind) {
-        Some(_) => Step::Apply,
-        None => Step::Ignore,
-    };
-    let steps: Vec<Step> = incoming.iter().map(step).collect();
+    let steps = steps(subscription, incoming);
     let failed = match hand(subscription, &mut tx, incoming, &steps).await {
         Handed::Done => None,
         Handed::Failed(failures) => failures.into_iter().next().map(|(_, failure)| failure),
-        Handed::Split(failure) => Some(failure),
+        Handed::Split(failure) | Handed::Late(failure) => Some(failure),
     };
     if let Some(failure) = failed {
         tx.rollback().await;
@@ -115,6 +126,23 @@ async fn together(
         Err(error @ Error::Database(_)) if !error.is_outage() => Ok(Err(Failure::retry(error))),
         Err(error) => Err(error.into()),
     }
+}
+
+/// What is to be done with each of `incoming`. Of full state only the newest of a key that anybody handles: its handler is promised one
+/// event of a key at a time.
+fn steps(subscription: &Subscription, incoming: &[Incoming]) -> Vec<Step> {
+    let is_handled = |one: &&Incoming| subscription.handler(&one.envelope.kind).is_some();
+    let mut newest: HashMap<Key, i64> = HashMap::new();
+    for one in incoming.iter().filter(is_handled) {
+        let number = newest.entry(one.key()).or_default();
+        *number = (*number).max(one.envelope.sequence);
+    }
+    let step = |one: &Incoming| match subscription.guard() {
+        _ if !is_handled(&one) => Step::Ignore,
+        Guard::Newest(_) if newest[&one.key()] > one.envelope.sequence => Step::Stale,
+        Guard::Newest(_) | Guard::Cursors(_) => Step::Apply,
+    };
+    incoming.iter().map(step).collect()
 }
 
 /// Writes down how far the shadow has come with the keys of `incoming`. A cursor of the shadow is written by one replay alone.
@@ -154,3 +182,28 @@ async fn move_cursors(
 
 /// How long whoever is waited for is given.
 pub(super) const ANSWER: Duration = Duration::from_secs(30);
+
+#[cfg(test)]
+mod tests {
+    use super::steps;
+    use crate::{
+        OnReject, Subscription,
+        consumer::core::{Step, tests::incoming},
+        topology::tests::Hear,
+    };
+
+    #[test]
+    fn of_full_state_the_newest_of_a_key_that_is_handled_takes_effect() {
+        use Step::{Apply, Ignore, Stale};
+        let told = [
+            incoming("a", 1, "told"),
+            incoming("b", 4, "told"),
+            incoming("a", 2, "told"),
+            incoming("a", 3, "other"),
+        ];
+        let state = Subscription::to_state("order", ["order"]).on(Hear).into();
+        assert_eq!(steps(&state, &told), [Stale, Apply, Apply, Ignore]);
+        let each = Subscription::to("order", ["order"], OnReject::GoOn).on(Hear);
+        assert_eq!(steps(&each, &told), [Apply, Apply, Apply, Ignore]);
+    }
+}

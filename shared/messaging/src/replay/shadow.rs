@@ -92,7 +92,8 @@ pub(super) async fn clear(
     projection: &Projection,
 ) -> Result<(), ReplayError> {
     let schemas: Vec<String> = sqlx::query_scalar(
-        "select nspname::text from pg_namespace where starts_with(nspname::text, $1)",
+        "select nspname::text from pg_namespace
+         where starts_with(nspname::text, $1) and substr(nspname::text, length($1) + 1) ~ '^[0-9a-f]{8}$'",
     )
     .bind(prefix(projection))
     .fetch_all(&mut *connection)

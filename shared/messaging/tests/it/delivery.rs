@@ -1,8 +1,9 @@
 //! Events leave with their transaction, arrive, and take effect once and in order.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
-use messaging::OnReject;
+use contracts::Event as _;
+use messaging::{OnReject, Subscription, Topology};
 use testkit::wait_for;
 
 use crate::shop::{Rested, SOON, Shop, Stepped, count};
@@ -136,6 +137,33 @@ async fn a_gap_is_waited_for_and_never_skipped() {
         .await
         .unwrap();
     shop.wait_for_effects("gapped", &[1, 2, 3, 4]).await;
+    shop.assert_at_rest().await;
+    speaker.shut_down().await;
+    listener.shut_down().await;
+}
+
+#[tokio::test]
+async fn a_handler_that_never_comes_back_over_an_event_holds_up_its_key_and_no_other() {
+    let shop = Shop::open(OnReject::BlockKey).await;
+    shop.mood.hang.lock().unwrap().push("stuck".into());
+    let walks: Vec<String> = (0..30).map(|walk| format!("walk-{walk}")).collect();
+    let mut names: Vec<&str> = walks.iter().map(String::as_str).collect();
+    names.insert(11, "stuck");
+    // All are in the outbox before anybody reads it, so they come in batches.
+    shop.walk(&names, 1..=3).await;
+    let subscription = Subscription::to(Stepped::AGGREGATE, ["speaker"], OnReject::BlockKey)
+        .handled_within(Duration::from_millis(300))
+        .on(shop.write_down());
+    let (speaker, listener) = (
+        shop.start_speaker(),
+        shop.start_listener_as(Topology::of("listener").hears(subscription)),
+    );
+    shop.wait_for_total(30 * 3).await;
+    shop.assert_walked(&walks, 3).await;
+    let why = "messaging.parked where why = 'retry' and causes[1] like 'the handler took longer%'";
+    assert_eq!(count(shop.listener.pool(), why).await, 1);
+    shop.mood.hang.lock().unwrap().clear();
+    shop.wait_for_effects("stuck", &[1, 2, 3]).await;
     shop.assert_at_rest().await;
     speaker.shut_down().await;
     listener.shut_down().await;

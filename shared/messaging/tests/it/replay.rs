@@ -500,6 +500,29 @@ async fn a_replay_that_dies_or_fails_leaves_everything_as_it_was() {
 }
 
 #[tokio::test]
+async fn a_snapshot_of_what_nobody_handles_yet_empties_no_projection() {
+    let walks = Walks::open().await;
+    messaging::declare(walks.vhost.url(), &copy_topology()).await.unwrap();
+    let (speaker, listener) = (walks.start_owner(), walks.start_copy());
+    walks.step(&names("walk", 3)).await;
+    walks.wait_for_equality().await;
+    let pool = walks.owner.pool().clone();
+    let ahead = Owner::of(Stepped::AGGREGATE, "speaker", move |after| {
+        let pool = pool.clone();
+        async move {
+            let Page { items, next } = page(&pool, after).await?;
+            let newer = |entry: Entry| Entry { kind: "walk.stepped.v2".to_owned(), ..entry };
+            Ok(Page { items: items.into_iter().map(newer).collect(), next })
+        }
+    });
+    let refused = walks.replay_from(ahead, Mode::Swap).await;
+    assert!(matches!(refused, Err(ReplayError::Refused { .. })), "{refused:?}");
+    walks.wait_for_equality().await;
+    speaker.shut_down().await;
+    listener.shut_down().await;
+}
+
+#[tokio::test]
 async fn a_handler_that_writes_outside_its_projection_ends_the_replay() {
     let walks = Walks::open().await;
     messaging::declare(walks.vhost.url(), &copy_topology()).await.unwrap();

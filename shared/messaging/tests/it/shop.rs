@@ -75,6 +75,8 @@ pub(crate) struct Mood {
     pub(crate) fail: Mutex<Vec<String>>,
     /// Walks over which the handler panics.
     pub(crate) panic: Mutex<Vec<String>>,
+    /// Walks over which the handler never comes back.
+    pub(crate) hang: Mutex<Vec<String>>,
     /// Each batch takes one permit before its effects are returned to the kit.
     pub(crate) gate: Semaphore,
     /// How many batches have come to the gate.
@@ -89,6 +91,7 @@ impl Default for Mood {
             reject: Mutex::default(),
             fail: Mutex::default(),
             panic: Mutex::default(),
+            hang: Mutex::default(),
             gate: Semaphore::new(Semaphore::MAX_PERMITS),
             at_gate: AtomicU32::new(0),
         }
@@ -111,6 +114,9 @@ impl Handler for WriteDown {
         for index in 0..batch.delivered().len() {
             let step = batch.delivered()[index].event.clone();
             assert!(!named(&self.0.panic, &step), "told to panic over {}", step.walk);
+            if named(&self.0.hang, &step) {
+                std::future::pending::<()>().await;
+            }
             if named(&self.0.fail, &step) {
                 return Err(Failure::reject("told_to_fail", "somebody in this batch is bad"));
             }

@@ -27,6 +27,38 @@ async fn every_wait_of_a_connection_has_a_deadline() {
 }
 
 #[tokio::test]
+async fn a_migration_that_cannot_have_its_lock_lets_the_others_go_on() {
+    let database = Database::create().await.unwrap();
+    let config = config::Database::at(database.url());
+    let migrate = async || database::migrate(&SERVICE, &config, &[&messaging::MIGRATOR]).await;
+    migrate().await.unwrap();
+    let pool = database.connect().await.unwrap();
+    let waiting = async |expected: bool| {
+        wait_until("a session waits for a lock, or none does", DEADLINE, async || {
+            let waits: bool =
+                sqlx::query_scalar("select exists (select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock')")
+                    .fetch_one(&pool)
+                    .await
+                    .unwrap();
+            waits == expected
+        })
+        .await
+        .unwrap();
+    };
+    let mut dump = pool.begin().await.unwrap();
+    sqlx::raw_sql("lock table messaging.migrations").execute(&mut *dump).await.unwrap();
+    let follow = async {
+        waiting(true).await;
+        // It gives up though the table is still taken, and comes again.
+        waiting(false).await;
+        waiting(true).await;
+        dump.commit().await.unwrap();
+    };
+    let (migrated, ()) = soon(async { tokio::join!(migrate(), follow) }).await;
+    migrated.unwrap();
+}
+
+#[tokio::test]
 async fn a_server_that_comes_late_is_waited_for() {
     let database = Database::create().await.unwrap();
     let (_, rest) = database.url().split_once('@').unwrap();
