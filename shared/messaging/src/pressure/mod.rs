@@ -12,7 +12,7 @@ use std::{sync::Arc, time::Duration};
 use sqlx::PgPool;
 use tokio::{
     sync::watch,
-    time::{Instant, MissedTickBehavior, interval},
+    time::{Instant, sleep},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -34,6 +34,9 @@ const BELIEVED: Duration = Duration::from_secs(2);
 
 /// How many times longer than the last count of the rows nobody counts again.
 const REST_OF_COUNTING: u32 = 20;
+
+/// How many times longer than the last look at the outbox nobody looks again.
+const REST_OF_LOOKING: u32 = 4;
 
 /// Who is refused may come back after this.
 const COME_BACK: Duration = Duration::from_secs(2);
@@ -110,13 +113,15 @@ pub(crate) async fn watch(
         gate: Gate::default(),
         looked: Instant::now(),
     };
-    let mut ticks = interval(LOOK);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+    let mut pause = Duration::ZERO;
+    while stop.run_until_cancelled(sleep(pause)).await.is_some() {
+        let began = Instant::now();
         // While the database does not answer nothing can be written either; what was found last stands.
         if let Err(error) = within("looking at the outbox", ANSWER, watcher.look()).await {
             tracing::debug!(causes = ?causes(&error), "the outbox was not looked at");
         }
+        // A look is slow where a forgotten session keeps the rows that were deleted: then it must not be all that the database does.
+        pause = LOOK.max(began.elapsed() * REST_OF_LOOKING);
     }
 }
 
