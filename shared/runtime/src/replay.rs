@@ -65,9 +65,10 @@ fn not_replayed(error: ReplayError) -> Problem {
         ReplayError::Busy => {
             Problem::conflict("replay_runs", "The projection is being replayed already")
         }
-        ReplayError::Snapshot { .. } | ReplayError::NoPause | ReplayError::TooSlow => {
-            Problem::unavailable("replay_gave_up", RETRY_AFTER)
-        }
+        ReplayError::Snapshot { .. }
+        | ReplayError::NoPause
+        | ReplayError::TooSlow
+        | ReplayError::StreamLost(_) => Problem::unavailable("replay_gave_up", RETRY_AFTER),
         ReplayError::Refused { .. }
         | ReplayError::Stuck(_)
         | ReplayError::Behind { .. }

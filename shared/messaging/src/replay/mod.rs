@@ -141,6 +141,9 @@ pub enum ReplayError {
     /// The stream has forgotten its beginning, and nothing tells which rows are older than what it has.
     #[error("the stream has forgotten its beginning, and the rows of {0} have no time")]
     Truncated(&'static str),
+    /// The stream was lost, and what the live projection has out of it cannot be told again.
+    #[error("the stream {0} was lost, and its reader has not yet read what is there now")]
+    StreamLost(&'static str),
     /// Rows without a key cannot be compared.
     #[error("the table {0} does not exist, or has no primary key")]
     NoKey(&'static str),

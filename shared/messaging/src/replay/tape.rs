@@ -18,7 +18,10 @@ use crate::{
     broker::{self, Session},
     consumer::{consume, take},
     error::within,
-    stream::{PREFETCH, StreamHandler, handle, next_offset, offset},
+    stream::{
+        PREFETCH, StreamHandler, handle, offset,
+        place::{Place, digest, enrol, place},
+    },
 };
 
 /// By how much the clocks of those who write to a stream may differ.
@@ -60,7 +63,8 @@ pub async fn from_stream(
         deliveries,
         held: VecDeque::new(),
         next: 0,
-        target: 0,
+        live: None,
+        begun_with: None,
         since,
         tally: Tally::default(),
     };
@@ -78,17 +82,23 @@ struct Reel<'a, H> {
     held: VecDeque<Delivery>,
     /// The offset of the next message.
     next: i64,
-    /// The offset up to which the live reader has come.
-    target: i64,
+    /// Up to where the live reader has come, as was seen last.
+    live: Option<Place>,
+    /// How often the live reader had begun again when the replay began: if it does once more, the tape is of a lost stream.
+    begun_with: Option<i32>,
     since: Option<DateTime<Utc>>,
     tally: Tally,
 }
 
 impl<H: StreamHandler> Source for Reel<'_, H> {
     async fn fill(&mut self, shadow: &Shadow, live: &mut PgConnection) -> Result<(), ReplayError> {
-        self.target = next_offset(live, self.tape.consumer, self.tape.stream).await?;
-        if self.target == 0 {
-            return Ok(());
+        // A reader that has never read has a place all the same, so that it can be held back.
+        enrol(live, self.tape.consumer, self.tape.stream).await?;
+        self.look(live).await?;
+        let never_lost = self.begun_with == Some(0);
+        if self.target() == 0 {
+            // What was read of a lost stream is on no tape.
+            return if never_lost { Ok(()) } else { Err(self.lost()) };
         }
         self.receive().await?;
         let first = self
@@ -97,15 +107,7 @@ impl<H: StreamHandler> Source for Reel<'_, H> {
             .map(|first| Ok::<_, Error>((offset(first, self.tape.stream)?, &first.data)));
         if let Some((offset, body)) = first.transpose()? {
             self.next = offset;
-            if offset > 0 {
-                // What the stream has forgotten is older than its first message, but for the clocks of those who wrote it.
-                let begins = (self.tape.newest)(body).map(|newest| newest + CLOCKS);
-                let timeless = self.projection.tables.iter().find(|table| table.since.is_none());
-                let begins = begins.filter(|_| timeless.is_none()).ok_or_else(|| {
-                    ReplayError::Truncated(timeless.map_or(self.tape.stream, |table| table.name))
-                })?;
-                self.since = Some(self.since.map_or(begins, |since| since.max(begins)));
-            }
+            self.since = self.begins(body, offset == 0 && never_lost)?;
         }
         for table in &self.projection.tables {
             let pair = super::Pair::read(live, table, &shadow.schema, self.since).await?;
@@ -119,14 +121,13 @@ impl<H: StreamHandler> Source for Reel<'_, H> {
         shadow: &Shadow,
         live: &mut PgConnection,
     ) -> Result<(), ReplayError> {
-        self.target = next_offset(live, self.tape.consumer, self.tape.stream).await?;
+        self.look(live).await?;
         self.read_on(shadow).await
     }
 
     async fn hold_back(&mut self, live: &mut PgConnection) -> Result<(), Error> {
         // The live reader takes this row first; it stays locked.
-        self.target = next_offset(live, self.tape.consumer, self.tape.stream).await?;
-        Ok(())
+        self.look(live).await
     }
 
     async fn level(
@@ -167,9 +168,49 @@ impl<H: StreamHandler> Source for Reel<'_, H> {
 }
 
 impl<H: StreamHandler> Reel<'_, H> {
+    /// Sees up to where the live reader has come.
+    async fn look(&mut self, live: &mut PgConnection) -> Result<(), Error> {
+        let seen = place(live, self.tape.consumer, self.tape.stream).await?;
+        self.begun_with.get_or_insert(seen.restarts);
+        self.live = Some(seen);
+        Ok(())
+    }
+
+    /// The offset up to which the live reader has come.
+    fn target(&self) -> i64 {
+        self.live.as_ref().map_or(0, |live| live.next)
+    }
+
+    const fn lost(&self) -> ReplayError {
+        ReplayError::StreamLost(self.tape.stream)
+    }
+
+    /// From when on the tape has everything, given its first message, and whether it was `whole`: as the reader knows it, nothing was
+    /// before. Older rows are left alone in any case, for they cannot be told again.
+    fn begins(&self, first: &[u8], whole: bool) -> Result<Option<DateTime<Utc>>, ReplayError> {
+        let timeless = self.projection.tables.iter().find(|table| table.since.is_none());
+        let newest = (self.tape.newest)(first).filter(|_| timeless.is_none());
+        let begins = match newest {
+            Some(newest) if whole => newest - CLOCKS,
+            // What the stream has forgotten is older than its first message, but for the clocks of those who wrote it.
+            Some(newest) => newest + CLOCKS,
+            None if whole => return Ok(self.since),
+            None => {
+                let place = timeless.map_or(self.tape.stream, |table| table.name);
+                return Err(ReplayError::Truncated(place));
+            }
+        };
+        Ok(Some(self.since.map_or(begins, |since| since.max(begins))))
+    }
+
     /// Handles all messages before the target, and none behind it.
     async fn read_on(&mut self, shadow: &Shadow) -> Result<(), ReplayError> {
-        while self.next < self.target {
+        let Some(live) = self.live.clone() else { return Ok(()) };
+        if self.begun_with != Some(live.restarts) {
+            return Err(self.lost());
+        }
+        let target = live.next;
+        while self.next < target {
             if self.held.is_empty() {
                 self.receive().await?;
             }
@@ -177,9 +218,12 @@ impl<H: StreamHandler> Reel<'_, H> {
             while let Some(first) = self.held.front() {
                 let offset = offset(first, self.tape.stream)?;
                 // Messages behind a gap up to the target are lost for the live reader too, which says so.
-                self.next = self.next.max(offset.min(self.target));
-                if offset >= self.target {
+                self.next = self.next.max(offset.min(target));
+                if offset >= target {
                     break;
+                }
+                if offset == target - 1 && live.is_lost(Some((offset, digest(first)))) {
+                    return Err(self.lost());
                 }
                 self.next = offset + 1;
                 batch.extend(self.held.pop_front());

@@ -1,22 +1,61 @@
-//! The intake's stream: what was confirmed is read once.
+//! The intake's stream: what was confirmed is read once, whoever reads.
 
-use std::sync::Arc;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
 
+use lapin::{Connection, ConnectionProperties, options::QueueDeleteOptions};
 use messaging::{
     Failure, Kit, MIGRATOR, Transaction,
-    stream::{self, Intake, StreamHandler},
+    stream::{self, Intake, NotAppended, StreamHandler},
 };
-use testkit::{Database, Vhost, wait_for};
-use tokio::task::JoinSet;
+use testkit::{Database, RabbitMq, Vhost, wait_for};
+use tokio::{sync::Semaphore, task::JoinSet, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::shop::{SOON, count};
 
-/// Writes every message down.
-struct WriteDown;
+/// Writes every message down, but for poison and venom.
+struct WriteDown {
+    /// How long it takes to fail over a message "poison".
+    pause: Duration,
+    /// How often it has failed over one that was alone.
+    failures: AtomicU32,
+    /// Over a message "venom" that is alone it waits here before it rejects it.
+    gate: Semaphore,
+    /// How often it has come to the gate.
+    at_gate: AtomicU32,
+}
+
+impl WriteDown {
+    fn failing_after(pause: Duration) -> Arc<Self> {
+        let (failures, at_gate) = (AtomicU32::new(0), AtomicU32::new(0));
+        Arc::new(Self { pause, failures, gate: Semaphore::new(0), at_gate })
+    }
+
+    fn failures(&self) -> u32 {
+        self.failures.load(Ordering::SeqCst)
+    }
+}
 
 impl StreamHandler for WriteDown {
     async fn handle(&self, tx: &mut Transaction, messages: &[&[u8]]) -> Result<(), Failure> {
+        if messages.contains(&&b"poison"[..]) {
+            tokio::time::sleep(self.pause).await;
+            self.failures.fetch_add(u32::from(messages.len() == 1), Ordering::SeqCst);
+            return Err(Failure::retry("poison"));
+        }
+        if messages.contains(&&b"venom"[..]) {
+            if messages.len() == 1 {
+                self.at_gate.fetch_add(1, Ordering::SeqCst);
+                self.gate.acquire().await.map_err(Failure::retry)?.forget();
+            }
+            return Err(Failure::reject("venom", "venom"));
+        }
         let bodies: Vec<String> =
             messages.iter().map(|body| String::from_utf8_lossy(body).into_owned()).collect();
         let _: Vec<i32> = sqlx::query_scalar(
@@ -29,40 +68,285 @@ impl StreamHandler for WriteDown {
     }
 }
 
-#[tokio::test]
-async fn what_was_confirmed_is_read_once_though_readers_die() {
-    let vhost = Vhost::create().await.unwrap();
-    let database = Database::migrated(&[&MIGRATOR]).await.unwrap();
-    database.run("create table seen (body text not null)").await.unwrap();
-    let kit = Kit::new(database.connect().await.unwrap());
-    let (intake, publisher) = Intake::new(vhost.url(), "clicks");
-    let stop = CancellationToken::new();
-    let mut publishing = JoinSet::new();
-    publishing.spawn(publisher.run(stop.clone()));
-    let reader = || {
-        let mut tasks = JoinSet::new();
-        let (kit, url) = (kit.clone(), vhost.url().to_owned());
-        tasks.spawn(stream::read(kit, url, "clicks", "reader", Arc::new(WriteDown), stop.clone()));
-        tasks
-    };
-    for round in 0..4 {
-        let mut reading = reader();
-        let appends =
-            (0..100).map(|number| intake.append(format!("{round}-{number}").into_bytes()));
+/// A stream, who publishes to it, and the database of who reads it.
+struct Clicks {
+    vhost: Vhost,
+    _database: Database,
+    kit: Kit,
+    intake: Intake,
+    publishing: JoinSet<()>,
+    stop: CancellationToken,
+}
+
+impl Clicks {
+    async fn open() -> Self {
+        let vhost = Vhost::create().await.unwrap();
+        let database = Database::migrated(&[&MIGRATOR]).await.unwrap();
+        database.run("create table seen (body text not null)").await.unwrap();
+        let kit = Kit::new(database.connect().await.unwrap());
+        let (intake, publisher) = Intake::new(vhost.url(), "clicks");
+        let stop = CancellationToken::new();
+        let mut publishing = JoinSet::new();
+        publishing.spawn(publisher.run(stop.clone()));
+        Self { vhost, _database: database, kit, intake, publishing, stop }
+    }
+
+    /// Starts a reader; dropped or shut down it dies as a killed process does.
+    fn read(&self, handler: &Arc<WriteDown>) -> JoinSet<()> {
+        let mut reading = JoinSet::new();
+        self.start_reader(&mut reading, handler);
+        reading
+    }
+
+    fn start_reader(&self, reading: &mut JoinSet<()>, handler: &Arc<WriteDown>) {
+        let (kit, url, handler) = (self.kit.clone(), self.vhost.url().to_owned(), handler.clone());
+        reading.spawn(stream::read(kit, url, "clicks", "reader", handler, self.stop.clone()));
+    }
+
+    async fn append(&self, bodies: impl IntoIterator<Item = String>) {
+        let appends = bodies.into_iter().map(|body| self.intake.append(body.into_bytes()));
         for appended in futures::future::join_all(appends).await {
             appended.unwrap();
         }
+    }
+
+    /// Waits until so many different messages have taken effect.
+    async fn wait_for_seen(&self, expected: i64) {
+        wait_for("all is read", SOON, async || {
+            let seen = count(self.kit.pool(), "(select distinct body from seen) as body").await;
+            if seen == expected { Ok(()) } else { Err(format!("{seen} of {expected}")) }
+        })
+        .await
+        .unwrap();
+    }
+
+    /// A number of the reader's place in the stream.
+    async fn place(&self, column: &'static str) -> i64 {
+        sqlx::query_scalar(sqlx::AssertSqlSafe(format!(
+            "select coalesce(max({column}), 0)::bigint from messaging.stream_offset"
+        )))
+        .fetch_one(self.kit.pool())
+        .await
+        .unwrap()
+    }
+
+    async fn wait_for_place(&self, column: &'static str, least: i64) {
+        wait_for(column, SOON, async || {
+            let found = self.place(column).await;
+            if found >= least { Ok(()) } else { Err(found) }
+        })
+        .await
+        .unwrap();
+    }
+
+    async fn letters(&self) -> i64 {
+        count(self.kit.pool(), "messaging.dead_letter").await
+    }
+
+    async fn wait_for_letters(&self, expected: i64) {
+        wait_for("poison is buried", SOON, async || {
+            let letters = self.letters().await;
+            if letters == expected { Ok(()) } else { Err(letters) }
+        })
+        .await
+        .unwrap();
+    }
+
+    /// Stops all that goes on, and waits until the readers have ended.
+    async fn stop(&self, mut reading: JoinSet<()>) {
+        self.stop.cancel();
+        while reading.join_next().await.is_some() {}
+    }
+
+    async fn shut_down(mut self, reading: JoinSet<()>) {
+        self.stop(reading).await;
+        while self.publishing.join_next().await.is_some() {}
+    }
+}
+
+/// Takes the stream of clicks away, with all that is in it.
+pub(crate) async fn lose_stream(amqp_url: &str) {
+    let connection = Connection::connect(amqp_url, ConnectionProperties::default()).await.unwrap();
+    let channel = connection.create_channel().await.unwrap();
+    channel.queue_delete("clicks".into(), QueueDeleteOptions::default()).await.unwrap();
+    connection.close(200, "done".into()).await.unwrap();
+}
+
+/// So many messages that are told from others.
+fn messages(name: &str, number: u32) -> impl Iterator<Item = String> {
+    (0..number).map(move |index| format!("{name}-{index}"))
+}
+
+#[tokio::test]
+async fn what_was_confirmed_is_read_once_though_readers_die() {
+    let clicks = Clicks::open().await;
+    let handler = WriteDown::failing_after(Duration::ZERO);
+    for round in 0..4 {
+        let mut reading = clicks.read(&handler);
+        clicks.append(messages(&format!("{round}"), 100)).await;
         reading.shutdown().await;
     }
-    let mut reading = reader();
-    wait_for("all is read", SOON, async || match count(kit.pool(), "seen").await {
-        400 => Ok(()),
-        other => Err(other),
+    let reading = clicks.read(&handler);
+    clicks.wait_for_seen(400).await;
+    assert_eq!(count(clicks.kit.pool(), "seen").await, 400);
+    assert_eq!(clicks.place("restarts").await, 0);
+    clicks.shut_down(reading).await;
+}
+
+#[tokio::test]
+async fn a_stream_that_is_lost_while_it_is_read_is_read_from_its_beginning() {
+    let clicks = Clicks::open().await;
+    let reading = clicks.read(&WriteDown::failing_after(Duration::ZERO));
+    clicks.append(messages("before", 20)).await;
+    clicks.wait_for_seen(20).await;
+    lose_stream(clicks.vhost.url()).await;
+    clicks.append(messages("after", 5)).await;
+    clicks.wait_for_seen(25).await;
+    assert_eq!(clicks.place("restarts").await, 1);
+    assert_eq!(clicks.place("next_offset").await, 5);
+    clicks.append(messages("later", 50)).await;
+    clicks.wait_for_seen(75).await;
+    assert_eq!(count(clicks.kit.pool(), "seen").await, 75);
+    clicks.shut_down(reading).await;
+}
+
+#[tokio::test]
+async fn a_stream_that_is_lost_while_nobody_reads_is_read_from_its_beginning() {
+    let clicks = Clicks::open().await;
+    let handler = WriteDown::failing_after(Duration::ZERO);
+    let mut reading = clicks.read(&handler);
+    clicks.append(messages("before", 20)).await;
+    clicks.wait_for_seen(20).await;
+    reading.shutdown().await;
+
+    // The new stream is shorter than what was read of the old one.
+    lose_stream(clicks.vhost.url()).await;
+    clicks.append(messages("shorter", 5)).await;
+    let mut reading = clicks.read(&handler);
+    clicks.wait_for_seen(25).await;
+    reading.shutdown().await;
+
+    // The new stream has grown beyond it.
+    lose_stream(clicks.vhost.url()).await;
+    clicks.append(messages("longer", 40)).await;
+    let reading = clicks.read(&handler);
+    clicks.wait_for_seen(65).await;
+    assert_eq!(clicks.place("restarts").await, 2);
+    assert_eq!(count(clicks.kit.pool(), "seen").await, 65);
+    clicks.shut_down(reading).await;
+}
+
+/// The attempts take longer than the lease lasts, but it is renewed by each.
+#[tokio::test]
+async fn poison_is_buried_after_six_attempts_of_one_of_two_readers() {
+    let clicks = Clicks::open().await;
+    let handlers = [(); 2].map(|()| WriteDown::failing_after(Duration::from_millis(600)));
+    clicks.append(["poison".to_owned()].into_iter().chain(messages("sound", 20))).await;
+    let mut reading = clicks.read(&handlers[0]);
+    clicks.start_reader(&mut reading, &handlers[1]);
+    clicks.wait_for_letters(1).await;
+    clicks.wait_for_seen(20).await;
+    let mut failures = handlers.each_ref().map(|handler| handler.failures());
+    failures.sort_unstable();
+    assert_eq!(failures, [0, 6]);
+    assert_eq!(clicks.letters().await, 1);
+    clicks.shut_down(reading).await;
+}
+
+#[tokio::test]
+async fn poison_is_buried_after_six_attempts_of_readers_that_die() {
+    let clicks = Clicks::open().await;
+    let handler = WriteDown::failing_after(Duration::from_millis(600));
+    clicks.append(["poison".to_owned()].into_iter().chain(messages("sound", 20))).await;
+    for failures in [2, 4] {
+        let mut reading = clicks.read(&handler);
+        clicks.wait_for_place("failures", failures).await;
+        reading.shutdown().await;
+    }
+    let reading = clicks.read(&handler);
+    clicks.wait_for_letters(1).await;
+    clicks.wait_for_seen(20).await;
+    assert_eq!(handler.failures(), 6);
+    clicks.shut_down(reading).await;
+}
+
+/// Whoever holds the lock on the place in the meantime stands for the reader that has taken over, and handled what comes behind.
+#[tokio::test]
+async fn a_reader_that_hung_buries_nothing_that_another_has_gone_past() {
+    let clicks = Clicks::open().await;
+    let handler = WriteDown::failing_after(Duration::ZERO);
+    clicks.append(["venom".to_owned()]).await;
+    let reading = clicks.read(&handler);
+    wait_for("venom is in hand", SOON, async || match handler.at_gate.load(Ordering::SeqCst) {
+        0 => Err("not yet"),
+        _ => Ok(()),
     })
     .await
     .unwrap();
-    assert_eq!(count(kit.pool(), "(select distinct body from seen) as body").await, 400);
+    clicks.append(messages("sound", 20)).await;
+    let pool = clicks.kit.pool().clone();
+    let mut going_past = JoinSet::new();
+    going_past.spawn(async move {
+        let gone = "update messaging.stream_offset set next_offset = 21, last_message = null";
+        sqlx::raw_sql(gone).execute(&pool).await.unwrap();
+    });
+    wait_for("it waits for the place", SOON, async || {
+        match count(clicks.kit.pool(), "pg_locks where not granted").await {
+            0 => Err("not yet"),
+            _ => Ok(()),
+        }
+    })
+    .await
+    .unwrap();
+    handler.gate.add_permits(100);
+    going_past.join_next().await.unwrap().unwrap();
+    clicks.append(["last".to_owned()]).await;
+    clicks.wait_for_seen(1).await;
+    assert_eq!(clicks.letters().await, 0);
+    assert_eq!(clicks.place("next_offset").await, 22);
+    clicks.shut_down(reading).await;
+}
+
+#[tokio::test]
+async fn a_reader_stops_between_attempts() {
+    let clicks = Clicks::open().await;
+    let handler = WriteDown::failing_after(Duration::ZERO);
+    clicks.append(["poison".to_owned()]).await;
+    let reading = clicks.read(&handler);
+    clicks.wait_for_place("failures", 2).await;
+    clicks.stop(reading).await;
+    assert!(handler.failures() < 6);
+    assert_eq!(clicks.letters().await, 0);
+}
+
+/// Nothing that a database keeps waiting is waited for without an end.
+#[tokio::test]
+async fn a_reader_stops_though_its_lease_is_locked() {
+    let clicks = Clicks::open().await;
+    let reading = clicks.read(&WriteDown::failing_after(Duration::ZERO));
+    clicks.append(messages("before", 1)).await;
+    clicks.wait_for_seen(1).await;
+    let mut holder = clicks.kit.pool().begin().await.unwrap();
+    let _: String = sqlx::query_scalar("select name from messaging.lease for update")
+        .fetch_one(&mut *holder)
+        .await
+        .unwrap();
+    timeout(SOON, clicks.stop(reading)).await.expect("it has stopped");
+    holder.rollback().await.unwrap();
+}
+
+#[tokio::test]
+async fn the_intake_stops_though_the_broker_has_raised_an_alarm() {
+    let broker = RabbitMq::start().await.unwrap();
+    let (intake, publisher) = Intake::new(broker.url(), "clicks");
+    let stop = CancellationToken::new();
+    let mut publishing = JoinSet::new();
+    publishing.spawn(publisher.run(stop.clone()));
+    intake.append(b"before".to_vec()).await.unwrap();
+    broker.set_memory_alarm(true).await.unwrap();
+    let left = intake.append(b"left".to_vec()).await;
+    assert_eq!(left, Err(NotAppended::Unconfirmed));
     stop.cancel();
-    while reading.join_next().await.is_some() {}
-    while publishing.join_next().await.is_some() {}
+    timeout(SOON, publishing.join_next()).await.expect("it has stopped").unwrap().unwrap();
+    broker.set_memory_alarm(false).await.unwrap();
 }

@@ -7,18 +7,21 @@ use std::sync::{
     atomic::{AtomicBool, AtomicI64, Ordering},
 };
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use messaging::{
     Failure, Kit, MIGRATOR, Transaction,
-    replay::{self, Mode, Projection, Report, Table, Tape},
+    replay::{self, Mode, Projection, ReplayError, Report, Table, Tape},
     stream::{self, Intake, StreamHandler},
 };
 use testkit::{Database, Vhost, wait_for};
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::shop::{SOON, count};
+use crate::{
+    shop::{SOON, count},
+    stream::lose_stream,
+};
 
 /// What stands in the stream: an id, a page, a time.
 type Click = (Uuid, String, DateTime<Utc>);
@@ -60,6 +63,7 @@ struct Clicks {
     vhost: Vhost,
     _database: Database,
     kit: Kit,
+    intake: Intake,
     tasks: JoinSet<()>,
     stop: CancellationToken,
     /// Whether no more is to be clicked.
@@ -69,7 +73,16 @@ struct Clicks {
 }
 
 impl Clicks {
+    /// One that is clicked at and read.
     async fn open() -> Self {
+        let mut clicks = Self::open_idle().await;
+        clicks.read();
+        let (ended, said) = (Arc::clone(&clicks.ended), Arc::clone(&clicks.said));
+        clicks.tasks.spawn(click(clicks.intake.clone(), ended, said));
+        clicks
+    }
+
+    async fn open_idle() -> Self {
         let vhost = Vhost::create().await.unwrap();
         let database = Database::migrated(&[&MIGRATOR]).await.unwrap();
         database
@@ -88,11 +101,36 @@ impl Clicks {
         let (intake, publisher) = Intake::new(vhost.url(), "clicks");
         let (mut tasks, stop) = (JoinSet::new(), CancellationToken::new());
         tasks.spawn(publisher.run(stop.clone()));
-        let (url, handler) = (vhost.url().to_owned(), Arc::new(KeepClicks));
-        tasks.spawn(stream::read(kit.clone(), url, "clicks", "reader", handler, stop.clone()));
         let (ended, said) = (Arc::default(), Arc::default());
-        tasks.spawn(click(intake, Arc::clone(&ended), Arc::clone(&said)));
-        Self { vhost, _database: database, kit, tasks, stop, ended, said }
+        Self { vhost, _database: database, kit, intake, tasks, stop, ended, said }
+    }
+
+    /// Starts the reader.
+    fn read(&mut self) -> AbortHandle {
+        let (kit, url) = (self.kit.clone(), self.vhost.url().to_owned());
+        let (handler, stop) = (Arc::new(KeepClicks), self.stop.clone());
+        self.tasks.spawn(stream::read(kit, url, "clicks", "reader", handler, stop))
+    }
+
+    /// Clicks so often, so many minutes ago.
+    async fn click(&self, times: usize, minutes: i64) {
+        for _ in 0..times {
+            let click: Click =
+                (Uuid::new_v4(), "page".to_owned(), Utc::now() - TimeDelta::minutes(minutes));
+            self.intake.append(serde_json::to_vec(&click).unwrap()).await.unwrap();
+        }
+    }
+
+    /// Waits until the reader has found its stream lost.
+    async fn wait_for_restart(&self) {
+        wait_for("the reader begins again", SOON, async || {
+            match count(self.kit.pool(), "messaging.stream_offset where restarts > 0").await {
+                0 => Err("not yet"),
+                _ => Ok(()),
+            }
+        })
+        .await
+        .unwrap();
     }
 
     async fn kept(&self) -> i64 {
@@ -113,20 +151,34 @@ impl Clicks {
             .table(Table::of("click"))
             .table(Table::of("page"))
             .scratch("received");
+        self.rebuild(&projection, mode).await.unwrap()
+    }
+
+    /// Replays clicks by their times.
+    async fn replay_timed(&self, mode: Mode) -> Result<Report, ReplayError> {
+        let projection = Projection::of("clicks")
+            .table(Table::of("click").since("at"))
+            .scratch("page")
+            .scratch("received");
+        self.rebuild(&projection, mode).await
+    }
+
+    async fn rebuild(&self, projection: &Projection, mode: Mode) -> Result<Report, ReplayError> {
+        let newest = |body: &[u8]| serde_json::from_slice::<Click>(body).ok().map(|click| click.2);
         let tape = Tape {
             stream: "clicks",
             consumer: "reader",
             handler: Arc::new(KeepClicks),
-            newest: |_| None,
+            newest,
             not_before: None,
         };
-        replay::from_stream(&self.kit, self.vhost.url(), &projection, tape, mode).await.unwrap()
+        replay::from_stream(&self.kit, self.vhost.url(), projection, tape, mode).await
     }
 
     async fn shut_down(mut self) {
         self.stop.cancel();
         while let Some(ended) = self.tasks.join_next().await {
-            ended.unwrap();
+            assert!(!ended.is_err_and(|error| error.is_panic()));
         }
     }
 }
@@ -186,5 +238,82 @@ async fn a_projection_is_rebuilt_from_a_stream_under_load() {
     })
     .await
     .unwrap();
+    clicks.shut_down().await;
+}
+
+/// A stream that is declared anew begins with the offset zero, as one does that holds all there ever was.
+#[tokio::test]
+async fn rows_that_are_older_than_a_stream_declared_anew_are_left_alone() {
+    let mut clicks = Clicks::open_idle().await;
+    let reader = clicks.read();
+    clicks.click(10, 10).await;
+    clicks.wait_for_kept(10).await;
+
+    // While nothing has been read of the new stream there is nothing to build from.
+    lose_stream(clicks.vhost.url()).await;
+    clicks.wait_for_restart().await;
+    let lost = clicks.replay_timed(Mode::Swap).await;
+    assert!(matches!(lost, Err(ReplayError::StreamLost("clicks"))), "{lost:?}");
+
+    clicks.click(10, 5).await;
+    clicks.click(10, 0).await;
+    clicks.wait_for_kept(30).await;
+    sqlx::raw_sql("delete from click where no in (select max(no) from click)")
+        .execute(clicks.kit.pool())
+        .await
+        .unwrap();
+    let found = clicks.replay_timed(Mode::Swap).await.unwrap();
+    let click = &found.tables[0];
+    assert_eq!((click.different, click.only_shadow, click.only_live), (0, 1, 0), "{found:?}");
+    assert_eq!(clicks.kept().await, 30);
+    let timeless = Projection::of("clicks").table(Table::of("click")).scratch("page");
+    let timeless = clicks.rebuild(&timeless.scratch("received"), Mode::Swap).await;
+    assert!(matches!(timeless, Err(ReplayError::Truncated("click"))), "{timeless:?}");
+
+    // A loss that no reader has noticed is noticed by the replay.
+    reader.abort();
+    lose_stream(clicks.vhost.url()).await;
+    clicks.click(30, 0).await;
+    let lost = clicks.replay_timed(Mode::Swap).await;
+    assert!(matches!(lost, Err(ReplayError::StreamLost("clicks"))), "{lost:?}");
+    assert_eq!(clicks.kept().await, 30);
+    clicks.shut_down().await;
+}
+
+#[tokio::test]
+async fn a_reader_that_has_never_read_is_held_back_as_well() {
+    let mut clicks = Clicks::open_idle().await;
+    clicks.click(10, 0).await;
+    // The reader starts in the middle of the replay's last step, which this makes last long enough.
+    let projection = Projection::of("clicks")
+        .table(Table::of("click"))
+        .scratch("page")
+        .scratch("received")
+        .turn("select pg_sleep(3)");
+    let (kit, url) = (clicks.kit.clone(), clicks.vhost.url().to_owned());
+    let tape = Tape {
+        stream: "clicks",
+        consumer: "reader",
+        handler: Arc::new(KeepClicks),
+        newest: |_| None,
+        not_before: None,
+    };
+    let mut replaying = JoinSet::new();
+    replaying.spawn(async move {
+        replay::from_stream(&kit, &url, &projection, tape, Mode::Swap).await.unwrap()
+    });
+    wait_for("the live reader is held back", SOON, async || {
+        let last_steps = "pg_stat_activity where state = 'active' and query = 'select pg_sleep(3)'";
+        match count(clicks.kit.pool(), last_steps).await {
+            0 => Err("not yet"),
+            _ => Ok(()),
+        }
+    })
+    .await
+    .unwrap();
+    clicks.read();
+    let found = replaying.join_next().await.unwrap().unwrap();
+    assert_eq!((found.differences, found.replayed), (0, 0), "{found:?}");
+    clicks.wait_for_kept(10).await;
     clicks.shut_down().await;
 }
