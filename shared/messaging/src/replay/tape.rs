@@ -36,13 +36,15 @@ pub struct Tape<H> {
     pub consumer: &'static str,
     /// What handles its messages.
     pub handler: Arc<H>,
-    /// The newest time in a message, as the column says it that tells rows by their age.
+    /// The newest time in a message, as the column says it that tells rows by their age. That of the first message divides the rows:
+    /// older ones are left alone.
     pub newest: fn(&[u8]) -> Option<DateTime<Utc>>,
     /// Rows that are older are left alone, for instance because rows of that age are deleted.
     pub not_before: Option<DateTime<Utc>>,
 }
 
-/// Builds `projection` again from a stream.
+/// Builds `projection` again from a stream. Rows that are older than its first message cannot be told again and are left alone; where
+/// rows have no time, the stream must hold all there ever was.
 pub async fn from_stream(
     kit: &Kit,
     amqp_url: &str,
