@@ -38,6 +38,9 @@ const REST_OF_COUNTING: u32 = 20;
 /// How many times longer than the last look at the outbox nobody looks again.
 const REST_OF_LOOKING: u32 = 4;
 
+/// How long nobody looks at most: what is refused is taken again only after a look.
+const LONGEST_REST: Duration = Duration::from_secs(2);
+
 /// Who is refused may come back after this.
 const COME_BACK: Duration = Duration::from_secs(2);
 
@@ -116,12 +119,15 @@ pub(crate) async fn watch(
     let mut pause = Duration::ZERO;
     while stop.run_until_cancelled(sleep(pause)).await.is_some() {
         let began = Instant::now();
-        // While the database does not answer nothing can be written either; what was found last stands.
-        if let Err(error) = within("looking at the outbox", ANSWER, watcher.look()).await {
-            tracing::debug!(causes = ?causes(&error), "the outbox was not looked at");
-        }
-        // A look is slow where a forgotten session keeps the rows that were deleted: then it must not be all that the database does.
-        pause = LOOK.max(began.elapsed() * REST_OF_LOOKING);
+        pause = match within("looking at the outbox", ANSWER, watcher.look()).await {
+            // A look is slow where a forgotten session keeps the rows that were deleted: it must not be all that the database does.
+            Ok(()) => (began.elapsed() * REST_OF_LOOKING).clamp(LOOK, LONGEST_REST),
+            // While the database does not answer nothing can be written either; what was found last stands.
+            Err(error) => {
+                tracing::debug!(causes = ?causes(&error), "the outbox was not looked at");
+                LOOK
+            }
+        };
     }
 }
 
