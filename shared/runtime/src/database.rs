@@ -1,5 +1,6 @@
 //! The connection to PostgreSQL: a pool in which every wait has a deadline.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use sqlx::migrate::{MigrateError, Migrator};
@@ -103,10 +104,7 @@ fn is_locked_out(error: &MigrateError) -> bool {
     let (MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _)) = error else {
         return false;
     };
-    error
-        .as_database_error()
-        .and_then(sqlx::error::DatabaseError::code)
-        .is_some_and(|code| code == "55P03")
+    sqlstate(error).is_some_and(|code| code == "55P03")
 }
 
 /// Reports the component `database`, by asking the server every two seconds.
@@ -165,8 +163,10 @@ async fn first_connection(options: &PgConnectOptions) -> Result<PgConnection, Da
 
 /// Wrong passwords and missing rights do not pass by themselves (class 28, and 42501).
 fn refused_for_good(error: &sqlx::Error) -> bool {
-    error
-        .as_database_error()
-        .and_then(sqlx::error::DatabaseError::code)
-        .is_some_and(|code| code.starts_with("28") || code == "42501")
+    sqlstate(error).is_some_and(|code| code.starts_with("28") || code == "42501")
+}
+
+/// Why the server refused, if it was the server.
+fn sqlstate(error: &sqlx::Error) -> Option<Cow<'_, str>> {
+    error.as_database_error()?.code()
 }

@@ -11,6 +11,7 @@ use crate::{
     consumer::{
         core::{Incoming, Key, Step},
         handler::{Handed, hand},
+        newest::plan_newest,
     },
     error::causes,
     failure::Verdict,
@@ -128,21 +129,19 @@ async fn together(
     }
 }
 
-/// What is to be done with each of `incoming`. Of full state only the newest of a key that anybody handles: its handler is promised one
-/// event of a key at a time.
+/// What is to be done with each of `incoming`. Of full state only the newest of a key that anybody handles, as the live consumer decides
+/// it: a handler is promised one event of a key at a time.
 fn steps(subscription: &Subscription, incoming: &[Incoming]) -> Vec<Step> {
-    let is_handled = |one: &&Incoming| subscription.handler(&one.envelope.kind).is_some();
-    let mut newest: HashMap<Key, i64> = HashMap::new();
-    for one in incoming.iter().filter(is_handled) {
-        let number = newest.entry(one.key()).or_default();
-        *number = (*number).max(one.envelope.sequence);
-    }
-    let step = |one: &Incoming| match subscription.guard() {
-        _ if !is_handled(&one) => Step::Ignore,
-        Guard::Newest(_) if newest[&one.key()] > one.envelope.sequence => Step::Stale,
-        Guard::Newest(_) | Guard::Cursors(_) => Step::Apply,
+    let has_handler = |kind: &str| subscription.handler(kind).is_some();
+    let step = |one: &Incoming| {
+        if has_handler(&one.envelope.kind) { Step::Apply } else { Step::Ignore }
     };
-    incoming.iter().map(step).collect()
+    match subscription.guard() {
+        Guard::Newest(_) => {
+            plan_newest(&mut HashMap::new(), incoming, &HashMap::new(), has_handler)
+        }
+        Guard::Cursors(_) => incoming.iter().map(step).collect(),
+    }
 }
 
 /// Writes down how far the shadow has come with the keys of `incoming`. A cursor of the shadow is written by one replay alone.
