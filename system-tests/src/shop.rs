@@ -335,8 +335,19 @@ impl Shop {
 
     /// Puts `on_hand` pieces into the warehouse, as soon as inventory has heard of the SKU.
     pub async fn stock(&self, sku: &str, on_hand: i64) -> Result<(), Error> {
+        self.stock_in(sku, on_hand, None).await
+    }
+
+    /// The same in a warehouse of this id, or in the main one.
+    pub async fn stock_in(
+        &self,
+        sku: &str,
+        on_hand: i64,
+        warehouse: Option<&str>,
+    ) -> Result<(), Error> {
         let token = self.token("tester", &[Scope::StockWrite])?;
-        let (path, body) = (format!("/v1/stock/{sku}"), json!({ "on_hand": on_hand }));
+        let path = format!("/v1/stock/{sku}");
+        let body = json!({ "on_hand": on_hand, "warehouse_id": warehouse });
         wait_for("the stock is set", SOON, async || {
             let set =
                 self.call(Method::PUT, "inventory", &path, Some(&token), &[], Some(&body)).await;
@@ -348,6 +359,16 @@ impl Shop {
         })
         .await?;
         Ok(())
+    }
+
+    /// Opens a warehouse: its id.
+    pub async fn open_warehouse(&self, name: &str) -> Result<String, Error> {
+        let token = self.token("tester", &[Scope::StockWrite])?;
+        let body = json!({ "name": name });
+        let opened = self
+            .call(Method::POST, "inventory", "/v1/warehouses", Some(&token), &[], Some(&body))
+            .await?;
+        Ok(opened.expect_status(201)?.text("/id"))
     }
 
     /// A product that is known everywhere, with stock.

@@ -36,6 +36,8 @@ pub enum Direction {
 struct Faults {
     /// Counts the cuts: a connection that began under another number is reset.
     cuts: u64,
+    /// Counts the silences: a connection that began under another number delivers nothing any more.
+    silences: u64,
     refusing: bool,
     delay: Duration,
     bytes_per_second: Option<u32>,
@@ -141,10 +143,17 @@ impl Proxy {
         });
     }
 
+    /// Lets all connections that there are fall silent for ever, both ways and without a word of it, as behind a firewall that
+    /// has forgotten them. New ones are taken and are sound. Not even [`heal`](Self::heal) gives them their voice back.
+    pub fn silence(&self) {
+        self.faults.send_modify(|faults| faults.silences += 1);
+    }
+
     /// Ends all faults, once this returns.
     pub async fn heal(&self) {
-        self.faults
-            .send_modify(|faults| *faults = Faults { cuts: faults.cuts, ..Faults::default() });
+        self.faults.send_modify(|faults| {
+            *faults = Faults { cuts: faults.cuts, silences: faults.silences, ..Faults::default() };
+        });
         self.wait_until_listening(true).await;
     }
 
@@ -265,10 +274,11 @@ async fn push(
     direction: Direction,
     faults: watch::Receiver<Faults>,
 ) -> io::Result<()> {
+    let began = faults.borrow().silences;
     while let Some((due, chunk)) = chunks.recv().await {
         sleep_until(due).await;
-        let Faults { bytes_per_second, .. } = *faults.borrow();
-        if faults.borrow().swallows(direction) {
+        let Faults { bytes_per_second, silences, .. } = *faults.borrow();
+        if silences != began || faults.borrow().swallows(direction) {
             continue;
         }
         let Some(rate) = bytes_per_second else {
@@ -281,6 +291,10 @@ async fn push(
             sleep(Duration::from_secs(1) * share / rate).await;
             to.write_all(piece).await?;
         }
+    }
+    if faults.borrow().silences != began {
+        // Not even the end of a connection that fell silent is heard on its other side.
+        return Ok(());
     }
     to.shutdown().await
 }

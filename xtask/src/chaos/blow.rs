@@ -1,6 +1,6 @@
 //! Strikes, heals, and looks how long it takes until anything has an effect again.
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 use futures::future::try_join_all;
 use sqlx::{Connection as _, PgConnection};
@@ -35,9 +35,11 @@ const NEVER: Duration = Duration::from_mins(1);
 pub(super) enum Outcome {
     /// One instance was hit: how long it took from then until the other one had all queues.
     TakenOver(Duration),
-    /// Everything was hit: how long it took, from when it had passed, until every service had committed an effect again and no
-    /// queue was without a living instance; and which service was the last.
+    /// Everything was hit: how long it took, from when it had passed, until every service had committed an effect of each kind that
+    /// it hears again and no queue was without a living instance; and which service was the last.
     Recovered { took: Duration, last: &'static str },
+    /// All connections were dead and nobody was told: how long it took until this was noticed and everything had effects again.
+    Noticed(Duration),
 }
 
 /// Lets `fault` happen and pass.
@@ -75,7 +77,9 @@ pub(super) async fn strike(
         }
         Fault::Ground(ground) => {
             shake(shop, ground, born).await?;
-            recovered(shop, &SERVICES).await
+            let (took, last) = recovered(shop, &SERVICES).await?;
+            let noticed = ground == Ground::Silence;
+            Ok(if noticed { Outcome::Noticed(took) } else { Outcome::Recovered { took, last } })
         }
     }
 }
@@ -102,14 +106,16 @@ async fn overcome(
     service: &'static str,
     taken_over: Option<Duration>,
 ) -> Result<Outcome, Failure> {
-    match taken_over {
-        Some(took) => Ok(Outcome::TakenOver(took)),
-        None => recovered(shop, &[service]).await,
+    if let Some(took) = taken_over {
+        return Ok(Outcome::TakenOver(took));
     }
+    let (took, last) = recovered(shop, &[service]).await?;
+    Ok(Outcome::Recovered { took, last })
 }
 
-/// Waits until all that were hit have effects again, and living instances work on all their queues.
-async fn recovered(shop: &Shop, hit: &[&'static str]) -> Result<Outcome, Failure> {
+/// Waits until all that were hit have effects again, and living instances work on all their queues: how long that took, and who
+/// was the last.
+async fn recovered(shop: &Shop, hit: &[&'static str]) -> Result<(Duration, &'static str), Failure> {
     let healed = Instant::now();
     let recoveries = try_join_all(hit.iter().map(async |service| {
         wait_for_an_effect(shop, service).await?;
@@ -117,8 +123,7 @@ async fn recovered(shop: &Shop, hit: &[&'static str]) -> Result<Outcome, Failure
             .await?;
         Ok::<_, Failure>((healed.elapsed(), *service))
     }));
-    let (took, last) = recoveries.await?.into_iter().max().unwrap_or_default();
-    Ok(Outcome::Recovered { took, last })
+    Ok(recoveries.await?.into_iter().max().unwrap_or_default())
 }
 
 /// Lets something happen to the servers or on the way to them, and pass.
@@ -135,6 +140,7 @@ async fn shake(shop: &mut Shop, ground: Ground, born: Instant) -> Result<(), Fai
             way.cut();
             way.heal().await;
         }
+        Ground::Silence => way(shop)?.silence(),
         Ground::Slow => {
             let way = way(shop)?;
             way.delay(DELAY);
@@ -166,17 +172,17 @@ async fn shake(shop: &mut Shop, ground: Ground, born: Instant) -> Result<(), Fai
     Ok(())
 }
 
-/// Waits until `service` has committed one more effect than it has now.
+/// Waits until `service` has committed one more effect of each kind than it has now.
 async fn wait_for_an_effect(shop: &Shop, service: &str) -> Result<(), Failure> {
     let before =
         wait_for("the effects can be counted", NEVER, async || effects(shop, service).await)
             .await?;
-    wait_for(&format!("{service} has an effect again"), NEVER, async || {
-        match effects(shop, service).await {
-            Ok(now) if now > before => Ok(()),
-            Ok(now) => Err(format!("{now} effects, as before")),
-            Err(error) => Err(error.to_string()),
-        }
+    wait_for(&format!("{service} has effects again"), NEVER, async || {
+        let now = effects(shop, service).await.map_err(|error| error.to_string())?;
+        let waiting =
+            before.iter().filter(|(flow, count)| now.get(*flow).is_none_or(|now| now <= count));
+        let waiting: Vec<&str> = waiting.map(|(flow, _)| flow.as_str()).collect();
+        if waiting.is_empty() { Ok(()) } else { Err(format!("none of {}", waiting.join(", "))) }
     })
     .await?;
     Ok(())
@@ -241,12 +247,18 @@ async fn wait_until_it_listens(shop: &Shop, service: &str) -> Result<(), Failure
     Ok(())
 }
 
-/// How many events have had their effect in a service: the sum of its cursors.
-async fn effects(shop: &Shop, service: &str) -> Result<i64, sqlx::Error> {
+/// How many events have had their effect in a service, by what it hears of whom: sums of its cursors, and how far it has come in
+/// its streams. Demand is left out: it is said when it has changed enough, which may take long.
+async fn effects(shop: &Shop, service: &str) -> Result<HashMap<String, i64>, sqlx::Error> {
     let mut connection = PgConnection::connect(shop.databases().url(service)).await?;
-    let effects = sqlx::query_scalar("select coalesce(sum(last), 0)::bigint from messaging.cursor")
-        .fetch_one(&mut connection)
-        .await?;
+    let effects: Vec<(String, i64)> = sqlx::query_as(
+        "select concat_ws(' ', source, aggregate), sum(last)::bigint from messaging.cursor
+         where aggregate <> 'popularity' group by source, aggregate
+         union all
+         select stream, sum(next_offset)::bigint from messaging.stream_offset group by stream",
+    )
+    .fetch_all(&mut connection)
+    .await?;
     connection.close().await?;
-    Ok(effects)
+    Ok(effects.into_iter().collect())
 }

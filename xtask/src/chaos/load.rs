@@ -21,14 +21,25 @@ use crate::failure::Failure;
 /// How many buy at once.
 const BUYERS: usize = 6;
 
+/// How many hesitate at once: they pay about when the time for it is over.
+const HESITANT: usize = 3;
+
+/// How long an order waits for its payment, in seconds, as the order service is told.
+pub(super) const PAYMENT_TIMEOUT: &str = "8";
+
+/// How long somebody hesitates at least, and how much longer one in five of them each time, so that some pay before that time is
+/// over and some after it.
+const HESITATION: (Duration, Duration) = (Duration::from_millis(6_500), Duration::from_millis(800));
+
 /// How many look around at once.
 const VISITORS: usize = 2;
 
 /// How many products there are.
 const PRODUCTS: usize = 12;
 
-/// How many pieces there are of the first products, which sell out, and of the others, which do not.
-const SCARCE: (usize, i64) = (2, 600);
+/// How many pieces there are of the first products, which sell out, and of the others, which do not; half of them in each of
+/// two warehouses. What is scarce is bought by the piece and never called off, so that all of it is sold in the end.
+const SCARCE: (usize, i64) = (2, 300);
 const PLENTY: i64 = 100_000;
 
 /// How many user events are sent together.
@@ -45,15 +56,67 @@ const fn pieces(number: usize) -> i64 {
     if number < SCARCE.0 { SCARCE.1 } else { PLENTY }
 }
 
+/// An order that was accepted.
+#[derive(Debug)]
+pub(super) struct Order {
+    pub(super) id: String,
+    /// How it may end, after all that was answered to whoever placed it.
+    pub(super) ends: &'static [&'static str],
+}
+
+/// What somebody does with an order.
+#[derive(Debug, Clone, Copy)]
+enum Intent {
+    /// Pays at once.
+    Buy,
+    /// Has no money.
+    Decline,
+    /// Pays by hand, as soon as that can be done.
+    Pay,
+    /// Pays by hand, about when the time for it is over.
+    Hesitate,
+    /// Never pays.
+    Forget,
+    /// Pays at once and calls it off.
+    CallOff,
+}
+
+impl Intent {
+    /// What the customers want, one after the other: most buy.
+    const MIX: [Self; 10] = [
+        Self::Buy,
+        Self::Buy,
+        Self::CallOff,
+        Self::Buy,
+        Self::Buy,
+        Self::Decline,
+        Self::Buy,
+        Self::Pay,
+        Self::Buy,
+        Self::Forget,
+    ];
+
+    /// The method of payment.
+    const fn method(self) -> &'static str {
+        match self {
+            Self::Buy | Self::CallOff => "test",
+            Self::Decline => "test_decline",
+            Self::Pay | Self::Hesitate | Self::Forget => "manual",
+        }
+    }
+}
+
 /// What was accepted.
 #[derive(Debug, Default)]
 pub(super) struct Accepted {
     /// The orders, each accepted under one key.
-    pub(super) orders: Vec<String>,
+    pub(super) orders: Vec<Order>,
     /// The user events.
     pub(super) events: u64,
     /// The SKUs on sale, with how many pieces of each there were.
     pub(super) pieces: Vec<(String, i64)>,
+    /// The SKUs that sell out.
+    pub(super) scarce: Vec<String>,
 }
 
 /// Where the instances of a service listen.
@@ -67,12 +130,24 @@ impl Doors {
     /// Asks until the answer is a success, as a good client does: another instance each time, the `first` one first. `ask` makes
     /// the request to where an instance listens, and every request here may be repeated.
     async fn insist(&self, first: usize, ask: impl Fn(&str) -> RequestBuilder) -> Value {
+        self.insist_or(first, None, ask).await
+    }
+
+    /// The same, until the answer is a success or a refusal by the code `refusal`.
+    async fn insist_or(
+        &self,
+        first: usize,
+        refusal: Option<&str>,
+        ask: impl Fn(&str) -> RequestBuilder,
+    ) -> Value {
         for door in self.0.iter().cycle().skip(first % self.0.len()) {
-            if let Ok(answer) = ask(door).send().await
-                && answer.status().is_success()
-                && let Ok(body) = answer.json().await
-            {
-                return body;
+            if let Ok(answer) = ask(door).send().await {
+                let succeeded = answer.status().is_success();
+                if let Ok(body) = answer.json::<Value>().await
+                    && (succeeded || refusal.is_some_and(|code| body["code"] == code))
+                {
+                    return body;
+                }
             }
             sleep(PAUSE).await;
         }
@@ -95,17 +170,19 @@ pub(super) struct Load {
 /// The people at work.
 pub(super) struct Loading {
     load: Arc<Load>,
-    buyers: JoinSet<Vec<String>>,
+    buyers: JoinSet<Vec<Order>>,
     others: JoinSet<()>,
 }
 
 impl Load {
     /// Puts products on sale.
     pub(super) async fn prepare(shop: &Shop) -> Result<Self, Failure> {
+        let other_warehouse = shop.open_warehouse("Chaos").await?;
         let mut products = Vec::new();
         for number in 0..PRODUCTS {
-            let sku = format!("CHAOS-{number}");
-            let made = shop.stocked_product("混沌 机械键盘", &sku, 19_900, pieces(number)).await?;
+            let (sku, half) = (format!("CHAOS-{number}"), pieces(number) / 2);
+            let made = shop.stocked_product("混沌 机械键盘", &sku, 19_900, half).await?;
+            shop.stock_in(&sku, half, Some(&other_warehouse)).await?;
             products.push((made.text("/id"), sku));
         }
         let client = Client::builder().no_proxy().timeout(ANSWER).build();
@@ -125,7 +202,10 @@ impl Load {
     pub(super) fn start(self: Arc<Self>, stop: &CancellationToken) -> Loading {
         let (mut buyers, mut others) = (JoinSet::new(), JoinSet::new());
         for buyer in 0..BUYERS {
-            buyers.spawn(self.clone().buy(buyer, stop.clone()));
+            buyers.spawn(self.clone().buy(buyer, Intent::MIX.into(), stop.clone()));
+        }
+        for buyer in 0..HESITANT {
+            buyers.spawn(self.clone().buy(buyer, vec![Intent::Hesitate], stop.clone()));
         }
         for visitor in 0..VISITORS {
             others.spawn(self.clone().look_around(visitor, stop.clone()));
@@ -134,29 +214,99 @@ impl Load {
         Loading { load: self, buyers, others }
     }
 
-    /// Places orders, one after the other: the ids of those that were accepted.
-    async fn buy(self: Arc<Self>, first: usize, stop: CancellationToken) -> Vec<String> {
+    /// Places orders, one after the other, with these intents in turn: those that were accepted.
+    async fn buy(
+        self: Arc<Self>,
+        first: usize,
+        intents: Vec<Intent>,
+        stop: CancellationToken,
+    ) -> Vec<Order> {
         let mut accepted = Vec::new();
-        for (_, sku) in self.products.iter().cycle() {
+        for (number, intent) in intents.iter().copied().cycle().enumerate() {
             if stop.is_cancelled() {
                 break;
             }
-            let order = json!({
-                "customer_id": Uuid::now_v7(),
-                "lines": [{ "sku": sku, "quantity": 1 }],
-                "shipping_address": { "name": "Chaos", "line1": "Street 1", "city": "Hangzhou", "country": "CN" },
-                "payment": { "method": "test" },
-            });
-            let key = Uuid::now_v7().to_string();
-            let place = |door: &str| {
-                let request = self.client.post(format!("{door}/v1/orders"));
-                request.bearer_auth(&self.buyer).header("idempotency-key", &key).json(&order)
-            };
-            let answer = self.orders.insist(first, place).await;
-            accepted.extend(answer["id"].as_str().map(ToOwned::to_owned));
+            accepted.extend(self.order(first, number, intent, &stop).await);
             sleep(PAUSE).await;
         }
         accepted
+    }
+
+    /// Places order `number` of a buyer and does with it what is intended.
+    async fn order(
+        &self,
+        first: usize,
+        number: usize,
+        intent: Intent,
+        stop: &CancellationToken,
+    ) -> Option<Order> {
+        let order = json!({
+            "customer_id": Uuid::now_v7(),
+            "lines": self.lines(first + number, intent),
+            "shipping_address": { "name": "Chaos", "line1": "Street 1", "city": "Hangzhou", "country": "CN" },
+            "payment": { "method": intent.method() },
+        });
+        let key = Uuid::now_v7().to_string();
+        let place = |door: &str| {
+            let request = self.client.post(format!("{door}/v1/orders"));
+            request.bearer_auth(&self.buyer).header("idempotency-key", &key).json(&order)
+        };
+        let placed = self.orders.insist(first, place).await;
+        let id = placed["id"].as_str()?.to_owned();
+        let ends: &[&str] = match intent {
+            // Only what is scarce can be short.
+            Intent::Buy if self.is_scarce(&order["lines"]) => &["delivered", "rejected"],
+            Intent::Buy => &["delivered"],
+            Intent::Decline => &["payment_failed"],
+            Intent::Forget => &["expired"],
+            Intent::Pay => self.pay(first, &id).await,
+            Intent::Hesitate => {
+                let (least, more) = HESITATION;
+                tokio::select! {
+                    () = sleep(least + more * u32::try_from(number % 5).unwrap_or(0)) => {}
+                    () = stop.cancelled() => {}
+                }
+                self.pay(first, &id).await
+            }
+            Intent::CallOff => self.call_off(first, &id).await,
+        };
+        Some(Order { id, ends })
+    }
+
+    /// What order `number` is of: one piece of any product for whoever buys and does not think twice, else one to three pieces
+    /// each of two products that do not sell out.
+    fn lines(&self, number: usize, intent: Intent) -> Value {
+        let line = |product: usize, quantity: usize| json!({ "sku": self.products[product].1, "quantity": quantity });
+        let plenty = |number: usize| SCARCE.0 + number % (PRODUCTS - SCARCE.0);
+        if matches!(intent, Intent::Buy) && number.is_multiple_of(2) {
+            return json!([line(number / 2 % PRODUCTS, 1)]);
+        }
+        json!([line(plenty(number), 1 + number % 3), line(plenty(number + 1), 1 + number % 2)])
+    }
+
+    fn is_scarce(&self, lines: &Value) -> bool {
+        self.products[..SCARCE.0].iter().any(|(_, sku)| lines[0]["sku"] == **sku)
+    }
+
+    /// Pays for an order, once it is reserved or has ended: how it may end after what was answered.
+    async fn pay(&self, first: usize, id: &str) -> &'static [&'static str] {
+        let key = Uuid::now_v7().to_string();
+        let pay = |door: &str| {
+            let request = self.client.post(format!("{door}/v1/orders/{id}/payment"));
+            request.bearer_auth(&self.buyer).header("idempotency-key", &key)
+        };
+        let answer = self.orders.insist(first, pay).await;
+        // Who pays too late is given the money back.
+        if answer["status"] == "expired" { &["expired"] } else { &["delivered"] }
+    }
+
+    /// Calls an order off, unless it has been shipped: how it may end after what was answered.
+    async fn call_off(&self, first: usize, id: &str) -> &'static [&'static str] {
+        let call_off = |door: &str| {
+            self.client.post(format!("{door}/v1/orders/{id}/cancel")).bearer_auth(&self.buyer)
+        };
+        let answer = self.orders.insist_or(first, Some("not_cancellable"), call_off).await;
+        if answer["status"] == "cancelled" { &["cancelled"] } else { &["delivered"] }
     }
 
     /// Sends user events, a few at a time.
@@ -204,7 +354,8 @@ impl Loading {
         others.join_all().await;
         let products = load.products.iter().enumerate();
         let pieces = products.map(|(number, (_, sku))| (sku.clone(), pieces(number))).collect();
+        let scarce = load.products[..SCARCE.0].iter().map(|(_, sku)| sku.clone()).collect();
         let events = load.events.load(Ordering::SeqCst);
-        Ok(Accepted { orders, events, pieces })
+        Ok(Accepted { orders, events, pieces, scarce })
     }
 }

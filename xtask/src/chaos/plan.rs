@@ -47,6 +47,8 @@ pub(super) enum Ground {
     Swallow,
     /// What the broker sends is swallowed for a while.
     Deafen,
+    /// All connections to the broker fall silent for ever, and new ones are sound: nobody is told that the old ones are dead.
+    Silence,
     /// Everything between the services and the broker takes longer for a while.
     Slow,
     /// The broker raises its memory alarm for a while.
@@ -77,6 +79,7 @@ impl fmt::Display for Ground {
             Self::Cut => "connections to the broker are reset",
             Self::Swallow => "what is sent to the broker is swallowed",
             Self::Deafen => "what the broker sends is swallowed",
+            Self::Silence => "connections to the broker fall silent",
             Self::Slow => "the way to the broker is slow",
             Self::Alarm => "the broker raises its alarm",
             Self::Fill => "the outbox is filled",
@@ -107,9 +110,10 @@ pub(super) fn plan(seed: u64, number: usize) -> Vec<Fault> {
                 0..40 => Fault::Kill(service, whom),
                 40..58 => Fault::Stop(service, whom),
                 58..76 => Fault::Ground(Ground::Cut),
-                76..82 => Fault::Ground(Ground::Swallow),
-                82..88 => Fault::Ground(Ground::Deafen),
-                88..94 => Fault::Ground(Ground::Slow),
+                76..81 => Fault::Ground(Ground::Swallow),
+                81..86 => Fault::Ground(Ground::Deafen),
+                86..90 => Fault::Ground(Ground::Silence),
+                90..94 => Fault::Ground(Ground::Slow),
                 94..97 => Fault::Ground(Ground::Alarm),
                 _ => Fault::Ground(Ground::Fill),
             }

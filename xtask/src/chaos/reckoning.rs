@@ -5,26 +5,38 @@ use std::collections::{HashMap, HashSet};
 use sqlx::{Connection as _, PgConnection};
 use system_tests::{SERVICES, Shop, audit::Findings};
 
-use super::{load::Accepted, whole};
+use super::{
+    load::{Accepted, Order},
+    whole,
+};
 use crate::{
     bench::figures::{
         Figures,
         Goal::{AtMost, Told},
     },
     failure::Failure,
+    say,
 };
+
+/// How many seconds a recovery may take, but for one in a hundred.
+pub(super) const RECOVERY_S: f64 = 5.0;
+
+/// How many orders that ended otherwise than they should are named.
+const SHOWN: usize = 20;
 
 /// What was found in the databases.
 #[derive(Debug, Default)]
 pub(super) struct Reckoning {
     accepted: usize,
-    /// How many of them were delivered: as many as there were pieces, and the others rejected.
-    delivered: i64,
-    /// Orders that were accepted and are not there, have come to no end, or were rejected though there was a piece for them.
+    /// How many ended in which way.
+    ended: HashMap<String, usize>,
+    /// Orders that were accepted and are not there, or have not ended as was answered to whoever placed, paid or called them off;
+    /// and pieces of what sells out that were not sold though somebody wanted them.
     lost: i64,
     /// Orders that are there and were not accepted: each key was asked for until it was.
     doubled: usize,
-    /// Keys of which a listener has not heard as many events as were said, and orders that went back.
+    /// Keys of which a listener has not heard as many events as were said, cursors that ever went back, and orders that took a
+    /// step or were told of one out of turn.
     disordered: i64,
     /// Pieces that were promised and are not there.
     oversold: i64,
@@ -47,7 +59,39 @@ const STEPS_BACK: &str = "
         ('reserved', 'cancelled'), ('confirmed', 'shipped'), ('confirmed', 'cancelled'), ('shipped', 'delivered')
     )";
 
-/// How many orders are neither delivered nor ended in another way. Who buys here pays, and nobody calls an order off.
+/// How many orders were told of what became of their reservation before they were told of it, or twice.
+const TOLD_OUT_OF_TURN: &str = "
+    with told as (
+        select order_id,
+            count(*) filter (where event = 'stock.reserved.v1') as reserved,
+            count(*) filter (where event in ('stock.deducted.v1', 'stock.released.v1')) as closed,
+            min(position) filter (where event = 'stock.reserved.v1') as reserved_at,
+            min(position) filter (where event in ('stock.deducted.v1', 'stock.released.v1')) as closed_at
+        from order_timeline group by order_id
+    )
+    select count(*) from told
+    where reserved > 1 or closed > 1 or closed > reserved or closed_at < reserved_at";
+
+/// Notes every cursor that goes back.
+const WITNESS: &str = "
+    create table messaging.went_back as select consumer, source, aggregate, key, last from messaging.cursor with no data;
+    create function messaging.note_that_it_went_back() returns trigger language plpgsql as $$
+    begin
+        insert into messaging.went_back values (new.consumer, new.source, new.aggregate, new.key, new.last);
+        return null;
+    end $$;
+    create trigger went_back after update on messaging.cursor for each row
+        when (new.last < old.last) execute function messaging.note_that_it_went_back();";
+
+/// Has the databases note what could not be seen in the end.
+pub(super) async fn watch(shop: &Shop) -> Result<(), Failure> {
+    for service in SERVICES {
+        sqlx::raw_sql(WITNESS).execute(&mut connect(shop, service).await?).await?;
+    }
+    Ok(())
+}
+
+/// How many orders are neither delivered nor ended in another way.
 pub(super) async fn orders_under_way(shop: &Shop) -> Result<i64, Failure> {
     let mut order = connect(shop, "order").await?;
     let under_way = "select count(*) from orders where status in ('placed', 'reserved', 'confirmed', 'shipped')";
@@ -71,14 +115,24 @@ pub(super) async fn reckon(
     let orders: Vec<(String, String)> =
         sqlx::query_as("select id::text, status from orders").fetch_all(&mut order).await?;
     let orders: HashMap<String, String> = orders.into_iter().collect();
-    let ended = |id: &String| {
-        orders.get(id).is_some_and(|status| matches!(status.as_str(), "delivered" | "rejected"))
+    let as_answered = |order: &Order| {
+        orders.get(&order.id).is_some_and(|status| order.ends.contains(&status.as_str()))
     };
-    let open = accepted.orders.iter().filter(|id| !ended(id)).count();
-    found.lost = i64::try_from(open).unwrap_or(i64::MAX);
-    let distinct: HashSet<&String> = accepted.orders.iter().collect();
+    let astray: Vec<&Order> = accepted.orders.iter().filter(|order| !as_answered(order)).collect();
+    for Order { id, ends } in astray.iter().take(SHOWN) {
+        let status = orders.get(id).map_or("not there", String::as_str);
+        say::line(format!("  order {id} is {status}, and should be {}", ends.join(" or ")));
+    }
+    found.lost = i64::try_from(astray.len()).unwrap_or(i64::MAX);
+    found.ended = orders.values().fold(HashMap::new(), |mut ended, status| {
+        *ended.entry(status.clone()).or_default() += 1;
+        ended
+    });
+    let distinct: HashSet<&String> = accepted.orders.iter().map(|order| &order.id).collect();
     found.doubled = orders.len().saturating_sub(distinct.len());
     found.disordered = sqlx::query_scalar(STEPS_BACK).fetch_one(&mut order).await?;
+    found.disordered +=
+        sqlx::query_scalar::<_, i64>(TOLD_OUT_OF_TURN).fetch_one(&mut order).await?;
     found.disordered += unheard(shop).await?;
 
     let mut inventory = connect(shop, "inventory").await?;
@@ -88,19 +142,21 @@ pub(super) async fn reckon(
     .fetch_one(&mut inventory)
     .await?;
     let sold: Vec<(String, i64, i64)> = sqlx::query_as(
-        "select l.sku, count(*), count(*) filter (where o.status in ('confirmed', 'shipped', 'delivered'))
+        "select l.sku, sum(l.quantity)::bigint,
+             coalesce(sum(l.quantity) filter (where o.status in ('confirmed', 'shipped', 'delivered')), 0)::bigint
          from order_line l join orders o on o.id = l.order_id group by l.sku",
     )
     .fetch_all(&mut order)
     .await?;
     found.oversold = promised;
     for (sku, pieces) in &accepted.pieces {
-        // Each order is of one piece, everybody pays, and nobody calls an order off.
         let of_sku = sold.iter().find(|(sold, ..)| sold == sku);
-        let (ordered, delivered) = of_sku.map_or((0, 0), |(_, ordered, sold)| (*ordered, *sold));
-        found.delivered += delivered;
-        found.oversold += (delivered - pieces).max(0);
-        found.lost += (ordered.min(*pieces) - delivered).max(0);
+        let (ordered, sold) = of_sku.map_or((0, 0), |(_, ordered, sold)| (*ordered, *sold));
+        found.oversold += (sold - pieces).max(0);
+        // Everybody pays for what is scarce, and nobody calls it off.
+        if accepted.scarce.contains(sku) {
+            found.lost += (ordered.min(*pieces) - sold).max(0);
+        }
     }
 
     let mut analytics = connect(shop, "behavior-analytics").await?;
@@ -110,7 +166,7 @@ pub(super) async fn reckon(
     Ok(found)
 }
 
-/// How many keys of how many listeners have not come as far as what was said of them, or were never heard of at all.
+/// How many keys of how many listeners have ever gone back, have not come as far as what was said of them, or were never heard of at all.
 async fn unheard(shop: &Shop) -> Result<i64, Failure> {
     // By (source, aggregate): the keys, and how far each has come.
     let mut said: HashMap<(String, String), HashMap<String, i64>> = HashMap::new();
@@ -127,6 +183,9 @@ async fn unheard(shop: &Shop) -> Result<i64, Failure> {
     let mut unheard = 0;
     for service in SERVICES {
         let mut connection = connect(shop, service).await?;
+        unheard += sqlx::query_scalar::<_, i64>("select count(*) from messaging.went_back")
+            .fetch_one(&mut connection)
+            .await?;
         let cursors: Vec<(String, String, String, String, i64)> =
             sqlx::query_as("select consumer, source, aggregate, key, last from messaging.cursor")
                 .fetch_all(&mut connection)
@@ -158,7 +217,15 @@ impl Reckoning {
         let number = |number: i64| f64::from(i32::try_from(number).unwrap_or(i32::MAX));
         let events = number(i64::try_from(self.events).unwrap_or(i64::MAX));
         figures.take("orders_accepted", whole(self.accepted), Told);
-        figures.take("orders_delivered", number(self.delivered), Told);
+        for (name, status) in [
+            ("orders_delivered", "delivered"),
+            ("orders_rejected", "rejected"),
+            ("orders_payment_failed", "payment_failed"),
+            ("orders_expired", "expired"),
+            ("orders_cancelled", "cancelled"),
+        ] {
+            figures.take(name, whole(self.ended.get(status).copied().unwrap_or(0)), Told);
+        }
         figures.take("events_accepted", events, Told);
         for (name, figure) in [
             ("orders_lost", number(self.lost)),
@@ -172,8 +239,11 @@ impl Reckoning {
         }
     }
 
-    /// A failure, if anything is not as it should be.
-    pub(super) fn verdict(&self) -> Result<(), Failure> {
+    /// A failure, if anything is not as it should be, or things took effect again too late.
+    pub(super) fn verdict(&self, recovery_s: f64) -> Result<(), Failure> {
+        if recovery_s > RECOVERY_S {
+            return Err(Failure::Late("a recovery"));
+        }
         let Self { lost, disordered, oversold, events_lost, dead_letters, .. } = *self;
         let sound =
             self.doubled == 0 && [lost, disordered, oversold, events_lost, dead_letters] == [0; 5];

@@ -113,6 +113,18 @@ async fn swallows_one_direction_and_keeps_the_connection() {
 }
 
 #[tokio::test]
+async fn what_fell_silent_stays_so_and_new_connections_are_sound() {
+    let (proxy, _server) = echo().await;
+    let mut old = TcpStream::connect(proxy.address()).await.unwrap();
+    say(&mut old, b"hello").await.unwrap();
+    proxy.silence();
+    let mut new = TcpStream::connect(proxy.address()).await.unwrap();
+    assert_eq!(say(&mut new, b"heard").await.unwrap(), b"heard");
+    proxy.heal().await;
+    assert!(timeout(SOON, say(&mut old, b"lost")).await.is_err());
+}
+
+#[tokio::test]
 async fn a_dead_server_behind_it_is_a_reset() {
     let nobody = testkit::free_port().unwrap();
     let proxy = Proxy::start(format!("127.0.0.1:{nobody}")).await.unwrap();
