@@ -27,18 +27,31 @@ pub(super) struct Tax {
     pub(super) emitting: f64,
 }
 
+/// What a transaction does before it says anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Business {
+    /// It reads an item under a lock and changes it, as whoever decides something does.
+    Decide,
+    /// It changes an item and looks at nothing: the least that a transaction can be.
+    Write,
+}
+
 /// Both in turn. The relay rests: what it takes of the machine is a part of the other figures.
-pub(super) async fn measure(turns: usize) -> Result<Tax, Failure> {
+pub(super) async fn measure(business: Business, turns: usize) -> Result<Tax, Failure> {
     let stage = Stage::open(0).await?;
     let (mut plain, mut emitting) = (Vec::new(), Vec::new());
     for _ in 0..turns {
-        plain.push(transactions_per_second(&stage.speaker, false).await?);
-        emitting.push(transactions_per_second(&stage.speaker, true).await?);
+        plain.push(transactions_per_second(&stage.speaker, business, false).await?);
+        emitting.push(transactions_per_second(&stage.speaker, business, true).await?);
     }
     Ok(Tax { plain: median(plain), emitting: median(emitting) })
 }
 
-async fn transactions_per_second(kit: &Kit, emit: bool) -> Result<f64, Failure> {
+async fn transactions_per_second(
+    kit: &Kit,
+    business: Business,
+    emit: bool,
+) -> Result<f64, Failure> {
     let began = Instant::now();
     let mut writers = JoinSet::new();
     for writer in 0..WRITERS {
@@ -48,11 +61,13 @@ async fn transactions_per_second(kit: &Kit, emit: bool) -> Result<f64, Failure> 
             while began.elapsed() < TURN {
                 let item = some_item(&mut rng);
                 let mut tx = kit.begin().await?;
-                let _: Option<i64> =
-                    sqlx::query_scalar("select version from item where id = $1 for update")
-                        .bind(&item)
-                        .fetch_optional(&mut *tx)
-                        .await?;
+                if business == Business::Decide {
+                    let _: Option<i64> =
+                        sqlx::query_scalar("select version from item where id = $1 for update")
+                            .bind(&item)
+                            .fetch_optional(&mut *tx)
+                            .await?;
+                }
                 change_one(&mut tx, &item).await?;
                 if emit {
                     say_one(&mut tx, item, done)?;

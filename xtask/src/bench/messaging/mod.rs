@@ -17,6 +17,7 @@ mod polling;
 mod raw;
 mod stage;
 
+use self::emit_tax::Business;
 use super::{
     Options,
     figures::{
@@ -58,10 +59,12 @@ pub(crate) async fn run(options: Options) -> Result<(), Failure> {
     figures.take("beside_trouble_p99_ms", beside.p99_ms, Told);
     figures.take("beside_trouble_over_p99", beside.p99_ms / latency.p99_ms, AtMost(2.0));
 
-    let tax = emit_tax::measure(TURNS).await?;
+    let tax = emit_tax::measure(Business::Decide, TURNS).await?;
     figures.take("plain_tx_per_s", tax.plain, Told);
     figures.take("emit_tx_per_s", tax.emitting, Told);
     figures.take("emit_tax", tax.emitting / tax.plain, AtLeast(0.8));
+    let bare = emit_tax::measure(Business::Write, TURNS).await?;
+    figures.take("emit_tax_of_a_bare_write", bare.emitting / bare.plain, Told);
 
     let backlog = backlog::measure().await?;
     figures.take("drain_rows_per_s", backlog.drained_per_second, AtLeast(25_000.0));
