@@ -39,6 +39,9 @@ enum Command {
         /// How many at most.
         #[arg(long, default_value_t = 50)]
         limit: u16,
+        /// Those behind this one: the `next` of the answer before.
+        #[arg(long)]
+        after: Option<Uuid>,
     },
     /// Group those that nobody has dealt with by what they died of.
     Groups,
@@ -113,8 +116,9 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
         base: format!("{}/v1/dead-letters", state.ports.url_of(&arguments.service)),
     };
     match arguments.command {
-        Command::List { selection, all, limit } => {
+        Command::List { selection, all, limit, after } => {
             let mut query = vec![format!("all={all}"), format!("limit={limit}")];
+            query.extend(after.map(|after| format!("after={after}")));
             query.extend(
                 selection.fields().map(|(name, value)| format!("{name}={}", encoded(&value))),
             );

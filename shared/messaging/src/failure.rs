@@ -1,5 +1,7 @@
 //! What a handler answers when it cannot do its work. The choice is forced: there is no failure without a verdict.
 
+use std::time::Duration;
+
 use crate::Error;
 
 /// Anything that went wrong, kept with its causes.
@@ -32,6 +34,19 @@ impl Failure {
     /// It will never go better. `code` is stable: dead letters are grouped by it.
     pub fn reject(code: &'static str, cause: impl Into<Cause>) -> Self {
         Self { verdict: Verdict::Reject(code), cause: cause.into() }
+    }
+
+    /// The handler took longer than `limit`. It may go better later.
+    pub(crate) fn late(limit: Duration) -> Self {
+        Self::retry(Error::Deadline { what: "the handler", limit })
+    }
+
+    /// How long the handler was waited for in vain, if that is what is wrong.
+    pub(crate) fn waited(&self) -> Option<Duration> {
+        match self.cause.downcast_ref() {
+            Some(Error::Deadline { limit, .. }) => Some(*limit),
+            _ => None,
+        }
     }
 }
 

@@ -27,17 +27,20 @@ use crate::{
 pub static MIGRATOR: Migrator = sqlx::migrate!();
 
 /// What [`guarded`] connections are opened with.
-const GUARDS: [(&str, &str); 3] = [
+const GUARDS: [(&str, &str); 4] = [
     // One that rests longer belongs to a process that hangs, and what it has locked keeps the other instances waiting.
     ("idle_in_transaction_session_timeout", "5s"),
     ("lock_timeout", "10s"),
+    // A handler that is given up is rolled back behind its statement, which nobody else ends.
+    ("statement_timeout", "30s"),
     // Compiling a statement takes a fifth of a second, and none of ours runs for so long: the planner thinks so of tables that are
     // new to it.
     ("jit", "off"),
 ];
 
 /// Connections like these, with limits that keep a process which hangs from stopping the other instances of its service: a
-/// transaction may rest for five seconds, a statement waits ten for a lock. And statements are not compiled.
+/// transaction may rest for five seconds, a statement waits ten for a lock and takes thirty at most. And statements are not
+/// compiled.
 ///
 /// For the pool that a [`Kit`] is made of; migrations take as long as they take.
 #[must_use]

@@ -73,14 +73,14 @@ pub struct Database {
     )]
     pub pool: u32,
 
-    /// Seconds that one statement may take.
+    /// Seconds that one statement may take, at most 35: a handler that is given up is rolled back behind its statement.
     #[arg(
         id = "statement_timeout",
         long = "statement-timeout",
         env = "STATEMENT_TIMEOUT",
         value_name = "STATEMENT_TIMEOUT",
         default_value = "30",
-        value_parser = seconds
+        value_parser = statement_seconds
     )]
     pub statement_timeout: Duration,
 }
@@ -252,6 +252,11 @@ pub fn seconds(text: &str) -> Result<Duration, String> {
 /// Reads whole seconds, from one second to one year: how long people may take. For `value_parser` of a service's own fields.
 pub fn term(text: &str) -> Result<Duration, String> {
     seconds_up_to(366 * 86_400, text)
+}
+
+/// Less than the kit gives a handler.
+fn statement_seconds(text: &str) -> Result<Duration, String> {
+    seconds_up_to(35, text)
 }
 
 fn seconds_up_to(most: u64, text: &str) -> Result<Duration, String> {

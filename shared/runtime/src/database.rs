@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
-use sqlx::{ConnectOptions as _, Connection as _, PgConnection};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection};
 use tokio::time::{Instant, timeout};
 
 use crate::config;
@@ -23,6 +23,8 @@ const TRUSTED_IDLE: Duration = Duration::from_secs(1);
 /// How long a migration waits for a lock at a time. While it waits for a table, whoever wants the table behind it waits as well: a dump that
 /// takes an hour must not stop the service for an hour.
 const MIGRATION_LOCK: &str = "2s";
+/// The advisory lock of who migrates: any number, the same in every version.
+const MIGRATING: i64 = 0x6d69_6772_6174_6573;
 /// How long a migration is tried again that did not get its locks, and how often.
 const MIGRATION: (Duration, Duration) = (Duration::from_mins(10), Duration::from_secs(3));
 /// How often a watched pool is asked whether its database answers.
@@ -73,9 +75,13 @@ pub async fn migrate(
     config: &config::Database,
     migrators: &[&Migrator],
 ) -> Result<(), DatabaseError> {
-    // No statement timeout: a migration takes as long as it takes.
-    let options = options(service, config)?.options([("lock_timeout", MIGRATION_LOCK)]);
-    let mut connection = first_connection(&options).await?;
+    // No statement timeout: a migration takes as long as it takes, and whoever else wants to migrate waits as long. The end of the
+    // connection lets the next one in.
+    let mut connection = first_connection(&options(service, config)?).await?;
+    let alone = sqlx::raw_sql(AssertSqlSafe(format!(
+        "select pg_advisory_lock({MIGRATING}); set lock_timeout = '{MIGRATION_LOCK}'"
+    )));
+    alone.execute(&mut connection).await.map_err(|error| DatabaseError::Migration(error.into()))?;
     for migrator in migrators {
         run(migrator, &mut connection).await.map_err(DatabaseError::Migration)?;
     }

@@ -113,7 +113,11 @@ async fn many_are_given_up_and_what_makes_no_sense_is_refused() {
             .await;
     assert_eq!(listed["items"][0]["id"], json!(letter));
     let (_, listed) = call(&suite, Method::GET, "?reason=another", None).await;
-    assert_eq!(listed["items"], json!([]));
+    assert_eq!((&listed["items"], &listed["next"]), (&json!([]), &json!(null)));
+    let (_, listed) = call(&suite, Method::GET, "?limit=1", None).await;
+    assert_eq!(listed["next"], json!(letter));
+    let (_, behind) = call(&suite, Method::GET, &format!("?limit=1&after={letter}"), None).await;
+    assert_eq!((&behind["items"], &behind["next"]), (&json!([]), &json!(null)));
     let all = json!({"consumer": "inventory.product"});
     let (status, done) = call(&suite, Method::POST, "/discard", Some(all)).await;
     assert_eq!(

@@ -92,7 +92,7 @@ impl Ear<'_> {
             }
             Guard::Newest(_) => plan_newest(&mut after, incoming, rulings, has_handler),
         };
-        match hand(subscription, &mut tx, incoming, &steps).await {
+        match hand(subscription, &mut tx, incoming, &steps, subscription.limit()).await {
             Handed::Done => {}
             Handed::Failed(failures) => {
                 tx.rollback().await;
@@ -227,6 +227,11 @@ fn rule(
     let finding = |(index, failure): (usize, Failure)| {
         let attempts = incoming[index].attempts + 1;
         match ruling(failure.verdict, attempts, retry::PATIENCE) {
+            // While it was waited for, everything else of its slot group stood still: it rests as long at least.
+            Some(Ruling::Retry(pause)) if let Some(waited) = failure.waited() => {
+                let ruling = Ruling::Retry(pause.max(waited));
+                Ok(Finding { index, ruling, causes: causes(&*failure.cause) })
+            }
             Some(ruling) => Ok(Finding { index, ruling, causes: causes(&*failure.cause) }),
             None => Err(Error::Unavailable(failure.cause)),
         }

@@ -1,14 +1,15 @@
 //! What a service does with an event it hears.
 
-use std::{collections::HashMap, panic::AssertUnwindSafe};
+use std::{collections::HashMap, panic::AssertUnwindSafe, time::Duration};
 
 use chrono::{DateTime, Utc};
 use contracts::{Envelope, Event, Undecodable, schema::Contract, trace::TraceContext};
 use futures::{FutureExt, future::BoxFuture};
+use tokio::time::{Instant, timeout_at};
 use vocabulary::EventId;
 
 use super::core::{Incoming, Run, Step, runs};
-use crate::{Error, Failure, Subscription, Transaction, failure::Verdict};
+use crate::{Failure, Subscription, Transaction, failure::Verdict};
 
 /// Handles the events of one type, as many at a time as are there.
 ///
@@ -108,18 +109,21 @@ pub(crate) enum Handed {
     Late(Failure),
 }
 
-/// Hands those of `incoming` that are to be applied to their handlers, in as few runs as the order of each key allows.
+/// Hands those of `incoming` that are to be applied to their handlers, in as few runs as the order of each key allows; all of them
+/// together within `limit`.
 pub(crate) async fn hand(
     subscription: &Subscription,
     tx: &mut Transaction,
     incoming: &[Incoming],
     steps: &[Step],
+    limit: Duration,
 ) -> Handed {
+    let deadline = Instant::now() + limit;
+    let is_alone = steps.iter().filter(|step| **step == Step::Apply).count() == 1;
     for Run { kind, indices } in runs(incoming, steps) {
         let Some(handler) = subscription.handler(&kind) else { continue };
         let events: Vec<&Incoming> = indices.iter().map(|index| &incoming[*index]).collect();
-        let limit = subscription.limit();
-        let refused = match tokio::time::timeout(limit, handler.handle(tx, &events)).await {
+        let refused = match timeout_at(deadline, handler.handle(tx, &events)).await {
             Ok(Ok(refused)) if refused.is_empty() => continue,
             Ok(Ok(refused)) => refused,
             Ok(Err(failure)) if failure.verdict != Verdict::Unavailable && events.len() > 1 => {
@@ -127,8 +131,8 @@ pub(crate) async fn hand(
             }
             Ok(Err(failure)) => HashMap::from([(0, failure)]),
             Err(_) => {
-                let late = Failure::retry(Error::Deadline { what: "the handler", limit });
-                if events.len() > 1 {
+                let late = Failure::late(limit);
+                if !is_alone {
                     return Handed::Late(late);
                 }
                 HashMap::from([(0, late)])

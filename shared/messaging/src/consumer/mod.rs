@@ -58,8 +58,12 @@ const BATCH_EVENTS: RangeInclusive<usize> = 1..=2048;
 /// How many events the first transaction takes on.
 const FIRST_BATCH: usize = 64;
 
-/// How long one batch may take in all before its connection is given up: longer than any statement may.
+/// How long one batch may take in all before its connection is given up: longer than any statement may. What was committed of it
+/// by then stays so.
 const BATCH: Duration = Duration::from_mins(2);
+
+/// How long looking at one parked key may take: a batch and what it takes to begin and to put it back.
+const PARKED_KEY: Duration = Duration::from_mins(3);
 
 /// How often a parked event is handed to its handler at most. Failures are bounded more tightly; this is for what makes
 /// the process die, which cannot be counted as a failure.
@@ -203,7 +207,7 @@ impl Lane {
             if began.elapsed() > LOOKING_AFTER {
                 return Instant::now();
             }
-            let unparked = Box::pin(within("a parked key", BATCH, self.unpark_key(&key)));
+            let unparked = Box::pin(within("a parked key", PARKED_KEY, self.unpark_key(&key)));
             match in_time(stop, unparked).await {
                 Some(Ok(())) => {}
                 Some(Err(error)) => {
@@ -283,8 +287,8 @@ impl Lane {
         self.process_parked(key, sequence, parked, rulings.into_iter().collect()).await
     }
 
-    /// Processes what was parked, of which the event `started` is the first. If what its handler needs is out of reach, that says
-    /// nothing about the event: its start is taken back. One over which the process dies keeps it.
+    /// Processes what was parked, of which the event `started` is the first. If what its handler needs is out of reach, or all of
+    /// it took too long, that says nothing about the event: its start is taken back. One over which the process dies keeps it.
     async fn process_parked(
         &self,
         key: &Key,
@@ -292,7 +296,9 @@ impl Lane {
         parked: Vec<Incoming>,
         rulings: HashMap<usize, Ruling>,
     ) -> Result<(), Error> {
-        let Err(error) = self.ear().process(parked, rulings, Origin::Parked).await else {
+        let ear = self.ear();
+        let processed = Box::pin(ear.process(parked, rulings, Origin::Parked));
+        let Err(error) = within("what was parked of a key", BATCH, processed).await else {
             return Ok(());
         };
         let (consumer, aggregate) = (&self.consumer, self.subscription.aggregate());

@@ -81,8 +81,8 @@ pub async fn dry_run(kit: &Kit, topology: &Topology, id: Uuid) -> Result<DryRun,
             }
         }
         Err(NotPlayed::Failed(failed)) => Ok(fails(failed.into_values().flatten().collect())),
-        // One letter is never split.
-        Err(NotPlayed::Split) => Ok(fails(Vec::new())),
+        // One letter is never split, nor taken apart.
+        Err(NotPlayed::Split | NotPlayed::Apart) => Ok(fails(Vec::new())),
         Err(NotPlayed::Kit(error)) => Err(error),
     };
     tx.rollback().await;

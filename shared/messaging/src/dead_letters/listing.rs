@@ -45,11 +45,13 @@ pub struct Group {
     pub example: Uuid,
 }
 
-/// The newest dead letters of a selection, at most `limit`; only those that nobody has dealt with yet if `pending`.
+/// The newest dead letters of a selection, at most `limit`, those behind the letter `after` if there is one; only those that nobody
+/// has dealt with yet if `pending`.
 pub async fn list(
     connection: &mut PgConnection,
     selection: &Selection,
     pending: bool,
+    after: Option<Uuid>,
     limit: i64,
 ) -> Result<Vec<DeadLetter>, Error> {
     let rows = sqlx::query_as!(
@@ -61,14 +63,16 @@ pub async fn list(
         where (state = 'pending' or not $1)
             and ($2::text is null or consumer = $2) and ($3::text is null or reason = $3)
             and ($4::text is null or coalesce(kind, '') = $4) and ($5::text is null or cause = $5)
-        order by died_at desc, id
-        limit $6
+            and ($6::uuid is null or (died_at, id) < (select died_at, id from messaging.dead_letter where id = $6))
+        order by died_at desc, id desc
+        limit $7
         "#,
         pending,
         selection.consumer.as_deref(),
         selection.reason.as_deref(),
         selection.kind.as_deref(),
         selection.cause.as_deref(),
+        after,
         limit,
     )
     .fetch_all(connection)

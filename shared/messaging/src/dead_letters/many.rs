@@ -28,7 +28,7 @@ pub struct Pace {
     pub per_second: u32,
     /// How many letters in all at most, from 1.
     pub at_most: u32,
-    /// How long at most; the batch that is in hand by then is finished.
+    /// How long at most; the batch that is in hand by then is finished, in as long again if its letters are tried one by one.
     pub within: Duration,
     /// The last letter of the call before.
     pub after: Option<Uuid>,
@@ -82,6 +82,11 @@ impl Walk {
         }
         let batch = (per_second / A_SECOND).clamp(1, TOGETHER);
         Some(i64::from(batch.min(at_most - self.tried)))
+    }
+
+    /// Of the last batch nothing behind `last` was tried: the next call goes on there.
+    pub(super) const fn stop_at(&mut self, last: Uuid) {
+        self.after = Some(last);
     }
 
     /// Where the next call goes on.

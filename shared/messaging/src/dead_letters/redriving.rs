@@ -4,10 +4,12 @@ use std::{
     collections::{HashMap, VecDeque},
     ops::Range,
     slice::from_ref,
+    time::Duration,
 };
 
 use serde::Serialize;
 use sqlx::PgConnection;
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::{
@@ -28,6 +30,9 @@ use crate::{
 
 /// How many of the letters that failed again an answer names.
 const NAMED: usize = 20;
+
+/// How long a handler may take for what is sent again together, and for a letter alone: somebody waits for the answer.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(20);
 
 /// Why a dead letter was not dealt with.
 #[derive(Debug, thiserror::Error)]
@@ -87,7 +92,7 @@ pub struct FailedAgain {
 pub async fn redrive(kit: &Kit, topology: &Topology, id: Uuid) -> Result<(), Unresolved> {
     let picked = pending(&mut *kit.pool().acquire().await.map_err(Error::from)?, id).await?;
     let again = Redrive::of(kit, topology, &picked)?;
-    match again.all(from_ref(&picked.wanted)).await?.remove(&id) {
+    match again.all(from_ref(&picked.wanted), None).await?.fates.remove(&id) {
         None => Err(Unresolved::NotPending(id)),
         Some(Fate::DealtWith) => Ok(()),
         Some(Fate::NotYet { sequence, last }) => Err(Unresolved::NotYet { sequence, last }),
@@ -109,11 +114,11 @@ pub async fn redrive_many(
     let mut tally = Redriven::default();
     let mut walk = Walk::begin(pace);
     while let Some((last, wanted)) = walk.batch(kit, selection).await? {
-        let fates = match Redrive::of(kit, topology, &last) {
-            Ok(again) => again.all(&wanted).await?,
+        let Tried { letters, fates } = match Redrive::of(kit, topology, &last) {
+            Ok(again) => again.all(&wanted, Some(pace.within)).await?,
             Err(refusal) => {
                 let failed = |letter: &Wanted| (letter.id, Fate::Failed(causes(&refusal)));
-                wanted.iter().map(failed).collect()
+                Tried { letters: wanted.len(), fates: wanted.iter().map(failed).collect() }
             }
         };
         // In the order in which they stand, so that those named are the first.
@@ -121,6 +126,10 @@ pub async fn redrive_many(
             wanted.iter().filter_map(|letter| Some((letter.id, fates.get(&letter.id)?)))
         {
             tally.count(id, fate);
+        }
+        if let Some(reached) = wanted[..letters].last().filter(|_| letters < wanted.len()) {
+            walk.stop_at(reached.id);
+            break;
         }
         // What the handlers say fills the outbox: while its events do not leave, whoever asks may go on later.
         if kit.admit(Worth::Lesser).is_err() {
@@ -177,6 +186,14 @@ pub(super) enum Fate {
     Failed(Vec<String>),
 }
 
+/// What came of sending letters again.
+struct Tried {
+    /// How many of them, from the first on; for the others there was no time.
+    letters: usize,
+    /// What has become of them; nothing of those that are not pending any more.
+    fates: HashMap<Uuid, Fate>,
+}
+
 /// Letters that are known to fail, with the reasons.
 type Failed = HashMap<Uuid, Vec<String>>;
 
@@ -188,6 +205,8 @@ enum Attempt {
     Failed(Failed),
     /// Rolled back: one of them fails, and nobody knows which.
     Split,
+    /// Rolled back: together they took too long.
+    Apart,
 }
 
 /// Who sends letters of one consumer again.
@@ -210,6 +229,8 @@ pub(super) enum NotPlayed {
     Failed(Failed),
     /// One of them fails, and nobody knows which.
     Split,
+    /// Together they took too long.
+    Apart,
     /// It is not about the letters.
     Kit(Error),
 }
@@ -237,13 +258,19 @@ impl<'a> Redrive<'a> {
         Ok(Self { kit, subscription, consumer: &letter.consumer })
     }
 
-    /// Sends letters again until each has met its fate: all in one transaction if it goes well, else without those that fail, or
-    /// in halves. Letters that are not pending any more have none.
-    async fn all(&self, wanted: &[Wanted]) -> Result<HashMap<Uuid, Fate>, Error> {
+    /// Sends letters again until each has met its fate, or for as long as `within` says if some have by then: all in one
+    /// transaction if it goes well, else without those that fail, in halves, or one by one, and then as long again.
+    async fn all(&self, wanted: &[Wanted], within: Option<Duration>) -> Result<Tried, Error> {
+        let in_time = || within.map(|within| Instant::now() + within);
+        let mut deadline = in_time();
         let mut fates = HashMap::with_capacity(wanted.len());
         let mut failed = Failed::new();
         let mut ranges: VecDeque<Range<usize>> = std::iter::once(0..wanted.len()).collect();
         while let Some(range) = ranges.pop_front() {
+            let is_over = deadline.is_some_and(|deadline| Instant::now() >= deadline);
+            if is_over && range.start > 0 {
+                return Ok(Tried { letters: range.start, fates });
+            }
             match self.attempt(&wanted[range.clone()], &failed).await? {
                 Attempt::Done(done) => fates.extend(done),
                 Attempt::Failed(found) => {
@@ -255,9 +282,16 @@ impl<'a> Redrive<'a> {
                     ranges.push_front(middle..range.end);
                     ranges.push_front(range.start..middle);
                 }
+                // Halves would take as long where one of them hangs, and halves of these again.
+                Attempt::Apart => {
+                    deadline = in_time();
+                    for letter in range.rev() {
+                        ranges.push_front(letter..letter + 1);
+                    }
+                }
             }
         }
-        Ok(fates)
+        Ok(Tried { letters: wanted.len(), fates })
     }
 
     async fn attempt(&self, wanted: &[Wanted], failed: &Failed) -> Result<Attempt, Error> {
@@ -269,6 +303,7 @@ impl<'a> Redrive<'a> {
                 return match not_played {
                     NotPlayed::Failed(found) => Ok(Attempt::Failed(found)),
                     NotPlayed::Split => Ok(Attempt::Split),
+                    NotPlayed::Apart => Ok(Attempt::Apart),
                     NotPlayed::Kit(error) => Err(error),
                 };
             }
@@ -321,9 +356,11 @@ impl<'a> Redrive<'a> {
         let steps: Vec<Step> = decided.iter().enumerate().map(step).collect();
         let incoming: Vec<Incoming> =
             desk.letters.iter().map(|letter| letter.incoming.clone()).collect();
-        match hand(self.subscription, tx, &incoming, &steps).await {
+        let limit = self.subscription.limit().min(ANSWERED_WITHIN);
+        match hand(self.subscription, tx, &incoming, &steps, limit).await {
             Handed::Done => Ok(Played { desk, decided, after }),
-            Handed::Split(_) | Handed::Late(_) => Err(NotPlayed::Split),
+            Handed::Split(_) => Err(NotPlayed::Split),
+            Handed::Late(_) => Err(NotPlayed::Apart),
             Handed::Failed(failures) => {
                 let named =
                     failures.into_iter().map(|(index, failure)| (desk.letters[index].id, failure));

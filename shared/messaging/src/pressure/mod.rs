@@ -29,8 +29,9 @@ const LOOK: Duration = Duration::from_millis(250);
 /// How long the database may take to answer.
 const ANSWER: Duration = Duration::from_secs(5);
 
-/// For how long the others believe what the leading process says. It says so at every look.
-const BELIEVED: Duration = Duration::from_secs(2);
+/// For how long the others believe what the leading process says. It says so at every look, and takes it back when it is over: this is
+/// for when it dies, and longer than from one look to the next.
+const BELIEVED: Duration = Duration::from_secs(8);
 
 /// How many times longer than the last count of the rows nobody counts again.
 const REST_OF_COUNTING: u32 = 20;
@@ -145,10 +146,14 @@ impl Watcher<'_> {
     async fn look(&mut self) -> Result<(), Error> {
         let pool = self.kit.pool();
         let own_trouble = self.connectivity.borrow().publisher_down.clone();
-        if let Some(reason) = own_trouble.as_ref().filter(|_| self.kit.wake().leads()) {
+        let leads = self.kit.wake().leads();
+        if let Some(reason) = own_trouble.as_ref().filter(|_| leads) {
             tell(pool, reason).await?;
         }
-        let seen = see(pool).await?;
+        let mut seen = see(pool).await?;
+        if leads && own_trouble.is_none() && seen.trouble.take().is_some() {
+            take_back(pool).await?;
+        }
         if RowEstimate::is_worth_counting(self.estimate.rows(seen.first, seen.last), self.bounds)
             && Instant::now() >= self.count_again
         {
@@ -210,6 +215,12 @@ async fn count(pool: &PgPool, most: i64) -> Result<i64, Error> {
         most
     );
     Ok(counted.fetch_one(pool).await?)
+}
+
+/// Tells the other processes that events leave again.
+async fn take_back(pool: &PgPool) -> Result<(), Error> {
+    sqlx::query!("delete from messaging.relay_trouble").execute(pool).await?;
+    Ok(())
 }
 
 /// Tells the other processes why events do not leave.

@@ -112,7 +112,7 @@ async fn together(
 ) -> Result<Result<(), Failure>, ReplayError> {
     let mut tx = shadow.kit.begin().await?;
     let steps = steps(subscription, incoming);
-    let failed = match hand(subscription, &mut tx, incoming, &steps).await {
+    let failed = match hand(subscription, &mut tx, incoming, &steps, subscription.limit()).await {
         Handed::Done => None,
         Handed::Failed(failures) => failures.into_iter().next().map(|(_, failure)| failure),
         Handed::Split(failure) | Handed::Late(failure) => Some(failure),

@@ -18,8 +18,9 @@ use crate::shop::{SOON, Shop, count};
 async fn letters(shop: &Shop, expected: usize) -> Vec<DeadLetter> {
     wait_for("the dead letters are there", SOON, async || {
         let mut connection = shop.listener.pool().acquire().await.unwrap();
-        let letters =
-            dead_letters::list(&mut connection, &Selection::default(), true, 100).await.unwrap();
+        let letters = dead_letters::list(&mut connection, &Selection::default(), true, None, 100)
+            .await
+            .unwrap();
         if letters.len() == expected { Ok(letters) } else { Err(format!("{letters:?}")) }
     })
     .await

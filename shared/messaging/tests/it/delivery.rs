@@ -1,9 +1,9 @@
 //! Events leave with their transaction, arrive, and take effect once and in order.
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, marker::PhantomData, time::Duration};
 
-use contracts::Event as _;
-use messaging::{OnReject, Subscription, Topology};
+use contracts::Event;
+use messaging::{Batch, Failure, Handler, OnReject, Subscription, Topology, Transaction};
 use testkit::wait_for;
 
 use crate::shop::{Rested, SOON, Shop, Stepped, count};
@@ -164,6 +164,57 @@ async fn a_handler_that_never_comes_back_over_an_event_holds_up_its_key_and_no_o
     assert_eq!(count(shop.listener.pool(), why).await, 1);
     shop.mood.hang.lock().unwrap().clear();
     shop.wait_for_effects("stuck", &[1, 2, 3]).await;
+    shop.assert_at_rest().await;
+    speaker.shut_down().await;
+    listener.shut_down().await;
+}
+
+/// Takes a while for whatever it is given, and writes down in which transaction that was.
+struct Slow<E>(PhantomData<E>);
+
+impl<E: Event> Handler for Slow<E> {
+    type Event = E;
+
+    async fn handle(&self, tx: &mut Transaction, batch: &mut Batch<E>) -> Result<(), Failure> {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        for one in batch.delivered() {
+            let _: i64 = sqlx::query_scalar(
+                "insert into effect (walk, number, sequence)
+                 values (pg_current_xact_id()::text, 0, $1) returning place",
+            )
+            .bind(one.sequence)
+            .fetch_one(&mut **tx)
+            .await?;
+        }
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn all_that_is_handed_over_at_once_shares_the_time_of_the_handlers() {
+    let shop = Shop::open(OnReject::BlockKey).await;
+    // Of one key and of two types by turns, so that each event is a run of its own.
+    let mut tx = shop.speaker.begin().await.unwrap();
+    for number in 1..=4 {
+        tx.emit(&Stepped { walk: "w".into(), number }).unwrap();
+        tx.emit(&Rested { walk: "w".into() }).unwrap();
+    }
+    tx.commit().await.unwrap();
+    let subscription = Subscription::to(Stepped::AGGREGATE, ["speaker"], OnReject::BlockKey)
+        .handled_within(Duration::from_secs(1))
+        .on(Slow::<Stepped>(PhantomData))
+        .on(Slow::<Rested>(PhantomData));
+    let (speaker, listener) = (
+        shop.start_speaker(),
+        shop.start_listener_as(Topology::of("listener").hears(subscription)),
+    );
+    shop.wait_for_total(8).await;
+    // Together they would take longer than a second, so each is a transaction of its own.
+    let transactions: i64 = sqlx::query_scalar("select count(distinct walk) from effect")
+        .fetch_one(shop.listener.pool())
+        .await
+        .unwrap();
+    assert_eq!(transactions, 8);
     shop.assert_at_rest().await;
     speaker.shut_down().await;
     listener.shut_down().await;

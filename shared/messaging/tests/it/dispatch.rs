@@ -231,8 +231,9 @@ async fn a_dead_letter_takes_effect_late_unless_something_newer_has() {
     say(&shop, &bad, 1, Priority::Normal).await;
     let letters = wait_for("both are dead letters", SOON, async || {
         let mut connection = shop.listener.pool().acquire().await.unwrap();
-        let letters =
-            dead_letters::list(&mut connection, &Selection::default(), true, 10).await.unwrap();
+        let letters = dead_letters::list(&mut connection, &Selection::default(), true, None, 10)
+            .await
+            .unwrap();
         if letters.len() == 2 { Ok(letters) } else { Err(format!("{letters:?}")) }
     })
     .await

@@ -7,7 +7,7 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
@@ -18,7 +18,7 @@ use messaging::{
     Batch, Failure, Handler, Kit, OnReject, Subscription, Topology, Transaction,
     dead_letters::{
         NotEdited, Outcome, Pace, Selection, Unresolved, discard, discard_many, dry_run, edit,
-        groups, redrive, redrive_many, show,
+        groups, list, redrive, redrive_many, show,
     },
 };
 use serde_json::value::{RawValue, to_raw_value};
@@ -357,6 +357,83 @@ async fn those_of_many_that_fail_again_are_named_and_the_others_go_on_at_the_rat
     let given_up = discard_many(&shop.listener, &consumer, FAST).await.unwrap();
     assert_eq!((given_up.discarded, given_up.not_yet, given_up.left), (4, 0, 0));
     assert_eq!(count(pool, held).await, 0);
+}
+
+#[tokio::test]
+async fn the_many_are_listed_page_by_page() {
+    let shop = Shop::open(OnReject::BlockKey).await;
+    let pool = shop.listener.pool();
+    for number in 1..=5 {
+        bury(pool, "w", number, &step("w", number), &["no"], true).await;
+    }
+    // Of one instant, as those of a batch are.
+    sqlx::query("update messaging.dead_letter set died_at = now() where seq <= 4")
+        .execute(pool)
+        .await
+        .unwrap();
+    let mut connection = pool.acquire().await.unwrap();
+    let (mut after, mut seen) = (None, Vec::new());
+    loop {
+        let page = list(&mut connection, &Selection::default(), true, after, 2).await.unwrap();
+        after = page.last().map(|letter| letter.id);
+        if after.is_none() {
+            break;
+        }
+        seen.extend(page.into_iter().map(|letter| letter.sequence.unwrap()));
+    }
+    assert_eq!(seen, [4, 3, 2, 1, 5]);
+}
+
+/// Never comes back over some walks, and notes how many letters it was given each time.
+#[derive(Clone, Default)]
+struct Hanging {
+    over: Vec<String>,
+    given: Arc<Mutex<Vec<usize>>>,
+}
+
+impl Handler for Hanging {
+    type Event = Stepped;
+
+    async fn handle(&self, _: &mut Transaction, batch: &mut Batch<Stepped>) -> Result<(), Failure> {
+        self.given.lock().unwrap().push(batch.delivered().len());
+        if batch.delivered().iter().any(|one| self.over.contains(&one.event.walk)) {
+            std::future::pending::<()>().await;
+        }
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn those_of_many_that_hang_are_named_one_by_one_and_each_call_gets_on() {
+    let shop = Shop::open(OnReject::BlockKey).await;
+    let pool = shop.listener.pool();
+    let handler = Hanging { over: vec!["walk-2".into(), "walk-4".into()], ..Hanging::default() };
+    let subscription = Subscription::to(Stepped::AGGREGATE, ["speaker"], OnReject::BlockKey)
+        .handled_within(Duration::from_millis(300))
+        .on(handler.clone());
+    let topology = Topology::of("listener").hears(subscription);
+    for walk in (0..6).map(|walk| format!("walk-{walk}")) {
+        bury(pool, &walk, 1, &step(&walk, 1), &["no"], true).await;
+    }
+    let (mut pace, mut calls, mut redriven, mut failures) =
+        (Pace { within: Duration::ZERO, ..FAST }, 0, 0, Vec::new());
+    loop {
+        let done =
+            redrive_many(&shop.listener, &topology, &Selection::default(), pace).await.unwrap();
+        calls += 1;
+        redriven += done.redriven;
+        failures.extend(done.failures.into_iter().map(|failure| failure.causes.concat()));
+        pace.after = done.next;
+        if done.next.is_none() {
+            break;
+        }
+    }
+    assert_eq!(redriven, 4, "{failures:?}");
+    assert_eq!(failures, ["the handler took longer than 300ms"; 2]);
+    // Where one of them hangs, all together were tried once, and then the first of them alone. What stands behind is done together.
+    let given = handler.given.lock().unwrap().clone();
+    assert_eq!(given, [6, 1, 5, 1, 4, 1, 3, 1, 2, 1, 1]);
+    assert!(calls >= 6, "{calls}");
 }
 
 #[tokio::test]

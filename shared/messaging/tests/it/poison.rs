@@ -134,8 +134,9 @@ async fn poison_is_isolated_and_hot_keys_keep_their_order() {
 async fn letters(shop: &Shop, expected: usize) -> Vec<DeadLetter> {
     wait_for("the poison is put aside", SOON, async || {
         let mut connection = shop.listener.pool().acquire().await.unwrap();
-        let letters =
-            dead_letters::list(&mut connection, &Selection::default(), true, 1_000).await.unwrap();
+        let letters = dead_letters::list(&mut connection, &Selection::default(), true, None, 1_000)
+            .await
+            .unwrap();
         if letters.len() == expected { Ok(letters) } else { Err(format!("{}", letters.len())) }
     })
     .await

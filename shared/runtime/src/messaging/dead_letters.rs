@@ -70,6 +70,8 @@ struct Listed {
     all: bool,
     /// How many at most, newest first; 1 to 500, 50 unless said.
     limit: Option<u16>,
+    /// The `next` of the answer before.
+    after: Option<Uuid>,
     /// Only those of this consumer.
     consumer: Option<String>,
     /// Only those of this reason.
@@ -88,6 +90,8 @@ struct DeadLetters {
     items: Vec<DeadLetter>,
     /// How many nobody has dealt with yet, in all.
     pending: i64,
+    /// The `after` of the next call; none where there are no more.
+    next: Option<Uuid>,
 }
 
 /// What could not be handled here.
@@ -101,13 +105,17 @@ async fn list(
     Query(listed): Query<Listed>,
 ) -> Result<Json<DeadLetters>, Problem> {
     caller.require(Scope::Ops)?;
-    let Listed { all, limit, consumer, reason, kind, cause } = listed;
+    let Listed { all, limit, after, consumer, reason, kind, cause } = listed;
     let (selection, limit) =
         (Selection { consumer, reason, kind, cause }, limit.unwrap_or(50).clamp(1, 500));
     let mut connection = kit.pool().acquire().await?;
-    let items = dead_letters::list(&mut connection, &selection, !all, i64::from(limit)).await;
-    let pending = dead_letters::count_pending(&mut connection).await;
-    Ok(Json(DeadLetters { items: items.map_err(internal)?, pending: pending.map_err(internal)? }))
+    let limit = i64::from(limit);
+    let items = dead_letters::list(&mut connection, &selection, !all, after, limit).await;
+    let pending = dead_letters::count_pending(&mut connection).await.map_err(internal)?;
+    let items = items.map_err(internal)?;
+    let is_full = i64::try_from(items.len()).is_ok_and(|listed| listed == limit);
+    let next = items.last().filter(|_| is_full).map(|letter| letter.id);
+    Ok(Json(DeadLetters { items, pending, next }))
 }
 
 /// Pending dead letters by what they died of.
