@@ -29,14 +29,14 @@ use crate::{
 /// About how many events a batch holds.
 const BATCH_EVENTS: usize = 512;
 
-/// How long a batch of messages may take.
+/// How long a batch of messages may take in all, the steps around the handler included, which has a limit of its own.
 const DIGEST: Duration = Duration::from_mins(2);
 
 /// How long the database may take for one step beside the batches.
 const STEP: Duration = Duration::from_secs(10);
 
 /// How often a message that fails alone is tried before it becomes a dead letter, whoever tries it. What comes behind it waits
-/// meanwhile, about three seconds.
+/// meanwhile: for as long as the attempts take, and about three seconds.
 const ATTEMPTS: u32 = 6;
 
 /// Reads `stream` as `consumer` until `stop`: from where the committed offset says, by one process at a time.
