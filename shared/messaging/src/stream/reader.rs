@@ -51,7 +51,8 @@ pub async fn read(
     handler: Arc<impl StreamHandler>,
     stop: CancellationToken,
 ) {
-    let reader = Reader { kit, amqp_url, stream, consumer, handler, holder: Uuid::new_v4() };
+    let lease = format!("stream:{consumer}/{stream}");
+    let reader = Reader { kit, amqp_url, stream, consumer, handler, lease, holder: Uuid::new_v4() };
     let mut attempt = 0;
     while !stop.is_cancelled() {
         if let Err(error) = reader.session(&stop, &mut attempt).await {
@@ -78,6 +79,8 @@ struct Reader<H> {
     stream: &'static str,
     consumer: &'static str,
     handler: Arc<H>,
+    /// The name of the lease: of this stream for this consumer, and unlike that of the relay.
+    lease: String,
     holder: Uuid,
 }
 
@@ -321,7 +324,7 @@ impl<H: StreamHandler> Reader<H> {
     /// locks the lease first.
     async fn lock(&self) -> Result<(Transaction, Place, bool), Error> {
         let mut tx = self.kit.begin().await?;
-        let epoch = lease::take(&mut tx, self.consumer, self.holder).await?;
+        let epoch = lease::take(&mut tx, &self.lease, self.holder).await?;
         let place = place::place(&mut tx, self.consumer, self.stream).await?;
         Ok((tx, place, epoch.is_some()))
     }
@@ -349,7 +352,7 @@ impl<H: StreamHandler> Reader<H> {
     async fn take_lease(&self) -> Result<bool, Error> {
         within("taking the lease of a stream", STEP, async {
             let mut connection = self.kit.pool().acquire().await?;
-            lease::take(&mut connection, self.consumer, self.holder).await
+            lease::take(&mut connection, &self.lease, self.holder).await
         })
         .await
         .map(|epoch| epoch.is_some())
@@ -359,7 +362,7 @@ impl<H: StreamHandler> Reader<H> {
     async fn step_down(&self) {
         let released = within("releasing the lease of a stream", STEP, async {
             let mut connection = self.kit.pool().acquire().await?;
-            lease::release(&mut connection, self.consumer, self.holder).await
+            lease::release(&mut connection, &self.lease, self.holder).await
         });
         if let Err(error) = released.await {
             tracing::debug!(causes = ?causes(&error), "the lease of a stream was not released and runs out by itself");

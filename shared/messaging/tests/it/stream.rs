@@ -363,6 +363,21 @@ async fn a_reader_that_hung_buries_nothing_that_another_has_gone_past() {
 }
 
 #[tokio::test]
+async fn two_streams_are_read_under_one_name() {
+    let clicks = Clicks::open().await;
+    let handler = WriteDown::failing_after(Duration::ZERO);
+    let mut reading = clicks.read(&handler);
+    clicks.append(messages("click", 5)).await;
+    clicks.wait_for_seen(5).await;
+    let (views, publisher) = Intake::new(clicks.vhost.url(), "views");
+    reading.spawn(publisher.run(clicks.stop.clone()));
+    clicks.start_reader_of("views", &mut reading, &handler);
+    views.append(b"view".to_vec()).await.unwrap();
+    clicks.wait_for_seen(6).await;
+    clicks.shut_down(reading).await;
+}
+
+#[tokio::test]
 async fn a_reader_stops_between_attempts() {
     let clicks = Clicks::open().await;
     let handler = WriteDown::failing_after(Duration::ZERO);
