@@ -377,6 +377,26 @@ async fn two_streams_are_read_under_one_name() {
     clicks.shut_down(reading).await;
 }
 
+/// It moves the offset, and leaves the digest as it was.
+#[tokio::test]
+async fn a_stream_in_which_an_older_version_went_on_is_not_taken_for_lost() {
+    let clicks = Clicks::open().await;
+    let handler = WriteDown::failing_after(Duration::ZERO);
+    let mut reading = clicks.read(&handler);
+    clicks.append(messages("before", 10)).await;
+    clicks.wait_for_seen(10).await;
+    reading.shutdown().await;
+    clicks.append(messages("by the older version", 5)).await;
+    let went_on = "update messaging.stream_offset set next_offset = 15";
+    sqlx::raw_sql(went_on).execute(clicks.kit.pool()).await.unwrap();
+    let reading = clicks.read(&handler);
+    clicks.append(messages("after", 5)).await;
+    clicks.wait_for_seen(15).await;
+    assert_eq!(clicks.place("restarts").await, 0);
+    assert_eq!(clicks.place("next_offset").await, 20);
+    clicks.shut_down(reading).await;
+}
+
 #[tokio::test]
 async fn a_reader_stops_between_attempts() {
     let clicks = Clicks::open().await;
