@@ -92,6 +92,8 @@ struct Open {
     first: Option<Delivery>,
     /// Messages before this offset are handled one by one.
     singly_before: i64,
+    /// How often the reader had begun again when it was opened: what came out of it is of no other stream.
+    restarts: i32,
 }
 
 impl Open {
@@ -123,7 +125,7 @@ impl<H: StreamHandler> Reader<H> {
                 first = open.next() => first,
             };
             let taken = take(first, &mut open.deliveries, self.stream, BATCH_EVENTS)?;
-            self.digest(&taken.deliveries, &mut open.singly_before, stop).await?;
+            self.digest(&taken.deliveries, &mut open, stop).await?;
             // Also of what was left because of the stop: a stream forgets nothing for being acknowledged.
             taken.acknowledge(self.stream).await?;
             *attempt = 0;
@@ -172,12 +174,18 @@ impl<H: StreamHandler> Reader<H> {
         {
             first = Some(came.ok_or_else(|| Error::ConsumerEnded(self.stream.to_owned()))??);
         }
-        Ok(Open { session, deliveries, first, singly_before: place.singly_before })
+        Ok(Open {
+            session,
+            deliveries,
+            first,
+            singly_before: place.singly_before,
+            restarts: place.restarts,
+        })
     }
 
     /// Goes back to the beginning of a stream that is another one than was read up to `lost`.
     async fn begin_again(&self, lost: &Place) -> Result<(), Error> {
-        let (mut tx, place) = self.begin().await?;
+        let (mut tx, place) = self.begin(lost.restarts).await?;
         if place.next != lost.next {
             return Err(Error::Superseded(self.consumer));
         }
@@ -197,20 +205,20 @@ impl<H: StreamHandler> Reader<H> {
     async fn digest(
         &self,
         deliveries: &[Delivery],
-        singly_before: &mut i64,
+        open: &mut Open,
         stop: &CancellationToken,
     ) -> Result<(), Error> {
         let mut left = deliveries;
         while let Some(first) = left.first()
             && !stop.is_cancelled()
         {
-            let singly = offset(first, self.stream)? < *singly_before;
+            let singly = offset(first, self.stream)? < open.singly_before;
             let (batch, behind) = left.split_at(if singly { 1 } else { left.len() });
-            let Err(failure) = self.attempt(batch).await? else {
+            let Err(failure) = self.attempt(batch, open.restarts).await? else {
                 left = behind;
                 continue;
             };
-            let failures = self.count_failure(batch).await?;
+            let failures = self.count_failure(batch, open.restarts).await?;
             tracing::warn!(
                 causes = ?causes(&*failure.cause),
                 stream = self.stream,
@@ -219,9 +227,10 @@ impl<H: StreamHandler> Reader<H> {
                 "messages of a stream failed"
             );
             if batch.len() > 1 {
-                *singly_before = last_offset(batch, self.stream)? + 1;
+                open.singly_before = last_offset(batch, self.stream)? + 1;
             } else if failures >= ATTEMPTS || matches!(failure.verdict, Verdict::Reject(_)) {
-                within("burying a message", STEP, self.bury(first, &failure)).await?;
+                let burying = self.bury(first, open.restarts, &failure);
+                within("burying a message", STEP, burying).await?;
                 left = behind;
             } else {
                 rest(retry::backoff(failures), stop).await;
@@ -230,13 +239,21 @@ impl<H: StreamHandler> Reader<H> {
         Ok(())
     }
 
-    async fn attempt(&self, deliveries: &[Delivery]) -> Result<Result<(), Failure>, Error> {
-        within("a batch of a stream", DIGEST, self.hand_over(deliveries)).await
+    async fn attempt(
+        &self,
+        deliveries: &[Delivery],
+        restarts: i32,
+    ) -> Result<Result<(), Failure>, Error> {
+        within("a batch of a stream", DIGEST, self.hand_over(deliveries, restarts)).await
     }
 
     /// Hands messages to the handler, in a transaction that also moves the offset. The inner result is the handler's.
-    async fn hand_over(&self, deliveries: &[Delivery]) -> Result<Result<(), Failure>, Error> {
-        let (mut tx, place) = self.begin().await?;
+    async fn hand_over(
+        &self,
+        deliveries: &[Delivery],
+        restarts: i32,
+    ) -> Result<Result<(), Failure>, Error> {
+        let (mut tx, place) = self.begin(restarts).await?;
         let mut fresh: Vec<&[u8]> = Vec::with_capacity(deliveries.len());
         let mut last = None;
         for delivery in deliveries {
@@ -281,10 +298,10 @@ impl<H: StreamHandler> Reader<H> {
 
     /// Writes down that messages failed, and answers how often the first of them has failed alone. It counts whoever holds the lease
     /// by now: an attempt may outlast the lease, and two processes that take over from each other would begin to count anew for ever.
-    async fn count_failure(&self, failed: &[Delivery]) -> Result<u32, Error> {
+    async fn count_failure(&self, failed: &[Delivery], restarts: i32) -> Result<u32, Error> {
         let last = last_offset(failed, self.stream)?;
         within("counting a failure", STEP, async {
-            let (mut tx, ..) = self.lock().await?;
+            let (mut tx, ..) = self.lock(restarts).await?;
             let alone = failed.len() == 1;
             let failures =
                 place::count_failure(&mut tx, self.consumer, self.stream, last, alone).await?;
@@ -298,8 +315,13 @@ impl<H: StreamHandler> Reader<H> {
 
     /// Writes a message that cannot be handled as a dead letter, and goes past it. That needs no lease either, as long as nobody has
     /// gone past it: the place is locked.
-    async fn bury(&self, delivery: &Delivery, failure: &Failure) -> Result<(), Error> {
-        let (mut tx, place, _) = self.lock().await?;
+    async fn bury(
+        &self,
+        delivery: &Delivery,
+        restarts: i32,
+        failure: &Failure,
+    ) -> Result<(), Error> {
+        let (mut tx, place, _) = self.lock(restarts).await?;
         if offset(delivery, self.stream)? < place.next {
             return Ok(());
         }
@@ -314,18 +336,23 @@ impl<H: StreamHandler> Reader<H> {
         tx.commit().await
     }
 
-    /// A transaction that holds the lease and the place.
-    async fn begin(&self) -> Result<(Transaction, Place), Error> {
-        let (tx, place, is_ours) = self.lock().await?;
+    /// A transaction that holds the lease and the place, as [`lock`](Self::lock) does.
+    async fn begin(&self, restarts: i32) -> Result<(Transaction, Place), Error> {
+        let (tx, place, is_ours) = self.lock(restarts).await?;
         if is_ours { Ok((tx, place)) } else { Err(Error::Superseded(self.consumer)) }
     }
 
     /// A transaction in which the place is locked, and whether the lease is ours; then it is renewed as well. Whoever locks both
     /// locks the lease first.
-    async fn lock(&self) -> Result<(Transaction, Place, bool), Error> {
+    ///
+    /// An error if the reader has begun again more often than `restarts`: offsets that were read before are of a stream that was lost.
+    async fn lock(&self, restarts: i32) -> Result<(Transaction, Place, bool), Error> {
         let mut tx = self.kit.begin().await?;
         let epoch = lease::take(&mut tx, &self.lease, self.holder).await?;
         let place = place::place(&mut tx, self.consumer, self.stream).await?;
+        if place.restarts != restarts {
+            return Err(Error::Superseded(self.consumer));
+        }
         Ok((tx, place, epoch.is_some()))
     }
 

@@ -362,6 +362,30 @@ async fn a_reader_that_hung_buries_nothing_that_another_has_gone_past() {
     clicks.shut_down(reading).await;
 }
 
+/// What it has in hand is of a stream that was lost meanwhile, and its offset is one of the new stream as well.
+#[tokio::test]
+async fn a_reader_that_hung_skips_nothing_of_a_stream_declared_anew() {
+    let clicks = Clicks::open().await;
+    let handler = WriteDown::failing_after(Duration::ZERO);
+    clicks.append(messages("before", 3).chain(["venom".to_owned()])).await;
+    let reading = clicks.read(&handler);
+    handler.wait_for_venom().await;
+    lose_stream(clicks.vhost.url()).await;
+    clicks.append(messages("after", 5)).await;
+    let moved = clicks
+        .move_place(
+            "next_offset = 0, last_message = null, restarts = restarts + 1, singly_before = 0",
+        )
+        .await;
+    handler.gate.add_permits(100);
+    moved.join_all().await;
+    clicks.wait_for_seen(3 + 5).await;
+    assert_eq!(clicks.letters().await, 0);
+    assert_eq!(clicks.place("restarts").await, 1);
+    assert_eq!(clicks.place("next_offset").await, 5);
+    clicks.shut_down(reading).await;
+}
+
 #[tokio::test]
 async fn two_streams_are_read_under_one_name() {
     let clicks = Clicks::open().await;
