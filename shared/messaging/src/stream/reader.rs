@@ -19,7 +19,7 @@ use super::{
 use crate::{
     Error, Failure, Kit, Transaction,
     broker::{self, Session},
-    consumer::{consume, take},
+    consumer::{consume, in_time, take},
     dead_letters::{Unreadable, bury_unreadable},
     error::{causes, within},
     failure::Verdict,
@@ -125,7 +125,9 @@ impl<H: StreamHandler> Reader<H> {
                 first = open.next() => first,
             };
             let taken = take(first, &mut open.deliveries, self.stream, BATCH_EVENTS)?;
-            self.digest(&taken.deliveries, &mut open, stop).await?;
+            let digested = self.digest(&taken.deliveries, &mut open, stop);
+            let Some(digested) = in_time(stop, Box::pin(digested)).await else { break };
+            digested?;
             // Also of what was left because of the stop: a stream forgets nothing for being acknowledged.
             taken.acknowledge(self.stream).await?;
             *attempt = 0;

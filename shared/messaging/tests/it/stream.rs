@@ -422,6 +422,17 @@ async fn a_stream_in_which_an_older_version_went_on_is_not_taken_for_lost() {
 }
 
 #[tokio::test]
+async fn a_reader_stops_within_seconds_though_its_handler_hangs() {
+    let clicks = Clicks::open().await;
+    let handler = WriteDown::limited_to(Duration::from_secs(40));
+    clicks.append(["venom".to_owned()]).await;
+    let reading = clicks.read(&handler);
+    handler.wait_for_venom().await;
+    timeout(Duration::from_secs(15), clicks.stop(reading)).await.expect("it has stopped");
+    assert_eq!(clicks.place("failures").await, 0);
+}
+
+#[tokio::test]
 async fn a_reader_stops_between_attempts() {
     let clicks = Clicks::open().await;
     let handler = WriteDown::failing_after(Duration::ZERO);
