@@ -359,3 +359,19 @@ async fn a_handler_that_never_comes_back_ends_a_replay() {
     assert_eq!(clicks.kept().await, 10);
     clicks.shut_down().await;
 }
+
+/// What the live reader has read is not there and does not come: nobody waits for it, and it is no fault of the kit.
+#[tokio::test]
+async fn a_lost_stream_that_is_still_short_is_told_from_a_slow_one() {
+    let mut clicks = Clicks::open_idle().await;
+    let reader = clicks.read();
+    clicks.click(10, 0).await;
+    clicks.wait_for_kept(10).await;
+    reader.abort();
+    lose_stream(clicks.vhost.url()).await;
+    clicks.click(5, 0).await;
+    let lost = clicks.replay_timed(Mode::Swap).await;
+    assert!(matches!(lost, Err(ReplayError::StreamLost("clicks"))), "{lost:?}");
+    assert_eq!(clicks.kept().await, 10);
+    clicks.shut_down().await;
+}
