@@ -21,7 +21,7 @@ pub const SLOT_GROUPS: u8 = 2;
 
 /// How long handlers may take at most for what is handed to them at once: longer than the database lets a statement take, so that what is
 /// too much for one statement fails with what the database says of it.
-const HANDLED_WITHIN: Duration = Duration::from_secs(40);
+pub(crate) const HANDLED_WITHIN: Duration = Duration::from_secs(40);
 
 /// All that one service says and hears.
 #[derive(Clone)]

@@ -417,7 +417,10 @@ where
 }
 
 /// Waits for `work`; `None` if it has not ended a little longer than `stop`.
-async fn in_time<T>(stop: &CancellationToken, work: impl Future<Output = T>) -> Option<T> {
+pub(crate) async fn in_time<T>(
+    stop: &CancellationToken,
+    work: impl Future<Output = T>,
+) -> Option<T> {
     let late = async {
         stop.cancelled().await;
         tokio::time::sleep(GRACE).await;

@@ -235,10 +235,18 @@ impl<H: StreamHandler> Reel<'_, H> {
         Ok(())
     }
 
-    /// Waits for messages.
-    async fn receive(&mut self) -> Result<(), Error> {
+    /// Waits for messages before the target. If none come, or the broker has ended the consumer, the stream is not the one any more that the
+    /// live reader has read.
+    async fn receive(&mut self) -> Result<(), ReplayError> {
+        match self.await_messages().await {
+            Err(Error::Deadline { .. } | Error::ConsumerEnded(_)) => Err(self.lost()),
+            received => Ok(received?),
+        }
+    }
+
+    async fn await_messages(&mut self) -> Result<(), Error> {
         let coming = async { Ok::<_, Error>(self.deliveries.next().await) };
-        let first = within("a message of a stream", effects::ANSWER, coming).await?;
+        let first = within("a message of a stream", broker::ANSWER, coming).await?;
         let taken = take(first, &mut self.deliveries, self.tape.stream, usize::from(PREFETCH))?;
         taken.acknowledge(self.tape.stream).await?;
         self.held.extend(taken.deliveries);

@@ -28,6 +28,7 @@ use crate::{
     error::{causes, within},
     relay::publisher::{Publisher, Wire},
     retry,
+    topology::HANDLED_WITHIN,
 };
 
 /// How many appends may wait for the broker before new ones are refused.
@@ -236,16 +237,30 @@ pub trait StreamHandler: Send + Sync + 'static {
         tx: &mut Transaction,
         messages: &[&[u8]],
     ) -> impl Future<Output = Result<(), Failure>> + Send;
+
+    /// How long [`handle`](Self::handle) may take for what is handed to it at once: forty seconds if nothing is said, and at most. It
+    /// holds for the reader and for a replay.
+    ///
+    /// Messages that take longer together are tried one by one, and one that takes longer alone fails, as with [`Failure::retry`]. A
+    /// handler that never waits cannot be interrupted.
+    fn handled_within(&self) -> Duration {
+        HANDLED_WITHIN
+    }
 }
 
-/// Hands messages to a handler; a panic is a failure like another.
+/// Hands messages to a handler; a panic is a failure like another, and so is what takes too long. What was done is to be rolled back then.
 pub(crate) async fn handle(
     handler: &impl StreamHandler,
     tx: &mut Transaction,
     messages: &[&[u8]],
 ) -> Result<(), Failure> {
-    let outcome = AssertUnwindSafe(handler.handle(tx, messages)).catch_unwind().await;
-    outcome.unwrap_or_else(|_| Err(Failure::reject("panicked", "the handler panicked")))
+    let limit = handler.handled_within().min(HANDLED_WITHIN);
+    let handling = AssertUnwindSafe(handler.handle(tx, messages)).catch_unwind();
+    match tokio::time::timeout(limit, handling).await {
+        Ok(Ok(outcome)) => outcome,
+        Ok(Err(_)) => Err(Failure::reject("panicked", "the handler panicked")),
+        Err(_) => Err(Failure::retry(Error::Deadline { what: "the handler", limit })),
+    }
 }
 
 /// The place of a message in its stream.

@@ -16,7 +16,8 @@ pub(crate) struct Place {
     /// How often the reader began again because the stream was lost: at zero, the stream holds all there ever was if its first
     /// message has the offset zero.
     pub(crate) restarts: i32,
-    /// The [`digest`] of the message before `next`, if it is known.
+    /// The [`digest`] of the message before `next`, if it is known: not if an older version of the program, which wrote no digests, has
+    /// gone past that message.
     pub(super) last_message: Option<Uuid>,
     /// Messages before this offset are handled one by one, for some of them failed together.
     pub(super) singly_before: i64,
@@ -76,7 +77,9 @@ pub(crate) async fn place(
     let place = sqlx::query_as!(
         Place,
         r#"
-        select next_offset as next, restarts, last_message, singly_before from messaging.stream_offset
+        select next_offset as next, restarts, singly_before,
+            case when last_message_offset = next_offset - 1 then last_message end as last_message
+        from messaging.stream_offset
         where consumer = $1 and stream = $2
         for update
         "#,
@@ -97,7 +100,8 @@ pub(super) async fn go_past(
 ) -> Result<(), Error> {
     sqlx::query!(
         r#"
-        update messaging.stream_offset set next_offset = $3 + 1, last_message = $4, failures = 0
+        update messaging.stream_offset
+        set next_offset = $3 + 1, last_message = $4, last_message_offset = $3, failures = 0
         where consumer = $1 and stream = $2 and next_offset <= $3
         "#,
         consumer,
@@ -119,7 +123,8 @@ pub(super) async fn begin_again(
     sqlx::query!(
         r#"
         update messaging.stream_offset
-        set next_offset = 0, last_message = null, restarts = restarts + 1, singly_before = 0, failures = 0
+        set next_offset = 0, last_message = null, last_message_offset = null, restarts = restarts + 1, singly_before = 0,
+            failures = 0
         where consumer = $1 and stream = $2
         "#,
         consumer,

@@ -19,7 +19,7 @@ use super::{
 use crate::{
     Error, Failure, Kit, Transaction,
     broker::{self, Session},
-    consumer::{consume, take},
+    consumer::{consume, in_time, take},
     dead_letters::{Unreadable, bury_unreadable},
     error::{causes, within},
     failure::Verdict,
@@ -29,14 +29,14 @@ use crate::{
 /// About how many events a batch holds.
 const BATCH_EVENTS: usize = 512;
 
-/// How long a batch of messages may take.
+/// How long a batch of messages may take in all, the steps around the handler included, which has a limit of its own.
 const DIGEST: Duration = Duration::from_mins(2);
 
 /// How long the database may take for one step beside the batches.
 const STEP: Duration = Duration::from_secs(10);
 
 /// How often a message that fails alone is tried before it becomes a dead letter, whoever tries it. What comes behind it waits
-/// meanwhile, about three seconds.
+/// meanwhile: for as long as the attempts take, and about three seconds.
 const ATTEMPTS: u32 = 6;
 
 /// Reads `stream` as `consumer` until `stop`: from where the committed offset says, by one process at a time.
@@ -51,7 +51,8 @@ pub async fn read(
     handler: Arc<impl StreamHandler>,
     stop: CancellationToken,
 ) {
-    let reader = Reader { kit, amqp_url, stream, consumer, handler, holder: Uuid::new_v4() };
+    let lease = format!("stream:{consumer}/{stream}");
+    let reader = Reader { kit, amqp_url, stream, consumer, handler, lease, holder: Uuid::new_v4() };
     let mut attempt = 0;
     while !stop.is_cancelled() {
         if let Err(error) = reader.session(&stop, &mut attempt).await {
@@ -78,6 +79,8 @@ struct Reader<H> {
     stream: &'static str,
     consumer: &'static str,
     handler: Arc<H>,
+    /// The name of the lease: of this stream for this consumer, and unlike that of the relay.
+    lease: String,
     holder: Uuid,
 }
 
@@ -89,6 +92,8 @@ struct Open {
     first: Option<Delivery>,
     /// Messages before this offset are handled one by one.
     singly_before: i64,
+    /// How often the reader had begun again when it was opened: what came out of it is of no other stream.
+    restarts: i32,
 }
 
 impl Open {
@@ -120,7 +125,9 @@ impl<H: StreamHandler> Reader<H> {
                 first = open.next() => first,
             };
             let taken = take(first, &mut open.deliveries, self.stream, BATCH_EVENTS)?;
-            self.digest(&taken.deliveries, &mut open.singly_before, stop).await?;
+            let digested = self.digest(&taken.deliveries, &mut open, stop);
+            let Some(digested) = in_time(stop, Box::pin(digested)).await else { break };
+            digested?;
             // Also of what was left because of the stop: a stream forgets nothing for being acknowledged.
             taken.acknowledge(self.stream).await?;
             *attempt = 0;
@@ -169,12 +176,18 @@ impl<H: StreamHandler> Reader<H> {
         {
             first = Some(came.ok_or_else(|| Error::ConsumerEnded(self.stream.to_owned()))??);
         }
-        Ok(Open { session, deliveries, first, singly_before: place.singly_before })
+        Ok(Open {
+            session,
+            deliveries,
+            first,
+            singly_before: place.singly_before,
+            restarts: place.restarts,
+        })
     }
 
     /// Goes back to the beginning of a stream that is another one than was read up to `lost`.
     async fn begin_again(&self, lost: &Place) -> Result<(), Error> {
-        let (mut tx, place) = self.begin().await?;
+        let (mut tx, place) = self.begin(lost.restarts).await?;
         if place.next != lost.next {
             return Err(Error::Superseded(self.consumer));
         }
@@ -194,20 +207,20 @@ impl<H: StreamHandler> Reader<H> {
     async fn digest(
         &self,
         deliveries: &[Delivery],
-        singly_before: &mut i64,
+        open: &mut Open,
         stop: &CancellationToken,
     ) -> Result<(), Error> {
         let mut left = deliveries;
         while let Some(first) = left.first()
             && !stop.is_cancelled()
         {
-            let singly = offset(first, self.stream)? < *singly_before;
+            let singly = offset(first, self.stream)? < open.singly_before;
             let (batch, behind) = left.split_at(if singly { 1 } else { left.len() });
-            let Err(failure) = self.attempt(batch).await? else {
+            let Err(failure) = self.attempt(batch, open.restarts).await? else {
                 left = behind;
                 continue;
             };
-            let failures = self.count_failure(batch).await?;
+            let failures = self.count_failure(batch, open.restarts).await?;
             tracing::warn!(
                 causes = ?causes(&*failure.cause),
                 stream = self.stream,
@@ -216,9 +229,10 @@ impl<H: StreamHandler> Reader<H> {
                 "messages of a stream failed"
             );
             if batch.len() > 1 {
-                *singly_before = last_offset(batch, self.stream)? + 1;
+                open.singly_before = last_offset(batch, self.stream)? + 1;
             } else if failures >= ATTEMPTS || matches!(failure.verdict, Verdict::Reject(_)) {
-                within("burying a message", STEP, self.bury(first, &failure)).await?;
+                let burying = self.bury(first, open.restarts, &failure);
+                within("burying a message", STEP, burying).await?;
                 left = behind;
             } else {
                 rest(retry::backoff(failures), stop).await;
@@ -227,13 +241,21 @@ impl<H: StreamHandler> Reader<H> {
         Ok(())
     }
 
-    async fn attempt(&self, deliveries: &[Delivery]) -> Result<Result<(), Failure>, Error> {
-        within("a batch of a stream", DIGEST, self.hand_over(deliveries)).await
+    async fn attempt(
+        &self,
+        deliveries: &[Delivery],
+        restarts: i32,
+    ) -> Result<Result<(), Failure>, Error> {
+        within("a batch of a stream", DIGEST, self.hand_over(deliveries, restarts)).await
     }
 
     /// Hands messages to the handler, in a transaction that also moves the offset. The inner result is the handler's.
-    async fn hand_over(&self, deliveries: &[Delivery]) -> Result<Result<(), Failure>, Error> {
-        let (mut tx, place) = self.begin().await?;
+    async fn hand_over(
+        &self,
+        deliveries: &[Delivery],
+        restarts: i32,
+    ) -> Result<Result<(), Failure>, Error> {
+        let (mut tx, place) = self.begin(restarts).await?;
         let mut fresh: Vec<&[u8]> = Vec::with_capacity(deliveries.len());
         let mut last = None;
         for delivery in deliveries {
@@ -278,10 +300,10 @@ impl<H: StreamHandler> Reader<H> {
 
     /// Writes down that messages failed, and answers how often the first of them has failed alone. It counts whoever holds the lease
     /// by now: an attempt may outlast the lease, and two processes that take over from each other would begin to count anew for ever.
-    async fn count_failure(&self, failed: &[Delivery]) -> Result<u32, Error> {
+    async fn count_failure(&self, failed: &[Delivery], restarts: i32) -> Result<u32, Error> {
         let last = last_offset(failed, self.stream)?;
         within("counting a failure", STEP, async {
-            let (mut tx, ..) = self.lock().await?;
+            let (mut tx, ..) = self.lock(restarts).await?;
             let alone = failed.len() == 1;
             let failures =
                 place::count_failure(&mut tx, self.consumer, self.stream, last, alone).await?;
@@ -295,8 +317,13 @@ impl<H: StreamHandler> Reader<H> {
 
     /// Writes a message that cannot be handled as a dead letter, and goes past it. That needs no lease either, as long as nobody has
     /// gone past it: the place is locked.
-    async fn bury(&self, delivery: &Delivery, failure: &Failure) -> Result<(), Error> {
-        let (mut tx, place, _) = self.lock().await?;
+    async fn bury(
+        &self,
+        delivery: &Delivery,
+        restarts: i32,
+        failure: &Failure,
+    ) -> Result<(), Error> {
+        let (mut tx, place, _) = self.lock(restarts).await?;
         if offset(delivery, self.stream)? < place.next {
             return Ok(());
         }
@@ -311,18 +338,23 @@ impl<H: StreamHandler> Reader<H> {
         tx.commit().await
     }
 
-    /// A transaction that holds the lease and the place.
-    async fn begin(&self) -> Result<(Transaction, Place), Error> {
-        let (tx, place, is_ours) = self.lock().await?;
+    /// A transaction that holds the lease and the place, as [`lock`](Self::lock) does.
+    async fn begin(&self, restarts: i32) -> Result<(Transaction, Place), Error> {
+        let (tx, place, is_ours) = self.lock(restarts).await?;
         if is_ours { Ok((tx, place)) } else { Err(Error::Superseded(self.consumer)) }
     }
 
     /// A transaction in which the place is locked, and whether the lease is ours; then it is renewed as well. Whoever locks both
     /// locks the lease first.
-    async fn lock(&self) -> Result<(Transaction, Place, bool), Error> {
+    ///
+    /// An error if the reader has begun again more often than `restarts`: offsets that were read before are of a stream that was lost.
+    async fn lock(&self, restarts: i32) -> Result<(Transaction, Place, bool), Error> {
         let mut tx = self.kit.begin().await?;
-        let epoch = lease::take(&mut tx, self.consumer, self.holder).await?;
+        let epoch = lease::take(&mut tx, &self.lease, self.holder).await?;
         let place = place::place(&mut tx, self.consumer, self.stream).await?;
+        if place.restarts != restarts {
+            return Err(Error::Superseded(self.consumer));
+        }
         Ok((tx, place, epoch.is_some()))
     }
 
@@ -349,7 +381,7 @@ impl<H: StreamHandler> Reader<H> {
     async fn take_lease(&self) -> Result<bool, Error> {
         within("taking the lease of a stream", STEP, async {
             let mut connection = self.kit.pool().acquire().await?;
-            lease::take(&mut connection, self.consumer, self.holder).await
+            lease::take(&mut connection, &self.lease, self.holder).await
         })
         .await
         .map(|epoch| epoch.is_some())
@@ -359,7 +391,7 @@ impl<H: StreamHandler> Reader<H> {
     async fn step_down(&self) {
         let released = within("releasing the lease of a stream", STEP, async {
             let mut connection = self.kit.pool().acquire().await?;
-            lease::release(&mut connection, self.consumer, self.holder).await
+            lease::release(&mut connection, &self.lease, self.holder).await
         });
         if let Err(error) = released.await {
             tracing::debug!(causes = ?causes(&error), "the lease of a stream was not released and runs out by itself");

@@ -13,16 +13,19 @@ use messaging::{
     Failure, Kit, MIGRATOR, Transaction,
     stream::{self, Intake, NotAppended, StreamHandler},
 };
+use sqlx::AssertSqlSafe;
 use testkit::{Database, RabbitMq, Vhost, wait_for};
 use tokio::{sync::Semaphore, task::JoinSet, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::shop::{SOON, count};
 
-/// Writes every message down, but for poison and venom.
+/// Writes every message down, but for poison, venom and tar.
 struct WriteDown {
     /// How long it takes to fail over a message "poison".
     pause: Duration,
+    /// How long it may take. Over a message "tar" it never comes back.
+    limit: Duration,
     /// How often it has failed over one that was alone.
     failures: AtomicU32,
     /// Over a message "venom" that is alone it waits here before it rejects it.
@@ -33,12 +36,31 @@ struct WriteDown {
 
 impl WriteDown {
     fn failing_after(pause: Duration) -> Arc<Self> {
+        Arc::new(Self::new(pause, SOON))
+    }
+
+    /// One that may take so long.
+    fn limited_to(limit: Duration) -> Arc<Self> {
+        Arc::new(Self::new(Duration::ZERO, limit))
+    }
+
+    fn new(pause: Duration, limit: Duration) -> Self {
         let (failures, at_gate) = (AtomicU32::new(0), AtomicU32::new(0));
-        Arc::new(Self { pause, failures, gate: Semaphore::new(0), at_gate })
+        Self { pause, limit, failures, gate: Semaphore::new(0), at_gate }
     }
 
     fn failures(&self) -> u32 {
         self.failures.load(Ordering::SeqCst)
+    }
+
+    /// Waits until it is at the gate with venom.
+    async fn wait_for_venom(&self) {
+        wait_for("venom is in hand", SOON, async || match self.at_gate.load(Ordering::SeqCst) {
+            0 => Err("not yet"),
+            _ => Ok(()),
+        })
+        .await
+        .unwrap();
     }
 }
 
@@ -56,6 +78,10 @@ impl StreamHandler for WriteDown {
             }
             return Err(Failure::reject("venom", "venom"));
         }
+        if messages.contains(&&b"tar"[..]) {
+            self.failures.fetch_add(u32::from(messages.len() == 1), Ordering::SeqCst);
+            return std::future::pending().await;
+        }
         let bodies: Vec<String> =
             messages.iter().map(|body| String::from_utf8_lossy(body).into_owned()).collect();
         let _: Vec<i32> = sqlx::query_scalar(
@@ -65,6 +91,10 @@ impl StreamHandler for WriteDown {
         .fetch_all(&mut **tx)
         .await?;
         Ok(())
+    }
+
+    fn handled_within(&self) -> Duration {
+        self.limit
     }
 }
 
@@ -99,8 +129,17 @@ impl Clicks {
     }
 
     fn start_reader(&self, reading: &mut JoinSet<()>, handler: &Arc<WriteDown>) {
+        self.start_reader_of("clicks", reading, handler);
+    }
+
+    fn start_reader_of(
+        &self,
+        stream: &'static str,
+        reading: &mut JoinSet<()>,
+        handler: &Arc<WriteDown>,
+    ) {
         let (kit, url, handler) = (self.kit.clone(), self.vhost.url().to_owned(), handler.clone());
-        reading.spawn(stream::read(kit, url, "clicks", "reader", handler, self.stop.clone()));
+        reading.spawn(stream::read(kit, url, stream, "reader", handler, self.stop.clone()));
     }
 
     async fn append(&self, bodies: impl IntoIterator<Item = String>) {
@@ -122,7 +161,7 @@ impl Clicks {
 
     /// A number of the reader's place in the stream.
     async fn place(&self, column: &'static str) -> i64 {
-        sqlx::query_scalar(sqlx::AssertSqlSafe(format!(
+        sqlx::query_scalar(AssertSqlSafe(format!(
             "select coalesce(max({column}), 0)::bigint from messaging.stream_offset"
         )))
         .fetch_one(self.kit.pool())
@@ -137,6 +176,26 @@ impl Clicks {
         })
         .await
         .unwrap();
+    }
+
+    /// Moves the place as another reader would, which waits for the one that has it. It is moved when this one has let it go, before
+    /// that one takes it again.
+    async fn move_place(&self, moved: &'static str) -> JoinSet<()> {
+        let pool = self.kit.pool().clone();
+        let mut moving = JoinSet::new();
+        moving.spawn(async move {
+            let moved = AssertSqlSafe(format!("update messaging.stream_offset set {moved}"));
+            sqlx::raw_sql(moved).execute(&pool).await.unwrap();
+        });
+        wait_for("it waits for the place", SOON, async || {
+            match count(self.kit.pool(), "pg_locks where not granted").await {
+                0 => Err("not yet"),
+                _ => Ok(()),
+            }
+        })
+        .await
+        .unwrap();
+        moving
     }
 
     async fn letters(&self) -> i64 {
@@ -270,6 +329,20 @@ async fn poison_is_buried_after_six_attempts_of_readers_that_die() {
     clicks.shut_down(reading).await;
 }
 
+#[tokio::test]
+async fn a_handler_that_never_comes_back_over_a_message_holds_up_its_stream_for_six_attempts() {
+    let clicks = Clicks::open().await;
+    let handler = WriteDown::limited_to(Duration::from_millis(300));
+    clicks.append(["tar".to_owned()].into_iter().chain(messages("sound", 20))).await;
+    let reading = clicks.read(&handler);
+    clicks.wait_for_letters(1).await;
+    clicks.wait_for_seen(20).await;
+    assert_eq!(handler.failures(), 6);
+    let late = "messaging.dead_letter where causes[1] like 'the handler took longer%'";
+    assert_eq!(count(clicks.kit.pool(), late).await, 1);
+    clicks.shut_down(reading).await;
+}
+
 /// Whoever holds the lock on the place in the meantime stands for the reader that has taken over, and handled what comes behind.
 #[tokio::test]
 async fn a_reader_that_hung_buries_nothing_that_another_has_gone_past() {
@@ -277,34 +350,86 @@ async fn a_reader_that_hung_buries_nothing_that_another_has_gone_past() {
     let handler = WriteDown::failing_after(Duration::ZERO);
     clicks.append(["venom".to_owned()]).await;
     let reading = clicks.read(&handler);
-    wait_for("venom is in hand", SOON, async || match handler.at_gate.load(Ordering::SeqCst) {
-        0 => Err("not yet"),
-        _ => Ok(()),
-    })
-    .await
-    .unwrap();
+    handler.wait_for_venom().await;
     clicks.append(messages("sound", 20)).await;
-    let pool = clicks.kit.pool().clone();
-    let mut going_past = JoinSet::new();
-    going_past.spawn(async move {
-        let gone = "update messaging.stream_offset set next_offset = 21, last_message = null";
-        sqlx::raw_sql(gone).execute(&pool).await.unwrap();
-    });
-    wait_for("it waits for the place", SOON, async || {
-        match count(clicks.kit.pool(), "pg_locks where not granted").await {
-            0 => Err("not yet"),
-            _ => Ok(()),
-        }
-    })
-    .await
-    .unwrap();
+    let moved = clicks.move_place("next_offset = 21, last_message = null").await;
     handler.gate.add_permits(100);
-    going_past.join_next().await.unwrap().unwrap();
+    moved.join_all().await;
     clicks.append(["last".to_owned()]).await;
     clicks.wait_for_seen(1).await;
     assert_eq!(clicks.letters().await, 0);
     assert_eq!(clicks.place("next_offset").await, 22);
     clicks.shut_down(reading).await;
+}
+
+/// What it has in hand is of a stream that was lost meanwhile, and its offset is one of the new stream as well.
+#[tokio::test]
+async fn a_reader_that_hung_skips_nothing_of_a_stream_declared_anew() {
+    let clicks = Clicks::open().await;
+    let handler = WriteDown::failing_after(Duration::ZERO);
+    clicks.append(messages("before", 3).chain(["venom".to_owned()])).await;
+    let reading = clicks.read(&handler);
+    handler.wait_for_venom().await;
+    lose_stream(clicks.vhost.url()).await;
+    clicks.append(messages("after", 5)).await;
+    let moved = clicks
+        .move_place(
+            "next_offset = 0, last_message = null, restarts = restarts + 1, singly_before = 0",
+        )
+        .await;
+    handler.gate.add_permits(100);
+    moved.join_all().await;
+    clicks.wait_for_seen(3 + 5).await;
+    assert_eq!(clicks.letters().await, 0);
+    assert_eq!(clicks.place("restarts").await, 1);
+    assert_eq!(clicks.place("next_offset").await, 5);
+    clicks.shut_down(reading).await;
+}
+
+#[tokio::test]
+async fn two_streams_are_read_under_one_name() {
+    let clicks = Clicks::open().await;
+    let handler = WriteDown::failing_after(Duration::ZERO);
+    let mut reading = clicks.read(&handler);
+    clicks.append(messages("click", 5)).await;
+    clicks.wait_for_seen(5).await;
+    let (views, publisher) = Intake::new(clicks.vhost.url(), "views");
+    reading.spawn(publisher.run(clicks.stop.clone()));
+    clicks.start_reader_of("views", &mut reading, &handler);
+    views.append(b"view".to_vec()).await.unwrap();
+    clicks.wait_for_seen(6).await;
+    clicks.shut_down(reading).await;
+}
+
+/// It moves the offset, and leaves the digest as it was.
+#[tokio::test]
+async fn a_stream_in_which_an_older_version_went_on_is_not_taken_for_lost() {
+    let clicks = Clicks::open().await;
+    let handler = WriteDown::failing_after(Duration::ZERO);
+    let mut reading = clicks.read(&handler);
+    clicks.append(messages("before", 10)).await;
+    clicks.wait_for_seen(10).await;
+    reading.shutdown().await;
+    clicks.append(messages("by the older version", 5)).await;
+    let went_on = "update messaging.stream_offset set next_offset = 15";
+    sqlx::raw_sql(went_on).execute(clicks.kit.pool()).await.unwrap();
+    let reading = clicks.read(&handler);
+    clicks.append(messages("after", 5)).await;
+    clicks.wait_for_seen(15).await;
+    assert_eq!(clicks.place("restarts").await, 0);
+    assert_eq!(clicks.place("next_offset").await, 20);
+    clicks.shut_down(reading).await;
+}
+
+#[tokio::test]
+async fn a_reader_stops_within_seconds_though_its_handler_hangs() {
+    let clicks = Clicks::open().await;
+    let handler = WriteDown::limited_to(Duration::from_secs(40));
+    clicks.append(["venom".to_owned()]).await;
+    let reading = clicks.read(&handler);
+    handler.wait_for_venom().await;
+    timeout(Duration::from_secs(15), clicks.stop(reading)).await.expect("it has stopped");
+    assert_eq!(clicks.place("failures").await, 0);
 }
 
 #[tokio::test]

@@ -2,9 +2,12 @@
 
 #![expect(clippy::disallowed_methods, reason = "the tables and the clock are the test's own")]
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, AtomicI64, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicI64, Ordering},
+    },
+    time::Duration,
 };
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -14,7 +17,10 @@ use messaging::{
     stream::{self, Intake, StreamHandler},
 };
 use testkit::{Database, Vhost, wait_for};
-use tokio::task::{AbortHandle, JoinSet};
+use tokio::{
+    task::{AbortHandle, JoinSet},
+    time::timeout,
+};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -55,6 +61,19 @@ impl StreamHandler for KeepClicks {
         .execute(&mut **tx)
         .await?;
         Ok(())
+    }
+}
+
+/// Never comes back.
+struct Hang;
+
+impl StreamHandler for Hang {
+    async fn handle(&self, _: &mut Transaction, _: &[&[u8]]) -> Result<(), Failure> {
+        std::future::pending().await
+    }
+
+    fn handled_within(&self) -> Duration {
+        Duration::from_millis(100)
     }
 }
 
@@ -164,11 +183,20 @@ impl Clicks {
     }
 
     async fn rebuild(&self, projection: &Projection, mode: Mode) -> Result<Report, ReplayError> {
+        self.rebuild_with(KeepClicks, projection, mode).await
+    }
+
+    async fn rebuild_with(
+        &self,
+        handler: impl StreamHandler,
+        projection: &Projection,
+        mode: Mode,
+    ) -> Result<Report, ReplayError> {
         let newest = |body: &[u8]| serde_json::from_slice::<Click>(body).ok().map(|click| click.2);
         let tape = Tape {
             stream: "clicks",
             consumer: "reader",
-            handler: Arc::new(KeepClicks),
+            handler: Arc::new(handler),
             newest,
             not_before: None,
         };
@@ -315,5 +343,35 @@ async fn a_reader_that_has_never_read_is_held_back_as_well() {
     let found = replaying.join_next().await.unwrap().unwrap();
     assert_eq!((found.differences, found.replayed), (0, 0), "{found:?}");
     clicks.wait_for_kept(10).await;
+    clicks.shut_down().await;
+}
+
+#[tokio::test]
+async fn a_handler_that_never_comes_back_ends_a_replay() {
+    let mut clicks = Clicks::open_idle().await;
+    clicks.read();
+    clicks.click(10, 0).await;
+    clicks.wait_for_kept(10).await;
+    let projection = Projection::of("clicks").table(Table::of("click"));
+    let replaying = clicks.rebuild_with(Hang, &projection, Mode::Swap);
+    let ended = timeout(SOON, replaying).await.expect("it has ended");
+    assert!(matches!(ended, Err(ReplayError::Stuck(_))), "{ended:?}");
+    assert_eq!(clicks.kept().await, 10);
+    clicks.shut_down().await;
+}
+
+/// What the live reader has read is not there and does not come: nobody waits for it, and it is no fault of the kit.
+#[tokio::test]
+async fn a_lost_stream_that_is_still_short_is_told_from_a_slow_one() {
+    let mut clicks = Clicks::open_idle().await;
+    let reader = clicks.read();
+    clicks.click(10, 0).await;
+    clicks.wait_for_kept(10).await;
+    reader.abort();
+    lose_stream(clicks.vhost.url()).await;
+    clicks.click(5, 0).await;
+    let lost = clicks.replay_timed(Mode::Swap).await;
+    assert!(matches!(lost, Err(ReplayError::StreamLost("clicks"))), "{lost:?}");
+    assert_eq!(clicks.kept().await, 10);
     clicks.shut_down().await;
 }
