@@ -12,21 +12,32 @@ use std::{
 use reqwest::Client;
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, Connection, FromRow, PgConnection, postgres::PgRow};
-use testkit::Management;
+use testkit::{Management, QueueState};
 
-use crate::{Error, SERVICES};
+use crate::{Error, SERVICES, streams};
 
 /// What is audited.
 #[derive(Debug, Clone, Copy)]
 pub struct Suite<'a> {
     /// The databases of the services.
     pub databases: &'a Databases,
-    /// The broker's management API and the name of the vhost; without it nobody looks into the queues.
-    pub broker: Option<(&'a Management, &'a str)>,
+    /// Without it nobody looks into queues and streams.
+    pub broker: Option<Broker<'a>>,
     /// The addresses of all instances of search-sync, each of which has an index of its own.
     pub search: &'a [&'a str],
     /// A token with the scope `ops`.
     pub token: &'a str,
+}
+
+/// Where the broker of the suite is.
+#[derive(Debug, Clone, Copy)]
+pub struct Broker<'a> {
+    /// Its management API.
+    pub management: &'a Management,
+    /// The name of the suite's vhost.
+    pub vhost: &'a str,
+    /// The address of the vhost, `amqp://…`.
+    pub amqp_url: &'a str,
 }
 
 /// Where the databases of the services are.
@@ -102,6 +113,9 @@ impl fmt::Display for Findings {
     }
 }
 
+/// What the broker calls the kind of a queue that is a stream.
+const STREAM: &str = "stream";
+
 /// How long a comparison of the whole catalogue may take.
 const DRIFT: Duration = Duration::from_mins(1);
 
@@ -120,8 +134,10 @@ pub async fn run(suite: Suite<'_>) -> Result<Findings, Error> {
         the_index_equals_the_catalogue(url, token, &mut findings).await?;
     }
     nothing_is_left_on_the_way(databases, &mut findings).await?;
-    if let Some((management, vhost)) = broker {
-        queues_are_empty(management, vhost, &mut findings).await?;
+    if let Some(broker) = broker {
+        let queues = broker.management.queues(broker.vhost).await?;
+        queues_are_empty(&queues, &mut findings);
+        streams_are_read_to_their_ends(databases, broker, &queues, &mut findings).await?;
     }
     user_events_are_counted_once(databases, &mut findings).await?;
     Ok(findings)
@@ -372,15 +388,35 @@ async fn the_index_equals_the_catalogue(
 
 /// Invariant 5, for what is in the broker: all queues are empty, those for what nobody is bound for and for what processes
 /// died over too. Streams keep what was read.
-async fn queues_are_empty(
-    management: &Management,
-    vhost: &str,
+fn queues_are_empty(queues: &[QueueState], findings: &mut Findings) {
+    findings.looked_at.insert("queues", i64::try_from(queues.len()).unwrap_or(i64::MAX));
+    let full = queues.iter().filter(|queue| queue.kind != STREAM && queue.messages > 0);
+    findings.add(5, full.map(|queue| format!("{} messages in {}", queue.messages, queue.name)));
+}
+
+/// Invariant 6, for what is in the broker: no accepted user event waits in its stream. What is not taken out of it would be missing
+/// in no table.
+async fn streams_are_read_to_their_ends(
+    databases: &Databases,
+    broker: Broker<'_>,
+    queues: &[QueueState],
     findings: &mut Findings,
 ) -> Result<(), Error> {
-    let queues = management.queues(vhost).await?;
-    findings.looked_at.insert("queues", i64::try_from(queues.len()).unwrap_or(i64::MAX));
-    let full = queues.iter().filter(|queue| queue.kind != "stream" && queue.messages > 0);
-    findings.add(5, full.map(|queue| format!("{} messages in {}", queue.messages, queue.name)));
+    let mut analytics = databases.connect("behavior-analytics").await?;
+    let streams: Vec<&QueueState> = queues.iter().filter(|queue| queue.kind == STREAM).collect();
+    findings.looked_at.insert("streams", i64::try_from(streams.len()).unwrap_or(i64::MAX));
+    for QueueState { name, .. } in streams {
+        // A stream that was never read is unread from its first message on.
+        let read: i64 = sqlx::query_scalar(
+            "select coalesce(min(next_offset), 0) from messaging.stream_offset where stream = $1",
+        )
+        .bind(name)
+        .fetch_one(&mut analytics)
+        .await?;
+        if streams::reaches(broker.amqp_url, name, read).await? {
+            findings.add(6, [format!("{name} holds messages from offset {read} on, not yet read")]);
+        }
+    }
     Ok(())
 }
 

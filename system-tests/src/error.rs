@@ -23,6 +23,9 @@ pub enum Error {
     /// A service could not be asked.
     #[error("a service could not be asked")]
     Http(#[from] reqwest::Error),
+    /// The broker could not be asked.
+    #[error("the broker could not be asked")]
+    Broker(#[from] lapin::Error),
     /// A file or folder of the run.
     #[error("a file of the run could not be written")]
     File(#[from] std::io::Error),

@@ -5,6 +5,7 @@ mod call;
 mod error;
 mod programs;
 mod shop;
+mod streams;
 
 pub use call::Answer;
 pub use error::Error;

@@ -434,10 +434,13 @@ impl Shop {
     /// What an audit of everything says now.
     pub async fn audit(&self) -> Result<audit::Findings, Error> {
         let databases = self.databases();
-        let broker = match &self.servers {
-            Servers::Shared { vhost, .. } => (vhost.management(), vhost.name()),
-            Servers::Own { rabbitmq, .. } => (rabbitmq.management(), "/"),
+        let (management, vhost, amqp_url) = match &self.servers {
+            Servers::Shared { vhost, .. } => {
+                (vhost.management(), vhost.name(), vhost.url().to_owned())
+            }
+            Servers::Own { rabbitmq, .. } => (rabbitmq.management(), "/", rabbitmq.url()),
         };
+        let broker = audit::Broker { management, vhost, amqp_url: &amqp_url };
         let token = self.token("tester", &[Scope::Ops])?;
         let indexes = ["search-sync".to_owned(), second("search-sync")];
         let search: Vec<&str> =

@@ -25,9 +25,11 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<(), Failure> {
     // A broker that is not ours may have no management API, or not for us.
     let management = state.management_url.as_deref().map(Management::new).transpose()?;
     let token = Keys::in_suite().token("audit", &[Scope::Ops])?;
+    let amqp_url = state.amqp_url.as_deref().unwrap_or_default();
+    let broker = |management| audit::Broker { management, vhost: "/", amqp_url };
     let suite = audit::Suite {
         databases: &databases,
-        broker: management.as_ref().map(|management| (management, "/")),
+        broker: management.as_ref().map(broker),
         search: &[&state.ports.url_of("search-sync")],
         token: &token,
     };

@@ -80,7 +80,7 @@ pub enum Error {
 
 impl Error {
     /// Whether a server is to blame rather than what was asked of it: then the same may simply be tried again.
-    pub(crate) fn is_outage(&self) -> bool {
+    pub fn is_outage(&self) -> bool {
         match self {
             Self::Database(error) => crate::failure::is_unavailable(error),
             Self::Broker(_)

@@ -1,8 +1,12 @@
 //! The audit says which invariant does not hold when one is broken on purpose.
 
+use reqwest::Method;
+use serde_json::json;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use system_tests::Shop;
 use uuid::Uuid;
+
+use crate::behaviour::event;
 
 /// Breaks something, looks at what the audit says, and mends it again.
 async fn breaks(shop: &Shop, invariant: u8, service: &str, harm: &str, mend: &str) {
@@ -19,10 +23,18 @@ async fn breaks(shop: &Shop, invariant: u8, service: &str, harm: &str, mend: &st
 #[tokio::test]
 async fn each_broken_invariant_is_named() {
     let shop = Shop::open().await.unwrap();
-    shop.stocked_product("茶叶", "TEA-9", 5_000, 10).await.unwrap();
+    let product = shop.stocked_product("茶叶", "TEA-9", 5_000, 10).await.unwrap().text("/id");
     let placed = shop.order(&Uuid::now_v7().to_string(), "TEA-9", 2, None).await.unwrap();
     let id = placed.expect_status(202).unwrap().text("/id");
     shop.wait_for_order(&id, &["delivered"]).await.unwrap();
+    // A stream without a message has no end that could be behind what was read.
+    shop.assert_sound().await.unwrap();
+    let viewed = json!([event("product_viewed", "session-1", &product)]);
+    shop.call(Method::POST, "behavior-analytics", "/v1/events", None, &[], Some(&viewed))
+        .await
+        .unwrap()
+        .expect_status(202)
+        .unwrap();
     shop.assert_sound().await.unwrap();
 
     let twice = "insert into order_timeline (order_id, at, service, event, status, detail)
@@ -54,4 +66,11 @@ async fn each_broken_invariant_is_named() {
         "delete from intake_count where day = '2000-01-01'",
     );
     breaks(&shop, 6, "behavior-analytics", lost, found).await;
+    // Nobody reads on from where the place in the stream is put.
+    shop.kill("behavior-analytics").await.unwrap();
+    let (unread, read) = (
+        "update messaging.stream_offset set next_offset = next_offset - 1",
+        "update messaging.stream_offset set next_offset = next_offset + 1",
+    );
+    breaks(&shop, 6, "behavior-analytics", unread, read).await;
 }

@@ -8,7 +8,8 @@ use system_tests::Shop;
 use testkit::wait_for;
 use uuid::Uuid;
 
-fn event(kind: &str, session: &str, product: &str) -> Value {
+/// What somebody does to a product, as it is sent.
+pub(crate) fn event(kind: &str, session: &str, product: &str) -> Value {
     json!({
         "event_id": Uuid::now_v7(), "type": kind, "visitor_id": format!("visitor-of-{session}"), "session_id": session,
         "product_id": product, "occurred_at": runtime::clock::now(),

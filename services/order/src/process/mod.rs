@@ -2,6 +2,7 @@
 //! clock that owns every deadline.
 
 mod alarm;
+mod aside;
 mod clock;
 mod told;
 mod watchers;

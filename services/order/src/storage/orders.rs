@@ -213,23 +213,27 @@ pub(crate) async fn lock_one(
     Ok(lock(connection, &[order]).await?.remove(&order))
 }
 
-/// The `limit` orders whose deadline passed longest ago, locked; those that somebody else has locked are left to them.
+/// The `limit` orders whose deadline passed longest ago, but for those in `aside`, locked; those that somebody else has locked
+/// are left to them.
 pub(crate) async fn lock_due(
     connection: &mut PgConnection,
     now: DateTime<Utc>,
+    aside: &[OrderId],
     limit: i64,
 ) -> Result<Vec<Locked>, sqlx::Error> {
+    let aside: Vec<Uuid> = aside.iter().map(|order| order.as_uuid()).collect();
     let rows = sqlx::query_as!(
         Row,
         r#"
         select id, customer_id, status, method, total, currency, reason as "reason: Json<Reason>", payment_id, placed_at,
             due_at, traceparent
-        from orders where due_at <= $1
+        from orders where due_at <= $1 and id <> all($2)
         order by due_at
-        limit $2
+        limit $3
         for update skip locked
         "#,
         now,
+        &aside,
         limit,
     )
     .fetch_all(&mut *connection)
@@ -237,13 +241,35 @@ pub(crate) async fn lock_due(
     with_lines(connection, rows).await
 }
 
-/// The earliest deadline there is.
+/// The same orders by their ids, which can be read whatever else their rows hold. They are not locked.
+pub(crate) async fn due(
+    connection: &mut PgConnection,
+    now: DateTime<Utc>,
+    aside: &[OrderId],
+    limit: i64,
+) -> Result<Vec<OrderId>, sqlx::Error> {
+    let aside: Vec<Uuid> = aside.iter().map(|order| order.as_uuid()).collect();
+    let due = sqlx::query_scalar!(
+        "select id from orders where due_at <= $1 and id <> all($2) order by due_at limit $3",
+        now,
+        &aside,
+        limit,
+    );
+    Ok(due.fetch_all(connection).await?.into_iter().map(OrderId::from).collect())
+}
+
+/// The earliest deadline there is, but for those of the orders in `aside`.
 pub(crate) async fn next_due(
     connection: &mut PgConnection,
+    aside: &[OrderId],
 ) -> Result<Option<DateTime<Utc>>, sqlx::Error> {
-    sqlx::query_scalar!("select min(due_at) from orders where due_at is not null")
-        .fetch_one(connection)
-        .await
+    let aside: Vec<Uuid> = aside.iter().map(|order| order.as_uuid()).collect();
+    sqlx::query_scalar!(
+        "select min(due_at) from orders where due_at is not null and id <> all($1)",
+        &aside,
+    )
+    .fetch_one(connection)
+    .await
 }
 
 async fn with_lines(

@@ -94,3 +94,37 @@ async fn many_orders_at_once_share_commits_and_each_is_confirmed_once() {
     assert_eq!(shop.count("select count(*) from payment").await, ordered);
     shop.close().await;
 }
+
+/// One bad order stops the clock for no other: neither one that cannot be read nor one whose step cannot be written.
+#[tokio::test]
+async fn orders_that_the_clock_fails_over_hold_up_no_other() {
+    let deadlines = Deadlines { deliver: Duration::from_millis(50), ..Deadlines::NONE };
+    let shop = Shop::open(deadlines).await;
+    shop.sell(&[("KB-RED", 12_900)]).await;
+    let (me, client) = shop.customer();
+    let mut orders = Vec::new();
+    for _ in 0..4 {
+        let order = client.place(me, "KB-RED", "test").await;
+        client.wait(&order, "confirmed").await;
+        orders.push(order);
+    }
+    let [reason, currency, parcel, good] = &*orders else { unreachable!() };
+    let harm = sqlx::AssertSqlSafe(format!(
+        "update orders set reason = '\"why\"' where id = '{reason}';
+         update order_line set currency = 'none' where order_id = '{currency}';
+         insert into shipment values (gen_random_uuid(), '{parcel}', 'a parcel', 'that nobody knows', now());
+         update orders set due_at = now() - interval '1 hour' where id in ('{reason}', '{currency}', '{parcel}');
+         update orders set due_at = now() - interval '1 minute' where id = '{good}';"
+    ));
+    sqlx::raw_sql(harm).execute(&shop.order).await.unwrap();
+    client.wait(good, "delivered").await;
+    let stuck = shop.count("select count(*) from orders where status = 'confirmed'").await;
+    assert_eq!(stuck, 3, "the bad ones are left as they are");
+    // What is due later is not held up either, now that they are known.
+    let later = client.place(me, "KB-RED", "test").await;
+    client.wait(&later, "confirmed").await;
+    let due = sqlx::AssertSqlSafe(format!("update orders set due_at = now() where id = '{later}'"));
+    sqlx::raw_sql(due).execute(&shop.order).await.unwrap();
+    client.wait(&later, "delivered").await;
+    shop.close().await;
+}

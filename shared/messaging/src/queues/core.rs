@@ -1,8 +1,10 @@
 //! Queueing figures out of samples, without any I/O.
 //!
-//! Little's law: in the long run as many are in a queue on average (L) as arrive in the time that one of them stays (λ·W). The
-//! three are measured apart: λ by counting, W by clocks, L by asking how many there are. Where they do not agree something is
-//! not seen: messages that wait where nobody looks, or clocks that differ.
+//! Little's law: in the long run as many are in a queue on average (L) as arrive in the time that one of them stays (λ·W).
+//! Measured are what the consumer has taken off, by counting, W, by clocks, and L, by asking how many there are. λ is derived: what
+//! was taken off, and by how many the last look found more than the first. In a queue that neither grows nor shrinks it is a count,
+//! and the three do not agree by themselves. Where they differ something is not seen: messages that wait where nobody looks, or clocks
+//! that differ.
 
 use std::{collections::VecDeque, time::Duration};
 

@@ -16,6 +16,11 @@ pub(super) enum Bug {
     RefusedIsConfirmed,
     /// The relay takes a returned message for a confirmed one.
     ReturnedIsConfirmed,
+    /// A return is put down to another message of the round, as can happen to who shares a channel: that one is published again, and
+    /// the one that came back is deleted.
+    ReturnOfAnother,
+    /// The relays need no lease: each reads the rows that the other has not locked.
+    RelaysSkipLocked,
     /// The relay lets the refused rows rest, and not their keys: what follows is published before them.
     FollowersOvertakeRefused,
     /// The listener acknowledges what it takes before its effects are committed.
@@ -83,13 +88,15 @@ pub(super) enum Bug {
 
 impl Bug {
     /// Those that do harm.
-    pub(super) const HARMFUL: [Self; 36] = [
+    pub(super) const HARMFUL: [Self; 38] = [
         Self::NumberWithoutLock,
         Self::DeleteBeforeConfirm,
         Self::DeleteUpToHighest,
         Self::ReadPastHighest,
         Self::RefusedIsConfirmed,
         Self::ReturnedIsConfirmed,
+        Self::ReturnOfAnother,
+        Self::RelaysSkipLocked,
         Self::FollowersOvertakeRefused,
         Self::AcknowledgeBeforeCommit,
         Self::SkipCursor,

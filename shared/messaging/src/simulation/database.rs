@@ -47,6 +47,8 @@ pub(super) struct Database {
     pub(super) last_id: i64,
     /// How far a relay with a cursor has read: only with a bug.
     pub(super) horizon: i64,
+    /// The rows that are locked, and by which relay: only with a bug.
+    pub(super) outbox_locks: HashMap<i64, usize>,
     pub(super) lease: Option<Lease>,
     /// `messaging.cursor`, and which lane holds its rows.
     pub(super) cursors: [Option<Position>; KEYS],
@@ -83,6 +85,11 @@ impl Database {
             self.outbox.retain(|row| !ids.contains(&row.id));
         }
         is_held
+    }
+
+    /// The end of a relay's transaction, however it ends.
+    pub(super) fn unlock_outbox(&mut self, relay: usize) {
+        self.outbox_locks.retain(|_, holder| *holder != relay);
     }
 
     /// Whether somebody else holds the cursor of a key.

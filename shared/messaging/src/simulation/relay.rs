@@ -57,6 +57,7 @@ impl Relay {
             world.note(|| format!("relay {id} dies and comes again"));
             // A new process is a new holder; the ids of the two relays stay apart.
             let holder = Uuid::from_u128(self.holder.as_u128() + 2);
+            world.database.unlock_outbox(id);
             *self = Self { holder, ..Self::new(id) };
             return true;
         }
@@ -78,16 +79,19 @@ impl Relay {
         self.stopped.retain(|_, until| *until > now);
         self.stopped_rows.retain(|_, until| *until > now);
         let horizon = world.database.horizon;
+        let locked = world.database.outbox_locks.clone();
         let is_read = |row: &&crate::outbox::Row| {
             !self.stopped.contains_key(&(row.aggregate.clone(), row.key.clone()))
                 && !self.stopped_rows.contains_key(&row.id)
                 && row.id > horizon
+                && !locked.contains_key(&row.id)
         };
         let most = 1 + world.random.below(12);
         if !world.database.outbox.iter().any(|row| is_read(&row)) {
             return false;
         }
         let epoch = match self.renewed {
+            _ if world.has(Bug::RelaysSkipLocked) => 0,
             Some((at, epoch)) if now - at < TERM / 3 => epoch,
             _ => {
                 let Some(epoch) = world.database.take_lease(self.holder, now) else {
@@ -109,6 +113,9 @@ impl Relay {
         if world.has(Bug::DeleteBeforeConfirm) {
             let ids: Vec<i64> = read.into_iter().collect();
             world.database.delete(&ids, self.holder, Some(epoch));
+        }
+        if world.has(Bug::RelaysSkipLocked) {
+            world.database.outbox_locks.extend(rows.iter().map(|row| (row.id, id)));
         }
         let messages = pack_up_to(rows, world.random.pick([1, 1, 2, 4]), usize::MAX);
         self.round = Some(Round { epoch, messages, next: 0, answers: Answers::default() });
@@ -155,11 +162,14 @@ impl Relay {
                 round.answers.nacked.insert(message.id);
             }
             Confirm::Returned => {
-                round.answers.returned.insert(message.id);
+                let shift = usize::from(world.has(Bug::ReturnOfAnother));
+                let returned = &round.messages[(round.next + shift) % round.messages.len()];
+                round.answers.returned.insert(returned.id);
             }
             Confirm::Lost => {
                 // The round is lost with the connection; the next one connects anew.
                 self.renewed = None;
+                world.database.unlock_outbox(id);
                 return true;
             }
         }
@@ -188,8 +198,10 @@ impl Relay {
         if world.has(Bug::DeleteUpToHighest) {
             settlement.confirmed = (0..=highest.unwrap_or(0)).collect();
         }
-        let epoch = (!world.has(Bug::DeleteWithoutEpoch)).then_some(round.epoch);
+        let is_guarded = !world.has(Bug::DeleteWithoutEpoch) && !world.has(Bug::RelaysSkipLocked);
+        let epoch = is_guarded.then_some(round.epoch);
         let is_held = world.database.delete(&settlement.confirmed, self.holder, epoch);
+        world.database.unlock_outbox(id);
         if is_held && world.has(Bug::ReadPastHighest) {
             world.database.horizon = world.database.horizon.max(highest.unwrap_or(0));
         }

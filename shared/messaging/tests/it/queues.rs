@@ -21,8 +21,8 @@ async fn done(shop: &Shop) -> i64 {
         .unwrap()
 }
 
-/// Arrivals are counted, times are clocked, and the broker is asked how many there are: none of the three is made of the
-/// others, and they obey Little's law.
+/// Times are clocked, the broker is asked how many there are, and what was handled is counted: that does not agree by itself. Arrivals
+/// are what was handled and the growth of what there is, so while the queue stands they are a count.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_queue_that_stands_obeys_littles_law() {
     let shop = Shop::open(OnReject::BlockKey).await;
@@ -48,7 +48,7 @@ async fn a_queue_that_stands_obeys_littles_law() {
         assert!(queue.wait_ms.unwrap() > 0.0 && queue.service_ms.unwrap() > 0.0, "{queue:?}");
         assert!(queue.age_ms.unwrap() >= queue.wait_ms.unwrap(), "{queue:?}");
         let ratio = queue.little_ratio.unwrap();
-        assert!((0.5..=2.0).contains(&ratio), "{queue:?}");
+        assert!((0.7..=1.2).contains(&ratio), "{queue:?}");
         assert_eq!(queue.consumers, Some(1));
         // The one there is is always busy.
         assert!(queue.utilisation.unwrap() > 0.5, "{queue:?}");
@@ -56,7 +56,7 @@ async fn a_queue_that_stands_obeys_littles_law() {
     }
     let said: f64 = queues.iter().map(|queue| queue.arrivals_per_s).sum();
     let left = outbox.unwrap().arrivals_per_s;
-    assert!((0.5..=2.0).contains(&(said / left)), "{left}/s into the outbox, {said}/s heard");
+    assert!((0.9..=1.1).contains(&(said / left)), "{left}/s into the outbox, {said}/s heard");
     shop.wait_for_total(steps * WALKS).await;
     shop.assert_walked(&walks, steps).await;
     shop.assert_at_rest().await;

@@ -1,6 +1,10 @@
 //! Replicas of a service divide its queues, and take over from one another.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::HashMap,
+    sync::atomic::{AtomicBool, Ordering},
+    time::{Duration, Instant},
+};
 
 use messaging::OnReject;
 use testkit::wait_for;
@@ -10,6 +14,9 @@ use crate::shop::{SOON, Shop, count};
 /// How long a seat holds that is not renewed, with some time for those who wait for it to look.
 const TERM: Duration = Duration::from_secs(3);
 const LOOK: Duration = Duration::from_secs(2);
+
+/// How often a step of each walk is said while replicas come and go: what a busy machine carries with ease.
+const PACE: Duration = Duration::from_millis(20);
 
 /// How many queues each living replica holds, in rising order.
 async fn shares(shop: &Shop) -> Vec<i64> {
@@ -90,35 +97,66 @@ async fn a_seat_that_is_not_renewed_runs_out() {
     listener.shut_down().await;
 }
 
+/// Waits until each walk goes on: those of either queue.
+async fn wait_for_progress(shop: &Shop, walks: &[&str]) {
+    let furthest = async || -> HashMap<String, i64> {
+        sqlx::query_as("select walk, max(number) from effect group by walk")
+            .fetch_all(shop.listener.pool())
+            .await
+            .unwrap()
+            .into_iter()
+            .collect()
+    };
+    let before = furthest().await;
+    wait_for("each walk goes on", SOON, async || {
+        let now = furthest().await;
+        let stuck = walks.iter().filter(|walk| now.get(**walk) <= before.get(**walk));
+        match stuck.count() {
+            0 => Ok(()),
+            stuck => Err(format!("{stuck} do not")),
+        }
+    })
+    .await
+    .unwrap();
+}
+
 #[tokio::test]
 async fn replicas_come_and_go_and_nothing_is_lost_or_doubled() {
     let shop = Shop::open(OnReject::BlockKey).await;
     let walks: Vec<String> = (0..20).map(|walk| format!("walk-{walk}")).collect();
     let names: Vec<&str> = walks.iter().map(String::as_str).collect();
     let speaker = shop.start_speaker();
+    let over = AtomicBool::new(false);
     let write = async {
-        for number in 1..=150 {
-            shop.walk(&names, number..=number).await;
+        let (mut last, mut pace) = (0, tokio::time::interval(PACE));
+        while !over.load(Ordering::Relaxed) {
+            pace.tick().await;
+            last += 1;
+            shop.walk(&names, last..=last).await;
         }
+        last
     };
     let replace = async {
         let mut elder = shop.start_listener();
         for round in 0..6 {
             let younger = shop.start_listener();
             wait_for_shares(&shop, &[1, 1]).await;
+            wait_for_progress(&shop, &names).await;
             if round % 2 == 0 {
                 elder.die().await;
             } else {
                 elder.shut_down().await;
             }
             wait_for_shares(&shop, &[2]).await;
+            wait_for_progress(&shop, &names).await;
             elder = younger;
         }
+        over.store(true, Ordering::Relaxed);
         elder
     };
-    let ((), listener) = tokio::join!(write, replace);
-    shop.wait_for_total(20 * 150).await;
-    shop.assert_walked(&walks, 150).await;
+    let (last, listener) = tokio::join!(write, replace);
+    shop.wait_for_total(20 * last).await;
+    shop.assert_walked(&walks, last).await;
     shop.assert_at_rest().await;
     speaker.shut_down().await;
     listener.shut_down().await;
