@@ -259,7 +259,7 @@ pub(crate) async fn handle(
     match tokio::time::timeout(limit, handling).await {
         Ok(Ok(outcome)) => outcome,
         Ok(Err(_)) => Err(Failure::reject("panicked", "the handler panicked")),
-        Err(_) => Err(Failure::retry(Error::Deadline { what: "the handler", limit })),
+        Err(_) => Err(Failure::late(limit)),
     }
 }
 

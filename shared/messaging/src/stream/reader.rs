@@ -163,7 +163,8 @@ impl<H: StreamHandler> Reader<H> {
     /// To an offset behind the end of a stream the broker attaches as well, and says nothing until the stream has grown so far.
     async fn attach(&self, place: &Place) -> Result<Open, Error> {
         let name = format!("{}: reader", self.consumer);
-        let mut session = Session::connect(&self.amqp_url, &name, broker::HEARTBEAT).await?;
+        let mut session =
+            Session::connect(&self.amqp_url, &name, broker::CONSUMER_HEARTBEAT).await?;
         let channel = session.lasting_channel().await?.clone();
         declare_on(&channel, self.stream).await?;
         let mut arguments = FieldTable::default();

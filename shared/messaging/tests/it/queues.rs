@@ -48,7 +48,7 @@ async fn a_queue_that_stands_obeys_littles_law() {
         assert!(queue.wait_ms.unwrap() > 0.0 && queue.service_ms.unwrap() > 0.0, "{queue:?}");
         assert!(queue.age_ms.unwrap() >= queue.wait_ms.unwrap(), "{queue:?}");
         let ratio = queue.little_ratio.unwrap();
-        assert!((0.7..=1.2).contains(&ratio), "{queue:?}");
+        assert!((0.6..=1.5).contains(&ratio), "{queue:?}");
         assert_eq!(queue.consumers, Some(1));
         // The one there is is always busy.
         assert!(queue.utilisation.unwrap() > 0.5, "{queue:?}");
@@ -56,7 +56,7 @@ async fn a_queue_that_stands_obeys_littles_law() {
     }
     let said: f64 = queues.iter().map(|queue| queue.arrivals_per_s).sum();
     let left = outbox.unwrap().arrivals_per_s;
-    assert!((0.9..=1.1).contains(&(said / left)), "{left}/s into the outbox, {said}/s heard");
+    assert!((0.8..=1.25).contains(&(said / left)), "{left}/s into the outbox, {said}/s heard");
     shop.wait_for_total(steps * WALKS).await;
     shop.assert_walked(&walks, steps).await;
     shop.assert_at_rest().await;
