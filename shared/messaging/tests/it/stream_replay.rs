@@ -19,7 +19,7 @@ use messaging::{
 use testkit::{Database, Vhost, wait_for};
 use tokio::{
     task::{AbortHandle, JoinSet},
-    time::timeout,
+    time::{MissedTickBehavior, timeout},
 };
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -211,9 +211,13 @@ impl Clicks {
     }
 }
 
-/// Clicks until told to end; every tenth click comes twice.
+/// Clicks at a pace until told to end; every tenth click comes twice. Unpaced, what is to be replayed would grow as fast as a busy
+/// machine can replay it.
 async fn click(intake: Intake, ended: Arc<AtomicBool>, said: Arc<AtomicI64>) {
+    let mut pace = tokio::time::interval(Duration::from_millis(5));
+    pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
     while !ended.load(Ordering::SeqCst) {
+        pace.tick().await;
         let number = said.fetch_add(1, Ordering::SeqCst);
         let click: Click = (Uuid::new_v4(), format!("page-{}", number % 5), Utc::now());
         let click = serde_json::to_vec(&click).unwrap();

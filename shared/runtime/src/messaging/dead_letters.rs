@@ -320,7 +320,7 @@ async fn queues(State(topology): State<Topology>) -> Json<Queues> {
 
 /// How the queues fare that this process consumes, and the outbox, over the last half minute.
 ///
-/// Arrivals (λ), events in the queue (L) and the time that one stays (W) are measured apart; `little_ratio` is L ÷ λW and about
+/// Arrivals (λ), events in the queue (L) and the time that one stays (W): what each is made of stands in `docs/messaging.md`. `little_ratio` is L ÷ λW and about
 /// one where all is seen. `consumers_needed` is how many consumers the load needs, none busier than four fifths of the time.
 #[utoipa::path(
     get, path = "/v1/queues", tag = "operations",
