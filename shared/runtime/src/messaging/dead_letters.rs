@@ -320,8 +320,9 @@ async fn queues(State(topology): State<Topology>) -> Json<Queues> {
 
 /// How the queues fare that this process consumes, and the outbox, over the last half minute.
 ///
-/// Arrivals (λ), events in the queue (L) and the time that one stays (W): what each is made of stands in `docs/messaging.md`. `little_ratio` is L ÷ λW and about
-/// one where all is seen. `consumers_needed` is how many consumers the load needs, none busier than four fifths of the time.
+/// Arrivals (λ), events in the queue (L) and the time that one stays (W): what each is made of stands in `docs/messaging.md`.
+/// `little_ratio` is L ÷ λW and about one where all is seen. `consumers_needed` is how many consumers the load needs, none busier than
+/// four fifths of the time.
 #[utoipa::path(
     get, path = "/v1/queues", tag = "operations",
     responses((status = 200, body = Object, description = "`outbox`, and `queues` by their names")),
