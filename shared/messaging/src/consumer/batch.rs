@@ -226,15 +226,15 @@ fn rule(
 ) -> Result<Attempt, Error> {
     let finding = |(index, failure): (usize, Failure)| {
         let attempts = incoming[index].attempts + 1;
-        match ruling(failure.verdict, attempts, retry::PATIENCE) {
+        let ruling = match ruling(failure.verdict, attempts, retry::PATIENCE) {
             // While it was waited for, everything else of its slot group stood still: it rests as long at least.
-            Some(Ruling::Retry(pause)) if let Some(waited) = failure.waited() => {
-                let ruling = Ruling::Retry(pause.max(waited));
-                Ok(Finding { index, ruling, causes: causes(&*failure.cause) })
+            Some(Ruling::Retry(pause)) => {
+                Ruling::Retry(pause.max(failure.waited().unwrap_or_default()))
             }
-            Some(ruling) => Ok(Finding { index, ruling, causes: causes(&*failure.cause) }),
-            None => Err(Error::Unavailable(failure.cause)),
-        }
+            Some(ruling) => ruling,
+            None => return Err(Error::Unavailable(failure.cause)),
+        };
+        Ok(Finding { index, ruling, causes: causes(&*failure.cause) })
     };
     Ok(Attempt::Ruled(failures.map(finding).collect::<Result<_, _>>()?))
 }

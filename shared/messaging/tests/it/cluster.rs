@@ -42,15 +42,7 @@ async fn a_cluster_that_loses_a_node_goes_on() {
     let walks: Vec<String> = (0..20).map(|walk| format!("walk-{walk}")).collect();
     let names: Vec<&str> = walks.iter().map(String::as_str).collect();
     let over = AtomicBool::new(false);
-    let write = async {
-        let (mut last, mut pace) = (0, tokio::time::interval(PACE));
-        while !over.load(Ordering::Relaxed) {
-            pace.tick().await;
-            last += 1;
-            shop.walk(&names, last..=last).await;
-        }
-        last
-    };
+    let write = shop.walk_until(&over, PACE, &names);
     let kill = async {
         wait_for("the queues are old enough", OLD_ENOUGH * 2, async || {
             if born.elapsed() > OLD_ENOUGH { Ok(()) } else { Err(format!("{:?}", born.elapsed())) }

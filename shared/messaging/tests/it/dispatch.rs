@@ -58,14 +58,7 @@ async fn say(shop: &Shop, walks: &[String], number: i64, priority: Priority) {
 
 /// Starts the listener when all that was said waits in its queue, and opens the gate when it has all of it in hand.
 async fn listen_with_all_in_hand(shop: &Shop, dispatch: Dispatch) -> Running {
-    wait_for("the outbox is empty", SOON, async || {
-        match count(shop.speaker.pool(), "messaging.outbox").await {
-            0 => Ok(()),
-            rows => Err(rows),
-        }
-    })
-    .await
-    .unwrap();
+    shop.wait_until_all_is_published().await;
     let listener = shop.start_listener_as(topology(shop, dispatch));
     let connection =
         Connection::connect(shop.vhost.url(), ConnectionProperties::default()).await.unwrap();

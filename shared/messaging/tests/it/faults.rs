@@ -80,15 +80,7 @@ async fn both_die_again_and_again_and_nothing_is_lost_or_doubled() {
     let walks: Vec<String> = (0..20).map(|walk| format!("walk-{walk}")).collect();
     let names: Vec<&str> = walks.iter().map(String::as_str).collect();
     let over = AtomicBool::new(false);
-    let write = async {
-        let (mut last, mut pace) = (0, tokio::time::interval(PACE));
-        while !over.load(Ordering::Relaxed) {
-            pace.tick().await;
-            last += 1;
-            shop.walk(&names, last..=last).await;
-        }
-        last
-    };
+    let write = shop.walk_until(&over, PACE, &names);
     let kill = async {
         for round in 0_u64..12 {
             let before = count(shop.listener.pool(), "effect").await;
@@ -241,14 +233,7 @@ async fn two_relays_of_one_service_share_nothing_but_the_lease() {
         }
         shop.wait_for_effects("w", &(1..=*numbers.end()).collect::<Vec<_>>()).await;
         // What is deleted is not published any more, whoever leads next.
-        wait_for("the outbox is empty", SOON, async || {
-            match count(shop.speaker.pool(), "messaging.outbox").await {
-                0 => Ok(()),
-                rows => Err(rows),
-            }
-        })
-        .await
-        .unwrap();
+        shop.wait_until_all_is_published().await;
         assert_eq!(copies.take().await, numbers.collect::<Vec<_>>(), "each is published once");
     };
     walk(1..=50).await;

@@ -127,15 +127,7 @@ async fn replicas_come_and_go_and_nothing_is_lost_or_doubled() {
     let names: Vec<&str> = walks.iter().map(String::as_str).collect();
     let speaker = shop.start_speaker();
     let over = AtomicBool::new(false);
-    let write = async {
-        let (mut last, mut pace) = (0, tokio::time::interval(PACE));
-        while !over.load(Ordering::Relaxed) {
-            pace.tick().await;
-            last += 1;
-            shop.walk(&names, last..=last).await;
-        }
-        last
-    };
+    let write = shop.walk_until(&over, PACE, &names);
     let replace = async {
         let mut elder = shop.start_listener();
         for round in 0..6 {

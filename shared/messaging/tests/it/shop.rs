@@ -5,7 +5,7 @@ use std::{
     collections::HashMap,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
     time::Duration,
 };
@@ -316,6 +316,34 @@ impl Shop {
             }
         }
         tx.commit().await.unwrap();
+    }
+
+    /// Says a step of each walk every so often until it is over: the number of the last.
+    pub(crate) async fn walk_until(
+        &self,
+        over: &AtomicBool,
+        every: Duration,
+        walks: &[&str],
+    ) -> i64 {
+        let (mut last, mut pace) = (0, tokio::time::interval(every));
+        while !over.load(Ordering::Relaxed) {
+            pace.tick().await;
+            last += 1;
+            self.walk(walks, last..=last).await;
+        }
+        last
+    }
+
+    /// Waits until the relay has deleted all that was said: the broker has confirmed it.
+    pub(crate) async fn wait_until_all_is_published(&self) {
+        wait_for("the outbox is empty", SOON, async || {
+            match count(self.speaker.pool(), "messaging.outbox").await {
+                0 => Ok(()),
+                rows => Err(rows),
+            }
+        })
+        .await
+        .unwrap();
     }
 
     /// What took effect on a walk, in the order in which it did: the numbers of its steps.
