@@ -1,9 +1,10 @@
 //! What is said of queues agrees with what is in them.
 
-use messaging::OnReject;
+use contracts::Event as _;
+use messaging::{BatchSize, OnReject, Subscription, Topology};
 use testkit::wait_for;
 
-use crate::shop::{SOON, Shop};
+use crate::shop::{SOON, Shop, Stepped};
 
 /// How many walks take a step together.
 const WALKS: i64 = 100;
@@ -26,7 +27,14 @@ async fn done(shop: &Shop) -> i64 {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_queue_that_stands_obeys_littles_law() {
     let shop = Shop::open(OnReject::BlockKey).await;
-    let (speaker, listener) = (shop.start_speaker(), shop.start_listener());
+    // So few events a transaction that the relay is the faster one: else hardly anything stands in the broker.
+    let subscription = Subscription::to(Stepped::AGGREGATE, ["speaker"], OnReject::BlockKey)
+        .batch(BatchSize::Fixed(16))
+        .on(shop.write_down());
+    let (speaker, listener) = (
+        shop.start_speaker(),
+        shop.start_listener_as(Topology::of("listener").hears(subscription)),
+    );
     let walks: Vec<String> = (0..WALKS).map(|walk| format!("walk-{walk}")).collect();
     let names: Vec<&str> = walks.iter().map(String::as_str).collect();
     let load = async {
@@ -48,8 +56,7 @@ async fn a_queue_that_stands_obeys_littles_law() {
         assert!(queue.wait_ms.unwrap() > 0.0 && queue.service_ms.unwrap() > 0.0, "{queue:?}");
         assert!(queue.age_ms.unwrap() >= queue.wait_ms.unwrap(), "{queue:?}");
         let ratio = queue.little_ratio.unwrap();
-        // Where the consumer is the faster one L leaves out what it has not looked at yet: 0.49 to 1.02 were seen.
-        assert!((0.4..=1.6).contains(&ratio), "{queue:?}");
+        assert!((0.7..=1.4).contains(&ratio), "{queue:?}");
         assert_eq!(queue.consumers, Some(1));
         // The one there is is always busy.
         assert!(queue.utilisation.unwrap() > 0.5, "{queue:?}");
