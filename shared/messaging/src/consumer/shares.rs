@@ -27,7 +27,7 @@ pub(super) struct Moves {
     pub(super) settled: bool,
 }
 
-/// What `me` is to do. Shares differ by one at most, and the larger ones fall to those that hold the most already, so that no
+/// What `me` is to do. Shares differ by one at most, and the larger ones fall to those that hold as much already, so that no
 /// lane moves that need not. Lanes are taken from the front and given up from the back: the second of two replicas gets
 /// the second half.
 pub(super) fn moves(me: Uuid, view: &View) -> Moves {
@@ -36,7 +36,7 @@ pub(super) fn moves(me: Uuid, view: &View) -> Moves {
             move |(lane, holder): (usize, &Option<Uuid>)| (*holder == Some(member)).then_some(lane);
         view.holders.iter().enumerate().filter_map(held)
     };
-    let shares = shares(view);
+    let shares = shares(me, view);
     let settled = shares.iter().all(|(member, share)| lanes_of(*member).count() == *share);
     let share = shares.get(&me).copied().unwrap_or_default();
     let free = view.holders.iter().enumerate().filter(|(_, holder)| holder.is_none());
@@ -48,16 +48,21 @@ pub(super) fn moves(me: Uuid, view: &View) -> Moves {
     }
 }
 
-/// How many lanes each member is to have.
-fn shares(view: &View) -> BTreeMap<Uuid, usize> {
+/// How many lanes each member is to have, as `me` sees it.
+///
+/// The larger shares that nobody holds yet go to whoever looks: it takes what is free. If all agreed on who is to have them,
+/// that one might have looked already, and a lane would stay free until it looks again.
+fn shares(me: Uuid, view: &View) -> BTreeMap<Uuid, usize> {
+    let (lanes, number) = (view.holders.len(), view.members.len().max(1));
     let held =
         |member: &Uuid| view.holders.iter().filter(|holder| **holder == Some(*member)).count();
-    let mut members: Vec<(usize, Uuid)> =
-        view.members.iter().map(|member| (held(member), *member)).collect();
-    members.sort_unstable_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
-    let (lanes, number) = (view.holders.len(), members.len().max(1));
+    let mut members: Vec<Uuid> = view.members.iter().copied().collect();
+    members.sort_by_key(|member| {
+        let has_less = held(member) <= lanes / number;
+        (has_less, has_less && *member != me)
+    });
     let share = |rank: usize| lanes / number + usize::from(rank < lanes % number);
-    members.into_iter().enumerate().map(|(rank, (_, member))| (member, share(rank))).collect()
+    members.into_iter().enumerate().map(|(rank, member)| (member, share(rank))).collect()
 }
 
 #[cfg(test)]
@@ -151,6 +156,11 @@ mod tests {
         }
     }
 
+    /// The numbers of all members that there may be, each once.
+    fn all_in_some_order() -> impl Strategy<Value = Vec<u8>> {
+        Just((1..7).collect::<Vec<u8>>()).prop_shuffle()
+    }
+
     proptest! {
         /// From any state, with members that look in any order and act on what they saw some time ago: all lanes get a holder,
         /// shares differ by one at most, and then nothing moves any more.
@@ -160,6 +170,7 @@ mod tests {
             living in vec(1_u8..7, 1..6),
             held in vec(0_u8..7, 12),
             steps in vec((any::<Index>(), any::<bool>()), 0..60),
+            rounds in [all_in_some_order(), all_in_some_order()],
         ) {
             let living: BTreeSet<Uuid> = living.into_iter().map(member).collect();
             let members: Vec<Uuid> = living.iter().copied().collect();
@@ -180,12 +191,11 @@ mod tests {
                 }
                 table.apply(me, &seen);
             }
-            // From here on everybody sees what is there, in turn; two rounds: some give, then some take.
-            for _ in 0..2 {
-                for me in &members {
-                    let seen = table.view();
-                    table.apply(*me, &seen);
-                }
+            // From here on everybody sees what is there, in turn, in any order; two rounds: some give, then some take.
+            let turns = rounds.into_iter().flatten().map(member);
+            for me in turns.filter(|member| members.contains(member)) {
+                let seen = table.view();
+                table.apply(me, &seen);
             }
             let seen = table.view();
             prop_assert!(seen.holders.iter().all(Option::is_some), "a lane has nobody: {seen:?}");
