@@ -57,6 +57,9 @@ struct Node {
 pub struct Connection {
     /// The server's name for it.
     pub name: String,
+    /// What the client calls it; empty if it gave no name.
+    #[serde(default, rename = "user_provided_name")]
+    pub given: String,
     /// The vhost that it is in.
     #[serde(default)]
     pub vhost: String,
@@ -190,7 +193,7 @@ impl Management {
     ///
     /// When the server refuses or its answer cannot be read.
     pub async fn connections(&self) -> Result<Vec<Connection>, Error> {
-        let path = "/api/connections?columns=name,vhost,state";
+        let path = "/api/connections?columns=name,user_provided_name,vhost,state";
         Ok(self.ask(Method::GET, path, None).await?.json().await?)
     }
 
