@@ -4,7 +4,10 @@
 use std::{
     collections::{BTreeSet, HashMap},
     panic::{AssertUnwindSafe, catch_unwind},
+    time::Duration,
 };
+
+use tokio::time::Instant;
 
 use super::{
     core::{Incoming, Key, Origin, Position, Ruling, Step, plan},
@@ -17,10 +20,18 @@ use super::{
 use crate::{
     Error, Failure, Kit, Transaction,
     dead_letters::{Burial, bury},
-    error::causes,
+    error::{causes, within},
     retry,
     topology::{Guard, OnReject, Subscription},
 };
+
+/// How long one attempt at events may take in all before its connection is given up: longer than handlers may, and then any
+/// statement of theirs that nobody waits for any more.
+const ATTEMPT: Duration = Duration::from_mins(2);
+
+/// An attempt that failed after longer is not made again in halves: where one event waits in vain for something, halves would fail as
+/// slowly, and halves of these again.
+const SLOW: Duration = Duration::from_secs(2);
 
 /// Who processes: a subscription of a service.
 pub(super) struct Ear<'a> {
@@ -59,14 +70,17 @@ impl Ear<'_> {
         let mut waits = false;
         let mut work = Work::new(incoming, rulings);
         while let Some((incoming, rulings)) = work.next() {
-            match self.attempt(incoming, &rulings, origin).await? {
+            let began = Instant::now();
+            // The deadline is that of one attempt: what attempts before it have found out about events must not be lost with it.
+            let attempt = Box::pin(self.attempt(incoming, &rulings, origin));
+            match within("an attempt at a batch", ATTEMPT, attempt).await? {
                 Attempt::Done { parked } => {
                     waits |= parked;
                     work.done();
                 }
                 Attempt::Ruled(findings) => work.learn(findings),
-                Attempt::Split => work.split(),
-                Attempt::Apart => work.part(),
+                Attempt::Split if began.elapsed() < SLOW => work.split(),
+                Attempt::Split | Attempt::Apart => work.part(),
             }
         }
         Ok(waits)

@@ -58,12 +58,9 @@ const BATCH_EVENTS: RangeInclusive<usize> = 1..=2048;
 /// How many events the first transaction takes on.
 const FIRST_BATCH: usize = 64;
 
-/// How long one batch may take in all before its connection is given up: longer than any statement may. What was committed of it
-/// by then stays so.
-const BATCH: Duration = Duration::from_mins(2);
-
-/// How long looking at one parked key may take: a batch and what it takes to begin and to put it back.
-const PARKED_KEY: Duration = Duration::from_mins(3);
+/// How long writing down may take what is no event, what is parked, or that something of it was started: longer than any lock is
+/// waited for.
+const BOOKS: Duration = Duration::from_secs(30);
 
 /// How often a parked event is handed to its handler at most. Failures are bounded more tightly; this is for what makes
 /// the process die, which cannot be counted as a failure.
@@ -127,7 +124,7 @@ impl Lane {
     }
 
     async fn run(&self, channel: &Channel, stop: &CancellationToken) -> Result<(), Error> {
-        within("adopting what is parked", BATCH, self.adopt()).await?;
+        within("adopting what is parked", BOOKS, self.adopt()).await?;
         let mut hand = self.open_hand(channel).await?;
         let mut look = Instant::now();
         let mut unparked = self.kit.unparked().subscribe();
@@ -207,8 +204,7 @@ impl Lane {
             if began.elapsed() > LOOKING_AFTER {
                 return Instant::now();
             }
-            let unparked = Box::pin(within("a parked key", PARKED_KEY, self.unpark_key(&key)));
-            match in_time(stop, unparked).await {
+            match in_time(stop, Box::pin(self.unpark_key(&key))).await {
                 Some(Ok(())) => {}
                 Some(Err(error)) => {
                     tracing::warn!(causes = ?causes(&error), "a parked key could not be looked at, and rests");
@@ -233,29 +229,36 @@ impl Lane {
     }
 
     async fn unpark_key(&self, key: &Key) -> Result<(), Error> {
-        match self.subscription.guard() {
-            Guard::Newest(_) => self.retry_newest(key).await,
-            Guard::Cursors(_) => self.go_on_with(key).await,
+        let starting = async {
+            match self.subscription.guard() {
+                Guard::Newest(_) => self.start_newest(key).await,
+                Guard::Cursors(_) => self.start_first(key).await,
+            }
+        };
+        match within("starting what is parked of a key", BOOKS, starting).await? {
+            Some(started) => self.process_parked(key, started).await,
+            None => Ok(()),
         }
     }
 
-    /// Tries the newest event of a key of full state that is due again, alone.
-    async fn retry_newest(&self, key: &Key) -> Result<(), Error> {
+    /// Starts the newest event of a key of full state that is due again, alone.
+    async fn start_newest(&self, key: &Key) -> Result<Option<Started>, Error> {
         let (consumer, aggregate) = (&self.consumer, self.subscription.aggregate());
         // The start is committed before the handler runs: if the process dies over the event, the next one knows.
         let started = {
             let mut connection = self.kit.pool().acquire().await?;
             retries::start(&mut connection, consumer, aggregate, key).await?
         };
-        let Some((incoming, starts)) = started else { return Ok(()) };
-        let sequence = incoming.envelope.sequence;
-        let is_given_up = starts > MOST_STARTS;
-        let rulings = is_given_up.then_some((0, Ruling::Dead("starts_exhausted")));
-        self.process_parked(key, sequence, vec![incoming], rulings.into_iter().collect()).await
+        Ok(started.map(|(incoming, starts)| {
+            let sequence = incoming.envelope.sequence;
+            let is_given_up = starts > MOST_STARTS;
+            let rulings = is_given_up.then_some((0, Ruling::Dead("starts_exhausted")));
+            Started { sequence, parked: vec![incoming], rulings: rulings.into_iter().collect() }
+        }))
     }
 
-    /// Goes on with a key whose first parked event is due.
-    async fn go_on_with(&self, key: &Key) -> Result<(), Error> {
+    /// Starts the first parked event of a key, if it is due, and those behind it.
+    async fn start_first(&self, key: &Key) -> Result<Option<Started>, Error> {
         let (consumer, aggregate) = (&self.consumer, self.subscription.aggregate());
         let mut tx = self.kit.begin().await?;
         let only = BTreeSet::from([key.clone()]);
@@ -271,39 +274,43 @@ impl Lane {
         }
         let (Look::Try | Look::GiveUp, Some((sequence, ..))) = (looked, found) else {
             parking::settle(&mut tx, consumer, aggregate, key).await?;
-            return tx.commit().await;
+            tx.commit().await?;
+            return Ok(None);
         };
         // The start is written down before the handler runs: if the process dies over the event, the next one knows.
         tx.commit().await?;
-        let parked = {
+        let mut parked = {
             let mut connection = self.kit.pool().acquire().await?;
             parking::of_key(&mut connection, consumer, aggregate, key).await?
         };
+        // One that has failed may fail again, and may take its time for it: those behind it come when it is done.
+        if parked.first().is_some_and(|first| first.attempts > 0) {
+            parked.truncate(1);
+        }
         // Another process may have gone on with the key meanwhile: it is the event that is given up, not what now stands first.
         let is_given_up =
             |one: &Incoming| looked == Look::GiveUp && one.envelope.sequence == sequence;
         let index = parked.iter().position(is_given_up);
         let rulings = index.map(|index| (index, Ruling::Dead("starts_exhausted")));
-        self.process_parked(key, sequence, parked, rulings.into_iter().collect()).await
+        Ok(Some(Started { sequence, parked, rulings: rulings.into_iter().collect() }))
     }
 
-    /// Processes what was parked, of which the event `started` is the first. If what its handler needs is out of reach, or all of
-    /// it took too long, that says nothing about the event: its start is taken back. One over which the process dies keeps it.
+    /// Processes what was parked and is started. If what its handler needs is out of reach, that says nothing about the event: its
+    /// start is taken back. One over which the process dies keeps it.
     async fn process_parked(
         &self,
         key: &Key,
-        started: i64,
-        parked: Vec<Incoming>,
-        rulings: HashMap<usize, Ruling>,
+        Started { sequence, parked, rulings }: Started,
     ) -> Result<(), Error> {
         let ear = self.ear();
         let processed = Box::pin(ear.process(parked, rulings, Origin::Parked));
-        let Err(error) = within("what was parked of a key", BATCH, processed).await else {
-            return Ok(());
-        };
+        let Err(error) = processed.await else { return Ok(()) };
         let (consumer, aggregate) = (&self.consumer, self.subscription.aggregate());
-        let mut connection = self.kit.pool().acquire().await?;
-        parking::postpone(&mut connection, consumer, aggregate, key, started, LOOK_AGAIN).await?;
+        let postponed = async {
+            let mut connection = self.kit.pool().acquire().await?;
+            parking::postpone(&mut connection, consumer, aggregate, key, sequence, LOOK_AGAIN).await
+        };
+        within("taking a start back", BOOKS, postponed).await?;
         Err(error)
     }
 
@@ -335,6 +342,16 @@ impl Lane {
         };
         Instant::now() + pause
     }
+}
+
+/// What is parked of a key, once it is written down that its first event is handed to the handler.
+struct Started {
+    /// The number of that event.
+    sequence: i64,
+    /// It and those behind it.
+    parked: Vec<Incoming>,
+    /// What is known of them beforehand.
+    rulings: HashMap<usize, Ruling>,
 }
 
 /// What processes died over again and again: the broker has put it aside, and here it is tried apart from the rest.
@@ -396,15 +413,15 @@ async fn park_all(
     Ok(())
 }
 
-/// Repeats `work` until it succeeds; `None` if it has not by `stop` and a little longer. Its failures are the database's, and it
-/// changes nothing unless it succeeds.
+/// Repeats `work` until it succeeds; `None` if it has not by `stop` and a little longer. Its failures are the database's, every wait
+/// in it has a deadline of its own, and what it has committed by then is no harm to commit again.
 async fn persist<T, F>(stop: &CancellationToken, mut work: impl FnMut() -> F) -> Option<T>
 where
     F: Future<Output = Result<T, Error>>,
 {
     let mut attempt = 0;
     loop {
-        match in_time(stop, Box::pin(within("a batch", BATCH, work()))).await? {
+        match in_time(stop, Box::pin(work())).await? {
             Ok(done) => return Some(done),
             Err(error) => {
                 attempt += 1;
@@ -531,8 +548,11 @@ async fn bury_part(
     consumer: &str,
     ((exchange, routing_key), unreadable): &((String, String), Unreadable),
 ) -> Result<(), Error> {
-    let mut connection = kit.pool().acquire().await?;
-    bury_unreadable(&mut connection, consumer, (exchange, routing_key), unreadable).await
+    let buried = async {
+        let mut connection = kit.pool().acquire().await?;
+        bury_unreadable(&mut connection, consumer, (exchange, routing_key), unreadable).await
+    };
+    within("writing a dead letter", BOOKS, buried).await
 }
 
 /// The events of a message; what is none becomes a dead letter.

@@ -153,7 +153,7 @@ impl Lane {
         Progress::Some
     }
 
-    /// `retry_newest` for one key: the start is committed before its event is tried.
+    /// `start_newest` for one key: the start is committed before its event is tried.
     fn retry(&mut self, world: &mut World, key: usize) -> Progress {
         let Some((incoming, starts)) = world.database.start(key, world.clock) else {
             return Progress::None;
@@ -167,7 +167,7 @@ impl Lane {
         Progress::Some
     }
 
-    /// The first transaction of `go_on_with`.
+    /// The first transaction of `start_first`.
     fn look(&mut self, world: &mut World, key: usize) -> Progress {
         if world.database.is_locked(key, self.id) {
             return Progress::None;

@@ -1,12 +1,17 @@
 //! Events leave with their transaction, arrive, and take effect once and in order.
 
-use std::{collections::HashMap, marker::PhantomData, time::Duration};
+use std::{
+    collections::HashMap,
+    marker::PhantomData,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use contracts::Event;
 use messaging::{Batch, Failure, Handler, OnReject, Subscription, Topology, Transaction};
 use testkit::wait_for;
 
-use crate::shop::{Rested, SOON, Shop, Stepped, count};
+use crate::shop::{Rested, SOON, Shop, Stepped, WriteDown, count};
 
 #[tokio::test]
 async fn an_event_leaves_if_and_only_if_its_transaction_commits() {
@@ -164,6 +169,61 @@ async fn a_handler_that_never_comes_back_over_an_event_holds_up_its_key_and_no_o
     assert_eq!(count(shop.listener.pool(), why).await, 1);
     shop.mood.hang.lock().unwrap().clear();
     shop.wait_for_effects("stuck", &[1, 2, 3]).await;
+    shop.assert_at_rest().await;
+    speaker.shut_down().await;
+    listener.shut_down().await;
+}
+
+/// Waits in vain for a statement at the first two attempts at the walk `stuck`, and notes how many events it was given with it each time.
+struct Stalled {
+    write_down: WriteDown,
+    given: Arc<Mutex<Vec<usize>>>,
+}
+
+impl Handler for Stalled {
+    type Event = Stepped;
+
+    async fn handle(
+        &self,
+        tx: &mut Transaction,
+        batch: &mut Batch<Stepped>,
+    ) -> Result<(), Failure> {
+        let is_stuck = |step: &Stepped| step.walk == "stuck" && step.number == 1;
+        let stuck = batch.delivered().iter().find(|one| is_stuck(&one.event));
+        if let Some(attempts) = stuck.map(|one| one.attempts) {
+            self.given.lock().unwrap().push(batch.delivered().len());
+            if attempts < 2 {
+                sqlx::raw_sql("set local statement_timeout = '2500ms'; select pg_sleep(60)")
+                    .execute(&mut **tx)
+                    .await?;
+            }
+        }
+        self.write_down.handle(tx, batch).await
+    }
+}
+
+#[tokio::test]
+async fn a_statement_that_takes_too_long_over_an_event_is_given_up_twice_and_not_in_each_half() {
+    let shop = Shop::open(OnReject::BlockKey).await;
+    let walks: Vec<String> = (0..60).map(|walk| format!("walk-{walk}")).collect();
+    let mut names: Vec<&str> = walks.iter().map(String::as_str).collect();
+    names.insert(11, "stuck");
+    shop.walk(&names, 1..=3).await;
+    let given = Arc::new(Mutex::new(Vec::new()));
+    let stalled = Stalled { write_down: shop.write_down(), given: given.clone() };
+    let subscription =
+        Subscription::to(Stepped::AGGREGATE, ["speaker"], OnReject::BlockKey).on(stalled);
+    let (speaker, listener) = (
+        shop.start_speaker(),
+        shop.start_listener_as(Topology::of("listener").hears(subscription)),
+    );
+    shop.wait_for_total(61 * 3).await;
+    shop.assert_walked(&walks, 3).await;
+    shop.wait_for_effects("stuck", &[1, 2, 3]).await;
+    // Together with others once, and then by itself, also when it is tried again and others of its walk stand behind it.
+    let given = given.lock().unwrap().clone();
+    assert!(given[0] > 8, "{given:?}");
+    assert_eq!(given[1..], [1, 1, 1], "{given:?}");
     shop.assert_at_rest().await;
     speaker.shut_down().await;
     listener.shut_down().await;
