@@ -51,13 +51,14 @@ const HOP_BY_HOP: [HeaderName; 9] = [
 pub struct Patience {
     /// For the connection.
     pub connect: Duration,
-    /// For the head of the answer, counted from the last part of the request's body. Long enough for a long poll.
+    /// For the head of the answer, counted from the last part of the request's body. Long enough for a long poll, and for dead letters that are
+    /// sent again, to which the services give two minutes.
     pub head: Duration,
 }
 
 impl Default for Patience {
     fn default() -> Patience {
-        Patience { connect: Duration::from_secs(2), head: Duration::from_mins(1) }
+        Patience { connect: Duration::from_secs(2), head: Duration::from_secs(130) }
     }
 }
 

@@ -27,6 +27,8 @@ const MIGRATION_LOCK: &str = "2s";
 const MIGRATING: i64 = 0x6d69_6772_6174_6573;
 /// How long a migration is tried again that did not get its locks, and how often.
 const MIGRATION: (Duration, Duration) = (Duration::from_mins(10), Duration::from_secs(3));
+/// How often is asked whether whoever migrates has ended.
+const TURN: Duration = Duration::from_millis(200);
 /// How often a watched pool is asked whether its database answers.
 const WATCH_EVERY: Duration = Duration::from_secs(2);
 
@@ -42,6 +44,9 @@ pub enum DatabaseError {
     /// A migration failed.
     #[error("the database could not be migrated")]
     Migration(#[source] MigrateError),
+    /// Another process has been migrating it for too long, or hangs over it.
+    #[error("another process holds the lock of who migrates, and has for {0:?}")]
+    Taken(Duration),
 }
 
 /// A pool of connections, once the database answers; waits for a server that is still starting.
@@ -75,13 +80,14 @@ pub async fn migrate(
     config: &config::Database,
     migrators: &[&Migrator],
 ) -> Result<(), DatabaseError> {
-    // No statement timeout: a migration takes as long as it takes, and whoever else wants to migrate waits as long. The end of the
-    // connection lets the next one in.
+    // No statement timeout: a migration takes as long as it takes. The end of the connection lets the next one in.
     let mut connection = first_connection(&options(service, config)?).await?;
-    let alone = sqlx::raw_sql(AssertSqlSafe(format!(
-        "select pg_advisory_lock({MIGRATING}); set lock_timeout = '{MIGRATION_LOCK}'"
-    )));
-    alone.execute(&mut connection).await.map_err(|error| DatabaseError::Migration(error.into()))?;
+    let failed = |error: sqlx::Error| DatabaseError::Migration(error.into());
+    if !is_alone(&mut connection).await.map_err(failed)? {
+        return Err(DatabaseError::Taken(MIGRATION.0));
+    }
+    let patience = sqlx::raw_sql(AssertSqlSafe(format!("set lock_timeout = '{MIGRATION_LOCK}'")));
+    patience.execute(&mut connection).await.map_err(failed)?;
     for migrator in migrators {
         run(migrator, &mut connection).await.map_err(DatabaseError::Migration)?;
     }
@@ -89,6 +95,27 @@ pub async fn migrate(
     let _ = timeout(ONE_ATTEMPT, connection.close()).await;
     tracing::info!("the database has the newest schema");
     Ok(())
+}
+
+/// Waits until nobody else migrates; false if somebody still does after as long as a migration is tried. It asks again and again: a
+/// statement that waits would keep a snapshot open, and for ever if who migrates hangs.
+async fn is_alone(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    let began = Instant::now();
+    let mut said = false;
+    loop {
+        let asked = sqlx::query_scalar("select pg_try_advisory_lock($1)").bind(MIGRATING);
+        if asked.fetch_one(&mut *connection).await? {
+            return Ok(true);
+        }
+        if began.elapsed() > MIGRATION.0 {
+            return Ok(false);
+        }
+        if !said {
+            tracing::warn!("another process migrates the database, and is waited for");
+            said = true;
+        }
+        tokio::time::sleep(TURN).await;
+    }
 }
 
 async fn run(migrator: &Migrator, connection: &mut PgConnection) -> Result<(), MigrateError> {

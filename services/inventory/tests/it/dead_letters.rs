@@ -93,6 +93,8 @@ async fn many_are_given_up_and_what_makes_no_sense_is_refused() {
         ("/redrive", json!({"per_second": 0}), (422, "validation_failed")),
         ("/redrive", json!({"at_most": 0}), (422, "validation_failed")),
         ("/redrive", json!({"at_most": 2_000_000}), (422, "validation_failed")),
+        ("/redrive", json!({"after": Uuid::now_v7()}), (422, "validation_failed")),
+        ("/discard", json!({"reason": "x", "after": Uuid::now_v7()}), (422, "validation_failed")),
     ] {
         let refused = call(&suite, Method::POST, path, Some(body.clone())).await;
         assert_eq!(code(&refused), expected, "{path} {body}");
@@ -118,6 +120,8 @@ async fn many_are_given_up_and_what_makes_no_sense_is_refused() {
     assert_eq!(listed["next"], json!(letter));
     let (_, behind) = call(&suite, Method::GET, &format!("?limit=1&after={letter}"), None).await;
     assert_eq!((&behind["items"], &behind["next"]), (&json!([]), &json!(null)));
+    let lost = call(&suite, Method::GET, &format!("?after={}", Uuid::now_v7()), None).await;
+    assert_eq!(code(&lost), (422, "validation_failed"));
     let all = json!({"consumer": "inventory.product"});
     let (status, done) = call(&suite, Method::POST, "/discard", Some(all)).await;
     assert_eq!(

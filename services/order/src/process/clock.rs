@@ -111,8 +111,10 @@ impl Process {
 
     async fn do_alone(&self, kit: &Kit, order: OrderId) -> Result<(), Error> {
         let mut tx = kit.begin().await?;
-        let locked = orders::lock_one(&mut tx, order).await?;
-        self.move_on(tx, locked, clock::now()).await
+        let now = clock::now();
+        // Who repairs an order has it locked for as long as that takes, and all others go on meanwhile.
+        let locked = orders::lock_one_due(&mut tx, order, now).await?;
+        self.move_on(tx, locked, now).await
     }
 
     /// Does to locked orders what is due at `now`.

@@ -241,6 +241,28 @@ pub(crate) async fn lock_due(
     with_lines(connection, rows).await
 }
 
+/// One order, locked, if its deadline has passed and nobody else has it locked.
+pub(crate) async fn lock_one_due(
+    connection: &mut PgConnection,
+    order: OrderId,
+    now: DateTime<Utc>,
+) -> Result<Option<Locked>, sqlx::Error> {
+    let rows = sqlx::query_as!(
+        Row,
+        r#"
+        select id, customer_id, status, method, total, currency, reason as "reason: Json<Reason>", payment_id, placed_at,
+            due_at, traceparent
+        from orders where id = $1 and due_at <= $2
+        for update skip locked
+        "#,
+        order.as_uuid(),
+        now,
+    )
+    .fetch_all(&mut *connection)
+    .await?;
+    Ok(with_lines(connection, rows).await?.pop())
+}
+
 /// The same orders by their ids, which can be read whatever else their rows hold. They are not locked.
 pub(crate) async fn due(
     connection: &mut PgConnection,

@@ -103,12 +103,18 @@ async fn orders_that_the_clock_fails_over_hold_up_no_other() {
     shop.sell(&[("KB-RED", 12_900)]).await;
     let (me, client) = shop.customer();
     let mut orders = Vec::new();
-    for _ in 0..4 {
+    for _ in 0..5 {
         let order = client.place(me, "KB-RED", "test").await;
         client.wait(&order, "confirmed").await;
         orders.push(order);
     }
-    let [reason, currency, parcel, good] = &*orders else { unreachable!() };
+    let [reason, currency, parcel, locked, good] = &*orders else { unreachable!() };
+    // Somebody repairs one that is due before all of them, and takes their time.
+    let due = sqlx::AssertSqlSafe(format!(
+        "update orders set due_at = now() - interval '2 hours' where id = '{locked}'"
+    ));
+    let mut repair = shop.order.begin().await.unwrap();
+    sqlx::raw_sql(due).execute(&mut *repair).await.unwrap();
     let harm = sqlx::AssertSqlSafe(format!(
         "update orders set reason = '\"why\"' where id = '{reason}';
          update order_line set currency = 'none' where order_id = '{currency}';
@@ -119,12 +125,19 @@ async fn orders_that_the_clock_fails_over_hold_up_no_other() {
     sqlx::raw_sql(harm).execute(&shop.order).await.unwrap();
     client.wait(good, "delivered").await;
     let stuck = shop.count("select count(*) from orders where status = 'confirmed'").await;
-    assert_eq!(stuck, 3, "the bad ones are left as they are");
+    assert_eq!(stuck, 4, "the bad ones are left as they are");
+    repair.commit().await.unwrap();
+    client.wait(locked, "delivered").await;
     // What is due later is not held up either, now that they are known.
     let later = client.place(me, "KB-RED", "test").await;
     client.wait(&later, "confirmed").await;
     let due = sqlx::AssertSqlSafe(format!("update orders set due_at = now() where id = '{later}'"));
     sqlx::raw_sql(due).execute(&shop.order).await.unwrap();
     client.wait(&later, "delivered").await;
+    // Nor can an order be left behind that is due for ever.
+    let ended =
+        sqlx::AssertSqlSafe(format!("update orders set due_at = now() where id = '{good}'"));
+    let refused = sqlx::raw_sql(ended).execute(&shop.order).await.unwrap_err().to_string();
+    assert!(refused.contains("only_open_orders_are_due"), "{refused}");
     shop.close().await;
 }

@@ -15,7 +15,7 @@ use super::{
     handler::{Handed, hand},
     newest::plan_newest,
     parking, retries,
-    work::{Finding, Work, ruling},
+    work::{Finding, SLOW, Work, ruling},
 };
 use crate::{
     Error, Failure, Kit, Transaction,
@@ -28,10 +28,6 @@ use crate::{
 /// How long one attempt at events may take in all before its connection is given up: longer than handlers may, and then any
 /// statement of theirs that nobody waits for any more.
 const ATTEMPT: Duration = Duration::from_mins(2);
-
-/// An attempt that failed after longer is not made again in halves: where one event waits in vain for something, halves would fail as
-/// slowly, and halves of these again.
-const SLOW: Duration = Duration::from_secs(2);
 
 /// Who processes: a subscription of a service.
 pub(super) struct Ear<'a> {

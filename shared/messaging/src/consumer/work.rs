@@ -4,10 +4,15 @@
 use std::{
     collections::{HashMap, VecDeque},
     ops::Range,
+    time::Duration,
 };
 
 use super::core::{Incoming, Ruling};
 use crate::{failure::Verdict, retry::Patience};
+
+/// An attempt at several events that failed after longer is not made again in halves, but one by one: where one of them waits in vain for
+/// something, halves would fail as slowly, and halves of these again.
+pub(crate) const SLOW: Duration = Duration::from_secs(2);
 
 /// What an attempt has found out about one event.
 #[derive(Debug)]

@@ -56,7 +56,7 @@ pub struct SaidEvent {
 /// waits for the commit, and the letter stays as it is. The cursor of its key is locked meanwhile.
 pub async fn dry_run(kit: &Kit, topology: &Topology, id: Uuid) -> Result<DryRun, Unresolved> {
     let picked = pending(&mut *kit.pool().acquire().await.map_err(Error::from)?, id).await?;
-    let redrive = Redrive::of(kit, topology, &picked)?;
+    let redrive = Redrive::of(kit, topology, &picked, false)?;
     let mut tx = kit.begin().await?;
     let played = redrive.play(&mut tx, from_ref(&picked.wanted), &HashMap::new()).await;
     let fails = |causes| DryRun { outcome: Outcome::Fails, causes, events: Vec::new() };

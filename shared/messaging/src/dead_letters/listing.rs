@@ -80,6 +80,15 @@ pub async fn list(
     Ok(rows.into_iter().map(DeadLetter::from).collect())
 }
 
+/// Whether there is a letter of this id, dealt with or not.
+pub async fn exists(connection: &mut PgConnection, id: Uuid) -> Result<bool, Error> {
+    let exists = sqlx::query_scalar!(
+        r#"select exists (select from messaging.dead_letter where id = $1) as "exists!""#,
+        id
+    );
+    Ok(exists.fetch_one(connection).await?)
+}
+
 /// How many nobody has dealt with yet.
 pub async fn count_pending(connection: &mut PgConnection) -> Result<i64, Error> {
     count_selected(connection, &Selection::default()).await

@@ -24,7 +24,7 @@ pub use discarding::{Discarded, discard, discard_many};
 pub use dry_run::{DryRun, Outcome, SaidEvent, dry_run};
 pub use editing::{NotEdited, edit};
 pub use letter::{DeadLetter, Fit, Shown, show};
-pub use listing::{Group, Selection, count_pending, groups, list};
+pub use listing::{Group, Selection, count_pending, exists, groups, list};
 pub use many::Pace;
 pub use redriving::{FailedAgain, Redriven, Unresolved, redrive, redrive_many};
 

@@ -23,6 +23,7 @@ use crate::{
     consumer::{
         core::{Incoming, Key, Step},
         handler::{Handed, hand},
+        work::SLOW,
     },
     error::causes,
     failure::Verdict,
@@ -31,8 +32,12 @@ use crate::{
 /// How many of the letters that failed again an answer names.
 const NAMED: usize = 20;
 
-/// How long a handler may take for what is sent again together, and for a letter alone: somebody waits for the answer.
-const ANSWERED_WITHIN: Duration = Duration::from_secs(20);
+/// How long the handler may take for many letters together, and for one of many alone: somebody waits for the answer, and consumers for the
+/// keys. What rightly takes longer is sent again by itself.
+const OF_MANY: Duration = Duration::from_secs(20);
+
+/// How long a statement may take for them: a handler that is given up is rolled back behind its statement.
+const STATEMENT_OF_MANY: &str = "set local statement_timeout = '10s'";
 
 /// Why a dead letter was not dealt with.
 #[derive(Debug, thiserror::Error)]
@@ -91,7 +96,7 @@ pub struct FailedAgain {
 /// letter is dealt with commits together with the effect.
 pub async fn redrive(kit: &Kit, topology: &Topology, id: Uuid) -> Result<(), Unresolved> {
     let picked = pending(&mut *kit.pool().acquire().await.map_err(Error::from)?, id).await?;
-    let again = Redrive::of(kit, topology, &picked)?;
+    let again = Redrive::of(kit, topology, &picked, false)?;
     match again.all(from_ref(&picked.wanted), None).await?.fates.remove(&id) {
         None => Err(Unresolved::NotPending(id)),
         Some(Fate::DealtWith) => Ok(()),
@@ -114,7 +119,7 @@ pub async fn redrive_many(
     let mut tally = Redriven::default();
     let mut walk = Walk::begin(pace);
     while let Some((last, wanted)) = walk.batch(kit, selection).await? {
-        let Tried { letters, fates } = match Redrive::of(kit, topology, &last) {
+        let Tried { letters, fates } = match Redrive::of(kit, topology, &last, true) {
             Ok(again) => again.all(&wanted, Some(pace.within)).await?,
             Err(refusal) => {
                 let failed = |letter: &Wanted| (letter.id, Fate::Failed(causes(&refusal)));
@@ -214,6 +219,8 @@ pub(super) struct Redrive<'a> {
     kit: &'a Kit,
     subscription: &'a Subscription,
     consumer: &'a str,
+    /// Whether they are many, or one of many.
+    of_many: bool,
 }
 
 /// Letters under lock, decided about, their handlers run.
@@ -247,6 +254,7 @@ impl<'a> Redrive<'a> {
         kit: &'a Kit,
         topology: &'a Topology,
         letter: &'a Pick,
+        of_many: bool,
     ) -> Result<Self, Unresolved> {
         let hears = |subscription: &&Subscription| {
             subscription.consumer(topology.service()) == letter.consumer
@@ -255,7 +263,7 @@ impl<'a> Redrive<'a> {
         let subscription = topology.subscriptions().iter().find(hears);
         let subscription =
             subscription.ok_or(Unresolved::NotRedrivable("nobody consumes it any more"))?;
-        Ok(Self { kit, subscription, consumer: &letter.consumer })
+        Ok(Self { kit, subscription, consumer: &letter.consumer, of_many })
     }
 
     /// Sends letters again until each has met its fate, or for as long as `within` says if some have by then: all in one
@@ -271,19 +279,19 @@ impl<'a> Redrive<'a> {
             if is_over && range.start > 0 {
                 return Ok(Tried { letters: range.start, fates });
             }
+            let began = Instant::now();
             match self.attempt(&wanted[range.clone()], &failed).await? {
                 Attempt::Done(done) => fates.extend(done),
                 Attempt::Failed(found) => {
                     failed.extend(found);
                     ranges.push_front(range);
                 }
-                Attempt::Split => {
+                Attempt::Split if began.elapsed() < SLOW => {
                     let middle = range.start + range.len() / 2;
                     ranges.push_front(middle..range.end);
                     ranges.push_front(range.start..middle);
                 }
-                // Halves would take as long where one of them hangs, and halves of these again.
-                Attempt::Apart => {
+                Attempt::Split | Attempt::Apart => {
                     deadline = in_time();
                     for letter in range.rev() {
                         ranges.push_front(letter..letter + 1);
@@ -341,6 +349,9 @@ impl<'a> Redrive<'a> {
         wanted: &[Wanted],
         failed: &Failed,
     ) -> Result<Played<'a>, NotPlayed> {
+        if self.of_many {
+            sqlx::raw_sql(STATEMENT_OF_MANY).execute(&mut **tx).await.map_err(Error::from)?;
+        }
         let desk = Desk::open(tx, self.consumer, self.subscription.aggregate(), wanted).await?;
         let mut after = desk.dockets.clone();
         let keys: Vec<Key> = desk.letters.iter().map(|letter| letter.incoming.key()).collect();
@@ -356,7 +367,8 @@ impl<'a> Redrive<'a> {
         let steps: Vec<Step> = decided.iter().enumerate().map(step).collect();
         let incoming: Vec<Incoming> =
             desk.letters.iter().map(|letter| letter.incoming.clone()).collect();
-        let limit = self.subscription.limit().min(ANSWERED_WITHIN);
+        let limit = self.subscription.limit();
+        let limit = if self.of_many { limit.min(OF_MANY) } else { limit };
         match hand(self.subscription, tx, &incoming, &steps, limit).await {
             Handed::Done => Ok(Played { desk, decided, after }),
             Handed::Split(_) => Err(NotPlayed::Split),

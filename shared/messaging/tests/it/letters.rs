@@ -388,15 +388,24 @@ async fn the_many_are_listed_page_by_page() {
 #[derive(Clone, Default)]
 struct Hanging {
     over: Vec<String>,
+    /// Whether it waits for a statement, which nobody ends but the server.
+    in_a_statement: bool,
     given: Arc<Mutex<Vec<usize>>>,
 }
 
 impl Handler for Hanging {
     type Event = Stepped;
 
-    async fn handle(&self, _: &mut Transaction, batch: &mut Batch<Stepped>) -> Result<(), Failure> {
+    async fn handle(
+        &self,
+        tx: &mut Transaction,
+        batch: &mut Batch<Stepped>,
+    ) -> Result<(), Failure> {
         self.given.lock().unwrap().push(batch.delivered().len());
         if batch.delivered().iter().any(|one| self.over.contains(&one.event.walk)) {
+            if self.in_a_statement {
+                sqlx::raw_sql("select pg_sleep(300)").execute(&mut **tx).await?;
+            }
             std::future::pending::<()>().await;
         }
         Ok(())
@@ -434,6 +443,27 @@ async fn those_of_many_that_hang_are_named_one_by_one_and_each_call_gets_on() {
     let given = handler.given.lock().unwrap().clone();
     assert_eq!(given, [6, 1, 5, 1, 4, 1, 3, 1, 2, 1, 1]);
     assert!(calls >= 6, "{calls}");
+}
+
+#[tokio::test]
+async fn letters_that_hang_in_a_statement_are_tried_one_by_one_as_well() {
+    let shop = Shop::open(OnReject::BlockKey).await;
+    let pool = shop.listener.pool();
+    let handler =
+        Hanging { over: vec!["walk-2".into()], in_a_statement: true, ..Hanging::default() };
+    let subscription =
+        Subscription::to(Stepped::AGGREGATE, ["speaker"], OnReject::BlockKey).on(handler.clone());
+    let topology = Topology::of("listener").hears(subscription);
+    for walk in (0..6).map(|walk| format!("walk-{walk}")) {
+        bury(pool, &walk, 1, &step(&walk, 1), &["no"], true).await;
+    }
+    let pace = Pace { within: Duration::from_secs(60), ..FAST };
+    let done = redrive_many(&shop.listener, &topology, &Selection::default(), pace).await.unwrap();
+    assert_eq!((done.redriven, done.failed, done.next), (5, 1, None));
+    let causes = done.failures[0].causes.concat();
+    assert!(causes.contains("statement timeout"), "{causes}");
+    let given = handler.given.lock().unwrap().clone();
+    assert_eq!(given, [6, 1, 1, 1, 1, 1, 1]);
 }
 
 #[tokio::test]

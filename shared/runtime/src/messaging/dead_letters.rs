@@ -16,6 +16,7 @@ use axum::{
 use problem::{FieldError, Json, Path, Problem, Query};
 use serde::{Deserialize, Serialize};
 use serde_json::value::{Value, to_raw_value};
+use sqlx::PgConnection;
 use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
 
@@ -28,8 +29,8 @@ use crate::{
 /// How long one call deals with many letters before it says where the next one goes on.
 const AT_ONCE: Duration = Duration::from_secs(10);
 
-/// How long such a call may take in all: its last batch may be slow.
-const AT_ONCE_DEADLINE: Duration = Duration::from_mins(1);
+/// How long a call that hands letters to their handlers may take in all: the last of many, or the one, may be slow.
+const HANDED_OVER: Duration = Duration::from_mins(2);
 
 /// How many letters a second are sent again unless said otherwise, and at most.
 const USUAL_RATE: u32 = 1_000;
@@ -47,16 +48,18 @@ where
     Topology: FromRef<S>,
     Verifier: FromRef<S>,
 {
-    let many = OpenApiRouter::new().routes(routes!(redrive_many)).routes(routes!(discard_many));
+    let handing_over = OpenApiRouter::new()
+        .routes(routes!(dry_run))
+        .routes(routes!(redrive))
+        .routes(routes!(redrive_many))
+        .routes(routes!(discard_many));
     OpenApiRouter::new()
         .routes(routes!(list))
         .routes(routes!(groups))
         .routes(routes!(show))
         .routes(routes!(edit))
-        .routes(routes!(dry_run))
-        .routes(routes!(redrive))
         .routes(routes!(discard))
-        .merge(many.layer(http::within(AT_ONCE_DEADLINE)))
+        .merge(handing_over.layer(http::within(HANDED_OVER)))
         .routes(routes!(queues))
         .routes(routes!(queue_figures))
 }
@@ -110,6 +113,7 @@ async fn list(
         (Selection { consumer, reason, kind, cause }, limit.unwrap_or(50).clamp(1, 500));
     let mut connection = kit.pool().acquire().await?;
     let limit = i64::from(limit);
+    known(&mut connection, after).await?;
     let items = dead_letters::list(&mut connection, &selection, !all, after, limit).await;
     let pending = dead_letters::count_pending(&mut connection).await.map_err(internal)?;
     let items = items.map_err(internal)?;
@@ -280,6 +284,7 @@ async fn redrive_many(
     caller.require(Scope::Ops)?;
     let (selection, pace) = many.split()?;
     admit(&kit, Worth::Lesser)?;
+    known(&mut *kit.pool().acquire().await?, pace.after).await?;
     let done = dead_letters::redrive_many(&kit, &topology, &selection, pace).await;
     done.map(Json).map_err(internal)
 }
@@ -302,7 +307,20 @@ async fn discard_many(
             "all dead letters at once are not given up: say which consumer, reason, kind or cause";
         return Err(Problem::validation(vec![FieldError::new("", "required", message)]));
     }
+    // With the nil id a call goes on among what is no event.
+    let after = pace.after.filter(|after| !after.is_nil());
+    known(&mut *kit.pool().acquire().await?, after).await?;
     dead_letters::discard_many(&kit, &selection, pace).await.map(Json).map_err(internal)
+}
+
+/// Refuses to go on behind a letter that there is not, for nothing stands behind it: that would look like the end.
+async fn known(connection: &mut PgConnection, after: Option<Uuid>) -> Result<(), Problem> {
+    let Some(after) = after else { return Ok(()) };
+    if dead_letters::exists(connection, after).await.map_err(internal)? {
+        return Ok(());
+    }
+    let message = "there is no dead letter of this id to go on behind";
+    Err(Problem::validation(vec![FieldError::new("after", "unknown", message)]))
 }
 
 /// The queues of a service.

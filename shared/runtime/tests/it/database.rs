@@ -59,6 +59,41 @@ async fn a_migration_that_cannot_have_its_lock_lets_the_others_go_on() {
 }
 
 #[tokio::test]
+async fn who_migrates_waits_for_who_migrates_and_holds_nothing_up() {
+    let database = Database::create().await.unwrap();
+    let config = config::Database::at(database.url());
+    let pool = database.connect().await.unwrap();
+    let mut first = pool.acquire().await.unwrap();
+    // The lock that all versions know.
+    let lock =
+        |verb: &str| sqlx::AssertSqlSafe(format!("select {verb}(x'6d69677261746573'::bigint)"));
+    sqlx::raw_sql(lock("pg_advisory_lock")).execute(&mut *first).await.unwrap();
+    let migrators = [&messaging::MIGRATOR];
+    let follow = async {
+        wait_until("the second asks, and holds no snapshot while it waits", DEADLINE, async || {
+            sqlx::query_scalar(
+                "select exists (select from pg_stat_activity where datname = current_database()
+                 and query like '%pg_try_advisory_lock%' and state = 'idle' and pid <> pg_backend_pid())",
+            )
+            .fetch_one(&pool)
+            .await
+            .unwrap()
+        })
+        .await
+        .unwrap();
+        let migrated: bool = sqlx::query_scalar("select to_regnamespace('messaging') is not null")
+            .fetch_one(&pool)
+            .await
+            .unwrap();
+        assert!(!migrated);
+        sqlx::raw_sql(lock("pg_advisory_unlock")).execute(&mut *first).await.unwrap();
+    };
+    let migrating = database::migrate(&SERVICE, &config, &migrators);
+    let (migrated, ()) = soon(async { tokio::join!(migrating, follow) }).await;
+    migrated.unwrap();
+}
+
+#[tokio::test]
 async fn a_server_that_comes_late_is_waited_for() {
     let database = Database::create().await.unwrap();
     let (_, rest) = database.url().split_once('@').unwrap();
