@@ -218,6 +218,9 @@ impl Transaction {
     }
 
     /// Commits, events and all.
+    ///
+    /// If it fails because the connection broke, it may have committed all the same: only what was refused is known not to have
+    /// happened. Whoever tries again on somebody's behalf first looks whether it is done already, or says its events twice.
     pub async fn commit(mut self) -> Result<(), Error> {
         if self.said.is_empty() {
             // PostgreSQL answers the commit of a failed transaction with a rollback and no error; this statement tells.

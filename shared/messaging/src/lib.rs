@@ -33,5 +33,6 @@ pub use failure::{Cause, Failure};
 pub use kit::{Kit, MIGRATOR, Transaction, guarded};
 pub use pressure::{OutboxBounds, Pressure, Shed, Worth};
 pub use queues::{OutboxFigures, QueueFigures, QueueReport};
-pub use settings::{Messaging, Settings};
+pub use settings::Messaging;
+pub(crate) use settings::Settings;
 pub use topology::{OnReject, SLOT_GROUPS, StateSubscription, Subscription, Topology};

@@ -177,7 +177,8 @@ impl Subscription {
     /// How long a handler may take for the events that are handed to it at once: forty seconds if nothing is said, and at most.
     ///
     /// Events that take longer together are tried one by one, and one that takes longer alone fails, as with [`Failure::retry`]. A
-    /// handler that never waits cannot be interrupted.
+    /// handler that never waits cannot be interrupted. On [`guarded`](crate::guarded) connections a statement may take thirty of them, and
+    /// five may pass between two statements.
     ///
     /// [`Failure::retry`]: crate::Failure::retry
     #[must_use]

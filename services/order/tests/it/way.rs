@@ -111,16 +111,25 @@ async fn orders_that_the_clock_fails_over_hold_up_no_other() {
     let [reason, currency, parcel, locked, good] = &*orders else { unreachable!() };
     // Somebody repairs one that is due before all of them, and takes their time.
     let due = sqlx::AssertSqlSafe(format!(
-        "update orders set due_at = now() - interval '2 hours' where id = '{locked}'"
+        "update orders set due_at = now() + interval '5 seconds' where id = '{locked}'"
     ));
+    sqlx::raw_sql(due).execute(&shop.order).await.unwrap();
     let mut repair = shop.order.begin().await.unwrap();
-    sqlx::raw_sql(due).execute(&mut *repair).await.unwrap();
+    let lock = sqlx::AssertSqlSafe(format!("select from orders where id = '{locked}' for update"));
+    sqlx::raw_sql(lock).execute(&mut *repair).await.unwrap();
+    testkit::wait_for("it is due", SOON, async || {
+        match shop.count("select count(*) from orders where due_at <= now()").await {
+            1 => Ok(()),
+            other => Err(other),
+        }
+    })
+    .await
+    .unwrap();
     let harm = sqlx::AssertSqlSafe(format!(
         "update orders set reason = '\"why\"' where id = '{reason}';
          update order_line set currency = 'none' where order_id = '{currency}';
          insert into shipment values (gen_random_uuid(), '{parcel}', 'a parcel', 'that nobody knows', now());
-         update orders set due_at = now() - interval '1 hour' where id in ('{reason}', '{currency}', '{parcel}');
-         update orders set due_at = now() - interval '1 minute' where id = '{good}';"
+         update orders set due_at = now() where id in ('{reason}', '{currency}', '{parcel}', '{good}');"
     ));
     sqlx::raw_sql(harm).execute(&shop.order).await.unwrap();
     client.wait(good, "delivered").await;
