@@ -9,6 +9,7 @@ use messaging::{
     OnReject, Subscription, Topology,
     dead_letters::{self, DeadLetter, Pace, Selection, Unresolved, discard, discard_many, redrive},
 };
+use metrics_exporter_prometheus::PrometheusBuilder;
 use std::{collections::HashMap, sync::atomic::Ordering};
 
 use testkit::wait_for;
@@ -192,6 +193,50 @@ async fn a_parked_event_whose_handler_cannot_reach_the_database_is_not_held_agai
     shop.mood.outage.lock().unwrap().clear();
     shop.wait_for_effects("far", &[1, 2]).await;
     shop.assert_at_rest().await;
+    speaker.shut_down().await;
+    listener.shut_down().await;
+}
+
+/// The alarm goes by this figure: a message that comes again is no other letter, nor is one that is written once more because the
+/// commit failed.
+#[tokio::test]
+async fn each_letter_is_counted_once_however_often_it_is_written() {
+    // Who listens runs on this thread, as the test does.
+    let recorder = PrometheusBuilder::new().build_recorder();
+    let _counted_here = metrics::set_default_local_recorder(&recorder);
+    let shop = Shop::open(OnReject::BlockKey).await;
+    sqlx::raw_sql(
+        "create sequence tries;
+         create function fail_twice() returns trigger language plpgsql as $$ begin
+            if new.reason = 'told_to_reject' and nextval('tries') <= 2 then raise 'not yet'; end if;
+            return null;
+         end $$;
+         create constraint trigger fail_twice after insert on messaging.dead_letter
+            deferrable initially deferred for each row execute function fail_twice()",
+    )
+    .execute(shop.listener.pool())
+    .await
+    .unwrap();
+    shop.mood.reject.lock().unwrap().push("bad".into());
+    let (speaker, listener) = (shop.start_speaker(), shop.start_listener());
+    shop.walk(&["bad"], 1..=1).await;
+    for _ in 0..3 {
+        publish_foreign(&shop, &["不是 json"]).await;
+    }
+    letters(&shop, 2).await;
+    shop.assert_at_rest().await;
+    let tries: i64 = sqlx::query_scalar("select last_value from tries")
+        .fetch_one(shop.listener.pool())
+        .await
+        .unwrap();
+    assert_eq!(tries, 3);
+    let text = recorder.handle().render();
+    let mut counted: Vec<&str> =
+        text.lines().filter(|line| line.starts_with("messaging_dead_letters_total")).collect();
+    counted.sort_unstable();
+    let once = ["told_to_reject", "undecodable"]
+        .map(|reason| format!("messaging_dead_letters_total{{reason=\"{reason}\"}} 1"));
+    assert_eq!(counted, once);
     speaker.shut_down().await;
     listener.shut_down().await;
 }
