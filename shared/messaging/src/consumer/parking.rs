@@ -5,8 +5,15 @@ use std::time::Duration;
 use contracts::{Envelope, Slot};
 use sqlx::PgConnection;
 
-use super::core::{Incoming, Key, Step};
-use crate::{Error, error::printable, topology::slots_of};
+use super::{
+    MOST_STARTS,
+    core::{Incoming, Key, Step},
+};
+use crate::{
+    Error,
+    error::printable,
+    topology::{routing_key, slots_of},
+};
 
 /// How long a missing predecessor is waited for before the alarm is raised.
 const GAP: Duration = Duration::from_mins(1);
@@ -148,26 +155,34 @@ pub(super) async fn first(
     .fetch_optional(connection)
     .await?;
     let Some(row) = row else { return Ok(None) };
-    let incoming = incoming(source, &row.envelope, row.attempts, row.causes)?;
+    let incoming = incoming(&row.envelope, row.attempts, row.starts, row.causes)?;
     Ok(Some(First { seq: row.seq, due: row.due, starts: row.starts, incoming }))
 }
 
-/// A parked row as an event on its way.
+/// A parked row as an event on its way. Which way it came is not written down there, for the envelope tells: relays publish to the
+/// exchange of their service, by aggregate and slot.
 pub(super) fn incoming(
-    source: &str,
     envelope: &str,
     attempts: i32,
+    starts: i32,
     causes: Vec<String>,
 ) -> Result<Incoming, Error> {
-    Ok(Incoming {
-        envelope: serde_json::from_str(envelope)?,
-        attempts: u32::try_from(attempts).unwrap_or_default(),
-        causes,
-        route: (source.to_owned(), String::new()),
-    })
+    let envelope: Envelope = serde_json::from_str(envelope)?;
+    let slot = Slot::of(&envelope.subject).number();
+    let route = (envelope.source.clone(), routing_key(&envelope.aggregate, slot));
+    let attempts = u32::try_from(tried(attempts, starts)).unwrap_or_default();
+    Ok(Incoming { envelope, attempts, causes, route })
 }
 
-/// The first parked events of a key, in order.
+/// How often a parked event was tried: as often as it failed. What is given up after too many starts was tried each time, but there
+/// was no process left to count the failure.
+fn tried(attempts: i32, starts: i32) -> i32 {
+    if starts > MOST_STARTS { attempts.max(MOST_STARTS) } else { attempts }
+}
+
+/// The first parked events of a key, in order; the first alone if it was started before. Whatever ended that start may have been any
+/// of those that were tried with it: as long as they are, the starts of the first say nothing about it, and an event over which the
+/// process dies would never be the one that is given up.
 pub(super) async fn of_key(
     connection: &mut PgConnection,
     consumer: &str,
@@ -176,7 +191,7 @@ pub(super) async fn of_key(
 ) -> Result<Vec<Incoming>, Error> {
     let rows = sqlx::query!(
         r#"
-        select envelope, attempts, causes from messaging.parked
+        select envelope, attempts, starts, causes from messaging.parked
         where consumer = $1 and aggregate = $2 and source = $3 and key = $4
         order by seq
         limit $5
@@ -189,7 +204,11 @@ pub(super) async fn of_key(
     )
     .fetch_all(connection)
     .await?;
-    rows.into_iter().map(|row| incoming(source, &row.envelope, row.attempts, row.causes)).collect()
+    let is_alone = rows.first().is_some_and(|row| row.starts > 1);
+    rows.into_iter()
+        .take(if is_alone { 1 } else { usize::MAX })
+        .map(|row| incoming(&row.envelope, row.attempts, row.starts, row.causes))
+        .collect()
 }
 
 /// Takes the last start of an event back, for it said nothing about the event, and lets it rest for `pause`, so that others have

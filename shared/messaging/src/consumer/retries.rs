@@ -48,7 +48,7 @@ pub(super) async fn start(
     .fetch_optional(connection)
     .await?;
     let Some(row) = row else { return Ok(None) };
-    let incoming = parking::incoming(source, &row.envelope, row.attempts, row.causes)?;
+    let incoming = parking::incoming(&row.envelope, row.attempts, row.starts, row.causes)?;
     Ok(Some((incoming, row.starts)))
 }
 

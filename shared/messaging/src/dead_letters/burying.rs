@@ -4,7 +4,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 use xxhash_rust::xxh3::xxh3_128;
 
-use crate::{Error, consumer::core::Incoming, error::printable};
+use crate::{Error, Transaction, consumer::core::Incoming, error::printable};
 
 /// Why an event became a dead letter whose predecessor never came.
 pub(crate) const MISSING_PREDECESSOR: &str = "missing_predecessor";
@@ -24,8 +24,10 @@ pub(crate) struct Burial<'a> {
 /// Writes an event as a dead letter. If it is one already, for want of its predecessor, and now the cursor goes past it, that is
 /// written down: otherwise it would be taken for an event that has taken effect. Says whether anything was written: not if it is
 /// a letter already and nothing new is known of it.
+///
+/// It is counted when it is committed, and not each time that is tried.
 pub(crate) async fn bury(
-    connection: &mut PgConnection,
+    tx: &mut Transaction,
     burial: Burial<'_>,
     incoming: &Incoming,
 ) -> Result<bool, Error> {
@@ -59,7 +61,7 @@ pub(crate) async fn bury(
         burial.blocks,
         burial.passed,
     )
-    .execute(connection)
+    .execute(&mut **tx)
     .await?;
     let is_written = written.rows_affected() > 0;
     if is_written {
@@ -72,10 +74,15 @@ pub(crate) async fn bury(
             causes = ?burial.causes,
             "an event became a dead letter"
         );
-        metrics::counter!("messaging_dead_letters_total", "reason" => burial.reason.to_owned())
-            .increment(1);
+        let reason = burial.reason.to_owned();
+        tx.after_commit(move || count(reason));
     }
     Ok(is_written)
+}
+
+/// Counts a dead letter.
+fn count(reason: String) {
+    metrics::counter!("messaging_dead_letters_total", "reason" => reason).increment(1);
 }
 
 /// What came and is no event that is heard here.
@@ -87,17 +94,15 @@ pub(crate) struct Unreadable {
 }
 
 /// Writes what could not be read as a dead letter. It is named after its bytes and its way, so that the same delivery read
-/// twice is one dead letter.
+/// twice is one dead letter, and counted once.
 pub(crate) async fn bury_unreadable(
     connection: &mut PgConnection,
     consumer: &str,
     (exchange, routing_key): (&str, &str),
     Unreadable { reason, causes, payload }: &Unreadable,
 ) -> Result<(), Error> {
-    tracing::error!(consumer, reason, ?causes, "what is no event became a dead letter");
-    metrics::counter!("messaging_dead_letters_total", "reason" => *reason).increment(1);
     let way = [consumer.as_bytes(), exchange.as_bytes(), routing_key.as_bytes(), payload].join(&0);
-    sqlx::query!(
+    let written = sqlx::query!(
         r#"
         insert into messaging.dead_letter
             (id, consumer, exchange, routing_key, reason, causes, attempts, payload, blocks, passed)
@@ -114,5 +119,9 @@ pub(crate) async fn bury_unreadable(
     )
     .execute(connection)
     .await?;
+    if written.rows_affected() > 0 {
+        tracing::error!(consumer, reason, ?causes, "what is no event became a dead letter");
+        count((*reason).to_owned());
+    }
     Ok(())
 }

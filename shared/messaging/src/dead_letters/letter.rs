@@ -32,7 +32,7 @@ pub struct DeadLetter {
     pub kind: Option<String>,
     /// The exchange that it came through.
     pub exchange: Option<String>,
-    /// Its routing key; empty where it was parked in between.
+    /// Its routing key; empty where it was read from a stream.
     pub routing_key: Option<String>,
     /// A stable code.
     pub reason: String,
@@ -40,7 +40,7 @@ pub struct DeadLetter {
     pub cause: String,
     /// The errors, outermost first.
     pub causes: Vec<String>,
-    /// How often it was tried.
+    /// How often it was tried; where processes died over it, as often as it was started.
     pub attempts: i32,
     /// The trace it belongs to.
     pub traceparent: Option<String>,

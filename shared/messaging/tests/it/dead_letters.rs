@@ -1,19 +1,21 @@
 //! What cannot be handled is kept and explained, its neighbours go on, and it can be sent again.
 
+use contracts::{Event, Slot};
 use lapin::{
     BasicProperties, Connection, ConnectionProperties,
     options::{BasicPublishOptions, ConfirmSelectOptions},
 };
 use messaging::{
-    OnReject,
+    OnReject, Subscription, Topology,
     dead_letters::{self, DeadLetter, Pace, Selection, Unresolved, discard, discard_many, redrive},
 };
+use metrics_exporter_prometheus::PrometheusBuilder;
 use std::{collections::HashMap, sync::atomic::Ordering};
 
 use testkit::wait_for;
 use tokio::sync::Semaphore;
 
-use crate::shop::{SOON, Shop, count};
+use crate::shop::{SOON, Shop, Stepped, count};
 
 async fn letters(shop: &Shop, expected: usize) -> Vec<DeadLetter> {
     wait_for("the dead letters are there", SOON, async || {
@@ -193,6 +195,106 @@ async fn a_parked_event_whose_handler_cannot_reach_the_database_is_not_held_agai
     shop.assert_at_rest().await;
     speaker.shut_down().await;
     listener.shut_down().await;
+}
+
+/// The alarm goes by this figure: a message that comes again is no other letter, nor is one that is written once more because the
+/// commit failed.
+#[tokio::test]
+async fn each_letter_is_counted_once_however_often_it_is_written() {
+    // Who listens runs on this thread, as the test does.
+    let recorder = PrometheusBuilder::new().build_recorder();
+    let _counted_here = metrics::set_default_local_recorder(&recorder);
+    let shop = Shop::open(OnReject::BlockKey).await;
+    sqlx::raw_sql(
+        "create sequence tries;
+         create function fail_twice() returns trigger language plpgsql as $$ begin
+            if new.reason = 'told_to_reject' and nextval('tries') <= 2 then raise 'not yet'; end if;
+            return null;
+         end $$;
+         create constraint trigger fail_twice after insert on messaging.dead_letter
+            deferrable initially deferred for each row execute function fail_twice()",
+    )
+    .execute(shop.listener.pool())
+    .await
+    .unwrap();
+    shop.mood.reject.lock().unwrap().push("bad".into());
+    let (speaker, listener) = (shop.start_speaker(), shop.start_listener());
+    shop.walk(&["bad"], 1..=1).await;
+    for _ in 0..3 {
+        publish_foreign(&shop, &["不是 json"]).await;
+    }
+    letters(&shop, 2).await;
+    shop.assert_at_rest().await;
+    let tries: i64 = sqlx::query_scalar("select last_value from tries")
+        .fetch_one(shop.listener.pool())
+        .await
+        .unwrap();
+    assert_eq!(tries, 3);
+    let text = recorder.handle().render();
+    let mut counted: Vec<&str> =
+        text.lines().filter(|line| line.starts_with("messaging_dead_letters_total")).collect();
+    counted.sort_unstable();
+    let once = ["told_to_reject", "undecodable"]
+        .map(|reason| format!("messaging_dead_letters_total{{reason=\"{reason}\"}} 1"));
+    assert_eq!(counted, once);
+    speaker.shut_down().await;
+    listener.shut_down().await;
+}
+
+/// What is parked keeps its envelope alone, so that its letter has to find the way again.
+#[tokio::test]
+async fn a_letter_that_was_parked_says_which_way_it_came_and_how_often_it_was_tried() {
+    let lonely = ("gapped", "missing_predecessor", 0);
+    let expected = [("deadly", "starts_exhausted", 30), lonely, ("tired", "retries_exhausted", 12)];
+    for is_of_state in [false, true] {
+        let shop = Shop::open(OnReject::BlockKey).await;
+        let heard: Subscription = if is_of_state {
+            Subscription::to_state(Stepped::AGGREGATE, ["speaker"]).on(shop.write_down()).into()
+        } else {
+            let cursors = Subscription::to(Stepped::AGGREGATE, ["speaker"], OnReject::BlockKey);
+            cursors.on(shop.write_down())
+        };
+        // Of full state no predecessor is waited for.
+        let expected: Vec<_> =
+            expected.into_iter().filter(|one| !is_of_state || *one != lonely).collect();
+        let never = ["deadly", "tired"].map(|walk| (walk.to_owned(), u32::MAX));
+        *shop.mood.retry.lock().unwrap() = HashMap::from(never);
+        shop.walk(&["deadly", "tired"], 1..=1).await;
+        shop.walk(&["gapped"], 1..=2).await;
+        sqlx::raw_sql("delete from messaging.outbox where key = 'gapped' and seq = 1")
+            .execute(shop.speaker.pool())
+            .await
+            .unwrap();
+        let speaker = shop.start_speaker();
+        let listener = shop.start_listener_as(Topology::of("listener").hears(heard));
+        wait_for("all are parked", SOON, async || {
+            let parked = count(shop.listener.pool(), "messaging.parked").await;
+            if usize::try_from(parked) == Ok(expected.len()) { Ok(()) } else { Err(parked) }
+        })
+        .await
+        .unwrap();
+        // As if one had failed eleven times, and processes had died over another at each of its starts.
+        sqlx::raw_sql(
+            "update messaging.parked set next_at = now(),
+                attempts = case key when 'tired' then 11 else attempts end,
+                starts = case key when 'deadly' then 30 else starts end",
+        )
+        .execute(shop.listener.pool())
+        .await
+        .unwrap();
+        let mut letters = letters(&shop, expected.len()).await;
+        letters.sort_by(|one, other| one.key.cmp(&other.key));
+        for (letter, (walk, reason, attempts)) in letters.iter().zip(expected) {
+            let route = (letter.exchange.as_deref(), letter.routing_key.as_deref());
+            let routing_key = format!("walk.{}", Slot::of(walk).number());
+            assert_eq!(route, (Some("speaker"), Some(routing_key.as_str())), "{letter:?}");
+            let tried = (letter.key.as_deref(), letter.reason.as_str(), letter.attempts);
+            assert_eq!(tried, (Some(walk), reason, attempts), "{letter:?}");
+        }
+        shop.assert_at_rest().await;
+        speaker.shut_down().await;
+        listener.shut_down().await;
+    }
 }
 
 #[tokio::test]

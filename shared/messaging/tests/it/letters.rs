@@ -23,11 +23,11 @@ use messaging::{
 };
 use serde_json::value::{RawValue, to_raw_value};
 use sqlx::PgPool;
-use testkit::{Folder, Program, wait_for};
+use testkit::{Folder, Process, wait_for};
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
-use crate::shop::{Rested, SOON, Shop, Stepped, count};
+use crate::shop::{Rested, SOON, Shop, Stepped, count, start_again};
 
 /// As fast as it goes, all at once.
 const FAST: Pace =
@@ -601,18 +601,9 @@ async fn bury_pairs(pool: &PgPool, walks: i64) {
     }
 }
 
-/// Starts this very program as a process that sends all letters again.
-fn start_worker(shop: &Shop, folder: &Folder, rate: &str) -> testkit::Process {
-    let program = std::env::current_exe().unwrap();
-    let log = folder.path().join("worker.log");
-    Program::new("worker", program, log)
-        .arguments([
-            "--exact",
-            "letters::a_redrive_of_many_is_finished_by_whoever_comes_after_a_kill",
-            "--nocapture",
-        ])
-        .variable(DATABASE_OF_WORKER, shop.listener_url())
-        .variable(RATE_OF_WORKER, rate)
-        .start()
-        .unwrap()
+/// Starts a process that sends all letters again.
+fn start_worker(shop: &Shop, folder: &Folder, rate: &str) -> Process {
+    let test = "letters::a_redrive_of_many_is_finished_by_whoever_comes_after_a_kill";
+    let variables = [(DATABASE_OF_WORKER, shop.listener_url()), (RATE_OF_WORKER, rate)];
+    start_again(folder, test, &variables)
 }

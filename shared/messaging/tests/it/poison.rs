@@ -1,18 +1,23 @@
-//! Many events, some of which can never be handled and some not at once, on keys of which a few are hot (R8).
+//! Many events, some of which can never be handled and some not at once, on keys of which a few are hot (R8); and one over which
+//! the process dies.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::Mutex,
+    os::unix::process::ExitStatusExt as _,
+    sync::{Arc, Mutex},
+    time::Instant,
 };
 
 use messaging::{
-    Batch, Failure, Handler, OnReject, Subscription, Topology, Transaction,
-    dead_letters::{self, DeadLetter, Selection},
+    Batch, Failure, Handler, Kit, Messaging, OnReject, Subscription, Topology, Transaction,
+    dead_letters::{self, DeadLetter, Selection, redrive},
 };
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
-use testkit::wait_for;
+use sqlx::PgPool;
+use testkit::{Folder, wait_for};
+use tokio_util::sync::CancellationToken;
 
-use crate::shop::{SOON, Shop, Stepped, count};
+use crate::shop::{Mood, SOON, Shop, Stepped, count, start_again};
 
 /// How many events are said, in transactions of how many.
 const EVENTS: u64 = 20_000;
@@ -132,7 +137,7 @@ async fn poison_is_isolated_and_hot_keys_keep_their_order() {
 }
 
 async fn letters(shop: &Shop, expected: usize) -> Vec<DeadLetter> {
-    wait_for("the poison is put aside", SOON, async || {
+    wait_for("the poison is put aside", SOON * 4, async || {
         let mut connection = shop.listener.pool().acquire().await.unwrap();
         let letters = dead_letters::list(&mut connection, &Selection::default(), true, None, 1_000)
             .await
@@ -152,4 +157,98 @@ fn zipf(rng: &mut StdRng) -> u64 {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from 1 to WALKS")]
     let key = key as u64;
     key
+}
+
+/// The environment of the processes that die in [`what_kills_its_process_becomes_a_letter_alone`].
+const DATABASE_OF_LISTENER: &str = "POISON_LISTENER_DATABASE_URL";
+const BROKER_OF_LISTENER: &str = "POISON_LISTENER_AMQP_URL";
+const GOES_ON: &str = "POISON_LISTENER_GOES_ON";
+
+/// More deaths than the broker and the parking place take together: twenty and thirty.
+const DEATHS: u32 = 70;
+
+/// The signal by which a process dies that aborts itself.
+const SIGABRT: i32 = 6;
+
+/// A listener that dies over step 2 of the walk "deadly".
+async fn listen_until_death(database: &str, on_reject: OnReject) {
+    let kit = Kit::new(PgPool::connect(database).await.unwrap());
+    let mood = Mood::default();
+    mood.abort.lock().unwrap().push("deadly".into());
+    let topology = Shop::topology_of_listener(on_reject, Arc::new(mood));
+    let broker = std::env::var(BROKER_OF_LISTENER).unwrap();
+    Messaging::new(kit, broker, topology).consume(CancellationToken::new()).await;
+}
+
+/// The process really dies, with its connections, as often as it takes until the culprit is found. Nothing else dies of it, not even
+/// the event before it and the one behind it.
+#[tokio::test]
+async fn what_kills_its_process_becomes_a_letter_alone() {
+    // Started by itself once more, it is the process that dies.
+    if let Ok(database) = std::env::var(DATABASE_OF_LISTENER) {
+        let on_reject = match std::env::var(GOES_ON).as_deref() {
+            Ok("true") => OnReject::GoOn,
+            _ => OnReject::BlockKey,
+        };
+        return listen_until_death(&database, on_reject).await;
+    }
+    kill_until_found(OnReject::BlockKey, &[1]).await;
+    kill_until_found(OnReject::GoOn, &[1, 3, 4]).await;
+}
+
+/// Starts the listener anew whenever it dies, until the culprit is a letter. By then these are the effects on its key.
+async fn kill_until_found(on_reject: OnReject, of_culprit: &[i64]) {
+    let (began, shop) = (Instant::now(), Shop::open(on_reject).await);
+    let walks: Vec<String> = (0..20).map(|walk| format!("walk-{walk}")).collect();
+    let mut names: Vec<&str> = walks.iter().map(String::as_str).collect();
+    names.insert(11, "deadly");
+    shop.walk(&names, 1..=4).await;
+    let speaker = shop.start_speaker();
+    let goes_on = (on_reject == OnReject::GoOn).to_string();
+    let variables = [
+        (DATABASE_OF_LISTENER, shop.listener_url()),
+        (BROKER_OF_LISTENER, shop.vhost.url()),
+        (GOES_ON, goes_on.as_str()),
+    ];
+    let folder = Folder::temporary("poison").unwrap();
+    let test = "poison::what_kills_its_process_becomes_a_letter_alone";
+    let mut deaths = 0;
+    let listeners = async {
+        loop {
+            let mut listener = start_again(&folder, test, &variables);
+            let status = listener.ended().await.unwrap();
+            assert_eq!(status.signal(), Some(SIGABRT), "{}", listener.log_tail());
+            deaths += 1;
+            assert!(deaths < DEATHS, "the processes go on dying");
+        }
+    };
+    let found = async {
+        let letter = letters(&shop, 1).await.remove(0);
+        let found =
+            (letter.key.as_deref(), letter.sequence, letter.reason.as_str(), letter.attempts);
+        assert_eq!(found, (Some("deadly"), Some(2), "starts_exhausted", 30));
+        assert!(letter.causes[0].starts_with("delivery limit"), "{letter:?}");
+        shop.wait_for_effects("deadly", of_culprit).await;
+        shop.wait_for_total(i64::try_from(walks.len() * 4 + of_culprit.len()).unwrap()).await;
+        shop.assert_walked(&walks, 4).await;
+        letter
+    };
+    // The last of the listeners is ended with the others' future.
+    let letter = tokio::select! {
+        letter = found => letter,
+        never = listeners => never,
+    };
+    println!("{on_reject:?}: found after {deaths} deaths and {:?}", began.elapsed());
+    // Here the handler is mended.
+    redrive(&shop.listener, &shop.listener_topology(), letter.id).await.unwrap();
+    let listener = shop.start_listener();
+    let mut mended = of_culprit.to_vec();
+    match on_reject {
+        OnReject::BlockKey => mended.extend([2, 3, 4]),
+        OnReject::GoOn => mended.push(2),
+    }
+    shop.wait_for_effects("deadly", &mended).await;
+    shop.assert_at_rest().await;
+    speaker.shut_down().await;
+    listener.shut_down().await;
 }

@@ -18,7 +18,7 @@ use messaging::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sqlx::PgPool;
-use testkit::{Database, Vhost, wait_for};
+use testkit::{Database, Folder, Process, Program, Vhost, wait_for};
 use tokio::{
     sync::{Semaphore, watch},
     task::JoinSet,
@@ -77,6 +77,8 @@ pub(crate) struct Mood {
     pub(crate) panic: Mutex<Vec<String>>,
     /// Walks over which the handler never comes back.
     pub(crate) hang: Mutex<Vec<String>>,
+    /// Walks over step 2 of which the process dies.
+    pub(crate) abort: Mutex<Vec<String>>,
     /// Each batch takes one permit before its effects are returned to the kit.
     pub(crate) gate: Semaphore,
     /// How many batches have come to the gate.
@@ -92,6 +94,7 @@ impl Default for Mood {
             fail: Mutex::default(),
             panic: Mutex::default(),
             hang: Mutex::default(),
+            abort: Mutex::default(),
             gate: Semaphore::new(Semaphore::MAX_PERMITS),
             at_gate: AtomicU32::new(0),
         }
@@ -116,6 +119,9 @@ impl Handler for WriteDown {
             assert!(!named(&self.0.panic, &step), "told to panic over {}", step.walk);
             if named(&self.0.hang, &step) {
                 std::future::pending::<()>().await;
+            }
+            if step.number == 2 && named(&self.0.abort, &step) {
+                std::process::abort();
             }
             if named(&self.0.fail, &step) {
                 return Err(Failure::reject("told_to_fail", "somebody in this batch is bad"));
@@ -325,13 +331,7 @@ impl Shop {
         every: Duration,
         walks: &[&str],
     ) -> i64 {
-        let (mut last, mut pace) = (0, tokio::time::interval(every));
-        while !over.load(Ordering::Relaxed) {
-            pace.tick().await;
-            last += 1;
-            self.walk(walks, last..=last).await;
-        }
-        last
+        repeat_until(over, every, async |number| self.walk(walks, number..=number).await).await
     }
 
     /// Waits until the relay has deleted all that was said: the broker has confirmed it.
@@ -409,6 +409,31 @@ impl Shop {
             .unwrap();
         }
     }
+}
+
+/// Says the next step, by its number, every so often until it is over: the number of the last.
+pub(crate) async fn repeat_until(
+    over: &AtomicBool,
+    every: Duration,
+    say: impl AsyncFn(i64),
+) -> i64 {
+    let (mut last, mut pace) = (0, tokio::time::interval(every));
+    while !over.load(Ordering::Relaxed) {
+        pace.tick().await;
+        last += 1;
+        say(last).await;
+    }
+    last
+}
+
+/// Starts this very program once more, as a process that runs one of its tests with these variables in its environment.
+pub(crate) fn start_again(folder: &Folder, test: &str, variables: &[(&str, &str)]) -> Process {
+    let program = std::env::current_exe().unwrap();
+    let log = folder.path().join("worker.log");
+    let program = Program::new("worker", program, log).arguments(["--exact", test, "--nocapture"]);
+    let told =
+        variables.iter().fold(program, |program, (name, value)| program.variable(name, value));
+    told.start().unwrap()
 }
 
 /// How many rows a table has.

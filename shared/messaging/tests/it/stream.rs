@@ -14,8 +14,12 @@ use messaging::{
     stream::{self, Intake, NotAppended, StreamHandler},
 };
 use sqlx::AssertSqlSafe;
-use testkit::{Database, RabbitMq, Vhost, wait_for};
-use tokio::{sync::Semaphore, task::JoinSet, time::timeout};
+use testkit::{Database, Proxy, RabbitMq, Vhost, wait_for};
+use tokio::{
+    sync::Semaphore,
+    task::JoinSet,
+    time::{Instant, timeout},
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::shop::{SOON, count};
@@ -474,4 +478,29 @@ async fn the_intake_stops_though_the_broker_has_raised_an_alarm() {
     stop.cancel();
     timeout(SOON, publishing.join_next()).await.expect("it has stopped").unwrap().unwrap();
     broker.set_memory_alarm(false).await.unwrap();
+}
+
+/// Nothing ever comes again on a connection that fell silent, and nobody says so: only missing heartbeats tell.
+#[tokio::test]
+async fn a_reader_whose_connection_falls_silent_makes_a_new_one() {
+    let clicks = Clicks::open().await;
+    let (way, url) = Proxy::before(clicks.vhost.url()).await.unwrap();
+    let handler = WriteDown::failing_after(Duration::ZERO);
+    let mut reading = JoinSet::new();
+    reading.spawn(stream::read(
+        clicks.kit.clone(),
+        url,
+        "clicks",
+        "reader",
+        handler,
+        clicks.stop.clone(),
+    ));
+    clicks.append(["before".to_owned()]).await;
+    clicks.wait_for_seen(1).await;
+    way.silence();
+    let began = Instant::now();
+    clicks.append(["behind".to_owned()]).await;
+    clicks.wait_for_seen(2).await;
+    println!("the reader: effects again after {:?}", began.elapsed());
+    clicks.shut_down(reading).await;
 }

@@ -1,5 +1,6 @@
 //! The way to the broker is bad in every way that a network knows, while two processes speak and listen (R4). The books are kept
-//! as Jepsen keeps them for RabbitMQ: what was said, what took effect, what is lost, what is doubled, what nobody said.
+//! as Jepsen keeps them for RabbitMQ: what was said, what took effect, what is lost, what is doubled, what nobody said. And
+//! connections fall silent for ever, which nobody tells who waits on them.
 
 use std::time::Duration;
 
@@ -92,4 +93,45 @@ async fn fall_ill(way: &Proxy, ill: Ill) {
         Late(by) => way.delay(by),
         Narrow(bytes_per_second) => way.throttle(Some(bytes_per_second)),
     }
+}
+
+/// Lets the connections through `way` fall silent for ever, when nothing is under way and right behind a step, and waits until the
+/// next step has its effect: within [`SOON`](crate::shop::SOON). Where nothing else runs a consumer misses the broker's heartbeats,
+/// and the broker the consumer's, after four to seven seconds, and the relay waits ten for its confirms.
+async fn fall_silent(shop: &Shop, way: &Proxy, who: &str) {
+    shop.walk(&["w"], 1..=1).await;
+    shop.wait_for_effects("w", &[1]).await;
+    shop.assert_at_rest().await;
+    for (said, is_at_work) in [(1, false), (2, true)] {
+        if is_at_work {
+            shop.walk(&["w"], said + 1..=said + 1).await;
+        }
+        way.silence();
+        let (began, last) = (Instant::now(), said + 1 + i64::from(is_at_work));
+        shop.walk(&["w"], last..=last).await;
+        // What fell silent never says anything again: only a new connection can be at work here.
+        shop.wait_for_effects("w", &(1..=last).collect::<Vec<_>>()).await;
+        println!("{who}, at work: {is_at_work}: effects again after {:?}", began.elapsed());
+    }
+    shop.assert_at_rest().await;
+}
+
+#[tokio::test]
+async fn a_listener_whose_connection_falls_silent_makes_a_new_one() {
+    let shop = Shop::open(OnReject::BlockKey).await;
+    let (way, url) = Proxy::before(shop.vhost.url()).await.unwrap();
+    let (speaker, listener) = (shop.start_speaker(), shop.start_listener_at(&url));
+    fall_silent(&shop, &way, "the listener").await;
+    speaker.shut_down().await;
+    listener.shut_down().await;
+}
+
+#[tokio::test]
+async fn a_relay_whose_connection_falls_silent_makes_a_new_one() {
+    let shop = Shop::open(OnReject::BlockKey).await;
+    let (way, url) = Proxy::before(shop.vhost.url()).await.unwrap();
+    let (speaker, listener) = (shop.start_speaker_at(&url), shop.start_listener());
+    fall_silent(&shop, &way, "the relay").await;
+    speaker.shut_down().await;
+    listener.shut_down().await;
 }
