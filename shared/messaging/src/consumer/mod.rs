@@ -279,14 +279,10 @@ impl Lane {
         };
         // The start is written down before the handler runs: if the process dies over the event, the next one knows.
         tx.commit().await?;
-        let mut parked = {
+        let parked = {
             let mut connection = self.kit.pool().acquire().await?;
             parking::of_key(&mut connection, consumer, aggregate, key).await?
         };
-        // One that has failed may fail again, and may take its time for it: those behind it come when it is done.
-        if parked.first().is_some_and(|first| first.attempts > 0) {
-            parked.truncate(1);
-        }
         // Another process may have gone on with the key meanwhile: it is the event that is given up, not what now stands first.
         let is_given_up =
             |one: &Incoming| looked == Look::GiveUp && one.envelope.sequence == sequence;

@@ -180,9 +180,9 @@ fn tried(attempts: i32, starts: i32) -> i32 {
     if starts > MOST_STARTS { attempts.max(MOST_STARTS) } else { attempts }
 }
 
-/// The first parked events of a key, in order; the first alone if it was started before. Whatever ended that start may have been any
-/// of those that were tried with it: as long as they are, the starts of the first say nothing about it, and an event over which the
-/// process dies would never be the one that is given up.
+/// The first parked events of a key, in order; the first alone if it was tried before. It may fail again, and take its time for it. And
+/// where the process died, that may have been any of those that were tried with it: as long as they are, the starts of the first say
+/// nothing about it, and an event over which the process dies would never be the one that is given up.
 pub(super) async fn of_key(
     connection: &mut PgConnection,
     consumer: &str,
@@ -204,7 +204,7 @@ pub(super) async fn of_key(
     )
     .fetch_all(connection)
     .await?;
-    let is_alone = rows.first().is_some_and(|row| row.starts > 1);
+    let is_alone = rows.first().is_some_and(|row| row.starts > 1 || row.attempts > 0);
     rows.into_iter()
         .take(if is_alone { 1 } else { usize::MAX })
         .map(|row| incoming(&row.envelope, row.attempts, row.starts, row.causes))

@@ -100,7 +100,7 @@ impl Database {
     /// `parking::of_key`.
     pub(super) fn of_key(&self, key: usize) -> Vec<Incoming> {
         let rows = || self.parked.range((key, 0)..(key + 1, 0)).map(|(_, row)| row);
-        let is_alone = rows().next().is_some_and(|row| row.starts > 1);
+        let is_alone = rows().next().is_some_and(|row| row.starts > 1 || row.attempts > 0);
         rows().take(if is_alone { 1 } else { usize::MAX }).map(Parked::incoming).collect()
     }
 }
