@@ -1,6 +1,7 @@
 //! People who use the shop while it is struck. Like good clients they ask again until they are answered, under the same key.
 
 use std::{
+    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -8,14 +9,18 @@ use std::{
     time::Duration,
 };
 
-use reqwest::{Client, RequestBuilder};
+use reqwest::Client;
 use runtime::auth::Scope;
 use serde_json::{Value, json};
-use system_tests::{Shop, second};
-use tokio::{task::JoinSet, time::sleep};
+use system_tests::Shop;
+use tokio::{
+    task::JoinSet,
+    time::{sleep, timeout},
+};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use super::doors::{Doors, PAUSE, Patience};
 use crate::failure::Failure;
 
 /// How many buy at once.
@@ -48,13 +53,16 @@ const EVENTS: u64 = 20;
 /// How long one answer is waited for.
 const ANSWER: Duration = Duration::from_secs(5);
 
-/// How long somebody pauses before the next thing, and before asking again.
-const PAUSE: Duration = Duration::from_millis(60);
+/// How long the last answers are waited for.
+const LAST_ANSWERS: Duration = Duration::from_mins(2);
 
 /// How many pieces there are of a product.
 const fn pieces(number: usize) -> i64 {
     if number < SCARCE.0 { SCARCE.1 } else { PLENTY }
 }
+
+/// How an order may end when what was last asked of it was never answered.
+const ANY_END: &[&str] = &["delivered", "expired", "cancelled"];
 
 /// An order that was accepted.
 #[derive(Debug)]
@@ -111,6 +119,8 @@ impl Intent {
 pub(super) struct Accepted {
     /// The orders, each accepted under one key.
     pub(super) orders: Vec<Order>,
+    /// How many questions were never answered, so that nobody knows what they did.
+    pub(super) unanswered: usize,
     /// The user events.
     pub(super) events: u64,
     /// The SKUs on sale, with how many pieces of each there were.
@@ -119,45 +129,10 @@ pub(super) struct Accepted {
     pub(super) scarce: Vec<String>,
 }
 
-/// Where the instances of a service listen.
-struct Doors([String; 2]);
-
-impl Doors {
-    fn of(shop: &Shop, service: &str) -> Self {
-        Self([shop.url(service).to_owned(), shop.url(&second(service)).to_owned()])
-    }
-
-    /// Asks until the answer is a success, as a good client does: another instance each time, the `first` one first. `ask` makes
-    /// the request to where an instance listens, and every request here may be repeated.
-    async fn insist(&self, first: usize, ask: impl Fn(&str) -> RequestBuilder) -> Value {
-        self.insist_or(first, None, ask).await
-    }
-
-    /// The same, until the answer is a success or a refusal by the code `refusal`.
-    async fn insist_or(
-        &self,
-        first: usize,
-        refusal: Option<&str>,
-        ask: impl Fn(&str) -> RequestBuilder,
-    ) -> Value {
-        for door in self.0.iter().cycle().skip(first % self.0.len()) {
-            if let Ok(answer) = ask(door).send().await {
-                let succeeded = answer.status().is_success();
-                if let Ok(body) = answer.json::<Value>().await
-                    && (succeeded || refusal.is_some_and(|code| body["code"] == code))
-                {
-                    return body;
-                }
-            }
-            sleep(PAUSE).await;
-        }
-        Value::Null
-    }
-}
-
 /// What everybody needs.
 pub(super) struct Load {
     client: Client,
+    patience: Patience,
     orders: Doors,
     catalogue: Doors,
     behavior: Doors,
@@ -186,14 +161,16 @@ impl Load {
             products.push((made.text("/id"), sku));
         }
         let client = Client::builder().no_proxy().timeout(ANSWER).build();
+        let patience = Patience::default();
         Ok(Self {
             client: client.map_err(Failure::unreachable("the HTTP client"))?,
-            orders: Doors::of(shop, "order"),
-            catalogue: Doors::of(shop, "product-catalog"),
-            behavior: Doors::of(shop, "behavior-analytics"),
+            orders: Doors::of(shop, "order", &patience),
+            catalogue: Doors::of(shop, "product-catalog", &patience),
+            behavior: Doors::of(shop, "behavior-analytics", &patience),
             buyer: shop.token("chaos", &[Scope::OrdersAdmin, Scope::OrdersWrite])?,
             editor: shop.token("chaos", &[Scope::CatalogWrite])?,
             products,
+            patience,
             events: AtomicU64::new(0),
         })
     }
@@ -251,7 +228,7 @@ impl Load {
             let request = self.client.post(format!("{door}/v1/orders"));
             request.bearer_auth(&self.buyer).header("idempotency-key", &key).json(&order)
         };
-        let placed = self.orders.insist(first, place).await;
+        let placed = self.orders.insist(first, place).await?;
         let id = placed["id"].as_str()?.to_owned();
         let ends: &[&str] = match intent {
             // Only what is scarce can be short.
@@ -295,7 +272,7 @@ impl Load {
             let request = self.client.post(format!("{door}/v1/orders/{id}/payment"));
             request.bearer_auth(&self.buyer).header("idempotency-key", &key)
         };
-        let answer = self.orders.insist(first, pay).await;
+        let Some(answer) = self.orders.insist(first, pay).await else { return ANY_END };
         // Who pays too late is given the money back.
         if answer["status"] == "expired" { &["expired"] } else { &["delivered"] }
     }
@@ -306,6 +283,7 @@ impl Load {
             self.client.post(format!("{door}/v1/orders/{id}/cancel")).bearer_auth(&self.buyer)
         };
         let answer = self.orders.insist_or(first, Some("not_cancellable"), call_off).await;
+        let Some(answer) = answer else { return ANY_END };
         if answer["status"] == "cancelled" { &["cancelled"] } else { &["delivered"] }
     }
 
@@ -322,7 +300,7 @@ impl Load {
             };
             let events = Value::Array((0..EVENTS).map(event).collect());
             let send = |door: &str| self.client.post(format!("{door}/v1/events")).json(&events);
-            let answer = self.behavior.insist(first, send).await;
+            let Some(answer) = self.behavior.insist(first, send).await else { break };
             let accepted = answer["accepted"].as_u64().unwrap_or_default();
             self.events.fetch_add(accepted, Ordering::SeqCst);
             sleep(PAUSE).await;
@@ -347,15 +325,27 @@ impl Load {
 }
 
 impl Loading {
-    /// Waits until everybody has their last answer.
-    pub(super) async fn finish(self) -> Result<Accepted, Failure> {
+    /// Waits until everybody has their last answer, but not for ever: what is broken may never answer.
+    pub(super) async fn finish(self) -> Accepted {
         let Self { load, buyers, others } = self;
-        let orders = buyers.join_all().await.into_iter().flatten().collect();
-        others.join_all().await;
+        let mut everybody = pin!(async {
+            let orders = buyers.join_all().await;
+            others.join_all().await;
+            orders
+        });
+        let orders = if let Ok(orders) = timeout(LAST_ANSWERS, &mut everybody).await {
+            orders
+        } else {
+            load.patience.end();
+            everybody.await
+        };
         let products = load.products.iter().enumerate();
-        let pieces = products.map(|(number, (_, sku))| (sku.clone(), pieces(number))).collect();
-        let scarce = load.products[..SCARCE.0].iter().map(|(_, sku)| sku.clone()).collect();
-        let events = load.events.load(Ordering::SeqCst);
-        Ok(Accepted { orders, events, pieces, scarce })
+        Accepted {
+            orders: orders.into_iter().flatten().collect(),
+            unanswered: load.patience.unanswered(),
+            events: load.events.load(Ordering::SeqCst),
+            pieces: products.map(|(number, (_, sku))| (sku.clone(), pieces(number))).collect(),
+            scarce: load.products[..SCARCE.0].iter().map(|(_, sku)| sku.clone()).collect(),
+        }
     }
 }
