@@ -1,17 +1,20 @@
 //! People who use the shop while it is struck. Like good clients they ask again until they are answered, under the same key.
 
 use std::{
+    fs,
     pin::pin,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
+use hmac::{Hmac, Mac as _};
 use reqwest::Client;
 use runtime::auth::Scope;
 use serde_json::{Value, json};
+use sha2::Sha256;
 use system_tests::Shop;
 use tokio::{
     task::JoinSet,
@@ -20,7 +23,10 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::doors::{Doors, PAUSE, Patience};
+use super::{
+    doors::{Doors, PAUSE, Patience},
+    keepers::{Keepers, Kept},
+};
 use crate::failure::Failure;
 
 /// How many buy at once.
@@ -28,6 +34,9 @@ const BUYERS: usize = 6;
 
 /// How many hesitate at once: they pay about when the time for it is over.
 const HESITANT: usize = 3;
+
+/// How many buy at once whose payment a provider tells of, and whose parcel a carrier.
+const TOLD: usize = 2;
 
 /// How long an order waits for its payment, in seconds, as the order service is told.
 pub(super) const PAYMENT_TIMEOUT: &str = "8";
@@ -81,6 +90,8 @@ enum Intent {
     Decline,
     /// Pays by hand, as soon as that can be done.
     Pay,
+    /// Pays at a provider, which tells twice; a carrier tells that the parcel has arrived.
+    Told,
     /// Pays by hand, about when the time for it is over.
     Hesitate,
     /// Never pays.
@@ -109,7 +120,7 @@ impl Intent {
         match self {
             Self::Buy | Self::CallOff => "test",
             Self::Decline => "test_decline",
-            Self::Pay | Self::Hesitate | Self::Forget => "manual",
+            Self::Pay | Self::Told | Self::Hesitate | Self::Forget => "manual",
         }
     }
 }
@@ -121,6 +132,10 @@ pub(super) struct Accepted {
     pub(super) orders: Vec<Order>,
     /// How many questions were never answered, so that nobody knows what they did.
     pub(super) unanswered: usize,
+    /// How many times a provider or a carrier told something.
+    pub(super) callbacks: usize,
+    /// What was answered to those who keep the shop.
+    pub(super) kept: Kept,
     /// The user events.
     pub(super) events: u64,
     /// The SKUs on sale, with how many pieces of each there were.
@@ -138,8 +153,12 @@ pub(super) struct Load {
     behavior: Doors,
     buyer: String,
     editor: String,
+    /// Signs what providers tell.
+    secret: Hmac<Sha256>,
+    keepers: Arc<Keepers>,
     products: Vec<(String, String)>,
     events: AtomicU64,
+    callbacks: AtomicUsize,
 }
 
 /// The people at work.
@@ -147,6 +166,7 @@ pub(super) struct Loading {
     load: Arc<Load>,
     buyers: JoinSet<Vec<Order>>,
     others: JoinSet<()>,
+    keeping: JoinSet<Kept>,
 }
 
 impl Load {
@@ -161,9 +181,14 @@ impl Load {
             products.push((made.text("/id"), sku));
         }
         let client = Client::builder().no_proxy().timeout(ANSWER).build();
+        let client = client.map_err(Failure::unreachable("the HTTP client"))?;
         let patience = Patience::default();
+        let file = shop.folder().join("webhook.secret");
+        let secret = fs::read(&file).map_err(Failure::file(file))?;
         Ok(Self {
-            client: client.map_err(Failure::unreachable("the HTTP client"))?,
+            secret: Hmac::new_from_slice(secret.trim_ascii()).map_err(|_| no_key())?,
+            keepers: Arc::new(Keepers::prepare(shop, &client, &patience).await?),
+            client,
             orders: Doors::of(shop, "order", &patience),
             catalogue: Doors::of(shop, "product-catalog", &patience),
             behavior: Doors::of(shop, "behavior-analytics", &patience),
@@ -172,23 +197,29 @@ impl Load {
             products,
             patience,
             events: AtomicU64::new(0),
+            callbacks: AtomicUsize::new(0),
         })
     }
 
     /// Lets everybody in, until `stop`.
     pub(super) fn start(self: Arc<Self>, stop: &CancellationToken) -> Loading {
-        let (mut buyers, mut others) = (JoinSet::new(), JoinSet::new());
+        let (mut buyers, mut others, mut keeping) =
+            (JoinSet::new(), JoinSet::new(), JoinSet::new());
         for buyer in 0..BUYERS {
             buyers.spawn(self.clone().buy(buyer, Intent::MIX.into(), stop.clone()));
         }
         for buyer in 0..HESITANT {
             buyers.spawn(self.clone().buy(buyer, vec![Intent::Hesitate], stop.clone()));
         }
+        for buyer in 0..TOLD {
+            buyers.spawn(self.clone().buy(buyer, vec![Intent::Told], stop.clone()));
+        }
         for visitor in 0..VISITORS {
             others.spawn(self.clone().look_around(visitor, stop.clone()));
         }
         others.spawn(self.clone().edit(stop.clone()));
-        Loading { load: self, buyers, others }
+        keeping.spawn(self.keepers.clone().keep(stop.clone()));
+        Loading { load: self, buyers, others, keeping }
     }
 
     /// Places orders, one after the other, with these intents in turn: those that were accepted.
@@ -237,6 +268,7 @@ impl Load {
             Intent::Decline => &["payment_failed"],
             Intent::Forget => &["expired"],
             Intent::Pay => self.pay(first, &id).await,
+            Intent::Told => self.tell(first, &id).await,
             Intent::Hesitate => {
                 let (least, more) = HESITATION;
                 tokio::select! {
@@ -275,6 +307,42 @@ impl Load {
         let Some(answer) = self.orders.insist(first, pay).await else { return ANY_END };
         // Who pays too late is given the money back.
         if answer["status"] == "expired" { &["expired"] } else { &["delivered"] }
+    }
+
+    /// Lets a provider tell twice that an order is paid for, once it is reserved or has ended, and a carrier that the parcel has arrived, once
+    /// it has been shipped: how the order may end after what was answered.
+    async fn tell(&self, first: usize, id: &str) -> &'static [&'static str] {
+        let paid = json!({ "event_id": Uuid::now_v7(), "order_id": id, "outcome": "approve" });
+        for again in 0..2 {
+            let Some(answer) = self.call_back("payments", first + again, &paid).await else {
+                return ANY_END;
+            };
+            if answer["status"] == "expired" {
+                return &["expired"];
+            }
+        }
+        let arrived = json!({ "event_id": Uuid::now_v7(), "order_id": id, "status": "delivered" });
+        self.call_back("shipments", first, &arrived).await.map_or(ANY_END, |_| &["delivered"])
+    }
+
+    /// Tells the order service something until it is taken, signed as it asks for.
+    async fn call_back(&self, route: &str, first: usize, told: &Value) -> Option<Value> {
+        let body = told.to_string();
+        let call_back = |door: &str| {
+            let request = self.client.post(format!("{door}/v1/webhooks/{route}"));
+            let request = request.header("content-type", "application/json");
+            request.header("x-signature", self.signature(&body)).body(body.clone())
+        };
+        let answer = self.orders.insist(first, call_back).await?;
+        self.callbacks.fetch_add(1, Ordering::SeqCst);
+        Some(answer)
+    }
+
+    /// The signature of what is told now.
+    fn signature(&self, body: &str) -> String {
+        let (now, mut mac) = (runtime::clock::now().timestamp(), self.secret.clone());
+        mac.update(format!("{now}.{body}").as_bytes());
+        format!("t={now},v1={:x}", mac.finalize().into_bytes())
     }
 
     /// Calls an order off, unless it has been shipped: how it may end after what was answered.
@@ -327,14 +395,14 @@ impl Load {
 impl Loading {
     /// Waits until everybody has their last answer, but not for ever: what is broken may never answer.
     pub(super) async fn finish(self) -> Accepted {
-        let Self { load, buyers, others } = self;
+        let Self { load, buyers, others, keeping } = self;
         let mut everybody = pin!(async {
             let orders = buyers.join_all().await;
             others.join_all().await;
-            orders
+            (orders, keeping.join_all().await)
         });
-        let orders = if let Ok(orders) = timeout(LAST_ANSWERS, &mut everybody).await {
-            orders
+        let (orders, kept) = if let Ok(answers) = timeout(LAST_ANSWERS, &mut everybody).await {
+            answers
         } else {
             load.patience.end();
             everybody.await
@@ -343,9 +411,15 @@ impl Loading {
         Accepted {
             orders: orders.into_iter().flatten().collect(),
             unanswered: load.patience.unanswered(),
+            callbacks: load.callbacks.load(Ordering::SeqCst),
+            kept: kept.into_iter().next().unwrap_or_default(),
             events: load.events.load(Ordering::SeqCst),
             pieces: products.map(|(number, (_, sku))| (sku.clone(), pieces(number))).collect(),
             scarce: load.products[..SCARCE.0].iter().map(|(_, sku)| sku.clone()).collect(),
         }
     }
+}
+
+fn no_key() -> Failure {
+    Failure::Unsound("the secret of webhooks signs nothing".to_owned())
 }

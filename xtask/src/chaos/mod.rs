@@ -4,6 +4,7 @@
 
 mod blow;
 mod doors;
+mod keepers;
 mod load;
 mod plan;
 mod reckoning;
