@@ -15,7 +15,7 @@ use super::doors::{Doors, PAUSE, Patience};
 use crate::failure::Failure;
 
 /// What the SKUs of imported products begin with, and how many there are: every import has all of them.
-pub(super) const IMPORTED: (&str, usize) = ("IMPORT-", 30);
+pub(super) const IMPORTED: (&str, usize) = ("IMPORT-", 20);
 
 /// The SKUs whose pieces are counted, and how many there are of each at first. The last is set anew each time, the others are
 /// adjusted.
@@ -26,8 +26,8 @@ const PIECES: i64 = 1_000;
 const DELTAS: [i64; 5] = [5, -3, 4, -6, 1];
 
 /// How long the importer, the maker of products and the one who counts pause before their next turn.
-const IMPORTING: Duration = Duration::from_millis(1_500);
-const MAKING: Duration = Duration::from_millis(300);
+const IMPORTING: Duration = Duration::from_millis(2_500);
+const MAKING: Duration = Duration::from_millis(500);
 const COUNTING: Duration = Duration::from_millis(200);
 
 /// A product that was made, and perhaps deleted.

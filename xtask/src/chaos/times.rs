@@ -19,10 +19,10 @@ const RECOVERY_S: f64 = 5.0;
 /// connection when two or three heartbeats of a consumer, two seconds each, are missed; the other second is for the next one to begin.
 const TAKEOVER_S: f64 = 8.0;
 
-/// How many seconds it may take until silent connections have been noticed and everything works again. Both ends give a connection
-/// up after two to three heartbeats, which are ten seconds for all who do not consume (`HEARTBEAT` of the kit); then there
-/// is a recovery. Consumers, and a relay that waits for confirms, notice sooner. But whoever takes over from that relay may have a
-/// dead connection of its own, over which it has said nothing yet.
+/// How many seconds it may take until silent connections have been noticed and everything works again. Each end gives a connection
+/// up after two to three heartbeats, which are ten seconds for all who do not consume (`HEARTBEAT` of the kit); then there is a
+/// recovery. A relay that leads notices sooner, for its confirms do not come; but the one that takes over from it has waited on a dead
+/// connection as well, and notices when its own confirms do not come, or its heartbeats.
 const SILENCE_S: f64 = 30.0 + RECOVERY_S;
 
 /// The times of a run.
