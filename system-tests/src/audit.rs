@@ -82,6 +82,11 @@ impl Findings {
         self.violations.is_empty()
     }
 
+    /// How many violations there are, of all invariants.
+    pub fn count(&self) -> usize {
+        self.violations.values().map(Vec::len).sum()
+    }
+
     /// The violations of an invariant.
     pub fn of(&self, invariant: u8) -> &[String] {
         self.violations.get(&invariant).map(Vec::as_slice).unwrap_or_default()

@@ -208,6 +208,18 @@ impl Shop {
         Ok(process.map_or(Ok(()), Process::resume)?)
     }
 
+    /// Lets processes that stand still go on, and starts those again that are gone.
+    pub fn revive(&mut self) -> Result<(), Error> {
+        let instances: Vec<String> = self.programs.keys().cloned().collect();
+        for instance in instances {
+            match self.programs.get(&instance).and_then(|running| running.process.as_ref()) {
+                Some(process) if process.is_alive() => process.resume()?,
+                _ => self.launch(&instance)?,
+            }
+        }
+        Ok(())
+    }
+
     /// Where a service listens.
     pub fn url(&self, service: &str) -> &str {
         self.urls.get(service).map(String::as_str).unwrap_or_default()

@@ -38,8 +38,9 @@ pub(super) enum Outcome {
     /// Everything was hit: how long it took, from when it had passed, until every service had committed an effect of each kind that
     /// it hears again and no queue was without a living instance; and which service was the last.
     Recovered { took: Duration, last: &'static str },
-    /// All connections were dead and nobody was told: how long it took until this was noticed and everything had effects again.
-    Noticed(Duration),
+    /// All connections were dead and nobody was told: how long it took until this was noticed and everything had effects again, and
+    /// which service was the last.
+    Noticed { took: Duration, last: &'static str },
 }
 
 /// Lets `fault` happen and pass.
@@ -79,9 +80,23 @@ pub(super) async fn strike(
             shake(shop, ground, born).await?;
             let (took, last) = recovered(shop, &SERVICES).await?;
             let noticed = ground == Ground::Silence;
-            Ok(if noticed { Outcome::Noticed(took) } else { Outcome::Recovered { took, last } })
+            Ok(if noticed {
+                Outcome::Noticed { took, last }
+            } else {
+                Outcome::Recovered { took, last }
+            })
         }
     }
+}
+
+/// Ends all faults that can be ended, after one was not overcome: processes go on or are started again, the way to the broker
+/// is good, and there is no alarm.
+pub(super) async fn heal(shop: &mut Shop) -> Result<(), Failure> {
+    shop.revive()?;
+    let way = way(shop)?;
+    way.cut();
+    way.heal().await;
+    alarm(shop, false).await
 }
 
 /// Waits until the instance that was not hit has all queues of its service and commits effects, if there is such an instance.
@@ -100,17 +115,37 @@ async fn wait_for_takeover(
     Ok(Some(took))
 }
 
-/// How what happened to `service` was overcome: it was taken over, or the service works again.
+/// How what happened to `service` was overcome: it was taken over, or the service works again. Who was taken over is back in its
+/// place before the next fault.
 async fn overcome(
     shop: &Shop,
     service: &'static str,
     taken_over: Option<Duration>,
 ) -> Result<Outcome, Failure> {
     if let Some(took) = taken_over {
+        wait_until_both_hold(shop, service).await?;
         return Ok(Outcome::TakenOver(took));
     }
     let (took, last) = recovered(shop, &[service]).await?;
     Ok(Outcome::Recovered { took, last })
+}
+
+/// Waits until both instances of `service` are ready and hold some of its queues.
+async fn wait_until_both_hold(shop: &Shop, service: &'static str) -> Result<(), Failure> {
+    for instance in Whom::Both.of(service) {
+        wait_for(&format!("{instance} is ready"), NEVER, async || {
+            match shop.get(&instance, "/health/ready").await {
+                Ok(answer) if answer.status.is_success() => Ok(()),
+                Ok(answer) => Err(answer.body.to_string()),
+                Err(error) => Err(error.to_string()),
+            }
+        })
+        .await?;
+    }
+    wait_for_shares(shop, service, |shares, queues| {
+        shares.len() == 2 && !shares.contains(&0) && shares.iter().sum::<i64>() == queues
+    })
+    .await
 }
 
 /// Waits until all that were hit have effects again, and living instances work on all their queues: how long that took, and who

@@ -1,21 +1,32 @@
 //! People who use the shop while it is struck. Like good clients they ask again until they are answered, under the same key.
 
 use std::{
+    fs,
+    pin::pin,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
-use reqwest::{Client, RequestBuilder};
+use hmac::{Hmac, Mac as _};
+use reqwest::Client;
 use runtime::auth::Scope;
 use serde_json::{Value, json};
-use system_tests::{Shop, second};
-use tokio::{task::JoinSet, time::sleep};
+use sha2::Sha256;
+use system_tests::Shop;
+use tokio::{
+    task::JoinSet,
+    time::{sleep, timeout},
+};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use super::{
+    doors::{Doors, PAUSE, Patience},
+    keepers::{Keepers, Kept},
+};
 use crate::failure::Failure;
 
 /// How many buy at once.
@@ -23,6 +34,9 @@ const BUYERS: usize = 6;
 
 /// How many hesitate at once: they pay about when the time for it is over.
 const HESITANT: usize = 3;
+
+/// How many buy at once whose payment a provider tells of, and whose parcel a carrier.
+const TOLD: usize = 2;
 
 /// How long an order waits for its payment, in seconds, as the order service is told.
 pub(super) const PAYMENT_TIMEOUT: &str = "8";
@@ -48,13 +62,16 @@ const EVENTS: u64 = 20;
 /// How long one answer is waited for.
 const ANSWER: Duration = Duration::from_secs(5);
 
-/// How long somebody pauses before the next thing, and before asking again.
-const PAUSE: Duration = Duration::from_millis(60);
+/// How long the last answers are waited for.
+const LAST_ANSWERS: Duration = Duration::from_mins(2);
 
 /// How many pieces there are of a product.
 const fn pieces(number: usize) -> i64 {
     if number < SCARCE.0 { SCARCE.1 } else { PLENTY }
 }
+
+/// How an order may end when what was last asked of it was never answered.
+const ANY_END: &[&str] = &["delivered", "expired", "cancelled"];
 
 /// An order that was accepted.
 #[derive(Debug)]
@@ -73,6 +90,8 @@ enum Intent {
     Decline,
     /// Pays by hand, as soon as that can be done.
     Pay,
+    /// Pays at a provider, which tells twice; a carrier tells that the parcel has arrived.
+    Told,
     /// Pays by hand, about when the time for it is over.
     Hesitate,
     /// Never pays.
@@ -101,7 +120,7 @@ impl Intent {
         match self {
             Self::Buy | Self::CallOff => "test",
             Self::Decline => "test_decline",
-            Self::Pay | Self::Hesitate | Self::Forget => "manual",
+            Self::Pay | Self::Told | Self::Hesitate | Self::Forget => "manual",
         }
     }
 }
@@ -111,6 +130,12 @@ impl Intent {
 pub(super) struct Accepted {
     /// The orders, each accepted under one key.
     pub(super) orders: Vec<Order>,
+    /// How many questions were never answered, so that nobody knows what they did.
+    pub(super) unanswered: usize,
+    /// How many times a provider or a carrier told something.
+    pub(super) callbacks: usize,
+    /// What was answered to those who keep the shop.
+    pub(super) kept: Kept,
     /// The user events.
     pub(super) events: u64,
     /// The SKUs on sale, with how many pieces of each there were.
@@ -119,52 +144,21 @@ pub(super) struct Accepted {
     pub(super) scarce: Vec<String>,
 }
 
-/// Where the instances of a service listen.
-struct Doors([String; 2]);
-
-impl Doors {
-    fn of(shop: &Shop, service: &str) -> Self {
-        Self([shop.url(service).to_owned(), shop.url(&second(service)).to_owned()])
-    }
-
-    /// Asks until the answer is a success, as a good client does: another instance each time, the `first` one first. `ask` makes
-    /// the request to where an instance listens, and every request here may be repeated.
-    async fn insist(&self, first: usize, ask: impl Fn(&str) -> RequestBuilder) -> Value {
-        self.insist_or(first, None, ask).await
-    }
-
-    /// The same, until the answer is a success or a refusal by the code `refusal`.
-    async fn insist_or(
-        &self,
-        first: usize,
-        refusal: Option<&str>,
-        ask: impl Fn(&str) -> RequestBuilder,
-    ) -> Value {
-        for door in self.0.iter().cycle().skip(first % self.0.len()) {
-            if let Ok(answer) = ask(door).send().await {
-                let succeeded = answer.status().is_success();
-                if let Ok(body) = answer.json::<Value>().await
-                    && (succeeded || refusal.is_some_and(|code| body["code"] == code))
-                {
-                    return body;
-                }
-            }
-            sleep(PAUSE).await;
-        }
-        Value::Null
-    }
-}
-
 /// What everybody needs.
 pub(super) struct Load {
     client: Client,
+    patience: Patience,
     orders: Doors,
     catalogue: Doors,
     behavior: Doors,
     buyer: String,
     editor: String,
+    /// Signs what providers tell.
+    secret: Hmac<Sha256>,
+    keepers: Arc<Keepers>,
     products: Vec<(String, String)>,
     events: AtomicU64,
+    callbacks: AtomicUsize,
 }
 
 /// The people at work.
@@ -172,6 +166,7 @@ pub(super) struct Loading {
     load: Arc<Load>,
     buyers: JoinSet<Vec<Order>>,
     others: JoinSet<()>,
+    keeping: JoinSet<Kept>,
 }
 
 impl Load {
@@ -186,32 +181,45 @@ impl Load {
             products.push((made.text("/id"), sku));
         }
         let client = Client::builder().no_proxy().timeout(ANSWER).build();
+        let client = client.map_err(Failure::unreachable("the HTTP client"))?;
+        let patience = Patience::default();
+        let file = shop.folder().join("webhook.secret");
+        let secret = fs::read(&file).map_err(Failure::file(file))?;
         Ok(Self {
-            client: client.map_err(Failure::unreachable("the HTTP client"))?,
-            orders: Doors::of(shop, "order"),
-            catalogue: Doors::of(shop, "product-catalog"),
-            behavior: Doors::of(shop, "behavior-analytics"),
+            secret: Hmac::new_from_slice(secret.trim_ascii()).map_err(|_| no_key())?,
+            keepers: Arc::new(Keepers::prepare(shop, &client, &patience).await?),
+            client,
+            orders: Doors::of(shop, "order", &patience),
+            catalogue: Doors::of(shop, "product-catalog", &patience),
+            behavior: Doors::of(shop, "behavior-analytics", &patience),
             buyer: shop.token("chaos", &[Scope::OrdersAdmin, Scope::OrdersWrite])?,
             editor: shop.token("chaos", &[Scope::CatalogWrite])?,
             products,
+            patience,
             events: AtomicU64::new(0),
+            callbacks: AtomicUsize::new(0),
         })
     }
 
     /// Lets everybody in, until `stop`.
     pub(super) fn start(self: Arc<Self>, stop: &CancellationToken) -> Loading {
-        let (mut buyers, mut others) = (JoinSet::new(), JoinSet::new());
+        let (mut buyers, mut others, mut keeping) =
+            (JoinSet::new(), JoinSet::new(), JoinSet::new());
         for buyer in 0..BUYERS {
             buyers.spawn(self.clone().buy(buyer, Intent::MIX.into(), stop.clone()));
         }
         for buyer in 0..HESITANT {
             buyers.spawn(self.clone().buy(buyer, vec![Intent::Hesitate], stop.clone()));
         }
+        for buyer in 0..TOLD {
+            buyers.spawn(self.clone().buy(buyer, vec![Intent::Told], stop.clone()));
+        }
         for visitor in 0..VISITORS {
             others.spawn(self.clone().look_around(visitor, stop.clone()));
         }
         others.spawn(self.clone().edit(stop.clone()));
-        Loading { load: self, buyers, others }
+        keeping.spawn(self.keepers.clone().keep(stop.clone()));
+        Loading { load: self, buyers, others, keeping }
     }
 
     /// Places orders, one after the other, with these intents in turn: those that were accepted.
@@ -251,7 +259,7 @@ impl Load {
             let request = self.client.post(format!("{door}/v1/orders"));
             request.bearer_auth(&self.buyer).header("idempotency-key", &key).json(&order)
         };
-        let placed = self.orders.insist(first, place).await;
+        let placed = self.orders.insist(first, place).await?;
         let id = placed["id"].as_str()?.to_owned();
         let ends: &[&str] = match intent {
             // Only what is scarce can be short.
@@ -260,6 +268,7 @@ impl Load {
             Intent::Decline => &["payment_failed"],
             Intent::Forget => &["expired"],
             Intent::Pay => self.pay(first, &id).await,
+            Intent::Told => self.tell(first, &id).await,
             Intent::Hesitate => {
                 let (least, more) = HESITATION;
                 tokio::select! {
@@ -295,9 +304,45 @@ impl Load {
             let request = self.client.post(format!("{door}/v1/orders/{id}/payment"));
             request.bearer_auth(&self.buyer).header("idempotency-key", &key)
         };
-        let answer = self.orders.insist(first, pay).await;
+        let Some(answer) = self.orders.insist(first, pay).await else { return ANY_END };
         // Who pays too late is given the money back.
         if answer["status"] == "expired" { &["expired"] } else { &["delivered"] }
+    }
+
+    /// Lets a provider tell twice that an order is paid for, once it is reserved or has ended, and a carrier that the parcel has arrived, once
+    /// it has been shipped: how the order may end after what was answered.
+    async fn tell(&self, first: usize, id: &str) -> &'static [&'static str] {
+        let paid = json!({ "event_id": Uuid::now_v7(), "order_id": id, "outcome": "approve" });
+        for again in 0..2 {
+            let Some(answer) = self.call_back("payments", first + again, &paid).await else {
+                return ANY_END;
+            };
+            if answer["status"] == "expired" {
+                return &["expired"];
+            }
+        }
+        let arrived = json!({ "event_id": Uuid::now_v7(), "order_id": id, "status": "delivered" });
+        self.call_back("shipments", first, &arrived).await.map_or(ANY_END, |_| &["delivered"])
+    }
+
+    /// Tells the order service something until it is taken, signed as it asks for.
+    async fn call_back(&self, route: &str, first: usize, told: &Value) -> Option<Value> {
+        let body = told.to_string();
+        let call_back = |door: &str| {
+            let request = self.client.post(format!("{door}/v1/webhooks/{route}"));
+            let request = request.header("content-type", "application/json");
+            request.header("x-signature", self.signature(&body)).body(body.clone())
+        };
+        let answer = self.orders.insist(first, call_back).await?;
+        self.callbacks.fetch_add(1, Ordering::SeqCst);
+        Some(answer)
+    }
+
+    /// The signature of what is told now.
+    fn signature(&self, body: &str) -> String {
+        let (now, mut mac) = (runtime::clock::now().timestamp(), self.secret.clone());
+        mac.update(format!("{now}.{body}").as_bytes());
+        format!("t={now},v1={:x}", mac.finalize().into_bytes())
     }
 
     /// Calls an order off, unless it has been shipped: how it may end after what was answered.
@@ -306,6 +351,7 @@ impl Load {
             self.client.post(format!("{door}/v1/orders/{id}/cancel")).bearer_auth(&self.buyer)
         };
         let answer = self.orders.insist_or(first, Some("not_cancellable"), call_off).await;
+        let Some(answer) = answer else { return ANY_END };
         if answer["status"] == "cancelled" { &["cancelled"] } else { &["delivered"] }
     }
 
@@ -322,7 +368,7 @@ impl Load {
             };
             let events = Value::Array((0..EVENTS).map(event).collect());
             let send = |door: &str| self.client.post(format!("{door}/v1/events")).json(&events);
-            let answer = self.behavior.insist(first, send).await;
+            let Some(answer) = self.behavior.insist(first, send).await else { break };
             let accepted = answer["accepted"].as_u64().unwrap_or_default();
             self.events.fetch_add(accepted, Ordering::SeqCst);
             sleep(PAUSE).await;
@@ -347,15 +393,33 @@ impl Load {
 }
 
 impl Loading {
-    /// Waits until everybody has their last answer.
-    pub(super) async fn finish(self) -> Result<Accepted, Failure> {
-        let Self { load, buyers, others } = self;
-        let orders = buyers.join_all().await.into_iter().flatten().collect();
-        others.join_all().await;
+    /// Waits until everybody has their last answer, but not for ever: what is broken may never answer.
+    pub(super) async fn finish(self) -> Accepted {
+        let Self { load, buyers, others, keeping } = self;
+        let mut everybody = pin!(async {
+            let orders = buyers.join_all().await;
+            others.join_all().await;
+            (orders, keeping.join_all().await)
+        });
+        let (orders, kept) = if let Ok(answers) = timeout(LAST_ANSWERS, &mut everybody).await {
+            answers
+        } else {
+            load.patience.end();
+            everybody.await
+        };
         let products = load.products.iter().enumerate();
-        let pieces = products.map(|(number, (_, sku))| (sku.clone(), pieces(number))).collect();
-        let scarce = load.products[..SCARCE.0].iter().map(|(_, sku)| sku.clone()).collect();
-        let events = load.events.load(Ordering::SeqCst);
-        Ok(Accepted { orders, events, pieces, scarce })
+        Accepted {
+            orders: orders.into_iter().flatten().collect(),
+            unanswered: load.patience.unanswered(),
+            callbacks: load.callbacks.load(Ordering::SeqCst),
+            kept: kept.into_iter().next().unwrap_or_default(),
+            events: load.events.load(Ordering::SeqCst),
+            pieces: products.map(|(number, (_, sku))| (sku.clone(), pieces(number))).collect(),
+            scarce: load.products[..SCARCE.0].iter().map(|(_, sku)| sku.clone()).collect(),
+        }
     }
+}
+
+fn no_key() -> Failure {
+    Failure::Unsound("the secret of webhooks signs nothing".to_owned())
 }
