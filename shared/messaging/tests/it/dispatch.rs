@@ -306,7 +306,7 @@ async fn a_message_is_acknowledged_with_the_last_of_its_events() {
 }
 
 /// How often a step of each walk is said while all die: so often that each death meets them at work.
-const PACE: Duration = Duration::from_millis(20);
+const PACE: Duration = Duration::from_millis(50);
 
 #[tokio::test]
 async fn readers_that_die_lose_nothing_and_never_go_back() {
