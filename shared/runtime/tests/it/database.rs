@@ -88,7 +88,7 @@ async fn who_migrates_waits_for_who_migrates_and_holds_nothing_up() {
         assert!(!migrated);
         sqlx::raw_sql(lock("pg_advisory_unlock")).execute(&mut *first).await.unwrap();
     };
-    let migrating = database::migrate(&SERVICE, &config, &migrators);
+    let migrating = Box::pin(database::migrate(&SERVICE, &config, &migrators));
     let (migrated, ()) = soon(async { tokio::join!(migrating, follow) }).await;
     migrated.unwrap();
 }
