@@ -457,7 +457,7 @@ async fn letters_that_hang_in_a_statement_are_tried_one_by_one_as_well() {
     for walk in (0..6).map(|walk| format!("walk-{walk}")) {
         bury(pool, &walk, 1, &step(&walk, 1), &["no"], true).await;
     }
-    let pace = Pace { within: Duration::from_secs(60), ..FAST };
+    let pace = Pace { within: Duration::from_mins(1), ..FAST };
     let done = redrive_many(&shop.listener, &topology, &Selection::default(), pace).await.unwrap();
     assert_eq!((done.redriven, done.failed, done.next), (5, 1, None));
     let causes = done.failures[0].causes.concat();
