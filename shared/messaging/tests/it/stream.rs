@@ -183,12 +183,15 @@ impl Clicks {
     }
 
     /// Moves the place as another reader would, which waits for the one that has it. It is moved when this one has let it go, before
-    /// that one takes it again.
+    /// that one takes it again: who waits for a table has its turn, while the lock on a row may fall to whoever comes.
     async fn move_place(&self, moved: &'static str) -> JoinSet<()> {
         let pool = self.kit.pool().clone();
         let mut moving = JoinSet::new();
         moving.spawn(async move {
-            let moved = AssertSqlSafe(format!("update messaging.stream_offset set {moved}"));
+            let moved = AssertSqlSafe(format!(
+                "begin; lock table messaging.stream_offset in access exclusive mode;
+                 update messaging.stream_offset set {moved}; commit"
+            ));
             sqlx::raw_sql(moved).execute(&pool).await.unwrap();
         });
         wait_for("it waits for the place", SOON, async || {
