@@ -61,6 +61,11 @@ impl Publisher {
         &self.channel
     }
 
+    /// Its connection, for what is declared beside the publishing channel.
+    pub(crate) const fn session(&mut self) -> &mut Session {
+        &mut self.session
+    }
+
     /// How its connection is, to be asked while it publishes.
     pub(crate) fn status(&self) -> ConnectionStatus {
         self.status.clone()

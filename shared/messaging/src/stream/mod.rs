@@ -14,8 +14,10 @@ use std::{panic::AssertUnwindSafe, pin::pin, time::Duration};
 
 use futures::FutureExt;
 use lapin::{
+    ErrorKind,
     message::Delivery,
     options::QueueDeclareOptions,
+    protocol::{AMQPErrorKind, AMQPSoftError},
     types::{AMQPValue, FieldTable},
 };
 use tokio::sync::{mpsc, oneshot};
@@ -24,7 +26,8 @@ use uuid::Uuid;
 
 pub use self::reader::read;
 use crate::{
-    Error, Failure, Transaction, broker,
+    Error, Failure, Transaction,
+    broker::{self, Session},
     error::{causes, within},
     relay::publisher::{Publisher, Wire},
     retry,
@@ -52,24 +55,61 @@ const RETENTION: &str = "7D";
 /// How large a stream may grow, in bytes, whatever its retention.
 const MAX_BYTES: i64 = 2_000_000_000;
 
-/// Declares a stream.
+/// How large a segment file of a stream grows, in bytes. A broker that was killed reads the last one again before anybody can attach:
+/// three seconds for 60 MB, where the default of RabbitMQ is 500 MB.
+const SEGMENT_BYTES: i64 = 4_000_000;
+
+/// Declares a stream. One that an earlier version declared stays as it is, with large segments.
 pub async fn declare(amqp_url: &str, name: &str) -> Result<(), Error> {
-    let connection =
-        broker::connect(amqp_url, &format!("{name}: topology"), broker::HEARTBEAT).await?;
-    // Held until the connection is closed: lapin trips over a channel that is being dropped then.
-    let channel = broker::channel(&connection).await?;
-    declare_on(&channel, name).await?;
-    within("closing a connection", broker::ANSWER, connection.close(200, "done".into())).await
+    let client = format!("{name}: topology");
+    let mut session = Session::connect(amqp_url, &client, broker::HEARTBEAT).await?;
+    let declared = declare_on(&mut session, name).await;
+    session.close().await;
+    declared
 }
 
-async fn declare_on(channel: &lapin::Channel, name: &str) -> Result<(), Error> {
+async fn declare_on(session: &mut Session, name: &str) -> Result<(), Error> {
+    match declare_with(session, name, Some(SEGMENT_BYTES)).await {
+        Err(Error::Broker(refused)) if is_inequivalent(&refused) => {
+            // Earlier versions said nothing of segments. If it differs in anything else, this is refused as well.
+            declare_with(session, name, None).await?;
+            tracing::warn!(
+                stream = name,
+                "the stream has large segments: a broker that was killed takes longer to open it. \
+                 Deleted when its readers have read all, it is declared anew"
+            );
+            Ok(())
+        }
+        declared => declared,
+    }
+}
+
+/// On a channel of its own, for the broker closes it when it refuses.
+async fn declare_with(
+    session: &mut Session,
+    name: &str,
+    segment_bytes: Option<i64>,
+) -> Result<(), Error> {
     let mut arguments = FieldTable::default();
     arguments.insert("x-queue-type".into(), AMQPValue::LongString("stream".into()));
     arguments.insert("x-max-age".into(), AMQPValue::LongString(RETENTION.into()));
     arguments.insert("x-max-length-bytes".into(), AMQPValue::LongLongInt(MAX_BYTES));
+    if let Some(bytes) = segment_bytes {
+        arguments.insert("x-stream-max-segment-size-bytes".into(), AMQPValue::LongLongInt(bytes));
+    }
     let options = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
+    let channel = session.lasting_channel().await?;
     let declared = channel.queue_declare(name.into(), options, arguments);
     within("declaring a stream", broker::ANSWER, declared).await.map(drop)
+}
+
+/// Whether the broker said that something is there already, with other arguments.
+fn is_inequivalent(error: &lapin::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::ProtocolError(said)
+            if matches!(said.kind(), AMQPErrorKind::Soft(AMQPSoftError::PRECONDITIONFAILED))
+    )
 }
 
 /// Why an append was not taken.
@@ -188,8 +228,8 @@ impl IntakePublisher {
         let open = if let Some(open) = publisher.take() {
             open
         } else {
-            let fresh = Publisher::connect(&self.amqp_url, &self.stream).await?;
-            declare_on(fresh.channel(), &self.stream).await?;
+            let mut fresh = Publisher::connect(&self.amqp_url, &self.stream).await?;
+            declare_on(fresh.session(), &self.stream).await?;
             fresh
         };
         let open = publisher.insert(open);

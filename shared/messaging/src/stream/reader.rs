@@ -165,8 +165,8 @@ impl<H: StreamHandler> Reader<H> {
         let name = format!("{}: reader", self.consumer);
         let mut session =
             Session::connect(&self.amqp_url, &name, broker::CONSUMER_HEARTBEAT).await?;
+        declare_on(&mut session, self.stream).await?;
         let channel = session.lasting_channel().await?.clone();
-        declare_on(&channel, self.stream).await?;
         let mut arguments = FieldTable::default();
         let from = AMQPValue::LongLongInt((place.next - 1).max(0));
         arguments.insert("x-stream-offset".into(), from);

@@ -1,6 +1,8 @@
 //! The intake's stream: what was confirmed is read once, whoever reads.
 
 use std::{
+    fs,
+    path::Path,
     sync::{
         Arc,
         atomic::{AtomicU32, Ordering},
@@ -8,7 +10,11 @@ use std::{
     time::Duration,
 };
 
-use lapin::{Connection, ConnectionProperties, options::QueueDeleteOptions};
+use lapin::{
+    Connection, ConnectionProperties,
+    options::{QueueDeclareOptions, QueueDeleteOptions},
+    types::{AMQPValue, FieldTable},
+};
 use messaging::{
     Failure, Kit, MIGRATOR, Transaction,
     stream::{self, Intake, NotAppended, StreamHandler},
@@ -481,6 +487,71 @@ async fn the_intake_stops_though_the_broker_has_raised_an_alarm() {
     stop.cancel();
     timeout(SOON, publishing.join_next()).await.expect("it has stopped").unwrap().unwrap();
     broker.set_memory_alarm(false).await.unwrap();
+}
+
+/// A broker that was killed reads the last segment of a stream again, from its beginning, before anybody can attach.
+#[tokio::test]
+async fn a_stream_is_kept_in_small_segments() {
+    let mut broker = RabbitMq::start().await.unwrap();
+    let (intake, publisher) = Intake::new(broker.url(), "clicks");
+    let stop = CancellationToken::new();
+    let mut publishing = JoinSet::new();
+    publishing.spawn(publisher.run(stop.clone()));
+    for _ in 0..20 {
+        intake.append(vec![b'.'; 1_000_000]).await.unwrap();
+    }
+    let sizes = segments(broker.folder().path());
+    assert!(sizes.iter().sum::<u64>() >= 20_000_000, "all is on disk: {sizes:?}");
+    assert!(sizes.iter().all(|size| *size < 8_000_000), "{sizes:?}");
+    stop.cancel();
+    while publishing.join_next().await.is_some() {}
+}
+
+/// The sizes of all segment files of streams, in bytes.
+fn segments(folder: &Path) -> Vec<u64> {
+    let mut sizes = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sizes.extend(segments(&path));
+        } else if path.extension().is_some_and(|extension| extension == "segment") {
+            sizes.push(fs::metadata(&path).unwrap().len());
+        }
+    }
+    sizes
+}
+
+#[tokio::test]
+async fn a_stream_that_an_earlier_version_declared_goes_on() {
+    let clicks = Clicks::open().await;
+    let url = clicks.vhost.url();
+    let connection = Connection::connect(url, ConnectionProperties::default()).await.unwrap();
+    let channel = connection.create_channel().await.unwrap();
+    let mut arguments = FieldTable::default();
+    arguments.insert("x-queue-type".into(), AMQPValue::LongString("stream".into()));
+    arguments.insert("x-max-age".into(), AMQPValue::LongString("7D".into()));
+    arguments.insert("x-max-length-bytes".into(), AMQPValue::LongLongInt(2_000_000_000));
+    let durable = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
+    channel.queue_declare("clicks".into(), durable, arguments).await.unwrap();
+    connection.close(200, "done".into()).await.unwrap();
+    stream::declare(url, "clicks").await.unwrap();
+    clicks.append(messages("click", 50)).await;
+    let reading = clicks.read(&WriteDown::failing_after(Duration::ZERO));
+    clicks.wait_for_seen(50).await;
+    clicks.shut_down(reading).await;
+}
+
+#[tokio::test]
+async fn a_queue_that_is_no_stream_is_not_taken_for_one() {
+    let vhost = Vhost::create().await.unwrap();
+    let connection =
+        Connection::connect(vhost.url(), ConnectionProperties::default()).await.unwrap();
+    let channel = connection.create_channel().await.unwrap();
+    let durable = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
+    channel.queue_declare("clicks".into(), durable, FieldTable::default()).await.unwrap();
+    let refused = stream::declare(vhost.url(), "clicks").await;
+    assert!(matches!(refused, Err(messaging::Error::Broker(_))), "{refused:?}");
+    connection.close(200, "done".into()).await.unwrap();
 }
 
 /// Nothing ever comes again on a connection that fell silent, and nobody says so: only missing heartbeats tell.
