@@ -13,7 +13,8 @@ use crate::Error;
 /// A part of a snapshot.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Page {
-    /// The keys of this page, each once in the whole snapshot.
+    /// The keys of this page, each once in the whole snapshot. In the whole stand all keys that events were ever said of, those that are
+    /// gone by the event that says so: of a key that is missing a replay waits for in vain, and gives up.
     pub items: Vec<Entry>,
     /// Where the next page begins; none after the last.
     pub next: Option<String>,

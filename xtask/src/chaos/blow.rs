@@ -9,7 +9,10 @@ use testkit::{Direction, wait_for};
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
-use super::plan::{Fault, Ground, Whom};
+use super::{
+    load::Load,
+    plan::{Fault, Ground, Whom},
+};
 use crate::failure::Failure;
 
 /// Longer than any lease lasts.
@@ -46,6 +49,7 @@ pub(super) enum Outcome {
 /// Lets `fault` happen and pass.
 pub(super) async fn strike(
     shop: &mut Shop,
+    load: &Load,
     fault: Fault,
     born: Instant,
 ) -> Result<Outcome, Failure> {
@@ -77,7 +81,7 @@ pub(super) async fn strike(
             overcome(shop, service, taken_over).await
         }
         Fault::Ground(ground) => {
-            shake(shop, ground, born).await?;
+            shake(shop, load, ground, born).await?;
             let (took, last) = recovered(shop, &SERVICES).await?;
             let noticed = ground == Ground::Silence;
             Ok(if noticed {
@@ -162,7 +166,7 @@ async fn recovered(shop: &Shop, hit: &[&'static str]) -> Result<(Duration, &'sta
 }
 
 /// Lets something happen to the servers or on the way to them, and pass.
-async fn shake(shop: &mut Shop, ground: Ground, born: Instant) -> Result<(), Failure> {
+async fn shake(shop: &mut Shop, load: &Load, ground: Ground, born: Instant) -> Result<(), Failure> {
     match ground {
         Ground::Cut => way(shop)?.cut(),
         Ground::Swallow | Ground::Deafen => {
@@ -189,7 +193,11 @@ async fn shake(shop: &mut Shop, ground: Ground, born: Instant) -> Result<(), Fai
         }
         Ground::Fill => {
             alarm(shop, true).await?;
-            wait_until_orders_are_refused(shop).await?;
+            // Most buyers wait for an event sooner or later, and none comes.
+            load.rush(true);
+            let refused = wait_until_orders_are_refused(shop).await;
+            load.rush(false);
+            refused?;
             alarm(shop, false).await?;
         }
         Ground::KillPostgres => {

@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 use system_tests::Shop;
 use tokio::{
+    sync::watch,
     task::JoinSet,
     time::{sleep, timeout},
 };
@@ -44,6 +45,9 @@ pub(super) const PAYMENT_TIMEOUT: &str = "8";
 /// How long somebody hesitates at least, and how much longer one in five of them each time, so that some pay before that time is
 /// over and some after it.
 const HESITATION: (Duration, Duration) = (Duration::from_millis(6_500), Duration::from_millis(800));
+
+/// How many buy at once while there is a rush.
+const RUSHING: usize = 4;
 
 /// How many look around at once.
 const VISITORS: usize = 2;
@@ -159,6 +163,7 @@ pub(super) struct Load {
     products: Vec<(String, String)>,
     events: AtomicU64,
     callbacks: AtomicUsize,
+    rush: watch::Sender<bool>,
 }
 
 /// The people at work.
@@ -198,7 +203,13 @@ impl Load {
             patience,
             events: AtomicU64::new(0),
             callbacks: AtomicUsize::new(0),
+            rush: watch::Sender::new(false),
         })
+    }
+
+    /// Begins or ends a rush: more people buy, who pay at once and wait for nothing.
+    pub(super) fn rush(&self, is_on: bool) {
+        self.rush.send_replace(is_on);
     }
 
     /// Lets everybody in, until `stop`.
@@ -213,6 +224,9 @@ impl Load {
         }
         for buyer in 0..TOLD {
             buyers.spawn(self.clone().buy(buyer, vec![Intent::Told], stop.clone()));
+        }
+        for buyer in 0..RUSHING {
+            buyers.spawn(self.clone().buy_in_a_rush(buyer, stop.clone()));
         }
         for visitor in 0..VISITORS {
             others.spawn(self.clone().look_around(visitor, stop.clone()));
@@ -238,6 +252,22 @@ impl Load {
             sleep(PAUSE).await;
         }
         accepted
+    }
+
+    /// Places orders for as long as there is a rush: those that were accepted.
+    async fn buy_in_a_rush(self: Arc<Self>, first: usize, stop: CancellationToken) -> Vec<Order> {
+        let (mut accepted, mut rush) = (Vec::new(), self.rush.subscribe());
+        loop {
+            let is_on = tokio::select! {
+                () = stop.cancelled() => false,
+                found = rush.wait_for(|is_on| *is_on) => found.is_ok(),
+            };
+            if !is_on {
+                break accepted;
+            }
+            accepted.extend(self.order(first, accepted.len(), Intent::Buy, &stop).await);
+            sleep(PAUSE).await;
+        }
     }
 
     /// Places order `number` of a buyer and does with it what is intended.

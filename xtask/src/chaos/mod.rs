@@ -72,7 +72,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     let (mut survived, mut times, mut wrong) = (0, Times::default(), Vec::new());
     for fault in &faults {
         tokio::time::sleep(BETWEEN).await;
-        match blow::strike(&mut shop, *fault, born).await {
+        match blow::strike(&mut shop, &load, *fault, born).await {
             Ok(outcome) => {
                 survived += 1;
                 tell(survived, *fault, outcome);

@@ -22,8 +22,7 @@ pub(crate) struct Burial<'a> {
 }
 
 /// Writes an event as a dead letter. If it is one already, for want of its predecessor, and now the cursor goes past it, that is
-/// written down: otherwise it would be taken for an event that has taken effect. Says whether anything was written: not if it is
-/// a letter already and nothing new is known of it.
+/// written down: otherwise it would be taken for an event that has taken effect. Says whether the letter is new.
 ///
 /// It is counted when it is committed, and not each time that is tried.
 pub(crate) async fn bury(
@@ -32,7 +31,8 @@ pub(crate) async fn bury(
     incoming: &Incoming,
 ) -> Result<bool, Error> {
     let envelope = &incoming.envelope;
-    let written = sqlx::query!(
+    let id = Uuid::now_v7();
+    let written = sqlx::query_scalar!(
         r#"
         insert into messaging.dead_letter as d
             (id, consumer, source, aggregate, key, seq, event_id, kind, exchange, routing_key, reason, causes, attempts,
@@ -42,8 +42,9 @@ pub(crate) async fn bury(
             reason = excluded.reason, causes = excluded.causes, attempts = excluded.attempts, blocks = excluded.blocks,
             passed = true
         where excluded.passed and not d.passed
+        returning id
         "#,
-        Uuid::now_v7(),
+        id,
         burial.consumer,
         envelope.source,
         envelope.aggregate,
@@ -61,10 +62,10 @@ pub(crate) async fn bury(
         burial.blocks,
         burial.passed,
     )
-    .execute(&mut **tx)
+    .fetch_optional(&mut **tx)
     .await?;
-    let is_written = written.rows_affected() > 0;
-    if is_written {
+    let is_new = written == Some(id);
+    if written.is_some() {
         tracing::error!(
             consumer = burial.consumer,
             kind = envelope.kind,
@@ -74,10 +75,12 @@ pub(crate) async fn bury(
             causes = ?burial.causes,
             "an event became a dead letter"
         );
+    }
+    if is_new {
         let reason = burial.reason.to_owned();
         tx.after_commit(move || count(reason));
     }
-    Ok(is_written)
+    Ok(is_new)
 }
 
 /// Counts a dead letter.

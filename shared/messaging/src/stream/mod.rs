@@ -75,8 +75,8 @@ async fn declare_on(session: &mut Session, name: &str) -> Result<(), Error> {
             declare_with(session, name, None).await?;
             tracing::warn!(
                 stream = name,
-                "the stream has large segments: a broker that was killed takes longer to open it. \
-                 Deleted when its readers have read all, it is declared anew"
+                "an earlier version declared the stream, with large segments: a broker that was killed \
+                 takes longer to open it, see docs/messaging.md"
             );
             Ok(())
         }

@@ -1,6 +1,7 @@
 //! What a session that somebody forgot in the middle of a transaction does to the outbox (a part of R15).
 
 use messaging::OnReject;
+use sqlx::PgPool;
 use testkit::wait_for;
 
 use crate::shop::{SOON, Shop};
@@ -21,7 +22,9 @@ async fn outbox_bytes(shop: &Shop) -> i64 {
 #[tokio::test]
 async fn a_forgotten_transaction_stops_nothing_and_leaves_no_bloat() {
     let shop = Shop::open(OnReject::BlockKey).await;
-    let mut forgotten = shop.speaker.pool().begin().await.unwrap();
+    // Of somebody whose connection is not guarded.
+    let somebody = PgPool::connect(shop.speaker_url()).await.unwrap();
+    let mut forgotten = somebody.begin().await.unwrap();
     let _: i64 =
         sqlx::query_scalar("select txid_current()").fetch_one(&mut *forgotten).await.unwrap();
     let (speaker, listener) = (shop.start_speaker(), shop.start_listener());

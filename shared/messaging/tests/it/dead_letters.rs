@@ -10,7 +10,13 @@ use messaging::{
     dead_letters::{self, DeadLetter, Pace, Selection, Unresolved, discard, discard_many, redrive},
 };
 use metrics_exporter_prometheus::PrometheusBuilder;
-use std::{collections::HashMap, sync::atomic::Ordering};
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+};
 
 use testkit::wait_for;
 use tokio::sync::Semaphore;
@@ -295,6 +301,65 @@ async fn a_letter_that_was_parked_says_which_way_it_came_and_how_often_it_was_tr
         speaker.shut_down().await;
         listener.shut_down().await;
     }
+}
+
+/// A letter that waits for a predecessor stays the same one when that came after all and the handler does not want it.
+#[tokio::test]
+async fn a_letter_that_waited_in_vain_and_is_rejected_after_all_is_said_and_counted_once() {
+    let recorder = PrometheusBuilder::new().build_recorder();
+    let _counted_here = metrics::set_default_local_recorder(&recorder);
+    let shop = Shop::open(OnReject::BlockKey).await;
+    shop.mood.reject.lock().unwrap().push("late".into());
+    let said = Arc::new(AtomicU32::new(0));
+    let saying = said.clone();
+    let heard = Subscription::to(Stepped::AGGREGATE, ["speaker"], OnReject::BlockKey)
+        .on(shop.write_down())
+        .on_dead_letter(move |_, _, _| {
+            saying.fetch_add(1, Ordering::SeqCst);
+            Ok(())
+        });
+    // Of what is said second, it is step 1 that is rejected.
+    shop.walk(&["late"], 2..=2).await;
+    shop.walk(&["late"], 1..=1).await;
+    shop.keep_outbox().await;
+    sqlx::raw_sql("delete from messaging.outbox where seq = 1")
+        .execute(shop.speaker.pool())
+        .await
+        .unwrap();
+    let speaker = shop.start_speaker();
+    let listener = shop.start_listener_as(Topology::of("listener").hears(heard));
+    wait_for("the second waits for the first", SOON, async || {
+        match count(shop.listener.pool(), "messaging.parked").await {
+            1 => Ok(()),
+            parked => Err(parked),
+        }
+    })
+    .await
+    .unwrap();
+    sqlx::raw_sql("update messaging.parked set next_at = now()")
+        .execute(shop.listener.pool())
+        .await
+        .unwrap();
+    let lonely = letters(&shop, 1).await.remove(0);
+    assert_eq!(lonely.reason, "missing_predecessor");
+    shop.wait_until_all_is_published().await;
+    shop.put_back().await;
+    wait_for("it is rejected", SOON, async || {
+        let letter = letters(&shop, 1).await.remove(0);
+        if letter.reason == "told_to_reject" { Ok(letter) } else { Err(letter.reason) }
+    })
+    .await
+    .map(|rejected| assert_eq!(rejected.id, lonely.id))
+    .unwrap();
+    shop.wait_for_effects("late", &[2]).await;
+    shop.assert_at_rest().await;
+    assert_eq!(said.load(Ordering::SeqCst), 1);
+    let text = recorder.handle().render();
+    let counted: Vec<&str> =
+        text.lines().filter(|line| line.starts_with("messaging_dead_letters_total")).collect();
+    assert_eq!(counted, ["messaging_dead_letters_total{reason=\"missing_predecessor\"} 1"]);
+    speaker.shut_down().await;
+    listener.shut_down().await;
 }
 
 #[tokio::test]

@@ -174,9 +174,11 @@ async fn a_handler_that_never_comes_back_over_an_event_holds_up_its_key_and_no_o
     listener.shut_down().await;
 }
 
-/// Waits in vain for a statement at the first two attempts at the walk `stuck`, and notes how many events it was given with it each time.
+/// Waits in vain for a statement at the first two attempts at the walk `stuck`, or rests for longer than it may, and notes how many
+/// events it was given with it each time.
 struct Stalled {
     write_down: WriteDown,
+    rests: bool,
     given: Arc<Mutex<Vec<usize>>>,
 }
 
@@ -192,7 +194,9 @@ impl Handler for Stalled {
         let stuck = batch.delivered().iter().find(|one| is_stuck(&one.event));
         if let Some(attempts) = stuck.map(|one| one.attempts) {
             self.given.lock().unwrap().push(batch.delivered().len());
-            if attempts < 2 {
+            if attempts < 2 && self.rests {
+                tokio::time::sleep(Duration::from_millis(5_500)).await;
+            } else if attempts < 2 {
                 sqlx::raw_sql("set local statement_timeout = '2500ms'; select pg_sleep(60)")
                     .execute(&mut **tx)
                     .await?;
@@ -204,13 +208,23 @@ impl Handler for Stalled {
 
 #[tokio::test]
 async fn a_statement_that_takes_too_long_over_an_event_is_given_up_twice_and_not_in_each_half() {
+    stall(false).await;
+}
+
+/// PostgreSQL ends its transaction meanwhile, and the connection with it. That is no outage, for which nobody would be to blame.
+#[tokio::test]
+async fn a_handler_that_rests_too_long_in_its_transaction_has_tried_its_event() {
+    stall(true).await;
+}
+
+async fn stall(rests: bool) {
     let shop = Shop::open(OnReject::BlockKey).await;
     let walks: Vec<String> = (0..60).map(|walk| format!("walk-{walk}")).collect();
     let mut names: Vec<&str> = walks.iter().map(String::as_str).collect();
     names.insert(11, "stuck");
     shop.walk(&names, 1..=3).await;
     let given = Arc::new(Mutex::new(Vec::new()));
-    let stalled = Stalled { write_down: shop.write_down(), given: given.clone() };
+    let stalled = Stalled { write_down: shop.write_down(), rests, given: given.clone() };
     let subscription =
         Subscription::to(Stepped::AGGREGATE, ["speaker"], OnReject::BlockKey).on(stalled);
     let (speaker, listener) = (

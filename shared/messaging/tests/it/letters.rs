@@ -15,7 +15,7 @@ use std::{
 
 use contracts::{Event, Slot, misfits::MisfitKind};
 use messaging::{
-    Batch, Failure, Handler, Kit, OnReject, Subscription, Topology, Transaction,
+    Batch, Failure, Handler, OnReject, Subscription, Topology, Transaction,
     dead_letters::{
         NotEdited, Outcome, Pace, Selection, Unresolved, discard, discard_many, dry_run, edit,
         groups, list, redrive, redrive_many, show,
@@ -27,7 +27,7 @@ use testkit::{Folder, Process, wait_for};
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
-use crate::shop::{Rested, SOON, Shop, Stepped, count, start_again};
+use crate::shop::{Rested, SOON, Shop, Stepped, count, kit, start_again};
 
 /// As fast as it goes, all at once.
 const FAST: Pace =
@@ -492,7 +492,7 @@ const LETTERS: i64 = 2_000;
 /// What the process does that is killed: it sends all letters again.
 async fn work(url: &str) {
     let per_second = std::env::var(RATE_OF_WORKER).unwrap().parse().unwrap();
-    let kit = Kit::new(PgPool::connect(url).await.unwrap());
+    let kit = kit(url).await;
     let topology = Shop::topology_of_listener(OnReject::BlockKey, Arc::default());
     let mut pace = Pace { per_second, ..FAST };
     loop {

@@ -9,15 +9,14 @@ use std::{
 };
 
 use messaging::{
-    Batch, Failure, Handler, Kit, Messaging, OnReject, Subscription, Topology, Transaction,
+    Batch, Failure, Handler, Messaging, OnReject, Subscription, Topology, Transaction,
     dead_letters::{self, DeadLetter, Selection, redrive},
 };
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
-use sqlx::PgPool;
 use testkit::{Folder, wait_for};
 use tokio_util::sync::CancellationToken;
 
-use crate::shop::{Mood, SOON, Shop, Stepped, count, start_again};
+use crate::shop::{Mood, SOON, Shop, Stepped, count, kit, start_again};
 
 /// How many events are said, in transactions of how many.
 const EVENTS: u64 = 20_000;
@@ -172,7 +171,7 @@ const SIGABRT: i32 = 6;
 
 /// A listener that dies over step 2 of the walk "deadly".
 async fn listen_until_death(database: &str, on_reject: OnReject) {
-    let kit = Kit::new(PgPool::connect(database).await.unwrap());
+    let kit = kit(database).await;
     let mood = Mood::default();
     mood.abort.lock().unwrap().push("deadly".into());
     let topology = Shop::topology_of_listener(on_reject, Arc::new(mood));

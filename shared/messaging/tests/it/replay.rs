@@ -19,7 +19,7 @@ use testkit::{Database, Vhost, wait_for};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::shop::{Rested, SOON, Stepped, count};
+use crate::shop::{Rested, SOON, Stepped, count, kit};
 
 /// Keeps where each walk is, and says so. A step that is not the next of its walk is refused: so whatever is lost or doubled becomes a
 /// dead letter.
@@ -84,8 +84,8 @@ impl Walks {
             .await
             .unwrap();
         let walks = Self {
-            owner: Kit::new(owner_database.connect().await.unwrap()),
-            copy: Kit::new(copy_database.connect().await.unwrap()),
+            owner: kit(owner_database.url()).await,
+            copy: kit(copy_database.url()).await,
             vhost,
             _databases: [owner_database, copy_database],
         };

@@ -17,7 +17,7 @@ use messaging::{
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use sqlx::PgPool;
+use sqlx::{PgPool, postgres::PgPoolOptions};
 use testkit::{Database, Folder, Process, Program, Vhost, wait_for};
 use tokio::{
     sync::{Semaphore, watch},
@@ -159,6 +159,12 @@ impl Handler for WriteDown {
     }
 }
 
+/// A kit as services have it, on a small pool of guarded connections.
+pub(crate) async fn kit(database: &str) -> Kit {
+    let options = messaging::guarded(database.parse().unwrap());
+    Kit::new(PgPoolOptions::new().max_connections(8).connect_with(options).await.unwrap())
+}
+
 /// The two services on servers of their own vhost and databases.
 pub(crate) struct Shop {
     pub(crate) vhost: Vhost,
@@ -221,8 +227,8 @@ impl Shop {
             .await
             .unwrap();
         let shop = Self {
-            speaker: Kit::new(speaker_database.connect().await.unwrap()),
-            listener: Kit::new(listener_database.connect().await.unwrap()),
+            speaker: kit(speaker_database.url()).await,
+            listener: kit(listener_database.url()).await,
             vhost,
             speaker_database,
             listener_database,
@@ -253,6 +259,11 @@ impl Shop {
         WriteDown(self.mood.clone())
     }
 
+    /// Where the speaker's database is.
+    pub(crate) fn speaker_url(&self) -> &str {
+        self.speaker_database.url()
+    }
+
     /// Where the listener's database is.
     pub(crate) fn listener_url(&self) -> &str {
         self.listener_database.url()
@@ -269,7 +280,7 @@ impl Shop {
 
     /// The speaker's database as another process has it.
     pub(crate) async fn another_speaker(&self) -> Kit {
-        Kit::new(self.speaker_database.connect().await.unwrap())
+        kit(self.speaker_url()).await
     }
 
     /// Starts one more speaker, on a kit of its own.

@@ -28,7 +28,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::shop::{SOON, count};
+use crate::shop::{SOON, count, kit};
 
 /// Writes every message down, but for poison, venom and tar.
 struct WriteDown {
@@ -111,7 +111,7 @@ impl StreamHandler for WriteDown {
 /// A stream, who publishes to it, and the database of who reads it.
 struct Clicks {
     vhost: Vhost,
-    _database: Database,
+    database: Database,
     kit: Kit,
     intake: Intake,
     publishing: JoinSet<()>,
@@ -123,12 +123,12 @@ impl Clicks {
         let vhost = Vhost::create().await.unwrap();
         let database = Database::migrated(&[&MIGRATOR]).await.unwrap();
         database.run("create table seen (body text not null)").await.unwrap();
-        let kit = Kit::new(database.connect().await.unwrap());
+        let kit = kit(database.url()).await;
         let (intake, publisher) = Intake::new(vhost.url(), "clicks");
         let stop = CancellationToken::new();
         let mut publishing = JoinSet::new();
         publishing.spawn(publisher.run(stop.clone()));
-        Self { vhost, _database: database, kit, intake, publishing, stop }
+        Self { vhost, database, kit, intake, publishing, stop }
     }
 
     /// Starts a reader; dropped or shut down it dies as a killed process does.
@@ -464,7 +464,8 @@ async fn a_reader_stops_though_its_lease_is_locked() {
     let reading = clicks.read(&WriteDown::failing_after(Duration::ZERO));
     clicks.append(messages("before", 1)).await;
     clicks.wait_for_seen(1).await;
-    let mut holder = clicks.kit.pool().begin().await.unwrap();
+    let somebody = clicks.database.connect().await.unwrap();
+    let mut holder = somebody.begin().await.unwrap();
     let _: String = sqlx::query_scalar("select name from messaging.lease for update")
         .fetch_one(&mut *holder)
         .await

@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::{
-    shop::{SOON, count},
+    shop::{SOON, count, kit},
     stream::lose_stream,
 };
 
@@ -116,7 +116,7 @@ impl Clicks {
             )
             .await
             .unwrap();
-        let kit = Kit::new(database.connect().await.unwrap());
+        let kit = kit(database.url()).await;
         let (intake, publisher) = Intake::new(vhost.url(), "clicks");
         let (mut tasks, stop) = (JoinSet::new(), CancellationToken::new());
         tasks.spawn(publisher.run(stop.clone()));
