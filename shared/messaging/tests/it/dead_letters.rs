@@ -21,7 +21,7 @@ use std::{
 use testkit::wait_for;
 use tokio::sync::Semaphore;
 
-use crate::shop::{SOON, Shop, Stepped, count};
+use crate::shop::{SOON, Shop, Stepped, count, wait_for_count};
 
 async fn letters(shop: &Shop, expected: usize) -> Vec<DeadLetter> {
     wait_for("the dead letters are there", SOON, async || {
@@ -273,12 +273,8 @@ async fn a_letter_that_was_parked_says_which_way_it_came_and_how_often_it_was_tr
             .unwrap();
         let speaker = shop.start_speaker();
         let listener = shop.start_listener_as(Topology::of("listener").hears(heard));
-        wait_for("all are parked", SOON, async || {
-            let parked = count(shop.listener.pool(), "messaging.parked").await;
-            if usize::try_from(parked) == Ok(expected.len()) { Ok(()) } else { Err(parked) }
-        })
-        .await
-        .unwrap();
+        let all = i64::try_from(expected.len()).unwrap();
+        wait_for_count("all are parked", shop.listener.pool(), "messaging.parked", all).await;
         // As if one had failed eleven times, and processes had died over another at each of its starts.
         sqlx::raw_sql(
             "update messaging.parked set next_at = now(),
@@ -328,14 +324,8 @@ async fn a_letter_that_waited_in_vain_and_is_rejected_after_all_is_said_and_coun
         .unwrap();
     let speaker = shop.start_speaker();
     let listener = shop.start_listener_as(Topology::of("listener").hears(heard));
-    wait_for("the second waits for the first", SOON, async || {
-        match count(shop.listener.pool(), "messaging.parked").await {
-            1 => Ok(()),
-            parked => Err(parked),
-        }
-    })
-    .await
-    .unwrap();
+    wait_for_count("the second waits for the first", shop.listener.pool(), "messaging.parked", 1)
+        .await;
     sqlx::raw_sql("update messaging.parked set next_at = now()")
         .execute(shop.listener.pool())
         .await

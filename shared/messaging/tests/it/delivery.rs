@@ -9,9 +9,8 @@ use std::{
 
 use contracts::Event;
 use messaging::{Batch, Failure, Handler, OnReject, Subscription, Topology, Transaction};
-use testkit::wait_for;
 
-use crate::shop::{Rested, SOON, Shop, Stepped, WriteDown, count};
+use crate::shop::{Rested, Shop, Stepped, WriteDown, count, wait_for_count};
 
 #[tokio::test]
 async fn an_event_leaves_if_and_only_if_its_transaction_commits() {
@@ -129,14 +128,7 @@ async fn a_gap_is_waited_for_and_never_skipped() {
     let speaker = shop.start_speaker();
     shop.wait_for_effects("whole", &[1, 2, 3, 4]).await;
     shop.wait_for_effects("gapped", &[1]).await;
-    wait_for("the later ones are parked", SOON, async || {
-        match count(shop.listener.pool(), "messaging.parked").await {
-            2 => Ok(()),
-            other => Err(other),
-        }
-    })
-    .await
-    .unwrap();
+    wait_for_count("the later ones are parked", shop.listener.pool(), "messaging.parked", 2).await;
     sqlx::raw_sql("insert into messaging.outbox overriding system value select * from held")
         .execute(&mut *connection)
         .await

@@ -18,7 +18,7 @@ use messaging::{
 use testkit::wait_for;
 use tokio::sync::Semaphore;
 
-use crate::shop::{Rested, Running, SOON, Shop, Stepped, count, repeat_until};
+use crate::shop::{Rested, Running, SOON, Shop, Stepped, count, repeat_until, wait_for_count};
 
 /// A listener that takes one event at a time in this order.
 fn topology(shop: &Shop, dispatch: Dispatch) -> Topology {
@@ -155,14 +155,7 @@ async fn a_retry_holds_back_nothing_and_is_skipped_when_it_was_overtaken() {
     let (speaker, listener) =
         (shop.start_speaker(), shop.start_listener_as(topology(&shop, lanes(4))));
     say(&shop, &slow, 1, Priority::Normal).await;
-    wait_for("it waits for its retry", SOON, async || {
-        match count(shop.listener.pool(), "messaging.parked").await {
-            1 => Ok(()),
-            parked => Err(parked),
-        }
-    })
-    .await
-    .unwrap();
+    wait_for_count("it waits for its retry", shop.listener.pool(), "messaging.parked", 1).await;
     listener.shut_down().await;
     // The newer one comes before its time has come; then it has.
     sqlx::raw_sql("update messaging.parked set next_at = now() + interval '1 hour'")

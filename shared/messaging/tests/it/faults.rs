@@ -14,7 +14,7 @@ use messaging::OnReject;
 use testkit::{Direction, Proxy, wait_for};
 use tokio::{sync::Semaphore, time::Instant};
 
-use crate::shop::{SOON, Shop, count};
+use crate::shop::{SOON, Shop, count, wait_for_count};
 
 /// A consumer that acknowledged before its commit would lose here what it had in hand.
 #[tokio::test]
@@ -161,14 +161,7 @@ async fn cut_connections_are_made_anew_within_seconds() {
         let began = Instant::now();
         number += 1;
         shop.walk(&["w"], number..=number).await;
-        wait_for("the step has its effect", SOON, async || {
-            match count(shop.listener.pool(), "effect").await {
-                effects if effects == number => Ok(()),
-                effects => Err(format!("{effects} of {number}")),
-            }
-        })
-        .await
-        .unwrap();
+        wait_for_count("the step has its effect", shop.listener.pool(), "effect", number).await;
         let took = began.elapsed();
         assert!(took < RECOVERY, "there was no effect for {took:?} after cut {cut}");
         slowest = slowest.max(took);

@@ -19,7 +19,7 @@ use testkit::{Database, Vhost, wait_for};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::shop::{Rested, SOON, Stepped, count, kit};
+use crate::shop::{Rested, SOON, Stepped, count, kit, wait_for_count};
 
 /// Keeps where each walk is, and says so. A step that is not the next of its walk is refused: so whatever is lost or doubled becomes a
 /// dead letter.
@@ -347,26 +347,12 @@ async fn a_new_subscription_begins_with_the_owners_snapshot() {
         walks.step(&resting).await;
         walks.step(&moving).await;
     }
-    wait_for("all has left", SOON, async || {
-        match count(walks.owner.pool(), "messaging.outbox").await {
-            0 => Ok(()),
-            left => Err(left),
-        }
-    })
-    .await
-    .unwrap();
+    wait_for_count("all has left", walks.owner.pool(), "messaging.outbox", 0).await;
     messaging::declare(walks.vhost.url(), &copy_topology()).await.unwrap();
     let listener = walks.start_copy();
     // These wait for predecessors that will never come.
     walks.step(&moving).await;
-    wait_for("events wait", SOON, async || {
-        match count(walks.copy.pool(), "messaging.parked").await {
-            30 => Ok(()),
-            parked => Err(parked),
-        }
-    })
-    .await
-    .unwrap();
+    wait_for_count("events wait", walks.copy.pool(), "messaging.parked", 30).await;
     let load = Load::start(&walks.owner, moving);
     let begun = walks.replay(Mode::Swap).await.unwrap();
     assert!(begun.swapped);

@@ -9,7 +9,7 @@ use std::{
 use messaging::OnReject;
 use testkit::wait_for;
 
-use crate::shop::{SOON, Shop, count};
+use crate::shop::{SOON, Shop, count, wait_for_count};
 
 /// How long a seat holds that is not renewed, with some time for those who wait for it to look.
 const TERM: Duration = Duration::from_secs(3);
@@ -83,14 +83,8 @@ async fn a_seat_that_is_not_renewed_runs_out() {
     .await
     .unwrap();
     let listener = shop.start_listener();
-    wait_for("there are two replicas", SOON, async || {
-        match count(shop.listener.pool(), "messaging.living_member").await {
-            2 => Ok(()),
-            n => Err(n),
-        }
-    })
-    .await
-    .unwrap();
+    wait_for_count("there are two replicas", shop.listener.pool(), "messaging.living_member", 2)
+        .await;
     // Nobody gives up what the stopped one holds, so the living one has to wait.
     let waited = wait_for_shares(&shop, &[2]).await;
     assert!(waited + LOOK > TERM && waited < TERM + LOOK, "{waited:?}");

@@ -347,14 +347,7 @@ impl Shop {
 
     /// Waits until the relay has deleted all that was said: the broker has confirmed it.
     pub(crate) async fn wait_until_all_is_published(&self) {
-        wait_for("the outbox is empty", SOON, async || {
-            match count(self.speaker.pool(), "messaging.outbox").await {
-                0 => Ok(()),
-                rows => Err(rows),
-            }
-        })
-        .await
-        .unwrap();
+        wait_for_count("the outbox is empty", self.speaker.pool(), "messaging.outbox", 0).await;
     }
 
     /// What took effect on a walk, in the order in which it did: the numbers of its steps.
@@ -445,6 +438,16 @@ pub(crate) fn start_again(folder: &Folder, test: &str, variables: &[(&str, &str)
     let told =
         variables.iter().fold(program, |program, (name, value)| program.variable(name, value));
     told.start().unwrap()
+}
+
+/// Waits until a table has so many rows.
+pub(crate) async fn wait_for_count(what: &str, pool: &PgPool, table: &str, expected: i64) {
+    wait_for(what, SOON, async || {
+        let found = count(pool, table).await;
+        if found == expected { Ok(()) } else { Err(format!("{found} of {expected}")) }
+    })
+    .await
+    .unwrap();
 }
 
 /// How many rows a table has.

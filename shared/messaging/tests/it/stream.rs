@@ -244,6 +244,15 @@ pub(crate) async fn lose_stream(amqp_url: &str) {
     connection.close(200, "done".into()).await.unwrap();
 }
 
+/// Declares what is named as the stream of clicks, as it is not declared today.
+async fn declare_by_hand(amqp_url: &str, arguments: FieldTable) {
+    let connection = Connection::connect(amqp_url, ConnectionProperties::default()).await.unwrap();
+    let channel = connection.create_channel().await.unwrap();
+    let durable = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
+    channel.queue_declare("clicks".into(), durable, arguments).await.unwrap();
+    connection.close(200, "done".into()).await.unwrap();
+}
+
 /// So many messages that are told from others.
 fn messages(name: &str, number: u32) -> impl Iterator<Item = String> {
     (0..number).map(move |index| format!("{name}-{index}"))
@@ -526,15 +535,11 @@ fn segments(folder: &Path) -> Vec<u64> {
 async fn a_stream_that_an_earlier_version_declared_goes_on() {
     let clicks = Clicks::open().await;
     let url = clicks.vhost.url();
-    let connection = Connection::connect(url, ConnectionProperties::default()).await.unwrap();
-    let channel = connection.create_channel().await.unwrap();
     let mut arguments = FieldTable::default();
     arguments.insert("x-queue-type".into(), AMQPValue::LongString("stream".into()));
     arguments.insert("x-max-age".into(), AMQPValue::LongString("7D".into()));
     arguments.insert("x-max-length-bytes".into(), AMQPValue::LongLongInt(2_000_000_000));
-    let durable = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
-    channel.queue_declare("clicks".into(), durable, arguments).await.unwrap();
-    connection.close(200, "done".into()).await.unwrap();
+    declare_by_hand(url, arguments).await;
     stream::declare(url, "clicks").await.unwrap();
     clicks.append(messages("click", 50)).await;
     let reading = clicks.read(&WriteDown::failing_after(Duration::ZERO));
@@ -545,14 +550,9 @@ async fn a_stream_that_an_earlier_version_declared_goes_on() {
 #[tokio::test]
 async fn a_queue_that_is_no_stream_is_not_taken_for_one() {
     let vhost = Vhost::create().await.unwrap();
-    let connection =
-        Connection::connect(vhost.url(), ConnectionProperties::default()).await.unwrap();
-    let channel = connection.create_channel().await.unwrap();
-    let durable = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
-    channel.queue_declare("clicks".into(), durable, FieldTable::default()).await.unwrap();
+    declare_by_hand(vhost.url(), FieldTable::default()).await;
     let refused = stream::declare(vhost.url(), "clicks").await;
     assert!(matches!(refused, Err(messaging::Error::Broker(_))), "{refused:?}");
-    connection.close(200, "done".into()).await.unwrap();
 }
 
 /// Nothing ever comes again on a connection that fell silent, and nobody says so: only missing heartbeats tell.
