@@ -47,6 +47,13 @@ impl From<sqlx::Error> for Problem {
     }
 }
 
+impl From<messaging::Error> for Problem {
+    /// Answers 503 if the database behind the error is unavailable or busy, and 500 `internal` otherwise.
+    fn from(error: messaging::Error) -> Problem {
+        Problem::internal_from(&error)
+    }
+}
+
 /// The code of a problem that will pass by itself; `None` for an error of ours.
 #[expect(clippy::wildcard_enum_match_arm, reason = "the enum is not ours and may grow")]
 fn passing_trouble(error: &sqlx::Error) -> Option<&'static str> {
@@ -105,6 +112,9 @@ mod tests {
         }
         let wrapped = Problem::internal_from(&Outer(sqlx::Error::PoolTimedOut));
         assert_eq!(wrapped.code(), "database_unavailable");
+        let messaging = messaging::Error::Database(sqlx::Error::PoolTimedOut);
+        assert_eq!(Problem::from(messaging).code(), "database_unavailable");
+        assert_eq!(Problem::from(messaging::Error::Blocked).code(), "internal");
         assert_eq!(passing_sqlstate("57P03"), Some("database_unavailable"));
         assert_eq!(passing_sqlstate("08006"), Some("database_unavailable"));
         assert_eq!(passing_sqlstate("40P01"), Some("database_busy"));
