@@ -35,6 +35,12 @@ pub struct Common {
     pub shutdown: Shutdown,
 }
 
+impl AsRef<Common> for Common {
+    fn as_ref(&self) -> &Common {
+        self
+    }
+}
+
 /// The servers that a service stands on: what `migrate` prepares.
 #[derive(Debug, Clone, clap::Args)]
 #[group(skip)]

@@ -6,11 +6,14 @@ pub mod clock;
 pub mod config;
 pub mod database;
 pub mod health;
+pub mod host;
 pub mod http;
 pub mod lifecycle;
 pub mod messaging;
+pub mod product_receipts;
 pub mod replay;
 pub mod telemetry;
+pub mod watchers;
 
 pub use lifecycle::Lifecycle;
 

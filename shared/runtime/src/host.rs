@@ -1,0 +1,156 @@
+//! Runs a service: one command line, one start-up sequence and one start error for all of them.
+//!
+//! A service implements [`ServiceDefinition`]; its `main` is one call of [`run`].
+
+use std::{error::Error, net::SocketAddr, process::ExitCode};
+
+use ::messaging::{Kit as Outbox, Messaging as MessagingRuntime, Topology};
+use clap::Args;
+use sqlx::migrate::Migrator;
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::{
+    Lifecycle, Service,
+    auth::{KeyError, Verifier},
+    cli::{self, Command},
+    config::Common,
+    database::{self, DatabaseError},
+    health::Health,
+    http::{self, ServeError},
+    messaging,
+};
+
+/// What the host needs to know of a service.
+pub trait ServiceDefinition {
+    /// The service's own configuration, with [`Common`] flattened into it.
+    type Config: Args + AsRef<Common> + Send + Sync;
+
+    /// What the service's handlers share.
+    type State: Clone + Send + Sync + 'static;
+
+    /// Name, description, version and default address.
+    const SERVICE: Service;
+
+    /// The migrations of the service's database, in the order in which they run.
+    fn migrators() -> Vec<&'static Migrator>;
+
+    /// Everything that the service publishes and subscribes to.
+    fn topology() -> Topology;
+
+    /// The service's routes, without those that every service has.
+    fn routes() -> OpenApiRouter<Self::State>;
+
+    /// Starts the service's workers and its messaging, and builds the state of its handlers.
+    ///
+    /// It calls [`Host::start_messaging`] once, with handlers that share the service's state.
+    fn start(
+        host: &Host,
+        config: &Self::Config,
+    ) -> impl Future<Output = Result<Self::State, StartError>> + Send;
+}
+
+/// What the host has prepared when a service starts.
+pub struct Host {
+    /// Spawns and stops the service's tasks.
+    pub lifecycle: Lifecycle,
+    /// The components that `/health/ready` reports.
+    pub health: Health,
+    /// The service's database, and transactions that emit events.
+    pub outbox: Outbox,
+    /// Verifies bearer tokens.
+    pub verifier: Verifier,
+    common: Common,
+}
+
+impl Host {
+    /// The address of the broker, with its credentials.
+    pub fn amqp_url(&self) -> &str {
+        self.common.broker.url.expose()
+    }
+
+    /// Starts the relay and the consumers of `topology`.
+    pub fn start_messaging(&self, topology: Topology) {
+        let runtime = MessagingRuntime::new(self.outbox.clone(), self.amqp_url(), topology)
+            .bounded((&self.common.outbox).into());
+        messaging::start(&self.lifecycle, &self.health, &runtime);
+    }
+}
+
+/// Why a service did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The database cannot be used.
+    #[error("the database cannot be used")]
+    Database(#[from] DatabaseError),
+    /// The public key for tokens cannot be read.
+    #[error("the public key for tokens cannot be read")]
+    TokenKey(#[from] KeyError),
+    /// The HTTP server cannot listen.
+    #[error("the HTTP server cannot start")]
+    Serve(#[from] ServeError),
+    /// A part of this service alone cannot start.
+    #[error("{part} cannot start")]
+    Part {
+        /// The part, for example `the search index`.
+        part: String,
+        /// What it reported.
+        #[source]
+        source: Box<dyn Error + Send + Sync>,
+    },
+}
+
+impl StartError {
+    /// Maps an error of the part called `part`; for `map_err`.
+    pub fn part<E: Into<Box<dyn Error + Send + Sync>>>(
+        part: impl Into<String>,
+    ) -> impl FnOnce(E) -> StartError {
+        let part = part.into();
+        move |error| StartError::Part { part, source: error.into() }
+    }
+}
+
+/// The whole `main` of a service: reads the command line and runs `serve`, `migrate`, `healthcheck` or `openapi`.
+pub fn run<S: ServiceDefinition>() -> ExitCode {
+    cli::run(&S::SERVICE, async |command: Command<S::Config>| match command {
+        Command::Serve(config) => Ok(serve::<S>(&config).await?),
+        Command::Migrate(servers) => {
+            messaging::migrate(&S::SERVICE, &servers, &S::migrators(), &S::topology()).await?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Healthcheck(healthcheck) => {
+            healthcheck.ask().await?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Openapi => cli::print_openapi(&http::document(&S::SERVICE, S::routes())),
+    })
+}
+
+/// Starts the service under `lifecycle` and returns the address on which it listens.
+pub async fn start<S: ServiceDefinition>(
+    config: &S::Config,
+    lifecycle: &Lifecycle,
+) -> Result<SocketAddr, StartError> {
+    let common: &Common = config.as_ref();
+    let verifier = Verifier::read(&common.tokens.public_key_file)?;
+    let health = Health::new(lifecycle);
+    let pool = database::connect(&S::SERVICE, &common.database).await?;
+    database::watch(lifecycle, &health, pool.clone());
+    let host = Host {
+        lifecycle: lifecycle.clone(),
+        health,
+        outbox: Outbox::new(pool),
+        verifier,
+        common: common.clone(),
+    };
+    let state = S::start(&host, config).await?;
+    let routes = S::routes().with_state(state);
+    let router = http::router(&S::SERVICE, routes, &host.health, lifecycle, &common.http);
+    Ok(http::serve(lifecycle, &common.http, router).await?)
+}
+
+/// Serves until SIGTERM, SIGINT or a failed task; the exit code tells whether a task failed.
+async fn serve<S: ServiceDefinition>(config: &S::Config) -> Result<ExitCode, StartError> {
+    let lifecycle = Lifecycle::new(config.as_ref().shutdown.timeout);
+    start::<S>(config, &lifecycle).await?;
+    Ok(lifecycle.run_until_shutdown().await)
+}
