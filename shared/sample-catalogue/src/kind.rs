@@ -1,182 +1,162 @@
-//! The shape of the vocabulary: what a kind of product is made of.
+//! The types of the data files: what a kind of product is made of.
 //!
-//! The files in `categories/` fill these types with words; the generator draws from them. A text
-//! may hold `{key}` placeholders, which name a fact, a choice or an axis of the same kind, or one
-//! of `{brand}`, `{model}`, `{point}` and `{point2}`.
+//! Most of them are rows in the files: `["{theme}金装", "{theme} Gold", 109, 159]` is a [`Series`]. A text may hold `{key}`
+//! placeholders. A key names a fact, a choice or an axis of the same kind, or is one of `brand`, `maker`, `model`, `point` and `point2`.
 
-/// The same words in both languages.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Text {
-    pub zh: &'static str,
-    pub en: &'static str,
-}
+use serde::{Deserialize, Deserializer, de::Error as _};
 
-/// Something that is so: shown under `name` among the attributes, or, where `name` is empty, only
-/// there to be put into sentences by its `key`.
-#[derive(Debug, Clone, Copy)]
+use crate::{Bilingual, data::colour};
+
+/// A property of a product. Without a name it is no attribute, and serves templates alone.
+#[derive(Debug, Deserialize)]
 pub(crate) struct Fact {
-    pub key: &'static str,
-    pub name: &'static str,
-    pub text: Text,
+    pub(crate) key: String,
+    pub(crate) name: String,
+    zh: String,
+    en: String,
 }
 
-/// One of the values that a choice or an axis can take.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Value {
-    /// What stands for the value in a SKU; empty for a choice, which never gets there.
-    pub code: &'static str,
-    pub text: Text,
-    /// What the value adds to the price, in percent; negative where it makes the product cheaper.
-    pub percent: i64,
-    /// What else is so once this value is taken.
-    pub facts: &'static [Fact],
-}
-
-/// A question that is settled once per product, such as how many keys a keyboard has.
-#[derive(Debug, Clone, Copy)]
+/// A decision that is made once per product, such as how many keys a keyboard has.
+#[derive(Debug, Deserialize)]
 pub(crate) struct Choice {
-    pub key: &'static str,
-    /// The name of the attribute; empty where the answer is not shown as one.
-    pub name: &'static str,
-    pub values: &'static [Value],
+    pub(crate) key: String,
+    /// The name of the attribute; empty if the value is not shown as one.
+    #[serde(default)]
+    pub(crate) name: String,
+    pub(crate) values: Vec<ChoiceValue>,
+}
+
+/// One answer to a choice.
+#[derive(Debug, Deserialize)]
+pub(crate) struct ChoiceValue {
+    zh: String,
+    en: String,
+    /// What the value adds to the price, in percent; negative if it makes the product cheaper.
+    #[serde(default)]
+    pub(crate) percent: i64,
+    /// What this value implies.
+    #[serde(default)]
+    pub(crate) facts: Vec<Fact>,
 }
 
 /// A dimension along which the variants of one product differ.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Deserialize)]
 pub(crate) struct Axis {
-    pub key: &'static str,
-    pub name: &'static str,
-    pub least: usize,
-    pub most: usize,
+    pub(crate) key: String,
+    pub(crate) name: String,
+    #[serde(default = "one")]
+    pub(crate) least: usize,
+    pub(crate) most: usize,
     /// Whether neighbouring values are taken (sizes) or any of them (colours).
-    pub neighbours: bool,
-    pub values: &'static [Value],
+    #[serde(default)]
+    pub(crate) neighbours: bool,
+    /// A value that is only a code is one of the shared colours.
+    #[serde(deserialize_with = "axis_values")]
+    pub(crate) values: Vec<AxisValue>,
+}
+
+/// One position on an axis.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct AxisValue {
+    /// Its part of the SKU.
+    pub(crate) code: String,
+    pub(crate) zh: String,
+    pub(crate) en: String,
+    /// What the value adds to the price, in percent.
+    #[serde(default)]
+    pub(crate) percent: i64,
 }
 
 /// Models of one brand that share a naming scheme and a price range.
-///
-/// Each `#` in the name becomes a digit.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Deserialize)]
 pub(crate) struct Series {
-    pub model: Text,
+    /// The name of the model; each `#` becomes a digit.
+    zh: String,
+    en: String,
     /// The range of the price before any percentage, in whole yuan.
-    pub yuan: (u32, u32),
-    /// What holds for every model of the series; it settles the choice with the same key.
-    pub facts: &'static [Fact],
+    pub(crate) low_yuan: u32,
+    pub(crate) high_yuan: u32,
+    /// What holds for every model of the series; a fact settles the choice with the same key.
+    #[serde(default)]
+    pub(crate) facts: Vec<Fact>,
 }
 
 /// A brand and what it makes of this kind.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Deserialize)]
 pub(crate) struct Brand {
-    pub code: &'static str,
-    pub name: Text,
-    pub series: &'static [Series],
+    pub(crate) code: String,
+    pub(crate) zh: String,
+    pub(crate) en: String,
+    pub(crate) series: Vec<Series>,
 }
 
-/// One kind of product: everything that is needed to make up any number of believable ones.
+/// One kind of product: everything that is needed to generate any number of plausible ones.
 ///
 /// Several kinds may share a category where their words must not mix (an iPhone has no Android).
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Deserialize)]
 pub(crate) struct Kind {
     /// The category path, three levels.
-    pub category: &'static str,
-    pub code: &'static str,
-    /// The attribute that shows the model; empty where the model is part of the title alone.
-    pub model_attribute: &'static str,
-    /// How a model that was already used is told from its predecessor, with `{n}` from 2 upwards.
-    /// Without it the kind runs out of products.
-    pub edition: Option<Text>,
-    pub brands: &'static [Brand],
-    pub choices: &'static [Choice],
-    pub axes: &'static [Axis],
+    pub(crate) category: String,
+    pub(crate) code: String,
+    /// The attribute that shows the model; empty if the model is part of the title alone.
+    #[serde(default)]
+    pub(crate) model_attribute: String,
+    /// Distinguishes a model that was already used from its predecessor, with `{n}` from 2 upwards. Without it the kind runs out of
+    /// products.
+    #[serde(default)]
+    pub(crate) edition: Option<Bilingual>,
+    pub(crate) brands: Vec<Brand>,
+    pub(crate) choices: Vec<Choice>,
+    pub(crate) axes: Vec<Axis>,
     /// Selling points, as noun phrases; two of them are drawn per product.
-    pub points: &'static [Text],
-    pub titles: &'static [Text],
+    pub(crate) points: Vec<Bilingual>,
+    pub(crate) titles: Vec<Bilingual>,
     /// The sentences of a description: one is drawn from each list.
-    pub story: &'static [&'static [Text]],
+    pub(crate) story: Vec<Vec<Bilingual>>,
 }
 
-pub(crate) const fn text(zh: &'static str, en: &'static str) -> Text {
-    Text { zh, en }
-}
-
-pub(crate) const fn fact(
-    key: &'static str,
-    name: &'static str,
-    zh: &'static str,
-    en: &'static str,
-) -> Fact {
-    Fact { key, name, text: text(zh, en) }
-}
-
-pub(crate) const fn value(zh: &'static str, en: &'static str) -> Value {
-    Value { code: "", text: text(zh, en), percent: 0, facts: &[] }
-}
-
-/// A value of an axis, with its part of the SKU.
-pub(crate) const fn option(code: &'static str, zh: &'static str, en: &'static str) -> Value {
-    Value { code, text: text(zh, en), percent: 0, facts: &[] }
-}
-
-impl Value {
-    pub(crate) const fn percent(self, percent: i64) -> Self {
-        Self { percent, ..self }
-    }
-
-    pub(crate) const fn with(self, facts: &'static [Fact]) -> Self {
-        Self { facts, ..self }
+impl Fact {
+    pub(crate) fn text(&self) -> Bilingual {
+        Bilingual::new(&self.zh, &self.en)
     }
 }
 
-pub(crate) const fn choice(
-    key: &'static str,
-    name: &'static str,
-    values: &'static [Value],
-) -> Choice {
-    Choice { key, name, values }
-}
-
-/// An axis that takes any of its values, up to `most`.
-pub(crate) const fn any_of(
-    key: &'static str,
-    name: &'static str,
-    most: usize,
-    values: &'static [Value],
-) -> Axis {
-    Axis { key, name, least: 1, most, neighbours: false, values }
-}
-
-/// An axis that takes between `least` and `most` neighbouring values.
-pub(crate) const fn run_of(
-    key: &'static str,
-    name: &'static str,
-    least: usize,
-    most: usize,
-    values: &'static [Value],
-) -> Axis {
-    Axis { key, name, least, most, neighbours: true, values }
-}
-
-pub(crate) const fn series(
-    zh: &'static str,
-    en: &'static str,
-    low_yuan: u32,
-    high_yuan: u32,
-) -> Series {
-    Series { model: text(zh, en), yuan: (low_yuan, high_yuan), facts: &[] }
+impl ChoiceValue {
+    pub(crate) fn text(&self) -> Bilingual {
+        Bilingual::new(&self.zh, &self.en)
+    }
 }
 
 impl Series {
-    pub(crate) const fn with(self, facts: &'static [Fact]) -> Self {
-        Self { facts, ..self }
+    pub(crate) fn model(&self) -> Bilingual {
+        Bilingual::new(&self.zh, &self.en)
     }
 }
 
-pub(crate) const fn brand(
-    code: &'static str,
-    zh: &'static str,
-    en: &'static str,
-    series: &'static [Series],
-) -> Brand {
-    Brand { code, name: text(zh, en), series }
+impl Brand {
+    pub(crate) fn name(&self) -> Bilingual {
+        Bilingual::new(&self.zh, &self.en)
+    }
+}
+
+fn one() -> usize {
+    1
+}
+
+fn axis_values<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<AxisValue>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Entry {
+        Colour(String),
+        Value(AxisValue),
+    }
+    let entries: Vec<Entry> = Vec::deserialize(deserializer)?;
+    let value = |entry| match entry {
+        Entry::Value(value) => Ok(value),
+        Entry::Colour(code) => match colour(&code) {
+            Some(Bilingual { zh, en }) => Ok(AxisValue { code, zh, en, percent: 0 }),
+            None => Err(D::Error::custom(format!("`{code}` is no colour"))),
+        },
+    };
+    entries.into_iter().map(value).collect()
 }

@@ -1,17 +1,15 @@
 #![doc = include_str!("../README.md")]
 
-mod categories;
+mod data;
 mod generator;
 mod kind;
 mod stock;
 
-use std::collections::BTreeMap;
-use std::io;
+use std::{collections::BTreeMap, io};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::generator::Generator;
-use crate::kind::Text;
 pub use crate::stock::opening_stock;
 
 /// How many products the suite's own sample catalogue has.
@@ -23,41 +21,38 @@ pub const DEFAULT_SEED: u64 = 20_251_111;
 /// A product as `POST /v1/products` and `POST /v1/imports` take it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SampleProduct {
-    /// What the shop calls it.
     pub title: Bilingual,
-    /// Two or three sentences about it.
+    /// Two or three sentences.
     pub description: Bilingual,
     /// The brand, in Chinese where it has a Chinese name.
     pub brand: &'static str,
-    /// The category path, three levels in Chinese, divided by `/`.
+    /// The category path: three levels in Chinese, separated by `/`.
     pub category: &'static str,
-    /// What can be filtered by: Chinese name to Chinese value with its unit.
+    /// The filterable attributes: Chinese name to Chinese value with its unit.
     pub attributes: BTreeMap<&'static str, String>,
-    /// Addresses of pictures; there are none.
+    /// Always empty.
     pub images: Vec<String>,
     /// Always `active`.
     pub status: &'static str,
-    /// What is sold, one to six of them.
+    /// One to six.
     pub variants: Vec<SampleVariant>,
 }
 
 /// The same text in Chinese and in English.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bilingual {
     /// Simplified Chinese.
     pub zh: String,
-    /// English.
     pub en: String,
 }
 
-/// One thing that can be put into a cart.
+/// A variant of a product, as it is sold.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SampleVariant {
-    /// Unique in its catalogue: capitals, digits and dashes, at most 40 characters.
+    /// Unique in its catalogue: upper-case letters, digits and dashes, at most 40 characters.
     pub sku: String,
-    /// What tells it from the product's other variants: Chinese name to Chinese value.
+    /// How it differs from the product's other variants: Chinese name to Chinese value.
     pub options: BTreeMap<&'static str, &'static str>,
-    /// What it costs.
     pub price: SamplePrice,
     /// EAN-13, beginning with 690, unique in its catalogue.
     pub barcode: String,
@@ -72,16 +67,16 @@ pub struct SamplePrice {
     pub currency: &'static str,
 }
 
-/// The products of the catalogue with this seed, without end.
+/// An endless iterator over the products of the catalogue with this seed.
 ///
-/// A longer catalogue begins with the shorter one of the same seed.
+/// A longer catalogue starts with the shorter one of the same seed.
 pub fn products(seed: u64) -> impl Iterator<Item = SampleProduct> {
     Generator::new(seed)
 }
 
 /// Writes products as NDJSON, one on each line, as `POST /v1/imports` reads them.
 ///
-/// Fails only where the writer does.
+/// Fails only if the writer fails.
 pub fn write_ndjson(
     writer: &mut impl io::Write,
     products: impl IntoIterator<Item = SampleProduct>,
@@ -93,8 +88,8 @@ pub fn write_ndjson(
     Ok(())
 }
 
-impl From<Text> for Bilingual {
-    fn from(text: Text) -> Self {
-        Self { zh: text.zh.to_owned(), en: text.en.to_owned() }
+impl Bilingual {
+    fn new(zh: &str, en: &str) -> Self {
+        Self { zh: zh.to_owned(), en: en.to_owned() }
     }
 }

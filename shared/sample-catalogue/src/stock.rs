@@ -1,8 +1,8 @@
-//! How much of a SKU a new shop starts with.
+//! The opening stock of a new shop.
 
 use xxhash_rust::xxh3::xxh3_64;
 
-/// The opening stock of a SKU: the same on every machine, whatever the catalogue's seed.
+/// The opening stock of a SKU in pieces: the same on every machine and for every seed.
 ///
 /// About 2 % of SKUs have none, about 8 % fewer than 20, the others 20 to 500.
 ///
@@ -13,7 +13,7 @@ use xxhash_rust::xxh3::xxh3_64;
 /// ```
 pub fn opening_stock(sku: &str) -> u32 {
     let hash = xxh3_64(sku.as_bytes());
-    // The share and the number are taken from different digits of the hash.
+    // The share and the number come from different digits of the hash.
     let number = hash / 100;
     let stock = match hash % 100 {
         ..2 => 0,

@@ -1,4 +1,4 @@
-//! Draws products out of the vocabulary.
+//! Draws products from the data files.
 
 mod barcode;
 mod dice;
@@ -7,30 +7,33 @@ mod wording;
 
 use std::collections::{BTreeMap, HashMap};
 
-use self::barcode::barcode;
-use self::dice::Dice;
-use self::pricing::{ENDINGS, Ending, raised, shelf_price};
-use self::wording::{Words, brand_in_title, listed, slug};
-use crate::categories::KINDS;
-use crate::kind::{Axis, Brand, Kind, Text, Value};
-use crate::{Bilingual, SamplePrice, SampleProduct, SampleVariant};
+use self::{
+    barcode::barcode,
+    dice::Dice,
+    pricing::{ENDINGS, Ending, raised, shelf_price},
+    wording::{Words, brand_in_title, listed, slug},
+};
+use crate::{
+    Bilingual, SamplePrice, SampleProduct, SampleVariant,
+    data::KINDS,
+    kind::{Axis, AxisValue, Brand, Kind},
+};
 
 /// The most variants that a product has.
 const MOST_VARIANTS: usize = 6;
 
-/// How often a model that was used already is drawn again before it becomes a new edition.
+/// How often the draw of a used model is repeated before it becomes a new edition.
 const REDRAWS: usize = 20;
 
 /// The products of one catalogue, one after the other.
 ///
-/// Kinds come in rounds, each in its own shuffled order, so that any stretch of the catalogue has
-/// some of everything.
+/// Kinds come in rounds, each in its own shuffled order, so that every stretch of the catalogue is mixed.
 pub(crate) struct Generator {
     dice: Dice,
     round: Vec<&'static Kind>,
     /// How often each model was used, by kind, brand and name.
     models: HashMap<String, u32>,
-    /// How often each beginning of a SKU was asked for.
+    /// How often each stem of a SKU was requested.
     stems: HashMap<String, u32>,
     barcodes: u64,
 }
@@ -47,7 +50,7 @@ struct Draft {
 /// An axis with the values that this product has on it.
 struct Chosen {
     axis: &'static Axis,
-    values: Vec<Value>,
+    values: Vec<&'static AxisValue>,
 }
 
 impl Generator {
@@ -61,26 +64,25 @@ impl Generator {
         }
     }
 
-    /// The next product of this kind, or none where the kind has run out of models.
+    /// The next product of this kind; none once the kind has run out of models.
     fn product(&mut self, kind: &'static Kind) -> Option<SampleProduct> {
         let Draft { brand, model, mut words, fen } = self.unused_model(kind)?;
         let chosen = self.choose_options(kind);
         let stem = self.unused_stem(kind, brand, &model);
 
-        words.add_name("model", kind.model_attribute, model);
+        words.add_name("model", &kind.model_attribute, model);
         for Chosen { axis, values } in &chosen {
-            let texts: Vec<Text> = values.iter().map(|value| value.text).collect();
-            words.add(axis.key, "", listed(&texts));
+            words.add(&axis.key, "", listed(values));
         }
         self.add_points(kind, &mut words);
         let (title, description) = self.write(kind, brand, &mut words);
         let attributes = words.attributes().map(|(name, value)| (name, value.to_owned())).collect();
-        let ending = self.dice.pick(&ENDINGS);
+        let ending = *self.dice.pick(&ENDINGS);
         Some(SampleProduct {
             title,
             description,
-            brand: brand.name.zh,
-            category: kind.category,
+            brand: &brand.zh,
+            category: &kind.category,
             attributes,
             images: Vec::new(),
             status: "active",
@@ -88,7 +90,7 @@ impl Generator {
         })
     }
 
-    /// Draws until the model is new; a kind that has few gets a further edition of an old one.
+    /// Draws until the model is new; a kind with few models gets a new edition of a used one.
     fn unused_model(&mut self, kind: &'static Kind) -> Option<Draft> {
         let mut draft = self.draft(kind);
         for _ in 0..REDRAWS {
@@ -102,7 +104,7 @@ impl Generator {
         if *used > 1 {
             let mut number = Words::default();
             number.add("n", "", Bilingual { zh: used.to_string(), en: used.to_string() });
-            let edition = number.sentence(kind.edition?);
+            let edition = number.sentence(kind.edition.as_ref()?);
             draft.model = Bilingual {
                 zh: format!("{} {}", draft.model.zh, edition.zh),
                 en: format!("{} {}", draft.model.en, edition.en),
@@ -113,27 +115,26 @@ impl Generator {
 
     fn draft(&mut self, kind: &'static Kind) -> Draft {
         let brand = &kind.brands[self.dice.index(kind.brands.len())];
-        let series = self.dice.pick(brand.series);
+        let series = self.dice.pick(&brand.series);
         let mut words = Words::default();
-        words.add_facts(series.facts);
+        words.add_facts(&series.facts);
         let mut percents = Vec::new();
-        for choice in kind.choices {
-            if words.knows(choice.key) {
+        for choice in &kind.choices {
+            if words.knows(&choice.key) {
                 continue;
             }
-            let value = self.dice.pick(choice.values);
+            let value = self.dice.pick(&choice.values);
             percents.push(value.percent);
-            words.add_text(choice.key, choice.name, value.text);
-            words.add_facts(value.facts);
+            words.add(&choice.key, &choice.name, value.text());
+            words.add_facts(&value.facts);
         }
-        let model = self.number(words.sentence(series.model));
-        let (low, high) = series.yuan;
-        let plain = i64::from(self.dice.between(low, high)) * 100;
+        let model = self.number(words.sentence(&series.model()));
+        let plain = i64::from(self.dice.between(series.low_yuan, series.high_yuan)) * 100;
         let fen = percents.into_iter().fold(plain, raised);
         Draft { brand, model, words, fen }
     }
 
-    /// Puts a digit, the first of them not 0, in place of each `#`, the same in both languages.
+    /// Replaces each `#` with a digit, the same in both languages; the first digit is not 0.
     fn number(&mut self, mut model: Bilingual) -> Bilingual {
         let mut lowest = 1;
         while model.zh.contains('#') {
@@ -145,16 +146,15 @@ impl Generator {
         model
     }
 
-    /// The beginning that all SKUs of a product share. Its parts hold no dash, so that two
-    /// products with different beginnings cannot meet in a SKU.
+    /// The stem that all SKUs of a product share. Its parts contain no dash, so that SKUs of different stems cannot collide.
     fn unused_stem(&mut self, kind: &Kind, brand: &Brand, model: &Bilingual) -> String {
         let plain = format!("{}-{}-{}", kind.code, brand.code, slug(&model.en));
         let mut stem = plain.clone();
         while self.stems.contains_key(&stem) {
-            let asked = self.stems.entry(plain.clone()).or_default();
-            *asked += 1;
-            // An X keeps the number apart from the digits of the model.
-            stem = format!("{plain}X{asked}");
+            let requests = self.stems.entry(plain.clone()).or_default();
+            *requests += 1;
+            // The X separates the number from the digits of the model.
+            stem = format!("{plain}X{requests}");
         }
         self.stems.insert(stem.clone(), 1);
         stem
@@ -163,7 +163,7 @@ impl Generator {
     fn choose_options(&mut self, kind: &'static Kind) -> Vec<Chosen> {
         let mut room = MOST_VARIANTS;
         let mut chosen = Vec::with_capacity(kind.axes.len());
-        for axis in kind.axes {
+        for axis in &kind.axes {
             let most = axis.most.min(axis.values.len()).min(room);
             let least = axis.least.min(most);
             let count = least + self.dice.index(most - least + 1);
@@ -173,33 +173,33 @@ impl Generator {
         chosen
     }
 
-    /// Some values of an axis, in the order in which the vocabulary lists them.
-    fn values_on(&mut self, axis: &Axis, count: usize) -> Vec<Value> {
+    /// Some values of an axis, in the order of the data file.
+    fn values_on(&mut self, axis: &'static Axis, count: usize) -> Vec<&'static AxisValue> {
         if axis.neighbours {
             let first = self.dice.index(axis.values.len() - count + 1);
-            return axis.values[first..first + count].to_vec();
+            return axis.values[first..first + count].iter().collect();
         }
         let mut indices: Vec<usize> = (0..axis.values.len()).collect();
         self.dice.shuffle(&mut indices);
         indices.truncate(count);
         indices.sort_unstable();
-        indices.into_iter().map(|index| axis.values[index]).collect()
+        indices.into_iter().map(|index| &axis.values[index]).collect()
     }
 
     fn add_points(&mut self, kind: &Kind, words: &mut Words) {
         let first = self.dice.index(kind.points.len());
         let further = 1 + self.dice.index(kind.points.len() - 1);
-        words.add_text("point", "", kind.points[first]);
-        words.add_text("point2", "", kind.points[(first + further) % kind.points.len()]);
+        words.add("point", "", kind.points[first].clone());
+        words.add("point2", "", kind.points[(first + further) % kind.points.len()].clone());
     }
 
-    /// Title and description. The title shows the brand in both scripts, the prose in its own.
+    /// Title and description. The title shows the brand in both languages, the description in its own.
     fn write(&mut self, kind: &Kind, brand: &Brand, words: &mut Words) -> (Bilingual, Bilingual) {
-        words.add_name("brand", "", Bilingual::from(brand.name));
-        words.add_name("maker", "", brand_in_title(brand.name));
-        let title = words.title(self.dice.pick(kind.titles));
+        words.add_name("brand", "", brand.name());
+        words.add_name("maker", "", brand_in_title(&brand.name()));
+        let title = words.title(self.dice.pick(&kind.titles));
         let mut description = Bilingual { zh: String::new(), en: String::new() };
-        for alternatives in kind.story {
+        for alternatives in &kind.story {
             let sentence = words.sentence(self.dice.pick(alternatives));
             description.zh.push_str(&sentence.zh);
             if !description.en.is_empty() {
@@ -217,14 +217,14 @@ impl Generator {
         chosen: &[Chosen],
         ending: Ending,
     ) -> Vec<SampleVariant> {
-        let mut combinations: Vec<Vec<(&'static str, Value)>> = vec![Vec::new()];
+        let mut combinations: Vec<Vec<(&'static str, &'static AxisValue)>> = vec![Vec::new()];
         for Chosen { axis, values } in chosen {
             combinations = combinations
                 .iter()
                 .flat_map(|combination| {
                     values.iter().map(|value| {
                         let mut longer = combination.clone();
-                        longer.push((axis.name, *value));
+                        longer.push((&*axis.name, *value));
                         longer
                     })
                 })
@@ -236,8 +236,8 @@ impl Generator {
             let mut fen = fen;
             for (name, value) in combination {
                 sku.push('-');
-                sku.push_str(value.code);
-                options.insert(name, value.text.zh);
+                sku.push_str(&value.code);
+                options.insert(name, &*value.zh);
                 fen = raised(fen, value.percent);
             }
             self.barcodes += 1;
@@ -255,7 +255,7 @@ impl Generator {
 impl Iterator for Generator {
     type Item = SampleProduct;
 
-    /// Always a product, for most kinds never run out of editions.
+    /// Always a product: most kinds never run out of editions.
     fn next(&mut self) -> Option<SampleProduct> {
         loop {
             if self.round.is_empty() {

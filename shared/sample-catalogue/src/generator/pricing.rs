@@ -1,4 +1,4 @@
-//! Prices as a shop would print them.
+//! Prices with customary endings.
 
 /// How the prices of one product end: 29.90, 29.80 or 29.00, and 139.00 or 138.00.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,7 +56,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn a_dearer_variant_never_gets_a_lower_price(fen in 0..5_000_000_i64, more in 0..500_000_i64) {
+        fn dearer_variant_never_gets_a_lower_price(fen in 0..5_000_000_i64, more in 0..500_000_i64) {
             for ending in ENDINGS {
                 proptest::prop_assert!(shelf_price(fen, ending) <= shelf_price(fen + more, ending));
             }

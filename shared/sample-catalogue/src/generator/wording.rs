@@ -1,7 +1,9 @@
-//! From vocabulary to prose: filling templates, spelling titles, shortening names for SKUs.
+//! Fills templates, capitalises titles, and shortens names for SKUs.
 
-use crate::Bilingual;
-use crate::kind::{Fact, Text};
+use crate::{
+    Bilingual,
+    kind::{AxisValue, Fact},
+};
 
 /// The longest abbreviation of a model in a SKU.
 const LONGEST_SLUG: usize = 14;
@@ -13,16 +15,16 @@ const SMALL_WORDS: [&str; 13] =
 /// Units that an English title leaves in lower case.
 const UNITS: [&str; 7] = ["cm", "g", "gsm", "kg", "m", "ml", "mm"];
 
-/// What is known about one product, by the keys that templates use.
+/// The texts of one product, by the keys that templates use.
 #[derive(Default)]
 pub(super) struct Words(Vec<Word>);
 
 struct Word {
     key: &'static str,
-    /// The attribute under which it is shown, if it is.
+    /// The name of the attribute; empty if it is not shown as one.
     name: &'static str,
-    said: Bilingual,
-    /// A name keeps its spelling in titles, however small its letters are.
+    text: Bilingual,
+    /// A name is not capitalised in titles.
     is_name: bool,
 }
 
@@ -38,46 +40,42 @@ impl Words {
         self.0.iter().any(|word| word.key == key)
     }
 
-    /// Adds words; what was said first about a key stays.
-    pub(super) fn add(&mut self, key: &'static str, name: &'static str, said: Bilingual) {
-        self.0.push(Word { key, name, said, is_name: false });
+    /// Adds a text; templates use the first one of each key.
+    pub(super) fn add(&mut self, key: &'static str, name: &'static str, text: Bilingual) {
+        self.0.push(Word { key, name, text, is_name: false });
     }
 
-    pub(super) fn add_text(&mut self, key: &'static str, name: &'static str, text: Text) {
-        self.add(key, name, text.into());
-    }
-
-    pub(super) fn add_facts(&mut self, facts: &[Fact]) {
+    pub(super) fn add_facts(&mut self, facts: &'static [Fact]) {
         for fact in facts {
-            self.add_text(fact.key, fact.name, fact.text);
+            self.add(&fact.key, &fact.name, fact.text());
         }
     }
 
-    pub(super) fn add_name(&mut self, key: &'static str, name: &'static str, said: Bilingual) {
-        self.0.push(Word { key, name, said, is_name: true });
+    pub(super) fn add_name(&mut self, key: &'static str, name: &'static str, text: Bilingual) {
+        self.0.push(Word { key, name, text, is_name: true });
     }
 
     /// The attributes in Chinese, by name.
     pub(super) fn attributes(&self) -> impl Iterator<Item = (&'static str, &str)> {
         self.0
             .iter()
-            .filter(|word| !word.name.is_empty() && !word.said.zh.is_empty())
-            .map(|word| (word.name, word.said.zh.as_str()))
+            .filter(|word| !word.name.is_empty() && !word.text.zh.is_empty())
+            .map(|word| (word.name, word.text.zh.as_str()))
     }
 
     /// Fills a template as running text.
-    pub(super) fn sentence(&self, template: Text) -> Bilingual {
+    pub(super) fn sentence(&self, template: &Bilingual) -> Bilingual {
         Bilingual {
-            zh: self.fill(template.zh, Language::Chinese, str::to_owned),
-            en: self.fill(template.en, Language::English, str::to_owned),
+            zh: self.fill(&template.zh, Language::Chinese, str::to_owned),
+            en: self.fill(&template.en, Language::English, str::to_owned),
         }
     }
 
     /// Fills a template as a title: English words get capitals.
-    pub(super) fn title(&self, template: Text) -> Bilingual {
+    pub(super) fn title(&self, template: &Bilingual) -> Bilingual {
         Bilingual {
-            zh: self.fill(template.zh, Language::Chinese, str::to_owned),
-            en: self.fill(template.en, Language::English, capitalised),
+            zh: self.fill(&template.zh, Language::Chinese, str::to_owned),
+            en: self.fill(&template.en, Language::English, capitalised),
         }
     }
 
@@ -88,13 +86,13 @@ impl Words {
             let (key, behind) = after.split_once('}').unwrap_or((after, ""));
             filled.push_str(before);
             if let Some(word) = self.0.iter().find(|word| word.key == key) {
-                let said = match language {
-                    Language::Chinese => &word.said.zh,
-                    Language::English => &word.said.en,
+                let text = match language {
+                    Language::Chinese => &word.text.zh,
+                    Language::English => &word.text.en,
                 };
-                filled.push_str(&if word.is_name { said.clone() } else { spell(said) });
+                filled.push_str(&if word.is_name { text.clone() } else { spell(text) });
             } else {
-                // A misspelt key stays visible, and a test looks for braces.
+                // A misspelt key stays visible: a test looks for braces.
                 filled.push('{');
                 filled.push_str(key);
                 filled.push('}');
@@ -106,13 +104,12 @@ impl Words {
     }
 }
 
-/// Single spaces only, none at the ends and none behind a full-width bracket.
+/// Collapses spaces; none remains at the ends or after a full-width bracket.
 fn tidy(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ").replace("） ", "）").replace(" ,", ",")
 }
 
-/// Capital initials for an English title, without an article in front; units (kg) and words with a
-/// capital inside (mAh, iPhone) stay.
+/// Capitalises an English phrase for a title and drops its article; units (kg) and words with a capital inside (mAh, iPhone) stay.
 fn capitalised(text: &str) -> String {
     let phrase = text.strip_prefix("a ").or_else(|| text.strip_prefix("an ")).unwrap_or(text);
     let words = phrase.split(' ').map(|word| {
@@ -138,14 +135,14 @@ fn with_capital_initial(word: &str) -> String {
     }
 }
 
-/// A list as one says it: 黑色、白色 and "black, white and grey".
-pub(super) fn listed(texts: &[Text]) -> Bilingual {
-    let zh = texts.iter().map(|text| text.zh).collect::<Vec<_>>().join("、");
-    let en = match texts.split_last() {
-        Some((last, [])) => last.en.to_owned(),
+/// An enumeration: 黑色、白色 and "black, white and grey".
+pub(super) fn listed(values: &[&AxisValue]) -> Bilingual {
+    let zh = values.iter().map(|value| value.zh.as_str()).collect::<Vec<_>>().join("、");
+    let en = match values.split_last() {
+        Some((last, [])) => last.en.clone(),
         Some((last, before)) => {
-            let before = before.iter().map(|text| text.en).collect::<Vec<_>>().join(", ");
-            format!("{before} and {}", last.en)
+            let before = before.iter().map(|value| value.en.as_str()).collect::<Vec<_>>();
+            format!("{} and {}", before.join(", "), last.en)
         }
         None => String::new(),
     };
@@ -153,16 +150,13 @@ pub(super) fn listed(texts: &[Text]) -> Bilingual {
 }
 
 /// The name of a brand as titles show it: 索尼（Sony）, or just Keychron.
-pub(super) fn brand_in_title(name: Text) -> Bilingual {
-    let zh = if name.zh == name.en {
-        name.zh.to_owned()
-    } else {
-        format!("{}（{}）", name.zh, name.en)
-    };
-    Bilingual { zh, en: name.en.to_owned() }
+pub(super) fn brand_in_title(name: &Bilingual) -> Bilingual {
+    let zh =
+        if name.zh == name.en { name.zh.clone() } else { format!("{}（{}）", name.zh, name.en) };
+    Bilingual { zh, en: name.en.clone() }
 }
 
-/// A model's English name as a part of a SKU: capitals and digits, at most 14 of them.
+/// A model's English name as a part of a SKU: at most 14 upper-case letters and digits.
 pub(super) fn slug(model: &str) -> String {
     let plain = |text: &str| -> String {
         text.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_uppercase()
@@ -182,30 +176,39 @@ pub(super) fn slug(model: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kind::text;
+
+    fn text(zh: &str, en: &str) -> Bilingual {
+        Bilingual::new(zh, en)
+    }
 
     #[test]
     fn templates_are_filled_in_both_languages() {
         let mut words = Words::default();
-        words.add_name("brand", "", brand_in_title(text("索尼", "Sony")));
-        words.add_text("noise", "降噪", text("主动降噪", "active noise cancelling"));
-        words.add_text("extra", "", text("", ""));
+        words.add_name("brand", "", brand_in_title(&text("索尼", "Sony")));
+        words.add("noise", "降噪", text("主动降噪", "active noise cancelling"));
+        words.add("extra", "", text("", ""));
         let title =
-            words.title(text("{brand} X3 {noise} {extra} 耳机", "{brand} X3 {noise} {extra}"));
+            words.title(&text("{brand} X3 {noise} {extra} 耳机", "{brand} X3 {noise} {extra}"));
         assert_eq!(title.zh, "索尼（Sony）X3 主动降噪 耳机");
         assert_eq!(title.en, "Sony X3 Active Noise Cancelling");
-        let sentence = words.sentence(text("{noise}。", "It has {noise}."));
+        let sentence = words.sentence(&text("{noise}。", "It has {noise}."));
         assert_eq!(sentence.en, "It has active noise cancelling.");
         assert_eq!(words.attributes().collect::<Vec<_>>(), [("降噪", "主动降噪")]);
     }
 
     #[test]
     fn lists_read_naturally() {
-        let [black, white, grey] = [text("黑", "black"), text("白", "white"), text("灰", "grey")];
-        assert_eq!(listed(&[black]).en, "black");
-        assert_eq!(listed(&[black, white]).en, "black and white");
-        let all = listed(&[black, white, grey]);
-        assert_eq!((all.zh.as_str(), all.en.as_str()), ("黑、白、灰", "black, white and grey"));
+        let value = |zh: &str, en: &str| AxisValue {
+            code: String::new(),
+            zh: zh.to_owned(),
+            en: en.to_owned(),
+            percent: 0,
+        };
+        let [black, white, grey] =
+            [value("黑", "black"), value("白", "white"), value("灰", "grey")];
+        assert_eq!(listed(&[&black]).en, "black");
+        assert_eq!(listed(&[&black, &white]).en, "black and white");
+        assert_eq!(listed(&[&black, &white, &grey]), text("黑、白、灰", "black, white and grey"));
     }
 
     #[test]
