@@ -1,37 +1,34 @@
-//! The database's rule and the API's answer in one line, where the statement is.
+//! Maps violated database constraints to responses, at the statement that can violate them.
 
 use crate::Problem;
 
-/// Either a constraint that was violated and has its answer, or an error of the database as it came.
-///
-/// It is what [`OnConstraint::on_constraint`] hands on, so that several constraints can be named in a row; `?` turns it
-/// into a [`Problem`].
+/// The error of [`OnConstraint::on_constraint`], so that calls can be chained; `?` turns it into a [`Problem`].
 #[derive(Debug)]
 pub enum ConstraintViolation {
-    /// A named constraint was violated.
-    Answered(Problem),
-    /// Anything else.
-    Unanswered(sqlx::Error),
+    /// A named constraint was violated and mapped to a problem.
+    Mapped(Problem),
+    /// Any other database error.
+    Unmapped(sqlx::Error),
 }
 
 impl From<sqlx::Error> for ConstraintViolation {
     fn from(error: sqlx::Error) -> ConstraintViolation {
-        ConstraintViolation::Unanswered(error)
+        ConstraintViolation::Unmapped(error)
     }
 }
 
 impl From<ConstraintViolation> for Problem {
     fn from(violation: ConstraintViolation) -> Problem {
         match violation {
-            ConstraintViolation::Answered(problem) => problem,
-            ConstraintViolation::Unanswered(error) => Problem::from(error),
+            ConstraintViolation::Mapped(problem) => problem,
+            ConstraintViolation::Unmapped(error) => Problem::from(error),
         }
     }
 }
 
-/// Answers for violated constraints, for the results of statements.
+/// Extends the result of a statement with a mapping from constraints to problems.
 pub trait OnConstraint<T> {
-    /// If the constraint (or unique index) `name` was violated, the answer is `problem`; all else goes on unchanged.
+    /// Returns `problem` if the statement violated the constraint (or unique index) `name`; leaves other errors as they are.
     fn on_constraint(
         self,
         name: &str,
@@ -46,13 +43,13 @@ impl<T, E: Into<ConstraintViolation>> OnConstraint<T> for Result<T, E> {
         problem: impl FnOnce() -> Problem,
     ) -> Result<T, ConstraintViolation> {
         self.map_err(|error| match error.into() {
-            ConstraintViolation::Unanswered(sqlx::Error::Database(database))
+            ConstraintViolation::Unmapped(sqlx::Error::Database(database))
                 if database.constraint() == Some(name) =>
             {
-                ConstraintViolation::Answered(problem())
+                ConstraintViolation::Mapped(problem())
             }
-            ConstraintViolation::Unanswered(error) => ConstraintViolation::Unanswered(error),
-            ConstraintViolation::Answered(problem) => ConstraintViolation::Answered(problem),
+            ConstraintViolation::Unmapped(error) => ConstraintViolation::Unmapped(error),
+            ConstraintViolation::Mapped(problem) => ConstraintViolation::Mapped(problem),
         })
     }
 }

@@ -1,4 +1,4 @@
-//! What a router answers where it has no route.
+//! Responses of a router for unknown routes and methods.
 
 use axum::http::{Method, StatusCode, Uri};
 
@@ -7,7 +7,7 @@ use crate::Problem;
 /// 404 `route_not_found`, for `Router::fallback`.
 pub async fn not_found(method: Method, uri: Uri) -> Problem {
     Problem::new(StatusCode::NOT_FOUND, "route_not_found", "There is no such route")
-        .detail(format!("Nothing answers {method} {}; see /docs.", uri.path()))
+        .detail(format!("No route matches {method} {}; see /docs.", uri.path()))
 }
 
 /// 405 `method_not_allowed`, for `Router::method_not_allowed_fallback`; the router adds `Allow`.
@@ -15,7 +15,10 @@ pub async fn method_not_allowed(method: Method, uri: Uri) -> Problem {
     Problem::new(
         StatusCode::METHOD_NOT_ALLOWED,
         "method_not_allowed",
-        "The route does not take this method",
+        "The route does not support this method",
     )
-    .detail(format!("{} does not take {method}; the header Allow says what it takes.", uri.path()))
+    .detail(format!(
+        "{} does not support {method}; the Allow header lists the supported methods.",
+        uri.path()
+    ))
 }

@@ -1,13 +1,13 @@
-//! Validation that lists every field that is wrong, not only the first.
+//! Validation that lists every invalid field, not only the first.
 
 use std::fmt::Display;
 
 use crate::{FieldError, Problem};
 
-/// How many errors an answer lists at most: a body of a megabyte must not be answered by ten.
+/// The maximum number of errors in a response, so that a large request does not cause a larger response.
 pub const MAX_FIELD_ERRORS: usize = 100;
 
-/// Collects what is wrong with the fields of a request.
+/// Collects the field errors of a request.
 ///
 /// ```
 /// # use problem::{Fields, Problem};
@@ -23,16 +23,16 @@ pub const MAX_FIELD_ERRORS: usize = 100;
 #[derive(Debug, Default)]
 pub struct Fields {
     errors: Vec<FieldError>,
-    more: usize,
+    omitted: usize,
 }
 
 impl Fields {
-    /// Nothing is wrong yet.
+    /// Starts without errors.
     pub fn new() -> Fields {
         Fields::default()
     }
 
-    /// The value, or `None` and an error with the code `invalid` that says what the error says.
+    /// Returns the value, or records the error with the code `invalid` and returns `None`.
     pub fn check<T, E: Display>(
         &mut self,
         field: impl Into<String>,
@@ -47,7 +47,7 @@ impl Fields {
         }
     }
 
-    /// The value, or `None` and an error with the code `required`.
+    /// Returns the value, or records an error with the code `required` and returns `None`.
     pub fn require<T>(&mut self, field: impl Into<String>, value: Option<T>) -> Option<T> {
         if value.is_none() {
             self.refuse(field, "required", "is required");
@@ -55,7 +55,7 @@ impl Fields {
         value
     }
 
-    /// Notes that `field` is wrong, with a code of the caller's own.
+    /// Records an error of `field` with a code of the caller.
     pub fn refuse(
         &mut self,
         field: impl Into<String>,
@@ -65,34 +65,34 @@ impl Fields {
         if self.errors.len() < MAX_FIELD_ERRORS {
             self.errors.push(FieldError::new(field, code, message));
         } else {
-            self.more += 1;
+            self.omitted += 1;
         }
     }
 
-    /// Whether nothing is wrong so far.
+    /// Whether no error was recorded so far.
     pub fn is_ok(&self) -> bool {
         self.errors.is_empty()
     }
 
-    /// 422 `validation_failed` if anything was wrong.
+    /// Returns 422 `validation_failed` if any error was recorded.
     pub fn finish(self) -> Result<(), Problem> {
-        match (self.errors.is_empty(), self.more) {
+        match (self.errors.is_empty(), self.omitted) {
             (true, _) => Ok(()),
             (false, 0) => Err(Problem::validation(self.errors)),
-            (false, more) => Err(Problem::validation(self.errors).detail(format!(
+            (false, omitted) => Err(Problem::validation(self.errors).detail(format!(
                 "{} fields are not valid; the first {MAX_FIELD_ERRORS} are in `errors`.",
-                MAX_FIELD_ERRORS + more
+                MAX_FIELD_ERRORS + omitted
             ))),
         }
     }
 
-    /// What the checked values make, or 422 `validation_failed` if anything was wrong.
+    /// Returns what `make` builds from the checked values, or 422 `validation_failed` if any error was recorded.
     ///
-    /// `make` may use `?` on every value that [`check`](Fields::check) and [`require`](Fields::require) gave.
+    /// `make` may use `?` on every value that [`check`](Fields::check) and [`require`](Fields::require) returned.
     pub fn finish_with<T>(self, make: impl FnOnce() -> Option<T>) -> Result<T, Problem> {
         self.finish()?;
         make().ok_or_else(|| {
-            tracing::error!("a value was missing though every field was found valid");
+            tracing::error!("value missing although all fields are valid");
             Problem::internal()
         })
     }

@@ -1,16 +1,16 @@
 #![doc = include_str!("../README.md")]
 
-mod answer;
 mod constraint;
 mod extract;
-mod failure;
 mod fallback;
 mod fields;
+mod internal_error;
+mod response;
 mod schema;
 
-pub use answer::{FieldError, Problem};
 pub use constraint::{ConstraintViolation, OnConstraint};
 pub use extract::{ETag, IdempotencyKey, IfMatch, Json, Path, Query};
-pub use failure::chain;
 pub use fallback::{method_not_allowed, not_found};
 pub use fields::{Fields, MAX_FIELD_ERRORS};
+pub use internal_error::chain;
+pub use response::{FieldError, Problem};

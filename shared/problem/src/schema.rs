@@ -1,35 +1,35 @@
-//! The shape of a problem for OpenAPI, so that a handler can write `body = Problem`.
+//! The OpenAPI schema of a problem, so that a handler can write `body = Problem`.
 
-use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
-use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder, schema::Schema};
-use utoipa::{IntoResponses, PartialSchema, ToSchema};
+use utoipa::{
+    IntoResponses, PartialSchema, ToSchema,
+    openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder, schema::Schema},
+};
 
 use crate::{FieldError, Problem};
 
-/// What went wrong, as RFC 9457 has it (`application/problem+json`).
+/// An error in the format of RFC 9457 (`application/problem+json`).
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "only its schema is used")]
 struct ProblemDocument {
-    /// A stable relative URI made from `code`.
+    /// A relative URI made from `code`; the service serves a page there that explains the code.
     #[schema(example = "/problems/validation_failed")]
     r#type: String,
-    /// The same for every occurrence.
+    /// Fixed for each `code`.
     #[schema(example = "Validation failed")]
     title: String,
-    /// The HTTP status.
     #[schema(example = 422)]
     status: u16,
     /// Stable, for programs.
     #[schema(example = "validation_failed")]
     code: String,
-    /// What happened this time, for people.
+    /// Explains this occurrence, for people.
     detail: Option<String>,
-    /// What is wrong with each field.
+    /// The errors of single fields.
     #[schema(required = false)]
     errors: Vec<FieldError>,
-    /// Quote this when you ask what happened.
+    /// Quote this id when you report the error.
     #[schema(example = "4bf92f3577b34da6a3ce929d0e0e4736")]
     trace_id: Option<String>,
 }
@@ -52,12 +52,12 @@ impl ToSchema for Problem {
 }
 
 impl IntoResponses for Problem {
-    /// The `default` response of an operation: whatever has no response of its own.
+    /// The `default` response of an operation: every status without a response of its own.
     fn responses() -> BTreeMap<String, RefOr<Response>> {
         let content =
             ContentBuilder::new().schema(Some(Ref::from_schema_name(Problem::name()))).build();
         let response = ResponseBuilder::new()
-            .description("What went wrong")
+            .description("The request failed")
             .content("application/problem+json", content)
             .build();
         BTreeMap::from([("default".to_owned(), RefOr::T(response))])

@@ -1,8 +1,9 @@
-//! The key that makes a repeated POST the same operation.
+//! The key that identifies a repeated POST as the same operation.
 
-use axum::extract::{FromRequestParts, OptionalFromRequestParts};
-use axum::http::HeaderName;
-use axum::http::request::Parts;
+use axum::{
+    extract::{FromRequestParts, OptionalFromRequestParts},
+    http::{HeaderName, request::Parts},
+};
 
 use super::single_header;
 use crate::Problem;
@@ -11,13 +12,13 @@ const HEADER: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// The value of `Idempotency-Key`: 1 to 255 characters of visible ASCII.
 ///
-/// Taken as `Option<IdempotencyKey>` it may be absent; taken as `IdempotencyKey` its absence is 400. Anything else is 400
+/// `Option<IdempotencyKey>` makes the header optional. An invalid key, or a missing one with `IdempotencyKey`, is 400
 /// `invalid_idempotency_key`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct IdempotencyKey(String);
 
 impl IdempotencyKey {
-    /// The key as it was sent.
+    /// The key as sent.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -46,7 +47,7 @@ impl<S: Send + Sync> FromRequestParts<S> for IdempotencyKey {
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<IdempotencyKey, Problem> {
         match single_header(parts, &HEADER, "invalid_idempotency_key")? {
             Some(header) => parse(header),
-            None => Err(refusal().detail("Idempotency-Key is required.")),
+            None => Err(invalid().detail("Idempotency-Key is required.")),
         }
     }
 }
@@ -56,10 +57,10 @@ fn parse(header: &str) -> Result<IdempotencyKey, Problem> {
     if visible && (1..=255).contains(&header.len()) {
         Ok(IdempotencyKey(header.to_owned()))
     } else {
-        Err(refusal().detail("Idempotency-Key must be 1 to 255 characters of visible ASCII."))
+        Err(invalid().detail("Idempotency-Key must be 1 to 255 characters of visible ASCII."))
     }
 }
 
-fn refusal() -> Problem {
-    Problem::bad_request("invalid_idempotency_key", "The idempotency key cannot be used")
+fn invalid() -> Problem {
+    Problem::bad_request("invalid_idempotency_key", "The idempotency key is not valid")
 }

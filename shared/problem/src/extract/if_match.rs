@@ -1,28 +1,31 @@
-//! Versions as entity tags: `ETag: "7"` on the way out, `If-Match: "7"` on the way in.
+//! Versions as entity tags: `ETag: "7"` in a response, `If-Match: "7"` in a request.
 
-use axum::extract::{FromRequestParts, OptionalFromRequestParts};
-use axum::http::header::{ETAG, IF_MATCH};
-use axum::http::request::Parts;
-use axum::http::{HeaderValue, StatusCode};
-use axum::response::{IntoResponseParts, ResponseParts};
+use axum::{
+    extract::{FromRequestParts, OptionalFromRequestParts},
+    http::{
+        HeaderValue, StatusCode,
+        header::{ETAG, IF_MATCH},
+        request::Parts,
+    },
+    response::{IntoResponseParts, ResponseParts},
+};
 
 use super::single_header;
 use crate::Problem;
 
-/// The version that the client's change rests upon.
+/// The version that the client wants to change.
 ///
-/// Taken as `Option<IfMatch>` the header may be absent; taken as `IfMatch` its absence is 428 `if_match_required`. What
-/// is no entity tag is 400 `invalid_if_match`; a tag that none of our versions can have is 412 at once.
+/// `Option<IfMatch>` makes the header optional. With `IfMatch` a missing header is 428 `if_match_required`. A value that is
+/// not an entity tag is 400 `invalid_if_match`. A tag that no version can have is 412 `precondition_failed`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum IfMatch {
-    /// `*`: whatever version there is, as long as there is one.
+    /// `*`: any existing version.
     Any,
-    /// This version only.
     Version(i64),
 }
 
 impl IfMatch {
-    /// The version, unless any will do.
+    /// The version; `None` for `*`.
     pub fn version(self) -> Option<i64> {
         match self {
             IfMatch::Any => None,
@@ -30,7 +33,7 @@ impl IfMatch {
         }
     }
 
-    /// 412 `precondition_failed` unless `current` is a version that the client accepts.
+    /// Returns 412 `precondition_failed` unless `current` matches.
     pub fn check(self, current: i64) -> Result<(), Problem> {
         match self {
             IfMatch::Version(version) if version != current => Err(Problem::precondition_failed()),
@@ -55,9 +58,9 @@ impl<S: Send + Sync> FromRequestParts<S> for IfMatch {
             Problem::new(
                 StatusCode::PRECONDITION_REQUIRED,
                 "if_match_required",
-                "The change must say which version it rests upon",
+                "If-Match is required",
             )
-            .detail("Send the ETag of what you read as If-Match.")
+            .detail("Send the ETag of the version that you read as If-Match.")
         })?;
         parse(header)
     }
@@ -75,17 +78,17 @@ fn parse(header: &str) -> Result<IfMatch, Problem> {
         .and_then(|rest| rest.strip_suffix('"'))
         .filter(|tag| !tag.contains('"'))
         .ok_or_else(|| {
-            Problem::bad_request("invalid_if_match", "If-Match cannot be understood")
+            Problem::bad_request("invalid_if_match", "If-Match is not valid")
                 .detail("It must be one entity tag, such as \"7\", or *.")
         })?;
-    // If-Match compares strongly, so a weak tag matches nothing; neither does one that we never gave.
+    // If-Match uses strong comparison, so a weak tag never matches; neither does a tag that no service issues.
     match (weak, tag.parse::<i64>()) {
         (None, Ok(version)) if version.to_string() == tag => Ok(IfMatch::Version(version)),
         _ => Err(Problem::precondition_failed()),
     }
 }
 
-/// The version of what is answered, as the header `ETag`; put it before the body: `(ETag(7), Json(product))`.
+/// The version of the returned resource as the header `ETag`; put it before the body: `(ETag(7), Json(product))`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ETag(pub i64);
 
@@ -96,7 +99,7 @@ impl IntoResponseParts for ETag {
         self,
         mut response: ResponseParts,
     ) -> Result<ResponseParts, Self::Error> {
-        // Digits between quotes are always a header value.
+        // Digits in quotes are always a valid header value.
         if let Ok(value) = HeaderValue::from_str(&format!("\"{}\"", self.0)) {
             response.headers_mut().insert(ETAG, value);
         }

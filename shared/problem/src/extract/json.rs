@@ -1,23 +1,30 @@
-//! A JSON body, and a JSON answer.
+//! JSON request and response bodies.
 
-use axum::RequestExt as _;
-use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
-use axum::extract::{FromRequest, Request};
-use axum::http::header::CONTENT_TYPE;
-use axum::http::{HeaderMap, StatusCode};
-use axum::response::{IntoResponse, Response};
-use serde::Serialize;
-use serde::de::{DeserializeOwned, IgnoredAny};
+use axum::{
+    RequestExt as _,
+    body::Bytes,
+    extract::{FromRequest, Request, rejection::BytesRejection},
+    http::{HeaderMap, StatusCode, header::CONTENT_TYPE},
+    response::{IntoResponse, Response},
+};
+use serde::{
+    Serialize,
+    de::{DeserializeOwned, IgnoredAny},
+};
 
-use super::shape::field_error;
+use super::serde_error::field_error;
 use crate::Problem;
 
-/// A request body in JSON, or an answer in it.
+/// A JSON request or response body.
 ///
-/// As an extractor it rejects with 415 `unsupported_media_type` (no JSON content type), 413 `body_too_large` (over the
-/// route's limit), 400 `malformed_json` (no JSON) or 422 `invalid_body` (JSON, but not of the expected shape; the field
-/// is named). Unknown fields are refused where the type says `#[serde(deny_unknown_fields)]`.
+/// As an extractor it rejects with
+///
+/// - 415 `unsupported_media_type`: the content type is not JSON;
+/// - 413 `body_too_large`: the body exceeds the route's limit;
+/// - 400 `malformed_json`: the body is not JSON;
+/// - 422 `invalid_body`: the JSON does not match the type; `errors` names the field.
+///
+/// Unknown fields are rejected if the type has `#[serde(deny_unknown_fields)]`.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Json<T>(pub T);
 
@@ -35,12 +42,12 @@ where
                 "unsupported_media_type",
                 "The body must be JSON",
             )
-            .detail("Send it with Content-Type: application/json."));
+            .detail("Send the body with Content-Type: application/json."));
         }
         let body: Bytes = request.extract().await.map_err(|rejection| unreadable(&rejection))?;
         match serde_json::from_slice(&body) {
             Ok(value) => Ok(Json(value)),
-            Err(error) => Err(refusal::<T>(&body, &error)),
+            Err(error) => Err(problem::<T>(&body, &error)),
         }
     }
 }
@@ -61,7 +68,7 @@ fn is_json(headers: &HeaderMap) -> bool {
         || (essence.starts_with("application/") && essence.ends_with("+json"))
 }
 
-/// The body did not arrive, or there was too much of it.
+/// The body was cut off or is too large.
 fn unreadable(rejection: &BytesRejection) -> Problem {
     if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
         Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "The body is too large")
@@ -70,9 +77,9 @@ fn unreadable(rejection: &BytesRejection) -> Problem {
     }
 }
 
-/// Says what is wrong with the body. Only bodies that were refused pay for finding the path.
-fn refusal<T: DeserializeOwned>(body: &[u8], error: &serde_json::Error) -> Problem {
-    // The first thing that is wrong may be the shape of what is no JSON further on.
+/// Explains why a body was rejected. Parses it again to find the path, which only rejected bodies pay for.
+fn problem<T: DeserializeOwned>(body: &[u8], error: &serde_json::Error) -> Problem {
+    // The first error may be a wrong type, in a body that is malformed further on.
     let malformed = match str::from_utf8(body) {
         Ok(text) => serde_json::from_str::<IgnoredAny>(text).err().map(|error| error.to_string()),
         Err(error) => Some(error.to_string()),
@@ -85,7 +92,7 @@ fn refusal<T: DeserializeOwned>(body: &[u8], error: &serde_json::Error) -> Probl
         Ok(_) => field_error("", &without_position(error)),
         Err(located) => {
             let path = located.path().to_string();
-            // The path of the whole is written as a dot.
+            // `serde_path_to_error` writes the root as a dot.
             let path = if path == "." { "" } else { &path };
             field_error(path, &without_position(located.inner()))
         }
@@ -98,7 +105,7 @@ fn refusal<T: DeserializeOwned>(body: &[u8], error: &serde_json::Error) -> Probl
     .errors(vec![field])
 }
 
-/// What the error says, without the line and column that the path makes superfluous.
+/// The error message without line and column, which the path replaces.
 fn without_position(error: &serde_json::Error) -> String {
     let message = error.to_string();
     match message.rfind(" at line ") {

@@ -5,7 +5,7 @@ mod if_match;
 mod json;
 mod path;
 mod query;
-mod shape;
+mod serde_error;
 
 pub use idempotency_key::IdempotencyKey;
 pub use if_match::{ETag, IfMatch};
@@ -13,24 +13,23 @@ pub use json::Json;
 pub use path::Path;
 pub use query::Query;
 
-use axum::http::HeaderName;
-use axum::http::request::Parts;
+use axum::http::{HeaderName, request::Parts};
 
 use crate::Problem;
 
-/// The one value of a header as text: `None` if it is absent, a problem with `code` if it is there twice or not ASCII.
+/// The value of a header as text: `None` if absent, a problem with `code` if sent twice or not visible ASCII.
 fn single_header<'a>(
     parts: &'a Parts,
     name: &HeaderName,
     code: &'static str,
 ) -> Result<Option<&'a str>, Problem> {
-    let refuse = |why: &str| {
-        Problem::bad_request(code, "A header cannot be understood").detail(format!("{name} {why}."))
+    let invalid = |why: &str| {
+        Problem::bad_request(code, "A header is not valid").detail(format!("{name} {why}."))
     };
     let mut values = parts.headers.get_all(name).iter();
     let Some(value) = values.next() else { return Ok(None) };
     if values.next().is_some() {
-        return Err(refuse("was sent more than once"));
+        return Err(invalid("was sent more than once"));
     }
-    value.to_str().map(Some).map_err(|_| refuse("is not visible ASCII"))
+    value.to_str().map(Some).map_err(|_| invalid("is not visible ASCII"))
 }

@@ -1,14 +1,14 @@
-//! The parameters in a path.
+//! Path parameters.
 
-use axum::extract::FromRequestParts;
-use axum::extract::path::ErrorKind;
-use axum::extract::rejection::PathRejection;
-use axum::http::request::Parts;
+use axum::{
+    extract::{FromRequestParts, path::ErrorKind, rejection::PathRejection},
+    http::request::Parts,
+};
 use serde::de::DeserializeOwned;
 
 use crate::{FieldError, Problem};
 
-/// The parameters in the path. Rejects with 400 `invalid_path`, naming the parameter.
+/// The path parameters. Rejects with 400 `invalid_path` and the name of the parameter.
 #[derive(Debug, Clone, Copy)]
 pub struct Path<T>(pub T);
 
@@ -22,24 +22,24 @@ where
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Path<T>, Problem> {
         match axum::extract::Path::from_request_parts(parts, state).await {
             Ok(axum::extract::Path(value)) => Ok(Path(value)),
-            Err(rejection) => Err(refusal(rejection)),
+            Err(rejection) => Err(problem(rejection)),
         }
     }
 }
 
-fn refusal(rejection: PathRejection) -> Problem {
+fn problem(rejection: PathRejection) -> Problem {
     let text = rejection.body_text();
     if let PathRejection::FailedToDeserializePathParams(failed) = rejection
         && let Some(error) = field_error(failed.into_kind())
     {
         return Problem::bad_request("invalid_path", "The path is not valid").errors(vec![error]);
     }
-    // A handler asks for parameters that its route does not have: ours to mend.
-    tracing::error!(error = text, "a path could not be read");
+    // The handler expects parameters that its route does not have.
+    tracing::error!(error = text, "failed to extract path parameters");
     Problem::internal()
 }
 
-/// `None` if the handler, not the request, is wrong.
+/// `None` if the error is in the handler and not in the request.
 #[expect(clippy::wildcard_enum_match_arm, reason = "the enum is not ours and may grow")]
 fn field_error(kind: ErrorKind) -> Option<FieldError> {
     let (field, message) = match kind {

@@ -1,16 +1,17 @@
-//! The parameters in a query string.
+//! Query parameters.
 
 use std::error::Error as _;
 
-use axum::extract::FromRequestParts;
-use axum::extract::rejection::QueryRejection;
-use axum::http::request::Parts;
+use axum::{
+    extract::{FromRequestParts, rejection::QueryRejection},
+    http::request::Parts,
+};
 use serde::de::DeserializeOwned;
 
-use super::shape::field_error;
+use super::serde_error::field_error;
 use crate::Problem;
 
-/// The parameters in the query string. Rejects with 400 `invalid_query`, naming the parameter.
+/// The query parameters. Rejects with 400 `invalid_query` and the name of the parameter.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Query<T>(pub T);
 
@@ -24,13 +25,13 @@ where
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Query<T>, Problem> {
         match axum::extract::Query::try_from_uri(&parts.uri) {
             Ok(axum::extract::Query(value)) => Ok(Query(value)),
-            Err(rejection) => Err(refusal(&rejection)),
+            Err(rejection) => Err(problem(&rejection)),
         }
     }
 }
 
-fn refusal(rejection: &QueryRejection) -> Problem {
-    // The source reads `limit: invalid digit found in string`, the parameter first where it is known.
+fn problem(rejection: &QueryRejection) -> Problem {
+    // The source reads `limit: invalid digit found in string`; the parameter comes first if serde knows it.
     let text = rejection.source().map_or_else(|| rejection.body_text(), ToString::to_string);
     let error = match text.split_once(": ") {
         Some((name, message)) => field_error(name, message),

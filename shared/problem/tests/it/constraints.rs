@@ -1,9 +1,9 @@
-//! Violated constraints, and a database that is gone, with a real PostgreSQL.
+//! Violated constraints and an unavailable database, with a real PostgreSQL.
 
 use problem::{OnConstraint as _, Problem};
 use sqlx::{Connection as _, Executor as _, PgConnection};
 
-async fn database_with_a_rule() -> (testkit::Database, PgConnection) {
+async fn database_with_constraints() -> (testkit::Database, PgConnection) {
     let database = testkit::Database::create().await.unwrap();
     let mut connection = PgConnection::connect(database.url()).await.unwrap();
     let table = "create table variants (
@@ -26,8 +26,8 @@ async fn insert(connection: &mut PgConnection, sku: &str, price: &str) -> Result
 }
 
 #[tokio::test]
-async fn each_named_constraint_has_its_answer_and_all_else_is_internal() {
-    let (_database, mut connection) = database_with_a_rule().await;
+async fn each_named_constraint_maps_to_its_problem() {
+    let (_database, mut connection) = database_with_constraints().await;
     assert_eq!(insert(&mut connection, "'a'", "1").await, Ok(1));
     let code = |result: Result<u64, Problem>| result.unwrap_err().code();
     assert_eq!(code(insert(&mut connection, "'a'", "1").await), "sku_taken");
@@ -37,16 +37,16 @@ async fn each_named_constraint_has_its_answer_and_all_else_is_internal() {
 }
 
 #[tokio::test]
-async fn a_statement_that_takes_too_long_is_503_busy() {
-    let (_database, mut connection) = database_with_a_rule().await;
+async fn a_statement_timeout_is_503_busy() {
+    let (_database, mut connection) = database_with_constraints().await;
     connection.execute("set statement_timeout = '20ms'").await.unwrap();
     let error = connection.execute("select pg_sleep(10)").await.unwrap_err();
     assert_eq!(Problem::from(error).code(), "database_busy");
 }
 
 #[tokio::test]
-async fn a_connection_that_the_administrator_ends_is_503_unavailable() {
-    let (database, mut victim) = database_with_a_rule().await;
+async fn a_terminated_connection_is_503_unavailable() {
+    let (database, mut victim) = database_with_constraints().await;
     let mut administrator = PgConnection::connect(database.url()).await.unwrap();
     administrator
         .execute(
@@ -60,7 +60,7 @@ async fn a_connection_that_the_administrator_ends_is_503_unavailable() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_not_there_is_503_unavailable() {
+async fn a_server_that_is_down_is_503_unavailable() {
     let port = testkit::free_port().unwrap();
     let url = format!("postgres://postgres@127.0.0.1:{port}/none");
     let error = PgConnection::connect(&url).await.unwrap_err();

@@ -1,13 +1,15 @@
 //! `If-Match` and `Idempotency-Key`.
 
-use axum::Router;
-use axum::body::Body;
-use axum::http::{HeaderValue, Request};
-use axum::routing::get;
+use axum::{
+    Router,
+    body::Body,
+    http::{HeaderValue, Request},
+    routing::get,
+};
 use problem::{ETag, IdempotencyKey, IfMatch, Json, Problem};
 use serde_json::json;
 
-use crate::{Answer, send};
+use crate::{TestResponse, send};
 
 fn router() -> Router {
     let version = |if_match: IfMatch| json!(if_match.version());
@@ -28,7 +30,7 @@ fn router() -> Router {
         .route("/key-required", get(async |key: IdempotencyKey| Json(key.as_str().to_owned())))
 }
 
-async fn get_with(path: &str, name: &'static str, values: &[&[u8]]) -> Answer {
+async fn get_with(path: &str, name: &'static str, values: &[&[u8]]) -> TestResponse {
     let mut request = Request::get(path).body(Body::empty()).unwrap();
     for value in values {
         request.headers_mut().append(name, HeaderValue::from_bytes(value).unwrap());
@@ -36,12 +38,12 @@ async fn get_with(path: &str, name: &'static str, values: &[&[u8]]) -> Answer {
     send(&router(), request).await
 }
 
-async fn if_match(path: &str, value: &str) -> Answer {
+async fn if_match(path: &str, value: &str) -> TestResponse {
     get_with(path, "if-match", &[value.as_bytes()]).await
 }
 
 #[tokio::test]
-async fn a_version_arrives() {
+async fn if_match_yields_the_version() {
     assert_eq!(if_match("/optional", "\"7\"").await.body, json!(7));
     assert_eq!(if_match("/required", " \"7\" ").await.body, json!(7));
     assert_eq!(if_match("/required", "*").await.body, json!(null));
@@ -49,16 +51,16 @@ async fn a_version_arrives() {
 }
 
 #[tokio::test]
-async fn a_missing_version_is_428_where_it_is_required() {
-    let answer = get_with("/required", "if-match", &[]).await;
-    assert_eq!(answer.problem(), (428, "if_match_required", vec![]));
+async fn missing_if_match_is_428_if_required() {
+    let response = get_with("/required", "if-match", &[]).await;
+    assert_eq!(response.problem(), (428, "if_match_required", vec![]));
 }
 
 #[tokio::test]
-async fn what_is_no_entity_tag_is_400() {
+async fn an_invalid_entity_tag_is_400() {
     for bad in ["7", "\"7", "7\"", "", "\"", "\"7\", \"8\"", "'7'"] {
-        let answer = if_match("/optional", bad).await;
-        assert_eq!(answer.problem(), (400, "invalid_if_match", vec![]), "{bad}");
+        let response = if_match("/optional", bad).await;
+        assert_eq!(response.problem(), (400, "invalid_if_match", vec![]), "{bad}");
     }
     let twice = get_with("/optional", "if-match", &[b"\"7\"", b"\"8\""]).await;
     assert_eq!(twice.problem(), (400, "invalid_if_match", vec![]));
@@ -67,35 +69,35 @@ async fn what_is_no_entity_tag_is_400() {
 }
 
 #[tokio::test]
-async fn a_tag_that_no_version_of_ours_has_is_412() {
+async fn a_tag_that_no_version_can_have_is_412() {
     for other in ["W/\"7\"", "\"abc\"", "\"\"", "\"07\"", "\"+7\"", "\"99999999999999999999\""] {
-        let answer = if_match("/optional", other).await;
-        assert_eq!(answer.problem(), (412, "precondition_failed", vec![]), "{other}");
+        let response = if_match("/optional", other).await;
+        assert_eq!(response.problem(), (412, "precondition_failed", vec![]), "{other}");
     }
 }
 
 #[tokio::test]
-async fn only_the_current_version_passes_and_the_answer_has_the_next() {
-    let answer = if_match("/current", "\"7\"").await;
-    assert_eq!((answer.status.as_u16(), answer.header("etag")), (200, "\"8\""));
+async fn only_the_current_version_matches() {
+    let response = if_match("/current", "\"7\"").await;
+    assert_eq!((response.status.as_u16(), response.header("etag")), (200, "\"8\""));
     assert_eq!(if_match("/current", "*").await.status.as_u16(), 200);
-    let answer = if_match("/current", "\"6\"").await;
-    assert_eq!(answer.problem(), (412, "precondition_failed", vec![]));
+    let response = if_match("/current", "\"6\"").await;
+    assert_eq!(response.problem(), (412, "precondition_failed", vec![]));
 }
 
 #[tokio::test]
-async fn an_idempotency_key_is_visible_ascii_of_bounded_length() {
+async fn an_idempotency_key_is_short_visible_ascii() {
     let longest = "k".repeat(255);
     for good in ["a", "\"8e03978e\"", longest.as_str()] {
-        let answer = get_with("/key", "idempotency-key", &[good.as_bytes()]).await;
-        assert_eq!(answer.body, json!(good));
+        let response = get_with("/key", "idempotency-key", &[good.as_bytes()]).await;
+        assert_eq!(response.body, json!(good));
     }
     assert_eq!(get_with("/key", "idempotency-key", &[]).await.body, json!(null));
 
     let too_long = "k".repeat(256);
     for bad in [&b""[..], b"a b", b"\xc3\xa9", b"a\tb", too_long.as_bytes()] {
-        let answer = get_with("/key", "idempotency-key", &[bad]).await;
-        assert_eq!(answer.problem(), (400, "invalid_idempotency_key", vec![]), "{bad:?}");
+        let response = get_with("/key", "idempotency-key", &[bad]).await;
+        assert_eq!(response.problem(), (400, "invalid_idempotency_key", vec![]), "{bad:?}");
     }
     let twice = get_with("/key", "idempotency-key", &[b"a", b"a"]).await;
     assert_eq!(twice.problem(), (400, "invalid_idempotency_key", vec![]));

@@ -1,47 +1,49 @@
-//! What a client sees of problems, and what the extractors take and refuse.
+//! The problems that clients see, and what the extractors accept and reject.
 
 // Helpers outside of `#[test]` functions are test code too.
 #![cfg(test)]
 
-mod answers;
 mod bodies;
 mod constraints;
 mod fallbacks;
 mod headers;
 mod parameters;
+mod responses;
 
-use axum::Router;
-use axum::body::{Body, to_bytes};
-use axum::http::{HeaderMap, Request, StatusCode};
-use axum::response::{IntoResponse, Response};
+use axum::{
+    Router,
+    body::{Body, to_bytes},
+    http::{HeaderMap, Request, StatusCode},
+    response::{IntoResponse, Response},
+};
 use serde_json::Value;
 use tower::ServiceExt as _;
 
-/// An answer, read to its end.
-struct Answer {
+/// A response with its whole body.
+struct TestResponse {
     status: StatusCode,
     headers: HeaderMap,
     body: Value,
 }
 
-impl Answer {
-    async fn read(response: Response) -> Answer {
+impl TestResponse {
+    async fn read(response: Response) -> TestResponse {
         let (parts, body) = response.into_parts();
         let bytes = to_bytes(body, 1 << 20).await.unwrap();
         let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
-        Answer { status: parts.status, headers: parts.headers, body }
+        TestResponse { status: parts.status, headers: parts.headers, body }
     }
 
-    async fn of(answer: impl IntoResponse) -> Answer {
-        Answer::read(answer.into_response()).await
+    async fn of(response: impl IntoResponse) -> TestResponse {
+        TestResponse::read(response.into_response()).await
     }
 
-    /// The header's text, `""` if it is absent.
+    /// The text of the header, `""` if absent.
     fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 
-    /// Status, code and the fields named, of what must be a problem.
+    /// Asserts that the response is a problem; returns its status, its code and the fields in `errors`.
     fn problem(&self) -> (u16, &str, Vec<&str>) {
         assert_eq!(self.header("content-type"), "application/problem+json", "{}", self.body);
         assert_eq!(self.body["status"], self.status.as_u16());
@@ -52,10 +54,10 @@ impl Answer {
     }
 }
 
-async fn send(router: &Router, request: Request<Body>) -> Answer {
-    Answer::read(router.clone().oneshot(request).await.unwrap()).await
+async fn send(router: &Router, request: Request<Body>) -> TestResponse {
+    TestResponse::read(router.clone().oneshot(request).await.unwrap()).await
 }
 
-async fn get(router: &Router, uri: &str) -> Answer {
+async fn get(router: &Router, uri: &str) -> TestResponse {
     send(router, Request::get(uri).body(Body::empty()).unwrap()).await
 }

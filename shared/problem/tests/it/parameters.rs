@@ -1,7 +1,6 @@
-//! Parameters in the path and in the query string.
+//! Path and query parameters.
 
-use axum::Router;
-use axum::routing::get;
+use axum::{Router, routing::get};
 use problem::{Json, Path, Query};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -30,7 +29,7 @@ fn router() -> Router {
 }
 
 #[tokio::test]
-async fn good_parameters_arrive() {
+async fn valid_parameters_are_accepted() {
     assert_eq!(get_from(&router(), "/products/7").await.body, json!(7));
     assert_eq!(get_from(&router(), "/pairs/1/2").await.body, json!([1, 2]));
     assert_eq!(get_from(&router(), "/places/1/2").await.body, json!({"warehouse": 1, "shelf": 2}));
@@ -39,25 +38,30 @@ async fn good_parameters_arrive() {
 }
 
 #[tokio::test]
-async fn a_bad_path_is_400_and_names_the_parameter() {
+async fn an_invalid_path_is_400_and_names_the_parameter() {
     for (path, field) in [
         ("/products/seven", ""),
         ("/pairs/1/two", "[1]"),
         ("/places/1/two", "shelf"),
         ("/places/1/%ff", "shelf"),
     ] {
-        let answer = get_from(&router(), path).await;
-        assert_eq!(answer.problem(), (400, "invalid_path", vec![field]), "{path} {}", answer.body);
+        let response = get_from(&router(), path).await;
+        assert_eq!(
+            response.problem(),
+            (400, "invalid_path", vec![field]),
+            "{path} {}",
+            response.body
+        );
     }
 }
 
 #[tokio::test]
-async fn a_handler_that_wants_what_its_route_lacks_is_our_fault() {
+async fn a_handler_with_parameters_its_route_lacks_is_500() {
     assert_eq!(get_from(&router(), "/wrong/1").await.problem(), (500, "internal", vec![]));
 }
 
 #[tokio::test]
-async fn a_bad_query_is_400_and_names_the_parameter() {
+async fn an_invalid_query_is_400_and_names_the_parameter() {
     for (query, field, code, message) in [
         ("limit=many", "limit", "invalid", "invalid digit found in string"),
         ("limit=256", "limit", "invalid", "number too large to fit in target type"),
@@ -65,14 +69,14 @@ async fn a_bad_query_is_400_and_names_the_parameter() {
         ("", "limit", "required", "is required"),
         ("limit=1&limit=2", "limit", "invalid", "was given more than once"),
     ] {
-        let answer = get_from(&router(), &format!("/products?{query}")).await;
+        let response = get_from(&router(), &format!("/products?{query}")).await;
         assert_eq!(
-            answer.problem(),
+            response.problem(),
             (400, "invalid_query", vec![field]),
             "{query} {}",
-            answer.body
+            response.body
         );
-        assert_eq!(answer.body["errors"][0]["code"], code, "{query}");
-        assert_eq!(answer.body["errors"][0]["message"], message, "{query}");
+        assert_eq!(response.body["errors"][0]["code"], code, "{query}");
+        assert_eq!(response.body["errors"][0]["message"], message, "{query}");
     }
 }

@@ -1,30 +1,33 @@
-//! The answer itself: what a problem holds, how the usual ones are made, and how it is written.
+//! The problem: its contents, constructors for the usual ones, and the response.
 
-use std::fmt;
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
-use axum::body::Body;
-use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use axum::response::{IntoResponse, Response};
+use axum::{
+    body::Body,
+    http::{
+        HeaderMap, HeaderName, HeaderValue, StatusCode,
+        header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
+    },
+    response::{IntoResponse, Response},
+};
 use contracts::trace::TraceContext;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-/// One thing that is wrong with one field of what the client sent.
+/// One error in one field of the request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct FieldError {
-    /// Where it is: `lines[0].sku`, a query parameter, or `""` for the body as a whole.
+    /// Path of the field (`lines[0].sku`), name of the parameter, or `""` for the whole body.
     pub field: String,
-    /// What is wrong, for programs: `invalid`, `required`, `unknown_field` or a service's own word.
+    /// For programs: `invalid`, `required`, `unknown_field` or a code of the service.
     #[schema(value_type = String, example = "invalid")]
     pub code: &'static str,
-    /// What is wrong, for people.
+    /// For people.
     pub message: String,
 }
 
 impl FieldError {
-    /// An error of `field`.
+    /// An error in `field`.
     pub fn new(
         field: impl Into<String>,
         code: &'static str,
@@ -34,7 +37,7 @@ impl FieldError {
     }
 }
 
-/// An answer that says what went wrong, as RFC 9457 has it.
+/// An error response in the format of RFC 9457.
 ///
 /// It is one pointer wide, so that a `Result` with it stays small.
 #[derive(Debug, Clone, PartialEq)]
@@ -53,7 +56,7 @@ struct Parts {
 }
 
 impl Problem {
-    /// A problem with a stable machine-readable `code` in `snake_case` and a title that is the same for every occurrence.
+    /// A problem with a stable `code` in `snake_case` and a title that is fixed for the code.
     pub fn new(status: StatusCode, code: &'static str, title: &'static str) -> Problem {
         Problem(Box::new(Parts {
             status,
@@ -67,42 +70,42 @@ impl Problem {
         }))
     }
 
-    /// What happened this time, for people.
+    /// Explains this occurrence, for people.
     #[must_use]
     pub fn detail(mut self, detail: impl Into<String>) -> Problem {
         self.0.detail = Some(detail.into());
         self
     }
 
-    /// What is wrong with each field.
+    /// Lists the errors of single fields.
     #[must_use]
     pub fn errors(mut self, errors: Vec<FieldError>) -> Problem {
         self.0.errors = errors;
         self
     }
 
-    /// When to try again; rounded up to whole seconds, as the header has it.
+    /// Sets `Retry-After`, rounded up to whole seconds.
     #[must_use]
     pub fn retry_after(mut self, after: Duration) -> Problem {
         self.0.retry_after = Some(after);
         self
     }
 
-    /// A further member of the body, such as the id of what stands in the way. The standard members cannot be replaced.
+    /// Adds a member to the body, such as the id of a conflicting resource. Standard members cannot be replaced.
     #[must_use]
     pub fn member(mut self, name: &str, value: impl Into<Value>) -> Problem {
         self.0.members.insert(name.to_owned(), value.into());
         self
     }
 
-    /// A further header of the answer.
+    /// Adds a header to the response.
     #[must_use]
     pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Problem {
         self.0.headers.insert(name, value);
         self
     }
 
-    /// The status of the answer.
+    /// The HTTP status.
     pub fn status(&self) -> StatusCode {
         self.0.status
     }
@@ -112,26 +115,26 @@ impl Problem {
         self.0.code
     }
 
-    /// What is wrong with each field.
+    /// The errors of single fields.
     pub fn field_errors(&self) -> &[FieldError] {
         &self.0.errors
     }
 }
 
-/// The problems that every service has.
+/// Problems that every service uses.
 impl Problem {
-    /// 400 `bad_request`-like: the request cannot be understood.
+    /// 400 with a code of the caller: the request cannot be parsed.
     pub fn bad_request(code: &'static str, title: &'static str) -> Problem {
         Problem::new(StatusCode::BAD_REQUEST, code, title)
     }
 
-    /// 404 `not_found`: there is no such thing; `what` names it, as in `product 0199…`.
+    /// 404 `not_found`; `what` names the missing resource, as in `product 0199…`.
     pub fn not_found(what: impl fmt::Display) -> Problem {
         Problem::new(StatusCode::NOT_FOUND, "not_found", "Not found")
             .detail(format!("There is no {what}."))
     }
 
-    /// 422 `validation_failed`: the request was understood, and these fields of it are wrong.
+    /// 422 `validation_failed`: the request was parsed, and these fields are invalid.
     pub fn validation(errors: Vec<FieldError>) -> Problem {
         let count = errors.len();
         let noun = if count == 1 { "field is" } else { "fields are" };
@@ -140,14 +143,14 @@ impl Problem {
             .errors(errors)
     }
 
-    /// 401 `unauthorized`: no token, or none that is worth anything; `reason` says which.
+    /// 401 `unauthorized`: the token is missing or invalid; `reason` says which.
     pub fn unauthorized(reason: impl Into<String>) -> Problem {
-        Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", "A valid bearer token is needed")
+        Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", "A valid bearer token is required")
             .detail(reason)
             .header(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
     }
 
-    /// 403 `insufficient_scope`: the token is good, but does not carry `scope`.
+    /// 403 `insufficient_scope`: the token is valid but lacks `scope`.
     pub fn forbidden(scope: impl fmt::Display) -> Problem {
         let challenge = format!("Bearer error=\"insufficient_scope\", scope=\"{scope}\"");
         let problem = Problem::new(
@@ -155,14 +158,14 @@ impl Problem {
             "insufficient_scope",
             "The token does not allow this",
         )
-        .detail(format!("This needs the scope `{scope}`."));
+        .detail(format!("This operation requires the scope `{scope}`."));
         match HeaderValue::from_str(&challenge) {
             Ok(challenge) => problem.header(WWW_AUTHENTICATE, challenge),
             Err(_) => problem,
         }
     }
 
-    /// 409 with the service's own code: the request is fine, but what it meets does not allow it now.
+    /// 409 with a code of the service: the request is valid, but the current state does not allow it.
     pub fn conflict(code: &'static str, title: &'static str) -> Problem {
         Problem::new(StatusCode::CONFLICT, code, title)
     }
@@ -174,19 +177,19 @@ impl Problem {
             "precondition_failed",
             "The version in If-Match is not the current one",
         )
-        .detail("Read it again, and send the change with the new ETag.")
+        .detail("Read the resource again, and send the change with the new ETag.")
     }
 
-    /// 503 with the service's own code: not now, but soon.
+    /// 503 with a code of the service: temporarily unavailable.
     pub fn unavailable(code: &'static str, retry_after: Duration) -> Problem {
-        Problem::new(StatusCode::SERVICE_UNAVAILABLE, code, "Not available at the moment")
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, code, "Temporarily unavailable")
             .retry_after(retry_after)
     }
 
-    /// 500 `internal`: our fault; says nothing but the trace id.
+    /// 500 `internal`: shows nothing but the trace id.
     pub fn internal() -> Problem {
-        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Something went wrong here")
-            .detail("It has been logged under the trace id.")
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal error")
+            .detail("The error was logged with the trace id.")
     }
 }
 
@@ -202,9 +205,9 @@ impl fmt::Display for Problem {
 
 impl std::error::Error for Problem {}
 
-/// What is written; the schema of the same shape is in [`crate::schema`].
+/// The body; its OpenAPI schema is in [`crate::schema`].
 #[derive(Serialize)]
-struct Written<'a> {
+struct ProblemBody<'a> {
     r#type: String,
     title: &'a str,
     status: u16,
@@ -221,10 +224,10 @@ const STANDARD_MEMBERS: [&str; 8] =
     ["type", "title", "status", "code", "detail", "errors", "trace_id", "instance"];
 
 impl Problem {
-    /// The body as JSON, with the trace id of the running task.
+    /// The body as JSON, with the trace id of the current task.
     pub fn to_json(&self) -> Value {
         let parts = &*self.0;
-        let body = Written {
+        let body = ProblemBody {
             r#type: format!("/problems/{}", parts.code),
             title: parts.title,
             status: parts.status.as_u16(),
@@ -259,7 +262,7 @@ impl IntoResponse for Problem {
     }
 }
 
-/// Rounded up, and at least one: `Retry-After: 0` invites a stampede.
+/// Rounded up, and at least one: `Retry-After: 0` would make all clients retry at once.
 fn whole_seconds(duration: Duration) -> u64 {
     let seconds = duration.as_secs() + u64::from(duration.subsec_nanos() > 0);
     seconds.max(1)

@@ -1,12 +1,9 @@
-//! From an error of ours to an answer: the whole chain goes to the log, once, and nothing of it to the client.
+//! Maps internal errors to responses: logs the whole chain once and shows none of it to the client.
 
-use std::error::Error;
-use std::fmt::Write as _;
-use std::time::Duration;
+use std::{error::Error, fmt::Write as _, time::Duration};
 
 use crate::Problem;
 
-/// How long a client waits before it tries a database again that is away or overloaded.
 const RETRY_DATABASE_AFTER: Duration = Duration::from_secs(2);
 
 /// The error and all its sources in one line, outermost first.
@@ -22,59 +19,60 @@ pub fn chain(error: &(dyn Error + 'static)) -> String {
 }
 
 impl Problem {
-    /// Logs `error` with its whole chain of sources and answers 500 `internal`; or 503 `database_unavailable` or
-    /// `database_busy` when the chain ends in a database that is away, starting, stopping or overloaded.
+    /// Logs `error` with all its sources and returns 500 `internal`.
+    ///
+    /// If the chain contains a temporary database error, returns 503 `database_unavailable` or `database_busy` instead.
     pub fn internal_from(error: &(dyn Error + 'static)) -> Problem {
         let mut cause = Some(error);
         while let Some(current) = cause {
             if let Some(database) = current.downcast_ref::<sqlx::Error>()
-                && let Some(code) = passing_trouble(database)
+                && let Some(code) = transient_code(database)
             {
-                tracing::warn!(error = chain(error), code, "the database did not answer");
+                tracing::warn!(error = chain(error), code, "database unavailable");
                 return Problem::unavailable(code, RETRY_DATABASE_AFTER);
             }
             cause = current.source();
         }
-        tracing::error!(error = chain(error), "a request failed");
+        tracing::error!(error = chain(error), "request failed");
         Problem::internal()
     }
 }
 
 impl From<sqlx::Error> for Problem {
-    /// A missing row is not taken for a missing thing: that is the caller's to say.
+    /// Never returns 404, not even for [`sqlx::Error::RowNotFound`]: the caller decides what a missing row means.
     fn from(error: sqlx::Error) -> Problem {
         Problem::internal_from(&error)
     }
 }
 
 impl From<messaging::Error> for Problem {
-    /// Answers 503 if the database behind the error is unavailable or busy, and 500 `internal` otherwise.
+    /// Returns 503 if the database behind the error is unavailable or busy, and 500 `internal` otherwise.
     fn from(error: messaging::Error) -> Problem {
         Problem::internal_from(&error)
     }
 }
 
-/// The code of a problem that will pass by itself; `None` for an error of ours.
+/// The problem code of a temporary database error; `None` for any other error.
 #[expect(clippy::wildcard_enum_match_arm, reason = "the enum is not ours and may grow")]
-fn passing_trouble(error: &sqlx::Error) -> Option<&'static str> {
+fn transient_code(error: &sqlx::Error) -> Option<&'static str> {
     match error {
         sqlx::Error::PoolTimedOut
         | sqlx::Error::PoolClosed
         | sqlx::Error::WorkerCrashed
         | sqlx::Error::Io(_)
         | sqlx::Error::Tls(_) => Some("database_unavailable"),
-        sqlx::Error::Database(database) => passing_sqlstate(database.code()?.as_ref()),
+        sqlx::Error::Database(database) => transient_sqlstate(database.code()?.as_ref()),
         _ => None,
     }
 }
 
-/// The same by PostgreSQL's own codes.
-fn passing_sqlstate(sqlstate: &str) -> Option<&'static str> {
+/// The problem code of a temporary error, by PostgreSQL's SQLSTATE.
+fn transient_sqlstate(sqlstate: &str) -> Option<&'static str> {
     match sqlstate {
-        // Shut down by the administrator, crashed, starting up or cut off for idling; no connection left.
+        // Administrator shutdown, crash, starting up, idle session timeout, too many connections.
         "57P01" | "57P02" | "57P03" | "57P05" | "53300" => Some("database_unavailable"),
         connection if connection.starts_with("08") => Some("database_unavailable"),
-        // Cancelled by the statement timeout, lock not available, serialisation failure, deadlock.
+        // Statement timeout, lock not available, serialization failure, deadlock.
         "57014" | "55P03" | "40001" | "40P01" => Some("database_busy"),
         _ => None,
     }
@@ -84,7 +82,7 @@ fn passing_sqlstate(sqlstate: &str) -> Option<&'static str> {
 mod tests {
     use axum::http::StatusCode;
 
-    use super::{chain, passing_sqlstate};
+    use super::{chain, transient_sqlstate};
     use crate::Problem;
 
     #[derive(Debug, thiserror::Error)]
@@ -92,7 +90,7 @@ mod tests {
     struct Outer(#[source] sqlx::Error);
 
     #[test]
-    fn a_chain_is_one_line_and_says_everything_once() {
+    fn chain_is_one_line_without_repetition() {
         let error = Outer(sqlx::Error::Io(std::io::Error::other("cable pulled")));
         let line = chain(&error);
         assert!(line.starts_with("the order could not be stored: "), "{line}");
@@ -100,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn trouble_that_passes_is_503_with_a_time_to_try_again() {
+    fn temporary_database_error_is_503() {
         for error in [
             sqlx::Error::PoolTimedOut,
             sqlx::Error::PoolClosed,
@@ -114,18 +112,18 @@ mod tests {
         assert_eq!(wrapped.code(), "database_unavailable");
         let messaging = messaging::Error::Database(sqlx::Error::PoolTimedOut);
         assert_eq!(Problem::from(messaging).code(), "database_unavailable");
-        assert_eq!(Problem::from(messaging::Error::Blocked).code(), "internal");
-        assert_eq!(passing_sqlstate("57P03"), Some("database_unavailable"));
-        assert_eq!(passing_sqlstate("08006"), Some("database_unavailable"));
-        assert_eq!(passing_sqlstate("40P01"), Some("database_busy"));
-        assert_eq!(passing_sqlstate("23505"), None);
+        assert_eq!(transient_sqlstate("57P03"), Some("database_unavailable"));
+        assert_eq!(transient_sqlstate("08006"), Some("database_unavailable"));
+        assert_eq!(transient_sqlstate("40P01"), Some("database_busy"));
+        assert_eq!(transient_sqlstate("23505"), None);
     }
 
     #[test]
-    fn what_is_our_fault_is_an_opaque_500() {
+    fn internal_error_is_an_opaque_500() {
         let problem = Problem::from(sqlx::Error::ColumnNotFound("secret_column".into()));
         assert_eq!(problem.status(), StatusCode::INTERNAL_SERVER_ERROR);
         assert!(!problem.to_json().to_string().contains("secret_column"));
         assert_eq!(Problem::from(sqlx::Error::RowNotFound).code(), "internal");
+        assert_eq!(Problem::from(messaging::Error::Blocked).code(), "internal");
     }
 }

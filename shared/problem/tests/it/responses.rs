@@ -1,4 +1,4 @@
-//! The body and the headers of each problem, word for word.
+//! The exact body and headers of each problem.
 
 use std::time::Duration;
 
@@ -8,19 +8,19 @@ use problem::{FieldError, Fields, MAX_FIELD_ERRORS, Problem};
 use serde_json::json;
 use utoipa::{IntoResponses as _, PartialSchema as _};
 
-use crate::Answer;
+use crate::TestResponse;
 
 #[tokio::test]
-async fn a_problem_has_every_member_that_it_was_given() {
+async fn a_problem_has_all_its_members() {
     let context = TraceContext::parse("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
     let problem = Problem::conflict("sku_taken", "Another product has this SKU")
         .detail("Product 7 has it.")
         .errors(vec![FieldError::new("sku", "taken", "is taken")])
         .member("product_id", 7)
         .member("status", 200);
-    let answer = scope(context.unwrap(), Answer::of(problem)).await;
+    let response = scope(context.unwrap(), TestResponse::of(problem)).await;
     assert_eq!(
-        answer.body,
+        response.body,
         json!({
             "type": "/problems/sku_taken",
             "title": "Another product has this SKU",
@@ -32,14 +32,14 @@ async fn a_problem_has_every_member_that_it_was_given() {
             "product_id": 7
         })
     );
-    assert_eq!(answer.problem(), (409, "sku_taken", vec!["sku"]));
+    assert_eq!(response.problem(), (409, "sku_taken", vec!["sku"]));
 }
 
 #[tokio::test]
-async fn not_found_says_what() {
-    let answer = Answer::of(Problem::not_found("product 7")).await;
+async fn not_found_names_the_resource() {
+    let response = TestResponse::of(Problem::not_found("product 7")).await;
     assert_eq!(
-        answer.body,
+        response.body,
         json!({
             "type": "/problems/not_found", "title": "Not found", "status": 404, "code": "not_found",
             "detail": "There is no product 7."
@@ -55,9 +55,9 @@ async fn validation_lists_every_field() {
     assert_eq!(fields.require("customer_id", None::<u8>), None);
     fields.refuse("lines", "too_many", "has more than 100 entries");
     assert!(!fields.is_ok());
-    let answer = Answer::of(fields.finish().unwrap_err()).await;
+    let response = TestResponse::of(fields.finish().unwrap_err()).await;
     assert_eq!(
-        answer.body,
+        response.body,
         json!({
             "type": "/problems/validation_failed", "title": "Validation failed", "status": 422,
             "code": "validation_failed", "detail": "3 fields are not valid; see `errors`.",
@@ -71,43 +71,43 @@ async fn validation_lists_every_field() {
 }
 
 #[tokio::test]
-async fn a_flood_of_wrong_fields_is_answered_by_a_bounded_list() {
+async fn the_list_of_field_errors_is_bounded() {
     let mut fields = Fields::new();
     for index in 0..MAX_FIELD_ERRORS + 37 {
         fields.refuse(format!("lines[{index}]"), "invalid", "is wrong");
     }
-    let answer = Answer::of(fields.finish_with(|| Some(())).unwrap_err()).await;
-    assert_eq!(answer.body["errors"].as_array().unwrap().len(), MAX_FIELD_ERRORS);
-    assert_eq!(answer.body["detail"], "137 fields are not valid; the first 100 are in `errors`.");
+    let response = TestResponse::of(fields.finish_with(|| Some(())).unwrap_err()).await;
+    assert_eq!(response.body["errors"].as_array().unwrap().len(), MAX_FIELD_ERRORS);
+    assert_eq!(response.body["detail"], "137 fields are not valid; the first 100 are in `errors`.");
 }
 
 #[tokio::test]
-async fn who_is_not_known_or_not_allowed_is_told_what_is_needed() {
-    let unauthorized = Answer::of(Problem::unauthorized("The token has expired.")).await;
+async fn unauthorized_and_forbidden_explain_what_is_missing() {
+    let unauthorized = TestResponse::of(Problem::unauthorized("The token has expired.")).await;
     assert_eq!(unauthorized.problem(), (401, "unauthorized", vec![]));
     assert_eq!(unauthorized.header("www-authenticate"), "Bearer");
     assert_eq!(unauthorized.body["detail"], "The token has expired.");
 
-    let forbidden = Answer::of(Problem::forbidden("stock:write")).await;
+    let forbidden = TestResponse::of(Problem::forbidden("stock:write")).await;
     assert_eq!(forbidden.problem(), (403, "insufficient_scope", vec![]));
     assert_eq!(
         forbidden.header("www-authenticate"),
         "Bearer error=\"insufficient_scope\", scope=\"stock:write\""
     );
-    assert_eq!(forbidden.body["detail"], "This needs the scope `stock:write`.");
+    assert_eq!(forbidden.body["detail"], "This operation requires the scope `stock:write`.");
 }
 
 #[tokio::test]
-async fn what_passes_says_when_to_try_again() {
-    let later = |after| Answer::of(Problem::unavailable("broker_unavailable", after));
-    let answer = later(Duration::from_millis(1500)).await;
-    assert_eq!(answer.problem(), (503, "broker_unavailable", vec![]));
-    assert_eq!(answer.header("retry-after"), "2");
+async fn unavailable_sets_retry_after() {
+    let later = |after| TestResponse::of(Problem::unavailable("broker_unavailable", after));
+    let response = later(Duration::from_millis(1500)).await;
+    assert_eq!(response.problem(), (503, "broker_unavailable", vec![]));
+    assert_eq!(response.header("retry-after"), "2");
     assert_eq!(later(Duration::ZERO).await.header("retry-after"), "1");
 }
 
 #[tokio::test]
-async fn the_other_ones_have_their_codes() {
+async fn other_problems_have_their_codes() {
     for (problem, status, code) in [
         (Problem::precondition_failed(), 412, "precondition_failed"),
         (Problem::internal(), 500, "internal"),
@@ -120,7 +120,7 @@ async fn the_other_ones_have_their_codes() {
     ] {
         let text = problem.to_string();
         assert!(text.starts_with(&format!("{status} {code}: ")), "{text}");
-        assert_eq!(Answer::of(problem).await.problem(), (status, code, vec![]));
+        assert_eq!(TestResponse::of(problem).await.problem(), (status, code, vec![]));
     }
 }
 

@@ -1,17 +1,17 @@
-//! What serde says of a value that does not have the expected shape, as the error of one field.
+//! Maps a deserialisation error of serde to a field error.
 
 use crate::FieldError;
 
-/// The error of the field at `path`, which is `""` for the whole.
+/// The error of the field at `path`; `""` is the whole value.
 ///
-/// Where a field is missing or was given twice, serde's path leads to its parent; the name, which the message has, is
-/// added to it.
+/// If a field is missing or duplicated, serde's path ends at its parent. The field's name is then taken from the message
+/// and appended.
 pub(super) fn field_error(path: &str, message: &str) -> FieldError {
     let named = |prefix: &str| message.strip_prefix(prefix)?.split('`').next();
     if let Some(name) = named("missing field `") {
-        FieldError::new(below(path, name), "required", "is required")
+        FieldError::new(join(path, name), "required", "is required")
     } else if let Some(name) = named("duplicate field `") {
-        FieldError::new(below(path, name), "invalid", "was given more than once")
+        FieldError::new(join(path, name), "invalid", "was given more than once")
     } else if message.starts_with("unknown field `") {
         FieldError::new(path, "unknown_field", message)
     } else {
@@ -19,6 +19,6 @@ pub(super) fn field_error(path: &str, message: &str) -> FieldError {
     }
 }
 
-fn below(path: &str, name: &str) -> String {
+fn join(path: &str, name: &str) -> String {
     if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
 }
