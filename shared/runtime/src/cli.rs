@@ -1,4 +1,4 @@
-//! The command line that every service has: `serve`, `migrate`, `healthcheck`, `openapi`.
+//! The command line of every service: `serve`, `migrate`, `healthcheck`, `openapi`.
 
 use std::error::Error;
 use std::net::SocketAddr;
@@ -14,22 +14,22 @@ use utoipa::openapi::OpenApi;
 use crate::telemetry::{self, LogFormat};
 use crate::{Service, config};
 
-/// How long blocking work may hold up the end of the process.
-const RUNTIME_STOP: Duration = Duration::from_secs(1);
+/// The longest wait for blocking work at the end of the process.
+const RUNTIME_SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long `healthcheck` waits for an answer.
-const HEALTHCHECK: Duration = Duration::from_secs(3);
+const HEALTHCHECK_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// What a command comes to: the exit code, or an error that is logged with all its causes.
-pub type Outcome = Result<ExitCode, Box<dyn Error + Send + Sync>>;
+/// The result of a command: an exit code, or an error that is logged with its causes.
+pub type CommandResult = Result<ExitCode, Box<dyn Error + Send + Sync>>;
 
-/// What a service can be told to do; `C` is its configuration.
+/// The commands of a service with the configuration `C`.
 #[derive(Debug, Subcommand)]
 pub enum Command<C: Args> {
-    /// Serve until told to stop.
+    /// Serve until SIGTERM or SIGINT.
     Serve(C),
     /// Bring the database to the newest schema, declare exchanges and queues, and exit.
     Migrate(config::Servers),
-    /// Ask the running service whether it is ready; exits 0 if it is.
+    /// Ask the running service whether it is ready; exit with 0 if it is.
     Healthcheck(Healthcheck),
     /// Print the OpenAPI document.
     Openapi,
@@ -37,7 +37,7 @@ pub enum Command<C: Args> {
 
 #[derive(Debug, Parser)]
 struct CommandLine<C: Args> {
-    /// How the log on standard error is written; what is logged, `RUST_LOG` says.
+    /// Format of the log on standard error; `RUST_LOG` filters it.
     #[arg(
         long,
         env = "LOG_FORMAT",
@@ -52,7 +52,7 @@ struct CommandLine<C: Args> {
     command: Command<C>,
 }
 
-/// The command line of `service` as clap knows it: for [`run`], and for a test that calls `debug_assert` on it.
+/// The clap command of `service`: for [`run`], and for tests that call `debug_assert` on it.
 pub fn command<C: Args>(service: &Service) -> clap::Command {
     let address = service.http_addr;
     let with_address = |command: clap::Command| {
@@ -72,17 +72,17 @@ pub fn command<C: Args>(service: &Service) -> clap::Command {
         .mut_subcommand("healthcheck", with_address)
 }
 
-/// The whole of a `main`: reads the command line, begins logging, and runs `handle` on the runtime.
+/// Runs a `main`: parses the command line, starts logging, and runs `handle` on a Tokio runtime.
 ///
-/// Arguments that cannot be understood end the process with status 2 and a message that names flag and variable.
+/// An invalid argument ends the process with status 2 and a message that names the flag and the variable.
 pub fn run<C, F>(service: &Service, handle: impl FnOnce(Command<C>) -> F) -> ExitCode
 where
     C: Args,
-    F: Future<Output = Outcome>,
+    F: Future<Output = CommandResult>,
 {
     let mut command = command::<C>(service);
     let parsed = CommandLine::<C>::from_arg_matches(&command.get_matches_mut());
-    let CommandLine { log_format, command: told } = match parsed {
+    let CommandLine { log_format, command: chosen } = match parsed {
         Ok(parsed) => parsed,
         Err(error) => error.format(&mut command).exit(),
     };
@@ -93,49 +93,46 @@ where
         Ok(runtime) => runtime,
         Err(error) => command.error(ErrorKind::Io, problem::chain(&error)).exit(),
     };
-    let outcome = runtime.block_on(handle(told));
-    runtime.shutdown_timeout(RUNTIME_STOP);
-    outcome.unwrap_or_else(|error| {
-        tracing::error!(error = problem::chain(&*error), "failed");
+    let result = runtime.block_on(handle(chosen));
+    runtime.shutdown_timeout(RUNTIME_SHUTDOWN_TIMEOUT);
+    result.unwrap_or_else(|error| {
+        tracing::error!(error = problem::chain(&*error), "the command failed");
         ExitCode::FAILURE
     })
 }
 
-/// Prints a document on standard output.
+/// Prints an OpenAPI document on standard output.
 #[expect(clippy::print_stdout, reason = "printing is what this command is for")]
-pub fn print_openapi(document: &OpenApi) -> Outcome {
+pub fn print_openapi(document: &OpenApi) -> CommandResult {
     println!("{}", document.to_pretty_json()?);
     Ok(ExitCode::SUCCESS)
 }
 
-/// The question whether a service is ready, asked from outside its process.
+/// Checks from outside the process whether a service is ready.
 #[derive(Debug, Clone, Args)]
 #[group(skip)]
 pub struct Healthcheck {
-    /// Address that the service listens on; if that is every address, this machine is asked.
+    /// Address on which the service listens; for an unspecified address, the loopback address is asked.
     #[arg(id = "http_addr", long = "http-addr", env = "HTTP_ADDR", value_name = "HTTP_ADDR")]
     pub addr: SocketAddr,
 }
 
-/// Why a service is not ready.
+/// The service is not ready.
 #[derive(Debug, thiserror::Error)]
 pub enum NotReady {
-    /// It cannot be reached.
     #[error("the service cannot be reached")]
     Unreachable(#[source] std::io::Error),
-    /// It does not answer.
-    #[error("the service did not answer within {HEALTHCHECK:?}")]
+    #[error("the service did not answer within {HEALTHCHECK_TIMEOUT:?}")]
     Silent(#[source] tokio::time::error::Elapsed),
-    /// It says so itself.
     #[error("the service is not ready: {answer}")]
     Down {
-        /// What it says.
+        /// The body of its answer.
         answer: String,
     },
 }
 
 impl Healthcheck {
-    /// Asks `/health/ready`.
+    /// Requests `/health/ready`.
     pub async fn ask(&self) -> Result<(), NotReady> {
         let mut address = self.addr;
         if address.ip().is_unspecified() {
@@ -144,7 +141,7 @@ impl Healthcheck {
                 SocketAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
             });
         }
-        let answer = tokio::time::timeout(HEALTHCHECK, get_readiness(address))
+        let answer = tokio::time::timeout(HEALTHCHECK_TIMEOUT, get_readiness(address))
             .await
             .map_err(NotReady::Silent)?
             .map_err(NotReady::Unreachable)?;
@@ -156,7 +153,7 @@ impl Healthcheck {
     }
 }
 
-/// The whole answer, head and body, up to 64 KiB of it.
+/// Returns head and body of the answer, up to 64 KiB.
 async fn get_readiness(address: SocketAddr) -> std::io::Result<String> {
     let mut stream = TcpStream::connect(address).await?;
     let request =

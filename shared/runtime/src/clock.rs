@@ -1,8 +1,8 @@
-//! The time of day.
+//! The clock of the process.
 
 use chrono::{DateTime, SubsecRound as _, Utc};
 
-/// Now, to the microsecond: PostgreSQL keeps no more, and a time must equal itself after it was stored and read.
+/// The current time, truncated to microseconds, the precision of PostgreSQL: a stored time equals the one read back.
 #[expect(
     clippy::disallowed_methods,
     reason = "this is the one place that asks the system for the time"

@@ -1,6 +1,6 @@
-//! What every service is told from outside: one struct per concern, every field with its variable and its default.
+//! Configuration: one struct per concern, each field with its environment variable and its default.
 //!
-//! Services flatten [`Common`] into a struct of their own. Flags and environment variables say the same; a flag wins.
+//! Services flatten [`Common`] into a struct of their own. A flag overrides its environment variable.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -11,26 +11,20 @@ use std::time::Duration;
 
 use messaging::OutboxBounds;
 
-/// What every service with a database and a broker needs.
+/// The configuration of every service with a database and a broker.
 #[derive(Debug, Clone, clap::Args)]
 #[group(skip)]
 pub struct Common {
-    /// Where its data is.
     #[command(flatten)]
     pub database: Database,
-    /// Where its messages go.
     #[command(flatten)]
     pub broker: Broker,
-    /// How many events may wait to leave.
     #[command(flatten)]
     pub outbox: Outbox,
-    /// Where it listens.
     #[command(flatten)]
     pub http: Http,
-    /// Whose tokens it believes.
     #[command(flatten)]
     pub tokens: Tokens,
-    /// How it stops.
     #[command(flatten)]
     pub shutdown: Shutdown,
 }
@@ -41,14 +35,12 @@ impl AsRef<Common> for Common {
     }
 }
 
-/// The servers that a service stands on: what `migrate` prepares.
+/// The servers that `migrate` prepares.
 #[derive(Debug, Clone, clap::Args)]
 #[group(skip)]
 pub struct Servers {
-    /// Where its data is.
     #[command(flatten)]
     pub database: Database,
-    /// Where its messages go.
     #[command(flatten)]
     pub broker: Broker,
 }
@@ -79,7 +71,7 @@ pub struct Database {
     )]
     pub pool: u32,
 
-    /// Seconds that one statement may take, at most 35: a handler that is given up is rolled back behind its statement.
+    /// Longest duration of one SQL statement, in seconds, at most 35: below the timeout of event handlers.
     #[arg(
         id = "statement_timeout",
         long = "statement-timeout",
@@ -92,10 +84,10 @@ pub struct Database {
 }
 
 impl Database {
-    /// The default size of the pool.
+    /// The default of `pool`.
     pub const POOL: u32 = 16;
 
-    /// The database at `url`, all else as it is by default.
+    /// The database at `url` with default settings.
     pub fn at(url: impl Into<Secret>) -> Database {
         Database {
             url: url.into(),
@@ -110,8 +102,8 @@ impl Database {
 #[group(skip)]
 #[command(next_help_heading = "Broker")]
 pub struct Broker {
-    /// Address of the broker and virtual host, `amqp://user:password@host:port/vhost`; of a cluster the addresses of its
-    /// nodes, divided by commas, tried in this order. Secret.
+    /// Address of the broker and virtual host, `amqp://user:password@host:port/vhost`. For a cluster: the addresses of
+    /// its nodes, separated by commas, tried in this order. Secret.
     #[arg(
         id = "amqp_url",
         long = "amqp-url",
@@ -129,12 +121,12 @@ impl Broker {
     }
 }
 
-/// The outbox: events between the commit that says them and the broker.
+/// The bounds of the outbox: committed events that are not published yet.
 #[derive(Debug, Clone, clap::Args)]
 #[group(skip)]
 #[command(next_help_heading = "Outbox")]
 pub struct Outbox {
-    /// Events that may wait to leave; from there on every write that says events is refused.
+    /// Unpublished events from which on every write that emits events is refused with 503.
     #[arg(
         id = "outbox_rows",
         long = "outbox-rows",
@@ -145,7 +137,7 @@ pub struct Outbox {
     )]
     pub rows: i64,
 
-    /// Events that may wait to leave before lesser writes are refused.
+    /// Unpublished events from which on deferrable writes are refused with 503.
     #[arg(
         id = "outbox_lesser_rows",
         long = "outbox-lesser-rows",
@@ -179,7 +171,7 @@ pub struct Http {
     #[arg(id = "http_addr", long = "http-addr", env = "HTTP_ADDR", value_name = "HTTP_ADDR")]
     pub addr: SocketAddr,
 
-    /// Seconds until a request that has no answer yet is answered 503; a route may have its own.
+    /// Seconds until a request without an answer gets 503; a route may set its own.
     #[arg(
         id = "request_timeout",
         long = "request-timeout",
@@ -190,7 +182,7 @@ pub struct Http {
     )]
     pub request_timeout: Duration,
 
-    /// Connections served at once; more wait to be accepted.
+    /// Connections served at once; further ones wait to be accepted.
     #[arg(
         id = "http_connections",
         long = "http-connections",
@@ -203,10 +195,10 @@ pub struct Http {
 }
 
 impl Http {
-    /// The default bound of connections.
+    /// The default of `connections`.
     pub const CONNECTIONS: u32 = 4096;
 
-    /// Listening on `addr`, all else as it is by default.
+    /// Listens on `addr` with default settings.
     pub fn at(addr: SocketAddr) -> Http {
         Http { addr, request_timeout: Duration::from_secs(30), connections: Http::CONNECTIONS }
     }
@@ -217,7 +209,7 @@ impl Http {
 #[group(skip)]
 #[command(next_help_heading = "Tokens")]
 pub struct Tokens {
-    /// File with the Ed25519 public key (DER, SPKI) that bearer tokens must be signed with.
+    /// File with the Ed25519 public key (SPKI, DER) that verifies bearer tokens.
     #[arg(
         id = "token_public_key_file",
         long = "token-public-key-file",
@@ -232,7 +224,7 @@ pub struct Tokens {
 #[group(skip)]
 #[command(next_help_heading = "Shutdown")]
 pub struct Shutdown {
-    /// Seconds to finish what is in hand after SIGTERM before it is cut off.
+    /// Seconds after SIGTERM for work in progress to finish before it is aborted.
     #[arg(
         id = "shutdown_timeout",
         long = "shutdown-timeout",
@@ -250,17 +242,17 @@ impl Default for Shutdown {
     }
 }
 
-/// Reads whole seconds, from one second to one hour: how long a machine may take. For `value_parser` of a service's own fields.
+/// Parses whole seconds from 1 to 3,600, a technical timeout; for a `value_parser`.
 pub fn seconds(text: &str) -> Result<Duration, String> {
     seconds_up_to(3_600, text)
 }
 
-/// Reads whole seconds, from one second to one year: how long people may take. For `value_parser` of a service's own fields.
+/// Parses whole seconds from 1 to one year, a business deadline; for a `value_parser`.
 pub fn term(text: &str) -> Result<Duration, String> {
     seconds_up_to(366 * 86_400, text)
 }
 
-/// Less than the kit gives a handler.
+/// Parses a statement timeout, which must be shorter than the kit's handler timeout.
 fn statement_seconds(text: &str) -> Result<Duration, String> {
     seconds_up_to(35, text)
 }
@@ -272,12 +264,12 @@ fn seconds_up_to(most: u64, text: &str) -> Result<Duration, String> {
     }
 }
 
-/// A value that is never printed: not by `Debug`, not by `Display`, not by the help text.
+/// A value that `Debug`, `Display` and the help text never print.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
 impl Secret {
-    /// The value itself, for the one place that needs it.
+    /// Returns the value.
     pub fn expose(&self) -> &str {
         &self.0
     }

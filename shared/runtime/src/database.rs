@@ -1,4 +1,4 @@
-//! The connection to PostgreSQL: a pool in which every wait has a deadline.
+//! The connection pool to PostgreSQL, and migrations. Every wait has a timeout.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -12,44 +12,43 @@ use crate::config;
 use crate::health::Health;
 use crate::{Lifecycle, Service};
 
-/// How long a server may take until it can be reached for the first time: it may be starting, too.
-const FIRST_CONNECTION: Duration = Duration::from_secs(30);
-/// How long one attempt to connect may take.
-const ONE_ATTEMPT: Duration = Duration::from_secs(5);
-/// How long a request waits for a connection out of the pool.
-const ACQUIRE: Duration = Duration::from_secs(5);
-/// A connection that has rested longer is asked whether it lives before it is used.
-const TRUSTED_IDLE: Duration = Duration::from_secs(1);
-/// How long a migration waits for a lock at a time. While it waits for a table, whoever wants the table behind it waits as well: a dump that
-/// takes an hour must not stop the service for an hour.
-const MIGRATION_LOCK: &str = "2s";
-/// The advisory lock of who migrates: any number, the same in every version.
-const MIGRATING: i64 = 0x6d69_6772_6174_6573;
-/// How long a migration is tried again that did not get its locks, and how often.
-const MIGRATION: (Duration, Duration) = (Duration::from_mins(10), Duration::from_secs(3));
-/// How often is asked whether whoever migrates has ended.
-const TURN: Duration = Duration::from_millis(200);
-/// How often a watched pool is asked whether its database answers.
-const WATCH_EVERY: Duration = Duration::from_secs(2);
+/// How long the first connection is retried: the server may be starting, too.
+const FIRST_CONNECTION_TIMEOUT: Duration = Duration::from_secs(30);
+/// The timeout of one attempt to connect or to close.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// The longest wait for a connection of the pool.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+/// A connection that idled longer than this is pinged before use.
+const PING_AFTER_IDLE: Duration = Duration::from_secs(1);
+/// The lock timeout of a migration. While it waits for a table lock, later statements queue behind it: a dump of an
+/// hour must not stop the service for an hour.
+const MIGRATION_LOCK_TIMEOUT: &str = "2s";
+/// The key of the advisory lock for migrations: any number, the same in every version.
+const MIGRATION_ADVISORY_LOCK: i64 = 0x6d69_6772_6174_6573;
+/// How long a migration is retried that did not get its locks.
+const MIGRATION_TIMEOUT: Duration = Duration::from_mins(10);
+/// The pause between two attempts of a migration.
+const MIGRATION_RETRY_DELAY: Duration = Duration::from_secs(3);
+/// The poll interval of the migration lock.
+const MIGRATION_LOCK_POLL_INTERVAL: Duration = Duration::from_millis(200);
+/// The interval of the health check.
+const HEALTH_CHECK_INTERVAL: Duration = Duration::from_secs(2);
 
-/// Why there is no database.
+/// The database cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum DatabaseError {
-    /// The address is not one.
     #[error("DATABASE_URL is not an address such as postgres://user:password@host:port/name")]
     Url(#[source] sqlx::Error),
-    /// It refused us, or did not answer for half a minute.
+    /// It refused the connection, or did not answer for half a minute.
     #[error("the database could not be reached")]
     Unreachable(#[source] sqlx::Error),
-    /// A migration failed.
     #[error("the database could not be migrated")]
     Migration(#[source] MigrateError),
-    /// Another process has been migrating it for too long, or hangs over it.
-    #[error("another process holds the lock of who migrates, and has for {0:?}")]
-    Taken(Duration),
+    #[error("another process has held the migration lock for {0:?}")]
+    MigrationLocked(Duration),
 }
 
-/// A pool of connections, once the database answers; waits for a server that is still starting.
+/// Connects a pool; waits up to half a minute for a server that is still starting.
 pub async fn connect(
     service: &Service,
     config: &config::Database,
@@ -58,99 +57,103 @@ pub async fn connect(
     let options = messaging::guarded(options(service, config)?)
         .options([("statement_timeout", milliseconds.as_str())]);
     let first = first_connection(&options).await?;
-    // Whether it can be closed politely changes nothing.
-    let _ = timeout(ONE_ATTEMPT, first.close()).await;
+    // A failed close changes nothing.
+    let _ = timeout(CONNECT_TIMEOUT, first.close()).await;
     Ok(PgPoolOptions::new()
         .max_connections(config.pool)
-        .acquire_timeout(ACQUIRE)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
         .idle_timeout(Duration::from_mins(5))
         .test_before_acquire(false)
         .before_acquire(|connection, meta| {
-            Box::pin(
-                async move { Ok(meta.idle_for < TRUSTED_IDLE || connection.ping().await.is_ok()) },
-            )
+            Box::pin(async move {
+                Ok(meta.idle_for < PING_AFTER_IDLE || connection.ping().await.is_ok())
+            })
         })
         .connect_lazy_with(options))
 }
 
-/// Brings the database to the newest schema, one migrator after the other. Safe to run from several processes at once, and beside those
-/// that write: what does not get its locks soon lets them go on, and tries again for ten minutes.
+/// Applies the migrations that are missing, one migrator after the other.
+///
+/// Several processes may call it at once, beside running services: a migration that does not get its table locks within
+/// two seconds gives way and is retried, for ten minutes.
 pub async fn migrate(
     service: &Service,
     config: &config::Database,
     migrators: &[&Migrator],
 ) -> Result<(), DatabaseError> {
-    // No statement timeout: a migration takes as long as it takes. The end of the connection lets the next one in.
+    // No statement timeout: a migration may take long. Closing the connection releases the advisory lock.
     let mut connection = first_connection(&options(service, config)?).await?;
     let failed = |error: sqlx::Error| DatabaseError::Migration(error.into());
-    if !is_alone(&mut connection).await.map_err(failed)? {
-        return Err(DatabaseError::Taken(MIGRATION.0));
+    if !acquire_migration_lock(&mut connection).await.map_err(failed)? {
+        return Err(DatabaseError::MigrationLocked(MIGRATION_TIMEOUT));
     }
-    let patience = sqlx::raw_sql(AssertSqlSafe(format!("set lock_timeout = '{MIGRATION_LOCK}'")));
-    patience.execute(&mut connection).await.map_err(failed)?;
+    let lock_timeout =
+        sqlx::raw_sql(AssertSqlSafe(format!("set lock_timeout = '{MIGRATION_LOCK_TIMEOUT}'")));
+    lock_timeout.execute(&mut connection).await.map_err(failed)?;
     for migrator in migrators {
         run(migrator, &mut connection).await.map_err(DatabaseError::Migration)?;
     }
-    // Whether it can be closed politely changes nothing.
-    let _ = timeout(ONE_ATTEMPT, connection.close()).await;
-    tracing::info!("the database has the newest schema");
+    // A failed close changes nothing.
+    let _ = timeout(CONNECT_TIMEOUT, connection.close()).await;
+    tracing::info!("the database schema is up to date");
     Ok(())
 }
 
-/// Waits until nobody else migrates; false if somebody still does after as long as a migration is tried. It asks again and again: a
-/// statement that waits would keep a snapshot open, and for ever if who migrates hangs.
-async fn is_alone(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+/// Waits for the migration lock; false if another process still holds it after [`MIGRATION_TIMEOUT`].
+///
+/// It polls: a waiting statement would hold a snapshot open, for ever if the other process hangs.
+async fn acquire_migration_lock(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
     let began = Instant::now();
-    let mut said = false;
+    let mut logged = false;
     loop {
-        let asked = sqlx::query_scalar("select pg_try_advisory_lock($1)").bind(MIGRATING);
-        if asked.fetch_one(&mut *connection).await? {
+        let acquired =
+            sqlx::query_scalar("select pg_try_advisory_lock($1)").bind(MIGRATION_ADVISORY_LOCK);
+        if acquired.fetch_one(&mut *connection).await? {
             return Ok(true);
         }
-        if began.elapsed() > MIGRATION.0 {
+        if began.elapsed() > MIGRATION_TIMEOUT {
             return Ok(false);
         }
-        if !said {
-            tracing::warn!("another process migrates the database, and is waited for");
-            said = true;
+        if !logged {
+            tracing::warn!("waiting for another process that migrates the database");
+            logged = true;
         }
-        tokio::time::sleep(TURN).await;
+        tokio::time::sleep(MIGRATION_LOCK_POLL_INTERVAL).await;
     }
 }
 
 async fn run(migrator: &Migrator, connection: &mut PgConnection) -> Result<(), MigrateError> {
-    let (most, pause) = MIGRATION;
-    let deadline = Instant::now() + most;
+    let deadline = Instant::now() + MIGRATION_TIMEOUT;
     loop {
         match migrator.run(&mut *connection).await {
-            Err(error) if is_locked_out(&error) && Instant::now() < deadline => {
-                tracing::warn!(error = %error, "a migration waits until a table is free");
-                tokio::time::sleep(pause).await;
+            Err(error) if is_lock_timeout(&error) && Instant::now() < deadline => {
+                tracing::warn!(error = %error, "a migration waits for a table lock");
+                tokio::time::sleep(MIGRATION_RETRY_DELAY).await;
             }
-            ended => return ended,
+            result => return result,
         }
     }
 }
 
-/// Whether a lock was not to be had in time.
-fn is_locked_out(error: &MigrateError) -> bool {
+/// Whether the lock timeout was reached (SQLSTATE 55P03).
+fn is_lock_timeout(error: &MigrateError) -> bool {
     let (MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _)) = error else {
         return false;
     };
     sqlstate(error).is_some_and(|code| code == "55P03")
 }
 
-/// Reports the component `database`, by asking the server every two seconds.
+/// Reports the health component `database` by a ping every two seconds.
 pub fn watch(lifecycle: &Lifecycle, health: &Health, pool: PgPool) {
     let component = health.component("database");
     let stopping = lifecycle.soft();
     lifecycle.spawn("database watch", async move {
-        let mut ticks = tokio::time::interval(WATCH_EVERY);
+        let mut ticks = tokio::time::interval(HEALTH_CHECK_INTERVAL);
         while stopping.run_until_cancelled(ticks.tick()).await.is_some() {
-            match timeout(ACQUIRE, ping(&pool)).await {
+            match timeout(ACQUIRE_TIMEOUT, ping(&pool)).await {
                 Ok(Ok(())) => component.up(),
                 Ok(Err(error)) => component.down(error.to_string()),
-                Err(_) => component.down(format!("no answer within {ACQUIRE:?}")),
+                Err(_) => component.down(format!("no answer within {ACQUIRE_TIMEOUT:?}")),
             }
         }
         Ok::<(), std::convert::Infallible>(())
@@ -167,25 +170,25 @@ fn options(
 ) -> Result<PgConnectOptions, DatabaseError> {
     let url = config.url.expose();
     if !["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme)) {
-        // The parser would take any scheme, and look for a server on this machine.
-        let reason = "it does not begin with postgres://".into();
+        // The parser accepts any scheme and would connect to this machine.
+        let reason = "the scheme is not postgres://".into();
         return Err(DatabaseError::Url(sqlx::Error::Configuration(reason)));
     }
     let options: PgConnectOptions = url.parse().map_err(DatabaseError::Url)?;
     Ok(options.application_name(service.name))
 }
 
-/// Tries until it succeeds, is refused for good, or half a minute is over.
+/// Retries until it succeeds, fails permanently, or reaches [`FIRST_CONNECTION_TIMEOUT`].
 async fn first_connection(options: &PgConnectOptions) -> Result<PgConnection, DatabaseError> {
-    let deadline = Instant::now() + FIRST_CONNECTION;
+    let deadline = Instant::now() + FIRST_CONNECTION_TIMEOUT;
     let mut pause = Duration::from_millis(100);
     loop {
-        let error = match timeout(ONE_ATTEMPT, options.connect()).await {
+        let error = match timeout(CONNECT_TIMEOUT, options.connect()).await {
             Ok(Ok(connection)) => return Ok(connection),
             Ok(Err(error)) => error,
             Err(_) => sqlx::Error::PoolTimedOut,
         };
-        if refused_for_good(&error) || Instant::now() + pause > deadline {
+        if is_permanent(&error) || Instant::now() + pause > deadline {
             return Err(DatabaseError::Unreachable(error));
         }
         tracing::warn!(error = %error, "the database does not answer yet");
@@ -194,12 +197,12 @@ async fn first_connection(options: &PgConnectOptions) -> Result<PgConnection, Da
     }
 }
 
-/// Wrong passwords and missing rights do not pass by themselves (class 28, and 42501).
-fn refused_for_good(error: &sqlx::Error) -> bool {
+/// Whether retrying is useless: wrong credentials (SQLSTATE class 28) or missing privileges (42501).
+fn is_permanent(error: &sqlx::Error) -> bool {
     sqlstate(error).is_some_and(|code| code.starts_with("28") || code == "42501")
 }
 
-/// Why the server refused, if it was the server.
+/// The SQLSTATE of an error that the server reported.
 fn sqlstate(error: &sqlx::Error) -> Option<Cow<'_, str>> {
     error.as_database_error()?.code()
 }

@@ -1,4 +1,4 @@
-//! Whether the process lives, and whether it can do its work and, if not, why.
+//! Liveness and readiness of the process, with reasons.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -8,50 +8,44 @@ use tokio_util::sync::CancellationToken;
 
 use crate::Lifecycle;
 
-/// The components that a process needs, and how they are. Clones are the same registry.
+/// The registry of components and their status. Clones share it.
 #[derive(Debug, Clone)]
 pub struct Health {
     components: Arc<RwLock<BTreeMap<String, Status>>>,
     stopping: CancellationToken,
 }
 
-/// How a component is.
+/// The status of a component.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(tag = "status", rename_all = "snake_case")]
 pub enum Status {
-    /// It works.
     Up,
-    /// It does not, for this reason.
-    Down {
-        /// Why, for people.
-        reason: String,
-    },
+    Down { reason: String },
 }
 
-/// What `/health/ready` answers.
+/// The body of `/health/ready`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Readiness {
-    /// `up` if every component is, else `down`.
+    /// `up` if every component is up, else `down`.
     #[schema(value_type = String, example = "up")]
     pub status: &'static str,
-    /// Each component.
     pub components: BTreeMap<String, Status>,
 }
 
 impl Health {
-    /// A registry without components; it is not ready once `lifecycle` shuts down.
+    /// An empty registry; it reports `down` once `lifecycle` shuts down.
     pub fn new(lifecycle: &Lifecycle) -> Health {
         Health { components: Arc::default(), stopping: lifecycle.soft() }
     }
 
-    /// Adds a component, which is down with the reason `starting` until it says otherwise.
+    /// Adds a component, which is down with the reason `starting` until it reports otherwise.
     pub fn component(&self, name: impl Into<String>) -> Component {
         let component = Component { health: self.clone(), name: name.into() };
         component.health.set(&component.name, Status::Down { reason: "starting".to_owned() });
         component
     }
 
-    /// How everything is, now.
+    /// The current status of all components.
     pub fn readiness(&self) -> Readiness {
         let mut components = self.components.read().unwrap_or_else(PoisonError::into_inner).clone();
         if self.stopping.is_cancelled() {
@@ -67,7 +61,7 @@ impl Health {
         self.readiness().status == "up"
     }
 
-    /// Sets the status and answers whether it is another kind than before.
+    /// Sets the status; returns whether the component went up or down.
     fn set(&self, name: &str, status: Status) -> bool {
         let mut components = self.components.write().unwrap_or_else(PoisonError::into_inner);
         let was_up = matches!(components.get(name), Some(Status::Up));
@@ -77,7 +71,7 @@ impl Health {
     }
 }
 
-/// The handle by which a component says how it is.
+/// The handle with which a component reports its status.
 #[derive(Debug, Clone)]
 pub struct Component {
     health: Health,
@@ -85,14 +79,14 @@ pub struct Component {
 }
 
 impl Component {
-    /// It works.
+    /// Reports that the component works.
     pub fn up(&self) {
         if self.health.set(&self.name, Status::Up) {
             tracing::info!(component = self.name, "up");
         }
     }
 
-    /// It does not, for this reason; the reason is shown to whoever asks, so it holds no secret.
+    /// Reports that the component does not work. The reason is public: it must hold no secret.
     pub fn down(&self, reason: impl Into<String>) {
         let reason = reason.into();
         if self.health.set(&self.name, Status::Down { reason: reason.clone() }) {

@@ -144,8 +144,8 @@ pub async fn start<S: ServiceDefinition>(
     };
     let state = S::start(&host, config).await?;
     let routes = S::routes().with_state(state);
-    let router = http::router(&S::SERVICE, routes, &host.health, lifecycle, &common.http);
-    Ok(http::serve(lifecycle, &common.http, router).await?)
+    let app = http::router(&S::SERVICE, routes, &host.health, lifecycle, &common.http);
+    Ok(http::serve(lifecycle, &common.http, app).await?)
 }
 
 /// Serves until SIGTERM, SIGINT or a failed task; the exit code tells whether a task failed.

@@ -10,6 +10,7 @@ pub mod host;
 pub mod http;
 pub mod lifecycle;
 pub mod messaging;
+pub mod operations;
 pub mod product_receipts;
 pub mod replay;
 pub mod telemetry;

@@ -1,4 +1,4 @@
-//! One owner of all tasks: it starts them, watches them, and stops them softly, then hard.
+//! The owner of all tasks: it spawns them, watches them, and stops them gracefully, then by force.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -14,10 +14,10 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// How long tasks may take to be dropped once they were cut off. Only a task that blocks its thread takes any time.
-const HARD_STOP: Duration = Duration::from_secs(2);
+/// How long aborted tasks may take to be dropped. Only a task that blocks its thread takes noticeable time.
+const ABORT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The life of a process: its tasks, and the two tokens that end it. Clones are the same life.
+/// The tasks of a process, and the two tokens that stop them. Clones share both.
 #[derive(Debug, Clone)]
 pub struct Lifecycle(Arc<Inner>);
 
@@ -33,7 +33,7 @@ struct Inner {
 }
 
 impl Lifecycle {
-    /// A life without tasks; `timeout` is how long they get between the soft and the hard end.
+    /// A lifecycle without tasks; `timeout` is the time between soft and hard stop.
     pub fn new(timeout: Duration) -> Lifecycle {
         let hard = CancellationToken::new();
         Lifecycle(Arc::new(Inner {
@@ -47,10 +47,10 @@ impl Lifecycle {
         }))
     }
 
-    /// Runs `future` beside the others until it ends by itself or is cut off by the hard end.
+    /// Spawns a task, which runs until it ends or the hard stop drops it.
     ///
-    /// A task that answers an error or panics is logged with its whole chain of causes, begins the soft shutdown of
-    /// everything, and makes the process exit with a failure.
+    /// A task that returns an error or panics is logged with its causes, begins the shutdown of the process, and makes
+    /// it exit with a failure.
     pub fn spawn<F, E>(&self, name: impl Into<Cow<'static, str>>, future: F)
     where
         F: Future<Output = Result<(), E>> + Send + 'static,
@@ -64,8 +64,8 @@ impl Lifecycle {
             match ending.map(|ending| ending.map(|result| result.map_err(Into::into))) {
                 Some(Ok(Ok(()))) => tracing::debug!(%task, "task ended"),
                 Some(Ok(Err(error))) => lifecycle.fail(task, &problem::chain(&*error)),
-                Some(Err(_panic)) => lifecycle.fail(task, "it panicked"),
-                None => tracing::warn!(%task, "task was cut off"),
+                Some(Err(_panic)) => lifecycle.fail(task, "the task panicked"),
+                None => tracing::warn!(%task, "task aborted"),
             }
         });
     }
@@ -76,35 +76,35 @@ impl Lifecycle {
         self.shutdown();
     }
 
-    /// Begins the soft shutdown: nobody takes in new work, everybody finishes what is in hand.
+    /// Begins the soft stop: tasks take no new work and finish their current work.
     pub fn shutdown(&self) {
         self.0.soft.cancel();
     }
 
-    /// Cuts off everything at its next await, now.
+    /// Begins the hard stop: drops every task at its next await.
     pub fn abort(&self) {
         self.0.hard.cancel();
     }
 
-    /// Cancelled when the soft shutdown begins.
+    /// Cancelled when the soft stop begins.
     pub fn soft(&self) -> CancellationToken {
         self.0.soft.clone()
     }
 
-    /// Cancelled when everything that still runs is cut off. Tasks are dropped by then without looking at it; it is for
-    /// what else must stop, such as threads.
+    /// Cancelled when the hard stop begins. Tasks are dropped without it; it is for threads and guards.
     pub fn hard(&self) -> CancellationToken {
         self.0.hard.clone()
     }
 
-    /// Waits for SIGTERM, SIGINT, a failed task or [`shutdown`](Lifecycle::shutdown), then for the tasks: softly up to
-    /// the timeout (or a second signal), then hard. Answers what the process exits with: a failure if a task failed or
-    /// could not be stopped.
+    /// Waits for SIGTERM, SIGINT, a failed task or [`shutdown`](Lifecycle::shutdown), then for the tasks. After the
+    /// timeout or a second signal it aborts them.
+    ///
+    /// Returns the exit code: a failure if a task failed or could not be stopped.
     pub async fn run_until_shutdown(&self) -> ExitCode {
         let inner = &*self.0;
         match Signals::listen() {
             Ok(mut signals) => {
-                tracing::info!("running until told to stop");
+                tracing::info!("running");
                 tokio::select! {
                     name = signals.next() => tracing::info!(signal = name, "shutting down"),
                     () = inner.soft.cancelled() => {}
@@ -120,7 +120,7 @@ impl Lifecycle {
         if inner.failed.load(Ordering::Acquire) { ExitCode::FAILURE } else { ExitCode::SUCCESS }
     }
 
-    /// Waits for the tasks; cuts them off at the timeout or at the second signal.
+    /// Waits for the tasks; aborts them at the timeout or at the second signal.
     async fn drain(&self, second_signal: impl Future<Output = &'static str>) {
         let inner = &*self.0;
         inner.tracker.close();
@@ -128,26 +128,26 @@ impl Lifecycle {
             () = inner.tracker.wait() => return,
             () = inner.hard.cancelled() => {}
             () = tokio::time::sleep(inner.timeout) => {
-                tracing::warn!(tasks = self.running(), "cutting off what did not finish in time");
+                tracing::warn!(tasks = self.running(), "aborting tasks that did not finish in time");
             }
             name = second_signal => {
-                tracing::warn!(signal = name, tasks = self.running(), "second signal; cutting off");
+                tracing::warn!(signal = name, tasks = self.running(), "second signal; aborting tasks");
             }
         }
         self.abort();
-        if tokio::time::timeout(HARD_STOP, inner.tracker.wait()).await.is_err() {
-            self.fail(&self.running(), "it could not be stopped");
+        if tokio::time::timeout(ABORT_TIMEOUT, inner.tracker.wait()).await.is_err() {
+            self.fail(&self.running(), "the tasks could not be stopped");
         }
     }
 
-    /// The names of the tasks that run, for the log.
+    /// The names of the running tasks, for the log.
     fn running(&self) -> String {
         let running = self.0.running.lock().unwrap_or_else(PoisonError::into_inner);
         running.values().map(AsRef::as_ref).collect::<Vec<&str>>().join(", ")
     }
 }
 
-/// A task's place in the list of those that run, for as long as it exists.
+/// The entry of a running task; dropping it removes the entry.
 struct Running {
     lifecycle: Lifecycle,
     name: Cow<'static, str>,
@@ -171,7 +171,7 @@ impl Drop for Running {
     }
 }
 
-/// The signals that end a process politely.
+/// The signals that stop a process: SIGTERM and SIGINT.
 struct Signals {
     terminate: Signal,
     interrupt: Signal,

@@ -1,4 +1,4 @@
-//! Replays as routes answer them.
+//! The endpoint that replays a projection, as services offer it.
 
 use std::time::Duration;
 
@@ -8,62 +8,62 @@ use serde::{Deserialize, Serialize};
 
 use crate::auth::{Caller, Scope};
 
-/// How long a replay may take.
-pub const LIMIT: Duration = Duration::from_mins(30);
+/// The timeout of a replay.
+pub const REPLAY_TIMEOUT: Duration = Duration::from_mins(30);
 
-/// When to ask again where another replay is under way.
+/// `Retry-After` of a replay that gave up.
 const RETRY_AFTER: Duration = Duration::from_secs(30);
 
-/// What is to be done with what differs.
+/// Query parameters of a replay.
 #[derive(Debug, Clone, Copy, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
-pub struct Wish {
-    /// Only compare: leave the live projection as it is.
+pub struct ReplayParameters {
+    /// Only compare; do not change the live projection.
     #[serde(default)]
     compare_only: bool,
 }
 
-impl Wish {
-    /// As the kit says it.
+impl ReplayParameters {
+    /// The kit's mode.
     pub const fn mode(self) -> Mode {
         if self.compare_only { Mode::Compare } else { Mode::Swap }
     }
 }
 
-/// What a replay did: rows compared, what differed with some samples, whether it was put right, seconds.
+/// The report of a replay: rows compared, differences with samples, whether they were repaired, seconds.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 #[serde(transparent)]
 #[schema(value_type = Object)]
-pub struct Replayed(pub Report);
+pub struct ReplayReport(pub Report);
 
-/// Answers a `caller` who has `asked` for a replay, of a service whose one `projection` it is that `replay` builds again.
+/// Runs `replay` for a caller with scope `ops` if the `requested` projection is the service's `projection`.
 pub async fn answer(
     caller: &Caller,
-    asked: &str,
+    requested: &str,
     projection: &str,
     replay: impl Future<Output = Result<Report, ReplayError>>,
-) -> Result<Json<Replayed>, Problem> {
+) -> Result<Json<ReplayReport>, Problem> {
     caller.require(Scope::Ops)?;
-    if asked != projection {
-        return Err(Problem::not_found(format_args!("projection {asked}")));
+    if requested != projection {
+        return Err(Problem::not_found(format_args!("projection {requested}")));
     }
-    let report = replay.await.map_err(not_replayed)?;
+    let report = replay.await.map_err(replay_problem)?;
     tracing::info!(
         by = caller.subject(),
         differences = report.differences,
         swapped = report.swapped,
-        "replayed"
+        "projection replayed"
     );
-    Ok(Json(Replayed(report)))
+    Ok(Json(ReplayReport(report)))
 }
 
-/// The answer where a replay came to no end. The live projection is as it was.
-#[expect(clippy::needless_pass_by_value, reason = "it is handed to map_err")]
-fn not_replayed(error: ReplayError) -> Problem {
+/// The answer for a failed replay, which has changed nothing.
+#[expect(clippy::needless_pass_by_value, reason = "used with map_err")]
+fn replay_problem(error: ReplayError) -> Problem {
     let detail = problem::chain(&error);
     match &error {
         ReplayError::Busy => {
-            Problem::conflict("replay_runs", "The projection is being replayed already")
+            Problem::conflict("replay_runs", "Another replay of the projection is running")
         }
         ReplayError::Snapshot { .. }
         | ReplayError::NoPause
@@ -73,7 +73,7 @@ fn not_replayed(error: ReplayError) -> Problem {
         | ReplayError::Stuck(_)
         | ReplayError::Behind { .. }
         | ReplayError::Truncated(_) => {
-            Problem::conflict("not_replayable", "What was told cannot be told again")
+            Problem::conflict("not_replayable", "The projection cannot be replayed")
         }
         ReplayError::Kit(_) | ReplayError::NoKey(_) | ReplayError::NotHeard(_) => {
             return Problem::internal_from(&error);
@@ -81,3 +81,7 @@ fn not_replayed(error: ReplayError) -> Problem {
     }
     .detail(detail)
 }
+
+// Temporary aliases, until order and behavior-analytics use the new names.
+#[doc(hidden)]
+pub use self::{REPLAY_TIMEOUT as LIMIT, ReplayParameters as Wish, ReplayReport as Replayed};

@@ -8,31 +8,29 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::ParseError;
 use tracing_subscriber::util::TryInitError;
 
-/// What is logged unless `RUST_LOG` says otherwise.
+/// The log filter without `RUST_LOG`.
 const DEFAULT_FILTER: &str = "info,lapin=warn,sqlx=warn";
 
-/// How a line of the log is written.
+/// The format of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum LogFormat {
-    /// For people.
+    /// Human-readable lines.
     #[default]
     Pretty,
-    /// One JSON object a line, for machines.
+    /// One JSON object per line.
     Json,
 }
 
-/// Why logging could not begin.
+/// Logging could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum TelemetryError {
-    /// `RUST_LOG` cannot be understood.
     #[error("RUST_LOG is not a filter such as `info,sqlx=warn`")]
     Filter(#[source] ParseError),
-    /// Somebody else logs already.
-    #[error("logging was begun before")]
+    #[error("logging has already started")]
     Begun(#[source] TryInitError),
 }
 
-/// Begins logging, panics included. Once per process.
+/// Starts logging, panics included. Once per process.
 pub fn init(format: LogFormat) -> Result<(), TelemetryError> {
     use tracing_subscriber::layer::SubscriberExt as _;
     use tracing_subscriber::util::SubscriberInitExt as _;
@@ -60,26 +58,26 @@ pub fn init(format: LogFormat) -> Result<(), TelemetryError> {
 
 static PROMETHEUS: OnceLock<PrometheusHandle> = OnceLock::new();
 
-/// From half a millisecond to a minute, for everything whose name ends in `_seconds`.
+/// Buckets from half a millisecond to a minute, for names that end in `_seconds`.
 const SECONDS: [f64; 16] = [
     0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
     60.0,
 ];
 
-/// From one to 16,384, for all other histograms: sizes of batches and the like.
+/// Buckets from 1 to 16,384 for all other histograms, such as batch sizes.
 const COUNTS: [f64; 15] = [
     1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0, 2048.0, 4096.0, 8192.0,
     16384.0,
 ];
 
-/// The process's metrics. The first call begins to record them.
+/// The metrics of the process. The first call installs the recorder.
 pub fn metrics() -> Metrics {
     Metrics(PROMETHEUS.get_or_init(begin_recording))
 }
 
 fn begin_recording() -> PrometheusHandle {
     let builder = PrometheusBuilder::new();
-    // Setting buckets fails only where there are none.
+    // Setting buckets fails only for an empty list.
     let recorder = builder
         .set_buckets(&COUNTS)
         .and_then(|builder| {
@@ -89,25 +87,25 @@ fn begin_recording() -> PrometheusHandle {
         .build_recorder();
     let handle = recorder.handle();
     if metrics::set_global_recorder(recorder).is_err() {
-        tracing::warn!("metrics are recorded by somebody else; /metrics stays empty");
+        tracing::warn!("another metrics recorder is installed; /metrics stays empty");
     }
     handle
 }
 
-/// How often [`Metrics::upkeep`] folds samples into histograms, so that they do not pile up where nobody scrapes.
+/// How often [`Metrics::upkeep`] folds samples into histograms, so that memory stays bounded without a scraper.
 const UPKEEP_EVERY: Duration = Duration::from_secs(5);
 
-/// The process's metrics.
+/// The metrics of the process.
 #[derive(Clone, Copy)]
 pub struct Metrics(&'static PrometheusHandle);
 
 impl Metrics {
-    /// All of them in Prometheus's text format.
+    /// Renders all metrics in Prometheus's text format.
     pub fn render(self) -> String {
         self.0.render()
     }
 
-    /// Keeps their memory bounded, for as long as it is polled.
+    /// Keeps the memory of the metrics bounded; runs until dropped.
     pub async fn upkeep(self) {
         let mut ticks = tokio::time::interval(UPKEEP_EVERY);
         loop {

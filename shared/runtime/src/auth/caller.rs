@@ -1,4 +1,4 @@
-//! Who sent a request, as a handler takes it.
+//! The authenticated caller of a request, as an extractor.
 
 use std::collections::BTreeSet;
 
@@ -11,11 +11,10 @@ use problem::Problem;
 use super::scope::Scope;
 use super::token::{TokenError, Verifier};
 
-/// Who sent a request with a good token, and what the token allows.
+/// The subject and scopes of a valid bearer token.
 ///
-/// As an extractor it rejects with 401 `unauthorized` where there is no token, or none that is good; taken as
-/// `Option<Caller>` no token is `None`, while a bad one is refused all the same. The state must give a [`Verifier`] by
-/// `FromRef`.
+/// The extractor rejects a missing or invalid token with 401 `unauthorized`. `Option<Caller>` allows a missing token
+/// and still rejects an invalid one. The state must provide a [`Verifier`] by `FromRef`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
     subject: String,
@@ -27,7 +26,7 @@ impl Caller {
         Caller { subject, scopes }
     }
 
-    /// Whom the token was given to: a customer's id, or the name of a program.
+    /// The token's subject: a customer's id, or the name of a program.
     pub fn subject(&self) -> &str {
         &self.subject
     }
@@ -37,13 +36,15 @@ impl Caller {
         self.scopes.contains(&scope)
     }
 
-    /// 403 `insufficient_scope` unless the token carries `scope`.
+    /// Returns 403 `insufficient_scope` unless the token carries `scope`.
     pub fn require(&self, scope: Scope) -> Result<(), Problem> {
         if self.has(scope) { Ok(()) } else { Err(Problem::forbidden(scope)) }
     }
 
-    /// For what belongs to a customer: the token carries `scope` and is the customer's own, or it carries `all`, which
-    /// opens every customer's. Else 403: `insufficient_scope`, or `not_yours` where only the customer is another.
+    /// Authorises access to data of the customer `owner`.
+    ///
+    /// The token needs the scope `all`, or `scope` with `owner` as its subject. Otherwise 403: `insufficient_scope`
+    /// without the scope, `not_yours` for another customer's data.
     pub fn require_own(&self, scope: Scope, owner: &str, all: Scope) -> Result<(), Problem> {
         if self.has(all) {
             return Ok(());
@@ -57,7 +58,7 @@ impl Caller {
             "not_yours",
             "The token does not allow this",
         )
-        .detail(format!("It belongs to another customer; that needs the scope `{all}`.")))
+        .detail(format!("This belongs to another customer. Access needs the scope `{all}`.")))
     }
 }
 

@@ -1,4 +1,4 @@
-//! The pair of keys that signs tokens, as files: PKCS#8 for the private one, SPKI for the public one, both in DER.
+//! The key pair that signs tokens, as DER files: the private key in PKCS#8, the public key in SPKI.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
@@ -11,25 +11,19 @@ use rand::TryRngCore as _;
 
 use super::token::Verifier;
 
-/// Why a key cannot be had.
+/// A key could not be created, read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
-    /// The system has no randomness to give.
-    #[error("no randomness for a new key")]
+    #[error("the system has no randomness for a new key")]
     Randomness(#[source] rand::rand_core::OsError),
-    /// The file cannot be read.
     #[error("the key file {} cannot be read", .0.display())]
     Read(PathBuf, #[source] io::Error),
-    /// The file cannot be written.
     #[error("the key file {} cannot be written", .0.display())]
     Write(PathBuf, #[source] io::Error),
-    /// The file holds no private key.
     #[error("{} holds no Ed25519 private key (PKCS#8, DER)", .0.display())]
     NotPrivate(PathBuf, #[source] ed25519_dalek::pkcs8::Error),
-    /// The file holds no public key.
     #[error("{} holds no Ed25519 public key (SPKI, DER)", .0.display())]
     NotPublic(PathBuf, #[source] ed25519_dalek::pkcs8::spki::Error),
-    /// The key cannot be written down in its format.
     #[error("the key cannot be encoded")]
     Encode(#[source] ed25519_dalek::pkcs8::Error),
 }
@@ -38,14 +32,14 @@ pub enum KeyError {
 pub struct SigningKey(ed25519_dalek::SigningKey);
 
 impl SigningKey {
-    /// A new key from the system's randomness.
+    /// Generates a key from the system's randomness.
     pub fn generate() -> Result<SigningKey, KeyError> {
         let mut seed = [0; 32];
         rand::rngs::OsRng.try_fill_bytes(&mut seed).map_err(KeyError::Randomness)?;
         Ok(SigningKey(ed25519_dalek::SigningKey::from_bytes(&seed)))
     }
 
-    /// The key in a file of PKCS#8 in DER.
+    /// Reads a private key (PKCS#8, DER).
     pub fn read(path: impl AsRef<Path>) -> Result<SigningKey, KeyError> {
         let path = path.as_ref();
         let der = fs::read(path).map_err(|error| KeyError::Read(path.to_owned(), error))?;
@@ -54,7 +48,7 @@ impl SigningKey {
             .map_err(|error| KeyError::NotPrivate(path.to_owned(), error))
     }
 
-    /// Writes the private key, readable by its owner alone, and the public key, readable by all.
+    /// Writes the private key with mode 0600 and the public key, readable by all.
     pub fn write_pair(
         &self,
         private: impl AsRef<Path>,
@@ -66,12 +60,12 @@ impl SigningKey {
         write(public.as_ref(), spki.as_bytes(), 0o644)
     }
 
-    /// What verifies the tokens that this key signs.
+    /// The verifier of the tokens that this key signs.
     pub fn verifier(&self) -> Verifier {
         Verifier::new(&self.0.verifying_key())
     }
 
-    /// PKCS#8 in its first version, without the public key: every tool reads that one.
+    /// PKCS#8 version 1, without the public key: every tool reads it.
     pub(super) fn to_pkcs8(&self) -> Result<SecretDocument, KeyError> {
         let bytes = KeypairBytes { secret_key: self.0.to_bytes(), public_key: None };
         bytes.to_pkcs8_der().map_err(KeyError::Encode)

@@ -1,4 +1,4 @@
-//! Bearer tokens: JSON Web Tokens signed with Ed25519, and what they allow.
+//! Authentication and authorisation by bearer tokens: JSON Web Tokens signed with Ed25519.
 
 mod caller;
 mod key;

@@ -1,20 +1,20 @@
-//! What a token may allow.
+//! The scopes of tokens.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// A right that a token carries.
+/// A permission that a token carries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Scope {
     /// Write products, prices, categories; import.
     CatalogWrite,
     /// Write stock; read reservations and the ledger.
     StockWrite,
-    /// Read orders of one's own.
+    /// Read the subject's own orders.
     OrdersRead,
-    /// Place, pay and cancel orders of one's own.
+    /// Place, pay and cancel the subject's own orders.
     OrdersWrite,
-    /// Read and write the orders of every customer.
+    /// Read and write all customers' orders.
     OrdersAdmin,
     /// Read funnels, sessions and reports; erase a visitor.
     AnalyticsRead,
@@ -23,7 +23,7 @@ pub enum Scope {
 }
 
 impl Scope {
-    /// Every scope there is.
+    /// All scopes.
     pub const ALL: [Scope; 7] = [
         Scope::CatalogWrite,
         Scope::StockWrite,
@@ -34,7 +34,7 @@ impl Scope {
         Scope::Ops,
     ];
 
-    /// As it is written in a token.
+    /// The name in a token.
     pub const fn as_str(self) -> &'static str {
         match self {
             Scope::CatalogWrite => "catalog:write",
@@ -54,7 +54,7 @@ impl fmt::Display for Scope {
     }
 }
 
-/// A word that is no scope.
+/// The word is not a scope.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not a scope; there are {all}", all = Scope::ALL.map(Scope::as_str).join(", "))]
 pub struct UnknownScope(String);

@@ -1,4 +1,4 @@
-//! Making tokens, and telling good ones from bad ones.
+//! Minting and verifying tokens.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -16,10 +16,10 @@ use super::key::{KeyError, SigningKey};
 use super::scope::Scope;
 use crate::clock;
 
-/// Who issues the suite's tokens: the claim `iss`.
+/// The claim `iss` of the suite's tokens.
 pub const ISSUER: &str = "shopping-guide";
 
-/// How many seconds the clocks of two machines may differ.
+/// The allowed clock difference of two machines, in seconds.
 const LEEWAY: u64 = 5;
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -31,24 +31,21 @@ struct Claims {
     iss: String,
 }
 
-/// Why a token cannot be made, or is not believed.
+/// A token could not be minted or verified.
 #[derive(Debug, thiserror::Error)]
 pub enum TokenError {
-    /// It was good once.
     #[error("the token has expired")]
     Expired,
-    /// It was never good: not a token, another algorithm, another key, another issuer.
+    /// Not a token, or another algorithm, key or issuer.
     #[error("the token is not valid")]
     Invalid(#[source] jsonwebtoken::errors::Error),
-    /// The key cannot be used.
     #[error("the signing key cannot be used")]
     Key(#[source] KeyError),
-    /// Signing failed.
     #[error("the token cannot be signed")]
     Signing(#[source] jsonwebtoken::errors::Error),
 }
 
-/// A token that says: `subject` may do `scopes` for the next `lifetime`.
+/// Mints a token that grants `scopes` to `subject` for `lifetime`.
 pub fn mint(
     key: &SigningKey,
     subject: &str,
@@ -68,7 +65,7 @@ pub fn mint(
     jsonwebtoken::encode(&Header::new(Algorithm::EdDSA), &claims, &key).map_err(TokenError::Signing)
 }
 
-/// The public key that tokens must be signed with. Clones are cheap.
+/// Verifies tokens with the public key of their signer. Cheap to clone.
 #[derive(Clone)]
 pub struct Verifier(Arc<Inner>);
 
@@ -86,7 +83,7 @@ impl Verifier {
         Verifier(Arc::new(Inner { key: DecodingKey::from_ed_der(key.as_bytes()), validation }))
     }
 
-    /// The key in a file of SPKI in DER.
+    /// Reads a public key (SPKI, DER).
     pub fn read(path: impl AsRef<Path>) -> Result<Verifier, KeyError> {
         let path = path.as_ref();
         let der = std::fs::read(path).map_err(|error| KeyError::Read(path.to_owned(), error))?;
@@ -95,7 +92,7 @@ impl Verifier {
         Ok(Verifier::new(&key))
     }
 
-    /// Who calls, if the token is good. Scopes that are not known here are passed over.
+    /// Returns the caller of a valid token. Unknown scopes are ignored.
     pub fn verify(&self, token: &str) -> Result<Caller, TokenError> {
         let Inner { key, validation } = &*self.0;
         match jsonwebtoken::decode::<Claims>(token, key, validation) {

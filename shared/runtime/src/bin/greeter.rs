@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use problem::{Json, Path};
-use runtime::cli::{self, Command, Outcome};
+use runtime::cli::{self, Command, CommandResult};
 use runtime::health::Health;
 use runtime::{Lifecycle, Service, config, database, http};
 use utoipa_axum::router::OpenApiRouter;
@@ -17,7 +17,7 @@ const SERVICE: Service = Service {
     http_addr: "127.0.0.1:8099",
 };
 
-/// What the greeter is told from outside.
+/// The configuration of the greeter.
 #[derive(Debug, Clone, clap::Args)]
 struct Config {
     #[command(flatten)]
@@ -34,23 +34,22 @@ struct Config {
 
 #[derive(Debug, Clone, Copy, Default, clap::ValueEnum)]
 enum Ending {
-    /// With the process.
+    /// At the soft stop.
     #[default]
     Soft,
     /// At once, with an error.
     Error,
     /// At once, with a panic.
     Panic,
-    /// Never by itself.
+    /// Never; the hard stop drops it.
     Never,
-    /// Not even when it is cut off.
+    /// Never; it blocks its thread.
     Blocked,
 }
 
-/// Why the task failed.
 #[derive(Debug, thiserror::Error)]
-#[error("the greeter lost its voice")]
-struct Hoarse(#[source] std::num::ParseIntError);
+#[error("the greeting failed")]
+struct GreetingFailed(#[source] std::num::ParseIntError);
 
 fn main() -> ExitCode {
     cli::run(&SERVICE, async |command: Command<Config>| match command {
@@ -67,7 +66,7 @@ fn main() -> ExitCode {
     })
 }
 
-async fn serve(config: Config) -> Outcome {
+async fn serve(config: Config) -> CommandResult {
     let lifecycle = Lifecycle::new(config.shutdown.timeout);
     let health = Health::new(&lifecycle);
     let pool = database::connect(&SERVICE, &config.database).await?;
@@ -75,20 +74,21 @@ async fn serve(config: Config) -> Outcome {
     let router = http::router(&SERVICE, routes(), &health, &lifecycle, &config.http);
     http::serve(&lifecycle, &config.http, router).await?;
     let stopping = lifecycle.soft();
-    lifecycle.spawn("voice", async move { end(config.ending, stopping.cancelled_owned()).await });
+    lifecycle
+        .spawn("greeting", async move { end(config.ending, stopping.cancelled_owned()).await });
     Ok(lifecycle.run_until_shutdown().await)
 }
 
-#[expect(clippy::panic, reason = "a test wants to see what becomes of it")]
-async fn end(ending: Ending, stopping: impl Future<Output = ()>) -> Result<(), Hoarse> {
+#[expect(clippy::panic, reason = "a test needs a panicking task")]
+async fn end(ending: Ending, stopping: impl Future<Output = ()>) -> Result<(), GreetingFailed> {
     match ending {
         Ending::Soft => stopping.await,
-        Ending::Error => return "x".parse::<u8>().map(|_| ()).map_err(Hoarse),
+        Ending::Error => return "x".parse::<u8>().map(|_| ()).map_err(GreetingFailed),
         Ending::Panic => panic!("too loud"),
         Ending::Never => std::future::pending().await,
         Ending::Blocked => {
             stopping.await;
-            // A thread that never comes back to its runtime.
+            // Never returns to the runtime.
             loop {
                 std::thread::park();
             }

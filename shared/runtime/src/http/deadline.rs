@@ -1,4 +1,4 @@
-//! No request waits for ever.
+//! The timeout of requests.
 
 use std::time::Duration;
 
@@ -10,15 +10,16 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tower::util::MapRequestLayer;
 
-/// When the request must be answered, as a route may change it.
+/// The deadline of a request, which its route may move.
 #[derive(Clone)]
 struct Deadline {
     begun: Instant,
     end: watch::Sender<Instant>,
 }
 
-/// Gives routes a deadline of their own instead of `REQUEST_TIMEOUT`: more for a streamed upload or a long poll, less
-/// where a late answer is worth nothing. The deadline is for the head of the answer; a streamed body may take longer.
+/// A layer that gives routes a timeout of their own instead of `REQUEST_TIMEOUT`.
+///
+/// The timeout ends with the head of the answer; a streamed body may take longer.
 ///
 /// ```
 /// # use std::time::Duration;
@@ -38,7 +39,7 @@ pub fn within(
     })
 }
 
-/// 503 `request_timeout` once the deadline has passed. The handler is dropped: an open transaction of it is rolled back.
+/// Answers 503 `request_timeout` at the deadline. Dropping the handler rolls back its open transaction.
 pub(super) async fn enforce(
     State(limit): State<Duration>,
     mut request: Request,
@@ -54,12 +55,12 @@ pub(super) async fn enforce(
             biased;
             response = &mut answer => return response,
             () = tokio::time::sleep_until(end) => {
-                tracing::warn!("a request took too long");
+                tracing::warn!("request timed out");
                 return Problem::unavailable("request_timeout", Duration::from_secs(1))
-                    .detail("The answer took too long; whether it took effect is not known.")
+                    .detail("The request timed out. It may have taken effect.")
                     .into_response();
             }
-            // Once the request is gone nobody can change the deadline any more.
+            // The route's layer has moved the deadline. The branch is disabled once the request is dropped.
             Ok(()) = ends.changed() => {}
         }
     }

@@ -1,4 +1,4 @@
-//! The OpenAPI document: what the handlers say of themselves, completed by what is true of all of them.
+//! The OpenAPI document: the handlers' own parts, and what all operations share.
 
 use problem::{FieldError, Problem};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
@@ -8,7 +8,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::Service;
 
-/// The document of a service, for its command `openapi`; it needs no state.
+/// The OpenAPI document of a service; it needs no state.
 pub fn document<S>(service: &Service, routes: OpenApiRouter<S>) -> OpenApi
 where
     S: Send + Sync + Clone + 'static,
@@ -16,11 +16,11 @@ where
     complete(service, routes.split_for_parts().1)
 }
 
-/// Adds who speaks, the bearer scheme, and the problem that every operation may answer.
+/// Adds the service's name, the bearer scheme, and the problem responses of every operation.
 pub(super) fn complete(service: &Service, mut document: OpenApi) -> OpenApi {
     document.info = Info::new(service.name, service.version);
     document.info.description = Some(service.about.to_owned());
-    // Relative to the document, so that it is right behind a proxy's prefix as well.
+    // Relative to the document, so that it also works behind a proxy's path prefix.
     document.servers = Some(vec![Server::new(".")]);
     let mut components =
         document.components.take().unwrap_or_else(|| ComponentsBuilder::new().build());

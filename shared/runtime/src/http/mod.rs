@@ -1,4 +1,4 @@
-//! The HTTP face of a service: its routes, those that every service has, and what surrounds them all.
+//! The HTTP server of a service: its routes, the routes of every service, and the middleware around them.
 
 mod deadline;
 mod document;
@@ -23,15 +23,13 @@ pub use serve::{ServeError, serve};
 use crate::health::Health;
 use crate::{Lifecycle, Service, config, telemetry};
 
-/// How large a body may be, in bytes, unless its route has a `DefaultBodyLimit` of its own.
+/// The largest request body in bytes; a route may set its own `DefaultBodyLimit`.
 pub const BODY_LIMIT: usize = 1024 * 1024;
 
-/// The whole router of a service: `routes`, and beside them `/health/live`, `/health/ready`, `/metrics`, `/openapi.json`
-/// and `/docs`.
+/// The router of a service: `routes`, and `/health/live`, `/health/ready`, `/metrics`, `/openapi.json` and `/docs`.
 ///
-/// Around all of them, from the outside in: the trace context and the span of the request, panics as 500, the deadline
-/// ([`within`] gives a route its own), the end of event streams at shutdown, and the limit of bodies. Where there is no
-/// route, or no such method, the answer is a problem, too.
+/// The middleware, from the outside in: trace context and span, 500 for panics, timeout (see [`within`]), end of event
+/// streams at shutdown, body limit. An unknown route or method is answered with a problem.
 pub fn router(
     service: &Service,
     routes: OpenApiRouter,
@@ -39,7 +37,7 @@ pub fn router(
     lifecycle: &Lifecycle,
     config: &config::Http,
 ) -> Router {
-    // From here on it is counted, whoever asks for the numbers later.
+    // Install the recorder before the first request.
     telemetry::metrics();
     let (routes, document) = routes.split_for_parts();
     routes
@@ -53,7 +51,7 @@ pub fn router(
         .layer(middleware::from_fn(observe::observe))
 }
 
-/// The panic itself is logged where it happens, by the hook of [`crate::telemetry::init`].
+/// The panic hook of [`crate::telemetry::init`] has logged the panic itself.
 fn panicked(_panic: Box<dyn Any + Send + 'static>) -> Response {
     tracing::error!("a handler panicked");
     Problem::internal().into_response()

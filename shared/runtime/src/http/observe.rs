@@ -1,4 +1,4 @@
-//! What is known of every request afterwards: its trace, its span, its numbers.
+//! Trace context, span and metrics of every request.
 
 use std::time::Instant;
 
@@ -11,11 +11,11 @@ use tracing::Instrument as _;
 
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
-/// Runs the request within its trace context and a span, and counts it.
+/// Runs the request in its trace context and span, and records its metrics.
 pub(super) async fn observe(request: Request, next: Next) -> Response {
     let route = match request.extensions().get::<MatchedPath>() {
         Some(route) => route.as_str().to_owned(),
-        // Never the path itself: whoever scans for routes must not make a metric of each.
+        // Never the path itself: a scanner must not create a time series per path.
         None => "unmatched".to_owned(),
     };
     let method = request.method().as_str().to_owned();
@@ -47,17 +47,21 @@ pub(super) async fn observe(request: Request, next: Next) -> Response {
     response
 }
 
-/// Loud where it is our fault, quiet else: a log of every request would cost more than many a request.
+/// Warns for server errors only: a log line per request would cost more than many requests.
 fn log(status: StatusCode, seconds: f64) {
     let (status, http_latency_ms) = (status.as_u16(), seconds * 1_000.0);
     if status >= 500 {
-        tracing::warn!(http.status = status, http.latency_ms = http_latency_ms, "answered");
+        tracing::warn!(http.status = status, http.latency_ms = http_latency_ms, "request answered");
     } else {
-        tracing::debug!(http.status = status, http.latency_ms = http_latency_ms, "answered");
+        tracing::debug!(
+            http.status = status,
+            http.latency_ms = http_latency_ms,
+            "request answered"
+        );
     }
 }
 
-/// Counts a request in the gauge for as long as it exists, also where the client goes away.
+/// Counts a request in flight until it is dropped, also when the client disconnects.
 struct InFlight;
 
 impl InFlight {

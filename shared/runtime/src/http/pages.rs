@@ -1,4 +1,4 @@
-//! The routes that every service has.
+//! The routes of every service: health, metrics, OpenAPI document and its browser.
 
 use std::sync::Arc;
 
@@ -15,9 +15,8 @@ use utoipa_swagger_ui::Config;
 use crate::health::Health;
 use crate::telemetry;
 
-/// Health, metrics, the OpenAPI document and its browsable reference.
 pub(super) fn router(health: Health, document: OpenApi) -> Router {
-    // Relative to the page, so that it is found behind a proxy's prefix as well.
+    // Relative to the page, so that it also works behind a proxy's path prefix.
     let reference = Arc::new(Config::new(["../openapi.json"]));
     let document = Arc::new(document);
     Router::new()
@@ -32,12 +31,12 @@ pub(super) fn router(health: Health, document: OpenApi) -> Router {
         .with_state(reference)
 }
 
-/// The process answers; nothing more is asked.
+/// Answers while the process runs.
 async fn live() -> Response {
     Json(serde_json::json!({ "status": "up" })).into_response()
 }
 
-/// Whether it can do its work; 503 with the reasons if not.
+/// Answers 200 if all components are up, else 503 with the reasons.
 async fn ready(State(health): State<Health>) -> Response {
     let readiness = health.readiness();
     let status =
@@ -50,7 +49,7 @@ async fn metrics() -> Response {
     ([(CONTENT_TYPE, kind)], telemetry::metrics().render()).into_response()
 }
 
-/// The reference loads its files relative to its own address, which therefore must end in a slash.
+/// Redirects to the address with a slash: the page loads its files relative to it.
 async fn to_docs() -> Response {
     (StatusCode::PERMANENT_REDIRECT, [(LOCATION, "docs/")]).into_response()
 }
@@ -66,7 +65,7 @@ async fn docs_file(
     docs(&file, config)
 }
 
-/// A file of the reference, out of the program itself.
+/// A file of the embedded API reference.
 fn docs(name: &str, config: Arc<Config<'static>>) -> Response {
     match utoipa_swagger_ui::serve(name, config) {
         Ok(Some(file)) => {
@@ -82,7 +81,7 @@ fn docs(name: &str, config: Arc<Config<'static>>) -> Response {
         }
         Ok(None) => Problem::not_found(format_args!("page {name}")).into_response(),
         Err(error) => {
-            tracing::error!(error = %error, "the reference cannot be rendered");
+            tracing::error!(error = %error, "the API reference cannot be rendered");
             Problem::internal().into_response()
         }
     }

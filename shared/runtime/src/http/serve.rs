@@ -1,4 +1,4 @@
-//! Accepting connections, and letting go of them.
+//! Accepting connections, and draining them at shutdown.
 
 use std::io;
 use std::net::SocketAddr;
@@ -16,23 +16,22 @@ use tower::Layer as _;
 
 use crate::{Lifecycle, config, telemetry};
 
-/// How long a connection may take to send the head of a request; so also how long it may idle between two of them.
-const HEAD_DEADLINE: Duration = Duration::from_secs(75);
-/// How long to wait when the system has no more file descriptors to give.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// The longest time for the head of a request, and so the longest idle time between two requests.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(75);
+/// The pause after a failed accept, for example without free file descriptors.
+const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(100);
 
-/// Why there is no server.
+/// The HTTP server cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
-    /// The address cannot be listened on.
     #[error("cannot listen on {0}")]
     Listen(SocketAddr, #[source] io::Error),
 }
 
-/// Listens on the configured address and serves `router` as a task of `lifecycle`; answers the address that it got.
+/// Serves `router` on the configured address as a task of `lifecycle`; returns the bound address.
 ///
-/// When the shutdown begins it accepts no more, lets every request in hand finish, and closes each connection after it;
-/// what is left at the hard end is cut off.
+/// At shutdown it stops accepting and closes each connection after its current request. Connections that are left at
+/// the hard stop are dropped.
 pub async fn serve(
     lifecycle: &Lifecycle,
     config: &config::Http,
@@ -56,8 +55,7 @@ pub async fn serve(
     Ok(address)
 }
 
-/// Accepts until the shutdown begins, then waits for the connections. They end with this future at the latest, for it
-/// owns them.
+/// Accepts connections until shutdown, then waits for them. Dropping this future drops all connections.
 async fn accept(listener: TcpListener, limit: usize, router: Router, stopping: CancellationToken) {
     let mut connections = JoinSet::new();
     loop {
@@ -70,10 +68,10 @@ async fn accept(listener: TcpListener, limit: usize, router: Router, stopping: C
                     let router = router.clone();
                     connections.spawn(connection(stream, peer, router, stopping.clone()));
                 }
-                Err(error) if is_the_clients(&error) => {}
+                Err(error) if is_client_disconnect(&error) => {}
                 Err(error) => {
                     tracing::error!(error = %error, "cannot accept a connection");
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                    tokio::time::sleep(ACCEPT_RETRY_DELAY).await;
                 }
             }
         }
@@ -83,8 +81,8 @@ async fn accept(listener: TcpListener, limit: usize, router: Router, stopping: C
     while connections.join_next().await.is_some() {}
 }
 
-/// The client went away between asking and being accepted.
-fn is_the_clients(error: &io::Error) -> bool {
+/// Whether the client disconnected before it was accepted.
+fn is_client_disconnect(error: &io::Error) -> bool {
     matches!(
         error.kind(),
         io::ErrorKind::ConnectionAborted
@@ -100,12 +98,12 @@ async fn connection(
     stopping: CancellationToken,
 ) {
     if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(error = %error, "a connection ended before it began");
+        tracing::debug!(error = %error, "the connection was closed before the first request");
         return;
     }
     let mut builder = Builder::new(TokioExecutor::new()).http1_only();
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_DEADLINE);
-    // Handlers learn the client's address as they do from axum's own server.
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
+    // The extension that axum's own server sets.
     let service = Extension(ConnectInfo(peer)).layer(router);
     let serving = builder
         .serve_connection_with_upgrades(TokioIo::new(stream), TowerToHyperService::new(service));
@@ -118,6 +116,6 @@ async fn connection(
         }
     };
     if let Err(error) = result {
-        tracing::debug!(error = error.to_string(), "a connection broke");
+        tracing::debug!(error = error.to_string(), "connection failed");
     }
 }

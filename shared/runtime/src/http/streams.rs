@@ -1,4 +1,4 @@
-//! Streams of server-sent events have no end of their own; a shutdown must not wait for them.
+//! Ends streams of server-sent events at shutdown, which would wait for them otherwise.
 
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -8,7 +8,7 @@ use axum::response::Response;
 use futures::StreamExt as _;
 use tokio_util::sync::CancellationToken;
 
-/// Ends bodies of the type `text/event-stream` when the shutdown begins. Clients connect again by themselves.
+/// Ends bodies of type `text/event-stream` when the shutdown begins. Clients reconnect.
 pub(super) async fn end_at_shutdown(
     State(stopping): State<CancellationToken>,
     request: Request,

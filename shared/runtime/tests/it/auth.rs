@@ -1,4 +1,4 @@
-//! Tokens that are good, and all the ways in which they are not.
+//! Valid tokens, and all kinds of invalid ones.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
@@ -23,7 +23,7 @@ struct State {
     verifier: Verifier,
 }
 
-/// A router that knows one key, and a second key that it does not know, both as files.
+/// A router that trusts one key, and a second key that it does not trust, both as files.
 struct Fixture {
     router: Router,
     key: SigningKey,
@@ -50,7 +50,7 @@ impl Fixture {
         mint(&self.key, "c1", scopes, HOUR).unwrap()
     }
 
-    /// A token with these claims, signed with the right key.
+    /// A token with these claims, signed with the trusted key.
     fn signed(&self, claims: &Value) -> String {
         let der = std::fs::read(self.folder.path().join("private")).unwrap();
         let header = Header::new(Algorithm::EdDSA);
@@ -77,7 +77,7 @@ async fn order(caller: Caller) -> Result<Json<bool>, Problem> {
     Ok(Json(true))
 }
 
-/// Claims that are good unless `change` says otherwise; `null` leaves one out.
+/// Valid claims with `change` merged into them; `null` removes a claim.
 fn claims(change: &Value) -> Value {
     let now = clock::now().timestamp();
     let mut claims =
@@ -93,7 +93,7 @@ fn claims(change: &Value) -> Value {
 }
 
 #[tokio::test]
-async fn a_good_token_says_who_calls() {
+async fn a_valid_token_names_its_caller() {
     let fixture = Fixture::new();
     assert_eq!(fixture.call_with("/who", &fixture.token(&[])).await.json(), "c1");
     let token = fixture.signed(&claims(&json!({})));
@@ -101,7 +101,7 @@ async fn a_good_token_says_who_calls() {
 }
 
 #[tokio::test]
-async fn no_token_is_401_except_where_it_is_optional() {
+async fn a_missing_token_is_401_unless_optional() {
     let fixture = Fixture::new();
     let none = |path: &str| Request::get(path).body(Body::empty()).unwrap();
     let answer = send(&fixture.router, none("/who")).await;
@@ -115,12 +115,12 @@ async fn no_token_is_401_except_where_it_is_optional() {
 }
 
 #[tokio::test]
-async fn what_is_no_good_token_is_401() {
+async fn an_invalid_token_is_401() {
     let fixture = Fixture::new();
     let good = fixture.token(&[Scope::Ops]);
     let now = clock::now().timestamp();
     let foreign = mint(&fixture.foreign_key, "c1", &[Scope::Ops], HOUR).unwrap();
-    // The public key is public: whoever takes it for a shared secret must not be believed.
+    // A token that is signed with the public key as a shared secret must be rejected.
     let public = std::fs::read(fixture.folder.path().join("public")).unwrap();
     let hmac = |secret: &[u8]| {
         let key = EncodingKey::from_secret(secret);
@@ -167,7 +167,7 @@ async fn what_is_no_good_token_is_401() {
 }
 
 #[tokio::test]
-async fn a_scope_that_the_token_lacks_is_403() {
+async fn a_missing_scope_is_403() {
     let fixture = Fixture::new();
     let others = [Scope::CatalogWrite, Scope::Ops];
     let answer = fixture.call_with("/stock", &fixture.token(&others)).await;
@@ -178,13 +178,13 @@ async fn a_scope_that_the_token_lacks_is_403() {
     );
     let token = fixture.token(&[Scope::Ops, Scope::StockWrite]);
     assert_eq!(fixture.call_with("/stock", &token).await.json(), true);
-    // A word that nobody here knows is passed over.
+    // An unknown scope is ignored.
     let token = fixture.signed(&claims(&json!({"scope": "moon:walk stock:write"})));
     assert_eq!(fixture.call_with("/stock", &token).await.json(), true);
 }
 
 #[tokio::test]
-async fn what_belongs_to_a_customer_is_open_to_that_customer_and_to_administrators() {
+async fn only_owner_and_administrator_have_access() {
     let fixture = Fixture::new();
     let token = |subject, scopes: &[Scope]| mint(&fixture.key, subject, scopes, HOUR).unwrap();
     for (token, outcome) in [
@@ -203,7 +203,7 @@ async fn what_belongs_to_a_customer_is_open_to_that_customer_and_to_administrato
 }
 
 #[tokio::test]
-async fn keys_are_read_as_they_were_written() {
+async fn written_keys_are_read_back() {
     let fixture = Fixture::new();
     let private = fixture.folder.path().join("private");
     let public = fixture.folder.path().join("public");
@@ -222,7 +222,7 @@ async fn keys_are_read_as_they_were_written() {
 }
 
 #[test]
-fn every_scope_is_read_as_it_is_written() {
+fn every_scope_round_trips() {
     for scope in Scope::ALL {
         assert_eq!(scope.as_str().parse(), Ok(scope));
     }

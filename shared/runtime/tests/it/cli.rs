@@ -1,4 +1,4 @@
-//! The command line: what it takes, what it says when it does not.
+//! The command line: its options, defaults and errors.
 
 use std::path::Path;
 use std::time::Duration;
@@ -25,12 +25,12 @@ fn parse(args: &[&str]) -> Result<ArgMatches, clap::Error> {
 }
 
 #[test]
-fn the_command_line_contradicts_itself_nowhere() {
+fn the_command_line_is_consistent() {
     command::<Common>(&SERVICE).debug_assert();
 }
 
 #[test]
-fn what_is_not_said_has_its_default() {
+fn missing_options_have_defaults() {
     let matches = parse(&GOOD).unwrap();
     let (_, serve) = matches.subcommand().unwrap();
     let common = Common::from_arg_matches(serve).unwrap();
@@ -48,7 +48,7 @@ fn what_is_not_said_has_its_default() {
 }
 
 #[test]
-fn what_is_missing_is_named_by_its_variable() {
+fn a_missing_option_is_named_by_its_variable() {
     let error = parse(&["tested", "serve"]).unwrap_err();
     assert_eq!(error.exit_code(), 2);
     let text = error.to_string();
@@ -58,7 +58,7 @@ fn what_is_missing_is_named_by_its_variable() {
 }
 
 #[test]
-fn what_is_wrong_is_named_by_its_variable() {
+fn an_invalid_option_is_named_by_its_variable() {
     for (flag, value, variable) in [
         ("--http-addr", "nowhere", "HTTP_ADDR"),
         ("--database-pool", "0", "DATABASE_POOL"),

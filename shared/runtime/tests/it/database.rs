@@ -1,4 +1,4 @@
-//! Pools of connections to a real PostgreSQL, also one that comes late or goes away.
+//! Connection pools to a real PostgreSQL that starts late, refuses, or fails.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ async fn setting(pool: &sqlx::PgPool, name: &str) -> String {
 }
 
 #[tokio::test]
-async fn every_wait_of_a_connection_has_a_deadline() {
+async fn every_connection_has_timeouts() {
     let database = Database::create().await.unwrap();
     let pool = database::connect(&SERVICE, &config::Database::at(database.url())).await.unwrap();
     assert_eq!(setting(&pool, "application_name").await, "tested");
@@ -27,7 +27,7 @@ async fn every_wait_of_a_connection_has_a_deadline() {
 }
 
 #[tokio::test]
-async fn a_migration_that_cannot_have_its_lock_lets_the_others_go_on() {
+async fn a_migration_gives_way_to_locked_tables() {
     let database = Database::create().await.unwrap();
     let config = config::Database::at(database.url());
     let migrate = async || database::migrate(&SERVICE, &config, &[&messaging::MIGRATOR]).await;
@@ -49,7 +49,7 @@ async fn a_migration_that_cannot_have_its_lock_lets_the_others_go_on() {
     sqlx::raw_sql("lock table messaging.migrations").execute(&mut *dump).await.unwrap();
     let follow = async {
         waiting(true).await;
-        // It gives up though the table is still taken, and comes again.
+        // It gives up while the table is still locked, and retries.
         waiting(false).await;
         waiting(true).await;
         dump.commit().await.unwrap();
@@ -59,12 +59,12 @@ async fn a_migration_that_cannot_have_its_lock_lets_the_others_go_on() {
 }
 
 #[tokio::test]
-async fn who_migrates_waits_for_who_migrates_and_holds_nothing_up() {
+async fn a_second_migration_waits_without_a_snapshot() {
     let database = Database::create().await.unwrap();
     let config = config::Database::at(database.url());
     let pool = database.connect().await.unwrap();
     let mut first = pool.acquire().await.unwrap();
-    // The lock that all versions know.
+    // The advisory lock that all versions use.
     let lock =
         |verb: &str| sqlx::AssertSqlSafe(format!("select {verb}(x'6d69677261746573'::bigint)"));
     sqlx::raw_sql(lock("pg_advisory_lock")).execute(&mut *first).await.unwrap();
@@ -94,7 +94,7 @@ async fn who_migrates_waits_for_who_migrates_and_holds_nothing_up() {
 }
 
 #[tokio::test]
-async fn a_server_that_comes_late_is_waited_for() {
+async fn connecting_waits_for_a_late_server() {
     let database = Database::create().await.unwrap();
     let (_, rest) = database.url().split_once('@').unwrap();
     let (server, name) = rest.split_once('/').unwrap();
@@ -102,7 +102,7 @@ async fn a_server_that_comes_late_is_waited_for() {
     let url = format!("postgres://postgres@{}/{name}", door.local_addr().unwrap());
     let connecting =
         in_background(async move { database::connect(&SERVICE, &config::Database::at(url)).await });
-    // Twice it is turned away at the door, then it is let through.
+    // Two connections are closed; the third is forwarded.
     for _ in 0..2 {
         drop(soon(door.accept()).await.unwrap());
     }
@@ -113,7 +113,7 @@ async fn a_server_that_comes_late_is_waited_for() {
 }
 
 #[tokio::test]
-async fn a_server_that_refuses_us_is_not_asked_again() {
+async fn a_refused_login_is_not_retried() {
     let database = Database::create().await.unwrap();
     let (_, server) = database.url().split_once('@').unwrap();
     let url = format!("postgres://nobody-we-know:hunter2@{server}");
@@ -127,7 +127,7 @@ async fn a_server_that_refuses_us_is_not_asked_again() {
 }
 
 #[tokio::test]
-async fn what_is_no_address_is_an_error_that_does_not_repeat_it() {
+async fn an_invalid_address_is_not_repeated_in_errors() {
     for bad in ["", "hunter2", "mysql://me:hunter2@host/db", "postgres://me:hunter2@host:port/db"] {
         let error = database::connect(&SERVICE, &config::Database::at(bad)).await.unwrap_err();
         assert!(matches!(error, DatabaseError::Url(_)), "{bad}: {}", problem::chain(&error));
@@ -137,7 +137,7 @@ async fn what_is_no_address_is_an_error_that_does_not_repeat_it() {
 }
 
 #[tokio::test]
-async fn a_pool_gets_over_connections_that_were_cut() {
+async fn a_pool_replaces_broken_connections() {
     let database = Database::create().await.unwrap();
     let (proxy, url) = Proxy::before(database.url()).await.unwrap();
     let pool = database::connect(&SERVICE, &config::Database::at(url)).await.unwrap();
@@ -151,7 +151,7 @@ async fn a_pool_gets_over_connections_that_were_cut() {
 }
 
 #[tokio::test]
-async fn a_watched_pool_is_down_while_its_database_is() {
+async fn health_follows_the_database() {
     let database = Database::create().await.unwrap();
     let (proxy, url) = Proxy::before(database.url()).await.unwrap();
     let lifecycle = Lifecycle::new(DEADLINE);

@@ -1,4 +1,4 @@
-//! Tasks, and the two ends of them.
+//! Tasks, and their soft and hard stop.
 
 use std::convert::Infallible;
 use std::process::ExitCode;
@@ -20,7 +20,7 @@ struct Dropped(Option<oneshot::Sender<()>>);
 
 impl Drop for Dropped {
     fn drop(&mut self) {
-        // Nobody may be waiting.
+        // The receiver may be gone.
         let _ = self.0.take().unwrap().send(());
     }
 }
@@ -31,7 +31,7 @@ fn dropped() -> (Dropped, oneshot::Receiver<()>) {
 }
 
 #[tokio::test]
-async fn a_life_that_is_ended_on_purpose_is_a_success() {
+async fn a_requested_shutdown_is_a_success() {
     let lifecycle = Lifecycle::new(LONG);
     let soft = lifecycle.soft();
     lifecycle.spawn("obedient", async move {
@@ -44,7 +44,7 @@ async fn a_life_that_is_ended_on_purpose_is_a_success() {
 }
 
 #[tokio::test]
-async fn a_task_that_fails_ends_everything_with_a_failure() {
+async fn a_failed_task_stops_the_process_with_failure() {
     let lifecycle = Lifecycle::new(LONG);
     let soft = lifecycle.soft();
     lifecycle.spawn("other", async move {
@@ -56,7 +56,7 @@ async fn a_task_that_fails_ends_everything_with_a_failure() {
 }
 
 #[tokio::test]
-async fn a_task_that_panics_ends_everything_with_a_failure() {
+async fn a_panicked_task_stops_the_process_with_failure() {
     let lifecycle = Lifecycle::new(LONG);
     lifecycle.spawn("panicking", async {
         assert_eq!(1 + 1, 3, "this is supposed to panic");
@@ -68,13 +68,13 @@ async fn a_task_that_panics_ends_everything_with_a_failure() {
 }
 
 #[tokio::test]
-async fn the_soft_end_waits_for_what_is_in_hand() {
+async fn the_soft_stop_waits_for_current_work() {
     let lifecycle = Lifecycle::new(LONG);
     let (finish, finished) = oneshot::channel::<()>();
     lifecycle.spawn("working", finished);
     lifecycle.shutdown();
     let mut running = std::pin::pin!(lifecycle.run_until_shutdown());
-    // However often it is asked, it is not over before the work is.
+    // Polling it does not end it before the work ends.
     for _ in 0..100 {
         assert!(futures::poll!(&mut running).is_pending());
         tokio::task::yield_now().await;
@@ -84,7 +84,7 @@ async fn the_soft_end_waits_for_what_is_in_hand() {
 }
 
 #[tokio::test]
-async fn the_hard_end_drops_what_does_not_finish() {
+async fn the_hard_stop_drops_unfinished_tasks() {
     let lifecycle = Lifecycle::new(Duration::from_millis(20));
     let (guard, gone) = dropped();
     lifecycle.spawn("stubborn", async move {
@@ -97,7 +97,7 @@ async fn the_hard_end_drops_what_does_not_finish() {
 }
 
 #[tokio::test]
-async fn an_abort_ends_everything_at_once() {
+async fn an_abort_stops_all_tasks_at_once() {
     let lifecycle = Lifecycle::new(LONG);
     let (guard, gone) = dropped();
     lifecycle.spawn("stubborn", async move {

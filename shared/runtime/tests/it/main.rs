@@ -1,4 +1,4 @@
-//! What every service is given here, tried from outside: in the process over HTTP, and as a process of its own.
+//! The runtime, tested from outside: over HTTP in this process, and as a process of its own.
 
 // Helpers outside of `#[test]` functions are test code too.
 #![cfg(test)]
@@ -23,13 +23,13 @@ use serde_json::Value;
 use tokio::task::JoinHandle;
 use tower::ServiceExt as _;
 
-/// How long a state may take to come. Generous: a machine may be busy.
+/// The longest wait for a state; long, because the machine may be busy.
 const DEADLINE: Duration = Duration::from_secs(20);
 
 const SERVICE: Service =
     Service { name: "tested", about: "Is tested.", version: "1.2.3", http_addr: "127.0.0.1:8098" };
 
-/// An answer, read to its end.
+/// A response with its whole body.
 struct Answer {
     status: StatusCode,
     headers: HeaderMap,
@@ -48,12 +48,12 @@ impl Answer {
         serde_json::from_str(&self.text).unwrap()
     }
 
-    /// The header's text, `""` if it is absent.
+    /// The header's value, `""` if it is absent.
     fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 
-    /// Status and code of what must be a problem.
+    /// Status and code of a response that must be a problem.
     fn problem(&self) -> (u16, String) {
         assert_eq!(self.header("content-type"), "application/problem+json", "{}", self.text);
         (self.status.as_u16(), self.json()["code"].as_str().unwrap().to_owned())
@@ -68,7 +68,7 @@ async fn get(router: &Router, uri: &str) -> Answer {
     send(router, Request::get(uri).body(Body::empty()).unwrap()).await
 }
 
-/// Runs beside the test. A handle that is dropped is awaited by nobody; the task ends with the test.
+/// Runs beside the test and ends with it.
 #[expect(
     clippy::disallowed_methods,
     reason = "the test is no service, and its tasks may end with it"
@@ -79,7 +79,7 @@ fn in_background<T: Send + 'static>(
     tokio::spawn(future)
 }
 
-/// The result of `future`, which must come before the deadline.
+/// The result of `future`, which must come within the longest wait.
 async fn soon<T>(future: impl Future<Output = T>) -> T {
     let result = tokio::time::timeout(DEADLINE, future).await.map_err(BoxError::from);
     result.unwrap()

@@ -12,10 +12,8 @@ use utoipa_axum::routes;
 
 use crate::{SERVICE, get};
 
-/// A thing.
 #[derive(serde::Serialize, utoipa::ToSchema)]
 struct Thing {
-    /// Its name.
     name: String,
 }
 
@@ -43,13 +41,13 @@ fn router() -> (Router, Health, Lifecycle) {
 }
 
 #[tokio::test]
-async fn it_lives() {
+async fn liveness_is_up() {
     let answer = get(&router().0, "/health/live").await;
     assert_eq!((answer.status.as_u16(), answer.json()), (200, json!({"status": "up"})));
 }
 
 #[tokio::test]
-async fn it_is_ready_when_every_component_is_and_says_which_is_not() {
+async fn readiness_lists_components_that_are_down() {
     let (router, health, lifecycle) = router();
     let ready = async || {
         let answer = get(&router, "/health/ready").await;
@@ -82,7 +80,7 @@ async fn it_is_ready_when_every_component_is_and_says_which_is_not() {
 }
 
 #[tokio::test]
-async fn the_metrics_count_requests_by_route() {
+async fn metrics_count_requests_by_route() {
     let (router, ..) = router();
     assert_eq!(get(&router, "/v1/things/a").await.json(), json!({"name": "a"}));
     assert_eq!(get(&router, "/scanned/for/secrets").await.status.as_u16(), 404);
@@ -100,7 +98,7 @@ async fn the_metrics_count_requests_by_route() {
 }
 
 #[tokio::test]
-async fn the_document_says_what_the_handlers_say_and_what_is_true_of_all() {
+async fn the_document_has_own_and_shared_parts() {
     let (router, ..) = router();
     let document = get(&router, "/openapi.json").await.json();
     assert_eq!(document, serde_json::to_value(http::document(&SERVICE, routes())).unwrap());
@@ -123,7 +121,7 @@ async fn the_document_says_what_the_handlers_say_and_what_is_true_of_all() {
             "{operation}"
         );
     }
-    // Every reference leads somewhere.
+    // Every reference resolves.
     let text = document.to_string();
     for reference in text.split("\"$ref\":\"#").skip(1) {
         let pointer = reference.split('"').next().unwrap();
@@ -132,7 +130,7 @@ async fn the_document_says_what_the_handlers_say_and_what_is_true_of_all() {
 }
 
 #[tokio::test]
-async fn the_reference_is_served_out_of_the_program() {
+async fn the_api_reference_is_embedded() {
     let (router, ..) = router();
     let redirect = get(&router, "/docs").await;
     assert_eq!((redirect.status.as_u16(), redirect.header("location")), (308, "docs/"));

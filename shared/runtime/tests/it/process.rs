@@ -1,4 +1,4 @@
-//! A whole service as a process: its exit codes, its log, and how it takes signals.
+//! A service as a process: exit codes, log and signals.
 
 use std::net::SocketAddr;
 use std::process::{ExitStatus, Output, Stdio};
@@ -24,7 +24,7 @@ async fn output(mut command: Command) -> (Option<i32>, String, String) {
     (status.code(), text(stdout), text(stderr))
 }
 
-/// A greeter that listens.
+/// A greeter that serves.
 struct Serving {
     child: Child,
     log: Log,
@@ -42,8 +42,8 @@ impl Serving {
         let mut log = Log::of(child.stderr.take().unwrap());
         let line = log.line_with("listening").await;
         let address = line["address"].as_str().unwrap().parse().unwrap();
-        // Signals are listened to from here on.
-        log.line_with("running until told to stop").await;
+        // From here on, signals are handled.
+        log.line_with("running").await;
         Serving { child, log, address, _database: database }
     }
 
@@ -52,7 +52,7 @@ impl Serving {
         kill_process(Pid::from_raw(id).unwrap(), signal).unwrap();
     }
 
-    /// How it ended, and all that it said.
+    /// The exit status, and the whole log.
     async fn end(mut self) -> (ExitStatus, String) {
         let status = soon(self.child.wait()).await.unwrap();
         (status, soon(self.log.read_to_end()).await)
@@ -64,7 +64,7 @@ impl Serving {
     }
 }
 
-/// A log in JSON, as it is written.
+/// A log in JSON, read line by line.
 struct Log {
     lines: Lines<BufReader<ChildStderr>>,
     read: Vec<String>,
@@ -75,8 +75,7 @@ impl Log {
         Log { lines: BufReader::new(stderr).lines(), read: Vec::new() }
     }
 
-    /// The first line with this message. It may have been read already, on the way to another one: what tasks say at
-    /// the same time comes in any order.
+    /// The first line with this message, also among the lines read before: concurrent tasks log in any order.
     async fn line_with(&mut self, message: &str) -> Value {
         let mut next = 0;
         loop {
@@ -91,7 +90,7 @@ impl Log {
         }
     }
 
-    /// All of it, once nobody writes to it any more.
+    /// The whole log, once its writer has closed it.
     async fn read_to_end(mut self) -> String {
         while let Some(line) = self.lines.next_line().await.unwrap() {
             self.read.push(line);
@@ -101,7 +100,7 @@ impl Log {
 }
 
 #[tokio::test]
-async fn it_finishes_what_is_in_hand_and_exits_with_success() {
+async fn sigterm_finishes_current_requests_and_exits_0() {
     let mut serving = Serving::start("soft", "20").await;
     serving.log.line_with("up").await;
     assert_eq!(serving.healthcheck().await, Some(0));
@@ -109,7 +108,7 @@ async fn it_finishes_what_is_in_hand_and_exits_with_success() {
     let in_hand = in_background(reqwest::get(url));
     let in_flight = format!("http://{}/metrics", serving.address);
     testkit::wait_until("the request is in hand", crate::DEADLINE, async || {
-        // The one that asks is in flight as well.
+        // The request for the metrics is in flight as well.
         let metrics = reqwest::get(&in_flight).await.unwrap().text().await.unwrap();
         metrics.contains("http_requests_in_flight 2")
     })
@@ -123,47 +122,47 @@ async fn it_finishes_what_is_in_hand_and_exits_with_success() {
 }
 
 #[tokio::test]
-async fn a_second_signal_cuts_off_what_does_not_finish() {
+async fn a_second_signal_aborts_unfinished_tasks() {
     let mut serving = Serving::start("never", "3600").await;
     serving.signal(Signal::INT);
     serving.log.line_with("shutting down").await;
     serving.signal(Signal::INT);
-    let line = serving.log.line_with("second signal; cutting off").await;
+    let line = serving.log.line_with("second signal; aborting tasks").await;
     assert_eq!(line["signal"], "SIGINT");
-    assert!(line["tasks"].as_str().unwrap().contains("voice"), "{line}");
+    assert!(line["tasks"].as_str().unwrap().contains("greeting"), "{line}");
     let (status, log) = serving.end().await;
     assert_eq!(status.code(), Some(0), "{log}");
 }
 
 #[tokio::test]
-async fn what_does_not_finish_in_time_is_cut_off() {
+async fn unfinished_tasks_are_aborted_at_the_timeout() {
     let serving = Serving::start("never", "1").await;
     serving.signal(Signal::TERM);
     let (status, log) = serving.end().await;
     assert_eq!(status.code(), Some(0), "{log}");
-    assert!(log.contains("cutting off what did not finish in time"), "{log}");
+    assert!(log.contains("aborting tasks that did not finish in time"), "{log}");
 }
 
 #[tokio::test]
-async fn a_thread_that_cannot_be_stopped_is_left_behind_with_a_failure() {
+async fn a_blocked_thread_makes_the_exit_a_failure() {
     let serving = Serving::start("blocked", "1").await;
     serving.signal(Signal::TERM);
     let (status, log) = serving.end().await;
     assert_eq!(status.code(), Some(1), "{log}");
-    assert!(log.contains("it could not be stopped"), "{log}");
+    assert!(log.contains("the tasks could not be stopped"), "{log}");
 }
 
 #[tokio::test]
-async fn a_task_that_fails_is_a_failure_with_every_cause_in_the_log() {
+async fn a_failed_task_logs_its_causes_and_exits_1() {
     let serving = Serving::start("error", "20").await;
     let (status, log) = serving.end().await;
     assert_eq!(status.code(), Some(1), "{log}");
-    let chain = "the greeter lost its voice: invalid digit found in string";
+    let chain = "the greeting failed: invalid digit found in string";
     assert!(log.contains(chain), "{log}");
 }
 
 #[tokio::test]
-async fn a_task_that_panics_is_a_failure_with_the_panic_in_the_log() {
+async fn a_panicked_task_logs_the_panic_and_exits_1() {
     let serving = Serving::start("panic", "20").await;
     let (status, log) = serving.end().await;
     assert_eq!(status.code(), Some(1), "{log}");
@@ -171,7 +170,7 @@ async fn a_task_that_panics_is_a_failure_with_the_panic_in_the_log() {
 }
 
 #[tokio::test]
-async fn nobody_there_is_not_ready() {
+async fn healthcheck_fails_without_a_server() {
     let address = format!("127.0.0.1:{}", testkit::free_port().unwrap());
     let (code, _, log) = output(greeter(&["healthcheck", "--http-addr", &address])).await;
     assert_eq!(code, Some(1));
@@ -179,7 +178,7 @@ async fn nobody_there_is_not_ready() {
 }
 
 #[tokio::test]
-async fn the_document_is_printed_and_nothing_else() {
+async fn openapi_prints_only_the_document() {
     let (code, document, _) = output(greeter(&["openapi"])).await;
     assert_eq!(code, Some(0));
     let document: Value = serde_json::from_str(&document).unwrap();
@@ -187,7 +186,7 @@ async fn the_document_is_printed_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn migrations_run_and_exit() {
+async fn migrate_runs_and_exits() {
     let database = Database::create().await.unwrap();
     let mut command = greeter(&["migrate"]);
     command.env("DATABASE_URL", database.url()).env("AMQP_URL", "amqp://127.0.0.1:1/%2f");
@@ -202,7 +201,7 @@ async fn migrations_run_and_exit() {
 }
 
 #[tokio::test]
-async fn secrets_are_not_in_the_help() {
+async fn help_shows_no_secrets() {
     let mut command = greeter(&["serve", "--help"]);
     command.env("DATABASE_URL", "postgres://me:hunter2@db/x");
     let (code, help, _) = output(command).await;
@@ -214,7 +213,7 @@ async fn secrets_are_not_in_the_help() {
 }
 
 #[tokio::test]
-async fn a_filter_that_is_none_is_an_error_that_names_it() {
+async fn an_invalid_log_filter_is_named() {
     let mut command = greeter(&["openapi"]);
     command.env("RUST_LOG", "order=louder");
     let (code, _, log) = output(command).await;

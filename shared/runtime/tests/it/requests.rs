@@ -1,4 +1,4 @@
-//! What surrounds every request: trace, deadline, limits, panics, fallbacks.
+//! The middleware: trace, timeout, limits, panics, fallbacks.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ use crate::{Answer, SERVICE, get as get_from, send, soon};
 const SHORT: Duration = Duration::from_millis(20);
 const HOUR: Duration = Duration::from_hours(1);
 
-/// A router with one route, and requests that are given `timeout`.
+/// A router with one route and the request timeout `timeout`.
 fn router(lifecycle: &Lifecycle, timeout: Duration, route: MethodRouter) -> Router {
     let config =
         config::Http { request_timeout: timeout, ..config::Http::at(([127, 0, 0, 1], 0).into()) };
@@ -45,7 +45,7 @@ async fn send_bytes(router: &Router, length: usize) -> Answer {
 }
 
 #[tokio::test]
-async fn a_trace_goes_through_the_handler_and_into_problem_and_answer() {
+async fn the_trace_reaches_handler_problem_and_answer() {
     let router = with_route(get(async || {
         let current = trace::current().map(|context| context.to_string());
         Problem::internal().member("current", current)
@@ -70,7 +70,7 @@ async fn a_trace_goes_through_the_handler_and_into_problem_and_answer() {
 }
 
 #[tokio::test]
-async fn the_wrong_method_is_405() {
+async fn a_wrong_method_is_405() {
     let answer = send_bytes(&with_route(get(async || ())), 10).await;
     assert_eq!(answer.problem(), (405, "method_not_allowed".to_owned()));
     assert_eq!(answer.header("allow"), "GET,HEAD");
@@ -80,7 +80,7 @@ async fn the_wrong_method_is_405() {
 }
 
 #[tokio::test]
-async fn a_panic_is_500_and_the_next_request_is_served() {
+async fn a_panic_is_500_and_serving_continues() {
     let router = with_route(get(async |uri: axum::http::Uri| {
         assert_eq!(uri.query(), None, "this is supposed to panic");
         "calm"
@@ -93,7 +93,7 @@ async fn a_panic_is_500_and_the_next_request_is_served() {
 }
 
 #[tokio::test]
-async fn a_body_over_a_mebibyte_is_413_unless_the_route_takes_more() {
+async fn a_body_over_1_mib_is_413_unless_allowed() {
     let length = async |Json(body): Json<Value>| body.as_str().map_or(0, str::len).to_string();
     let router = with_route(post(length));
     assert_eq!(send_bytes(&router, http::BODY_LIMIT).await.status.as_u16(), 200);
@@ -106,28 +106,28 @@ async fn a_body_over_a_mebibyte_is_413_unless_the_route_takes_more() {
 }
 
 /// A handler that answers after `wait`.
-fn sleepy(wait: Duration) -> MethodRouter {
+fn slow(wait: Duration) -> MethodRouter {
     get(async move || {
         tokio::time::sleep(wait).await;
-        "rested"
+        "slept"
     })
 }
 
 #[tokio::test]
-async fn a_request_that_takes_too_long_is_503() {
-    let router = router(&lifecycle(), SHORT, sleepy(HOUR));
+async fn a_request_timeout_is_503() {
+    let router = router(&lifecycle(), SHORT, slow(HOUR));
     let answer = soon(get_from(&router, "/route")).await;
     assert_eq!(answer.problem(), (503, "request_timeout".to_owned()));
     assert_eq!(answer.header("retry-after"), "1");
 }
 
 #[tokio::test]
-async fn a_route_may_have_a_deadline_of_its_own() {
-    let more = sleepy(10 * SHORT).layer(http::within(HOUR));
+async fn a_route_may_set_its_own_timeout() {
+    let more = slow(10 * SHORT).layer(http::within(HOUR));
     let answer = get_from(&router(&lifecycle(), SHORT, more), "/route").await;
-    assert_eq!(answer.text, "rested");
+    assert_eq!(answer.text, "slept");
 
-    let less = sleepy(HOUR).layer(http::within(SHORT));
+    let less = slow(HOUR).layer(http::within(SHORT));
     let answer = soon(get_from(&router(&lifecycle(), HOUR, less), "/route")).await;
     assert_eq!(answer.problem(), (503, "request_timeout".to_owned()));
 }
@@ -141,7 +141,7 @@ async fn a_body_that_never_arrives_is_503() {
 }
 
 #[tokio::test]
-async fn an_event_stream_outlives_the_deadline_and_ends_with_the_shutdown() {
+async fn event_streams_have_no_timeout_but_end_at_shutdown() {
     let lifecycle = lifecycle();
     let route = get(async || {
         Sse::new(futures::stream::unfold(0_u32, async |number| {

@@ -1,4 +1,4 @@
-//! Connections over a real network: how they begin, how they are limited, how they end.
+//! Connections over a real network: accepting, limiting and draining them.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::{SERVICE, in_background, soon};
 
 const HOUR: Duration = Duration::from_hours(1);
 
-/// A server with a quick route, a route that waits until it is let go, and a stream without an end.
+/// A server with a quick route, a route that waits for the test, and an endless stream.
 struct Server {
     address: SocketAddr,
     lifecycle: Lifecycle,
@@ -63,14 +63,14 @@ impl Server {
         format!("http://{}{path}", self.address)
     }
 
-    /// A request that has reached its handler and waits there.
-    async fn request_in_hand(&self) -> JoinHandle<reqwest::Result<reqwest::Response>> {
+    /// A request that waits in its handler.
+    async fn request_in_progress(&self) -> JoinHandle<reqwest::Result<reqwest::Response>> {
         let request = in_background(reqwest::get(self.url("/waiting")));
         soon(self.entered.notified()).await;
         request
     }
 
-    /// A connection that was asked once and is kept alive.
+    /// A kept-alive connection after one request.
     async fn idle_connection(&self) -> TcpStream {
         let mut stream = TcpStream::connect(self.address).await.unwrap();
         stream.write_all(b"GET /quick HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
@@ -82,7 +82,7 @@ impl Server {
     }
 }
 
-/// Everything that still comes, until the other side closes.
+/// Reads until the other side closes.
 async fn rest(stream: &mut TcpStream) -> String {
     let mut rest = Vec::new();
     soon(stream.read_to_end(&mut rest)).await.unwrap();
@@ -90,16 +90,16 @@ async fn rest(stream: &mut TcpStream) -> String {
 }
 
 #[tokio::test]
-async fn a_request_in_hand_is_finished_and_everything_idle_is_closed() {
+async fn shutdown_finishes_requests_and_closes_idle_ones() {
     let server = Server::start(100, HOUR).await;
     let mut idle = server.idle_connection().await;
     let mut silent = TcpStream::connect(server.address).await.unwrap();
-    let in_hand = server.request_in_hand().await;
+    let in_hand = server.request_in_progress().await;
 
     server.lifecycle.shutdown();
     let mut ended = std::pin::pin!(server.lifecycle.run_until_shutdown());
-    assert_eq!(rest_while(&mut idle, &mut ended).await, "");
-    assert_eq!(rest_while(&mut silent, &mut ended).await, "");
+    assert_eq!(read_to_end_while(&mut idle, &mut ended).await, "");
+    assert_eq!(read_to_end_while(&mut silent, &mut ended).await, "");
     let refused = TcpStream::connect(server.address).await;
     assert_eq!(refused.unwrap_err().kind(), std::io::ErrorKind::ConnectionRefused);
 
@@ -110,8 +110,8 @@ async fn a_request_in_hand_is_finished_and_everything_idle_is_closed() {
     assert_eq!(answer.text().await.unwrap(), "let go");
 }
 
-/// The rest of a stream, while the process ends, which it must not do before.
-async fn rest_while(stream: &mut TcpStream, ending: &mut (impl Future + Unpin)) -> String {
+/// Reads a stream to its end while the process stops; the process must not end first.
+async fn read_to_end_while(stream: &mut TcpStream, ending: &mut (impl Future + Unpin)) -> String {
     tokio::select! {
         rest = rest(stream) => rest,
         _ = ending => panic!("it ended while a request was in hand"),
@@ -119,16 +119,16 @@ async fn rest_while(stream: &mut TcpStream, ending: &mut (impl Future + Unpin)) 
 }
 
 #[tokio::test]
-async fn what_never_finishes_is_cut_off_at_the_hard_end() {
+async fn the_hard_stop_drops_unfinished_requests() {
     let server = Server::start(100, Duration::from_millis(50)).await;
-    let in_hand = server.request_in_hand().await;
+    let in_hand = server.request_in_progress().await;
     server.lifecycle.shutdown();
     soon(server.lifecycle.run_until_shutdown()).await;
     assert!(soon(in_hand).await.unwrap().is_err());
 }
 
 #[tokio::test]
-async fn an_event_stream_does_not_hold_up_the_shutdown() {
+async fn event_streams_do_not_delay_shutdown() {
     let server = Server::start(100, HOUR).await;
     let mut answer = soon(reqwest::get(server.url("/events"))).await.unwrap();
     assert_eq!(soon(answer.chunk()).await.unwrap().unwrap(), "data: 1\n\n");
@@ -138,7 +138,7 @@ async fn an_event_stream_does_not_hold_up_the_shutdown() {
 }
 
 #[tokio::test]
-async fn connections_over_the_limit_wait_for_their_turn() {
+async fn connections_over_the_limit_wait() {
     let server = Server::start(1, HOUR).await;
     let first = server.idle_connection().await;
     let mut second = TcpStream::connect(server.address).await.unwrap();
@@ -152,7 +152,7 @@ async fn connections_over_the_limit_wait_for_their_turn() {
 }
 
 #[tokio::test]
-async fn an_address_in_use_is_an_error_that_names_it() {
+async fn an_address_in_use_is_named() {
     let server = Server::start(1, HOUR).await;
     let config = config::Http::at(server.address);
     let error = http::serve(&server.lifecycle, &config, axum::Router::new()).await.unwrap_err();
@@ -161,7 +161,7 @@ async fn an_address_in_use_is_an_error_that_names_it() {
 }
 
 #[tokio::test]
-async fn what_is_no_http_does_no_harm() {
+async fn bytes_that_are_not_http_do_no_harm() {
     let server = Server::start(100, HOUR).await;
     let mut stream = TcpStream::connect(server.address).await.unwrap();
     stream.write_all(b"\x16\x03\x01\x02\x00garbage\r\n\r\n").await.unwrap();

@@ -1,7 +1,4 @@
-//! Messaging as a part of a service's life: relay and consumers under its lifecycle, the broker in its health, dead
-//! letters among its routes.
-
-mod dead_letters;
+//! Messaging in a service's process: relay and consumers as tasks of its lifecycle, the broker in its health.
 
 use std::{convert::Infallible, time::Duration};
 
@@ -11,33 +8,30 @@ use sqlx::migrate::Migrator;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-pub use dead_letters::dead_letter_routes;
-
 use crate::{
     Lifecycle, Service, config,
     database::{self, DatabaseError},
     health::{Component, Health},
 };
 
-/// How long a broker that is still starting is waited for.
-const BROKER_STARTS: Duration = Duration::from_mins(1);
+/// How long `migrate` waits for a broker that is still starting.
+const BROKER_START_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// How long between two looks at a broker that is still starting.
-const ANOTHER_LOOK: Duration = Duration::from_millis(500);
+/// The pause between two attempts to reach the broker.
+const BROKER_RETRY_DELAY: Duration = Duration::from_millis(500);
 
-/// Why the servers are not prepared.
+/// Database or broker could not be prepared.
 #[derive(Debug, thiserror::Error)]
 pub enum MigrateError {
-    /// The database.
     #[error(transparent)]
     Database(#[from] DatabaseError),
-    /// The broker.
     #[error("the exchanges and queues of the service could not be declared")]
     Broker(#[source] ::messaging::Error),
 }
 
-/// Prepares the servers for a service: the database gets its newest schema, the broker the exchanges and queues of the
-/// topology. When every service has been migrated before the first one serves, nothing is ever said that finds no queue.
+/// Migrates the service's database and declares the exchanges and queues of its topology.
+///
+/// Migrate every service before the first one serves: then no event is published before its queues exist.
 pub async fn migrate(
     service: &Service,
     servers: &config::Servers,
@@ -45,29 +39,29 @@ pub async fn migrate(
     topology: &Topology,
 ) -> Result<(), MigrateError> {
     database::migrate(service, &servers.database, migrators).await?;
-    let deadline = Instant::now() + BROKER_STARTS;
+    let deadline = Instant::now() + BROKER_START_TIMEOUT;
     loop {
         match ::messaging::declare(servers.broker.url.expose(), topology).await {
             Ok(()) => return Ok(()),
             Err(error) if Instant::now() >= deadline => return Err(MigrateError::Broker(error)),
             Err(error) => {
-                tracing::info!(error = problem::chain(&error), "the broker is not there yet");
-                tokio::time::sleep(ANOTHER_LOOK).await;
+                tracing::info!(error = problem::chain(&error), "the broker does not answer yet");
+                tokio::time::sleep(BROKER_RETRY_DELAY).await;
             }
         }
     }
 }
 
-/// Starts the relay and the consumers, and keeps the health components `events_out`, `events_in` and `outbox` current.
+/// Starts the relay and the consumers, and reports the health components `events_out`, `events_in` and `outbox`.
 ///
-/// At shutdown the consumers finish what is in hand first; the relay goes on until they have, so that what they said
-/// leaves with them.
+/// At shutdown the consumers finish their current batch first. The relay stops after them, so that it also publishes the
+/// events of that batch.
 pub fn start(lifecycle: &Lifecycle, health: &Health, messaging: &Messaging) {
     let consumers_done = CancellationToken::new();
     let (consumers, relay) = (messaging.clone(), messaging.clone());
     let (soft, done) = (lifecycle.soft(), consumers_done.clone());
     lifecycle.spawn("consumers", async move {
-        // Dropped at the hard end too, so that the relay never waits for consumers that are gone.
+        // Also dropped at the hard stop, so that the relay never waits for dropped consumers.
         let _done = done.drop_guard();
         consumers.consume(soft).await;
         Ok::<_, Infallible>(())
@@ -82,8 +76,8 @@ pub fn start(lifecycle: &Lifecycle, health: &Health, messaging: &Messaging) {
         loop {
             let Connectivity { publisher_down, consumer_down } =
                 connectivity.borrow_and_update().clone();
-            tell(&out, publisher_down);
-            tell(&incoming, consumer_down);
+            report(&out, publisher_down);
+            report(&incoming, consumer_down);
             tokio::select! {
                 () = soft.cancelled() => break,
                 changed = connectivity.changed() => if changed.is_err() { break },
@@ -96,7 +90,7 @@ pub fn start(lifecycle: &Lifecycle, health: &Health, messaging: &Messaging) {
     lifecycle.spawn("outbox health", async move {
         loop {
             let refused = pressure.borrow_and_update().admit(Worth::Lesser).err();
-            tell(&outbox, refused.map(|shed| shed.reason));
+            report(&outbox, refused.map(|shed| shed.reason));
             tokio::select! {
                 () = soft.cancelled() => break,
                 changed = pressure.changed() => if changed.is_err() { break },
@@ -106,10 +100,9 @@ pub fn start(lifecycle: &Lifecycle, health: &Health, messaging: &Messaging) {
     });
 }
 
-/// Refuses a write of this worth, with 503 and `Retry-After`, while the outbox is too full for it or its events do not leave:
-/// the first thing that a handler does on behalf of a caller who may write.
+/// Refuses a write with 503 and `Retry-After` while the outbox is too full for its criticality, or the broker is away.
 ///
-/// The codes are `broker_unavailable` and `outbox_full`.
+/// HTTP handlers that write call it right after authorisation. The codes are `broker_unavailable` and `outbox_full`.
 pub fn admit(kit: &Kit, worth: Worth) -> Result<(), Problem> {
     kit.admit(worth).map_err(|shed| {
         metrics::counter!("messaging_writes_refused_total", "code" => shed.code).increment(1);
@@ -117,9 +110,13 @@ pub fn admit(kit: &Kit, worth: Worth) -> Result<(), Problem> {
     })
 }
 
-fn tell(component: &Component, down: Option<String>) {
+fn report(component: &Component, down: Option<String>) {
     match down {
         None => component.up(),
         Some(reason) => component.down(reason),
     }
 }
+
+// Temporary alias, until the services use the new name.
+#[doc(hidden)]
+pub use crate::operations::routes as dead_letter_routes;

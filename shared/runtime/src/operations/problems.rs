@@ -1,0 +1,54 @@
+//! Errors of the kit as problems.
+
+use ::messaging::dead_letters::{NotEdited, Unresolved};
+use axum::http::StatusCode;
+use problem::Problem;
+use uuid::Uuid;
+
+#[expect(clippy::needless_pass_by_value, reason = "used with map_err")]
+pub(super) fn internal(error: ::messaging::Error) -> Problem {
+    Problem::internal_from(&error)
+}
+
+fn not_pending(id: Uuid) -> Problem {
+    Problem::not_found(format_args!("pending dead letter {id}"))
+}
+
+/// The answer for a dead letter that could not be handled or discarded.
+pub(super) fn unresolved(error: Unresolved) -> Problem {
+    let detail = error.to_string();
+    match error {
+        Unresolved::NotPending(id) => not_pending(id),
+        Unresolved::NotRedrivable(_) => {
+            Problem::conflict("not_redrivable", "The dead letter cannot be sent again")
+                .detail(detail)
+        }
+        Unresolved::NotYet { .. } => {
+            Problem::conflict("missing_predecessor", "An earlier event of the key is missing")
+                .detail(detail)
+        }
+        Unresolved::FailedAgain(_) => {
+            Problem::conflict("failed_again", "The handler failed again").detail(detail)
+        }
+        Unresolved::Kit(error) => internal(error),
+    }
+}
+
+/// The answer for a dead letter whose data could not be replaced.
+pub(super) fn not_edited(error: NotEdited) -> Problem {
+    let detail = error.to_string();
+    let refused = |code, title| {
+        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, code, title).detail(detail.clone())
+    };
+    match error {
+        NotEdited::NotPending(id) => not_pending(id),
+        NotEdited::NoEvent => {
+            Problem::conflict("no_event", "The dead letter holds no event").detail(detail)
+        }
+        NotEdited::DoesNotFit(_) => {
+            refused("does_not_fit", "The data does not fit the type of the event")
+        }
+        NotEdited::OtherKey { .. } => refused("other_key", "The data belongs to another key"),
+        NotEdited::Kit(error) => internal(error),
+    }
+}
