@@ -12,7 +12,7 @@ use std::{
 use reqwest::Client;
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, Connection, FromRow, PgConnection, postgres::PgRow};
-use testkit::{Management, QueueState};
+use testkit::{ManagementClient, QueueState};
 
 use crate::{Error, SERVICES, streams};
 
@@ -33,7 +33,7 @@ pub struct Suite<'a> {
 #[derive(Debug, Clone, Copy)]
 pub struct Broker<'a> {
     /// Its management API.
-    pub management: &'a Management,
+    pub management: &'a ManagementClient,
     /// The name of the suite's vhost.
     pub vhost: &'a str,
     /// The address of the vhost, `amqp://…`.

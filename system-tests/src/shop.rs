@@ -132,7 +132,7 @@ impl Shop {
             .map(|service| shop.programs[*service].program.clone().argument("migrate").start());
         for migration in migrating.collect::<Result<Vec<_>, _>>()? {
             let mut migration = migration;
-            migration.succeeded_by(SOON).await?;
+            migration.wait_for_success(SOON).await?;
         }
         for service in SERVICES {
             shop.launch(service)?;

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fs, path::PathBuf};
 
 use runtime::auth::Scope;
 use system_tests::audit::{self, INVARIANTS};
-use testkit::Management;
+use testkit::ManagementClient;
 
 use crate::failure::Failure;
 use crate::say;
@@ -23,7 +23,7 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<(), Failure> {
     let state = State::running()?.ok_or(Failure::NotRunning)?;
     let databases = audit::Databases::on(state.postgres_url.as_deref().unwrap_or_default());
     // A broker that is not ours may have no management API, or not for us.
-    let management = state.management_url.as_deref().map(Management::new).transpose()?;
+    let management = state.management_url.as_deref().map(ManagementClient::new).transpose()?;
     let token = Keys::in_suite().token("audit", &[Scope::Ops])?;
     let amqp_url = state.amqp_url.as_deref().unwrap_or_default();
     let broker = |management| audit::Broker { management, vhost: "/", amqp_url };

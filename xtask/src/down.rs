@@ -5,7 +5,7 @@ use std::io;
 use std::time::Duration;
 
 use rustix::process::Signal;
-use testkit::{Folder, wait_until};
+use testkit::{DataDir, wait_until};
 
 use crate::failure::Failure;
 use crate::suite::{State, data_folder_name};
@@ -61,7 +61,7 @@ fn wipe() -> Result<(), Failure> {
     for folder in
         [name.clone(), format!("{name}{POSTGRES_FOLDER}"), format!("{name}{RABBITMQ_FOLDER}")]
     {
-        Folder::kept(&folder)?.discard();
+        DataDir::persistent(&folder)?.remove_on_drop();
     }
     let suite = workspace::suite();
     match fs::remove_dir_all(&suite) {

@@ -6,7 +6,7 @@ use clap::builder::PossibleValuesParser;
 use reqwest::Method;
 use runtime::auth::Scope;
 use serde_json::{Map, Value};
-use testkit::encoded;
+use testkit::percent_encoded;
 use uuid::Uuid;
 
 use crate::failure::Failure;
@@ -120,7 +120,9 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
             let mut query = vec![format!("all={all}"), format!("limit={limit}")];
             query.extend(after.map(|after| format!("after={after}")));
             query.extend(
-                selection.fields().map(|(name, value)| format!("{name}={}", encoded(&value))),
+                selection
+                    .fields()
+                    .map(|(name, value)| format!("{name}={}", percent_encoded(&value))),
             );
             letters.call(Method::GET, &format!("?{}", query.join("&")), None).await
         }

@@ -187,7 +187,7 @@ fn read_folder(folder: &Path) -> Result<Files, Failure> {
 
 #[cfg(test)]
 mod tests {
-    use testkit::Folder;
+    use testkit::DataDir;
 
     use super::{Crate, Files, list, read_folder, setting};
 
@@ -202,7 +202,7 @@ mod tests {
 
     #[test]
     fn what_is_written_is_all_there_is() {
-        let folder = Folder::temporary("test").unwrap();
+        let folder = DataDir::temporary("test").unwrap();
         let subject = Crate {
             name: "order".to_owned(),
             folder: folder.path().to_owned(),

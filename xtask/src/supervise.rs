@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use testkit::{
-    DeathSignal, Folder, Postgres, PostgresSettings, Process, Program, RabbitMq, RabbitMqSettings,
+    DataDir, DeathSignal, Postgres, PostgresSettings, Process, Program, RabbitMq, RabbitMqSettings,
     create_database, database_url,
 };
 use tokio::signal::unix::{SignalKind, signal};
@@ -101,7 +101,7 @@ fn stop_signal() -> Result<impl Future<Output = ()>, Failure> {
 /// The private servers; those that the environment names are nobody's to keep.
 struct Servers {
     // Held so that nobody else uses the folder.
-    _data: Folder,
+    _data: DataDir,
     postgres: Option<Postgres>,
     rabbitmq: Option<RabbitMq>,
 }
@@ -109,7 +109,7 @@ struct Servers {
 /// Starts the servers and brings the databases to the newest schema.
 async fn start(state: &mut State) -> Result<Servers, Failure> {
     let name = data_folder_name();
-    let data = Folder::kept(&name)?;
+    let data = DataDir::persistent(&name)?;
     data.path().clone_into(&mut state.data);
     state.write()?;
     let (postgres, rabbitmq) = tokio::try_join!(postgres(&name), rabbitmq(&name))?;
@@ -133,7 +133,7 @@ async fn start(state: &mut State) -> Result<Servers, Failure> {
         services(state)?.into_iter().map(|program| program.argument("migrate").start());
     for migration in migrations.collect::<Result<Vec<_>, _>>()? {
         let mut migration = migration;
-        migration.succeeded_by(MIGRATE).await?;
+        migration.wait_for_success(MIGRATE).await?;
     }
     say::line("The databases have the newest schema, the broker has all queues.");
     Ok(Servers { _data: data, postgres, rabbitmq })
@@ -144,8 +144,8 @@ async fn postgres(name: &str) -> Result<Option<Postgres>, Failure> {
         return Ok(None);
     }
     let began = Instant::now();
-    let folder = Folder::kept(&format!("{name}{POSTGRES_FOLDER}"))?;
-    let server = Postgres::start_with(PostgresSettings { folder, port: None }).await?;
+    let data_dir = DataDir::persistent(&format!("{name}{POSTGRES_FOLDER}"))?;
+    let server = Postgres::start_with(PostgresSettings { data_dir, port: None }).await?;
     say::line(format!("PostgreSQL runs ({:.1} s).", began.elapsed().as_secs_f64()));
     Ok(Some(server))
 }
@@ -155,8 +155,8 @@ async fn rabbitmq(name: &str) -> Result<Option<RabbitMq>, Failure> {
         return Ok(None);
     }
     let began = Instant::now();
-    let folder = Folder::kept(&format!("{name}{RABBITMQ_FOLDER}"))?;
-    let server = RabbitMq::start_with(RabbitMqSettings { folder, ports: None }).await?;
+    let data_dir = DataDir::persistent(&format!("{name}{RABBITMQ_FOLDER}"))?;
+    let server = RabbitMq::start_with(RabbitMqSettings { data_dir, ports: None }).await?;
     say::line(format!("RabbitMQ runs ({:.1} s).", began.elapsed().as_secs_f64()));
     Ok(Some(server))
 }
@@ -294,7 +294,7 @@ impl Keepers {
             loop {
                 let died = match server.running() {
                     Ok(process) => tokio::select! {
-                        status = process.ended() => death(server.name(), status),
+                        status = process.wait_for_exit() => death(server.name(), status),
                         _told = stop.wait_for(|stop| *stop) => break,
                     },
                     Err(error) => say::chain(&error),
@@ -329,7 +329,7 @@ impl Keepers {
 async fn live(mut process: Process, stop: &mut watch::Receiver<bool>) -> Option<String> {
     let name = process.name().to_owned();
     tokio::select! {
-        status = process.ended() => return Some(death(&name, status)),
+        status = process.wait_for_exit() => return Some(death(&name, status)),
         _told = stop.wait_for(|stop| *stop) => {}
     }
     if let Err(error) = process.stop(STOP).await {

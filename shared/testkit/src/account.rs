@@ -1,13 +1,10 @@
-//! The unprivileged account that a server runs under.
+//! The unprivileged user account that a server runs under.
 
-use std::ffi::OsString;
-use std::os::unix::fs::chown;
-use std::path::Path;
-use std::process::Command;
+use std::{ffi::OsString, os::unix::fs::chown, path::Path, process::Command};
 
 use crate::Error;
 
-/// A user of this machine.
+/// A user account of this machine.
 #[derive(Debug, Clone)]
 pub(crate) struct Account {
     uid: u32,
@@ -15,7 +12,7 @@ pub(crate) struct Account {
 }
 
 impl Account {
-    /// The account to run a server under: `name` when we are root, ourselves (`None`) otherwise.
+    /// The account to run a server under: `name` if this process is root, else `None` for its own account.
     pub(crate) fn for_server(name: &str) -> Result<Option<Self>, Error> {
         if !rustix::process::geteuid().is_root() {
             return Ok(None);
@@ -30,12 +27,12 @@ impl Account {
         }
     }
 
-    /// Makes a file or folder the account's own.
-    pub(crate) fn own(&self, path: &Path) -> Result<(), Error> {
+    /// Makes the account the owner of a file or directory.
+    pub(crate) fn take_ownership(&self, path: &Path) -> Result<(), Error> {
         chown(path, Some(self.uid), Some(self.gid)).map_err(Error::file(path))
     }
 
-    /// The arguments with which `setpriv` becomes this account.
+    /// The arguments that make `setpriv` switch to this account.
     pub(crate) fn setpriv_arguments(&self) -> [OsString; 3] {
         [
             format!("--reuid={}", self.uid).into(),

@@ -2,33 +2,30 @@
 
 use std::time::Duration;
 
-use crate::rabbitmq::{Place, cookie};
-use crate::wait::wait_for;
-use crate::{Error, Folder, RabbitMq, RabbitMqSettings, Vhost};
+use crate::{
+    DataDir, Error, RabbitMq, RabbitMqSettings, Vhost,
+    rabbitmq::{NodeSettings, random_cookie},
+    wait::wait_for,
+};
 
-/// How many nodes a cluster has: the fewest of which one may die.
+/// The smallest cluster that tolerates the loss of one node.
 const NODES: usize = 3;
 
-/// How long the nodes may take to know one another.
-const JOIN: Duration = Duration::from_mins(1);
+const JOIN_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// How long a node that came back may take to be a full member of all queues.
-const CATCH_UP: Duration = Duration::from_mins(1);
+/// Limits the time in which the queue members of a restarted node catch up.
+const CATCH_UP_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// Three RabbitMQ nodes on this machine, each with ports and data of its own. Quorum queues have a member on each.
+/// Three RabbitMQ nodes on this machine, each with its own ports and data. A quorum queue has a member on each node.
 #[derive(Debug)]
 pub struct RabbitMqCluster {
     nodes: Vec<RabbitMq>,
 }
 
 impl RabbitMqCluster {
-    /// Starts one; it takes as long as two servers after one another.
-    ///
-    /// # Errors
-    ///
-    /// When RabbitMQ is not installed or a node does not come up.
+    /// Starts the first node, then the other two at once.
     pub async fn start() -> Result<Self, Error> {
-        let cookie = cookie();
+        let cookie = random_cookie();
         let first = start_node(0, &cookie, None).await?;
         let port_mapper = Some(first.ports().port_mapper);
         let (second, third) = tokio::try_join!(
@@ -37,12 +34,12 @@ impl RabbitMqCluster {
         )?;
         let cluster = Self { nodes: vec![first, second, third] };
         for node in &cluster.nodes {
-            // A node takes connections before all of it has started; a vhost that is created then never comes up on it.
-            node.control(&["await_startup"]).await?;
-            wait_for("the nodes know one another", JOIN, async || {
+            // A node accepts connections before it has started completely. A vhost created by then never starts on it.
+            node.rabbitmqctl(&["await_startup"]).await?;
+            wait_for("all nodes have joined the cluster", JOIN_TIMEOUT, async || {
                 match node.management().running_nodes().await {
                     Ok(NODES) => Ok(()),
-                    Ok(running) => Err(format!("{running} run")),
+                    Ok(running) => Err(format!("{running} running")),
                     Err(error) => Err(error.to_string()),
                 }
             })
@@ -51,34 +48,22 @@ impl RabbitMqCluster {
         Ok(cluster)
     }
 
-    /// An empty vhost. Its address is those of all nodes, the first node's first; its counts come from the first node.
-    ///
-    /// # Errors
-    ///
-    /// When the first node refuses.
+    /// Creates an empty vhost. Its URL names all nodes, the first node first; its statistics come from the first node.
     pub async fn create_vhost(&self) -> Result<Vhost, Error> {
         let urls: Vec<String> = self.nodes.iter().map(RabbitMq::url).collect();
         Vhost::create_on(&urls, self.nodes[0].management().clone()).await
     }
 
-    /// Kills a node, 0 to 2, with SIGKILL.
-    ///
-    /// # Errors
-    ///
-    /// When it does not run or is not gone in time.
+    /// Kills a node (0 to 2) with SIGKILL.
     pub async fn kill(&mut self, node: usize) -> Result<(), Error> {
         self.nodes[node].kill().await
     }
 
-    /// Starts a killed node again, and waits until any other may be killed: no queue would lose its majority.
-    ///
-    /// # Errors
-    ///
-    /// When it does not come up or the queues do not become whole.
+    /// Restarts a killed node and waits until every queue would keep its majority without any one node.
     pub async fn restart(&mut self, node: usize) -> Result<(), Error> {
         self.nodes[node].restart().await?;
         for node in &self.nodes {
-            wait_for("all queues are whole", CATCH_UP, async || {
+            wait_for("every queue tolerates the loss of a node", CATCH_UP_TIMEOUT, async || {
                 match node.management().is_quorum_critical().await {
                     Ok(false) => Ok(()),
                     Ok(true) => Err("a queue would lose its majority".to_owned()),
@@ -91,15 +76,19 @@ impl RabbitMqCluster {
     }
 }
 
-/// Starts the node `number`, which joins the first.
+/// Starts the node `number` and joins it to the first.
 async fn start_node(
     number: usize,
     cookie: &str,
     port_mapper: Option<u16>,
 ) -> Result<RabbitMq, Error> {
     let name = |number: usize| format!("shop-{number}@localhost");
-    let place =
-        Place { node: name(number), joins: name(0), cookie: cookie.to_owned(), port_mapper };
-    let settings = RabbitMqSettings { folder: Folder::temporary("rabbitmq")?, ports: None };
-    RabbitMq::start_at(place, settings).await
+    let node = NodeSettings {
+        name: name(number),
+        seed_node: name(0),
+        cookie: cookie.to_owned(),
+        port_mapper,
+    };
+    let settings = RabbitMqSettings { data_dir: DataDir::temporary("rabbitmq")?, ports: None };
+    RabbitMq::start_node(node, settings).await
 }

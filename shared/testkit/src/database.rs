@@ -1,18 +1,22 @@
-//! A database of one test's own.
+//! A database for one test.
 
-use sqlx::migrate::Migrator;
-use sqlx::postgres::PgPoolOptions;
-use sqlx::{AssertSqlSafe, Connection as _, PgConnection, PgPool};
+use sqlx::{
+    AssertSqlSafe, Connection as _, PgConnection, PgPool, migrate::Migrator,
+    postgres::PgPoolOptions,
+};
 use uuid::Uuid;
 
-use crate::last_act::last_act;
-use crate::postgres::{create_database, drop_database};
-use crate::{Error, shared_servers};
+use crate::{
+    Error,
+    async_drop::async_drop,
+    postgres::{create_database, drop_database},
+    shared_servers,
+};
 
-/// How many connections [`Database::connect`] opens at most. Many tests share one server.
-const CONNECTIONS: u32 = 8;
+/// Limits the pool of [`Database::connect`], because many tests share one server.
+const MAX_CONNECTIONS: u32 = 8;
 
-/// A fresh database on the shared server, dropped with this value.
+/// A new database on the shared server, dropped with this value.
 ///
 /// ```no_run
 /// # async fn test() -> Result<(), testkit::Error> {
@@ -28,11 +32,7 @@ pub struct Database {
 }
 
 impl Database {
-    /// An empty database.
-    ///
-    /// # Errors
-    ///
-    /// When there is no server, or it refuses.
+    /// Creates an empty database.
     pub async fn create() -> Result<Self, Error> {
         let server = shared_servers::postgres_url().await?;
         let name = format!("test-{}", Uuid::now_v7().simple());
@@ -40,11 +40,7 @@ impl Database {
         Ok(Self { server, name, url })
     }
 
-    /// A database to which migrations were applied, one migrator after the other.
-    ///
-    /// # Errors
-    ///
-    /// When there is no server, it refuses, or a migration fails.
+    /// Creates a database and runs the migrators in order.
     pub async fn migrated(migrators: &[&Migrator]) -> Result<Self, Error> {
         let database = Self::create().await?;
         let pool = PgPoolOptions::new().max_connections(1).connect(&database.url).await?;
@@ -55,21 +51,15 @@ impl Database {
         Ok(database)
     }
 
-    /// Its address.
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// Its name on the server.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Runs a script of SQL, such as a file of migrations.
-    ///
-    /// # Errors
-    ///
-    /// When a statement fails.
+    /// Runs an SQL script, such as a migration file.
     pub async fn run(&self, script: &str) -> Result<(), Error> {
         let mut connection = PgConnection::connect(&self.url).await?;
         sqlx::raw_sql(AssertSqlSafe(script)).execute(&mut connection).await?;
@@ -77,19 +67,15 @@ impl Database {
         Ok(())
     }
 
-    /// A small pool of connections to it.
-    ///
-    /// # Errors
-    ///
-    /// When it cannot be reached.
+    /// Opens a small connection pool.
     pub async fn connect(&self) -> Result<PgPool, Error> {
-        Ok(PgPoolOptions::new().max_connections(CONNECTIONS).connect(&self.url).await?)
+        Ok(PgPoolOptions::new().max_connections(MAX_CONNECTIONS).connect(&self.url).await?)
     }
 }
 
 impl Drop for Database {
     fn drop(&mut self) {
         let (server, name) = (self.server.clone(), self.name.clone());
-        last_act("database", async move { drop_database(&server, &name).await });
+        async_drop("database", async move { drop_database(&server, &name).await });
     }
 }

@@ -4,27 +4,27 @@ mod error;
 mod wait;
 
 mod account;
-mod folder;
+mod data_dir;
 mod ports;
 mod process;
 
 mod cluster;
-mod management;
+mod management_client;
 mod postgres;
 mod rabbitmq;
 
+mod async_drop;
 mod database;
-mod last_act;
 mod shared_servers;
 mod vhost;
 
 mod proxy;
 
 pub use cluster::RabbitMqCluster;
+pub use data_dir::DataDir;
 pub use database::Database;
 pub use error::Error;
-pub use folder::Folder;
-pub use management::{Connection, Management, QueueState, encoded};
+pub use management_client::{Connection, ManagementClient, QueueState, percent_encoded};
 pub use ports::free_port;
 pub use postgres::{Postgres, PostgresSettings, create_database, database_url};
 pub use process::{DeathSignal, Process, Program};

@@ -1,93 +1,89 @@
 //! A private PostgreSQL.
 
-use std::env;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::{
+    env,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use rustix::process::Signal;
-use sqlx::postgres::PgConnectOptions;
-use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, postgres::PgConnectOptions};
 
-use crate::account::Account;
-use crate::process::{DeathSignal, Process, Program};
-use crate::wait::wait_for;
-use crate::{Error, Folder, free_port};
+use crate::{
+    DataDir, Error,
+    account::Account,
+    free_port,
+    process::{DeathSignal, Process, Program},
+    wait::wait_for,
+};
 
-/// Where Debian puts the versions that the suite is meant for, newest first.
+/// Debian's binaries of the supported versions, newest first.
 const DEBIAN_BINARIES: [&str; 3] =
     ["/usr/lib/postgresql/17/bin", "/usr/lib/postgresql/16/bin", "/usr/lib/postgresql/15/bin"];
 
-/// How long a start may take; recovery after a kill is part of it.
-const START: Duration = Duration::from_mins(1);
+/// Includes recovery after a kill.
+const START_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// How long a fast stop may take before the server is killed.
-const STOP: Duration = Duration::from_secs(30);
+/// The server is killed if a fast shutdown takes longer.
+const STOP_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// What differs from PostgreSQL's defaults. Whatever makes commits durable stays as it is.
+/// Settings that differ from PostgreSQL's defaults. Durability settings keep their defaults.
 const CONFIGURATION: [&str; 8] = [
     "listen_addresses=127.0.0.1",
-    // Each test has its pools, and many tests run side by side.
+    // Many tests run at once, each with its own pools.
     "max_connections=400",
     "shared_buffers=256MB",
-    // Fewer checkpoints: each makes the next write of every page dearer.
+    // Fewer checkpoints, because the first write to a page after a checkpoint logs the whole page.
     "max_wal_size=2GB",
     "checkpoint_timeout=15min",
-    // Small hot tables (outbox, cursors, leases) gather dead rows quickly.
+    // Small, frequently updated tables (outbox, cursors, leases) collect dead rows quickly.
     "autovacuum_naptime=5s",
-    // Two processors are better spent on two queries than on two workers of one, or on compiling one.
+    // On two processors, parallel workers and JIT compilation slow down other queries.
     "max_parallel_workers_per_gather=0",
     "jit=off",
 ];
 
-/// How to start one.
+/// Where a server keeps its data and which port it uses.
 #[derive(Debug)]
 pub struct PostgresSettings {
-    /// Where its data and its log lie. A folder that holds data already is used as it is.
-    pub folder: Folder,
-    /// The port; a free one if `None`.
+    /// Contains data and log. Existing data is reused.
+    pub data_dir: DataDir,
+    /// A free port if `None`.
     pub port: Option<u16>,
 }
 
-/// A PostgreSQL server that we started. It is killed when this value is dropped.
+/// A private PostgreSQL server, killed when this value is dropped.
 #[derive(Debug)]
 pub struct Postgres {
-    // The order matters: the process goes before the folder that it writes to.
+    // Fields are dropped in this order: the process must end before its data directory is removed.
     process: Option<Process>,
     binaries: PathBuf,
     account: Option<Account>,
     data: PathBuf,
     port: u16,
-    folder: Folder,
+    data_dir: DataDir,
 }
 
 impl Postgres {
-    /// Whether PostgreSQL is installed here.
+    /// Whether PostgreSQL is installed on this machine.
     pub fn is_installed() -> bool {
         binaries().is_ok()
     }
 
-    /// Starts one with a fresh folder and port.
-    ///
-    /// # Errors
-    ///
-    /// When PostgreSQL is not installed or does not come up.
+    /// Starts a server with a new data directory and a free port.
     pub async fn start() -> Result<Self, Error> {
-        let folder = Folder::temporary("postgres")?;
-        Self::start_with(PostgresSettings { folder, port: None }).await
+        let data_dir = DataDir::temporary("postgres")?;
+        Self::start_with(PostgresSettings { data_dir, port: None }).await
     }
 
-    /// Starts one as told.
-    ///
-    /// # Errors
-    ///
-    /// When PostgreSQL is not installed or does not come up.
+    /// Starts a server with the given settings.
     pub async fn start_with(settings: PostgresSettings) -> Result<Self, Error> {
         let binaries = binaries()?;
         let account = Account::for_server("postgres")?;
         let port = settings.port.map_or_else(free_port, Ok)?;
-        let data = settings.folder.inner("data", account.as_ref())?;
+        let data = settings.data_dir.subdirectory("data", account.as_ref())?;
         let mut server =
-            Self { process: None, binaries, account, data, port, folder: settings.folder };
+            Self { process: None, binaries, account, data, port, data_dir: settings.data_dir };
         if !server.data.join("PG_VERSION").exists() {
             server.initialise()?;
         }
@@ -95,7 +91,7 @@ impl Postgres {
         Ok(server)
     }
 
-    /// Makes the empty data folder. Everybody on the loopback may be anybody; nobody else gets in.
+    /// Initialises the cluster. It trusts all local connections and listens on the loopback interface only.
     fn initialise(&self) -> Result<(), Error> {
         self.program("initdb", DeathSignal::Kill)
             .arguments(["--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C"])
@@ -104,12 +100,8 @@ impl Postgres {
             .run()
     }
 
-    /// Starts it again with the same data on the same port, after [`kill`](Self::kill) or [`stop`](Self::stop), and waits
-    /// until it takes connections. One that runs is stopped first.
-    ///
-    /// # Errors
-    ///
-    /// When it does not come up.
+    /// Starts the server with the same data and port, and waits until it accepts connections. Stops it first if it is
+    /// running.
     pub async fn restart(&mut self) -> Result<(), Error> {
         self.stop().await?;
         let mut program = self
@@ -122,8 +114,8 @@ impl Postgres {
         let sockets = format!("unix_socket_directories={}", self.data.display());
         let mut process = program.arguments(["-c", &sockets]).start()?;
         let options = self.connect_options("postgres")?;
-        // A server that has ended ends the wait too.
-        wait_for("PostgreSQL takes connections", START, async || {
+        // If the server exits, `check_alive` below reports it.
+        wait_for("PostgreSQL accepts connections", START_TIMEOUT, async || {
             if !process.is_alive() {
                 return Ok(());
             }
@@ -139,62 +131,45 @@ impl Postgres {
     }
 
     /// Kills the server and all its sessions with SIGKILL.
-    ///
-    /// # Errors
-    ///
-    /// When it does not run or is not gone in time.
     pub async fn kill(&mut self) -> Result<(), Error> {
         self.running()?.kill().await?;
         self.process = None;
         Ok(())
     }
 
-    /// Stops it ("fast": sessions are ended, then everything is written). One that does not run is fine.
-    ///
-    /// # Errors
-    ///
-    /// When it cannot be signalled.
+    /// Shuts the server down in "fast" mode: ends all sessions, then writes a checkpoint. Does nothing if it is not running.
     pub async fn stop(&mut self) -> Result<(), Error> {
         if let Some(mut process) = self.process.take() {
-            process.stop_with(Signal::INT, STOP).await?;
+            process.stop_with(Signal::INT, STOP_TIMEOUT).await?;
         }
         Ok(())
     }
 
-    /// The process, to pause it, to see whether it lives, or to read its log.
-    ///
-    /// # Errors
-    ///
-    /// When it does not run.
+    /// The process, to pause it, check it or read its log. Fails if it is not running.
     pub fn running(&mut self) -> Result<&mut Process, Error> {
         self.process.as_mut().ok_or_else(|| Error::NotRunning("PostgreSQL".to_owned()))
     }
 
-    /// The folder with data and log.
-    pub fn folder(&mut self) -> &mut Folder {
-        &mut self.folder
+    pub fn data_dir(&mut self) -> &mut DataDir {
+        &mut self.data_dir
     }
 
-    /// The port, the same over restarts.
+    /// The port; a restart does not change it.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// The address without a database: `postgres://postgres@127.0.0.1:<port>`.
+    /// The URL without a database: `postgres://postgres@127.0.0.1:<port>`.
     pub fn url(&self) -> String {
         format!("postgres://postgres@127.0.0.1:{}", self.port)
     }
 
-    /// The address of a database.
+    /// The URL of a database.
     pub fn database_url(&self, database: &str) -> String {
         database_url(&self.url(), database)
     }
 
-    /// Creates a database if it is not there, and gives its address.
-    ///
-    /// # Errors
-    ///
-    /// When PostgreSQL refuses.
+    /// Creates a database unless it exists, and returns its URL.
     pub async fn create_database(&self, database: &str) -> Result<String, Error> {
         create_database(&self.url(), database).await
     }
@@ -203,11 +178,11 @@ impl Postgres {
         Ok(self.database_url(database).parse()?)
     }
 
-    /// One of PostgreSQL's programs, run as the account, with a log beside the data.
+    /// One of PostgreSQL's programs, run under the account, with its log in the data directory.
     fn program(&self, name: &str, signal: DeathSignal) -> Program {
-        let log = self.folder.path().join("postgres.log");
+        let log = self.data_dir.path().join("postgres.log");
         Program::new(name, self.binaries.join(name), log)
-            .bare_environment()
+            .clean_environment()
             .variable("LC_ALL", "C")
             .variable("TZ", "UTC")
             .directory(&self.data)
@@ -216,7 +191,7 @@ impl Postgres {
     }
 }
 
-/// Where `postgres` and `initdb` lie.
+/// The directory of `postgres` and `initdb`.
 fn binaries() -> Result<PathBuf, Error> {
     let path = env::var_os("PATH").unwrap_or_default();
     DEBIAN_BINARIES
@@ -231,7 +206,7 @@ fn is_file(path: &Path) -> bool {
     path.is_file()
 }
 
-/// The address of a database on the server at `server`, which is `postgres://user@host:port`, with or without a path.
+/// The URL of a database on the server at `server`: `postgres://user@host:port`, with or without a path.
 pub fn database_url(server: &str, database: &str) -> String {
     let (server, query) = server.split_once('?').map_or((server, None), |(a, b)| (a, Some(b)));
     let authority = server.find("://").map_or(0, |at| at + 3);
@@ -240,11 +215,7 @@ pub fn database_url(server: &str, database: &str) -> String {
     format!("{}/{database}{query}", &server[..end])
 }
 
-/// Creates a database on the server at `server` if it is not there, and gives its address.
-///
-/// # Errors
-///
-/// When the server cannot be reached or refuses.
+/// Creates a database on the server at `server` unless it exists, and returns its URL.
 pub async fn create_database(server: &str, database: &str) -> Result<String, Error> {
     match administer(server, &format!("create database {}", quoted(database))).await {
         Ok(()) => {}
@@ -254,23 +225,23 @@ pub async fn create_database(server: &str, database: &str) -> Result<String, Err
     Ok(database_url(server, database))
 }
 
-/// Drops a database if it is there, with all who are connected to it.
+/// Drops a database if it exists, and ends its sessions.
 pub(crate) async fn drop_database(server: &str, database: &str) -> Result<(), Error> {
     administer(server, &format!("drop database if exists {} with (force)", quoted(database))).await
 }
 
-/// Whether a `create database` failed because there is one of that name. Two who create it at once may both find none, and
-/// then one of them fails at the index of the catalogue.
+/// Whether `create database` failed because the database exists. If two clients create it at once, one may violate the unique
+/// index of the catalogue (23505) instead.
 fn is_duplicate(error: &dyn sqlx::error::DatabaseError) -> bool {
     matches!(error.code().as_deref(), Some("42P04" | "23505"))
 }
 
-/// A name as it is written in a statement.
+/// A quoted identifier.
 fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
-/// Runs one statement in the server's own database. Names cannot be parameters, so the caller has quoted them.
+/// Runs one statement in the database `postgres`. The caller quotes identifiers, because they cannot be parameters.
 async fn administer(server: &str, statement: &str) -> Result<(), Error> {
     let options: PgConnectOptions = database_url(server, "postgres").parse()?;
     let mut connection = options.connect().await?;

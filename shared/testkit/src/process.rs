@@ -1,51 +1,50 @@
-//! Programs that we start, watch and end.
+//! Child processes: start, watch, signal and end.
 
-use std::ffi::{OsStr, OsString};
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read as _, Seek as _, SeekFrom};
-use std::os::unix::process::CommandExt as _;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{LazyLock, mpsc};
-use std::thread;
-use std::time::Duration;
+use std::{
+    ffi::{OsStr, OsString},
+    fs::{self, File, OpenOptions},
+    io::{self, Read as _, Seek as _, SeekFrom},
+    os::unix::process::CommandExt as _,
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::{LazyLock, mpsc},
+    thread,
+    time::Duration,
+};
 
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
-
 use tokio::time::sleep;
 
-use crate::account::Account;
-use crate::wait::wait_for;
-use crate::{Error, WaitError};
+use crate::{Error, WaitError, account::Account, wait::wait_for};
 
-/// How long a killed process may take to be gone.
-const DEATH: Duration = Duration::from_secs(10);
+/// How long a killed process may take to disappear.
+const KILL_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How often a supervisor looks whether a process has ended.
-const LOOK: Duration = Duration::from_millis(100);
+/// How often a supervisor checks whether a process has exited.
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
-/// How much of a log an error shows, in bytes.
+/// How much of a log an error contains, in bytes.
 const LOG_TAIL: u64 = 4096;
 
-/// What the system sends to a program when the process that started it ends, however it ends.
+/// The signal that the kernel sends to a program when its parent process ends (`PR_SET_PDEATHSIG`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeathSignal {
-    /// SIGKILL: nothing is tidied up.
+    /// SIGKILL: no clean-up.
     Kill,
-    /// SIGTERM: the program may end in order.
+    /// SIGTERM: an orderly shutdown.
     Terminate,
-    /// SIGQUIT: PostgreSQL ends at once, but gives its shared memory back.
+    /// SIGQUIT: PostgreSQL exits at once, but frees its shared memory.
     Quit,
 }
 
-/// What to start.
+/// A program to start.
 #[derive(Debug, Clone)]
 pub struct Program {
     name: String,
     command: OsString,
     arguments: Vec<OsString>,
     environment: Vec<(OsString, OsString)>,
-    bare_environment: bool,
+    clean_environment: bool,
     directory: Option<PathBuf>,
     log: PathBuf,
     account: Option<Account>,
@@ -53,7 +52,7 @@ pub struct Program {
 }
 
 impl Program {
-    /// A program without arguments that writes what it says to the end of the file `log`.
+    /// A program without arguments. Its output is appended to the file `log`.
     pub fn new(
         name: impl Into<String>,
         command: impl AsRef<OsStr>,
@@ -64,7 +63,7 @@ impl Program {
             command: command.as_ref().to_owned(),
             arguments: Vec::new(),
             environment: Vec::new(),
-            bare_environment: false,
+            clean_environment: false,
             directory: None,
             log: log.into(),
             account: None,
@@ -86,46 +85,42 @@ impl Program {
         self
     }
 
-    /// Sets a variable of its environment.
+    /// Sets an environment variable.
     #[must_use]
     pub fn variable(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
         self.environment.push((name.as_ref().to_owned(), value.as_ref().to_owned()));
         self
     }
 
-    /// Gives it `PATH` and the variables that were set here, and nothing else of our own environment.
+    /// Inherits only `PATH` from the environment of this process.
     #[must_use]
-    pub fn bare_environment(mut self) -> Self {
-        self.bare_environment = true;
+    pub fn clean_environment(mut self) -> Self {
+        self.clean_environment = true;
         self
     }
 
-    /// The folder in which it starts.
+    /// Sets the working directory.
     #[must_use]
     pub fn directory(mut self, directory: impl Into<PathBuf>) -> Self {
         self.directory = Some(directory.into());
         self
     }
 
-    /// What it gets when we end; SIGKILL unless said otherwise.
+    /// Sets the signal for when this process ends; SIGKILL by default.
     #[must_use]
     pub fn death_signal(mut self, signal: DeathSignal) -> Self {
         self.death_signal = signal;
         self
     }
 
-    /// The account that it runs under; our own unless said otherwise.
+    /// Sets the account to run under; the account of this process by default.
     #[must_use]
     pub(crate) fn account(mut self, account: Option<&Account>) -> Self {
         self.account = account.cloned();
         self
     }
 
-    /// Starts it in a process group of its own, where Ctrl-C at our terminal does not reach it.
-    ///
-    /// # Errors
-    ///
-    /// When the log cannot be written or the program not be started.
+    /// Starts the program in a new process group, so that Ctrl-C in the terminal does not reach it.
     pub fn start(self) -> Result<Process, Error> {
         let log = OpenOptions::new()
             .create(true)
@@ -145,18 +140,14 @@ impl Program {
         }
     }
 
-    /// Runs it to its end. This blocks.
-    ///
-    /// # Errors
-    ///
-    /// When it cannot be started, or ends with a failure.
+    /// Runs the program and waits until it exits. Blocks. Fails if the exit status is not 0.
     pub(crate) fn run(self) -> Result<(), Error> {
         let mut process = self.start()?;
         let status = process.reap()?;
         if status.success() { Ok(()) } else { Err(process.failure(status)) }
     }
 
-    /// The command, wrapped in `setpriv`, which becomes the account, asks for the death signal and then turns into the program.
+    /// The command, wrapped in `setpriv`, which switches to the account, sets the death signal and executes the program.
     fn command(&self) -> Command {
         let mut command = Command::new("setpriv");
         if let Some(account) = &self.account {
@@ -168,7 +159,7 @@ impl Program {
             DeathSignal::Quit => "QUIT",
         };
         command.args(["--pdeathsig", signal, "--"]).arg(&self.command).args(&self.arguments);
-        if self.bare_environment {
+        if self.clean_environment {
             command.env_clear();
             if let Some(path) = std::env::var_os("PATH") {
                 command.env("PATH", path);
@@ -182,7 +173,7 @@ impl Program {
     }
 }
 
-/// One process that we started, with all that it started in turn. It is killed when this value is dropped.
+/// A child process with all its descendants. They are killed when this value is dropped.
 #[derive(Debug)]
 pub struct Process {
     name: String,
@@ -192,70 +183,53 @@ pub struct Process {
 }
 
 impl Process {
-    /// The name that it was given.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Its process id.
+    /// The process id.
     pub fn id(&self) -> u32 {
         self.id.as_raw_nonzero().get().unsigned_abs()
     }
 
-    /// The file that it writes to.
+    /// The file with its output.
     pub fn log(&self) -> &Path {
         &self.log
     }
 
-    /// The last lines of its log.
+    /// The end of its log.
     pub fn log_tail(&self) -> String {
         tail(&self.log).unwrap_or_else(|error| format!("(unreadable: {error})"))
     }
 
-    /// Whether it still runs. A stopped process is alive.
+    /// Whether the process is running or paused.
     pub fn is_alive(&self) -> bool {
-        // A dead child stays a zombie until we reap it, so that its id cannot have gone to somebody else meanwhile.
+        // A dead child stays a zombie until it is reaped, so its id cannot belong to another process yet.
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
         matches!(waitid(WaitId::Pid(self.id), options), Ok(None))
     }
 
-    /// Waits, for as long as it takes, until it has ended by itself, and tells how. For supervisors; a test has a deadline.
-    ///
-    /// # Errors
-    ///
-    /// When the system does not tell how it ended.
-    pub async fn ended(&mut self) -> Result<ExitStatus, Error> {
+    /// Waits without a timeout until the process exits. For supervisors; tests use a timeout.
+    pub async fn wait_for_exit(&mut self) -> Result<ExitStatus, Error> {
         while self.is_alive() {
-            sleep(LOOK).await;
+            sleep(POLL_INTERVAL).await;
         }
         self.reap()
     }
 
-    /// Waits until it has ended by itself, and tells how.
-    ///
-    /// # Errors
-    ///
-    /// When it still runs at the deadline.
-    pub async fn ended_by(&mut self, deadline: Duration) -> Result<ExitStatus, Error> {
-        self.wait_for_end(deadline).await?;
+    /// Waits until the process exits by itself.
+    pub async fn wait_for_exit_within(&mut self, timeout: Duration) -> Result<ExitStatus, Error> {
+        self.wait_until_exited(timeout).await?;
         self.reap()
     }
 
-    /// Waits until it has ended by itself, and fails, with the end of its log, unless it succeeded.
-    ///
-    /// # Errors
-    ///
-    /// When it failed, or still runs at the deadline.
-    pub async fn succeeded_by(&mut self, deadline: Duration) -> Result<(), Error> {
-        let status = self.ended_by(deadline).await?;
+    /// Waits until the process exits by itself. Fails with the end of its log if the exit status is not 0.
+    pub async fn wait_for_success(&mut self, timeout: Duration) -> Result<(), Error> {
+        let status = self.wait_for_exit_within(timeout).await?;
         if status.success() { Ok(()) } else { Err(self.failure(status)) }
     }
 
-    /// Fails, with the end of its log, if it has ended.
-    ///
-    /// # Errors
-    ///
-    /// When it has ended.
+    /// Fails with the end of its log if the process has exited.
     pub fn check_alive(&mut self) -> Result<(), Error> {
         if self.is_alive() {
             return Ok(());
@@ -264,69 +238,55 @@ impl Process {
         Err(self.failure(status))
     }
 
-    /// Sends SIGKILL to it and all that it started, and waits until all are gone.
-    ///
-    /// # Errors
-    ///
-    /// When they are not gone after ten seconds.
+    /// Sends SIGKILL to the process and its descendants, and waits up to ten seconds until all have exited.
     pub async fn kill(&mut self) -> Result<(), Error> {
         let tree = self.kill_tree();
-        let what = format!("{} and all its processes are gone", self.name);
-        wait_for(&what, DEATH, async || match tree.iter().filter(|id| is_running(**id)).count() {
-            0 => Ok(()),
-            alive => Err(format!("{alive} alive")),
+        let what = format!("{} and its descendants have exited", self.name);
+        wait_for(&what, KILL_TIMEOUT, async || {
+            match tree.iter().filter(|id| is_running(**id)).count() {
+                0 => Ok(()),
+                alive => Err(format!("{alive} alive")),
+            }
         })
         .await?;
         self.reap().map(drop)
     }
 
-    /// Asks it to end with SIGTERM, and kills it at the deadline.
-    ///
-    /// # Errors
-    ///
-    /// When it cannot be signalled or killed.
-    pub async fn stop(&mut self, deadline: Duration) -> Result<ExitStatus, Error> {
-        self.stop_with(Signal::TERM, deadline).await
+    /// Sends SIGTERM, and SIGKILL after the timeout.
+    pub async fn stop(&mut self, timeout: Duration) -> Result<ExitStatus, Error> {
+        self.stop_with(Signal::TERM, timeout).await
     }
 
-    /// Asks it to end with a signal, and kills it at the deadline.
+    /// Sends a signal, and SIGKILL after the timeout.
     pub(crate) async fn stop_with(
         &mut self,
         signal: Signal,
-        deadline: Duration,
+        timeout: Duration,
     ) -> Result<ExitStatus, Error> {
         if self.is_alive() {
             self.send(self.id, signal)?;
-            // A frozen process takes the signal only when it goes on.
+            // A paused process handles the signal only after it is resumed.
             self.resume()?;
-            if self.wait_for_end(deadline).await.is_err() {
-                tracing::warn!(process = self.name, "did not stop in time and is killed");
+            if self.wait_until_exited(timeout).await.is_err() {
+                tracing::warn!(process = self.name, "did not stop in time; killing it");
             }
         }
-        // The members of its group that outlived it are killed here too.
+        // Also kills the descendants that outlived it.
         self.kill().await?;
         self.reap()
     }
 
-    /// Freezes it and all that it started with SIGSTOP: connections stay open and nobody answers.
-    ///
-    /// # Errors
-    ///
-    /// When it cannot be signalled.
+    /// Sends SIGSTOP to the process and its descendants: connections stay open, but nothing responds.
     pub fn pause(&self) -> Result<(), Error> {
         self.send(self.id, Signal::STOP)?;
         for id in descendants(self.id) {
-            // One that ended meanwhile needs no stopping.
+            // It may have exited meanwhile.
             let _gone = kill_process(id, Signal::STOP);
         }
         Ok(())
     }
 
-    /// Lets it go on after [`pause`](Self::pause).
-    ///
-    /// # Errors
-    ///
-    /// When it cannot be signalled.
+    /// Sends SIGCONT to the process and its descendants.
     pub fn resume(&self) -> Result<(), Error> {
         for id in descendants(self.id) {
             let _gone = kill_process(id, Signal::CONT);
@@ -334,13 +294,13 @@ impl Process {
         self.send(self.id, Signal::CONT)
     }
 
-    /// Kills everything and says what was there.
+    /// Kills the process and its descendants, and returns their ids.
     fn kill_tree(&self) -> Vec<Pid> {
         if !self.is_alive() {
             return descendants(self.id).into_iter().inspect(|id| send_kill(*id)).collect();
         }
-        // The leader is frozen first, so that it neither starts another child nor reaps one (whose id could then be
-        // somebody else's). It is killed before its children are: PostgreSQL must not notice that one died.
+        // Pauses the parent first, so that it neither starts nor reaps a child (whose id could then be reused). The parent
+        // is killed before its children, so that PostgreSQL does not notice a child's death.
         let _gone = kill_process(self.id, Signal::STOP);
         let mut tree = descendants(self.id);
         tree.insert(0, self.id);
@@ -348,20 +308,20 @@ impl Process {
         tree
     }
 
-    async fn wait_for_end(&self, deadline: Duration) -> Result<(), WaitError> {
-        wait_for(&format!("{} has ended", self.name), deadline, async || {
-            if self.is_alive() { Err("it runs") } else { Ok(()) }
+    async fn wait_until_exited(&self, timeout: Duration) -> Result<(), WaitError> {
+        wait_for(&format!("{} has exited", self.name), timeout, async || {
+            if self.is_alive() { Err("running") } else { Ok(()) }
         })
         .await
     }
 
-    /// Takes the exit status. Blocks if the process is alive.
+    /// Reaps the process. Blocks while it is alive.
     fn reap(&mut self) -> Result<ExitStatus, Error> {
         self.child.wait().map_err(|source| Error::Signal { name: self.name.clone(), source })
     }
 
     fn failure(&self, status: ExitStatus) -> Error {
-        Error::Ended { name: self.name.clone(), status, log: self.log_tail() }
+        Error::Exited { name: self.name.clone(), status, log: self.log_tail() }
     }
 
     fn send(&self, id: Pid, signal: Signal) -> Result<(), Error> {
@@ -374,39 +334,39 @@ impl Drop for Process {
     fn drop(&mut self) {
         self.kill_tree();
         if let Err(error) = self.child.wait() {
-            tracing::warn!(process = self.name, %error, "a killed process was not reaped");
+            tracing::warn!(process = self.name, %error, "failed to reap a killed process");
         }
     }
 }
 
-/// Kills a process that may have gone already.
+/// Kills a process that may have exited already.
 fn send_kill(id: Pid) {
     let _gone = kill_process(id, Signal::KILL);
 }
 
-/// A command on its way to the thread that starts all of them, with the way back.
-type Request = (Command, mpsc::SyncSender<io::Result<Child>>);
+/// A command for the spawner thread, with a channel for the result.
+type SpawnRequest = (Command, mpsc::SyncSender<io::Result<Child>>);
 
-/// The thread that starts every process.
+/// The thread that starts every child process.
 ///
-/// The system ties the death signal to the *thread* that started a process. A worker of the runtime, or the thread of a test,
-/// may end long before this process does, and would take its servers with it; this thread lives as long as the process.
-static SPAWNER: LazyLock<io::Result<mpsc::Sender<Request>>> = LazyLock::new(|| {
-    let (requests, inbox) = mpsc::channel::<Request>();
+/// The kernel sends the death signal when the *thread* that started the child ends. A runtime worker or a test thread may end
+/// long before this process and would take its servers with it. This thread lives as long as the process.
+static SPAWNER: LazyLock<io::Result<mpsc::Sender<SpawnRequest>>> = LazyLock::new(|| {
+    let (requests, inbox) = mpsc::channel::<SpawnRequest>();
     thread::Builder::new().name("spawner".to_owned()).spawn(move || {
-        for (mut command, answer) in inbox {
-            // Nobody waits any more if the answer cannot be sent.
-            let _unheard = answer.send(command.spawn());
+        for (mut command, reply) in inbox {
+            // The requester may have stopped waiting.
+            let _ignored = reply.send(command.spawn());
         }
     })?;
     Ok(requests)
 });
 
 fn spawn(command: Command) -> io::Result<Child> {
-    let gone = || io::Error::other("the thread that starts processes is gone");
-    let (answer, inbox) = mpsc::sync_channel(1);
+    let gone = || io::Error::other("the spawner thread has ended");
+    let (reply, inbox) = mpsc::sync_channel(1);
     let spawner = SPAWNER.as_ref().map_err(|error| io::Error::new(error.kind(), error.to_string()));
-    spawner?.send((command, answer)).map_err(|_| gone())?;
+    spawner?.send((command, reply)).map_err(|_| gone())?;
     inbox.recv().map_err(|_| gone())?
 }
 
@@ -420,7 +380,7 @@ struct Stat {
 impl Stat {
     fn read(id: i32) -> Option<Self> {
         let text = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
-        // The second field is the program's name in parentheses, which may hold spaces and parentheses itself.
+        // The second field is the program's name in parentheses, which may itself contain spaces and parentheses.
         let mut fields = text.rsplit_once(") ")?.1.split(' ');
         Some(Self {
             state: fields.next()?.chars().next()?,
@@ -430,13 +390,13 @@ impl Stat {
     }
 }
 
-/// Whether a process exists and is no zombie.
+/// Whether a process exists and is not a zombie.
 fn is_running(id: Pid) -> bool {
     Stat::read(id.as_raw_nonzero().get()).is_some_and(|stat| !matches!(stat.state, 'Z' | 'X'))
 }
 
-/// All that a process started, directly or not, and all that is left in its group. PostgreSQL puts each of its processes into
-/// a group of its own, so that the group alone would not do.
+/// All descendants of a process and all members of its process group. PostgreSQL gives each of its processes its own group,
+/// so the group alone is not enough.
 fn descendants(of: Pid) -> Vec<Pid> {
     let leader = of.as_raw_nonzero().get();
     let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };

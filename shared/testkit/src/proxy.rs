@@ -1,60 +1,64 @@
-//! A TCP proxy that does to a connection what networks do.
+//! A TCP proxy that injects network faults.
 
-use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
-use std::time::Duration;
+use std::{
+    io,
+    net::{Ipv4Addr, SocketAddr},
+    time::Duration,
+};
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::tcp::{ReadHalf, WriteHalf};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{mpsc, watch};
-use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{
+        TcpListener, TcpStream,
+        tcp::{ReadHalf, WriteHalf},
+    },
+    sync::{mpsc, watch},
+    task::JoinSet,
+    time::{Instant, sleep, sleep_until},
+};
 
 use crate::{Error, free_port};
 
-/// How much is read at once, in bytes.
-const CHUNK: usize = 16 * 1024;
+/// The largest read, in bytes.
+const CHUNK_SIZE: usize = 16 * 1024;
 
-/// How many chunks may be under way in one direction. With a delay, this bounds what is in flight.
-const IN_FLIGHT: usize = 256;
+/// The number of chunks that a direction buffers, for example during a delay.
+const QUEUE_CAPACITY: usize = 256;
 
-/// How long the proxy waits before it tries again to take back its port.
-const REBIND: Duration = Duration::from_millis(10);
+/// The pause between two attempts to bind the port again.
+const REBIND_DELAY: Duration = Duration::from_millis(10);
 
-/// One of the two directions of a connection.
+/// A direction of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Direction {
-    /// What the client sends.
     ToServer,
-    /// What the server sends.
     ToClient,
 }
 
-/// What is done to the connections now.
+/// The faults in effect.
 #[derive(Debug, Clone, Default)]
 struct Faults {
-    /// Counts the cuts: a connection that began under another number is reset.
+    /// Number of [`Proxy::cut`] calls; a connection from before the latest one is reset.
     cuts: u64,
-    /// Counts the silences: a connection that began under another number delivers nothing any more.
-    silences: u64,
+    /// Number of [`Proxy::blackhole_existing`] calls; a connection from before the latest one delivers nothing.
+    blackholes: u64,
     refusing: bool,
     delay: Duration,
     bytes_per_second: Option<u32>,
-    swallow_to_server: bool,
-    swallow_to_client: bool,
+    blackhole_to_server: bool,
+    blackhole_to_client: bool,
 }
 
 impl Faults {
-    fn swallows(&self, direction: Direction) -> bool {
+    fn discards(&self, direction: Direction) -> bool {
         match direction {
-            Direction::ToServer => self.swallow_to_server,
-            Direction::ToClient => self.swallow_to_client,
+            Direction::ToServer => self.blackhole_to_server,
+            Direction::ToClient => self.blackhole_to_client,
         }
     }
 }
 
-/// A proxy on a port of its own. It and its connections end with this value, or with the runtime that it was started on.
+/// A proxy on its own port. Its connections end with this value, or with the runtime that it was started on.
 #[derive(Debug)]
 pub struct Proxy {
     address: SocketAddr,
@@ -64,107 +68,105 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// A proxy before the server at `target`, `host:port`, that passes everything on until told otherwise.
-    ///
-    /// # Errors
-    ///
-    /// When it finds no port.
+    /// Starts a proxy without faults in front of the server at `target`: `host:port`.
     pub async fn start(target: impl Into<String>) -> Result<Self, Error> {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()?));
         let listener =
             TcpListener::bind(address).await.map_err(Error::file(address.to_string()))?;
         let (faults, seen) = watch::channel(Faults::default());
-        let (say, listening) = watch::channel(true);
+        let (set_listening, listening) = watch::channel(true);
         let mut task = JoinSet::new();
-        task.spawn(accept(listener, address, target.into(), seen, say));
+        task.spawn(accept(listener, address, target.into(), seen, set_listening));
         Ok(Self { address, faults, listening, _task: task })
     }
 
-    /// A proxy before the server that an address names, and the same address through the proxy.
-    ///
-    /// # Errors
-    ///
-    /// When the address names no host and port, or no port is to be had.
-    pub async fn before(url: &str) -> Result<(Self, String), Error> {
-        let unusable = || Error::Address(url.to_owned());
-        let (scheme, rest) = url.split_once("://").ok_or_else(unusable)?;
+    /// Starts a proxy in front of the server of a URL, and returns it with the same URL through the proxy.
+    pub async fn in_front_of(url: &str) -> Result<(Self, String), Error> {
+        let invalid = || Error::InvalidUrl(url.to_owned());
+        let (scheme, rest) = url.split_once("://").ok_or_else(invalid)?;
         let (authority, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
         let (credentials, target) =
             authority.rfind('@').map_or(("", authority), |at| authority.split_at(at + 1));
         if !target.contains(':') {
-            return Err(unusable());
+            return Err(invalid());
         }
         let proxy = Self::start(target).await?;
         let through = format!("{scheme}://{credentials}{}{path}", proxy.address);
         Ok((proxy, through))
     }
 
-    /// Where it listens.
+    /// Old name of [`in_front_of`](Self::in_front_of).
+    pub async fn before(url: &str) -> Result<(Self, String), Error> {
+        Self::in_front_of(url).await
+    }
+
+    /// The address that it listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Resets all connections that there are. New ones are taken.
+    /// Resets all existing connections. New connections are accepted.
     pub fn cut(&self) {
         self.faults.send_modify(|faults| faults.cuts += 1);
     }
 
-    /// Refuses new connections, as if nobody listened, once this returns. Those that there are go on: [`cut`](Self::cut) them
-    /// too if the server should seem dead.
+    /// Refuses new connections once this returns, like a closed port. Existing connections stay open: also
+    /// [`cut`](Self::cut) them to simulate a dead server.
     pub async fn refuse(&self) {
         self.faults.send_modify(|faults| faults.refusing = true);
         self.wait_until_listening(false).await;
     }
 
-    /// Takes connections again, once this returns.
+    /// Accepts connections again once this returns.
     pub async fn accept(&self) {
         self.faults.send_modify(|faults| faults.refusing = false);
         self.wait_until_listening(true).await;
     }
 
-    /// Delivers everything this much later, both ways. The order stays.
+    /// Delays all data in both directions, in order.
     pub fn delay(&self, delay: Duration) {
         self.faults.send_modify(|faults| faults.delay = delay);
     }
 
-    /// Lets through so many bytes per second in each direction of each connection; all that comes if `None`.
+    /// Limits each direction of each connection to a rate; `None` removes the limit.
     pub fn throttle(&self, bytes_per_second: Option<u32>) {
         self.faults.send_modify(|faults| {
             faults.bytes_per_second = bytes_per_second.map(|rate| rate.max(1));
         });
     }
 
-    /// Takes what is sent in one direction and delivers none of it: the connection seems alive and is half dead. What was
-    /// swallowed is lost, so a connection is of no use afterwards; [`cut`](Self::cut) it.
-    pub fn swallow(&self, direction: Direction) {
+    /// Discards all data in one direction while connections stay open: they are half dead. They lose data for good, so
+    /// [`cut`](Self::cut) them afterwards.
+    pub fn blackhole(&self, direction: Direction) {
         self.faults.send_modify(|faults| match direction {
-            Direction::ToServer => faults.swallow_to_server = true,
-            Direction::ToClient => faults.swallow_to_client = true,
+            Direction::ToServer => faults.blackhole_to_server = true,
+            Direction::ToClient => faults.blackhole_to_client = true,
         });
     }
 
-    /// Lets all connections that there are fall silent for ever, both ways and without a word of it, as behind a firewall that
-    /// has forgotten them. New ones are taken and are sound. Not even [`heal`](Self::heal) gives them their voice back.
-    pub fn silence(&self) {
-        self.faults.send_modify(|faults| faults.silences += 1);
+    /// Discards all data of the existing connections in both directions for good, like a firewall that has lost their state.
+    /// New connections work. [`heal`](Self::heal) does not repair the existing ones.
+    pub fn blackhole_existing(&self) {
+        self.faults.send_modify(|faults| faults.blackholes += 1);
     }
 
-    /// Ends all faults, once this returns.
+    /// Removes all faults once this returns.
     pub async fn heal(&self) {
         self.faults.send_modify(|faults| {
-            *faults = Faults { cuts: faults.cuts, silences: faults.silences, ..Faults::default() };
+            *faults =
+                Faults { cuts: faults.cuts, blackholes: faults.blackholes, ..Faults::default() };
         });
         self.wait_until_listening(true).await;
     }
 
     async fn wait_until_listening(&self, wanted: bool) {
         let mut listening = self.listening.clone();
-        // The task that says it lives as long as we do; if its runtime is gone, there is nothing left to wait for.
+        // The accepting task lives as long as the proxy. If its runtime has ended, there is nothing to wait for.
         let _gone = listening.wait_for(|now| *now == wanted).await;
     }
 }
 
-/// Takes connections until the proxy is dropped.
+/// Accepts connections until the proxy is dropped.
 async fn accept(
     mut listener: TcpListener,
     address: SocketAddr,
@@ -183,15 +185,15 @@ async fn accept(
             listener = loop {
                 match TcpListener::bind(address).await {
                     Ok(listener) => break listener,
-                    Err(error) => tracing::warn!(%error, "the proxy's port is not free yet"),
+                    Err(error) => tracing::warn!(%error, "failed to bind the port again; retrying"),
                 }
-                sleep(REBIND).await;
+                sleep(REBIND_DELAY).await;
             };
             listening.send_replace(true);
         }
         tokio::select! {
             accepted = listener.accept() => if let Ok((client, _)) = accepted {
-                connections.spawn(connect(client, target.clone(), faults.clone()));
+                connections.spawn(forward(client, target.clone(), faults.clone()));
             },
             changed = faults.changed() => if changed.is_err() { return },
             Some(_ended) = connections.join_next() => {},
@@ -199,21 +201,21 @@ async fn accept(
     }
 }
 
-/// Carries one connection from its beginning to its end.
-async fn connect(mut client: TcpStream, target: String, faults: watch::Receiver<Faults>) {
+/// Forwards one connection.
+async fn forward(mut client: TcpStream, target: String, faults: watch::Receiver<Faults>) {
     let cuts = faults.borrow().cuts;
     let Ok(mut server) = TcpStream::connect(&target).await else {
-        // A server that is not there must not look like one that hangs up in order.
+        // A dead server must not look like an orderly close.
         reset(&client);
         return;
     };
-    let in_order = {
+    let closed_in_order = {
         let (from_client, to_client) = client.split();
         let (from_server, to_server) = server.split();
         let both = async {
             tokio::try_join!(
-                carry(from_client, to_server, Direction::ToServer, faults.clone()),
-                carry(from_server, to_client, Direction::ToClient, faults.clone()),
+                forward_direction(from_client, to_server, Direction::ToServer, faults.clone()),
+                forward_direction(from_server, to_client, Direction::ToClient, faults.clone()),
             )
         };
         let mut watched = faults.clone();
@@ -222,42 +224,42 @@ async fn connect(mut client: TcpStream, target: String, faults: watch::Receiver<
             _cut = watched.wait_for(|faults| faults.cuts != cuts) => false,
         }
     };
-    if !in_order {
+    if !closed_in_order {
         reset(&client);
         reset(&server);
     }
 }
 
-/// Makes the other side see a reset instead of an end once the connection is dropped.
+/// Makes the peer receive a reset instead of an orderly close when the connection is dropped.
 fn reset(stream: &TcpStream) {
     if let Err(error) = stream.set_zero_linger() {
-        tracing::debug!(%error, "a connection ends in order instead of being reset");
+        tracing::debug!(%error, "failed to set up a connection reset");
     }
 }
 
-/// Carries one direction until its end, which is passed on.
-async fn carry(
+/// Forwards one direction, including its end.
+async fn forward_direction(
     from: ReadHalf<'_>,
     to: WriteHalf<'_>,
     direction: Direction,
     faults: watch::Receiver<Faults>,
 ) -> io::Result<()> {
-    let (chunks, due) = mpsc::channel(IN_FLIGHT);
-    tokio::try_join!(pull(from, chunks, faults.clone()), push(to, due, direction, faults))?;
+    let (chunks, due) = mpsc::channel(QUEUE_CAPACITY);
+    tokio::try_join!(receive(from, chunks, faults.clone()), deliver(to, due, direction, faults))?;
     Ok(())
 }
 
-/// A piece of what was sent, with the time before which it must not arrive.
+/// Data with its earliest delivery time.
 type Chunk = (Instant, Vec<u8>);
 
-/// Reads what is sent and notes when it is due.
-async fn pull(
+/// Reads data and sets its delivery time.
+async fn receive(
     mut from: ReadHalf<'_>,
     chunks: mpsc::Sender<Chunk>,
     faults: watch::Receiver<Faults>,
 ) -> io::Result<()> {
     loop {
-        let mut chunk = vec![0; CHUNK];
+        let mut chunk = vec![0; CHUNK_SIZE];
         let length = from.read(&mut chunk).await?;
         chunk.truncate(length);
         let due = Instant::now() + faults.borrow().delay;
@@ -267,33 +269,33 @@ async fn pull(
     }
 }
 
-/// Delivers each piece when it is due, as fast as the throttle lets it.
-async fn push(
+/// Delivers each chunk at its delivery time, within the rate limit.
+async fn deliver(
     mut to: WriteHalf<'_>,
     mut chunks: mpsc::Receiver<Chunk>,
     direction: Direction,
     faults: watch::Receiver<Faults>,
 ) -> io::Result<()> {
-    let began = faults.borrow().silences;
+    let blackholes_at_start = faults.borrow().blackholes;
     while let Some((due, chunk)) = chunks.recv().await {
         sleep_until(due).await;
-        let Faults { bytes_per_second, silences, .. } = *faults.borrow();
-        if silences != began || faults.borrow().swallows(direction) {
+        let Faults { bytes_per_second, blackholes, .. } = *faults.borrow();
+        if blackholes != blackholes_at_start || faults.borrow().discards(direction) {
             continue;
         }
         let Some(rate) = bytes_per_second else {
             to.write_all(&chunk).await?;
             continue;
         };
-        // Twenty pieces a second are smooth enough.
-        for piece in chunk.chunks(usize::try_from(rate.div_ceil(20)).unwrap_or(CHUNK)) {
+        // Twenty writes a second are smooth enough.
+        for piece in chunk.chunks(usize::try_from(rate.div_ceil(20)).unwrap_or(CHUNK_SIZE)) {
             let share = u32::try_from(piece.len()).unwrap_or(u32::MAX);
             sleep(Duration::from_secs(1) * share / rate).await;
             to.write_all(piece).await?;
         }
     }
-    if faults.borrow().silences != began {
-        // Not even the end of a connection that fell silent is heard on its other side.
+    if faults.borrow().blackholes != blackholes_at_start {
+        // A blackholed connection does not even forward its end.
         return Ok(());
     }
     to.shutdown().await

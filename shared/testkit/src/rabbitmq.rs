@@ -1,57 +1,54 @@
 //! A private RabbitMQ.
 
-use std::env;
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
-use rand::Rng as _;
-use rand::distr::Alphanumeric;
+use rand::{Rng as _, distr::Alphanumeric};
 use tokio::net::TcpStream;
 
-use crate::account::Account;
-use crate::management::{Management, encoded};
-use crate::process::{Process, Program};
-use crate::wait::wait_for;
-use crate::{Error, Folder, free_port};
+use crate::{
+    DataDir, Error,
+    account::Account,
+    free_port,
+    management_client::{ManagementClient, percent_encoded},
+    process::{Process, Program},
+    wait::wait_for,
+};
 
-/// Where the server's own scripts lie on Debian. Those in `PATH` refuse everybody but root and `rabbitmq`.
+/// Debian's directory of the server's own scripts. The wrappers in `PATH` reject all users but root and `rabbitmq`.
 const DEBIAN_SCRIPTS: &str = "/usr/lib/rabbitmq/bin";
 
-/// The name of the node, which names its data too: it stays when the ports change. It need only be unique to a port mapper,
-/// and each server has its own; those of a cluster share one and are numbered.
-const NODE: &str = "shop@localhost";
+/// The node name is part of the data's path, so it must not depend on the ports. It must be unique per port mapper: a single
+/// server has its own, and the nodes of a cluster share one and are numbered.
+const NODE_NAME: &str = "shop@localhost";
 
-/// How long a start may take; recovery of the queues is part of it.
-const START: Duration = Duration::from_mins(2);
+/// Includes recovery of the queues.
+const START_TIMEOUT: Duration = Duration::from_mins(2);
 
-/// How long an orderly stop may take before the server is killed.
-const STOP: Duration = Duration::from_mins(1);
+/// The server is killed if a shutdown takes longer.
+const STOP_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// The port mapper has nothing to tidy up.
-const STOP_PORT_MAPPER: Duration = Duration::from_secs(5);
+/// The port mapper has no state to save.
+const PORT_MAPPER_STOP_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The ports of one server, all on the loopback, the same over restarts.
+/// The ports of one server, all on the loopback interface; a restart does not change them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct RabbitMqPorts {
-    /// AMQP 0-9-1.
     pub amqp: u16,
-    /// The management API and its pages.
+    /// Management API and pages.
     pub management: u16,
-    /// Figures for Prometheus.
     pub prometheus: u16,
-    /// Erlang's distribution, which the command line tools use.
+    /// Erlang's distribution protocol, which the command line tools use.
     pub distribution: u16,
-    /// Erlang's port mapper, our own.
+    /// A private instance of `epmd`, Erlang's port mapper.
     pub port_mapper: u16,
 }
 
 impl RabbitMqPorts {
-    /// Five free ports.
-    ///
-    /// # Errors
-    ///
-    /// When they are not to be had.
+    /// Picks five free ports.
     pub fn free() -> Result<Self, Error> {
         Ok(Self {
             amqp: free_port()?,
@@ -63,100 +60,94 @@ impl RabbitMqPorts {
     }
 }
 
-/// How to start one.
+/// Where a server keeps its data and which ports it uses.
 #[derive(Debug)]
 pub struct RabbitMqSettings {
-    /// Where its data and its logs lie. A folder that holds data already is used as it is.
-    pub folder: Folder,
-    /// The ports; free ones if `None`.
+    /// Contains data and logs. Existing data is reused.
+    pub data_dir: DataDir,
+    /// Free ports if `None`.
     pub ports: Option<RabbitMqPorts>,
 }
 
-/// A server's place in a cluster.
+/// How a node takes part in a cluster.
 #[derive(Debug)]
-pub(crate) struct Place {
-    /// The name of the node.
-    pub(crate) node: String,
-    /// The node that it joins at its first start; itself for the first of a cluster.
-    pub(crate) joins: String,
-    /// The secret by which the nodes know one another.
+pub(crate) struct NodeSettings {
+    pub(crate) name: String,
+    /// The node to join at the first start; the first node names itself.
+    pub(crate) seed_node: String,
+    /// The shared secret of the nodes.
     pub(crate) cookie: String,
-    /// The port of the port mapper, if another node runs it.
+    /// The port of the port mapper if another node runs it.
     pub(crate) port_mapper: Option<u16>,
 }
 
-/// A RabbitMQ server that we started, with a port mapper of its own. Both are killed when this value is dropped.
+/// A private RabbitMQ server with its own port mapper. Both are killed when this value is dropped.
 #[derive(Debug)]
 pub struct RabbitMq {
-    // The order matters: the processes go before the folder that they write to.
+    // Fields are dropped in this order: the processes must end before their data directory is removed.
     process: Option<Process>,
     port_mapper: Option<Process>,
     scripts: PathBuf,
     account: Option<Account>,
     home: PathBuf,
     ports: RabbitMqPorts,
-    management: Management,
-    place: Place,
-    folder: Folder,
+    management: ManagementClient,
+    node: NodeSettings,
+    data_dir: DataDir,
 }
 
-/// A secret for the nodes of a cluster, or of a single server.
-pub(crate) fn cookie() -> String {
+/// A new shared secret for the nodes of a cluster.
+pub(crate) fn random_cookie() -> String {
     rand::rng().sample_iter(Alphanumeric).take(32).map(char::from).collect()
 }
 
 impl RabbitMq {
-    /// Whether RabbitMQ is installed here.
+    /// Whether RabbitMQ is installed on this machine.
     pub fn is_installed() -> bool {
         scripts().is_ok()
     }
 
-    /// Starts one with a fresh folder and ports.
-    ///
-    /// # Errors
-    ///
-    /// When RabbitMQ is not installed or does not come up.
+    /// Starts a server with a new data directory and free ports.
     pub async fn start() -> Result<Self, Error> {
-        let folder = Folder::temporary("rabbitmq")?;
-        Self::start_with(RabbitMqSettings { folder, ports: None }).await
+        let data_dir = DataDir::temporary("rabbitmq")?;
+        Self::start_with(RabbitMqSettings { data_dir, ports: None }).await
     }
 
-    /// Starts one as told.
-    ///
-    /// # Errors
-    ///
-    /// When RabbitMQ is not installed or does not come up.
+    /// Starts a server with the given settings.
     pub async fn start_with(settings: RabbitMqSettings) -> Result<Self, Error> {
-        let (node, joins) = (NODE.to_owned(), NODE.to_owned());
-        let place = Place { node, joins, cookie: cookie(), port_mapper: None };
-        Self::start_at(place, settings).await
+        let (name, seed_node) = (NODE_NAME.to_owned(), NODE_NAME.to_owned());
+        let node = NodeSettings { name, seed_node, cookie: random_cookie(), port_mapper: None };
+        Self::start_node(node, settings).await
     }
 
-    /// Starts one at its place in a cluster.
-    pub(crate) async fn start_at(place: Place, settings: RabbitMqSettings) -> Result<Self, Error> {
+    /// Starts a node of a cluster.
+    pub(crate) async fn start_node(
+        node: NodeSettings,
+        settings: RabbitMqSettings,
+    ) -> Result<Self, Error> {
         let account = Account::for_server("rabbitmq")?;
         let mut ports = settings.ports.map_or_else(RabbitMqPorts::free, Ok)?;
-        ports.port_mapper = place.port_mapper.unwrap_or(ports.port_mapper);
+        ports.port_mapper = node.port_mapper.unwrap_or(ports.port_mapper);
         let mut server = Self {
             process: None,
             port_mapper: None,
             scripts: scripts()?,
-            home: settings.folder.inner("home", account.as_ref())?,
+            home: settings.data_dir.subdirectory("home", account.as_ref())?,
             account,
             ports,
-            management: Management::new(&format!("http://127.0.0.1:{}", ports.management))?,
-            place,
-            folder: settings.folder,
+            management: ManagementClient::new(&format!("http://127.0.0.1:{}", ports.management))?,
+            node,
+            data_dir: settings.data_dir,
         };
         server.configure()?;
         server.restart().await?;
         Ok(server)
     }
 
-    /// Writes the files that the server reads at its start.
+    /// Writes the configuration files.
     fn configure(&self) -> Result<(), Error> {
         let RabbitMqPorts { amqp, management, prometheus, .. } = self.ports;
-        let joins = &self.place.joins;
+        let seed_node = &self.node.seed_node;
         let configuration = format!(
             "listeners.tcp.1 = 127.0.0.1:{amqp}\n\
              management.tcp.ip = 127.0.0.1\n\
@@ -164,22 +155,22 @@ impl RabbitMq {
              prometheus.tcp.ip = 127.0.0.1\n\
              prometheus.tcp.port = {prometheus}\n\
              loopback_users.guest = true\n\
-             # The default is a share of the memory, which a small disk does not have free.\n\
+             # The default depends on the memory size and may exceed the free space of a small disk.\n\
              disk_free_limit.absolute = 64MB\n\
-             # Counts that a test waits for are half a second old at most.\n\
+             # Keeps the statistics that tests wait for at most half a second old.\n\
              collect_statistics_interval = 500\n\
              cluster_formation.peer_discovery_backend = classic_config\n\
-             cluster_formation.classic_config.nodes.1 = {joins}\n"
+             cluster_formation.classic_config.nodes.1 = {seed_node}\n"
         );
         self.write("rabbitmq.conf", &configuration)?;
-        // The same for quorum queues and streams, which have a clock of their own and no key in the file above.
+        // The same interval for quorum queues and streams, which the file above cannot set.
         self.write("advanced.config", "[{rabbit, [{quorum_tick_interval, 500}]}].\n")?;
         self.write("plugins", "[rabbitmq_management,rabbitmq_prometheus].\n")?;
-        // The settings of a server that this machine may have besides must not leak into ours.
+        // Keeps out the settings of another server on this machine.
         self.write("rabbitmq-env.conf", "")?;
         let cookie = self.home.join(".erlang.cookie");
         if !cookie.exists() {
-            self.write(".erlang.cookie", &self.place.cookie)?;
+            self.write(".erlang.cookie", &self.node.cookie)?;
             let private = std::os::unix::fs::PermissionsExt::from_mode(0o400);
             fs::set_permissions(&cookie, private).map_err(Error::file(&cookie))?;
         }
@@ -189,21 +180,17 @@ impl RabbitMq {
     fn write(&self, name: &str, contents: &str) -> Result<(), Error> {
         let path = self.home.join(name);
         fs::write(&path, contents).map_err(Error::file(&path))?;
-        self.account.as_ref().map_or(Ok(()), |account| account.own(&path))
+        self.account.as_ref().map_or(Ok(()), |account| account.take_ownership(&path))
     }
 
-    /// Starts it again with the same data on the same ports, after [`kill`](Self::kill) or [`stop`](Self::stop), and waits
-    /// until it takes connections and its management API answers. One that runs is stopped first.
-    ///
-    /// # Errors
-    ///
-    /// When it does not come up.
+    /// Starts the server with the same data and ports, and waits until AMQP and the management API respond. Stops it first
+    /// if it is running.
     pub async fn restart(&mut self) -> Result<(), Error> {
         self.stop_server().await?;
         self.start_port_mapper().await?;
         let script = self.scripts.join("rabbitmq-server");
-        // Told that a service manager watches it, the script becomes the server instead of waiting for it: our child is then
-        // the server itself, and SIGTERM and SIGKILL go where they should.
+        // Under systemd the script replaces itself with the server instead of waiting for it. So the child process is the
+        // server itself and receives our signals.
         let program =
             self.program("rabbitmq", &script).variable("RUNNING_UNDER_SYSTEMD", "true").variable(
                 "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS",
@@ -211,8 +198,8 @@ impl RabbitMq {
             );
         let mut process = program.start()?;
         let (port, management) = (self.ports.amqp, self.management.clone());
-        // A server that has ended ends the wait too.
-        wait_for("RabbitMQ takes connections", START, async || {
+        // If the server exits, `check_alive` below reports it.
+        wait_for("RabbitMQ accepts connections", START_TIMEOUT, async || {
             if !process.is_alive() {
                 return Ok(());
             }
@@ -225,11 +212,10 @@ impl RabbitMq {
         Ok(())
     }
 
-    /// Erlang's port mapper in the foreground, as our own child. The one that a server would start for itself is a daemon
-    /// that outlives it.
+    /// Starts `epmd` in the foreground as a child process. A server without one starts a daemon that outlives it.
     async fn start_port_mapper(&mut self) -> Result<(), Error> {
-        let is_ours = self.place.port_mapper.is_none();
-        if !is_ours || self.port_mapper.as_ref().is_some_and(Process::is_alive) {
+        let is_shared = self.node.port_mapper.is_some();
+        if is_shared || self.port_mapper.as_ref().is_some_and(Process::is_alive) {
             return Ok(());
         }
         let port = self.ports.port_mapper;
@@ -237,7 +223,7 @@ impl RabbitMq {
             .program("epmd", Path::new("epmd"))
             .arguments(["-port", &port.to_string(), "-address", "127.0.0.1"])
             .start()?;
-        wait_for("the port mapper takes connections", START, async || {
+        wait_for("the port mapper accepts connections", START_TIMEOUT, async || {
             if !process.is_alive() {
                 return Ok(());
             }
@@ -249,122 +235,93 @@ impl RabbitMq {
         Ok(())
     }
 
-    /// Kills the server with SIGKILL. Its port mapper goes on, as it does in life.
-    ///
-    /// # Errors
-    ///
-    /// When it does not run or is not gone in time.
+    /// Kills the server with SIGKILL. The port mapper keeps running, as it does on a real machine.
     pub async fn kill(&mut self) -> Result<(), Error> {
         self.running()?.kill().await?;
         self.process = None;
         Ok(())
     }
 
-    /// Stops it in order, and its port mapper. One that does not run is fine.
-    ///
-    /// # Errors
-    ///
-    /// When it cannot be signalled.
+    /// Shuts the server and its port mapper down. Does nothing if they are not running.
     pub async fn stop(&mut self) -> Result<(), Error> {
         self.stop_server().await?;
         if let Some(mut port_mapper) = self.port_mapper.take() {
-            port_mapper.stop(STOP_PORT_MAPPER).await?;
+            port_mapper.stop(PORT_MAPPER_STOP_TIMEOUT).await?;
         }
         Ok(())
     }
 
     async fn stop_server(&mut self) -> Result<(), Error> {
         if let Some(mut process) = self.process.take() {
-            process.stop(STOP).await?;
+            process.stop(STOP_TIMEOUT).await?;
         }
         Ok(())
     }
 
-    /// The process, to pause it, to see whether it lives, or to read its log.
-    ///
-    /// # Errors
-    ///
-    /// When it does not run.
+    /// The process, to pause it, check it or read its log. Fails if it is not running.
     pub fn running(&mut self) -> Result<&mut Process, Error> {
         self.process.as_mut().ok_or_else(|| Error::NotRunning("RabbitMQ".to_owned()))
     }
 
-    /// The folder with data and logs.
-    pub fn folder(&mut self) -> &mut Folder {
-        &mut self.folder
+    pub fn data_dir(&mut self) -> &mut DataDir {
+        &mut self.data_dir
     }
 
-    /// The ports, the same over restarts.
+    /// The ports; a restart does not change them.
     pub fn ports(&self) -> RabbitMqPorts {
         self.ports
     }
 
-    /// The management API, as `guest`.
-    pub fn management(&self) -> &Management {
+    /// A client of the management API, as user `guest`.
+    pub fn management(&self) -> &ManagementClient {
         &self.management
     }
 
-    /// The address without a vhost: `amqp://guest:guest@127.0.0.1:<port>`.
+    /// The URL without a vhost: `amqp://guest:guest@127.0.0.1:<port>`.
     pub fn url(&self) -> String {
         format!("amqp://guest:guest@127.0.0.1:{}", self.ports.amqp)
     }
 
-    /// The address of a vhost; that of the default vhost is `/`.
+    /// The URL of a vhost; the default vhost is `/`.
     pub fn vhost_url(&self, vhost: &str) -> String {
         vhost_url(&self.url(), vhost)
     }
 
-    /// Creates a vhost if it is not there, and gives its address.
-    ///
-    /// # Errors
-    ///
-    /// When the server refuses.
+    /// Creates a vhost unless it exists, and returns its URL.
     pub async fn create_vhost(&self, vhost: &str) -> Result<String, Error> {
         self.management.create_vhost(vhost).await?;
         Ok(self.vhost_url(vhost))
     }
 
-    /// Raises or clears the memory alarm, under which the server reads nothing from connections that publish.
-    ///
-    /// # Errors
-    ///
-    /// When the server cannot be told.
+    /// Raises or clears the memory alarm. While it is raised, the server blocks publishing connections.
     pub async fn set_memory_alarm(&self, raised: bool) -> Result<(), Error> {
-        // Any use is above no memory at all; 0.4 is the default.
-        self.control(&["set_vm_memory_high_watermark", if raised { "0" } else { "0.4" }]).await
+        // Any memory use exceeds a watermark of 0; 0.4 is the default.
+        self.rabbitmqctl(&["set_vm_memory_high_watermark", if raised { "0" } else { "0.4" }]).await
     }
 
-    /// Makes the server close all connections to it, and tells how many there were.
-    ///
-    /// # Errors
-    ///
-    /// When the server refuses.
+    /// Makes the server close all connections, and returns their number.
     pub async fn close_all_connections(&self) -> Result<usize, Error> {
         self.management.close_connections(None).await
     }
 
-    /// Runs a command of `rabbitmqctl`, which takes a second or two.
-    ///
-    /// # Errors
-    ///
-    /// When it fails.
-    pub async fn control(&self, arguments: &[&str]) -> Result<(), Error> {
+    /// Runs `rabbitmqctl`, which takes a second or two.
+    pub async fn rabbitmqctl(&self, arguments: &[&str]) -> Result<(), Error> {
         let script = self.scripts.join("rabbitmqctl");
         let mut process = self.program("rabbitmqctl", &script).arguments(arguments).start()?;
-        process.succeeded_by(STOP).await
+        process.wait_for_success(STOP_TIMEOUT).await
     }
 
-    /// One of RabbitMQ's programs with all that makes the server a private one.
+    /// One of RabbitMQ's programs with the environment of this private server.
     fn program(&self, name: &str, command: &Path) -> Program {
         let home = |file: &str| self.home.join(file);
         let port = |port: u16| port.to_string();
-        Program::new(name, command, self.folder.path().join(format!("{name}.out")))
-            .bare_environment()
+        Program::new(name, command, self.data_dir.path().join(format!("{name}.out")))
+            .clean_environment()
             .variable("LANG", "C.UTF-8")
             .variable("HOME", &self.home)
             .variable("ERL_EPMD_ADDRESS", "127.0.0.1")
             .variable("ERL_EPMD_PORT", port(self.ports.port_mapper))
-            .variable("RABBITMQ_NODENAME", &self.place.node)
+            .variable("RABBITMQ_NODENAME", &self.node.name)
             .variable("RABBITMQ_DIST_PORT", port(self.ports.distribution))
             .variable("RABBITMQ_MNESIA_BASE", home("data"))
             .variable("RABBITMQ_LOG_BASE", home("log"))
@@ -379,7 +336,7 @@ impl RabbitMq {
     }
 }
 
-/// Where `rabbitmq-server` and `rabbitmqctl` lie.
+/// The directory of `rabbitmq-server` and `rabbitmqctl`.
 fn scripts() -> Result<PathBuf, Error> {
     let path = env::var_os("PATH").unwrap_or_default();
     std::iter::once(PathBuf::from(DEBIAN_SCRIPTS))
@@ -388,9 +345,9 @@ fn scripts() -> Result<PathBuf, Error> {
         .ok_or(Error::NotInstalled { program: "RabbitMQ", package: "rabbitmq-server" })
 }
 
-/// The address of a vhost on the server at `server`, `amqp://user:password@host:port`, with or without a path.
+/// The URL of a vhost on the server at `server`: `amqp://user:password@host:port`, with or without a path.
 pub(crate) fn vhost_url(server: &str, vhost: &str) -> String {
     let authority = server.find("://").map_or(0, |at| at + 3);
     let end = server[authority..].find('/').map_or(server.len(), |at| authority + at);
-    format!("{}/{}", &server[..end], encoded(vhost))
+    format!("{}/{}", &server[..end], percent_encoded(vhost))
 }

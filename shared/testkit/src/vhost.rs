@@ -1,20 +1,22 @@
-//! A vhost of one test's own.
+//! A vhost for one test.
 
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use crate::last_act::last_act;
-use crate::rabbitmq::vhost_url;
-use crate::wait::wait_for;
-use crate::{Error, Management, QueueState, shared_servers};
+use crate::{
+    Error, ManagementClient, QueueState, async_drop::async_drop, rabbitmq::vhost_url,
+    shared_servers, wait::wait_for,
+};
 
-/// How long queues must have been empty to count as at rest: two counts of a server that this crate started, and some more.
-const SETTLED: Duration = Duration::from_millis(1200);
+/// How long queues must stay empty to count as drained: more than two statistics intervals of a server that this crate started.
+const STABLE_AFTER: Duration = Duration::from_millis(1200);
 
-/// A fresh vhost on the shared server, dropped with this value.
+/// A new vhost on the shared server, deleted with this value.
 ///
 /// ```no_run
 /// # async fn test() -> Result<(), testkit::Error> {
@@ -26,24 +28,20 @@ const SETTLED: Duration = Duration::from_millis(1200);
 pub struct Vhost {
     name: String,
     url: String,
-    management: Management,
+    management: ManagementClient,
 }
 
 impl Vhost {
-    /// An empty vhost.
-    ///
-    /// # Errors
-    ///
-    /// When there is no server, or it refuses.
+    /// Creates an empty vhost.
     pub async fn create() -> Result<Self, Error> {
         let (server, management) = shared_servers::rabbitmq().await?;
         Self::create_on(&[server], management).await
     }
 
-    /// An empty vhost on the nodes at `servers`, of which one has this management API.
+    /// Creates an empty vhost on the nodes at `servers`; `management` is a client of one of them.
     pub(crate) async fn create_on(
         servers: &[String],
-        management: Management,
+        management: ManagementClient,
     ) -> Result<Self, Error> {
         let name = format!("test-{}", Uuid::now_v7().simple());
         management.create_vhost(&name).await?;
@@ -52,64 +50,57 @@ impl Vhost {
         Ok(Self { name, url, management })
     }
 
-    /// Its AMQP address; on a cluster, those of all nodes, divided by commas.
+    /// The AMQP URL; on a cluster, the URLs of all nodes, separated by commas.
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// Its name on the server.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The management API of the server that it is on.
-    pub fn management(&self) -> &Management {
+    pub fn management(&self) -> &ManagementClient {
         &self.management
     }
 
-    /// Its queues, as the server saw them at its last count (see [`QueueState`]).
-    ///
-    /// # Errors
-    ///
-    /// When the server refuses.
+    /// The queues with their latest statistics (see [`QueueState`]).
     pub async fn queues(&self) -> Result<Vec<QueueState>, Error> {
         self.management.queues(&self.name).await
     }
 
-    /// Waits until every queue, streams aside, has been empty in all counts for a while: longer than a count of the server is
-    /// old, so that what was published before this call has been seen.
+    /// Waits until every queue except streams is drained.
     ///
-    /// # Errors
-    ///
-    /// When they are not empty at the deadline; the error names those that are not.
-    pub async fn at_rest(&self, deadline: Duration) -> Result<(), Error> {
+    /// A queue is drained if it stays empty for longer than the statistics interval, so that the statistics include what
+    /// was published before this call. The error names the queues that are not empty.
+    pub async fn wait_until_drained(&self, timeout: Duration) -> Result<(), Error> {
         let empty_since = Mutex::new(None);
-        wait_for("all queues are at rest", deadline, async || {
+        wait_for("all queues are drained", timeout, async || {
             let queues = self.queues().await.map_err(|error| error.to_string())?;
-            let full: Vec<String> = queues
+            let filled: Vec<String> = queues
                 .iter()
                 .filter(|queue| queue.kind != "stream" && queue.messages > 0)
                 .map(|queue| format!("{}: {}", queue.name, queue.messages))
                 .collect();
             let mut empty_since = empty_since.lock().unwrap_or_else(PoisonError::into_inner);
-            if !full.is_empty() {
+            if !filled.is_empty() {
                 *empty_since = None;
-                return Err(full.join(", "));
+                return Err(filled.join(", "));
             }
-            if empty_since.get_or_insert_with(Instant::now).elapsed() > SETTLED {
+            if empty_since.get_or_insert_with(Instant::now).elapsed() > STABLE_AFTER {
                 return Ok(());
             }
-            Err("empty, but perhaps not for long".to_owned())
+            Err("empty, but not for long enough".to_owned())
         })
         .await?;
         Ok(())
     }
 
-    /// Makes the server close the connections to this vhost, and tells how many there were.
-    ///
-    /// # Errors
-    ///
-    /// When the server refuses.
+    /// Old name of [`wait_until_drained`](Self::wait_until_drained).
+    pub async fn at_rest(&self, timeout: Duration) -> Result<(), Error> {
+        self.wait_until_drained(timeout).await
+    }
+
+    /// Makes the server close the connections to this vhost, and returns their number.
     pub async fn close_connections(&self) -> Result<usize, Error> {
         self.management.close_connections(Some(&self.name)).await
     }
@@ -117,8 +108,8 @@ impl Vhost {
 
 impl Drop for Vhost {
     fn drop(&mut self) {
-        let (name, base) = (self.name.clone(), self.management.clone());
-        // The client of the test is tied to the test's runtime, so the last request goes through a new one.
-        last_act("vhost", async move { base.reconnected()?.delete_vhost(&name).await });
+        let (name, management) = (self.name.clone(), self.management.clone());
+        // The client is tied to the runtime of the test, so this request needs a new one.
+        async_drop("vhost", async move { management.reconnected()?.delete_vhost(&name).await });
     }
 }

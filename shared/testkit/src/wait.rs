@@ -1,32 +1,30 @@
-//! Waiting for states. This is the one place of the project where a test may sleep.
+//! Waiting for a state. This is the only place of the project where a test may sleep.
 
-use std::fmt;
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-/// The first pause between two looks. Each pause is half as long again as the one before.
-const SHORTEST_PAUSE: Duration = Duration::from_millis(2);
+/// The first pause between two checks; each further pause is half as long again.
+const MIN_PAUSE: Duration = Duration::from_millis(2);
 
-/// No pause is longer.
-const LONGEST_PAUSE: Duration = Duration::from_millis(100);
+const MAX_PAUSE: Duration = Duration::from_millis(100);
 
-/// A state did not come before its deadline.
+/// A state was not reached before the timeout.
 #[derive(Debug, thiserror::Error)]
-#[error("waited {} ms in vain until {what}; last seen: {last}", deadline.as_millis())]
+#[error("timed out after {} ms waiting until {what}; last status: {last}", timeout.as_millis())]
 pub struct WaitError {
-    /// What was waited for.
+    /// The expected state.
     pub what: String,
-    /// How long.
-    pub deadline: Duration,
-    /// What the last look saw.
+    pub timeout: Duration,
+    /// The status of the last check.
     pub last: String,
 }
 
-/// Looks again and again until `check` answers `Ok`, and gives what it found.
+/// Repeats `check` until it returns `Ok`, and returns that value.
 ///
-/// `check` answers `Err(status)` as long as the state has not come; the last status is part of the error. `what` completes
-/// the sentence "waited until …". It may use what is around it; what it changes must be in a `Cell` or an atomic.
+/// `check` returns `Err(status)` while the state is not reached; the error contains the last status. `what` completes the
+/// sentence "waiting until …". `check` may capture variables, but can change only a `Cell` or an atomic. A check that hangs is
+/// cancelled at the timeout.
 ///
 /// ```
 /// # use std::time::Duration;
@@ -39,54 +37,46 @@ pub struct WaitError {
 /// .await?;
 /// # Ok(()) }
 /// ```
-///
-/// # Errors
-///
-/// When the deadline passes; a look that hangs is abandoned then.
 pub async fn wait_for<T, S, F>(
     what: &str,
-    deadline: Duration,
+    timeout: Duration,
     mut check: impl FnMut() -> F,
 ) -> Result<T, WaitError>
 where
     S: fmt::Display,
     F: Future<Output = Result<T, S>>,
 {
-    let end = Instant::now() + deadline;
-    let mut pause = SHORTEST_PAUSE;
-    let mut last = String::from("nothing yet, the first look did not return");
+    let deadline = Instant::now() + timeout;
+    let mut pause = MIN_PAUSE;
+    let mut last = String::from("none, the first check did not return");
     loop {
-        match timeout_at(end, check()).await {
-            Ok(Ok(found)) => return Ok(found),
+        match timeout_at(deadline, check()).await {
+            Ok(Ok(value)) => return Ok(value),
             Ok(Err(status)) => last = status.to_string(),
-            Err(_elapsed) => last.push_str(" (the last look did not return)"),
+            Err(_elapsed) => last.push_str(" (the last check did not return)"),
         }
-        if Instant::now() >= end {
-            return Err(WaitError { what: what.to_owned(), deadline, last });
+        if Instant::now() >= deadline {
+            return Err(WaitError { what: what.to_owned(), timeout, last });
         }
-        sleep_until((Instant::now() + pause).min(end)).await;
-        pause = (pause * 3 / 2).min(LONGEST_PAUSE);
+        sleep_until((Instant::now() + pause).min(deadline)).await;
+        pause = (pause * 3 / 2).min(MAX_PAUSE);
     }
 }
 
-/// Looks again and again until `check` is true.
+/// Repeats `check` until it returns true.
 ///
-/// Prefer [`wait_for`], whose error tells what was seen instead.
-///
-/// # Errors
-///
-/// When the deadline passes.
+/// Prefer [`wait_for`], whose error contains the last status.
 pub async fn wait_until<F>(
     what: &str,
-    deadline: Duration,
+    timeout: Duration,
     mut check: impl FnMut() -> F,
 ) -> Result<(), WaitError>
 where
     F: Future<Output = bool>,
 {
-    let look = || {
-        let look = check();
-        async move { if look.await { Ok(()) } else { Err("not so") } }
+    let check = || {
+        let check = check();
+        async move { if check.await { Ok(()) } else { Err("false") } }
     };
-    wait_for(what, deadline, look).await
+    wait_for(what, timeout, check).await
 }

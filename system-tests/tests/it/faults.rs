@@ -73,7 +73,7 @@ async fn place_under_alarm(shop: &Shop) -> Vec<String> {
     // Every connection of a service has a name of its own; who connects again is there twice. A service that has just started
     // may connect at any time.
     let mut names: Vec<String> = (rabbitmq.management().connections().await.unwrap().into_iter())
-        .map(|connection| connection.given)
+        .map(|connection| connection.client_name)
         .filter(|name| !name.is_empty())
         .collect();
     names.sort_unstable();

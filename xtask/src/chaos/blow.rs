@@ -173,13 +173,13 @@ async fn shake(shop: &mut Shop, load: &Load, ground: Ground, born: Instant) -> R
             let direction =
                 if ground == Ground::Swallow { Direction::ToServer } else { Direction::ToClient };
             let way = way(shop)?;
-            way.swallow(direction);
+            way.blackhole(direction);
             sleep(BAD_WAY).await;
             // What was swallowed is lost, so the connections are of no use any more.
             way.cut();
             way.heal().await;
         }
-        Ground::Silence => way(shop)?.silence(),
+        Ground::Silence => way(shop)?.blackhole_existing(),
         Ground::Slow => {
             let way = way(shop)?;
             way.delay(DELAY);

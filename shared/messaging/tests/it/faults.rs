@@ -50,7 +50,7 @@ async fn what_the_broker_does_not_confirm_stays_in_the_outbox() {
     shop.walk(&["w"], 1..=1).await;
     shop.wait_for_effects("w", &[1]).await;
     // From here on nothing reaches the broker, though the connection looks sound.
-    proxy.swallow(Direction::ToServer);
+    proxy.blackhole(Direction::ToServer);
     shop.walk(&["w"], 2..=20).await;
     let written = |shop: &Shop| {
         let pool = shop.speaker.pool().clone();

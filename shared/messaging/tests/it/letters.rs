@@ -23,7 +23,7 @@ use messaging::{
 };
 use serde_json::value::{RawValue, to_raw_value};
 use sqlx::PgPool;
-use testkit::{Folder, Process, wait_for};
+use testkit::{DataDir, Process, wait_for};
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
@@ -516,7 +516,7 @@ async fn a_redrive_of_many_is_finished_by_whoever_comes_after_a_kill() {
     let letters: i64 =
         std::env::var("REDRIVE_LETTERS").map_or(LETTERS, |text| text.parse().unwrap());
     bury_pairs(pool, letters / 2).await;
-    let folder = Folder::temporary("redrive").unwrap();
+    let folder = DataDir::temporary("redrive").unwrap();
     let rate = if letters > LETTERS { "100000" } else { "1000" };
     let (mut kills, began) = (0, Instant::now());
     let redriven = async || count(pool, "messaging.dead_letter where state = 'redriven'").await;
@@ -545,7 +545,7 @@ async fn a_redrive_of_many_is_finished_by_whoever_comes_after_a_kill() {
     assert_eq!(kills, 5, "each was killed in the middle");
     let left = count(pool, "messaging.dead_letter where state = 'pending'").await;
     assert!(left > 0, "nothing was left to be finished");
-    start_worker(&shop, &folder, "100000").succeeded_by(SOON * 4).await.unwrap();
+    start_worker(&shop, &folder, "100000").wait_for_success(SOON * 4).await.unwrap();
     println!("{letters} letters after {:?}, {left} left at the last kill", began.elapsed());
     assert_eq!(redriven().await, letters);
     // What waited behind the letters goes on as well.
@@ -602,7 +602,7 @@ async fn bury_pairs(pool: &PgPool, walks: i64) {
 }
 
 /// Starts a process that sends all letters again.
-fn start_worker(shop: &Shop, folder: &Folder, rate: &str) -> Process {
+fn start_worker(shop: &Shop, folder: &DataDir, rate: &str) -> Process {
     let test = "letters::a_redrive_of_many_is_finished_by_whoever_comes_after_a_kill";
     let variables = [(DATABASE_OF_WORKER, shop.listener_url()), (RATE_OF_WORKER, rate)];
     start_again(folder, test, &variables)

@@ -13,7 +13,7 @@ use messaging::{
     dead_letters::{self, DeadLetter, Selection, redrive},
 };
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
-use testkit::{Folder, wait_for};
+use testkit::{DataDir, wait_for};
 use tokio_util::sync::CancellationToken;
 
 use crate::shop::{Mood, SOON, Shop, Stepped, count, kit, start_again};
@@ -209,13 +209,13 @@ async fn kill_until_found(on_reject: OnReject, of_culprit: &[i64]) {
         (BROKER_OF_LISTENER, shop.vhost.url()),
         (GOES_ON, goes_on.as_str()),
     ];
-    let folder = Folder::temporary("poison").unwrap();
+    let folder = DataDir::temporary("poison").unwrap();
     let test = "poison::what_kills_its_process_becomes_a_letter_alone";
     let mut deaths = 0;
     let listeners = async {
         loop {
             let mut listener = start_again(&folder, test, &variables);
-            let status = listener.ended().await.unwrap();
+            let status = listener.wait_for_exit().await.unwrap();
             assert_eq!(status.signal(), Some(SIGABRT), "{}", listener.log_tail());
             deaths += 1;
             assert!(deaths < DEATHS, "the processes go on dying");

@@ -18,7 +18,7 @@ use messaging::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sqlx::{PgPool, postgres::PgPoolOptions};
-use testkit::{Database, Folder, Process, Program, Vhost, wait_for};
+use testkit::{DataDir, Database, Process, Program, Vhost, wait_for};
 use tokio::{
     sync::{Semaphore, watch},
     task::JoinSet,
@@ -431,7 +431,7 @@ pub(crate) async fn repeat_until(
 }
 
 /// Starts this very program once more, as a process that runs one of its tests with these variables in its environment.
-pub(crate) fn start_again(folder: &Folder, test: &str, variables: &[(&str, &str)]) -> Process {
+pub(crate) fn start_again(folder: &DataDir, test: &str, variables: &[(&str, &str)]) -> Process {
     let program = std::env::current_exe().unwrap();
     let log = folder.path().join("worker.log");
     let program = Program::new("worker", program, log).arguments(["--exact", test, "--nocapture"]);

@@ -510,7 +510,7 @@ async fn a_stream_is_kept_in_small_segments() {
     for _ in 0..20 {
         intake.append(vec![b'.'; 1_000_000]).await.unwrap();
     }
-    let sizes = segments(broker.folder().path());
+    let sizes = segments(broker.data_dir().path());
     assert!(sizes.iter().sum::<u64>() >= 20_000_000, "all is on disk: {sizes:?}");
     assert!(sizes.iter().all(|size| *size < 8_000_000), "{sizes:?}");
     stop.cancel();
@@ -572,7 +572,7 @@ async fn a_reader_whose_connection_falls_silent_makes_a_new_one() {
     ));
     clicks.append(["before".to_owned()]).await;
     clicks.wait_for_seen(1).await;
-    way.silence();
+    way.blackhole_existing();
     let began = Instant::now();
     clicks.append(["behind".to_owned()]).await;
     clicks.wait_for_seen(2).await;

@@ -89,7 +89,7 @@ async fn fall_ill(way: &Proxy, ill: Ill) {
     match ill {
         Reset => way.cut(),
         Refused => way.refuse().await,
-        Swallowed(direction) => way.swallow(direction),
+        Swallowed(direction) => way.blackhole(direction),
         Late(by) => way.delay(by),
         Narrow(bytes_per_second) => way.throttle(Some(bytes_per_second)),
     }
@@ -106,7 +106,7 @@ async fn fall_silent(shop: &Shop, way: &Proxy, who: &str) {
         if is_at_work {
             shop.walk(&["w"], said + 1..=said + 1).await;
         }
-        way.silence();
+        way.blackhole_existing();
         let (began, last) = (Instant::now(), said + 1 + i64::from(is_at_work));
         shop.walk(&["w"], last..=last).await;
         // What fell silent never says anything again: only a new connection can be at work here.

@@ -1,9 +1,9 @@
-//! Tests of the testkit against servers of their own.
+//! Tests of the testkit with its own servers.
 
 // Helpers outside of `#[test]` functions are test code too.
 #![cfg(test)]
 
-mod guards;
+mod isolation;
 mod postgres;
 mod process;
 mod proxy;

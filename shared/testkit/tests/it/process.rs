@@ -1,20 +1,18 @@
-use std::fs;
-use std::path::Path;
-use std::time::Duration;
+use std::{fs, path::Path, time::Duration};
 
-use testkit::{Folder, Process, Program, wait_for};
+use testkit::{DataDir, Process, Program, wait_for};
 
 const SECONDS: Duration = Duration::from_secs(10);
 
 /// A shell that runs a script.
-fn shell(folder: &Folder, script: &str) -> Process {
-    Program::new("shell", "sh", folder.path().join("log"))
+fn shell(directory: &DataDir, script: &str) -> Process {
+    Program::new("shell", "sh", directory.path().join("log"))
         .arguments(["-c", script])
         .start()
         .unwrap()
 }
 
-/// Waits until the shell has written a number, for example the id of a process that it started.
+/// Waits until the shell has written a number, such as the id of a process that it started.
 async fn number_in_log(process: &Process) -> u32 {
     wait_for("the log holds a number", SECONDS, async || {
         process.log_tail().trim().parse().map_err(|_| process.log_tail())
@@ -23,8 +21,8 @@ async fn number_in_log(process: &Process) -> u32 {
     .unwrap()
 }
 
-/// Whether a process exists and is no zombie.
-fn runs(id: u32) -> bool {
+/// Whether a process exists and is not a zombie.
+fn is_running(id: u32) -> bool {
     fs::read_to_string(format!("/proc/{id}/stat")).is_ok_and(|stat| !stat.contains(") Z "))
 }
 
@@ -35,39 +33,39 @@ fn state(id: u32) -> String {
 }
 
 #[tokio::test]
-async fn a_kill_reaches_children_in_groups_of_their_own() {
-    let folder = Folder::temporary("test").unwrap();
-    let mut process = shell(&folder, "setsid sleep 600 & echo $!; wait");
+async fn kill_reaches_children_in_other_process_groups() {
+    let directory = DataDir::temporary("test").unwrap();
+    let mut process = shell(&directory, "setsid sleep 600 & echo $!; wait");
     let child = number_in_log(&process).await;
-    assert!(process.is_alive() && runs(child));
+    assert!(process.is_alive() && is_running(child));
     process.kill().await.unwrap();
-    assert!(!process.is_alive() && !runs(child));
+    assert!(!process.is_alive() && !is_running(child));
 }
 
 #[tokio::test]
-async fn a_stop_ends_what_outlives_its_parent() {
-    let folder = Folder::temporary("test").unwrap();
+async fn stop_ends_children_that_outlive_their_parent() {
+    let directory = DataDir::temporary("test").unwrap();
     let mut process =
-        shell(&folder, "sleep 600 & echo $!; trap 'exit 3' TERM; while :; do wait; done");
+        shell(&directory, "sleep 600 & echo $!; trap 'exit 3' TERM; while :; do wait; done");
     let child = number_in_log(&process).await;
     let status = process.stop(SECONDS).await.unwrap();
     assert_eq!(status.code(), Some(3));
-    assert!(!runs(child));
+    assert!(!is_running(child));
 }
 
 #[tokio::test]
-async fn what_does_not_stop_is_killed() {
-    let folder = Folder::temporary("test").unwrap();
-    let mut process = shell(&folder, "trap '' TERM; echo 1; while :; do sleep 600; done");
+async fn a_process_that_ignores_sigterm_is_killed() {
+    let directory = DataDir::temporary("test").unwrap();
+    let mut process = shell(&directory, "trap '' TERM; echo 1; while :; do sleep 600; done");
     number_in_log(&process).await;
     let status = process.stop(Duration::from_millis(100)).await.unwrap();
     assert_eq!(status.code(), None);
 }
 
 #[tokio::test]
-async fn a_paused_process_is_alive_and_stopped() {
-    let folder = Folder::temporary("test").unwrap();
-    let mut process = shell(&folder, "sleep 600 & echo $!; wait");
+async fn a_paused_process_is_alive() {
+    let directory = DataDir::temporary("test").unwrap();
+    let mut process = shell(&directory, "sleep 600 & echo $!; wait");
     let child = number_in_log(&process).await;
     process.pause().unwrap();
     wait_for("the child is stopped", SECONDS, async || {
@@ -88,46 +86,46 @@ async fn a_paused_process_is_alive_and_stopped() {
 }
 
 #[tokio::test]
-async fn an_ended_process_shows_its_log() {
-    let folder = Folder::temporary("test").unwrap();
-    let mut process = shell(&folder, "echo so it goes; exit 7");
-    process.ended_by(SECONDS).await.unwrap();
+async fn the_error_of_an_exited_process_contains_its_log() {
+    let directory = DataDir::temporary("test").unwrap();
+    let mut process = shell(&directory, "echo some output; exit 7");
+    process.wait_for_exit_within(SECONDS).await.unwrap();
     let error = process.check_alive().unwrap_err().to_string();
-    assert!(error.contains("exit status: 7") && error.contains("so it goes"), "{error}");
+    assert!(error.contains("exit status: 7") && error.contains("some output"), "{error}");
 }
 
 #[tokio::test]
-async fn processes_end_with_the_one_that_started_them_but_not_with_its_threads() {
-    let folder = Folder::temporary("test").unwrap();
-    let log = folder.path().join("log");
+async fn a_child_survives_the_thread_that_started_it() {
+    let directory = DataDir::temporary("test").unwrap();
+    let log = directory.path().join("log");
     let start = move || Program::new("sleep", "sleep", log).argument("600").start().unwrap();
     let mut process = std::thread::spawn(start).join().unwrap();
     let id = process.id();
-    // The thread is gone. Had it been the parent in the eyes of the system, the signal would have come at once.
-    assert!(process.ended_by(Duration::from_millis(200)).await.is_err());
+    // The thread has ended. If the kernel regarded it as the parent, the child would have been killed at once.
+    assert!(process.wait_for_exit_within(Duration::from_millis(200)).await.is_err());
     drop(process);
-    assert!(!runs(id));
+    assert!(!is_running(id));
 }
 
 #[test]
-fn a_folder_is_removed_with_its_lock() {
-    let folder = Folder::temporary("test").unwrap();
-    let path = folder.path().to_owned();
+fn a_temporary_directory_is_removed_with_its_lock() {
+    let directory = DataDir::temporary("test").unwrap();
+    let path = directory.path().to_owned();
     let lock = format!("{}.lock", path.display());
     fs::write(path.join("file"), "contents").unwrap();
     assert!(path.is_dir() && Path::new(&lock).is_file());
-    drop(folder);
+    drop(directory);
     assert!(!path.exists() && !Path::new(&lock).exists());
 }
 
 #[test]
-fn an_abandoned_folder_is_swept() {
-    let folder = Folder::temporary("test").unwrap();
-    let base = folder.path().parent().unwrap();
+fn an_abandoned_directory_is_removed() {
+    let directory = DataDir::temporary("test").unwrap();
+    let base = directory.path().parent().unwrap();
     let abandoned = base.join(format!("abandoned-{}.tmp", std::process::id()));
     fs::create_dir_all(abandoned.join("inner")).unwrap();
     fs::write(format!("{}.lock", abandoned.display()), "").unwrap();
-    let _next = Folder::temporary("test").unwrap();
+    let _next = DataDir::temporary("test").unwrap();
     assert!(!abandoned.exists());
-    assert!(folder.path().exists(), "one that is in use stays");
+    assert!(directory.path().exists(), "a directory in use is kept");
 }

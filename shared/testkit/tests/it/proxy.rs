@@ -1,17 +1,21 @@
-use std::io::ErrorKind;
-use std::time::{Duration, Instant};
+use std::{
+    io::ErrorKind,
+    time::{Duration, Instant},
+};
 
 use testkit::{Direction, Proxy};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream},
+    task::JoinSet,
+    time::timeout,
+};
 
-/// Long enough for the loopback, short enough to wait for nothing.
-const SOON: Duration = Duration::from_millis(100);
+/// Long enough for a response on the loopback interface, short enough to wait for none.
+const RESPONSE_TIMEOUT: Duration = Duration::from_millis(100);
 
-/// A server that says everything back, and a proxy before it.
-async fn echo() -> (Proxy, JoinSet<()>) {
+/// An echo server behind a proxy.
+async fn echo_server() -> (Proxy, JoinSet<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let mut tasks = JoinSet::new();
@@ -28,113 +32,114 @@ async fn echo() -> (Proxy, JoinSet<()>) {
     (Proxy::start(address.to_string()).await.unwrap(), tasks)
 }
 
-async fn say(stream: &mut TcpStream, word: &[u8]) -> std::io::Result<Vec<u8>> {
-    stream.write_all(word).await?;
-    let mut answer = vec![0; word.len()];
+async fn round_trip(stream: &mut TcpStream, data: &[u8]) -> std::io::Result<Vec<u8>> {
+    stream.write_all(data).await?;
+    let mut answer = vec![0; data.len()];
     stream.read_exact(&mut answer).await?;
     Ok(answer)
 }
 
 #[tokio::test]
-async fn passes_on_what_is_said_and_the_end_of_it() {
-    let (proxy, _server) = echo().await;
+async fn proxy_forwards_data_and_the_end_of_the_stream() {
+    let (proxy, _server) = echo_server().await;
     let mut stream = TcpStream::connect(proxy.address()).await.unwrap();
     let long = vec![7; 1_000_000];
-    assert_eq!(say(&mut stream, b"hello").await.unwrap(), b"hello");
+    assert_eq!(round_trip(&mut stream, b"hello").await.unwrap(), b"hello");
     let (mut from, mut to) = stream.split();
-    let mut heard = Vec::new();
-    let (said, read) = tokio::join!(
+    let mut received = Vec::new();
+    let (written, read) = tokio::join!(
         async {
             to.write_all(&long).await?;
             to.shutdown().await
         },
-        from.read_to_end(&mut heard)
+        from.read_to_end(&mut received)
     );
-    said.unwrap();
+    written.unwrap();
     read.unwrap();
-    assert_eq!(heard, long);
+    assert_eq!(received, long);
 }
 
 #[tokio::test]
-async fn a_cut_resets_what_there_is_and_takes_what_comes() {
-    let (proxy, _server) = echo().await;
+async fn cut_resets_existing_connections_and_accepts_new_ones() {
+    let (proxy, _server) = echo_server().await;
     let mut stream = TcpStream::connect(proxy.address()).await.unwrap();
-    say(&mut stream, b"hello").await.unwrap();
+    round_trip(&mut stream, b"hello").await.unwrap();
     proxy.cut();
     let error = stream.read_u8().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ConnectionReset);
     let mut next = TcpStream::connect(proxy.address()).await.unwrap();
-    assert_eq!(say(&mut next, b"again").await.unwrap(), b"again");
+    assert_eq!(round_trip(&mut next, b"again").await.unwrap(), b"again");
 }
 
 #[tokio::test]
-async fn refuses_until_it_accepts_again_while_old_connections_go_on() {
-    let (proxy, _server) = echo().await;
+async fn refuse_keeps_existing_connections_open() {
+    let (proxy, _server) = echo_server().await;
     let mut old = TcpStream::connect(proxy.address()).await.unwrap();
-    say(&mut old, b"hello").await.unwrap();
+    round_trip(&mut old, b"hello").await.unwrap();
     proxy.refuse().await;
     let refused = TcpStream::connect(proxy.address()).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
-    assert_eq!(say(&mut old, b"still").await.unwrap(), b"still");
+    assert_eq!(round_trip(&mut old, b"still").await.unwrap(), b"still");
     proxy.accept().await;
     let mut new = TcpStream::connect(proxy.address()).await.unwrap();
-    assert_eq!(say(&mut new, b"new").await.unwrap(), b"new");
+    assert_eq!(round_trip(&mut new, b"new").await.unwrap(), b"new");
 }
 
 #[tokio::test]
-async fn delays_both_ways() {
-    let (proxy, _server) = echo().await;
+async fn delay_applies_to_both_directions() {
+    let (proxy, _server) = echo_server().await;
     let mut stream = TcpStream::connect(proxy.address()).await.unwrap();
     proxy.delay(Duration::from_millis(50));
     let began = Instant::now();
-    say(&mut stream, b"hello").await.unwrap();
-    assert!(began.elapsed() >= SOON, "{:?}", began.elapsed());
+    round_trip(&mut stream, b"hello").await.unwrap();
+    assert!(began.elapsed() >= RESPONSE_TIMEOUT, "{:?}", began.elapsed());
 }
 
 #[tokio::test]
-async fn throttles() {
-    let (proxy, _server) = echo().await;
+async fn throttle_limits_the_rate() {
+    let (proxy, _server) = echo_server().await;
     let mut stream = TcpStream::connect(proxy.address()).await.unwrap();
     proxy.throttle(Some(20_000));
     let began = Instant::now();
-    say(&mut stream, &[7; 4000]).await.unwrap();
+    round_trip(&mut stream, &[7; 4000]).await.unwrap();
     assert!(began.elapsed() >= Duration::from_millis(190), "{:?}", began.elapsed());
 }
 
 #[tokio::test]
-async fn swallows_one_direction_and_keeps_the_connection() {
-    let (proxy, _server) = echo().await;
+async fn blackhole_discards_one_direction() {
+    let (proxy, _server) = echo_server().await;
     let mut stream = TcpStream::connect(proxy.address()).await.unwrap();
-    say(&mut stream, b"hello").await.unwrap();
-    proxy.swallow(Direction::ToClient);
-    assert!(timeout(SOON, say(&mut stream, b"lost")).await.is_err());
+    round_trip(&mut stream, b"hello").await.unwrap();
+    proxy.blackhole(Direction::ToClient);
+    assert!(timeout(RESPONSE_TIMEOUT, round_trip(&mut stream, b"lost")).await.is_err());
     proxy.heal().await;
-    assert_eq!(say(&mut stream, b"heard").await.unwrap(), b"heard");
+    assert_eq!(round_trip(&mut stream, b"alive").await.unwrap(), b"alive");
 }
 
 #[tokio::test]
-async fn what_fell_silent_stays_so_and_new_connections_are_sound() {
-    let (proxy, _server) = echo().await;
+async fn blackholed_connections_stay_dead_and_new_ones_work() {
+    let (proxy, _server) = echo_server().await;
     let mut old = TcpStream::connect(proxy.address()).await.unwrap();
-    say(&mut old, b"hello").await.unwrap();
-    proxy.silence();
+    round_trip(&mut old, b"hello").await.unwrap();
+    proxy.blackhole_existing();
     let mut new = TcpStream::connect(proxy.address()).await.unwrap();
-    assert_eq!(say(&mut new, b"heard").await.unwrap(), b"heard");
+    assert_eq!(round_trip(&mut new, b"alive").await.unwrap(), b"alive");
     proxy.heal().await;
-    assert!(timeout(SOON, say(&mut old, b"lost")).await.is_err());
+    assert!(timeout(RESPONSE_TIMEOUT, round_trip(&mut old, b"lost")).await.is_err());
 }
 
 #[tokio::test]
-async fn a_dead_server_behind_it_is_a_reset() {
-    let nobody = testkit::free_port().unwrap();
-    let proxy = Proxy::start(format!("127.0.0.1:{nobody}")).await.unwrap();
+async fn a_dead_server_causes_a_reset() {
+    let port = testkit::free_port().unwrap();
+    let proxy = Proxy::start(format!("127.0.0.1:{port}")).await.unwrap();
     let mut stream = TcpStream::connect(proxy.address()).await.unwrap();
     assert!(stream.read_u8().await.is_err());
 }
 
 #[tokio::test]
-async fn stands_before_what_an_address_names() {
-    let (proxy, url) = Proxy::before("amqp://guest:guest@127.0.0.1:5672/%2f?x=y").await.unwrap();
+async fn proxy_is_placed_in_front_of_a_url() {
+    let (proxy, url) =
+        Proxy::in_front_of("amqp://guest:guest@127.0.0.1:5672/%2f?x=y").await.unwrap();
     assert_eq!(url, format!("amqp://guest:guest@{}/%2f?x=y", proxy.address()));
-    assert!(Proxy::before("nonsense").await.is_err());
+    assert!(Proxy::in_front_of("nonsense").await.is_err());
 }

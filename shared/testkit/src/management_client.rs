@@ -1,0 +1,233 @@
+//! A client of RabbitMQ's management API with the requests that tests and the suite need.
+
+use std::time::Duration;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use reqwest::{Client, Method, StatusCode};
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::Error;
+
+/// The slowest request deletes a vhost with many quorum queues.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Everything but the unreserved characters of RFC 3986.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// A client of the management API of one server.
+#[derive(Debug, Clone)]
+pub struct ManagementClient {
+    base: String,
+    user: String,
+    password: String,
+    client: Client,
+}
+
+/// The latest statistics of a queue.
+///
+/// A server updates its statistics every five seconds, a server of this crate twice a second. So a recently published message
+/// may be missing.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct QueueState {
+    pub name: String,
+    /// `classic`, `quorum` or `stream`.
+    #[serde(rename = "type", default)]
+    pub kind: String,
+    /// Ready and unacknowledged messages.
+    #[serde(default)]
+    pub messages: u64,
+    #[serde(default)]
+    pub messages_ready: u64,
+    #[serde(default)]
+    pub messages_unacknowledged: u64,
+    #[serde(default)]
+    pub consumers: u64,
+}
+
+/// A node of a cluster.
+#[derive(Debug, Deserialize)]
+struct Node {
+    #[serde(default)]
+    running: bool,
+}
+
+/// A client connection to the server.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Connection {
+    /// Assigned by the server.
+    pub name: String,
+    /// Provided by the client; empty if it provided none.
+    #[serde(default, rename = "user_provided_name")]
+    pub client_name: String,
+    #[serde(default)]
+    pub vhost: String,
+    /// `running`, `blocked`, `blocking` …, from the latest statistics.
+    #[serde(default)]
+    pub state: String,
+}
+
+impl ManagementClient {
+    /// A client of the API at `base`: `http://host:port`, optionally with `user:password@` (default `guest:guest@`).
+    pub fn new(base: &str) -> Result<Self, Error> {
+        let invalid = || Error::InvalidUrl(base.to_owned());
+        let (scheme, rest) = base.trim_end_matches('/').split_once("://").ok_or_else(invalid)?;
+        let (credentials, host) = rest.rsplit_once('@').unwrap_or(("guest:guest", rest));
+        let (user, password) = credentials.split_once(':').ok_or_else(invalid)?;
+        Ok(Self {
+            base: format!("{scheme}://{host}"),
+            user: user.to_owned(),
+            password: password.to_owned(),
+            client: client()?,
+        })
+    }
+
+    /// The URL without user and password.
+    pub fn url(&self) -> &str {
+        &self.base
+    }
+
+    /// A copy with new connections, for use on another runtime.
+    pub(crate) fn reconnected(&self) -> Result<Self, Error> {
+        Ok(Self { client: client()?, ..self.clone() })
+    }
+
+    /// Succeeds if the server responds and all its vhosts are running.
+    pub async fn check(&self) -> Result<(), Error> {
+        self.request(Method::GET, "/api/health/checks/virtual-hosts", None).await.map(drop)
+    }
+
+    /// Whether a memory or disk alarm is raised.
+    pub async fn has_alarms(&self) -> Result<bool, Error> {
+        match self.request(Method::GET, "/api/health/checks/alarms", None).await {
+            Ok(_) => Ok(false),
+            Err(Error::ManagementStatus { status, .. })
+                if status == StatusCode::SERVICE_UNAVAILABLE.as_u16() =>
+            {
+                Ok(true)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Creates a vhost unless it exists, and grants the user of this client all permissions in it.
+    pub async fn create_vhost(&self, vhost: &str) -> Result<(), Error> {
+        let vhost = percent_encoded(vhost);
+        self.request(Method::PUT, &format!("/api/vhosts/{vhost}"), None).await?;
+        let all = json!({"configure": ".*", "write": ".*", "read": ".*"});
+        let path = format!("/api/permissions/{vhost}/{}", percent_encoded(&self.user));
+        self.request(Method::PUT, &path, Some(&all)).await.map(drop)
+    }
+
+    /// Deletes a vhost with its contents, if it exists.
+    pub async fn delete_vhost(&self, vhost: &str) -> Result<(), Error> {
+        ignore_not_found(self.delete(&format!("/api/vhosts/{}", percent_encoded(vhost))).await)
+    }
+
+    pub async fn queues(&self, vhost: &str) -> Result<Vec<QueueState>, Error> {
+        let path = format!(
+            "/api/queues/{}?columns=name,type,messages,messages_ready,messages_unacknowledged,consumers",
+            percent_encoded(vhost)
+        );
+        Ok(self.request(Method::GET, &path, None).await?.json().await?)
+    }
+
+    /// The number of running nodes in the cluster, as this node sees it.
+    pub async fn running_nodes(&self) -> Result<usize, Error> {
+        let path = "/api/nodes?columns=name,running";
+        let nodes: Vec<Node> = self.request(Method::GET, path, None).await?.json().await?;
+        Ok(nodes.iter().filter(|node| node.running).count())
+    }
+
+    /// Whether a quorum queue would lose its majority without this node.
+    pub async fn is_quorum_critical(&self) -> Result<bool, Error> {
+        let path = "/api/health/checks/node-is-quorum-critical";
+        match self.request(Method::GET, path, None).await {
+            Ok(_) => Ok(false),
+            Err(Error::ManagementStatus { status, .. })
+                if status == StatusCode::SERVICE_UNAVAILABLE.as_u16() =>
+            {
+                Ok(true)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    pub async fn connections(&self) -> Result<Vec<Connection>, Error> {
+        let path = "/api/connections?columns=name,user_provided_name,vhost,state";
+        Ok(self.request(Method::GET, path, None).await?.json().await?)
+    }
+
+    /// Makes the server close the connections to one vhost, or all (`None`), and returns their number.
+    pub async fn close_connections(&self, vhost: Option<&str>) -> Result<usize, Error> {
+        let mut closed = 0;
+        for connection in self.connections().await? {
+            if vhost.is_none_or(|vhost| vhost == connection.vhost) {
+                let path = format!("/api/connections/{}", percent_encoded(&connection.name));
+                ignore_not_found(self.delete(&path).await)?;
+                closed += 1;
+            }
+        }
+        Ok(closed)
+    }
+
+    async fn delete(&self, path: &str) -> Result<(), Error> {
+        self.request(Method::DELETE, path, None).await.map(drop)
+    }
+
+    async fn request(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&serde_json::Value>,
+    ) -> Result<reqwest::Response, Error> {
+        let request = self
+            .client
+            .request(method.clone(), format!("{}{path}", self.base))
+            .basic_auth(&self.user, Some(&self.password));
+        let request = match body {
+            Some(body) => request.json(body),
+            None => request.header("content-type", "application/json"),
+        };
+        let response = request.send().await?;
+        let status = response.status();
+        if status.is_success() {
+            return Ok(response);
+        }
+        Err(Error::ManagementStatus {
+            request: format!("{method} {path}"),
+            status: status.as_u16(),
+            body: response.text().await.unwrap_or_default(),
+        })
+    }
+}
+
+/// Ignores proxies of the environment, because the servers are on the loopback interface.
+fn client() -> Result<Client, Error> {
+    Ok(Client::builder().no_proxy().timeout(REQUEST_TIMEOUT).build()?)
+}
+
+fn ignore_not_found(result: Result<(), Error>) -> Result<(), Error> {
+    match result {
+        Err(Error::ManagementStatus { status, .. }) if status == StatusCode::NOT_FOUND.as_u16() => {
+            Ok(())
+        }
+        Ok(()) | Err(_) => result,
+    }
+}
+
+/// Percent-encodes all but the unreserved characters of RFC 3986, for one path segment or query value.
+#[must_use]
+pub fn percent_encoded(text: &str) -> String {
+    utf8_percent_encode(text, RESERVED).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::percent_encoded;
+
+    #[test]
+    fn reserved_characters_are_percent_encoded() {
+        assert_eq!(percent_encoded("a.b-c d&e=…"), "a.b-c%20d%26e%3D%E2%80%A6");
+    }
+}
