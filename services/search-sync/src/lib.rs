@@ -67,7 +67,7 @@ pub fn topology() -> Topology {
 fn topology_waking(wake: &Wake) -> Topology {
     // Each event is the whole product, and the newer one's receipt settles those that it overtook.
     let products = Subscription::to_state(PRODUCT, ["product-catalog"])
-        .dispatch(Dispatch::Lanes { normal_per_bulk: EDITS_PER_IMPORTED })
+        .dispatch(Dispatch::PriorityClasses { normal_per_bulk: EDITS_PER_IMPORTED })
         .on(product_catalog::changed::WriteDocuments(wake.clone()))
         .on(product_catalog::deleted::DeleteDocuments(wake.clone()))
         .on_dead_letter(|tx, envelope, reason| {

@@ -1,13 +1,12 @@
 //! Said by `behavior-analytics`, and the user events of its stream.
 
 use chrono::{DateTime, Utc};
+use envelope::event;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 use vocabulary::{ProductId, Version};
-
-use crate::event::event;
 
 /// The aggregate of popularity.
 pub const POPULARITY: &str = "popularity";

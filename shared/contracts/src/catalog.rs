@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
+use envelope::{FullState, event};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use vocabulary::{ChangeId, Localized, Money, ProductId, Sku, Version};
-
-use crate::{FullState, event::event};
 
 /// The aggregate of products.
 pub const PRODUCT: &str = "product";

@@ -4,11 +4,10 @@
 //! ([`STOCK`]). Who waits for an order's reservation need not read every movement of every SKU.
 
 use chrono::{DateTime, Utc};
+use envelope::event;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use vocabulary::{OrderId, Sku, Version};
-
-use crate::event::event;
 
 /// The aggregate of decisions on orders.
 pub const RESERVATION: &str = "reservation";

@@ -2,22 +2,14 @@
 
 pub mod behavior;
 pub mod catalog;
-pub mod compatibility;
-mod envelope;
-mod event;
 pub mod inventory;
-pub mod misfits;
 pub mod order;
 pub mod receipts;
 pub mod schema;
-mod slot;
-pub mod trace;
-mod upcast;
 
+// temporary aliases: the envelope is a crate of its own
 pub use envelope::{
-    BATCH_CONTENT_TYPE, Envelope, Priority, SpecVersion, Undecodable, decode_batch, decode_parts,
-    encode_batch, fits_attribute,
+    BATCH_CONTENT_TYPE, DecodeError, Envelope, Event, EventKind, FullState, Priority, SLOTS, Slot,
+    SpecVersion, Upcast, decode_batch, decode_parts, encode_batch, fits_attribute,
+    schema::compatibility, trace,
 };
-pub use event::{Event, EventKind, FullState};
-pub use slot::{SLOTS, Slot};
-pub use upcast::Upcast;

@@ -1,11 +1,10 @@
 //! Said by `order`.
 
 use chrono::{DateTime, Utc};
+use envelope::event;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use vocabulary::{CustomerId, Money, OrderId, PaymentId, ProductId, Quantity, ShipmentId, Sku};
-
-use crate::event::event;
 
 /// The aggregate of orders.
 pub const ORDER: &str = "order";

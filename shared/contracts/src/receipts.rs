@@ -1,11 +1,10 @@
 //! Receipts: said by every service that follows products, each on its own exchange, heard by `product-catalog`.
 
 use chrono::{DateTime, Utc};
+use envelope::{Envelope, event};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use vocabulary::{ProductId, Version};
-
-use crate::{Envelope, event::event};
 
 /// The aggregate of receipts.
 pub const RECEIPT: &str = "receipt";
@@ -41,23 +40,25 @@ impl ProductVersion {
 pub struct ProductAppliedV1 {
     /// The service that says so, by its directory name.
     pub service: String,
-    /// Which of its lanes said so: receipts of one lane keep their order.
-    pub lane: String,
+    /// The key of the receipt: receipts of one key keep their order.
+    #[serde(rename = "lane")]
+    pub receipt_key: String,
     /// What has taken effect.
     pub applied: Vec<ProductVersion>,
     /// When.
     pub applied_at: DateTime<Utc>,
 }
 
-event!(ProductAppliedV1, "product.applied.v1", RECEIPT, event => event.lane.as_str());
+event!(ProductAppliedV1, "product.applied.v1", RECEIPT, event => event.receipt_key.as_str());
 
 /// This version will not take effect here until somebody looks at the dead letter.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ProductFailedV1 {
     /// The service that says so, by its directory name.
     pub service: String,
-    /// Which of its lanes said so.
-    pub lane: String,
+    /// The key of the receipt.
+    #[serde(rename = "lane")]
+    pub receipt_key: String,
     /// Which version of which product.
     pub failed: ProductVersion,
     /// Why, in one sentence.
@@ -66,12 +67,12 @@ pub struct ProductFailedV1 {
     pub failed_at: DateTime<Utc>,
 }
 
-event!(ProductFailedV1, "product.failed.v1", RECEIPT, event => event.lane.as_str());
+event!(ProductFailedV1, "product.failed.v1", RECEIPT, event => event.receipt_key.as_str());
 
 #[cfg(test)]
 mod tests {
     use super::ProductVersion;
-    use crate::Envelope;
+    use envelope::Envelope;
 
     const PRODUCT: &str = "01920000-0000-7000-8000-000000000001";
 

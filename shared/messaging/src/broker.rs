@@ -157,7 +157,7 @@ pub(crate) async fn declare_on(channel: &Channel, topology: &Topology) -> Result
     declare_exchange(channel, service).await?;
     declare_queue(channel, &dead_queue(service), FieldTable::default()).await?;
     for subscription in topology.subscriptions() {
-        for speaker in subscription.speakers() {
+        for speaker in subscription.publishers() {
             if *speaker != service {
                 declare_exchange(channel, speaker).await?;
             }
@@ -165,7 +165,7 @@ pub(crate) async fn declare_on(channel: &Channel, topology: &Topology) -> Result
         for group in 0..SLOT_GROUPS {
             let queue = subscription.queue(service, group);
             declare_queue(channel, &queue, consumer_arguments(service)).await?;
-            for speaker in subscription.speakers() {
+            for speaker in subscription.publishers() {
                 for slot in slots_of(group) {
                     let key = routing_key(subscription.aggregate(), slot.number());
                     bind(channel, &queue, speaker, &key).await?;

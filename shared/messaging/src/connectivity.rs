@@ -17,7 +17,7 @@ pub(crate) enum Link {
 
 /// Whether a service can speak and hear.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Connectivity {
+pub struct ConnectionStatus {
     /// Why events do not leave: they wait in the outbox. `None` if they do.
     pub publisher_down: Option<String>,
     /// Why events do not arrive: they wait in the broker. `None` if they do.
@@ -26,16 +26,16 @@ pub struct Connectivity {
 
 /// Where the kit says how it fares.
 #[derive(Debug, Clone)]
-pub(crate) struct Board(Arc<watch::Sender<Connectivity>>);
+pub(crate) struct Board(Arc<watch::Sender<ConnectionStatus>>);
 
 impl Board {
     pub(crate) fn new() -> Self {
         let waiting = Some("not connected yet".to_owned());
-        let first = Connectivity { publisher_down: waiting.clone(), consumer_down: waiting };
+        let first = ConnectionStatus { publisher_down: waiting.clone(), consumer_down: waiting };
         Self(Arc::new(watch::Sender::new(first)))
     }
 
-    pub(crate) fn watch(&self) -> watch::Receiver<Connectivity> {
+    pub(crate) fn watch(&self) -> watch::Receiver<ConnectionStatus> {
         self.0.subscribe()
     }
 

@@ -5,19 +5,18 @@ use std::{
     sync::Arc,
 };
 
-use contracts::{
-    Event, Priority, Slot, fits_attribute,
+use envelope::{
+    Event, EventId, Priority, Slot, fits_attribute,
     trace::{self, TraceContext},
 };
 use sqlx::{PgConnection, PgPool, Postgres, migrate::Migrator, postgres::PgConnectOptions};
 use tokio::sync::watch;
-use vocabulary::EventId;
 
 use crate::{
     Error,
     error::causes,
     outbox,
-    pressure::{Gauge, Pressure, Shed, Worth},
+    pressure::{BackpressureState, Criticality, Gauge, Overloaded},
     queues::{Meters, QueueReport},
     replay::shadow::Walls,
     wake::Wake,
@@ -26,7 +25,7 @@ use crate::{
 /// The kit's own tables, in the schema `messaging` of the service's database.
 pub static MIGRATOR: Migrator = sqlx::migrate!();
 
-/// What [`guarded`] connections are opened with.
+/// What [`with_session_timeouts`] connections are opened with.
 const GUARDS: [(&str, &str); 4] = [
     // One that rests longer belongs to a process that hangs, and what it has locked keeps the other instances waiting.
     ("idle_in_transaction_session_timeout", "5s"),
@@ -42,10 +41,17 @@ const GUARDS: [(&str, &str); 4] = [
 /// transaction may rest for five seconds, a statement waits ten for a lock and takes thirty at most. And statements are not
 /// compiled.
 ///
-/// For the pool that a [`Kit`] is made of; migrations take as long as they take.
+/// For the pool that a [`Outbox`] is made of; migrations take as long as they take.
+#[must_use]
+pub fn with_session_timeouts(options: PgConnectOptions) -> PgConnectOptions {
+    options.options(GUARDS)
+}
+
+// temporary alias
+#[doc(hidden)]
 #[must_use]
 pub fn guarded(options: PgConnectOptions) -> PgConnectOptions {
-    options.options(GUARDS)
+    with_session_timeouts(options)
 }
 
 /// The most bytes of one event: far below what RabbitMQ takes in one message.
@@ -53,7 +59,7 @@ const LARGEST_EVENT: usize = 1024 * 1024;
 
 /// A service's handle on messaging: transactions that can say events. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Kit {
+pub struct Outbox {
     pool: PgPool,
     wake: Wake,
     unparked: Arc<watch::Sender<()>>,
@@ -63,9 +69,9 @@ pub struct Kit {
     walls: Option<Walls>,
 }
 
-impl Kit {
+impl Outbox {
     /// A kit on the service's database. One for each process: all others are clones of it, for they share what wakes the relay, how full
-    /// the outbox is and how the queues fare. The pool is best one of [`guarded`] connections.
+    /// the outbox is and how the queues fare. The pool is best one of [`with_session_timeouts`] connections.
     pub fn new(pool: PgPool) -> Self {
         Self {
             pool,
@@ -96,29 +102,41 @@ impl Kit {
         }
         Ok(Transaction {
             inner,
-            kit: self.clone(),
+            outbox: self.clone(),
             priority: Priority::default(),
             said: Vec::new(),
             after_commit: Vec::new(),
         })
     }
 
-    /// Whether a write of this worth may be taken: to be asked before a transaction that says events is begun on somebody's
+    /// Whether a write of this criticality may be taken: to be asked before a transaction that says events is begun on somebody's
     /// behalf. Handlers of events never ask, for what an event causes is never refused.
     ///
-    /// Everything is taken as long as [`Messaging::relay`](crate::Messaging::relay) does not run in this process.
-    pub fn admit(&self, worth: Worth) -> Result<(), Shed> {
-        self.gauge.admit(worth)
+    /// Everything is taken as long as [`MessagingRuntime::relay`](crate::MessagingRuntime::relay) does not run in this process.
+    pub fn admit(&self, criticality: Criticality) -> Result<(), Overloaded> {
+        self.gauge.admit(criticality)
     }
 
     /// How full the outbox is and what is refused for it, now and whenever it changes.
-    pub fn pressure(&self) -> watch::Receiver<Pressure> {
+    pub fn backpressure(&self) -> watch::Receiver<BackpressureState> {
         self.gauge.watch()
     }
 
     /// How the queues of the service fare, as far as this process consumes them, and its outbox.
-    pub fn queues(&self) -> QueueReport {
+    pub fn queue_report(&self) -> QueueReport {
         self.meters.report()
+    }
+
+    // temporary alias
+    #[doc(hidden)]
+    pub fn pressure(&self) -> watch::Receiver<BackpressureState> {
+        self.backpressure()
+    }
+
+    // temporary alias
+    #[doc(hidden)]
+    pub fn queues(&self) -> QueueReport {
+        self.queue_report()
     }
 
     /// Where queues are measured.
@@ -148,7 +166,7 @@ impl Kit {
 /// It dereferences to the [`PgConnection`] that queries run on.
 pub struct Transaction {
     inner: sqlx::Transaction<'static, Postgres>,
-    kit: Kit,
+    outbox: Outbox,
     priority: Priority,
     said: Vec<Said>,
     after_commit: Vec<Box<dyn FnOnce() + Send>>,
@@ -206,9 +224,15 @@ impl Transaction {
     }
 
     /// Lets what is said from here on travel with `priority`. It never changes the order in which consumers with cursors hear
-    /// events; those with priority lanes take bulk work behind the rest, see [`Dispatch::Lanes`](crate::Dispatch::Lanes).
-    pub const fn prioritise(&mut self, priority: Priority) {
+    /// events; those with priority lanes take bulk work behind the rest, see [`Dispatch::PriorityClasses`](crate::Dispatch::PriorityClasses).
+    pub const fn set_priority(&mut self, priority: Priority) {
         self.priority = priority;
+    }
+
+    // temporary alias
+    #[doc(hidden)]
+    pub const fn prioritise(&mut self, priority: Priority) {
+        self.set_priority(priority);
     }
 
     /// Runs `action` once the transaction has committed, and never if it does not: to wake what waits for its effect in
@@ -232,7 +256,7 @@ impl Transaction {
     /// Commits a transaction of which a statement has succeeded since any stranger had it in hands: then nothing in it can have
     /// failed unseen.
     pub(crate) async fn commit_sound(mut self) -> Result<(), Error> {
-        if let Some(walls) = &self.kit.walls {
+        if let Some(walls) = &self.outbox.walls {
             walls.leave(&mut self.inner).await?;
             return Ok(self.inner.commit().await?);
         }
@@ -242,7 +266,7 @@ impl Transaction {
         }
         self.inner.commit().await?;
         if !self.said.is_empty() {
-            self.kit.wake.after_commit(&self.kit.pool);
+            self.outbox.wake.after_commit(&self.outbox.pool);
         }
         for action in self.after_commit {
             action();

@@ -25,14 +25,29 @@ mod wake;
 
 pub use adaptive::BatchSize;
 pub use broker::declare;
-pub use connectivity::Connectivity;
+pub use connectivity::ConnectionStatus;
+// temporary alias
+#[doc(hidden)]
+pub use connectivity::ConnectionStatus as Connectivity;
 pub use consumer::dispatch::Dispatch;
 pub use consumer::handler::{Batch, Delivered, Handler};
 pub use error::Error;
 pub use failure::{Cause, Failure};
-pub use kit::{Kit, MIGRATOR, Transaction, guarded};
-pub use pressure::{OutboxBounds, Pressure, Shed, Worth};
-pub use queues::{OutboxFigures, QueueFigures, QueueReport};
-pub use settings::Messaging;
+pub use kit::{MIGRATOR, Outbox, Transaction, with_session_timeouts};
+// temporary aliases
+#[doc(hidden)]
+pub use kit::{Outbox as Kit, guarded};
+pub use pressure::{BackpressureState, Criticality, OutboxBounds, Overloaded};
+// temporary aliases
+#[doc(hidden)]
+pub use pressure::{BackpressureState as Pressure, Criticality as Worth, Overloaded as Shed};
+pub use queues::{OutboxMetrics, QueueMetrics, QueueReport};
+// temporary aliases
+#[doc(hidden)]
+pub use queues::{OutboxMetrics as OutboxFigures, QueueMetrics as QueueFigures};
+pub use settings::MessagingRuntime;
+// temporary alias
+#[doc(hidden)]
+pub use settings::MessagingRuntime as Messaging;
 pub(crate) use settings::Settings;
 pub use topology::{OnReject, SLOT_GROUPS, StateSubscription, Subscription, Topology};

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use contracts::Priority;
+use envelope::Priority;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -218,8 +218,7 @@ pub(crate) async fn delete(
 
 #[cfg(test)]
 mod tests {
-    use contracts::{Priority, Slot};
-    use vocabulary::EventId;
+    use envelope::{EventId, Priority, Slot};
 
     use super::{Numbering, Said};
 

@@ -4,7 +4,7 @@
 //! `messaging.sequence`, where the number of the last event of each key stands. Whoever begins with a snapshot takes the events of a
 //! key that come behind its number, and none is missing and none is taken twice.
 
-use contracts::Event;
+use envelope::Event;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
 
-use contracts::{Envelope, Event, EventKind, FullState, SLOTS, Slot};
+use envelope::{Envelope, Event, EventKind, FullState, SLOTS, Slot};
 
 use crate::{
     BatchSize, Error, Transaction,
@@ -21,7 +21,7 @@ pub const SLOT_GROUPS: u8 = 2;
 
 /// How long handlers may take at most for what is handed to them at once: longer than the database lets a statement take, so that what is
 /// too much for one statement fails with what the database says of it.
-pub(crate) const HANDLED_WITHIN: Duration = Duration::from_secs(40);
+pub(crate) const HANDLER_TIMEOUT: Duration = Duration::from_secs(40);
 
 /// All that one service says and hears.
 #[derive(Clone)]
@@ -34,25 +34,25 @@ pub struct Topology {
 impl Topology {
     /// The topology of a service that neither says nor hears anything yet. `service` is its directory name; its exchange
     /// has the same name.
-    pub fn of(service: &'static str) -> Self {
+    pub fn new(service: &'static str) -> Self {
         Self { service, says: Vec::new(), subscriptions: Vec::new() }
     }
 
     /// The service says events of type `E`. It is written down for who draws or checks what services say to one another; `emit` takes any
     /// event, and [`declare`](crate::declare) makes the exchange in any case.
     #[must_use]
-    pub fn says<E: Event>(mut self) -> Self {
+    pub fn publishes<E: Event>(mut self) -> Self {
         self.says.push(EventKind::of::<E>());
         self
     }
 
-    /// The service hears an aggregate, of all its speakers by one subscription.
+    /// The service hears an aggregate, of all its publishers by one subscription.
     ///
     /// # Panics
     ///
     /// If it hears the aggregate already: both would have the same queues and the same cursors.
     #[must_use]
-    pub fn hears(mut self, subscription: impl Into<Subscription>) -> Self {
+    pub fn subscribes(mut self, subscription: impl Into<Subscription>) -> Self {
         let subscription = subscription.into();
         let aggregate = subscription.aggregate();
         let is_heard = self.subscriptions.iter().any(|heard| heard.aggregate() == aggregate);
@@ -67,8 +67,31 @@ impl Topology {
     }
 
     /// The kinds of events it says.
-    pub fn said(&self) -> &[EventKind] {
+    pub fn published(&self) -> &[EventKind] {
         &self.says
+    }
+
+    // temporary aliases
+    #[doc(hidden)]
+    pub fn of(service: &'static str) -> Self {
+        Self::new(service)
+    }
+
+    #[doc(hidden)]
+    #[must_use]
+    pub fn says<E: Event>(self) -> Self {
+        self.publishes::<E>()
+    }
+
+    #[doc(hidden)]
+    #[must_use]
+    pub fn hears(self, subscription: impl Into<Subscription>) -> Self {
+        self.subscribes(subscription)
+    }
+
+    #[doc(hidden)]
+    pub fn said(&self) -> &[EventKind] {
+        self.published()
     }
 
     /// What it hears.
@@ -104,10 +127,17 @@ impl fmt::Debug for Topology {
 /// What becomes of the later events of a key when one of them is rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnReject {
-    /// They wait until somebody has dealt with the dead letter: for processes, where a step must not be left out.
+    /// They wait until an operator has resolved the dead letter: for processes, where no step may be skipped.
     BlockKey,
-    /// They go on: for projections of full state, which the next event puts right.
-    GoOn,
+    /// They are processed: for projections of full state, which the next event corrects.
+    Continue,
+}
+
+// temporary alias: the old name of the variant
+#[doc(hidden)]
+#[expect(non_upper_case_globals, reason = "the old name of the variant")]
+impl OnReject {
+    pub const GoOn: Self = Self::Continue;
 }
 
 /// What keeps effects from being doubled and from going backwards.
@@ -124,44 +154,44 @@ pub(crate) enum Guard {
 #[derive(Clone)]
 pub struct Subscription {
     aggregate: &'static str,
-    speakers: Vec<&'static str>,
+    publishers: Vec<&'static str>,
     guard: Guard,
     batch: BatchSize,
-    handled_within: Duration,
+    handler_timeout: Duration,
     handlers: HashMap<&'static str, Arc<dyn DynHandler>>,
     on_dead: Option<Arc<OnDead>>,
 }
 
 impl Subscription {
-    /// Hears `aggregate` as said by `speakers`, services by their directory names.
+    /// Hears `aggregate` as said by `publishers`, services by their directory names.
     pub fn to(
         aggregate: &'static str,
-        speakers: impl IntoIterator<Item = &'static str>,
+        publishers: impl IntoIterator<Item = &'static str>,
         on_reject: OnReject,
     ) -> Self {
-        Self::guarded(aggregate, speakers, Guard::Cursors(on_reject))
+        Self::guarded(aggregate, publishers, Guard::Cursors(on_reject))
     }
 
     /// Hears `aggregate`, of which every event that is handled is [`FullState`]: see [`StateSubscription`].
     pub fn to_state(
         aggregate: &'static str,
-        speakers: impl IntoIterator<Item = &'static str>,
+        publishers: impl IntoIterator<Item = &'static str>,
     ) -> StateSubscription {
         let guard = Guard::Newest(Dispatch::Fifo);
-        StateSubscription(Self::guarded(aggregate, speakers, guard))
+        StateSubscription(Self::guarded(aggregate, publishers, guard))
     }
 
     fn guarded(
         aggregate: &'static str,
-        speakers: impl IntoIterator<Item = &'static str>,
+        publishers: impl IntoIterator<Item = &'static str>,
         guard: Guard,
     ) -> Self {
         Self {
             aggregate,
-            speakers: speakers.into_iter().collect(),
+            publishers: publishers.into_iter().collect(),
             guard,
             batch: BatchSize::default(),
-            handled_within: HANDLED_WITHIN,
+            handler_timeout: HANDLER_TIMEOUT,
             handlers: HashMap::new(),
             on_dead: None,
         }
@@ -177,14 +207,21 @@ impl Subscription {
     /// How long a handler may take for the events that are handed to it at once: forty seconds if nothing is said, and at most.
     ///
     /// Events that take longer together are tried one by one, and one that takes longer alone fails, as with [`Failure::retry`]. A
-    /// handler that never waits cannot be interrupted. On [`guarded`](crate::guarded) connections a statement may take thirty of them, and
+    /// handler that never waits cannot be interrupted. On [`with_session_timeouts`](crate::with_session_timeouts) connections a statement may take thirty of them, and
     /// five may pass between two statements.
     ///
     /// [`Failure::retry`]: crate::Failure::retry
     #[must_use]
-    pub fn handled_within(mut self, limit: Duration) -> Self {
-        self.handled_within = limit.min(HANDLED_WITHIN);
+    pub fn handler_timeout(mut self, limit: Duration) -> Self {
+        self.handler_timeout = limit.min(HANDLER_TIMEOUT);
         self
+    }
+
+    // temporary alias
+    #[doc(hidden)]
+    #[must_use]
+    pub fn handled_within(self, limit: Duration) -> Self {
+        self.handler_timeout(limit)
     }
 
     /// Lets `handler` handle the events of its type.
@@ -226,8 +263,14 @@ impl Subscription {
     }
 
     /// Whose exchanges it is bound to.
+    pub fn publishers(&self) -> &[&'static str] {
+        &self.publishers
+    }
+
+    // temporary alias
+    #[doc(hidden)]
     pub fn speakers(&self) -> &[&'static str] {
-        &self.speakers
+        self.publishers()
     }
 
     /// The event types that have a handler, sorted.
@@ -247,7 +290,7 @@ impl Subscription {
 
     /// How long handlers may take for what is handed to them at once.
     pub(crate) const fn limit(&self) -> Duration {
-        self.handled_within
+        self.handler_timeout
     }
 
     pub(crate) fn handler(&self, kind: &str) -> Option<&Arc<dyn DynHandler>> {
@@ -269,7 +312,7 @@ impl fmt::Debug for Subscription {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Subscription")
             .field("aggregate", &self.aggregate)
-            .field("speakers", &self.speakers)
+            .field("publishers", &self.publishers)
             .field("handled", &self.handled())
             .finish_non_exhaustive()
     }
@@ -296,11 +339,17 @@ impl fmt::Debug for Subscription {
 /// Subscription::to("product", ["product-catalog"], OnReject::BlockKey).dispatch(Dispatch::Fifo);
 /// ```
 ///
-/// And what is not of full state is not heard by one of these (an order that was placed is no state of an order):
+/// And it does not accept events without full state (a placed order is not the state of an order):
 ///
 /// ```compile_fail,E0277
-/// use contracts::order::{ORDER, OrderPlacedV1};
 /// use messaging::{Batch, Failure, Handler, Subscription, Transaction};
+///
+/// #[derive(serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+/// struct OrderPlacedV1 {
+///     order_id: String,
+/// }
+///
+/// envelope::event!(OrderPlacedV1, "order.placed.v1", "order", event => event.order_id.as_str());
 ///
 /// struct Count;
 ///
@@ -312,7 +361,7 @@ impl fmt::Debug for Subscription {
 ///     }
 /// }
 ///
-/// Subscription::to_state(ORDER, ["order"]).on(Count);
+/// Subscription::to_state("order", ["order"]).on(Count);
 /// ```
 ///
 /// An event without a handler leaves its key untouched. Where nothing of the aggregate is parked or dead, a subscription with
@@ -350,10 +399,17 @@ impl StateSubscription {
         self
     }
 
-    /// As [`Subscription::handled_within`].
+    /// As [`Subscription::handler_timeout`].
+    #[must_use]
+    pub fn handler_timeout(self, limit: Duration) -> Self {
+        Self(self.0.handler_timeout(limit))
+    }
+
+    // temporary alias
+    #[doc(hidden)]
     #[must_use]
     pub fn handled_within(self, limit: Duration) -> Self {
-        Self(self.0.handled_within(limit))
+        self.handler_timeout(limit)
     }
 }
 
@@ -387,7 +443,7 @@ pub(crate) fn unrouted(service: &str) -> String {
 pub(crate) mod tests {
     use std::borrow::Cow;
 
-    use contracts::{Event, FullState};
+    use envelope::{Event, FullState};
 
     use super::{OnReject, Subscription};
     use crate::{Batch, Failure, Handler, Transaction};
@@ -421,12 +477,12 @@ pub(crate) mod tests {
     #[test]
     #[should_panic(expected = "told has a handler already")]
     fn one_type_has_one_handler() {
-        drop(Subscription::to("order", ["order"], OnReject::GoOn).on(Hear).on(Hear));
+        drop(Subscription::to("order", ["order"], OnReject::Continue).on(Hear).on(Hear));
     }
 
     #[test]
     #[should_panic(expected = "told is not of the aggregate that is heard")]
     fn a_handler_of_another_aggregate_would_never_be_called() {
-        drop(Subscription::to("stock", ["inventory"], OnReject::GoOn).on(Hear));
+        drop(Subscription::to("stock", ["inventory"], OnReject::Continue).on(Hear));
     }
 }

@@ -10,7 +10,7 @@ use axum::{
     },
     response::{IntoResponse, Response},
 };
-use contracts::trace::TraceContext;
+use envelope::trace::TraceContext;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -234,7 +234,7 @@ impl Problem {
             code: parts.code,
             detail: parts.detail.as_deref(),
             errors: &parts.errors,
-            trace_id: contracts::trace::current().map(TraceContext::trace_id),
+            trace_id: envelope::trace::current().map(TraceContext::trace_id),
         };
         let mut json = serde_json::to_value(body).unwrap_or_default();
         if let Value::Object(object) = &mut json {

@@ -143,7 +143,7 @@ pub struct Outbox {
         long = "outbox-lesser-rows",
         env = "OUTBOX_LESSER_ROWS",
         value_name = "OUTBOX_LESSER_ROWS",
-        default_value_t = OutboxBounds::default().lesser_rows,
+        default_value_t = OutboxBounds::default().deferrable_rows,
         value_parser = clap::value_parser!(i64).range(1..=1_000_000_000)
     )]
     pub lesser_rows: i64,
@@ -151,14 +151,14 @@ pub struct Outbox {
 
 impl Default for Outbox {
     fn default() -> Outbox {
-        let OutboxBounds { rows, lesser_rows } = OutboxBounds::default();
+        let OutboxBounds { rows, deferrable_rows: lesser_rows } = OutboxBounds::default();
         Outbox { rows, lesser_rows }
     }
 }
 
 impl From<&Outbox> for OutboxBounds {
     fn from(outbox: &Outbox) -> OutboxBounds {
-        OutboxBounds { rows: outbox.rows, lesser_rows: outbox.lesser_rows }
+        OutboxBounds { rows: outbox.rows, deferrable_rows: outbox.lesser_rows }
     }
 }
 

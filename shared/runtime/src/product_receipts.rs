@@ -4,10 +4,8 @@ use std::collections::BTreeMap;
 
 use ::messaging::{Error, SLOT_GROUPS, Transaction};
 use chrono::{DateTime, Utc};
-use contracts::{
-    Envelope, Slot,
-    receipts::{ProductAppliedV1, ProductFailedV1, ProductVersion},
-};
+use contracts::receipts::{ProductAppliedV1, ProductFailedV1, ProductVersion};
+use envelope::{Envelope, Slot};
 use vocabulary::{ProductId, Version};
 
 use crate::{Service, clock};
@@ -38,7 +36,7 @@ pub fn product_applied(
         .collect();
     (!applied.is_empty()).then(|| ProductAppliedV1 {
         service: service.name.to_owned(),
-        lane: receipt_key,
+        receipt_key,
         applied,
         applied_at,
     })
@@ -55,7 +53,7 @@ pub fn product_failed(
     let failed = ProductVersion::of_unreadable(envelope)?;
     Some(ProductFailedV1 {
         service: service.name.to_owned(),
-        lane: receipt_key(failed.product_id),
+        receipt_key: receipt_key(failed.product_id),
         failed,
         reason: format!("{} became a dead letter: {reason}.", envelope.kind),
         failed_at,

@@ -75,7 +75,7 @@ fn replay_problem(error: ReplayError) -> Problem {
         | ReplayError::Truncated(_) => {
             Problem::conflict("not_replayable", "The projection cannot be replayed")
         }
-        ReplayError::Kit(_) | ReplayError::NoKey(_) | ReplayError::NotHeard(_) => {
+        ReplayError::Messaging(_) | ReplayError::NoKey(_) | ReplayError::NotHeard(_) => {
             return Problem::internal_from(&error);
         }
     }

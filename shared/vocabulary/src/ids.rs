@@ -70,10 +70,6 @@ id!(
     CustomerId
 );
 id!(
-    /// One event, on the wire and in every inbox.
-    EventId
-);
-id!(
     /// A place that holds stock.
     WarehouseId
 );

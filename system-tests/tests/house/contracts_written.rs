@@ -117,8 +117,8 @@ fn a_breaking_change_is_told_with_what_to_do() {
     changed.remove("order.shipped.v1");
     let told = complaint(&compatibility::between(&schemas(), &changed));
     for part in [
-        "- order.placed.v1, placed_at: the property is gone",
-        "- order.shipped.v1: is gone",
+        "- order.placed.v1, placed_at: the property was removed",
+        "- order.shipped.v1: was removed",
         "declare the next one beside it",
     ] {
         assert!(told.contains(part), "{told}");

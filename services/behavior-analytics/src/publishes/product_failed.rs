@@ -18,7 +18,7 @@ pub fn product_failed(
     let failed = ProductVersion::of_unreadable(envelope)?;
     Some(ProductFailedV1 {
         service: NAME.to_owned(),
-        lane: lane_of(failed.product_id),
+        receipt_key: lane_of(failed.product_id),
         failed,
         reason: format!("{} became a dead letter: {reason}.", envelope.kind),
         failed_at,

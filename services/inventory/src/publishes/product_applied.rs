@@ -15,5 +15,5 @@ pub fn product_applied(
     let of = |(product_id, version)| ProductVersion { product_id, version };
     let applied: Vec<ProductVersion> = versions.into_iter().map(of).collect();
     let lane = lane_of(applied.first()?.product_id);
-    Some(ProductAppliedV1 { service: NAME.to_owned(), lane, applied, applied_at })
+    Some(ProductAppliedV1 { service: NAME.to_owned(), receipt_key: lane, applied, applied_at })
 }

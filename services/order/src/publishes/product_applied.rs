@@ -17,7 +17,12 @@ pub(crate) fn product_applied(
     at: DateTime<Utc>,
 ) -> Option<ProductAppliedV1> {
     let lane = lane(applied.first()?.product_id);
-    Some(ProductAppliedV1 { service: SERVICE.name.to_owned(), lane, applied, applied_at: at })
+    Some(ProductAppliedV1 {
+        service: SERVICE.name.to_owned(),
+        receipt_key: lane,
+        applied,
+        applied_at: at,
+    })
 }
 
 /// The lane that a product's events come in: receipts of one lane keep their order, and lanes do not wait for each other.

@@ -18,7 +18,7 @@ pub(crate) fn product_failed(
     let failed = ProductVersion::of_unreadable(envelope)?;
     Some(ProductFailedV1 {
         service: SERVICE.name.to_owned(),
-        lane: lane(failed.product_id),
+        receipt_key: lane(failed.product_id),
         failed,
         reason: format!("The price copy could not be changed: {reason}."),
         failed_at,

@@ -282,7 +282,7 @@ impl Speaker {
         let mut tx = self.kit.begin().await.unwrap();
         tx.emit(&ProductAppliedV1 {
             service: self.service.to_owned(),
-            lane: "0".to_owned(),
+            receipt_key: "0".to_owned(),
             applied: products
                 .iter()
                 .map(|(product, version)| version_of(product, *version))
@@ -298,7 +298,7 @@ impl Speaker {
         let mut tx = self.kit.begin().await.unwrap();
         tx.emit(&ProductFailedV1 {
             service: self.service.to_owned(),
-            lane: "0".to_owned(),
+            receipt_key: "0".to_owned(),
             failed: version_of(product, version),
             reason: reason.to_owned(),
             failed_at: at,

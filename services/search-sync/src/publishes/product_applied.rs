@@ -26,7 +26,7 @@ pub fn product_applied(
     let lane = lane.0.clone();
     (!applied.is_empty()).then(|| ProductAppliedV1 {
         service: NAME.to_owned(),
-        lane,
+        receipt_key: lane,
         applied,
         applied_at,
     })

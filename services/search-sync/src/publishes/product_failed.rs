@@ -18,7 +18,7 @@ pub fn product_failed(
     let failed = ProductVersion::of_unreadable(envelope)?;
     Some(ProductFailedV1 {
         service: NAME.to_owned(),
-        lane: LANE_OF_FAILURES.to_owned(),
+        receipt_key: LANE_OF_FAILURES.to_owned(),
         failed,
         reason: format!("{} is not in the search index: {reason}.", envelope.kind),
         failed_at,

@@ -238,7 +238,7 @@ fn receipts_and_popularity() {
         "search-sync",
         &ProductAppliedV1 {
             service: "search-sync".into(),
-            lane: "0".into(),
+            receipt_key: "0".into(),
             applied: vec![version],
             applied_at: at(),
         },
@@ -247,7 +247,7 @@ fn receipts_and_popularity() {
         "search-sync",
         &ProductFailedV1 {
             service: "search-sync".into(),
-            lane: "0".into(),
+            receipt_key: "0".into(),
             failed: version,
             reason: "undecodable".into(),
             failed_at: at(),

@@ -18,7 +18,7 @@ use super::{
     work::{Finding, SLOW, Work, ruling},
 };
 use crate::{
-    Error, Failure, Kit, Transaction,
+    Error, Failure, Outbox, Transaction,
     dead_letters::{Burial, bury},
     error::{causes, within},
     retry,
@@ -31,7 +31,7 @@ const ATTEMPT: Duration = Duration::from_mins(2);
 
 /// Who processes: a subscription of a service.
 pub(super) struct Ear<'a> {
-    pub(super) kit: &'a Kit,
+    pub(super) outbox: &'a Outbox,
     pub(super) subscription: &'a Subscription,
     pub(super) consumer: &'a str,
 }
@@ -92,7 +92,7 @@ impl Ear<'_> {
         let keys: BTreeSet<Key> = incoming.iter().map(Incoming::key).collect();
         let aggregate = subscription.aggregate();
 
-        let mut tx = self.kit.begin().await?;
+        let mut tx = self.outbox.begin().await?;
         let before = cursors::lock(&mut tx, consumer, aggregate, &keys).await?;
         let mut after = before.clone();
         let has_handler = |kind: &str| subscription.handler(kind).is_some();

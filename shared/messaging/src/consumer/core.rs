@@ -3,7 +3,7 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use contracts::Envelope;
+use envelope::Envelope;
 
 use crate::topology::OnReject;
 
@@ -290,10 +290,14 @@ pub(crate) mod tests {
     fn the_parked_go_first_when_they_are_looked_at() {
         let mut positions = HashMap::from([(key("k"), Position { last: 0, hold: Hold::Parked })]);
         let events = [incoming("k", 1, "a"), incoming("k", 2, "a")];
-        let steps =
-            plan(&mut positions, &events, &HashMap::new(), Origin::Parked, OnReject::GoOn, |_| {
-                true
-            });
+        let steps = plan(
+            &mut positions,
+            &events,
+            &HashMap::new(),
+            Origin::Parked,
+            OnReject::Continue,
+            |_| true,
+        );
         assert_eq!(steps, [Step::Apply, Step::Apply]);
     }
 
@@ -305,7 +309,7 @@ pub(crate) mod tests {
             &[incoming("k", 2, "a")],
             &HashMap::new(),
             Origin::Parked,
-            OnReject::GoOn,
+            OnReject::Continue,
             |_| true,
         );
         assert_eq!(steps, [Step::ParkBehind]);
@@ -318,7 +322,7 @@ pub(crate) mod tests {
         let rulings = HashMap::from([(0, Ruling::Dead("delivery_limit"))]);
         let events = [incoming("k", 1, "a")];
         let steps =
-            plan(&mut positions, &events, &rulings, Origin::Queue, OnReject::GoOn, |_| true);
+            plan(&mut positions, &events, &rulings, Origin::Queue, OnReject::Continue, |_| true);
         assert_eq!(steps, [Step::Dead("delivery_limit")]);
         assert_eq!(positions[&key("k")], Position { last: 1, hold: Hold::Parked });
     }
@@ -329,7 +333,7 @@ pub(crate) mod tests {
         let rulings = HashMap::from([(0, Ruling::Retry(Duration::ZERO))]);
         let events = [incoming("k", 1, "a"), incoming("k", 2, "a"), incoming("l", 1, "a")];
         let steps =
-            plan(&mut positions, &events, &rulings, Origin::Queue, OnReject::GoOn, |_| true);
+            plan(&mut positions, &events, &rulings, Origin::Queue, OnReject::Continue, |_| true);
         assert_eq!(steps, [Step::ParkRetry(Duration::ZERO), Step::ParkBehind, Step::Apply]);
         assert_eq!(positions[&key("k")].last, 0);
     }
@@ -345,7 +349,7 @@ pub(crate) mod tests {
         assert_eq!(positions[&key("k")], Position { last: 1, hold: Hold::Blocked });
         let mut positions = HashMap::new();
         let steps =
-            plan(&mut positions, &events, &rulings, Origin::Queue, OnReject::GoOn, |_| true);
+            plan(&mut positions, &events, &rulings, Origin::Queue, OnReject::Continue, |_| true);
         assert_eq!(steps, [Step::Dead("bad"), Step::Apply]);
     }
 

@@ -3,7 +3,7 @@
 use std::{collections::VecDeque, num::NonZeroU32, time::Duration};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use contracts::Priority;
+use envelope::Priority;
 
 /// How long an event may be in hand before it is taken though fresher ones are there. The broker takes a consumer for dead that
 /// has not acknowledged a message for half an hour.
@@ -18,7 +18,7 @@ pub enum Dispatch {
     /// First come, first served.
     Fifo,
     /// Events of [normal](Priority::Normal) priority overtake [bulk](Priority::Bulk) work; within both, first come, first served.
-    Lanes {
+    PriorityClasses {
         /// While events of both wait, one of bulk work is taken after each so many of normal priority, so that it never starves.
         normal_per_bulk: NonZeroU32,
     },
@@ -65,8 +65,10 @@ impl<T> Dispatcher<T> {
     ) {
         let waiting = Waiting { said, came: now, what };
         match (self.dispatch, priority) {
-            (Dispatch::Lanes { .. }, Priority::Bulk) => self.bulk.push_back(waiting),
-            (Dispatch::Fifo | Dispatch::Lanes { .. }, _) => self.normal.push_back(waiting),
+            (Dispatch::PriorityClasses { .. }, Priority::Bulk) => self.bulk.push_back(waiting),
+            (Dispatch::Fifo | Dispatch::PriorityClasses { .. }, _) => {
+                self.normal.push_back(waiting);
+            }
             (Dispatch::FreshestFirst { .. }, _) => {
                 // They come almost in this order: a round of the relay sends slot after slot.
                 let place = self.normal.partition_point(|before| before.said <= said);
@@ -79,7 +81,7 @@ impl<T> Dispatcher<T> {
     pub(crate) fn take(&mut self, now: DateTime<Utc>, limit: usize) -> Vec<T> {
         match self.dispatch {
             Dispatch::Fifo => take_front(&mut self.normal, limit),
-            Dispatch::Lanes { normal_per_bulk } => {
+            Dispatch::PriorityClasses { normal_per_bulk } => {
                 let next = || self.next_of_lanes(normal_per_bulk.get());
                 std::iter::from_fn(next).take(limit).collect()
             }
@@ -136,7 +138,7 @@ mod tests {
     use std::{collections::BTreeSet, num::NonZeroU32, time::Duration};
 
     use chrono::{DateTime, TimeDelta, Utc};
-    use contracts::Priority::{self, Bulk, Normal};
+    use envelope::Priority::{self, Bulk, Normal};
     use proptest::prelude::*;
 
     use super::{Dispatch, Dispatcher};
@@ -148,7 +150,7 @@ mod tests {
     }
 
     const fn lanes(normal_per_bulk: u32) -> Dispatch {
-        Dispatch::Lanes { normal_per_bulk: NonZeroU32::new(normal_per_bulk).unwrap() }
+        Dispatch::PriorityClasses { normal_per_bulk: NonZeroU32::new(normal_per_bulk).unwrap() }
     }
 
     const FRESHEST: Dispatch = Dispatch::FreshestFirst { deadline: Duration::from_secs(5) };

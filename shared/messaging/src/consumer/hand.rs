@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use chrono::{DateTime, Utc};
-use contracts::Priority;
+use envelope::Priority;
 use futures::{FutureExt, StreamExt, future::try_join_all};
 use lapin::{Consumer, message::Delivery, options::BasicAckOptions};
 
@@ -38,7 +38,9 @@ const READ_AT_ONCE: usize = 2 * 1024 * 1024;
 pub(crate) const fn prefetch(guard: Guard) -> u16 {
     match guard {
         Guard::Cursors(_) | Guard::Newest(Dispatch::Fifo) => IN_ORDER,
-        Guard::Newest(Dispatch::Lanes { .. } | Dispatch::FreshestFirst { .. }) => REORDERED,
+        Guard::Newest(Dispatch::PriorityClasses { .. } | Dispatch::FreshestFirst { .. }) => {
+            REORDERED
+        }
     }
 }
 

@@ -3,10 +3,9 @@
 use std::{collections::HashMap, panic::AssertUnwindSafe, time::Duration};
 
 use chrono::{DateTime, Utc};
-use contracts::{Envelope, Event, Undecodable, schema::Contract, trace::TraceContext};
+use envelope::{DecodeError, Envelope, Event, EventId, schema::Contract, trace::TraceContext};
 use futures::{FutureExt, future::BoxFuture};
 use tokio::time::{Instant, timeout_at};
-use vocabulary::EventId;
 
 use super::core::{Incoming, Run, Step, runs};
 use crate::{Failure, Subscription, Transaction, failure::Verdict};
@@ -89,7 +88,7 @@ pub(crate) trait DynHandler: Send + Sync {
     ) -> BoxFuture<'a, Result<Refusals, Failure>>;
 
     /// Reads the event and does nothing with it: its key, as its data has it.
-    fn read(&self, envelope: &Envelope) -> Result<String, Undecodable>;
+    fn read(&self, envelope: &Envelope) -> Result<String, DecodeError>;
 
     /// What it is able to read.
     fn contract(&self) -> Contract;
@@ -174,7 +173,7 @@ impl<H: Handler> DynHandler for Typed<H> {
         })
     }
 
-    fn read(&self, envelope: &Envelope) -> Result<String, Undecodable> {
+    fn read(&self, envelope: &Envelope) -> Result<String, DecodeError> {
         let event: H::Event = envelope.data()?;
         Ok(event.key().into_owned())
     }

@@ -21,7 +21,7 @@ use std::{
     time::Duration,
 };
 
-use contracts::{Envelope, Undecodable, decode_parts};
+use envelope::{DecodeError, Envelope, decode_parts};
 use futures::{FutureExt, StreamExt};
 use lapin::{
     Channel, Consumer,
@@ -40,7 +40,7 @@ use self::{
     replica::Replica,
 };
 use crate::{
-    Error, Kit, Settings, Transaction,
+    Error, Outbox, Settings, Transaction,
     adaptive::Limit,
     broker,
     connectivity::Link,
@@ -80,11 +80,11 @@ const GRACE: Duration = Duration::from_secs(5);
 const SWEEP: Duration = Duration::from_secs(5);
 
 /// Hears everything the topology names until `stop`; what is in hand by then is finished, if that takes no longer than [`GRACE`].
-pub(crate) async fn run(kit: &Kit, settings: &Arc<Settings>, stop: &CancellationToken) {
+pub(crate) async fn run(outbox: &Outbox, settings: &Arc<Settings>, stop: &CancellationToken) {
     let mut attempt = 0;
     while !stop.is_cancelled() {
         let began = Instant::now();
-        if let Err(error) = hear(kit, settings, stop).await {
+        if let Err(error) = hear(outbox, settings, stop).await {
             settings.connectivity.down(Link::Consumer, &error);
             attempt = retry::failed_in_a_row(attempt, began);
             let pause = retry::backoff(attempt);
@@ -98,19 +98,23 @@ pub(crate) async fn run(kit: &Kit, settings: &Arc<Settings>, stop: &Cancellation
 }
 
 /// Hears on one connection for as long as it is sound.
-async fn hear(kit: &Kit, settings: &Arc<Settings>, stop: &CancellationToken) -> Result<(), Error> {
+async fn hear(
+    outbox: &Outbox,
+    settings: &Arc<Settings>,
+    stop: &CancellationToken,
+) -> Result<(), Error> {
     let service = settings.topology.service();
     let name = format!("{service}: consumer");
     let mut session =
         broker::Session::connect(&settings.amqp_url, &name, broker::CONSUMER_HEARTBEAT).await?;
     broker::declare_on(session.lasting_channel().await?, &settings.topology).await?;
     settings.connectivity.up(Link::Consumer);
-    Replica::new(kit, settings, session).run(stop).await
+    Replica::new(outbox, settings, session).run(stop).await
 }
 
 /// One slot group of one subscription: one queue, one channel, one batch at a time.
 struct Lane {
-    kit: Kit,
+    outbox: Outbox,
     queue: String,
     consumer: String,
     meter: Arc<Meter>,
@@ -120,14 +124,14 @@ struct Lane {
 
 impl Lane {
     fn ear(&self) -> Ear<'_> {
-        Ear { kit: &self.kit, subscription: &self.subscription, consumer: &self.consumer }
+        Ear { outbox: &self.outbox, subscription: &self.subscription, consumer: &self.consumer }
     }
 
     async fn run(&self, channel: &Channel, stop: &CancellationToken) -> Result<(), Error> {
         within("adopting what is parked", BOOKS, self.adopt()).await?;
         let mut hand = self.open_hand(channel).await?;
         let mut look = Instant::now();
-        let mut unparked = self.kit.unparked().subscribe();
+        let mut unparked = self.outbox.unparked().subscribe();
         loop {
             // Tested here and not only waited for below, so that a queue that never runs dry starves nobody. In turn it is
             // looked at below before the parking place again, so that one that never runs empty starves no queue.
@@ -176,7 +180,7 @@ impl Lane {
                 let is_mine = |aggregate: &str| aggregate == self.subscription.aggregate();
                 let mut reading = Reading::default();
                 for delivery in &taken.deliveries {
-                    let events = read(&self.kit, &self.consumer, delivery, &is_mine).await?;
+                    let events = read(&self.outbox, &self.consumer, delivery, &is_mine).await?;
                     reading.add(published_at(delivery), &events);
                     incoming.extend(events);
                 }
@@ -186,7 +190,9 @@ impl Lane {
                 for (_, part) in events {
                     match part {
                         Ok(one) => incoming.push(one.clone()),
-                        Err(unreadable) => bury_part(&self.kit, &self.consumer, unreadable).await?,
+                        Err(unreadable) => {
+                            bury_part(&self.outbox, &self.consumer, unreadable).await?;
+                        }
                     }
                 }
                 self.meter.read(*reading);
@@ -217,14 +223,14 @@ impl Lane {
 
     /// The keys of which something is parked and due.
     async fn due(&self) -> Result<Vec<Key>, Error> {
-        let mut connection = self.kit.pool().acquire().await?;
+        let mut connection = self.outbox.pool().acquire().await?;
         parking::due(&mut connection, &self.consumer, self.group).await
     }
 
     /// What a subscription that has come to full state finds in the parking place waits for nobody any more.
     async fn adopt(&self) -> Result<(), Error> {
         let Guard::Newest(_) = self.subscription.guard() else { return Ok(()) };
-        let mut connection = self.kit.pool().acquire().await?;
+        let mut connection = self.outbox.pool().acquire().await?;
         retries::adopt(&mut connection, &self.consumer, self.group).await
     }
 
@@ -246,7 +252,7 @@ impl Lane {
         let (consumer, aggregate) = (&self.consumer, self.subscription.aggregate());
         // The start is committed before the handler runs: if the process dies over the event, the next one knows.
         let started = {
-            let mut connection = self.kit.pool().acquire().await?;
+            let mut connection = self.outbox.pool().acquire().await?;
             retries::start(&mut connection, consumer, aggregate, key).await?
         };
         Ok(started.map(|(incoming, starts)| {
@@ -260,7 +266,7 @@ impl Lane {
     /// Starts the first parked event of a key, if it is due, and those behind it.
     async fn start_first(&self, key: &Key) -> Result<Option<Started>, Error> {
         let (consumer, aggregate) = (&self.consumer, self.subscription.aggregate());
-        let mut tx = self.kit.begin().await?;
+        let mut tx = self.outbox.begin().await?;
         let only = BTreeSet::from([key.clone()]);
         let positions = cursors::lock(&mut tx, consumer, aggregate, &only).await?;
         let position = positions.get(key).copied().unwrap_or(Position::START);
@@ -280,7 +286,7 @@ impl Lane {
         // The start is written down before the handler runs: if the process dies over the event, the next one knows.
         tx.commit().await?;
         let parked = {
-            let mut connection = self.kit.pool().acquire().await?;
+            let mut connection = self.outbox.pool().acquire().await?;
             parking::of_key(&mut connection, consumer, aggregate, key).await?
         };
         // Another process may have gone on with the key meanwhile: it is the event that is given up, not what now stands first.
@@ -303,7 +309,7 @@ impl Lane {
         let Err(error) = processed.await else { return Ok(()) };
         let (consumer, aggregate) = (&self.consumer, self.subscription.aggregate());
         let postponed = async {
-            let mut connection = self.kit.pool().acquire().await?;
+            let mut connection = self.outbox.pool().acquire().await?;
             parking::postpone(&mut connection, consumer, aggregate, key, sequence, LOOK_AGAIN).await
         };
         within("taking a start back", BOOKS, postponed).await?;
@@ -329,7 +335,7 @@ impl Lane {
     /// When to look at the parking place next. If the database does not tell, soon.
     async fn next_look(&self) -> Instant {
         let asked = async {
-            let mut connection = self.kit.pool().acquire().await?;
+            let mut connection = self.outbox.pool().acquire().await?;
             parking::next_due(&mut connection, &self.consumer, self.group).await
         };
         let pause = match within("looking at the parking place", TERM, asked).await {
@@ -352,7 +358,7 @@ struct Started {
 
 /// What processes died over again and again: the broker has put it aside, and here it is tried apart from the rest.
 async fn drain_dead(
-    kit: &Kit,
+    outbox: &Outbox,
     settings: &Settings,
     channel: &Channel,
     stop: &CancellationToken,
@@ -366,7 +372,7 @@ async fn drain_dead(
             first = deliveries.next() => first,
         };
         let taken = take(first, &mut deliveries, &queue, FIRST_BATCH)?;
-        let parked = persist(stop, || park_all(kit, settings, &queue, &taken.deliveries)).await;
+        let parked = persist(stop, || park_all(outbox, settings, &queue, &taken.deliveries)).await;
         if parked.is_none() {
             break;
         }
@@ -379,7 +385,7 @@ async fn drain_dead(
 /// broker cannot tell which: it counts against all that were in the same hands. Parked, each is handled with nothing but its
 /// own key, its starts are counted, and the one that goes on killing becomes a dead letter alone.
 async fn park_all(
-    kit: &Kit,
+    outbox: &Outbox,
     settings: &Settings,
     queue: &str,
     deliveries: &[Delivery],
@@ -389,7 +395,7 @@ async fn park_all(
     let is_heard =
         |aggregate: &str| subscriptions.iter().any(|heard| heard.aggregate() == aggregate);
     for delivery in deliveries {
-        let mut all = read(kit, queue, delivery, &is_heard).await?;
+        let mut all = read(outbox, queue, delivery, &is_heard).await?;
         for incoming in &mut all {
             incoming.causes.push(
                 "delivery limit: processes died over it, or over what was with it".to_owned(),
@@ -400,12 +406,12 @@ async fn park_all(
             let of_it = |one: &&Incoming| one.envelope.aggregate == subscription.aggregate();
             let incoming: Vec<Incoming> = all.iter().filter(of_it).cloned().collect();
             let rulings = (0..incoming.len()).map(|i| (i, Ruling::Retry(Duration::ZERO)));
-            let ear = Ear { kit, subscription, consumer: &consumer };
+            let ear = Ear { outbox, subscription, consumer: &consumer };
             let rulings = rulings.collect();
             ear.process(incoming, rulings, Origin::Queue).await?;
         }
     }
-    kit.unparked().send_replace(());
+    outbox.unparked().send_replace(());
     Ok(())
 }
 
@@ -518,7 +524,7 @@ fn parts(
     is_heard: &impl Fn(&str) -> bool,
 ) -> Result<Vec<Part>, Error> {
     let route = (delivery.exchange.to_string(), delivery.routing_key.to_string());
-    let part = |part: Result<Envelope, (Undecodable, Vec<u8>)>| {
+    let part = |part: Result<Envelope, (DecodeError, Vec<u8>)>| {
         let route = route.clone();
         Ok(match part {
             Ok(envelope) if is_heard(&envelope.aggregate) => {
@@ -540,12 +546,12 @@ fn parts(
 
 /// Makes a dead letter of what is no event.
 async fn bury_part(
-    kit: &Kit,
+    outbox: &Outbox,
     consumer: &str,
     ((exchange, routing_key), unreadable): &((String, String), Unreadable),
 ) -> Result<(), Error> {
     let buried = async {
-        let mut connection = kit.pool().acquire().await?;
+        let mut connection = outbox.pool().acquire().await?;
         bury_unreadable(&mut connection, consumer, (exchange, routing_key), unreadable).await
     };
     within("writing a dead letter", BOOKS, buried).await
@@ -553,7 +559,7 @@ async fn bury_part(
 
 /// The events of a message; what is none becomes a dead letter.
 async fn read(
-    kit: &Kit,
+    outbox: &Outbox,
     consumer: &str,
     delivery: &Delivery,
     is_heard: &impl Fn(&str) -> bool,
@@ -562,7 +568,7 @@ async fn read(
     for part in parts(consumer, delivery, is_heard)? {
         match part {
             Ok(one) => incoming.push(one),
-            Err(unreadable) => bury_part(kit, consumer, &unreadable).await?,
+            Err(unreadable) => bury_part(outbox, consumer, &unreadable).await?,
         }
     }
     Ok(incoming)

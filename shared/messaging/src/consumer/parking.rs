@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use contracts::{Envelope, Slot};
+use envelope::{Envelope, Slot};
 use sqlx::PgConnection;
 
 use super::{

@@ -14,7 +14,7 @@ use super::{
     shares::{Moves, View, moves},
 };
 use crate::{
-    Error, Kit, Settings,
+    Error, Outbox, Settings,
     broker::Session,
     error::{causes, within},
     lease::TERM,
@@ -45,24 +45,24 @@ pub(super) struct Replica {
     tasks: HashMap<Id, usize>,
     /// When the seat was last known to be ours.
     renewed: Instant,
-    kit: Kit,
+    outbox: Outbox,
 }
 
 impl Replica {
     /// A replica that has no seat yet, on a connection on which everything is declared.
-    pub(super) fn new(kit: &Kit, settings: &Arc<Settings>, session: Session) -> Self {
-        let lanes = lanes(kit, settings);
+    pub(super) fn new(outbox: &Outbox, settings: &Arc<Settings>, session: Session) -> Self {
+        let lanes = lanes(outbox, settings);
         let queues = lanes.iter().map(|lane| lane.queue.clone()).collect();
         Self {
             settings: settings.clone(),
             session,
-            seat: Seat::new(kit, settings.replica),
+            seat: Seat::new(outbox, settings.replica),
             lanes,
             queues,
             running: HashMap::new(),
             tasks: HashMap::new(),
             renewed: Instant::now(),
-            kit: kit.clone(),
+            outbox: outbox.clone(),
         }
     }
 
@@ -185,8 +185,8 @@ impl Replica {
         self.tasks.insert(lane.id(), number);
         if number == 0 {
             let (channel, stopped) = (self.session.channel().await?, stop.clone());
-            let (kit, settings) = (self.kit.clone(), self.settings.clone());
-            let drain = async move { drain_dead(&kit, &settings, &channel, &stopped).await };
+            let (outbox, settings) = (self.outbox.clone(), self.settings.clone());
+            let drain = async move { drain_dead(&outbox, &settings, &channel, &stopped).await };
             self.tasks.insert(self.session.tasks.spawn(drain).id(), number);
         }
         self.running.insert(number, stop);
@@ -212,13 +212,13 @@ impl Replica {
 
 /// The lanes of a service. The first half has one slot group of every subscription, the second half the other: two replicas
 /// share the work of each subscription.
-fn lanes(kit: &Kit, settings: &Settings) -> Vec<Arc<Lane>> {
+fn lanes(outbox: &Outbox, settings: &Settings) -> Vec<Arc<Lane>> {
     let (service, subscriptions) = (settings.topology.service(), settings.topology.subscriptions());
     let of_group = |group: u8| {
         subscriptions.iter().map(move |subscription| {
             Arc::new(Lane {
-                kit: kit.clone(),
-                meter: kit.meters().of(&subscription.queue(service, group)),
+                outbox: outbox.clone(),
+                meter: outbox.meters().of(&subscription.queue(service, group)),
                 queue: subscription.queue(service, group),
                 consumer: subscription.consumer(service),
                 subscription: subscription.clone(),

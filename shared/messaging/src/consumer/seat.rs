@@ -7,20 +7,20 @@ use sqlx::{ConnectOptions, PgConnection};
 use uuid::Uuid;
 
 use super::shares::View;
-use crate::{Error, Kit, lease::TERM};
+use crate::{Error, Outbox, lease::TERM};
 
 /// A replica's seat. It is renewed through a connection of its own, which ends when the process does: the others know at once
 /// that a killed process is gone, and need not wait until its seat expires.
 pub(super) struct Seat {
-    kit: Kit,
+    outbox: Outbox,
     me: Uuid,
     connection: Option<PgConnection>,
 }
 
 impl Seat {
     /// The seat of `me`, not taken yet.
-    pub(super) fn new(kit: &Kit, me: Uuid) -> Self {
-        Self { kit: kit.clone(), me, connection: None }
+    pub(super) fn new(outbox: &Outbox, me: Uuid) -> Self {
+        Self { outbox: outbox.clone(), me, connection: None }
     }
 
     /// Takes the seat, or keeps it for one more [`TERM`], and looks who has which of `queues`.
@@ -64,7 +64,7 @@ impl Seat {
 
     /// A connection for nothing but the seat. Whoever takes a seat sweeps away what those left who died long ago.
     async fn connect(&self) -> Result<PgConnection, Error> {
-        let mut connection = self.kit.pool().connect_options().connect().await?;
+        let mut connection = self.outbox.pool().connect_options().connect().await?;
         sqlx::query!("delete from messaging.member where expires_at < now() - interval '1 minute'")
             .execute(&mut connection)
             .await?;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use contracts::Envelope;
+use envelope::Envelope;
 use sqlx::PgConnection;
 use uuid::Uuid;
 

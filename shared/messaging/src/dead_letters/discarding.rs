@@ -9,7 +9,7 @@ use super::{
     many::{Pace, Walk},
     redriving::{Unresolved, pending},
 };
-use crate::{Error, Kit};
+use crate::{Error, Outbox};
 
 /// Where a call goes on that was ended before all letters were given up that are no events.
 const UNREADABLE: Uuid = Uuid::nil();
@@ -29,18 +29,18 @@ pub struct Discarded {
 
 /// Gives a dead letter up for good: later events of its key go on without it. If it waited for a predecessor, that is given
 /// up as well, with all between the two.
-pub async fn discard(kit: &Kit, id: Uuid) -> Result<(), Unresolved> {
-    let found = pending(&mut *kit.pool().acquire().await.map_err(Error::from)?, id).await;
+pub async fn discard(outbox: &Outbox, id: Uuid) -> Result<(), Unresolved> {
+    let found = pending(&mut *outbox.pool().acquire().await.map_err(Error::from)?, id).await;
     let picked = match found {
         Ok(picked) => picked,
         Err(Unresolved::NotRedrivable(_)) => {
-            let is_done = discard_unreadable(kit, &Selection::default(), Some(id), 1).await? > 0;
+            let is_done = discard_unreadable(outbox, &Selection::default(), Some(id), 1).await? > 0;
             return if is_done { Ok(()) } else { Err(Unresolved::NotPending(id)) };
         }
         Err(unresolved) => return Err(unresolved),
     };
     let wanted = [picked.wanted];
-    let tried = give_up(kit, &picked.consumer, &picked.aggregate, &wanted).await?;
+    let tried = give_up(outbox, &picked.consumer, &picked.aggregate, &wanted).await?;
     match (tried.given_up, tried.held_back) {
         (_, Some((sequence, last))) => Err(Unresolved::NotYet { sequence, last }),
         (0, None) => Err(Unresolved::NotPending(id)),
@@ -51,7 +51,7 @@ pub async fn discard(kit: &Kit, id: Uuid) -> Result<(), Unresolved> {
 /// Gives all selected dead letters up for good, those of a key in the order of their numbers. It works for as long as the pace
 /// says, and is called again with `after` until [`Discarded::next`] is none.
 pub async fn discard_many(
-    kit: &Kit,
+    outbox: &Outbox,
     selection: &Selection,
     pace: Pace,
 ) -> Result<Discarded, Error> {
@@ -59,22 +59,22 @@ pub async fn discard_many(
     let mut pace = pace;
     if pace.after.is_none_or(|after| after == UNREADABLE) {
         // What is no event has no key, and no place among those that have. It goes first, at any rate: nothing waits for it.
-        tally.discarded = discard_unreadable(kit, selection, None, pace.at_most).await?;
+        tally.discarded = discard_unreadable(outbox, selection, None, pace.at_most).await?;
         let room = pace.at_most.saturating_sub(u32::try_from(tally.discarded).unwrap_or(u32::MAX));
         if room == 0 {
-            tally.left = count_selected(&mut *kit.pool().acquire().await?, selection).await?;
+            tally.left = count_selected(&mut *outbox.pool().acquire().await?, selection).await?;
             tally.next = (tally.left > 0).then_some(UNREADABLE);
             return Ok(tally);
         }
         pace = Pace { after: None, at_most: room, ..pace };
     }
     let mut walk = Walk::begin(pace);
-    while let Some((last, wanted)) = walk.batch(kit, selection).await? {
-        let tried = give_up(kit, &last.consumer, &last.aggregate, &wanted).await?;
+    while let Some((last, wanted)) = walk.batch(outbox, selection).await? {
+        let tried = give_up(outbox, &last.consumer, &last.aggregate, &wanted).await?;
         tally.discarded += tried.given_up;
         tally.not_yet += tried.not_yet;
     }
-    tally.left = count_selected(&mut *kit.pool().acquire().await?, selection).await?;
+    tally.left = count_selected(&mut *outbox.pool().acquire().await?, selection).await?;
     tally.next = walk.next();
     Ok(tally)
 }
@@ -89,12 +89,12 @@ struct Tried {
 }
 
 async fn give_up(
-    kit: &Kit,
+    outbox: &Outbox,
     consumer: &str,
     aggregate: &str,
     wanted: &[Wanted],
 ) -> Result<Tried, Error> {
-    let mut tx = kit.begin().await?;
+    let mut tx = outbox.begin().await?;
     let desk = Desk::open(&mut tx, consumer, aggregate, wanted).await?;
     let (mut tried, mut dealt) = (Tried::default(), Vec::new());
     let mut after = desk.dockets.clone();
@@ -111,13 +111,13 @@ async fn give_up(
     }
     desk.close(&mut tx, after, &dealt, Deal::Discarded).await?;
     tx.commit().await?;
-    kit.unparked().send_replace(());
+    outbox.unparked().send_replace(());
     Ok(tried)
 }
 
 /// Gives up letters that are no events: those that fit, or the one of this id. How many there were.
 async fn discard_unreadable(
-    kit: &Kit,
+    outbox: &Outbox,
     selection: &Selection,
     id: Option<Uuid>,
     at_most: u32,
@@ -141,7 +141,7 @@ async fn discard_unreadable(
         id,
         i64::from(at_most),
     )
-    .execute(kit.pool())
+    .execute(outbox.pool())
     .await?;
     Ok(done.rows_affected())
 }

@@ -10,7 +10,7 @@ use super::{
     decisions::Again,
     redriving::{NotPlayed, Redrive, Unresolved, pending},
 };
-use crate::{Error, Kit, Topology, error::causes};
+use crate::{Error, Outbox, Topology, error::causes};
 
 /// What would happen if a dead letter were sent again now.
 #[derive(Debug, Clone, Serialize)]
@@ -54,10 +54,10 @@ pub struct SaidEvent {
 
 /// Hands a dead letter to its handler in a transaction that is rolled back whatever happens. Nothing is said, nothing is run that
 /// waits for the commit, and the letter stays as it is. The cursor of its key is locked meanwhile.
-pub async fn dry_run(kit: &Kit, topology: &Topology, id: Uuid) -> Result<DryRun, Unresolved> {
-    let picked = pending(&mut *kit.pool().acquire().await.map_err(Error::from)?, id).await?;
-    let redrive = Redrive::of(kit, topology, &picked, false)?;
-    let mut tx = kit.begin().await?;
+pub async fn dry_run(outbox: &Outbox, topology: &Topology, id: Uuid) -> Result<DryRun, Unresolved> {
+    let picked = pending(&mut *outbox.pool().acquire().await.map_err(Error::from)?, id).await?;
+    let redrive = Redrive::of(outbox, topology, &picked, false)?;
+    let mut tx = outbox.begin().await?;
     let played = redrive.play(&mut tx, from_ref(&picked.wanted), &HashMap::new()).await;
     let fails = |causes| DryRun { outcome: Outcome::Fails, causes, events: Vec::new() };
     let found = match played {
@@ -83,7 +83,7 @@ pub async fn dry_run(kit: &Kit, topology: &Topology, id: Uuid) -> Result<DryRun,
         Err(NotPlayed::Failed(failed)) => Ok(fails(failed.into_values().flatten().collect())),
         // One letter is never split, nor taken apart.
         Err(NotPlayed::Split | NotPlayed::Apart) => Ok(fails(Vec::new())),
-        Err(NotPlayed::Kit(error)) => Err(error),
+        Err(NotPlayed::Messaging(error)) => Err(error),
     };
     tx.rollback().await;
     Ok(found?)

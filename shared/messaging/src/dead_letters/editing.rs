@@ -1,10 +1,10 @@
 //! Putting the data of a dead letter right.
 
-use contracts::Envelope;
+use envelope::Envelope;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use crate::{Error, Kit, Topology, error::causes};
+use crate::{Error, Outbox, Topology, error::causes};
 
 /// Why a dead letter was not changed.
 #[derive(Debug, thiserror::Error)]
@@ -28,18 +28,18 @@ pub enum NotEdited {
     },
     /// The database failed.
     #[error(transparent)]
-    Kit(#[from] Error),
+    Messaging(#[from] Error),
 }
 
 /// Replaces the data of a pending dead letter. Everything else of its envelope stays, and the payload as it came is kept beside
 /// it. Where a handler is there for it, it must be able to read the data.
 pub async fn edit(
-    kit: &Kit,
+    outbox: &Outbox,
     topology: &Topology,
     id: Uuid,
     data: Box<RawValue>,
 ) -> Result<(), NotEdited> {
-    let mut tx = kit.begin().await?;
+    let mut tx = outbox.begin().await?;
     // Of the letter alone: whoever holds its cursor may wait for it, but it waits for nobody.
     let row = sqlx::query!(
         r#"

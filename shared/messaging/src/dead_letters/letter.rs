@@ -1,9 +1,9 @@
 //! A dead letter as people read it.
 
 use chrono::{DateTime, Utc};
-use contracts::{
+use envelope::{
     Envelope,
-    misfits::{Misfit, misfits},
+    schema::violations::{SchemaViolation, schema_violations},
 };
 use serde::Serialize;
 use sqlx::PgConnection;
@@ -133,7 +133,7 @@ pub struct Fit {
     /// Why the handler cannot read it, outermost first; empty if it can.
     pub unreadable: Vec<String>,
     /// Where it differs from the JSON Schema of the type that the handler reads.
-    pub differences: Vec<Misfit>,
+    pub differences: Vec<SchemaViolation>,
 }
 
 /// A dead letter with everything that is known of it, also if it has been dealt with; none of this id is `None`.
@@ -167,6 +167,6 @@ fn fit(topology: &Topology, row: &Row) -> Option<Fit> {
     let data = serde_json::from_str(envelope.data.get()).ok()?;
     Some(Fit {
         unreadable: unreadable.unwrap_or_default(),
-        differences: misfits(&handler.contract().schema, &data),
+        differences: schema_violations(&handler.contract().schema, &data),
     })
 }

@@ -6,7 +6,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{desk::Wanted, letter::DeadLetter};
-use crate::{Error, Kit};
+use crate::{Error, Outbox};
 
 /// Which letters. What is none selects nothing out.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -145,7 +145,7 @@ pub(super) struct Pick {
 /// The next pending letters of a selection that hold an event, at most `limit`, all of one consumer and aggregate: by key and
 /// number, behind the letter `after`.
 pub(super) async fn pick(
-    kit: &Kit,
+    outbox: &Outbox,
     selection: &Selection,
     after: Option<Uuid>,
     limit: i64,
@@ -170,7 +170,7 @@ pub(super) async fn pick(
         after,
         limit,
     )
-    .fetch_all(kit.pool())
+    .fetch_all(outbox.pool())
     .await?;
     let mut picked: Vec<Pick> = rows
         .into_iter()

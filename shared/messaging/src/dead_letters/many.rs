@@ -13,7 +13,7 @@ use super::{
     desk::Wanted,
     listing::{Pick, Selection, pick},
 };
-use crate::{Error, Kit};
+use crate::{Error, Outbox};
 
 /// How many letters one transaction takes on at most.
 const TOGETHER: u32 = 500;
@@ -55,11 +55,11 @@ impl Walk {
     /// when this call is to end.
     pub(super) async fn batch(
         &mut self,
-        kit: &Kit,
+        outbox: &Outbox,
         selection: &Selection,
     ) -> Result<Option<(Pick, Vec<Wanted>)>, Error> {
         let Some(room) = self.room().await else { return Ok(None) };
-        let mut picked = pick(kit, selection, self.after, room).await?;
+        let mut picked = pick(outbox, selection, self.after, room).await?;
         let wanted: Vec<Wanted> = picked.iter().map(|letter| letter.wanted.clone()).collect();
         let Some(last) = picked.pop() else {
             self.is_over = true;

@@ -19,7 +19,7 @@ use super::{
     many::{Pace, Walk},
 };
 use crate::{
-    Error, Failure, Kit, Subscription, Topology, Transaction, Worth,
+    Criticality, Error, Failure, Outbox, Subscription, Topology, Transaction,
     consumer::{
         core::{Incoming, Key, Step},
         handler::{Handed, hand},
@@ -63,7 +63,7 @@ pub enum Unresolved {
     FailedAgain(Vec<String>),
     /// The database failed.
     #[error(transparent)]
-    Kit(#[from] Error),
+    Messaging(#[from] Error),
 }
 
 /// What a call to [`redrive_many`] has come to.
@@ -94,9 +94,9 @@ pub struct FailedAgain {
 
 /// Hands a dead letter to its handler once more. It takes effect once, also when the process dies in the middle: that the
 /// letter is dealt with commits together with the effect.
-pub async fn redrive(kit: &Kit, topology: &Topology, id: Uuid) -> Result<(), Unresolved> {
-    let picked = pending(&mut *kit.pool().acquire().await.map_err(Error::from)?, id).await?;
-    let again = Redrive::of(kit, topology, &picked, false)?;
+pub async fn redrive(outbox: &Outbox, topology: &Topology, id: Uuid) -> Result<(), Unresolved> {
+    let picked = pending(&mut *outbox.pool().acquire().await.map_err(Error::from)?, id).await?;
+    let again = Redrive::of(outbox, topology, &picked, false)?;
     match again.all(from_ref(&picked.wanted), None).await?.fates.remove(&id) {
         None => Err(Unresolved::NotPending(id)),
         Some(Fate::DealtWith) => Ok(()),
@@ -111,15 +111,15 @@ pub async fn redrive(kit: &Kit, topology: &Topology, id: Uuid) -> Result<(), Unr
 /// It works for as long as the pace says, and is called again with `after` until [`Redriven::next`] is none. A call that is
 /// never answered is simply made again: what it did is done.
 pub async fn redrive_many(
-    kit: &Kit,
+    outbox: &Outbox,
     topology: &Topology,
     selection: &Selection,
     pace: Pace,
 ) -> Result<Redriven, Error> {
     let mut tally = Redriven::default();
     let mut walk = Walk::begin(pace);
-    while let Some((last, wanted)) = walk.batch(kit, selection).await? {
-        let Tried { letters, fates } = match Redrive::of(kit, topology, &last, true) {
+    while let Some((last, wanted)) = walk.batch(outbox, selection).await? {
+        let Tried { letters, fates } = match Redrive::of(outbox, topology, &last, true) {
             Ok(again) => again.all(&wanted, Some(pace.within)).await?,
             Err(refusal) => {
                 let failed = |letter: &Wanted| (letter.id, Fate::Failed(causes(&refusal)));
@@ -137,11 +137,11 @@ pub async fn redrive_many(
             break;
         }
         // What the handlers say fills the outbox: while its events do not leave, whoever asks may go on later.
-        if kit.admit(Worth::Lesser).is_err() {
+        if outbox.admit(Criticality::Deferrable).is_err() {
             break;
         }
     }
-    tally.left = count_selected(&mut *kit.pool().acquire().await?, selection).await?;
+    tally.left = count_selected(&mut *outbox.pool().acquire().await?, selection).await?;
     tally.next = walk.next();
     Ok(tally)
 }
@@ -216,7 +216,7 @@ enum Attempt {
 
 /// Who sends letters of one consumer again.
 pub(super) struct Redrive<'a> {
-    kit: &'a Kit,
+    outbox: &'a Outbox,
     subscription: &'a Subscription,
     consumer: &'a str,
     /// Whether they are many, or one of many.
@@ -239,19 +239,19 @@ pub(super) enum NotPlayed {
     /// Together they took too long.
     Apart,
     /// It is not about the letters.
-    Kit(Error),
+    Messaging(Error),
 }
 
 impl From<Error> for NotPlayed {
     fn from(error: Error) -> Self {
-        Self::Kit(error)
+        Self::Messaging(error)
     }
 }
 
 impl<'a> Redrive<'a> {
     /// For the consumer of this letter, if it still hears the letter's aggregate.
     pub(super) fn of(
-        kit: &'a Kit,
+        outbox: &'a Outbox,
         topology: &'a Topology,
         letter: &'a Pick,
         of_many: bool,
@@ -263,7 +263,7 @@ impl<'a> Redrive<'a> {
         let subscription = topology.subscriptions().iter().find(hears);
         let subscription =
             subscription.ok_or(Unresolved::NotRedrivable("nobody consumes it any more"))?;
-        Ok(Self { kit, subscription, consumer: &letter.consumer, of_many })
+        Ok(Self { outbox, subscription, consumer: &letter.consumer, of_many })
     }
 
     /// Sends letters again until each has met its fate, or for as long as `within` says if some have by then: all in one
@@ -303,7 +303,7 @@ impl<'a> Redrive<'a> {
     }
 
     async fn attempt(&self, wanted: &[Wanted], failed: &Failed) -> Result<Attempt, Error> {
-        let mut tx = self.kit.begin().await?;
+        let mut tx = self.outbox.begin().await?;
         let played = match self.play(&mut tx, wanted, failed).await {
             Ok(played) => played,
             Err(not_played) => {
@@ -312,7 +312,7 @@ impl<'a> Redrive<'a> {
                     NotPlayed::Failed(found) => Ok(Attempt::Failed(found)),
                     NotPlayed::Split => Ok(Attempt::Split),
                     NotPlayed::Apart => Ok(Attempt::Apart),
-                    NotPlayed::Kit(error) => Err(error),
+                    NotPlayed::Messaging(error) => Err(error),
                 };
             }
         };
@@ -329,7 +329,7 @@ impl<'a> Redrive<'a> {
         };
         match written.await {
             Ok(()) => {
-                self.kit.unparked().send_replace(());
+                self.outbox.unparked().send_replace(());
                 Ok(Attempt::Done(fates))
             }
             Err(error) if error.is_outage() => Err(error),
@@ -417,7 +417,7 @@ fn name(failures: impl Iterator<Item = (Uuid, Failure)>) -> NotPlayed {
     let mut failed = Failed::new();
     for (id, failure) in failures {
         if failure.verdict == Verdict::Unavailable {
-            return NotPlayed::Kit(Error::Unavailable(failure.cause));
+            return NotPlayed::Messaging(Error::Unavailable(failure.cause));
         }
         failed.insert(id, causes(&*failure.cause));
     }

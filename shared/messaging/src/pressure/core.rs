@@ -9,13 +9,21 @@ const OLD: Duration = Duration::from_secs(2);
 /// come and go with it.
 const CALM: Duration = Duration::from_secs(2);
 
-/// How much a write is worth while the broker is away.
+/// Which writes are refused first while events cannot leave the outbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Worth {
-    /// Taken for as long as there is any room: an order, a payment.
-    Essential,
-    /// Refused first: who sends it can wait and send it again.
-    Lesser,
+pub enum Criticality {
+    /// Accepted as long as the outbox has room: an order, a payment.
+    Critical,
+    /// Refused first: the client can retry later.
+    Deferrable,
+}
+
+// temporary alias: the old names of the variants
+#[doc(hidden)]
+#[expect(non_upper_case_globals, reason = "the old names of the variants")]
+impl Criticality {
+    pub const Essential: Self = Self::Critical;
+    pub const Lesser: Self = Self::Deferrable;
 }
 
 /// How far the outbox may grow.
@@ -24,20 +32,20 @@ pub struct OutboxBounds {
     /// Rows from which on every write that says events is refused. The outbox is looked at four times a second, so it may
     /// grow beyond by what is written in between, and by what events heard meanwhile cause.
     pub rows: i64,
-    /// Rows from which on lesser writes are refused, whatever the broker does.
-    pub lesser_rows: i64,
+    /// The number of rows at which deferrable writes are refused, whatever the state of the broker.
+    pub deferrable_rows: i64,
 }
 
 impl Default for OutboxBounds {
     fn default() -> Self {
-        Self { rows: 1_000_000, lesser_rows: 500_000 }
+        Self { rows: 1_000_000, deferrable_rows: 500_000 }
     }
 }
 
 impl OutboxBounds {
     /// What the rows must fall below before lesser writes are taken again.
     const fn lesser_again(self) -> i64 {
-        self.lesser_rows - self.lesser_rows / 4
+        self.deferrable_rows - self.deferrable_rows / 4
     }
 
     /// What the rows must fall below before any write is taken again.
@@ -79,10 +87,10 @@ pub(crate) struct Refusal {
 }
 
 impl Admission {
-    /// Why a write of this worth is refused, if it is.
-    pub(crate) const fn refusal(&self, worth: Worth) -> Option<&Refusal> {
-        match (self, worth) {
-            (Self::All, _) | (Self::Essential(_), Worth::Essential) => None,
+    /// Why a write of this criticality is refused, if it is.
+    pub(crate) const fn refusal(&self, criticality: Criticality) -> Option<&Refusal> {
+        match (self, criticality) {
+            (Self::All, _) | (Self::Essential(_), Criticality::Critical) => None,
             (Self::Essential(refusal) | Self::None(refusal), _) => Some(refusal),
         }
     }
@@ -114,7 +122,7 @@ impl Gate {
     ) -> Admission {
         let rows = figures.rows;
         self.is_full = rows >= if self.is_full { bounds.again() } else { bounds.rows };
-        let filling = if self.is_filling { bounds.lesser_again() } else { bounds.lesser_rows };
+        let filling = if self.is_filling { bounds.lesser_again() } else { bounds.deferrable_rows };
         self.is_filling = rows >= filling;
         if let Some(trouble) = &figures.trouble {
             self.calm = Duration::ZERO;
@@ -179,9 +187,9 @@ impl RowEstimate {
 mod tests {
     use std::time::Duration;
 
-    use super::{Admission, Figures, Gate, OutboxBounds, RowEstimate, Worth};
+    use super::{Admission, Criticality, Figures, Gate, OutboxBounds, RowEstimate};
 
-    const BOUNDS: OutboxBounds = OutboxBounds { rows: 1000, lesser_rows: 400 };
+    const BOUNDS: OutboxBounds = OutboxBounds { rows: 1000, deferrable_rows: 400 };
     const TICK: Duration = Duration::from_millis(250);
 
     fn seen(rows: i64, oldest_ms: u64, trouble: Option<&str>) -> Figures {
@@ -192,8 +200,8 @@ mod tests {
     /// Whether essential and lesser writes are taken after one more look.
     fn takes(gate: &mut Gate, figures: &Figures) -> (bool, bool) {
         let admission = gate.look(figures, BOUNDS, TICK);
-        let taken = |worth| admission.refusal(worth).is_none();
-        (taken(Worth::Essential), taken(Worth::Lesser))
+        let taken = |criticality| admission.refusal(criticality).is_none();
+        (taken(Criticality::Critical), taken(Criticality::Deferrable))
     }
 
     #[test]

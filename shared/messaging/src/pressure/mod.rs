@@ -17,9 +17,9 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use self::core::{Admission, Figures, Gate, RowEstimate};
-pub use self::core::{OutboxBounds, Worth};
+pub use self::core::{Criticality, OutboxBounds};
 use crate::{
-    Connectivity, Error, Kit,
+    ConnectionStatus, Error, Outbox,
     error::{causes, within},
 };
 
@@ -50,7 +50,7 @@ const COME_BACK_TO_FULL: Duration = Duration::from_secs(10);
 
 /// How full the outbox is, and what is refused for it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Pressure {
+pub struct BackpressureState {
     /// Rows that wait to leave, at most.
     pub outbox_rows: i64,
     /// How old the oldest of them is; zero if there is none.
@@ -61,7 +61,7 @@ pub struct Pressure {
 /// A write is refused for the pressure on the outbox.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
-pub struct Shed {
+pub struct Overloaded {
     /// A stable code: `broker_unavailable` or `outbox_full`.
     pub code: &'static str,
     /// Why, for people.
@@ -70,46 +70,46 @@ pub struct Shed {
     pub retry_after: Duration,
 }
 
-impl Pressure {
-    /// Whether a write of this worth may be taken.
-    pub fn admit(&self, worth: Worth) -> Result<(), Shed> {
-        let Some(refusal) = self.admission.refusal(worth) else { return Ok(()) };
+impl BackpressureState {
+    /// Whether a write of this criticality may be taken.
+    pub fn admit(&self, criticality: Criticality) -> Result<(), Overloaded> {
+        let Some(refusal) = self.admission.refusal(criticality) else { return Ok(()) };
         let retry_after = match self.admission {
             Admission::None(_) => COME_BACK_TO_FULL,
             Admission::All | Admission::Essential(_) => COME_BACK,
         };
-        Err(Shed { code: refusal.code, reason: refusal.reason.clone(), retry_after })
+        Err(Overloaded { code: refusal.code, reason: refusal.reason.clone(), retry_after })
     }
 }
 
 /// Where the pressure is written down. Clones are the same.
 #[derive(Debug, Clone)]
-pub(crate) struct Gauge(Arc<watch::Sender<Pressure>>);
+pub(crate) struct Gauge(Arc<watch::Sender<BackpressureState>>);
 
 impl Gauge {
     /// Nothing is known, so everything is taken.
     pub(crate) fn new() -> Self {
-        Self(Arc::new(watch::Sender::new(Pressure::default())))
+        Self(Arc::new(watch::Sender::new(BackpressureState::default())))
     }
 
-    pub(crate) fn watch(&self) -> watch::Receiver<Pressure> {
+    pub(crate) fn watch(&self) -> watch::Receiver<BackpressureState> {
         self.0.subscribe()
     }
 
-    pub(crate) fn admit(&self, worth: Worth) -> Result<(), Shed> {
-        self.0.borrow().admit(worth)
+    pub(crate) fn admit(&self, criticality: Criticality) -> Result<(), Overloaded> {
+        self.0.borrow().admit(criticality)
     }
 }
 
 /// Looks at the outbox until `stop`, and says what it finds where every write can see it.
 pub(crate) async fn watch(
-    kit: &Kit,
+    outbox: &Outbox,
     bounds: OutboxBounds,
-    connectivity: watch::Receiver<Connectivity>,
+    connectivity: watch::Receiver<ConnectionStatus>,
     stop: &CancellationToken,
 ) {
     let mut watcher = Watcher {
-        kit,
+        outbox,
         bounds,
         connectivity,
         estimate: RowEstimate::default(),
@@ -133,9 +133,9 @@ pub(crate) async fn watch(
 }
 
 struct Watcher<'a> {
-    kit: &'a Kit,
+    outbox: &'a Outbox,
     bounds: OutboxBounds,
-    connectivity: watch::Receiver<Connectivity>,
+    connectivity: watch::Receiver<ConnectionStatus>,
     estimate: RowEstimate,
     count_again: Instant,
     gate: Gate,
@@ -144,9 +144,9 @@ struct Watcher<'a> {
 
 impl Watcher<'_> {
     async fn look(&mut self) -> Result<(), Error> {
-        let pool = self.kit.pool();
+        let pool = self.outbox.pool();
         let own_trouble = self.connectivity.borrow().publisher_down.clone();
-        let leads = self.kit.wake().leads();
+        let leads = self.outbox.wake().leads();
         if let Some(reason) = own_trouble.as_ref().filter(|_| leads) {
             tell(pool, reason).await?;
         }
@@ -162,15 +162,15 @@ impl Watcher<'_> {
             self.count_again = Instant::now() + LOOK.max(began.elapsed() * REST_OF_COUNTING);
         }
         let rows = self.estimate.rows(seen.first, seen.last);
-        self.kit.meters().outbox(seen.last, rows, seen.oldest);
+        self.outbox.meters().outbox(seen.last, rows, seen.oldest);
         let figures = Figures { rows, oldest: seen.oldest, trouble: own_trouble.or(seen.trouble) };
         let admission = self.gate.look(&figures, self.bounds, self.looked.elapsed());
         self.looked = Instant::now();
         #[expect(clippy::cast_precision_loss, reason = "a row more or less in a billion")]
         metrics::gauge!("messaging_outbox_rows").set(rows as f64);
         metrics::gauge!("messaging_outbox_age_seconds").set(seen.oldest.as_secs_f64());
-        let pressure = Pressure { outbox_rows: rows, outbox_age: seen.oldest, admission };
-        self.kit.gauge().0.send_if_modified(|current| {
+        let pressure = BackpressureState { outbox_rows: rows, outbox_age: seen.oldest, admission };
+        self.outbox.gauge().0.send_if_modified(|current| {
             let is_new = *current != pressure;
             *current = pressure;
             is_new

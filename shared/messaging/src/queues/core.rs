@@ -21,7 +21,7 @@ const COMPARABLE: f64 = 1.0;
 
 /// A queue of the broker as its consumer sees it, over the last half minute.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct QueueFigures {
+pub struct QueueMetrics {
     /// The queue.
     pub queue: String,
     /// How many seconds the figures are about.
@@ -53,7 +53,7 @@ pub struct QueueFigures {
 
 /// The outbox as a queue, over the last half minute; of the service as a whole, whichever process is asked.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct OutboxFigures {
+pub struct OutboxMetrics {
     /// How many seconds the figures are about.
     pub window_s: f64,
     /// λ: events that were said, per second.
@@ -151,7 +151,7 @@ impl<S> Window<S> {
 
 impl Window<Sample> {
     /// What the samples say of `queue`; nothing before there are two.
-    pub(crate) fn figures(&self, queue: &str) -> Option<QueueFigures> {
+    pub(crate) fn figures(&self, queue: &str) -> Option<QueueMetrics> {
         let (first, last, window_s) = self.ends()?;
         let (before, after) = (first.done, last.done);
         let events = float(after.events - before.events);
@@ -171,7 +171,7 @@ impl Window<Sample> {
         let stay = wait.zip(service).map(|(wait, service)| wait + service);
         let work = each(before.busy_s, after.busy_s);
         let utilisation = work.map(|work| arrivals_per_s * work);
-        Some(QueueFigures {
+        Some(QueueMetrics {
             queue: queue.to_owned(),
             window_s,
             arrivals_per_s,
@@ -191,7 +191,7 @@ impl Window<Sample> {
 
 impl Window<OutboxSample> {
     /// What the samples say of the outbox; nothing before there are two.
-    pub(crate) fn figures(&self) -> Option<OutboxFigures> {
+    pub(crate) fn figures(&self) -> Option<OutboxMetrics> {
         let (first, last, window_s) = self.ends()?;
         let rows = |sample: &OutboxSample| float(u64::try_from(sample.rows).unwrap_or_default());
         let said = float(u64::try_from(last.last - first.last).unwrap_or_default());
@@ -199,7 +199,7 @@ impl Window<OutboxSample> {
         let found_any = self.samples().filter(|sample| sample.rows > 0);
         let wait = mean(found_any.map(|sample| sample.oldest.as_secs_f64()));
         let arrivals_per_s = said / window_s;
-        Some(OutboxFigures {
+        Some(OutboxMetrics {
             window_s,
             arrivals_per_s,
             in_queue,

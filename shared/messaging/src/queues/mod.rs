@@ -16,9 +16,9 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use self::core::{Done, OutboxSample, Sample, Window, depth};
-pub use self::core::{OutboxFigures, QueueFigures};
+pub use self::core::{OutboxMetrics, QueueMetrics};
 use crate::{
-    Error, Kit, Settings, broker,
+    Error, Outbox, Settings, broker,
     broker::Session,
     consumer::{core::Incoming, hand::prefetch},
     error::{causes, within},
@@ -37,9 +37,9 @@ pub(crate) const PUBLISHED_AT: &str = "published_at_us";
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct QueueReport {
     /// The outbox, of the service as a whole. None in the first moments.
-    pub outbox: Option<OutboxFigures>,
+    pub outbox: Option<OutboxMetrics>,
     /// The queues of the service, by their names: the work that this process does, and how deep each is.
-    pub queues: Vec<QueueFigures>,
+    pub queues: Vec<QueueMetrics>,
 }
 
 /// The meters of all queues of a process. Clones are the same.
@@ -200,7 +200,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// Asks the broker once a second how deep the queues are, on a connection of its own, until `stop`. Trouble of the broker is
 /// the consumers' to report; here the depth is then unknown.
-pub(crate) async fn watch(kit: &Kit, settings: &Settings, stop: &CancellationToken) {
+pub(crate) async fn watch(outbox: &Outbox, settings: &Settings, stop: &CancellationToken) {
     let service = settings.topology.service();
     let (names, prefetches): (Vec<String>, Vec<u16>) = settings
         .topology
@@ -229,11 +229,11 @@ pub(crate) async fn watch(kit: &Kit, settings: &Settings, stop: &CancellationTok
                 }
             }
         }
-        let at = kit.meters().0.began.elapsed();
+        let at = outbox.meters().0.began.elapsed();
         for (name, prefetch) in names.iter().zip(&prefetches) {
-            kit.meters().of(name).look(at, depths.get(name.as_str()).copied(), *prefetch);
+            outbox.meters().of(name).look(at, depths.get(name.as_str()).copied(), *prefetch);
         }
-        tell(&kit.meters().report());
+        tell(&outbox.meters().report());
     }
     if let Some(link) = link {
         link.session.close().await;

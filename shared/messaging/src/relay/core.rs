@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use contracts::{Envelope, Priority};
+use envelope::{Envelope, Priority};
 use uuid::Uuid;
 
 use crate::{outbox::Row, topology::routing_key};
@@ -89,7 +89,7 @@ pub(crate) fn settle(messages: &[Message], answers: &Answers) -> Settlement {
 /// The envelope in which a row travels.
 pub(crate) fn envelope(row: &Row, source: &str) -> Result<Envelope, serde_json::Error> {
     Ok(Envelope {
-        specversion: contracts::SpecVersion::V1,
+        specversion: envelope::SpecVersion::V1,
         id: row.event_id.into(),
         source: source.to_owned(),
         kind: row.kind.clone(),

@@ -10,7 +10,7 @@ pub(crate) mod publisher;
 
 use std::{collections::HashMap, ops::RangeInclusive, time::Duration};
 
-use contracts::{BATCH_CONTENT_TYPE, Envelope, encode_batch};
+use envelope::{BATCH_CONTENT_TYPE, Envelope, encode_batch};
 use tokio::{task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -20,7 +20,7 @@ use self::{
     publisher::{Publisher, Wire},
 };
 use crate::{
-    BatchSize, Error, Kit, Settings,
+    BatchSize, Error, Outbox, Settings,
     adaptive::Limit,
     broker,
     connectivity::Link,
@@ -55,9 +55,14 @@ const REFUSALS: u32 = 3;
 
 /// Carries events until `stop`, and what is committed by then as far as it can be done within one more round; as many in a round as
 /// `size` says.
-pub(crate) async fn run(kit: &Kit, settings: &Settings, size: BatchSize, stop: &CancellationToken) {
+pub(crate) async fn run(
+    outbox: &Outbox,
+    settings: &Settings,
+    size: BatchSize,
+    stop: &CancellationToken,
+) {
     let mut relay = Relay {
-        kit,
+        outbox,
         settings,
         holder: settings.replica,
         stopped: HashMap::new(),
@@ -68,7 +73,7 @@ pub(crate) async fn run(kit: &Kit, settings: &Settings, size: BatchSize, stop: &
     while !stop.is_cancelled() {
         let began = Instant::now();
         let ended = relay.lead(stop).await;
-        kit.wake().lead(false);
+        outbox.wake().lead(false);
         match ended {
             Ok(()) => {}
             Err(error) => {
@@ -87,7 +92,7 @@ pub(crate) async fn run(kit: &Kit, settings: &Settings, size: BatchSize, stop: &
 }
 
 struct Relay<'a> {
-    kit: &'a Kit,
+    outbox: &'a Outbox,
     settings: &'a Settings,
     /// Who this process is to the lease.
     holder: Uuid,
@@ -122,7 +127,7 @@ impl Relay<'_> {
         let mut hearing: Option<JoinSet<()>> = None;
         loop {
             // The interest is registered before the outbox is read: a commit in between is not missed.
-            let woken = self.kit.wake().committed().notified();
+            let woken = self.outbox.wake().committed().notified();
             let epoch = match renewed {
                 Some((at, epoch)) if at.elapsed() < lease::TERM / 3 => Some(epoch),
                 _ => {
@@ -135,8 +140,8 @@ impl Relay<'_> {
             let round = match epoch {
                 Some(epoch) => {
                     if hearing.is_none() {
-                        self.kit.wake().lead(true);
-                        hearing = Some(self.kit.wake().hear_others(self.kit.pool()));
+                        self.outbox.wake().lead(true);
+                        hearing = Some(self.outbox.wake().hear_others(self.outbox.pool()));
                     }
                     self.round(&mut publisher, epoch, stop).await?
                 }
@@ -152,7 +157,7 @@ impl Relay<'_> {
                 Round::Superseded => {
                     renewed = None;
                     hearing = None;
-                    self.kit.wake().lead(false);
+                    self.outbox.wake().lead(false);
                     wait(SWEEP, None, stop).await;
                 }
                 Round::Idle => wait(SWEEP, Some(woken), stop).await,
@@ -172,7 +177,7 @@ impl Relay<'_> {
         let stopped: Vec<_> = self.stopped.keys().cloned().collect();
         // The connection goes back while the broker works: a slow broker must not hold up business writes.
         let rows = within("reading the outbox", STEP, async {
-            let mut connection = self.kit.pool().acquire().await?;
+            let mut connection = self.outbox.pool().acquire().await?;
             let limit = i64::try_from(self.rows.get()).unwrap_or(i64::MAX);
             outbox::read(&mut connection, &stopped, limit, ROUND_BYTES).await
         })
@@ -200,7 +205,7 @@ impl Relay<'_> {
         metrics::counter!("messaging_events_published_total")
             .increment(u64::try_from(settlement.confirmed.len()).unwrap_or_default());
         let held = within("deleting from the outbox", STEP, async {
-            let mut connection = self.kit.pool().acquire().await?;
+            let mut connection = self.outbox.pool().acquire().await?;
             outbox::delete(&mut connection, &settlement.confirmed, LEASE, self.holder, epoch).await
         })
         .await?;
@@ -233,7 +238,7 @@ impl Relay<'_> {
             }
             if self.renew().await?.is_none() {
                 // Whoever leads now wants to hear of what is committed here.
-                self.kit.wake().lead(false);
+                self.outbox.wake().lead(false);
             }
         }
     }
@@ -241,7 +246,7 @@ impl Relay<'_> {
     /// Takes the lease again; the epoch if it is ours.
     async fn renew(&self) -> Result<Option<i64>, Error> {
         within("renewing the relay's lease", STEP, async {
-            let mut connection = self.kit.pool().acquire().await?;
+            let mut connection = self.outbox.pool().acquire().await?;
             lease::take(&mut connection, LEASE, self.holder).await
         })
         .await
@@ -266,7 +271,7 @@ impl Relay<'_> {
     /// Lets a successor begin at once.
     async fn step_down(self) {
         let released = within("releasing the relay's lease", STEP, async {
-            let mut connection = self.kit.pool().acquire().await?;
+            let mut connection = self.outbox.pool().acquire().await?;
             lease::release(&mut connection, LEASE, self.holder).await
         });
         if let Err(error) = released.await {

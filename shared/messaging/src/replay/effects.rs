@@ -76,7 +76,7 @@ async fn alone(
     if from == From::Snapshot {
         return Err(refused(subscription, one, causes(&*failure.cause)));
     }
-    let mut tx = shadow.kit.begin().await?;
+    let mut tx = shadow.outbox.begin().await?;
     move_cursors(&mut tx, subscription, event, from).await?;
     tx.commit().await?;
     Ok(false)
@@ -110,7 +110,7 @@ async fn together(
     incoming: &[Incoming],
     from: From,
 ) -> Result<Result<(), Failure>, ReplayError> {
-    let mut tx = shadow.kit.begin().await?;
+    let mut tx = shadow.outbox.begin().await?;
     let steps = steps(subscription, incoming);
     let failed = match hand(subscription, &mut tx, incoming, &steps, subscription.limit()).await {
         Handed::Done => None,
@@ -202,7 +202,7 @@ mod tests {
         ];
         let state = Subscription::to_state("order", ["order"]).on(Hear).into();
         assert_eq!(steps(&state, &told), [Stale, Apply, Apply, Ignore]);
-        let each = Subscription::to("order", ["order"], OnReject::GoOn).on(Hear);
+        let each = Subscription::to("order", ["order"], OnReject::Continue).on(Hear);
         assert_eq!(steps(&each, &told), [Apply, Apply, Apply, Ignore]);
     }
 }

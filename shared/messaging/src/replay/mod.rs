@@ -35,7 +35,7 @@ pub use self::{
     tape::{Tape, from_stream},
 };
 use self::{difference::Pair, shadow::Shadow};
-use crate::{Cause, Error, Kit, failure::is_unavailable};
+use crate::{Cause, Error, Outbox, failure::is_unavailable};
 
 /// How often the live consumers are held back at most before a replay is given up.
 const ATTEMPTS: u32 = 8;
@@ -95,7 +95,7 @@ pub enum ReplayError {
     Busy,
     /// The database or the broker failed, or another replay has taken the shadow away.
     #[error(transparent)]
-    Kit(#[from] Error),
+    Messaging(#[from] Error),
     /// An owner does not tell what it has.
     #[error("the snapshot of {aggregate} cannot be read")]
     Snapshot {
@@ -154,7 +154,7 @@ pub enum ReplayError {
 
 impl From<sqlx::Error> for ReplayError {
     fn from(error: sqlx::Error) -> Self {
-        Self::Kit(error.into())
+        Self::Messaging(error.into())
     }
 }
 
@@ -206,14 +206,14 @@ struct Tally {
 
 /// Builds `projection` again from `source`, compares, and swaps if told to.
 async fn run(
-    kit: &Kit,
+    outbox: &Outbox,
     projection: &Projection,
     source: &mut impl Source,
     mode: Mode,
 ) -> Result<Report, ReplayError> {
     let began = Instant::now();
     // A connection of our own: what holds other replays off ends with it.
-    let options = (*kit.pool().connect_options()).clone().options([
+    let options = (*outbox.pool().connect_options()).clone().options([
         ("statement_timeout", "120000"),
         ("idle_in_transaction_session_timeout", "60000"),
         ("lock_timeout", "60000"),
@@ -227,15 +227,15 @@ async fn run(
     if !ours {
         return Err(ReplayError::Busy);
     }
-    let shadow = Shadow::make(&mut live, kit.pool(), projection).await?;
+    let shadow = Shadow::make(&mut live, outbox.pool(), projection).await?;
     let outcome = rebuild(&shadow, &mut live, projection, source, mode).await;
-    shadow.kit.pool().close().await;
+    shadow.outbox.pool().close().await;
     // What cannot be cleared away now is cleared away by the next replay.
     if let Err(error) = shadow::clear(&mut live, projection).await {
         tracing::warn!(projection = projection.name, %error, "the shadow of a replay is left behind");
     }
     let Ended { tables, swapped, paused } = outcome?;
-    kit.unparked().send_replace(());
+    outbox.unparked().send_replace(());
     let Tally { entries, replayed, refused, ahead } = source.tally();
     Ok(Report {
         projection: projection.name,
@@ -282,7 +282,7 @@ async fn rebuild(
         match settled {
             Ok(tables) => return Ok(Ended { tables, swapped: mode == Mode::Swap, paused }),
             // Whoever was at work on the tables, or lost against us, is let through first.
-            Err(ReplayError::Kit(Error::Database(error))) if is_unavailable(&error) => {
+            Err(ReplayError::Messaging(Error::Database(error))) if is_unavailable(&error) => {
                 tracing::debug!(%error, attempt, "a replay could not hold the live consumers back");
                 failed = ReplayError::NoPause;
             }
@@ -340,7 +340,7 @@ async fn settle(
     let lock = format!("lock table {} in share row exclusive mode", names.join(", "));
     sqlx::raw_sql(AssertSqlSafe(lock)).execute(&mut *tx).await?;
     if let Some(tidy) = projection.tidy {
-        let mut tidying = shadow.kit.begin().await?;
+        let mut tidying = shadow.outbox.begin().await?;
         sqlx::raw_sql(tidy).execute(&mut *tidying).await?;
         tidying.commit().await?;
     }

@@ -12,17 +12,16 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
-use contracts::{Envelope, Priority, SpecVersion, decode_parts};
+use envelope::{Envelope, EventId, Priority, SpecVersion, decode_parts};
 use futures::{StreamExt, future::BoxFuture};
 use lapin::{Channel, Consumer, options::QueueDeclareOptions, types::FieldTable};
 use sqlx::{AssertSqlSafe, PgConnection};
 use tokio::time::Instant;
 use uuid::Uuid;
-use vocabulary::EventId;
 
 use super::{Mode, Projection, ReplayError, Report, Source, Tally, effects, run, shadow::Shadow};
 use crate::{
-    Cause, Error, Kit, Topology,
+    Cause, Error, Outbox, Topology,
     broker::{self, Session},
     consumer::{
         consume,
@@ -91,7 +90,7 @@ impl fmt::Debug for Owner {
 /// A subscription that is new on a running system begins in the same way: its projection is empty and its cursors are not there,
 /// and the swap brings both.
 pub async fn from_owners(
-    kit: &Kit,
+    outbox: &Outbox,
     amqp_url: &str,
     topology: &Topology,
     projection: &Projection,
@@ -107,7 +106,7 @@ pub async fn from_owners(
             told.feeds.push(Feed::open(&channel, topology.service(), subscription).await?);
         }
     }
-    let report = run(kit, projection, &mut told, mode).await;
+    let report = run(outbox, projection, &mut told, mode).await;
     session.close().await;
     report
 }
@@ -346,8 +345,8 @@ impl Feed {
         };
         let declared = channel.queue_declare(queue.as_str().into(), options, FieldTable::default());
         within("declaring a queue", broker::ANSWER, declared).await?;
-        for speaker in subscription.speakers() {
-            for slot in contracts::Slot::all() {
+        for speaker in subscription.publishers() {
+            for slot in envelope::Slot::all() {
                 let key = routing_key(aggregate, slot.number());
                 broker::bind(channel, &queue, speaker, &key).await?;
             }
@@ -436,7 +435,7 @@ impl Feed {
     ) -> Result<Vec<(Key, Places)>, ReplayError> {
         let (sources, names): (Vec<&str>, Vec<&str>) =
             keys.iter().map(|(source, key)| (source.as_str(), key.as_str())).unzip();
-        let mut tx = shadow.kit.begin().await?;
+        let mut tx = shadow.outbox.begin().await?;
         let rows: Vec<(String, String, i64, i64)> = sqlx::query_as(
             "select w.source, w.key, coalesce(c.last, 0), coalesce(s.last, 0)
              from unnest($1::text[], $2::text[]) as w (source, key)

@@ -6,7 +6,7 @@ use sqlx::{AssertSqlSafe, PgConnection, PgPool, postgres::PgPoolOptions};
 use uuid::Uuid;
 
 use super::{Projection, ReplayError};
-use crate::{Error, Kit};
+use crate::{Error, Outbox};
 
 /// What keeps a replay's transactions in their shadow. Names without a schema are looked up in the shadow first and then among the
 /// live tables; so it must be certain that the shadow is there, and that whatever else was found is only read.
@@ -43,7 +43,7 @@ pub(super) struct Shadow {
     /// Its schema, as an SQL name.
     pub(super) schema: String,
     /// Transactions in it.
-    pub(super) kit: Kit,
+    pub(super) outbox: Outbox,
 }
 
 impl Shadow {
@@ -82,7 +82,7 @@ impl Shadow {
         let options = (*pool.connect_options()).clone();
         let options = options.options([("search_path", &*search_path), ("enable_seqscan", "off")]);
         let pool = PgPoolOptions::new().max_connections(2).connect_lazy_with(options);
-        Ok(Self { schema, kit: Kit::in_shadow(pool, walls) })
+        Ok(Self { schema, outbox: Outbox::in_shadow(pool, walls) })
     }
 }
 

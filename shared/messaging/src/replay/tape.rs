@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::{Mode, Projection, ReplayError, Report, Source, Tally, effects, run, shadow::Shadow};
 use crate::{
-    Error, Failure, Kit,
+    Error, Failure, Outbox,
     broker::{self, Session},
     consumer::{consume, take},
     error::within,
@@ -46,7 +46,7 @@ pub struct Tape<H> {
 /// Builds `projection` again from a stream. Rows that are older than its first message cannot be told again and are left alone; where
 /// rows have no time, the stream must hold all there ever was.
 pub async fn from_stream(
-    kit: &Kit,
+    outbox: &Outbox,
     amqp_url: &str,
     projection: &Projection,
     tape: Tape<impl StreamHandler>,
@@ -70,7 +70,7 @@ pub async fn from_stream(
         since,
         tally: Tally::default(),
     };
-    let report = run(kit, projection, &mut reel, mode).await;
+    let report = run(outbox, projection, &mut reel, mode).await;
     session.close().await;
     report
 }
@@ -277,7 +277,7 @@ impl<H: StreamHandler> Reel<'_, H> {
         shadow: &Shadow,
         batch: &[Delivery],
     ) -> Result<Result<(), Failure>, ReplayError> {
-        let mut tx = shadow.kit.begin().await?;
+        let mut tx = shadow.outbox.begin().await?;
         let bodies: Vec<&[u8]> = batch.iter().map(|delivery| &*delivery.data).collect();
         if let Err(failure) = handle(&*self.tape.handler, &mut tx, &bodies).await {
             return Ok(Err(failure));

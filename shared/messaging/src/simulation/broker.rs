@@ -2,7 +2,7 @@
 
 use std::{collections::VecDeque, rc::Rc};
 
-use contracts::Envelope;
+use envelope::Envelope;
 
 use super::world::World;
 

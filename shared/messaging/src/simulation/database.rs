@@ -149,7 +149,7 @@ impl World {
     /// blocks it is dealt with. The one exception are letters that block nobody where every number takes effect: sent again, they
     /// take effect late.
     pub(super) fn effect(&mut self, event: usize, key: usize, sequence: i64, is_late: bool) {
-        let is_late = is_late && self.guard == Guard::Cursors(OnReject::GoOn);
+        let is_late = is_late && self.guard == Guard::Cursors(OnReject::Continue);
         self.count_stand_in(key, sequence);
         let database = &mut self.database;
         let of_key = |effect: &&Effect| effect.key == key && !effect.is_late;

@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, rc::Rc};
 
 use chrono::{DateTime, Utc};
-use contracts::Envelope;
+use envelope::Envelope;
 
 use crate::consumer::{
     dispatch::{Dispatch, Dispatcher},

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use contracts::Envelope;
+use envelope::Envelope;
 
 use super::{
     database::Database,

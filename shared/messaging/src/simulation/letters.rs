@@ -1,6 +1,6 @@
 //! `messaging.dead_letter`: the statements of `dead_letters/`.
 
-use contracts::Envelope;
+use envelope::Envelope;
 
 use super::{
     bugs::Bug,

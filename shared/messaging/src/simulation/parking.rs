@@ -1,6 +1,6 @@
 //! `messaging.parked`: the statements of `consumer/parking.rs`.
 
-use contracts::Envelope;
+use envelope::Envelope;
 
 use super::{
     bugs::Bug,

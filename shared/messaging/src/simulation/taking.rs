@@ -2,7 +2,7 @@
 
 use std::{rc::Rc, time::Duration};
 
-use contracts::Envelope;
+use envelope::Envelope;
 
 use super::{broker::DEAD, bugs::Bug, hand::Hand, lane::Lane, world::World};
 use crate::{

@@ -3,7 +3,7 @@
 use std::{num::NonZeroU32, time::Duration};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use contracts::Envelope;
+use envelope::Envelope;
 
 use super::{
     broker::Broker,
@@ -209,11 +209,11 @@ impl World {
 fn drawn_guard(random: &mut Random) -> Guard {
     if random.chance(67) {
         let blocks = random.chance(60);
-        return Guard::Cursors(if blocks { OnReject::BlockKey } else { OnReject::GoOn });
+        return Guard::Cursors(if blocks { OnReject::BlockKey } else { OnReject::Continue });
     }
     Guard::Newest(match random.below(3) {
         0 => Dispatch::Fifo,
-        1 => Dispatch::Lanes {
+        1 => Dispatch::PriorityClasses {
             normal_per_bulk: NonZeroU32::MIN.saturating_add(u32::from(random.chance(50))),
         },
         _ => Dispatch::FreshestFirst { deadline: DEADLINE },

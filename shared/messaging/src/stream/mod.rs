@@ -31,7 +31,7 @@ use crate::{
     error::{causes, within},
     relay::publisher::{Publisher, Wire},
     retry,
-    topology::HANDLED_WITHIN,
+    topology::HANDLER_TIMEOUT,
 };
 
 /// How many appends may wait for the broker before new ones are refused.
@@ -283,8 +283,8 @@ pub trait StreamHandler: Send + Sync + 'static {
     ///
     /// Messages that take longer together are tried one by one, and one that takes longer alone fails, as with [`Failure::retry`]. A
     /// handler that never waits cannot be interrupted.
-    fn handled_within(&self) -> Duration {
-        HANDLED_WITHIN
+    fn handler_timeout(&self) -> Duration {
+        HANDLER_TIMEOUT
     }
 }
 
@@ -294,7 +294,7 @@ pub(crate) async fn handle(
     tx: &mut Transaction,
     messages: &[&[u8]],
 ) -> Result<(), Failure> {
-    let limit = handler.handled_within().min(HANDLED_WITHIN);
+    let limit = handler.handler_timeout().min(HANDLER_TIMEOUT);
     let handling = AssertUnwindSafe(handler.handle(tx, messages)).catch_unwind();
     match tokio::time::timeout(limit, handling).await {
         Ok(Ok(outcome)) => outcome,

@@ -17,7 +17,7 @@ use super::{
     place::{self, Place, digest},
 };
 use crate::{
-    Error, Failure, Kit, Transaction,
+    Error, Failure, Outbox, Transaction,
     broker::{self, Session},
     consumer::{consume, in_time, take},
     dead_letters::{Unreadable, bury_unreadable},
@@ -44,7 +44,7 @@ const ATTEMPTS: u32 = 6;
 /// Where the stream is another one than was read (it was deleted, or lost with its volume, or a power cut has taken its end away), it
 /// is read from its first message on, see [`StreamHandler`].
 pub async fn read(
-    kit: Kit,
+    outbox: Outbox,
     amqp_url: String,
     stream: &'static str,
     consumer: &'static str,
@@ -52,7 +52,8 @@ pub async fn read(
     stop: CancellationToken,
 ) {
     let lease = format!("stream:{consumer}/{stream}");
-    let reader = Reader { kit, amqp_url, stream, consumer, handler, lease, holder: Uuid::new_v4() };
+    let reader =
+        Reader { outbox, amqp_url, stream, consumer, handler, lease, holder: Uuid::new_v4() };
     let mut attempt = 0;
     while !stop.is_cancelled() {
         if let Err(error) = reader.session(&stop, &mut attempt).await {
@@ -74,7 +75,7 @@ async fn rest(pause: Duration, stop: &CancellationToken) {
 }
 
 struct Reader<H> {
-    kit: Kit,
+    outbox: Outbox,
     amqp_url: String,
     stream: &'static str,
     consumer: &'static str,
@@ -144,7 +145,7 @@ impl<H: StreamHandler> Reader<H> {
             return Ok(None);
         }
         let place = within("reading the place in a stream", STEP, async {
-            let mut connection = self.kit.pool().acquire().await?;
+            let mut connection = self.outbox.pool().acquire().await?;
             place::enrol(&mut connection, self.consumer, self.stream).await?;
             place::place(&mut connection, self.consumer, self.stream).await
         })
@@ -350,7 +351,7 @@ impl<H: StreamHandler> Reader<H> {
     ///
     /// An error if the reader has begun again more often than `restarts`: offsets that were read before are of a stream that was lost.
     async fn lock(&self, restarts: i32) -> Result<(Transaction, Place, bool), Error> {
-        let mut tx = self.kit.begin().await?;
+        let mut tx = self.outbox.begin().await?;
         let epoch = lease::take(&mut tx, &self.lease, self.holder).await?;
         let place = place::place(&mut tx, self.consumer, self.stream).await?;
         if place.restarts != restarts {
@@ -381,7 +382,7 @@ impl<H: StreamHandler> Reader<H> {
     /// Takes the lease, or renews it; whether it is ours.
     async fn take_lease(&self) -> Result<bool, Error> {
         within("taking the lease of a stream", STEP, async {
-            let mut connection = self.kit.pool().acquire().await?;
+            let mut connection = self.outbox.pool().acquire().await?;
             lease::take(&mut connection, &self.lease, self.holder).await
         })
         .await
@@ -391,7 +392,7 @@ impl<H: StreamHandler> Reader<H> {
     /// Lets a successor begin at once.
     async fn step_down(&self) {
         let released = within("releasing the lease of a stream", STEP, async {
-            let mut connection = self.kit.pool().acquire().await?;
+            let mut connection = self.outbox.pool().acquire().await?;
             lease::release(&mut connection, &self.lease, self.holder).await
         });
         if let Err(error) = released.await {

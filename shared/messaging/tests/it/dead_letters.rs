@@ -1,6 +1,6 @@
 //! What cannot be handled is kept and explained, its neighbours go on, and it can be sent again.
 
-use contracts::{Event, Slot};
+use envelope::{Event, Slot};
 use lapin::{
     BasicProperties, Connection, ConnectionProperties,
     options::{BasicPublishOptions, ConfirmSelectOptions},

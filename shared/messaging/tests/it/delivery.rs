@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use contracts::Event;
+use envelope::Event;
 use messaging::{Batch, Failure, Handler, OnReject, Subscription, Topology, Transaction};
 
 use crate::shop::{Rested, Shop, Stepped, WriteDown, count, wait_for_count};

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use contracts::{Event, Priority, Slot};
+use envelope::{Event, Priority, Slot};
 use lapin::{Connection, ConnectionProperties, options::QueueDeclareOptions, types::FieldTable};
 use messaging::{
     BatchSize, Dispatch, OnReject, Subscription, Topology,
@@ -30,7 +30,7 @@ fn topology(shop: &Shop, dispatch: Dispatch) -> Topology {
 }
 
 const fn lanes(normal_per_bulk: u32) -> Dispatch {
-    Dispatch::Lanes { normal_per_bulk: NonZeroU32::new(normal_per_bulk).unwrap() }
+    Dispatch::PriorityClasses { normal_per_bulk: NonZeroU32::new(normal_per_bulk).unwrap() }
 }
 
 /// So many walks of one slot, so that they travel in the order in which they are said.

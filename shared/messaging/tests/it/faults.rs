@@ -206,7 +206,7 @@ impl Copies {
         while let Some(message) =
             self.channel.basic_get(self.queue.as_str().into(), options).await.unwrap()
         {
-            let events = contracts::decode_batch(&message.delivery.data).unwrap();
+            let events = envelope::decode_batch(&message.delivery.data).unwrap();
             numbers.extend(events.into_iter().map(|event| event.sequence));
         }
         numbers

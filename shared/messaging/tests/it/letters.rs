@@ -13,7 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use contracts::{Event, Slot, misfits::MisfitKind};
+use envelope::{Event, Slot, schema::violations::ViolationKind};
 use messaging::{
     Batch, Failure, Handler, OnReject, Subscription, Topology, Transaction,
     dead_letters::{
@@ -157,11 +157,11 @@ async fn a_letter_is_shown_with_where_its_data_does_not_fit() {
     assert_eq!((letter.key.as_deref(), letter.sequence, letter.attempts), (Some("w"), Some(1), 1));
     let fit = shown.fit.unwrap();
     assert!(fit.unreadable.concat().contains("walk.stepped.v1"), "{fit:?}");
-    let told: Vec<_> = fit.differences.iter().map(|one| (one.place.as_str(), one.what)).collect();
+    let told: Vec<_> = fit.differences.iter().map(|one| (one.path.as_str(), one.kind)).collect();
     let expected = [
-        ("walk", MisfitKind::WrongType),
-        ("number", MisfitKind::Missing),
-        ("colour", MisfitKind::Unknown),
+        ("walk", ViolationKind::WrongType),
+        ("number", ViolationKind::Missing),
+        ("colour", ViolationKind::Unknown),
     ];
     assert_eq!(told, expected);
     let foreign = bury_foreign(pool, "不是 json").await;

@@ -51,7 +51,7 @@ async fn a_full_outbox_refuses_everything_but_what_events_cause() {
     let shop = Shop::open(OnReject::BlockKey).await;
     let (proxy, url) = Proxy::before(shop.vhost.url()).await.unwrap();
     proxy.refuse().await;
-    let bounds = OutboxBounds { rows: 40, lesser_rows: 20 };
+    let bounds = OutboxBounds { rows: 40, deferrable_rows: 20 };
     let (speaker, listener) = (shop.start_bounded_speaker_at(&url, bounds), shop.start_listener());
     shop.walk(&["w"], 1..=20).await;
     refused(&shop.speaker, Worth::Lesser).await;
@@ -82,7 +82,7 @@ async fn numbers_that_ran_ahead_are_not_taken_for_rows() {
         .execute(shop.speaker.pool())
         .await
         .unwrap();
-    let bounds = OutboxBounds { rows: 40, lesser_rows: 20 };
+    let bounds = OutboxBounds { rows: 40, deferrable_rows: 20 };
     let speaker = shop.start_bounded_speaker_at(&url, bounds);
     wait_for("the outbox is looked at", SOON, async || {
         let rows = shop.speaker.pressure().borrow().outbox_rows;

@@ -1,6 +1,6 @@
 //! What is said of queues agrees with what is in them.
 
-use contracts::Event as _;
+use envelope::Event as _;
 use messaging::{BatchSize, OnReject, Subscription, Topology};
 use testkit::wait_for;
 

@@ -7,7 +7,7 @@ use std::sync::{
     atomic::{AtomicBool, AtomicI64, Ordering},
 };
 
-use contracts::Event;
+use envelope::Event;
 use messaging::{
     Batch, Failure, Handler, Kit, MIGRATOR, Messaging, OnReject, Subscription, Topology,
     Transaction,
@@ -523,7 +523,7 @@ async fn a_handler_that_writes_outside_its_projection_ends_the_replay() {
     let (kit, url) = (&walks.copy, walks.vhost.url());
     let ended =
         replay::from_owners(kit, url, &copy_topology(), &projection, owners, Mode::Swap).await;
-    let said = matches!(&ended, Err(ReplayError::Kit(messaging::Error::OutsideShadow(table))) if table == "public.position");
+    let said = matches!(&ended, Err(ReplayError::Messaging(messaging::Error::OutsideShadow(table))) if table == "public.position");
     assert!(said, "{ended:?}");
     assert_eq!(count(walks.copy.pool(), "position").await, 0);
     speaker.shut_down().await;

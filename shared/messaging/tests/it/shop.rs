@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use contracts::{Event, FullState};
+use envelope::{Event, FullState};
 use messaging::{
     Batch, Connectivity, Failure, Handler, Kit, MIGRATOR, Messaging, OnReject, OutboxBounds,
     Subscription, Topology, Transaction,

@@ -103,7 +103,7 @@ impl StreamHandler for WriteDown {
         Ok(())
     }
 
-    fn handled_within(&self) -> Duration {
+    fn handler_timeout(&self) -> Duration {
         self.limit
     }
 }

@@ -72,7 +72,7 @@ impl StreamHandler for Hang {
         std::future::pending().await
     }
 
-    fn handled_within(&self) -> Duration {
+    fn handler_timeout(&self) -> Duration {
         Duration::from_millis(100)
     }
 }

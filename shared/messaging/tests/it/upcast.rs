@@ -5,7 +5,7 @@ use std::{
     marker::PhantomData,
 };
 
-use contracts::{Event, Upcast};
+use envelope::{Event, Upcast};
 use messaging::{Batch, Failure, Handler, OnReject, Subscription, Topology, Transaction};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use contracts::trace::{TraceContext, scope};
+use envelope::trace::{TraceContext, scope};
 use problem::{FieldError, Fields, MAX_FIELD_ERRORS, Problem};
 use serde_json::json;
 use utoipa::{IntoResponses as _, PartialSchema as _};

@@ -6,7 +6,7 @@ use axum::extract::{MatchedPath, Request};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::Response;
-use contracts::trace::{self, TraceContext};
+use envelope::trace::{self, TraceContext};
 use tracing::Instrument as _;
 
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");

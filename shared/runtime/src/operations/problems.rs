@@ -30,7 +30,7 @@ pub(super) fn unresolved(error: Unresolved) -> Problem {
         Unresolved::FailedAgain(_) => {
             Problem::conflict("failed_again", "The handler failed again").detail(detail)
         }
-        Unresolved::Kit(error) => internal(error),
+        Unresolved::Messaging(error) => internal(error),
     }
 }
 
@@ -49,6 +49,6 @@ pub(super) fn not_edited(error: NotEdited) -> Problem {
             refused("does_not_fit", "The data does not fit the type of the event")
         }
         NotEdited::OtherKey { .. } => refused("other_key", "The data belongs to another key"),
-        NotEdited::Kit(error) => internal(error),
+        NotEdited::Messaging(error) => internal(error),
     }
 }

@@ -8,7 +8,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::http::Request;
 use axum::response::sse::{Event, Sse};
 use axum::routing::{MethodRouter, get, post};
-use contracts::trace::{self, TraceContext};
+use envelope::trace::{self, TraceContext};
 use futures::StreamExt as _;
 use problem::{Json, Problem};
 use runtime::health::Health;

@@ -27,7 +27,7 @@ pub(super) async fn measure(
     per_event: Duration,
     bulk: usize,
 ) -> Result<Outcome, Failure> {
-    let dispatch = Dispatch::Lanes { normal_per_bulk: NonZeroU32::MIN.saturating_add(7) };
+    let dispatch = Dispatch::PriorityClasses { normal_per_bulk: NonZeroU32::MIN.saturating_add(7) };
     let stage = Stage::open(dispatch, size, per_event).await?;
     stage.pile_up(bulk).await?;
     let (listening, began) = (stage.listen(), Instant::now());

@@ -43,7 +43,7 @@ pub(crate) async fn run(options: Options) -> Result<(), Failure> {
     let server = overload::calibrate().await?;
 
     let freshest = Dispatch::FreshestFirst { deadline: DEADLINE };
-    let lanes = Dispatch::Lanes { normal_per_bulk: NORMAL_PER_BULK };
+    let lanes = Dispatch::PriorityClasses { normal_per_bulk: NORMAL_PER_BULK };
     let orders = [
         ("fifo", Dispatch::Fifo, Order::Fifo),
         ("lanes", lanes, Order::SmallFirst),

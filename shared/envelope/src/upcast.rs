@@ -1,4 +1,4 @@
-//! Old versions of an event, read as the new one.
+//! Old versions of an event, read as the new version.
 
 use std::{
     borrow::{Borrow, Cow},
@@ -10,49 +10,48 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::Event;
 
-/// An event of the version `Old`, read as the version `New`.
+/// An event of version `Old`, read as version `New`.
 ///
-/// When a producer changes from `V1` to `V2`, its `V1`s are still in outboxes, queues and dead letters. So consumers learn
-/// `V2` before anybody says it, and go on to handle `V1`; with this, by the same code. `New` says how it is made from an `Old`
-/// (`impl From<&Old> for New`), the handler is generic over what it can [borrow](Borrow) a `New` from, and the subscription
-/// takes it twice:
+/// When a producer changes from `V1` to `V2`, outboxes, queues and dead letters still hold `V1`s. So consumers are released first:
+/// they handle both versions with the same code. `New` converts from an `Old` (`impl From<&Old> for New`), the handler is generic
+/// over the types that [borrow](Borrow) as `New`, and the subscription registers it twice:
 ///
 /// ```text
-/// impl<E: Event + Borrow<ProductChangedV2>> Handler for TakeFacts<E> { type Event = E; … }
+/// impl<E: Event + Borrow<ProductChangedV2>> Handler for UpdateProduct<E> { type Event = E; … }
 ///
-/// Subscription::to(PRODUCT, ["product-catalog"], OnReject::GoOn)
-///     .on(TakeFacts::<ProductChangedV2>::default())
-///     .on(TakeFacts::<Upcast<ProductChangedV1, ProductChangedV2>>::default())
+/// Subscription::to(PRODUCT, ["product-catalog"], OnReject::Continue)
+///     .on(UpdateProduct::<ProductChangedV2>::default())
+///     .on(UpdateProduct::<Upcast<ProductChangedV1, ProductChangedV2>>::default())
 /// ```
 ///
-/// It is an event like another, of the type and with the bytes of `Old`: said again, it is what was heard.
+/// Type, key, bytes and schema are those of `Old`: serialised again, the event equals what was received.
 pub struct Upcast<Old, New> {
-    said: Old,
-    read: New,
+    original: Old,
+    current: New,
 }
 
 impl<Old, New: for<'old> From<&'old Old>> From<Old> for Upcast<Old, New> {
-    fn from(said: Old) -> Self {
-        let read = New::from(&said);
-        Self { said, read }
+    fn from(original: Old) -> Self {
+        let current = New::from(&original);
+        Self { original, current }
     }
 }
 
 impl<Old, New> Upcast<Old, New> {
-    /// The event as it was said.
-    pub const fn said(&self) -> &Old {
-        &self.said
+    /// The event as it was published.
+    pub const fn original(&self) -> &Old {
+        &self.original
     }
 
-    /// The event as it is to be read.
-    pub const fn read(&self) -> &New {
-        &self.read
+    /// The event in the new version.
+    pub const fn current(&self) -> &New {
+        &self.current
     }
 }
 
 impl<Old, New> Borrow<New> for Upcast<Old, New> {
     fn borrow(&self) -> &New {
-        &self.read
+        &self.current
     }
 }
 
@@ -65,13 +64,13 @@ where
     const AGGREGATE: &'static str = Old::AGGREGATE;
 
     fn key(&self) -> Cow<'_, str> {
-        self.said.key()
+        self.original.key()
     }
 }
 
 impl<Old: Serialize, New> Serialize for Upcast<Old, New> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        self.said.serialize(to)
+        self.original.serialize(to)
     }
 }
 
@@ -105,7 +104,7 @@ impl<Old: JsonSchema, New> JsonSchema for Upcast<Old, New> {
 
 impl<Old: fmt::Debug, New> fmt::Debug for Upcast<Old, New> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Upcast").field("said", &self.said).finish_non_exhaustive()
+        f.debug_struct("Upcast").field("original", &self.original).finish_non_exhaustive()
     }
 }
 
@@ -117,9 +116,9 @@ mod tests {
     use serde::{Deserialize, Serialize};
 
     use super::Upcast;
-    use crate::{Envelope, Event, event::event, schema::Contract};
+    use crate::{Envelope, Event, event, schema::Contract};
 
-    /// A lamp was lit; how brightly was not told yet.
+    /// A lamp was lit; this version has no brightness.
     #[derive(Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
     struct LitV1 {
         lamp: String,
@@ -151,7 +150,7 @@ mod tests {
         .unwrap()
     }
 
-    /// What a handler does that is generic over both versions.
+    /// A handler that is generic over both versions.
     fn brightness<E: Event + Borrow<LitV2>>(envelope: &Envelope) -> u8 {
         assert_eq!(envelope.kind, E::TYPE);
         let event: E = envelope.data().unwrap();
@@ -166,17 +165,17 @@ mod tests {
     }
 
     #[test]
-    fn what_the_old_version_would_refuse_is_refused() {
+    fn data_that_the_old_version_rejects_is_rejected() {
         assert!(envelope("lamp.lit.v1", r#"{"brightness":7}"#).data::<Old>().is_err());
     }
 
     #[test]
-    fn it_has_the_type_the_key_the_bytes_and_the_schema_of_the_old_version() {
+    fn type_key_bytes_and_schema_are_those_of_the_old_version() {
         let old = Old::from(LitV1 { lamp: "door".to_owned() });
         assert_eq!((Old::TYPE, Old::AGGREGATE, &*old.key()), ("lamp.lit.v1", "lamp", "door"));
         assert_eq!(serde_json::to_string(&old).unwrap(), r#"{"lamp":"door"}"#);
         assert_eq!(Contract::of::<Old>().schema, Contract::of::<LitV1>().schema);
-        assert_eq!(*old.said(), LitV1 { lamp: "door".to_owned() });
-        assert_eq!(*old.read(), LitV2 { lamp: "door".to_owned(), brightness: 100 });
+        assert_eq!(*old.original(), LitV1 { lamp: "door".to_owned() });
+        assert_eq!(*old.current(), LitV2 { lamp: "door".to_owned(), brightness: 100 });
     }
 }

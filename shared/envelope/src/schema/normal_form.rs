@@ -1,9 +1,9 @@
-//! Schemas in a form in which what means the same looks the same.
+//! The normal form of a JSON Schema: schemas with the same meaning have the same normal form.
 
 use serde_json::{Map, Value, json};
 
-/// Keywords that say nothing about what is allowed.
-const REMARKS: [&str; 10] = [
+/// Keywords that do not restrict values.
+const ANNOTATIONS: [&str; 10] = [
     "$comment",
     "$defs",
     "$id",
@@ -16,44 +16,48 @@ const REMARKS: [&str; 10] = [
     "title",
 ];
 
-/// The keyword that holds alternatives in the plain form, be they said with `anyOf` or with `oneOf`.
+/// The keyword of the normal form for the alternatives of both `anyOf` and `oneOf`.
 pub(crate) const ALTERNATIVES: &str = "alternatives";
 
-/// What nothing fits.
-pub(crate) fn nothing() -> Value {
+/// The schema that rejects every value.
+pub(crate) fn reject_all() -> Value {
     json!({"not": {}})
 }
 
-/// The plain form of a schema that is whole in itself: references followed, remarks left out, lists whose order means nothing
-/// sorted, and one way of writing where JSON Schema knows several (of constants, of what may be null, of what may be anything).
-pub(crate) fn plain(schema: &Value) -> Map<String, Value> {
-    Reader { root: schema, inside: Vec::new() }.read(schema)
+/// The normal form of a self-contained schema: references resolved, annotations removed, unordered lists sorted, and one notation
+/// where JSON Schema has several (for constants, nullable types and unrestricted values).
+pub(crate) fn normalize(schema: &Value) -> Map<String, Value> {
+    Normalizer { root: schema, open_references: Vec::new() }.normalize(schema)
 }
 
-/// Follows the references of one schema.
-struct Reader<'a> {
+/// Resolves the references of one schema.
+struct Normalizer<'a> {
     root: &'a Value,
-    /// The references that are being followed.
-    inside: Vec<&'a str>,
+    /// The references being resolved, to detect recursive types.
+    open_references: Vec<&'a str>,
 }
 
-impl<'a> Reader<'a> {
-    fn read(&mut self, schema: &'a Value) -> Map<String, Value> {
+impl<'a> Normalizer<'a> {
+    fn normalize(&mut self, schema: &'a Value) -> Map<String, Value> {
         let Some(keywords) = schema.as_object() else {
-            let all = schema.as_bool().unwrap_or(true);
-            return if all { Map::new() } else { Map::from_iter([("not".to_owned(), json!({}))]) };
+            let accepts_all = schema.as_bool().unwrap_or(true);
+            return if accepts_all {
+                Map::new()
+            } else {
+                Map::from_iter([("not".to_owned(), json!({}))])
+            };
         };
         let mut result = Map::new();
         if let Some(Value::String(reference)) = keywords.get("$ref") {
-            result = self.follow(reference);
+            result = self.resolve(reference);
         }
         for (keyword, value) in keywords {
             let name = keyword.as_str();
-            if name == "$ref" || REMARKS.contains(&name) {
+            if name == "$ref" || ANNOTATIONS.contains(&name) {
                 continue;
             }
             let (name, value) = match name {
-                // What is absent is nothing, unless said otherwise.
+                // An absent property is null anyway.
                 "default" if value.is_null() => continue,
                 "anyOf" | "oneOf" => (ALTERNATIVES, self.list(value)),
                 "allOf" | "prefixItems" => (name, self.list(value)),
@@ -69,51 +73,51 @@ impl<'a> Reader<'a> {
                 | "then"
                 | "else"
                 | "unevaluatedItems"
-                | "unevaluatedProperties" => (name, Value::Object(self.read(value))),
+                | "unevaluatedProperties" => (name, Value::Object(self.normalize(value))),
                 "const" => ("enum", json!([value])),
                 "type" if value.is_string() => ("type", json!([value])),
                 "type" | "enum" | "required" => (name, sorted(value)),
                 _ => (name, value.clone()),
             };
-            // A schema may say a keyword of its own beside a reference, or `anyOf` beside `oneOf`: all of it counts.
+            // A schema may have a keyword beside a reference that has it too, or `anyOf` beside `oneOf`: both apply.
             if result.get(name).is_some_and(|other| *other != value) {
                 result.insert(format!("{name} (also)"), value);
             } else {
                 result.insert(name.to_owned(), value);
             }
         }
-        for anything in ["items", "additionalProperties"] {
-            if result.get(anything) == Some(&json!({})) {
-                result.remove(anything);
+        for keyword in ["items", "additionalProperties"] {
+            if result.get(keyword) == Some(&json!({})) {
+                result.remove(keyword);
             }
         }
-        fold(&mut result);
+        merge_alternatives(&mut result);
         result
     }
 
-    fn follow(&mut self, reference: &'a str) -> Map<String, Value> {
+    fn resolve(&mut self, reference: &'a str) -> Map<String, Value> {
         let target = reference.strip_prefix('#').and_then(|pointer| self.root.pointer(pointer));
         match target {
-            Some(target) if !self.inside.contains(&reference) => {
-                self.inside.push(reference);
-                let result = self.read(target);
-                self.inside.pop();
+            Some(target) if !self.open_references.contains(&reference) => {
+                self.open_references.push(reference);
+                let result = self.normalize(target);
+                self.open_references.pop();
                 result
             }
-            // A type within itself: it is compared where it stands first.
+            // A recursive type is compared at its first occurrence.
             _ => Map::from_iter([("$ref".to_owned(), reference.into())]),
         }
     }
 
     fn list(&mut self, value: &'a Value) -> Value {
         let schemas = value.as_array().into_iter().flatten();
-        schemas.map(|schema| Value::Object(self.read(schema))).collect()
+        schemas.map(|schema| Value::Object(self.normalize(schema))).collect()
     }
 
     fn named(&mut self, value: &'a Value) -> Value {
         let schemas = value.as_object().into_iter().flatten();
         let schemas =
-            schemas.map(|(name, schema)| (name.clone(), Value::Object(self.read(schema))));
+            schemas.map(|(name, schema)| (name.clone(), Value::Object(self.normalize(schema))));
         Value::Object(schemas.collect())
     }
 }
@@ -125,8 +129,8 @@ fn sorted(value: &Value) -> Value {
     Value::Array(items)
 }
 
-/// Writes alternatives that are but constants as one list of constants, and an alternative to null as a type that may be null.
-fn fold(schema: &mut Map<String, Value>) {
+/// Merges alternatives that are all constants into one `enum`, and turns an alternative to null into a nullable type.
+fn merge_alternatives(schema: &mut Map<String, Value>) {
     if let Some(Value::Array(mut alternatives)) = schema.remove(ALTERNATIVES) {
         let count = alternatives.len();
         alternatives.retain(|alternative| *alternative != json!({"type": ["null"]}));
@@ -139,7 +143,9 @@ fn fold(schema: &mut Map<String, Value>) {
             })
         });
         let merged = if constants && !alternatives.is_empty() {
-            Some(json!({"enum": all(&alternatives, "enum"), "type": all(&alternatives, "type")}))
+            Some(
+                json!({"enum": union(&alternatives, "enum"), "type": union(&alternatives, "type")}),
+            )
         } else if let [alternative] = alternatives.as_slice() {
             Some(alternative.clone())
         } else {
@@ -172,8 +178,8 @@ fn fold(schema: &mut Map<String, Value>) {
     }
 }
 
-/// What the alternatives say under `keyword`, together.
-fn all(alternatives: &[Value], keyword: &str) -> Value {
+/// The values of `keyword` in all alternatives.
+fn union(alternatives: &[Value], keyword: &str) -> Value {
     let items = alternatives.iter().filter_map(|alternative| alternative[keyword].as_array());
     sorted(&items.flatten().cloned().collect())
 }
@@ -194,60 +200,60 @@ fn type_of(value: &Value) -> &'static str {
 mod tests {
     use serde_json::{Value, json};
 
-    use super::plain;
+    use super::normalize;
 
     #[track_caller]
-    fn same(one: &Value, other: &Value) {
-        assert_eq!(plain(one), plain(other));
+    fn assert_equivalent(one: &Value, other: &Value) {
+        assert_eq!(normalize(one), normalize(other));
     }
 
     #[test]
-    fn remarks_mean_nothing() {
-        same(
+    fn annotations_are_ignored() {
+        assert_equivalent(
             &json!({"title": "A", "description": "b", "type": "string", "default": null}),
             &json!({"type": "string"}),
         );
     }
 
     #[test]
-    fn a_reference_is_what_it_refers_to() {
-        same(
+    fn references_are_resolved() {
+        assert_equivalent(
             &json!({"$defs": {"Id": {"type": "string", "format": "uuid"}}, "items": {"$ref": "#/$defs/Id", "description": "b"}}),
             &json!({"items": {"type": "string", "format": "uuid"}}),
         );
     }
 
     #[test]
-    fn constants_are_a_list_of_values() {
-        same(
+    fn constants_become_an_enum() {
+        assert_equivalent(
             &json!({"oneOf": [{"const": "b", "type": "string", "description": "B."}, {"enum": ["a"]}]}),
             &json!({"type": "string", "enum": ["a", "b"]}),
         );
     }
 
     #[test]
-    fn what_may_be_null_has_null_among_its_types() {
-        same(
+    fn an_alternative_to_null_becomes_a_nullable_type() {
+        assert_equivalent(
             &json!({"$defs": {"E": {"enum": ["a"]}}, "anyOf": [{"$ref": "#/$defs/E"}, {"type": "null"}]}),
             &json!({"type": ["null", "string"], "enum": ["a", null]}),
         );
     }
 
     #[test]
-    fn what_may_be_anything_need_not_be_said() {
-        same(&json!({"type": "array", "items": true}), &json!({"type": ["array"]}));
-        same(&json!({"additionalProperties": true}), &json!({}));
+    fn unrestricted_keywords_are_removed() {
+        assert_equivalent(&json!({"type": "array", "items": true}), &json!({"type": ["array"]}));
+        assert_equivalent(&json!({"additionalProperties": true}), &json!({}));
     }
 
     #[test]
-    fn a_type_within_itself_comes_to_an_end() {
+    fn recursive_types_terminate() {
         let tree = json!({"type": "object", "properties": {"children": {"items": {"$ref": "#"}}}});
-        assert!(plain(&tree).contains_key("properties"));
+        assert!(normalize(&tree).contains_key("properties"));
     }
 
     #[test]
-    fn what_stands_beside_a_reference_counts() {
+    fn keywords_beside_a_reference_apply_too() {
         let schema = json!({"$defs": {"N": {"minimum": 1}}, "$ref": "#/$defs/N", "minimum": 2});
-        assert_eq!(Value::Object(plain(&schema)), json!({"minimum": 1, "minimum (also)": 2}));
+        assert_eq!(Value::Object(normalize(&schema)), json!({"minimum": 1, "minimum (also)": 2}));
     }
 }

@@ -1,5 +1,5 @@
-//! The thread that ties one request to everything it caused: a W3C trace context, carried from the HTTP header through the
-//! outbox and the broker to the last effect.
+//! The W3C trace context of the running task. It travels from the HTTP header through the outbox and the broker to the last
+//! consumer.
 
 use std::fmt;
 
@@ -19,13 +19,13 @@ impl TraceContext {
         Self { trace_id: Uuid::new_v4().as_u128(), span_id: random_span_id() }
     }
 
-    /// A step caused by this one: the same trace, a new span.
+    /// The context of a step that this one caused: the same trace, a new span.
     #[must_use]
     pub fn child(self) -> Self {
         Self { trace_id: self.trace_id, span_id: random_span_id() }
     }
 
-    /// Reads a `traceparent`; `None` if it is not one.
+    /// Parses a `traceparent`; `None` if it is malformed.
     pub fn parse(traceparent: &str) -> Option<Self> {
         let mut parts = traceparent.split('-');
         let (version, trace, span, flags) =
@@ -43,7 +43,7 @@ impl TraceContext {
         (version != "ff" && trace_id != 0 && span_id != 0).then_some(Self { trace_id, span_id })
     }
 
-    /// The id of the whole trace, 32 hexadecimal digits: what a problem answer tells the user to quote.
+    /// The id of the whole trace, 32 hexadecimal digits. Problem details quote it.
     pub fn trace_id(self) -> String {
         format!("{:032x}", self.trace_id)
     }
@@ -55,7 +55,7 @@ impl fmt::Display for TraceContext {
     }
 }
 
-/// A span id that is not zero.
+/// A random span id other than zero, which the standard forbids.
 fn random_span_id() -> u64 {
     Uuid::new_v4().as_u64_pair().1 | 1
 }
@@ -64,7 +64,7 @@ task_local! {
     static CURRENT: TraceContext;
 }
 
-/// The trace context of the running task, if it runs within [`scope`].
+/// The trace context of the running task, if it runs inside [`scope`].
 pub fn current() -> Option<TraceContext> {
     CURRENT.try_with(|context| *context).ok()
 }
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_traceparent_is_refused() {
+    fn malformed_traceparents_are_rejected() {
         for bad in [
             "",
             "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7",

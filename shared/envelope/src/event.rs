@@ -1,11 +1,11 @@
-//! What makes a struct an event.
+//! The trait of an event type.
 
 use std::borrow::Cow;
 
 use schemars::JsonSchema;
 use serde::{Serialize, de::DeserializeOwned};
 
-/// A fact that one service says and others may hear.
+/// A fact that one service publishes and others may consume.
 pub trait Event: Serialize + DeserializeOwned + JsonSchema + Send + Sync + 'static {
     /// The name with its version, such as `product.changed.v1`.
     const TYPE: &'static str;
@@ -13,19 +13,17 @@ pub trait Event: Serialize + DeserializeOwned + JsonSchema + Send + Sync + 'stat
     /// What the event is about: the first word of its routing key. Events of one aggregate and key keep their order.
     const AGGREGATE: &'static str;
 
-    /// Which one of them: an id or a SKU.
+    /// The key within the aggregate: an id or a SKU.
     fn key(&self) -> Cow<'_, str>;
 }
 
-/// An event that says all there is to know about its key. Whoever has heard it need not hear any earlier event of the key, be it
-/// of this type or of another of the aggregate: the last one alone leaves behind what all of them in their order would.
+/// An event that carries the full state of its key. The newest event alone leaves the same state as all events of the key in order.
 ///
-/// So it is a promise about the whole aggregate as far as it is heard: what deletes is full state as well, what adds to or takes
-/// from something never is. Only such events may be heard by
-/// a subscription that takes them out of order.
+/// The promise covers every event type of the aggregate that the subscription handles. A deletion is full state; an increment
+/// never is. Subscriptions that process events out of order accept only such events.
 pub trait FullState: Event {}
 
-/// An event's type, known without an event at hand: what a service's topology lists.
+/// The type and aggregate of an event, as a service's topology lists them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EventKind {
     /// [`Event::TYPE`].
@@ -41,10 +39,20 @@ impl EventKind {
     }
 }
 
-/// Declares that a struct is an event: its type, its aggregate and how its key is read.
+/// Implements [`Event`] for a struct: its type, its aggregate, and an expression for its key.
+///
+/// ```
+/// #[derive(serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+/// struct LampLitV1 {
+///     lamp: String,
+/// }
+///
+/// envelope::event!(LampLitV1, "lamp.lit.v1", "lamp", event => event.lamp.as_str());
+/// ```
+#[macro_export]
 macro_rules! event {
     ($name:ident, $type:literal, $aggregate:expr, $event:ident => $key:expr) => {
-        impl crate::Event for $name {
+        impl $crate::Event for $name {
             const TYPE: &'static str = $type;
             const AGGREGATE: &'static str = $aggregate;
 
@@ -55,4 +63,3 @@ macro_rules! event {
         }
     };
 }
-pub(crate) use event;
