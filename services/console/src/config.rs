@@ -1,31 +1,27 @@
-//! What the console is told from outside.
+//! Configuration: every setting is an argument and an environment variable.
 
 use std::path::PathBuf;
 
 use reqwest::Url;
 
-/// Everything that `serve` needs.
+/// The configuration of `serve`.
 #[derive(Debug, Clone, clap::Args)]
 #[group(skip)]
 pub struct Config {
-    /// Where it listens.
     #[command(flatten)]
     pub http: runtime::config::Http,
-    /// Where it overhears the events from.
+    /// Source of the event feed.
     #[command(flatten)]
     pub broker: runtime::config::Broker,
-    /// Where the services are.
     #[command(flatten)]
     pub services: Services,
-    /// What it signs and checks tokens with.
     #[command(flatten)]
     pub keys: Keys,
-    /// How it stops.
     #[command(flatten)]
     pub shutdown: runtime::config::Shutdown,
 }
 
-/// Where the services are: `http://host:port`, with a path if they stand behind a prefix.
+/// The base URLs of the services: `http://host:port`, with a path if a service has a prefix.
 #[derive(Debug, Clone, clap::Args)]
 #[group(skip)]
 #[command(next_help_heading = "Services")]
@@ -47,12 +43,12 @@ pub struct Services {
     pub behavior_analytics_url: Url,
 }
 
-/// The services by their directory names, which are also the names of their exchanges.
+/// The names of the services, which are also the names of their exchanges.
 pub const SERVICES: [&str; 5] =
     ["product-catalog", "order", "inventory", "search-sync", "behavior-analytics"];
 
 impl Services {
-    /// Each service with its address, in the order of [`SERVICES`].
+    /// Each service with its base URL, in the order of [`SERVICES`].
     pub fn each(&self) -> [(&'static str, &Url); 5] {
         let urls = [
             &self.product_catalog_url,
@@ -64,35 +60,34 @@ impl Services {
         std::array::from_fn(|i| (SERVICES[i], urls[i]))
     }
 
-    /// The address of the service with this name.
+    /// Looks a service up by name.
     pub fn find(&self, name: &str) -> Option<(&'static str, &Url)> {
         self.each().into_iter().find(|(service, _)| *service == name)
     }
 }
 
-/// Keys of tokens. Without the private key the shop cannot be ordered in; without either nobody can look at operations.
+/// Keys for tokens. Without the private key the shop takes no orders; without any key the operations page is closed.
 #[derive(Debug, Clone, Default, clap::Args)]
 #[group(skip)]
 #[command(next_help_heading = "Tokens")]
 pub struct Keys {
-    /// File with the Ed25519 private key (DER, PKCS#8) that shoppers' tokens are signed with.
+    /// File with the Ed25519 private key (DER, PKCS#8) that signs shoppers' tokens.
     #[arg(long, env = "TOKEN_KEY_FILE")]
     pub token_key_file: Option<PathBuf>,
-    /// File with the Ed25519 public key (DER, SPKI) that tokens of operators must be signed with; needed only where there
-    /// is no private key.
+    /// File with the Ed25519 public key (DER, SPKI) that verifies operators' tokens; needed only without a private key.
     #[arg(long, env = "TOKEN_PUBLIC_KEY_FILE")]
     pub token_public_key_file: Option<PathBuf>,
 }
 
-/// Reads the address of a service; for `value_parser`.
+/// Parses the base URL of a service; for `value_parser`.
 pub(crate) fn base_url(text: &str) -> Result<Url, String> {
     let url = Url::parse(text).map_err(|error| error.to_string())?;
     let plain = url.scheme() == "http" && url.query().is_none() && url.fragment().is_none();
-    if plain { Ok(url) } else { Err("not an address such as http://host:port".to_owned()) }
+    if plain { Ok(url) } else { Err("not a URL such as http://host:port".to_owned()) }
 }
 
-/// The address of `path` under the address of a service; both keep their escapes.
-pub(crate) fn under(base: &Url, path: &str) -> Url {
+/// Appends `path` to the base URL of a service. Escaped characters stay escaped.
+pub(crate) fn join_path(base: &Url, path: &str) -> Url {
     let mut url = base.clone();
     url.set_path(&format!("{}{path}", base.path().trim_end_matches('/')));
     url
@@ -100,10 +95,10 @@ pub(crate) fn under(base: &Url, path: &str) -> Url {
 
 #[cfg(test)]
 mod tests {
-    use super::{base_url, under};
+    use super::{base_url, join_path};
 
     #[test]
-    fn an_address_is_plain_http_without_a_query() {
+    fn base_url_is_plain_http_without_a_query() {
         for bad in ["", "order:8082", "https://order", "ftp://order", "http://order?a=b", "http://"]
         {
             assert!(base_url(bad).is_err(), "{bad}");
@@ -112,9 +107,9 @@ mod tests {
     }
 
     #[test]
-    fn escapes_in_a_path_stay_escapes() {
+    fn escaped_characters_in_a_path_stay_escaped() {
         let base = base_url("http://inventory:8083/prefix/").unwrap();
-        let url = under(&base, "/v1/stock/KB%2FF87%20x");
+        let url = join_path(&base, "/v1/stock/KB%2FF87%20x");
         assert_eq!(url.as_str(), "http://inventory:8083/prefix/v1/stock/KB%2FF87%20x");
     }
 }

@@ -1,41 +1,40 @@
-//! Makes the keys that a fresh installation lacks: for volumes that are empty the first time.
+//! Creates the keys of a new installation. Existing files stay as they are.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
+use std::{
+    fs::{self, OpenOptions},
+    io::{self, Write as _},
+    os::unix::fs::OpenOptionsExt as _,
+    path::{Path, PathBuf},
+};
 
 use runtime::auth::{KeyError, SigningKey};
 
-/// Where the keys belong.
+/// The files of the keys.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Files {
     /// File of the private key that signs tokens (Ed25519, PKCS#8, DER).
     #[arg(long, env = "TOKEN_KEY_FILE")]
     pub token_key_file: PathBuf,
-    /// File of the public key that checks tokens (SPKI, DER).
+    /// File of the public key that verifies tokens (SPKI, DER).
     #[arg(long, env = "TOKEN_PUBLIC_KEY_FILE")]
     pub token_public_key_file: PathBuf,
-    /// File of the secret that webhooks are signed with: 64 hexadecimal digits.
+    /// File of the secret that signs webhooks: 64 hexadecimal digits.
     #[arg(long, env = "WEBHOOK_SECRET_FILE")]
     pub webhook_secret_file: Option<PathBuf>,
 }
 
-/// Why a key is still missing.
+/// Why a key cannot be created.
 #[derive(Debug, thiserror::Error)]
 pub enum KeygenError {
-    /// The pair of keys.
-    #[error("no keys for tokens")]
+    #[error("cannot create the token keys")]
     Keys(#[from] KeyError),
-    /// The secret.
-    #[error("no secret in {}", .0.display())]
+    #[error("cannot write the webhook secret {}", .0.display())]
     Secret(PathBuf, #[source] io::Error),
-    /// The folder.
-    #[error("no folder for {}", .0.display())]
+    #[error("cannot create the folder of {}", .0.display())]
     Folder(PathBuf, #[source] io::Error),
 }
 
-/// Makes what is missing and leaves what is there. The public key is always the one that belongs to the private key.
+/// Creates missing files. The public key always belongs to the private key.
 pub fn run(files: &Files) -> Result<(), KeygenError> {
     let Files { token_key_file, token_public_key_file, webhook_secret_file } = files;
     for file in [Some(token_key_file), Some(token_public_key_file), webhook_secret_file.as_ref()] {
@@ -47,10 +46,10 @@ pub fn run(files: &Files) -> Result<(), KeygenError> {
     }
     if !token_key_file.exists() {
         SigningKey::generate()?.write_pair(token_key_file, token_public_key_file)?;
-        tracing::info!(file = %token_key_file.display(), "made a pair of keys");
+        tracing::info!(file = %token_key_file.display(), "created a key pair");
     } else if !token_public_key_file.exists() {
         SigningKey::read(token_key_file)?.write_pair(token_key_file, token_public_key_file)?;
-        tracing::info!(file = %token_public_key_file.display(), "wrote the public key again");
+        tracing::info!(file = %token_public_key_file.display(), "restored the public key");
     }
     if let Some(file) = webhook_secret_file {
         write_secret(file).map_err(|error| KeygenError::Secret(file.clone(), error))?;
@@ -58,7 +57,7 @@ pub fn run(files: &Files) -> Result<(), KeygenError> {
     Ok(())
 }
 
-/// Two random UUIDs hold 244 random bits.
+/// Writes two random UUIDs: 244 random bits.
 fn write_secret(file: &Path) -> io::Result<()> {
     match OpenOptions::new().create_new(true).write(true).mode(0o600).open(file) {
         Ok(mut created) => {
@@ -73,13 +72,14 @@ fn write_secret(file: &Path) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use runtime::auth::{Scope, SigningKey, Verifier, mint};
     use std::time::Duration;
+
+    use runtime::auth::{Scope, SigningKey, Verifier, mint};
 
     use super::{Files, run};
 
     #[test]
-    fn what_is_missing_is_made_and_what_is_there_stays() {
+    fn missing_files_are_created_and_existing_files_stay() {
         let folder = tempfile::tempdir().unwrap();
         let files = Files {
             token_key_file: folder.path().join("keys/token.der"),
@@ -100,7 +100,7 @@ mod tests {
         run(&files).unwrap();
         assert_eq!(read(), before);
         let key = SigningKey::read(&files.token_key_file).unwrap();
-        let token = mint(&key, "somebody", &[Scope::Ops], Duration::from_mins(1)).unwrap();
+        let token = mint(&key, "operator", &[Scope::Ops], Duration::from_mins(1)).unwrap();
         let verifier = Verifier::read(&files.token_public_key_file).unwrap();
         assert!(verifier.verify(&token).unwrap().has(Scope::Ops));
     }

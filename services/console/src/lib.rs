@@ -1,18 +1,21 @@
 #![doc = include_str!("../README.md")]
 
-pub mod config;
+pub mod http;
+mod workers;
 
-pub mod pages;
+mod broker;
+mod dead_letters;
+mod event_batch;
 pub mod proxy;
-pub mod session;
+mod queues;
+mod service_client;
+mod sessions;
+mod status;
+mod viewers;
 
-pub mod dead_letters;
-pub mod ops;
-pub mod queues;
-pub mod service_health;
-pub mod tap;
-
-pub mod app;
+pub mod config;
+pub mod server;
+mod state;
 
 pub mod cli;
 pub mod keygen;
@@ -21,10 +24,10 @@ pub mod token;
 
 use runtime::Service;
 
-/// What this program is.
+/// The name, version and default address of this program.
 pub const SERVICE: Service = Service {
     name: "console",
-    about: "The face of the suite: the shop, the live operations page, and the proxy to every service.",
+    about: "Web front end of the suite: storefront, operations page, and a proxy to every service.",
     version: env!("CARGO_PKG_VERSION"),
     http_addr: "0.0.0.0:8080",
 };

@@ -9,7 +9,7 @@ async fn main() -> ExitCode {
     match CommandLine::read().run().await {
         Ok(code) => code,
         Err(error) => {
-            tracing::error!(error = problem::chain(&*error), "failed");
+            tracing::error!(error = problem::chain(&*error), "command failed");
             ExitCode::FAILURE
         }
     }

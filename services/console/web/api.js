@@ -1,6 +1,6 @@
-// Talking to the services through the console's proxy: JSON in and out, problems as exceptions, events as they come.
+// Requests to the services through the console's proxy: JSON, problems as exceptions, and server-sent events.
 
-/** An RFC 9457 answer, or the silence of a network that is away (`status` 0). */
+/** An RFC 9457 problem, or an unreachable network (`status` 0). */
 export class Problem extends Error {
   constructor(status, body) {
     super(body?.detail ?? body?.title ?? `HTTP ${status}`);
@@ -11,17 +11,17 @@ export class Problem extends Error {
   }
 }
 
-const DEADLINE_MS = 20_000;
+const TIMEOUT_MS = 20_000;
 
-/** Calls a route and gives its JSON. `query` values that are empty are left out; lists repeat the name. */
-export async function call(path, { method = 'GET', query, body, token, headers = {}, signal, deadline = DEADLINE_MS } = {}) {
+/** Calls a route and returns its JSON. Empty `query` values are left out; a list repeats the name. */
+export async function call(path, { method = 'GET', query, body, token, headers = {}, signal, timeout = TIMEOUT_MS } = {}) {
   const url = new URL(path, location.origin);
   for (const [name, value] of Object.entries(query ?? {})) {
     for (const one of [value].flat()) {
       if (one !== undefined && one !== null && one !== '') url.searchParams.append(name, one);
     }
   }
-  const limit = AbortSignal.timeout(deadline);
+  const limit = AbortSignal.timeout(timeout);
   const init = { method, headers: { accept: 'application/json', ...headers }, signal: signal ? AbortSignal.any([signal, limit]) : limit };
   if (token) init.headers.authorization = `Bearer ${token}`;
   if (body !== undefined) {
@@ -36,12 +36,12 @@ export async function call(path, { method = 'GET', query, body, token, headers =
     throw new Problem(0, { code: 'unreachable' });
   }
   const text = await response.text();
-  const json = parsed(text);
+  const json = parseJson(text);
   if (!response.ok) throw new Problem(response.status, json);
   return json;
 }
 
-function parsed(text) {
+function parseJson(text) {
   try {
     return JSON.parse(text);
   } catch {
@@ -50,12 +50,12 @@ function parsed(text) {
 }
 
 /**
- * Follows server-sent events over `fetch`, which can carry an `Authorization` header where `EventSource` cannot.
- * Comes back by itself after a break, from the last id; ends when `signal` aborts, when `token` is refused, or when
- * `onEvent` returns `false`. `onState` hears `open` and `lost`.
+ * Follows server-sent events with `fetch`, because `EventSource` cannot send an `Authorization` header.
+ * Reconnects from the last event id. Ends when `signal` aborts, when `token` is refused, or when `onEvent` returns `false`.
+ * `onState` receives `open` and `lost`.
  */
-export async function follow(path, { token, signal, onEvent, onState = () => {} }) {
-  let wait = 500;
+export async function followEvents(path, { token, signal, onEvent, onState = () => {} }) {
+  let delay = 500;
   let lastId;
   while (!signal.aborted) {
     try {
@@ -65,13 +65,13 @@ export async function follow(path, { token, signal, onEvent, onState = () => {} 
       if (lastId) headers['last-event-id'] = lastId;
       const response = await fetch(path, { headers, signal, cache: 'no-store' });
       if (!response.ok) {
-        const problem = new Problem(response.status, parsed(await response.text()));
+        const problem = new Problem(response.status, parseJson(await response.text()));
         if (response.status < 500 && response.status !== 429) throw problem;
         throw new Error(problem.message);
       }
       onState('open');
-      wait = 500;
-      for await (const event of events(response.body)) {
+      delay = 500;
+      for await (const event of parseEvents(response.body)) {
         if (event.id) lastId = event.id;
         if (onEvent(event) === false) return;
       }
@@ -80,20 +80,20 @@ export async function follow(path, { token, signal, onEvent, onState = () => {} 
       if (error instanceof Problem) throw error;
     }
     onState('lost');
-    await pause(wait * (0.75 + Math.random() / 2), signal);
-    wait = Math.min(wait * 2, 10_000);
+    await sleep(delay * (0.75 + Math.random() / 2), signal);
+    delay = Math.min(delay * 2, 10_000);
   }
 }
 
-function pause(ms, signal) {
+function sleep(ms, signal) {
   return new Promise((resolve) => {
     const timer = setTimeout(resolve, ms);
     signal.addEventListener('abort', () => { clearTimeout(timer); resolve(); }, { once: true });
   });
 }
 
-/** The events in a body of `text/event-stream`. */
-async function* events(body) {
+/** Parses a `text/event-stream` body. */
+async function* parseEvents(body) {
   const reader = body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = '';
   let event = { type: 'message', data: [] };

@@ -1,11 +1,11 @@
-// Building the page out of nodes: text never becomes markup, so nothing that a service says can run here.
+// Builds DOM nodes. Text never becomes markup, so no text from a service can run as a script.
 
 const SVG = 'http://www.w3.org/2000/svg';
 
-/** An HTML element: `h('a', { href: '#/', onclick: f }, 'text', child)`. Absent values leave the attribute out. */
+/** Creates an HTML element: `h('a', { href: '#/', onclick: f }, 'text', child)`. Attributes without a value are left out. */
 export const h = (tag, attributes, ...children) => fill(document.createElement(tag), attributes, children);
 
-/** An SVG element. */
+/** Creates an SVG element. */
 export const s = (tag, attributes, ...children) => fill(document.createElementNS(SVG, tag), attributes, children);
 
 function fill(node, attributes, children) {
@@ -18,23 +18,23 @@ function fill(node, attributes, children) {
   return node;
 }
 
-/** A line drawing of one path, as large as the text around it asks. */
-export const glyph = (d) => s('svg', { class: 'glyph', viewBox: '0 0 20 20', 'aria-hidden': 'true' }, s('path', { d }));
+/** An icon of one path, sized by the surrounding text. */
+export const icon = (d) => s('svg', { class: 'icon', viewBox: '0 0 20 20', 'aria-hidden': 'true' }, s('path', { d }));
 
-/** What stands where there is nothing to show. */
-export function empty(title, text, ...actions) {
+/** Shown instead of an empty list or page. */
+export function emptyState(title, text, ...actions) {
   return h('div', { class: 'empty' },
     s('svg', { viewBox: '0 0 64 64', fill: 'none', stroke: 'currentColor', 'stroke-width': '2', 'stroke-linecap': 'round', 'stroke-linejoin': 'round', 'aria-hidden': 'true' },
       s('path', { d: 'M12 26h40l-3.5 26h-33zM22 26c0-8 4-14 10-14s10 6 10 14' }), s('path', { d: 'M26 38h12', opacity: '.6' })),
     h('h2', null, title), text && h('p', null, text), ...actions);
 }
 
-let quiet;
-/** A word to the visitor that goes away by itself, read aloud by screen readers. */
+let hideTimer;
+/** Shows a short message that disappears after a few seconds; screen readers announce it. */
 export function toast(text) {
-  const place = document.getElementById('toast');
-  place.textContent = text;
-  place.classList.add('shown');
-  clearTimeout(quiet);
-  quiet = setTimeout(() => place.classList.remove('shown'), 3500);
+  const toastElement = document.getElementById('toast');
+  toastElement.textContent = text;
+  toastElement.classList.add('shown');
+  clearTimeout(hideTimer);
+  hideTimer = setTimeout(() => toastElement.classList.remove('shown'), 3500);
 }

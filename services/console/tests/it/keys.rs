@@ -1,7 +1,6 @@
-//! Keys of one test's own, and tokens signed with them.
+//! A key pair per test, and tokens signed with it.
 
-use std::path::PathBuf;
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use console::config::Keys;
 use runtime::auth::{Scope, SigningKey, Verifier, mint};
@@ -14,7 +13,7 @@ pub struct Keyring {
 }
 
 impl Keyring {
-    /// Writes a fresh pair; the console reads it as it starts, and the folder may go after that.
+    /// Writes a new key pair. The console reads it at start-up; `folder` may be deleted afterwards.
     pub fn write(folder: &TempDir) -> Keyring {
         let (private, public) =
             (folder.path().join("token.der"), folder.path().join("token.pub.der"));

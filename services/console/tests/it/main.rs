@@ -1,4 +1,4 @@
-//! The console as a browser meets it: real HTTP, a real broker, upstreams on ports of their own.
+//! The console over real HTTP, with a real broker and upstream servers of each test's own.
 
 // Helpers outside of `#[test]` functions are test code too.
 #![cfg(test)]

@@ -1,43 +1,47 @@
-//! The live operations page's own routes, with a real broker.
+//! The operations routes, with a real broker.
 
 use std::time::Duration;
 
-use axum::extract::Path;
-use axum::http::{HeaderMap, Uri};
-use axum::routing::{get, post};
-use axum::{Json, Router};
+use axum::{
+    Json, Router,
+    extract::Path,
+    http::{HeaderMap, Uri},
+    routing::{get, post},
+};
 use console::config::Services;
 use futures::{Stream, StreamExt as _};
-use lapin::options::{
-    BasicPublishOptions, ConfirmSelectOptions, ExchangeDeclareOptions, QueueDeclareOptions,
+use lapin::{
+    BasicProperties, Channel, Connection, ConnectionProperties, ExchangeKind,
+    options::{
+        BasicPublishOptions, ConfirmSelectOptions, ExchangeDeclareOptions, QueueDeclareOptions,
+    },
+    types::FieldTable,
 };
-use lapin::types::FieldTable;
-use lapin::{BasicProperties, Channel, Connection, ConnectionProperties, ExchangeKind};
 use reqwest::StatusCode;
 use runtime::auth::Scope;
 use serde_json::{Value, json};
 use testkit::Vhost;
 
-use crate::suite::{Setting, Suite, everywhere, nowhere, serve};
+use crate::suite::{Settings, Suite, serve, services_at, unreachable_services};
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Says what it is asked to on an exchange, as a service does.
-struct Speaker {
+/// Publishes event batches, as a service does.
+struct Publisher {
     channel: Channel,
     _connection: Connection,
 }
 
-impl Speaker {
-    async fn on(vhost: &Vhost) -> Speaker {
+impl Publisher {
+    async fn connect(vhost: &Vhost) -> Publisher {
         let connection =
             Connection::connect(vhost.url(), ConnectionProperties::default()).await.unwrap();
         let channel = connection.create_channel().await.unwrap();
         channel.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
-        Speaker { channel, _connection: connection }
+        Publisher { channel, _connection: connection }
     }
 
-    async fn exchange(&self, name: &str) {
+    async fn declare_exchange(&self, name: &str) {
         let options = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
         let declared = self.channel.exchange_declare(
             name.into(),
@@ -48,12 +52,12 @@ impl Speaker {
         declared.await.unwrap();
     }
 
-    #[expect(clippy::disallowed_methods, reason = "this test is the service that speaks")]
-    async fn say(&self, exchange: &str, key: &str, kinds: &[&str]) {
-        let events: Vec<Value> = kinds
+    #[expect(clippy::disallowed_methods, reason = "this test stands in for a publishing service")]
+    async fn publish(&self, exchange: &str, routing_key: &str, types: &[&str]) {
+        let events: Vec<Value> = types
             .iter()
-            .map(|kind| {
-                json!({"specversion": "1.0", "id": "1", "source": exchange, "type": kind, "subject": "42",
+            .map(|event_type| {
+                json!({"specversion": "1.0", "id": "1", "source": exchange, "type": event_type, "subject": "42",
                     "time": "2026-11-22T08:00:00Z", "sequence": "1", "aggregate": "order", "data": {}})
             })
             .collect();
@@ -61,7 +65,7 @@ impl Speaker {
         let properties = BasicProperties::default();
         let publish = self.channel.basic_publish(
             exchange.into(),
-            key.into(),
+            routing_key.into(),
             BasicPublishOptions::default(),
             &body,
             properties,
@@ -70,9 +74,9 @@ impl Speaker {
     }
 }
 
-/// The events of a stream, as (type, data).
-fn events_of(answer: reqwest::Response) -> impl Stream<Item = (String, Value)> {
-    let parts = answer.bytes_stream();
+/// The server-sent events of a response, as (event, data).
+fn events_of(response: reqwest::Response) -> impl Stream<Item = (String, Value)> {
+    let parts = response.bytes_stream();
     futures::stream::unfold((Box::pin(parts), String::new()), async |(mut parts, mut text)| {
         loop {
             if let Some((event, rest)) = text.split_once("\n\n") {
@@ -84,9 +88,9 @@ fn events_of(answer: reqwest::Response) -> impl Stream<Item = (String, Value)> {
                         .to_owned()
                 };
                 let data = serde_json::from_str(&field("data: ")).unwrap_or_default();
-                let said = (field("event: "), data);
+                let event = (field("event: "), data);
                 let rest = rest.to_owned();
-                return Some((said, (parts, rest)));
+                return Some((event, (parts, rest)));
             }
             let part = parts.next().await?.unwrap();
             text.push_str(std::str::from_utf8(&part).unwrap());
@@ -94,12 +98,12 @@ fn events_of(answer: reqwest::Response) -> impl Stream<Item = (String, Value)> {
     })
 }
 
-/// The first event that `wanted` takes.
+/// Waits for the first event for which `wanted` returns `Some`.
 async fn wait_for<T>(
     events: &mut (impl Stream<Item = (String, Value)> + Unpin),
     wanted: impl Fn(&str, &Value) -> Option<T>,
 ) -> T {
-    let looking = async {
+    let searching = async {
         loop {
             let (kind, data) = events.next().await.unwrap();
             if let Some(found) = wanted(&kind, &data) {
@@ -107,24 +111,24 @@ async fn wait_for<T>(
             }
         }
     };
-    tokio::time::timeout(PATIENCE, looking).await.unwrap()
+    tokio::time::timeout(TIMEOUT, searching).await.unwrap()
 }
 
-/// A state in which the broker is connected and exactly so many exchanges are heard.
-fn hears(count: usize) -> impl Fn(&str, &Value) -> Option<()> {
+/// A `state` event with a connected broker and exactly `count` bound exchanges.
+fn bound_to(count: usize) -> impl Fn(&str, &Value) -> Option<()> {
     move |kind, data| {
-        let heard = data["broker"]["exchanges"].as_array().map(Vec::len);
-        (kind == "state" && data["broker"]["connected"] == true && heard == Some(count))
+        let bound = data["broker"]["exchanges"].as_array().map(Vec::len);
+        (kind == "state" && data["broker"]["connected"] == true && bound == Some(count))
             .then_some(())
     }
 }
 
-async fn on(vhost: &Vhost) -> Suite {
-    Suite::with(Setting { amqp_url: vhost.url().to_owned(), ..Setting::default() }).await
+async fn suite_on(vhost: &Vhost) -> Suite {
+    Suite::with(Settings { amqp_url: vhost.url().to_owned(), ..Settings::default() }).await
 }
 
 #[tokio::test]
-async fn only_operators_may_look() {
+async fn operations_routes_require_the_ops_scope() {
     let suite = Suite::start().await;
     for path in [
         "/ops/events",
@@ -134,31 +138,31 @@ async fn only_operators_may_look() {
         "/ops/dead-letters/order",
         "/ops/dead-letters/order/1/redrive",
     ] {
-        let answer = suite.get(path).send().await.unwrap();
-        assert_eq!(answer.status(), StatusCode::UNAUTHORIZED, "{path}");
-        assert_eq!(answer.headers()["content-type"], "application/problem+json");
-        let answer = suite.get(path).bearer_auth("nonsense").send().await.unwrap();
-        assert_eq!(answer.status(), StatusCode::UNAUTHORIZED, "{path}");
+        let response = suite.get(path).send().await.unwrap();
+        assert_eq!(response.status(), StatusCode::UNAUTHORIZED, "{path}");
+        assert_eq!(response.headers()["content-type"], "application/problem+json");
+        let response = suite.get(path).bearer_auth("nonsense").send().await.unwrap();
+        assert_eq!(response.status(), StatusCode::UNAUTHORIZED, "{path}");
         let shopper = suite.keys.token(&[Scope::OrdersRead, Scope::OrdersWrite]);
-        let answer = suite.get(path).bearer_auth(shopper).send().await.unwrap();
-        assert_eq!(answer.status(), StatusCode::FORBIDDEN, "{path}");
+        let response = suite.get(path).bearer_auth(shopper).send().await.unwrap();
+        assert_eq!(response.status(), StatusCode::FORBIDDEN, "{path}");
     }
 }
 
 #[tokio::test]
-async fn events_are_overheard_as_they_flow() {
+async fn events_are_streamed_as_they_flow() {
     let vhost = Vhost::create().await.unwrap();
-    let speaker = Speaker::on(&vhost).await;
-    speaker.exchange("order").await;
-    let suite = on(&vhost).await;
+    let publisher = Publisher::connect(&vhost).await;
+    publisher.declare_exchange("order").await;
+    let suite = suite_on(&vhost).await;
     let token = suite.keys.token(&[Scope::Ops]);
-    let answer = suite.get("/ops/events").bearer_auth(&token).send().await.unwrap();
-    assert_eq!(answer.status(), StatusCode::OK);
-    assert_eq!(answer.headers()["content-type"], "text/event-stream");
-    let mut events = Box::pin(events_of(answer));
+    let response = suite.get("/ops/events").bearer_auth(&token).send().await.unwrap();
+    assert_eq!(response.status(), StatusCode::OK);
+    assert_eq!(response.headers()["content-type"], "text/event-stream");
+    let mut events = Box::pin(events_of(response));
 
-    wait_for(&mut events, hears(1)).await;
-    speaker.say("order", "order.3", &["order.placed.v1", "order.confirmed.v1"]).await;
+    wait_for(&mut events, bound_to(1)).await;
+    publisher.publish("order", "order.3", &["order.placed.v1", "order.confirmed.v1"]).await;
     let flow = wait_for(&mut events, |kind, data| (kind == "flow").then(|| data.clone())).await;
     assert_eq!((&flow["messages"], &flow["events"]), (&json!(1), &json!(2)));
     assert_eq!(flow["kinds"], json!({"order.placed.v1": 1, "order.confirmed.v1": 1}));
@@ -170,30 +174,30 @@ async fn events_are_overheard_as_they_flow() {
     assert_eq!(item["subject"], "42");
     assert_eq!(item["time"], "2026-11-22T08:00:00Z");
 
-    // An exchange that comes later is heard later.
-    speaker.exchange("inventory").await;
-    wait_for(&mut events, hears(2)).await;
-    speaker.say("inventory", "stock.0", &["stock.changed.v1"]).await;
-    let heard = |kind: &str, data: &Value| {
+    // An exchange that is declared later is bound, too.
+    publisher.declare_exchange("inventory").await;
+    wait_for(&mut events, bound_to(2)).await;
+    publisher.publish("inventory", "stock.0", &["stock.changed.v1"]).await;
+    let from_inventory = |kind: &str, data: &Value| {
         (kind == "flow" && data["exchanges"]["inventory"] == 1).then_some(())
     };
-    wait_for(&mut events, heard).await;
-    vhost.at_rest(PATIENCE).await.unwrap();
+    wait_for(&mut events, from_inventory).await;
+    vhost.at_rest(TIMEOUT).await.unwrap();
 }
 
 #[tokio::test]
-async fn a_lost_broker_is_said_and_found_again() {
+async fn lost_broker_is_reported_and_reconnected() {
     let vhost = Vhost::create().await.unwrap();
-    let speaker = Speaker::on(&vhost).await;
-    speaker.exchange("order").await;
-    let suite = on(&vhost).await;
+    let publisher = Publisher::connect(&vhost).await;
+    publisher.declare_exchange("order").await;
+    let suite = suite_on(&vhost).await;
     let token = suite.keys.token(&[Scope::Ops]);
-    let answer = suite.get("/ops/events").bearer_auth(&token).send().await.unwrap();
-    let mut events = Box::pin(events_of(answer));
-    wait_for(&mut events, hears(1)).await;
-    // The server lists a connection some moments after it was made. They are closed together, once both are listed: the speaker's does
-    // not come back.
-    testkit::wait_until("the server lists both connections", PATIENCE, async || {
+    let response = suite.get("/ops/events").bearer_auth(&token).send().await.unwrap();
+    let mut events = Box::pin(events_of(response));
+    wait_for(&mut events, bound_to(1)).await;
+    // The server lists a new connection with a delay. Both are closed together once both are listed; the publisher does not
+    // reconnect.
+    testkit::wait_until("the server lists both connections", TIMEOUT, async || {
         let listed = vhost.management().connections().await.unwrap();
         listed.iter().filter(|connection| connection.vhost == vhost.name()).count() == 2
     })
@@ -207,25 +211,25 @@ async fn a_lost_broker_is_said_and_found_again() {
         .then_some(())
     };
     wait_for(&mut events, lost).await;
-    wait_for(&mut events, hears(1)).await;
-    let speaker = Speaker::on(&vhost).await;
-    speaker.say("order", "order.1", &["order.placed.v1"]).await;
+    wait_for(&mut events, bound_to(1)).await;
+    let publisher = Publisher::connect(&vhost).await;
+    publisher.publish("order", "order.1", &["order.placed.v1"]).await;
     wait_for(&mut events, |kind, _| (kind == "flow").then_some(())).await;
 }
 
 #[tokio::test]
-async fn nothing_is_overheard_when_nobody_looks() {
+async fn feed_queue_exists_only_while_a_page_is_open() {
     let vhost = Vhost::create().await.unwrap();
-    let speaker = Speaker::on(&vhost).await;
-    speaker.exchange("order").await;
-    let suite = on(&vhost).await;
+    let publisher = Publisher::connect(&vhost).await;
+    publisher.declare_exchange("order").await;
+    let suite = suite_on(&vhost).await;
     assert!(vhost.queues().await.unwrap().is_empty());
     let token = suite.keys.token(&[Scope::Ops]);
-    let answer = suite.get("/ops/events").bearer_auth(&token).send().await.unwrap();
-    let mut events = Box::pin(events_of(answer));
-    wait_for(&mut events, hears(1)).await;
+    let response = suite.get("/ops/events").bearer_auth(&token).send().await.unwrap();
+    let mut events = Box::pin(events_of(response));
+    wait_for(&mut events, bound_to(1)).await;
     drop(events);
-    testkit::wait_until("the tap's queue is gone", PATIENCE, async || {
+    testkit::wait_until("the queue of the event feed is deleted", TIMEOUT, async || {
         vhost.queues().await.is_ok_and(|queues| queues.is_empty())
     })
     .await
@@ -233,34 +237,34 @@ async fn nothing_is_overheard_when_nobody_looks() {
 }
 
 #[tokio::test]
-async fn queues_are_counted_by_the_names_that_the_services_give() {
+async fn queues_are_listed_with_depth_and_figures() {
     let vhost = Vhost::create().await.unwrap();
-    let speaker = Speaker::on(&vhost).await;
-    let declared = speaker.channel.queue_declare(
+    let publisher = Publisher::connect(&vhost).await;
+    let declared = publisher.channel.queue_declare(
         "order.product.0".into(),
         QueueDeclareOptions::durable(),
         FieldTable::default(),
     );
     declared.await.unwrap();
-    speaker.say("", "order.product.0", &["product.changed.v1"]).await;
+    publisher.publish("", "order.product.0", &["product.changed.v1"]).await;
     let topology = async || {
         Json(json!({ "queues": ["order.product.0", "order.missing.0", "order.product.0"] }))
     };
     let figures = async |headers: HeaderMap| {
-        assert!(headers.contains_key("authorization"), "the services check the operator's token");
+        assert!(headers.contains_key("authorization"), "the operator's token is forwarded");
         Json(json!({ "outbox": null, "queues": [
             { "queue": "order.product.0", "arrivals_per_s": 2.5, "wait_ms": 12.0, "service_ms": null },
         ] }))
     };
     let service =
         Router::new().route("/ops/topology", get(topology)).route("/v1/queues", get(figures));
-    let services = everywhere(&serve(service).await);
+    let services = services_at(&serve(service).await);
     let suite =
-        Suite::with(Setting { amqp_url: vhost.url().to_owned(), services, with_keys: true }).await;
+        Suite::with(Settings { amqp_url: vhost.url().to_owned(), services, with_keys: true }).await;
     let token = suite.keys.token(&[Scope::Ops]);
-    let answer = suite.get("/ops/queues").bearer_auth(&token).send().await.unwrap();
-    assert_eq!(answer.status(), StatusCode::OK);
-    let queues: Value = answer.json().await.unwrap();
+    let response = suite.get("/ops/queues").bearer_auth(&token).send().await.unwrap();
+    assert_eq!(response.status(), StatusCode::OK);
+    let queues: Value = response.json().await.unwrap();
     assert_eq!(
         queues,
         json!([
@@ -272,26 +276,26 @@ async fn queues_are_counted_by_the_names_that_the_services_give() {
 }
 
 #[tokio::test]
-async fn the_dead_letters_of_all_services_are_one_list() {
-    let letters = async |headers: HeaderMap| {
-        assert!(headers.contains_key("authorization"), "the services check the operator's token");
+async fn dead_letters_of_all_services_are_merged() {
+    let dead_letters = async |headers: HeaderMap| {
+        assert!(headers.contains_key("authorization"), "the operator's token is forwarded");
         Json(json!({ "pending": 3, "items": [
             { "id": "b", "died_at": "2026-11-22T08:00:01Z" }, { "id": "a", "died_at": "2026-11-22T08:00:00Z" },
         ] }))
     };
-    let url = serve(Router::new().route("/v1/dead-letters", get(letters))).await;
-    let services = Services { order_url: nowhere().order_url, ..everywhere(&url) };
-    let suite = Suite::with(Setting { services, ..Setting::default() }).await;
+    let url = serve(Router::new().route("/v1/dead-letters", get(dead_letters))).await;
+    let services = Services { order_url: unreachable_services().order_url, ..services_at(&url) };
+    let suite = Suite::with(Settings { services, ..Settings::default() }).await;
     let token = suite.keys.token(&[Scope::Ops]);
-    let answer = suite.get("/ops/dead-letters?limit=5").bearer_auth(&token).send().await.unwrap();
-    assert_eq!(answer.status(), StatusCode::OK);
-    let listed: Value = answer.json().await.unwrap();
+    let response = suite.get("/ops/dead-letters?limit=5").bearer_auth(&token).send().await.unwrap();
+    assert_eq!(response.status(), StatusCode::OK);
+    let listed: Value = response.json().await.unwrap();
     assert_eq!(listed["pending"], 12);
     assert_eq!(listed["services"][1], json!({ "name": "order", "pending": null }));
     assert_eq!(listed["services"][2], json!({ "name": "inventory", "pending": 3 }));
     let items = listed["items"].as_array().unwrap();
     let ids: Vec<&str> = items.iter().filter_map(|item| item["id"].as_str()).collect();
-    assert_eq!(ids, ["b", "b", "b", "b", "a"], "the newest first, no more than asked for");
+    assert_eq!(ids, ["b", "b", "b", "b", "a"], "newest first, at most `limit`");
     assert_eq!(items[0]["service"], "product-catalog");
 
     let unknown =
@@ -300,16 +304,16 @@ async fn the_dead_letters_of_all_services_are_one_list() {
 }
 
 #[tokio::test]
-async fn the_groups_of_all_services_are_one_list_the_largest_first() {
+async fn dead_letter_groups_of_all_services_are_sorted_by_count() {
     let groups = async || {
         Json(json!({ "items": [{ "reason": "a", "count": 1 }, { "reason": "b", "count": 12 }] }))
     };
     let url = serve(Router::new().route("/v1/dead-letters/groups", get(groups))).await;
-    let services = Services { order_url: url.parse().unwrap(), ..nowhere() };
-    let suite = Suite::with(Setting { services, ..Setting::default() }).await;
+    let services = Services { order_url: url.parse().unwrap(), ..unreachable_services() };
+    let suite = Suite::with(Settings { services, ..Settings::default() }).await;
     let token = suite.keys.token(&[Scope::Ops]);
-    let answer = suite.get("/ops/dead-letters/groups").bearer_auth(&token).send().await.unwrap();
-    let listed: Value = answer.json().await.unwrap();
+    let response = suite.get("/ops/dead-letters/groups").bearer_auth(&token).send().await.unwrap();
+    let listed: Value = response.json().await.unwrap();
     let expected = json!({ "items": [
         { "reason": "b", "count": 12, "service": "order" }, { "reason": "a", "count": 1, "service": "order" },
     ] });
@@ -317,7 +321,7 @@ async fn the_groups_of_all_services_are_one_list_the_largest_first() {
 }
 
 #[tokio::test]
-async fn dead_letters_are_dealt_with_by_their_service() {
+async fn dead_letter_requests_are_forwarded_to_their_service() {
     let redrive = async |Path(id): Path<String>| match id.as_str() {
         "good" => StatusCode::NO_CONTENT,
         _ => StatusCode::CONFLICT,
@@ -326,33 +330,34 @@ async fn dead_letters_are_dealt_with_by_their_service() {
     let upstream = Router::new()
         .route("/v1/dead-letters/{id}/redrive", post(redrive))
         .route("/v1/dead-letters", get(list));
-    let suite = Suite::before(upstream).await;
+    let suite = Suite::with_upstream(upstream).await;
     let token = suite.keys.token(&[Scope::Ops]);
-    let listed = suite.get("/ops/dead-letters/inventory?reason=a&kind=").bearer_auth(&token);
-    assert_eq!(listed.send().await.unwrap().text().await.unwrap(), "reason=a&kind=");
+    let request = suite.get("/ops/dead-letters/inventory?reason=a&kind=").bearer_auth(&token);
+    assert_eq!(request.send().await.unwrap().text().await.unwrap(), "reason=a&kind=");
     for (path, status) in [
         ("inventory/good/redrive", StatusCode::NO_CONTENT),
         ("inventory/bad/redrive", StatusCode::CONFLICT),
         ("inventory/good/burn", StatusCode::NOT_FOUND),
-        ("nobody/good/redrive", StatusCode::NOT_FOUND),
+        ("unknown/good/redrive", StatusCode::NOT_FOUND),
     ] {
-        let asked = suite.post(&format!("/ops/dead-letters/{path}")).bearer_auth(&token);
-        assert_eq!(asked.send().await.unwrap().status(), status, "{path}");
+        let request = suite.post(&format!("/ops/dead-letters/{path}")).bearer_auth(&token);
+        assert_eq!(request.send().await.unwrap().status(), status, "{path}");
     }
 }
 
 #[tokio::test]
-async fn without_a_broker_the_page_says_so_and_the_shop_goes_on() {
+async fn without_a_broker_the_shop_still_works() {
     let suite = Suite::start().await;
     let token = suite.keys.token(&[Scope::Ops]);
-    let answer = suite.get("/ops/queues").bearer_auth(&token).send().await.unwrap();
-    assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
-    assert_eq!(answer.json::<Value>().await.unwrap()["code"], "broker_unavailable");
-    let answer = suite.get("/ops/events").bearer_auth(&token).send().await.unwrap();
-    let mut events = Box::pin(events_of(answer));
+    let response = suite.get("/ops/queues").bearer_auth(&token).send().await.unwrap();
+    assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(response.json::<Value>().await.unwrap()["code"], "broker_unavailable");
+    let response = suite.get("/ops/events").bearer_auth(&token).send().await.unwrap();
+    let mut events = Box::pin(events_of(response));
     let down = |kind: &str, data: &Value| {
-        let away = data["services"].as_array()?.iter().all(|service| service["status"] == "away");
-        (kind == "state" && away && data["services"].as_array()?.len() == 5).then_some(())
+        let unreachable =
+            data["services"].as_array()?.iter().all(|service| service["status"] == "away");
+        (kind == "state" && unreachable && data["services"].as_array()?.len() == 5).then_some(())
     };
     wait_for(&mut events, down).await;
     assert_eq!(suite.get("/").send().await.unwrap().status(), StatusCode::OK);

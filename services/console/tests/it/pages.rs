@@ -1,11 +1,11 @@
-//! The pages and their files.
+//! The pages and their assets.
 
 use reqwest::StatusCode;
 use serde_json::Value;
 
 use crate::suite::Suite;
 
-/// The values of `href="…"` and `src="…"` that are files of ours.
+/// The values of `href` and `src` below `/assets/`.
 fn files_of(html: &str) -> Vec<String> {
     ["href=\"", "src=\""]
         .into_iter()
@@ -16,23 +16,23 @@ fn files_of(html: &str) -> Vec<String> {
         .collect()
 }
 
-/// What a script imports.
+/// The modules that a script imports.
 fn imports_of(script: &str) -> Vec<String> {
     let named = script.lines().filter(|line| line.starts_with("import "));
     named.filter_map(|line| line.split('\'').nth(1)).map(str::to_owned).collect()
 }
 
 #[tokio::test]
-async fn pages_come_with_a_strict_policy_and_an_etag() {
+async fn pages_have_a_strict_csp_and_an_etag() {
     let suite = Suite::start().await;
     for page in ["/", "/ops", "/assets/base.css", "/assets/shop/main.js", "/assets/icon.svg"] {
-        let answer = suite.get(page).send().await.unwrap();
-        assert_eq!(answer.status(), StatusCode::OK, "{page}");
-        let policy = answer.headers()["content-security-policy"].to_str().unwrap().to_owned();
+        let response = suite.get(page).send().await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK, "{page}");
+        let policy = response.headers()["content-security-policy"].to_str().unwrap().to_owned();
         assert!(policy.starts_with("default-src 'none'; script-src 'self';"), "{policy}");
         assert!(!policy.contains("unsafe"), "{policy}");
-        assert_eq!(answer.headers()["x-content-type-options"], "nosniff");
-        let etag = answer.headers()["etag"].clone();
+        assert_eq!(response.headers()["x-content-type-options"], "nosniff");
+        let etag = response.headers()["etag"].clone();
         let again = suite.get(page).header("if-none-match", &etag).send().await.unwrap();
         assert_eq!(again.status(), StatusCode::NOT_MODIFIED, "{page}");
         assert_eq!(again.headers()["etag"], etag);
@@ -43,30 +43,30 @@ async fn pages_come_with_a_strict_policy_and_an_etag() {
 }
 
 #[tokio::test]
-async fn everything_that_a_page_asks_for_is_there() {
+async fn every_asset_that_a_page_references_exists() {
     let suite = Suite::start().await;
-    let mut left: Vec<String> = vec!["/".to_owned(), "/ops".to_owned()];
+    let mut remaining: Vec<String> = vec!["/".to_owned(), "/ops".to_owned()];
     let mut seen = Vec::new();
-    while let Some(path) = left.pop() {
-        let answer = suite.get(&path).send().await.unwrap();
-        assert_eq!(answer.status(), StatusCode::OK, "{path}");
-        let kind = answer.headers()["content-type"].to_str().unwrap().to_owned();
-        let text = answer.text().await.unwrap();
-        let wanted =
-            if kind.starts_with("text/html") { files_of(&text) } else { imports_of(&text) };
+    while let Some(path) = remaining.pop() {
+        let response = suite.get(&path).send().await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK, "{path}");
+        let content_type = response.headers()["content-type"].to_str().unwrap().to_owned();
+        let text = response.text().await.unwrap();
+        let references =
+            if content_type.starts_with("text/html") { files_of(&text) } else { imports_of(&text) };
         assert!(
             !text.contains("style=\"") && !text.contains("innerHTML"),
             "{path} breaks the policy"
         );
         seen.push(path);
-        left.extend(wanted.into_iter().filter(|file| !seen.contains(file)));
+        remaining.extend(references.into_iter().filter(|file| !seen.contains(file)));
     }
     assert!(seen.len() > 20, "{seen:?}");
 }
 
 #[tokio::test]
-async fn both_languages_have_the_same_words() {
-    let script = include_str!("../../web/words.js");
+async fn both_languages_have_the_same_keys() {
+    let script = include_str!("../../web/i18n.js");
     let (zh, en) = script.split_once("\n  en: {").unwrap();
     let keys = |text: &str| {
         let mut keys: Vec<String> = text
@@ -84,18 +84,18 @@ async fn both_languages_have_the_same_words() {
 }
 
 #[tokio::test]
-async fn what_is_not_there_is_a_problem() {
+async fn unknown_route_is_a_problem() {
     let suite = Suite::start().await;
     for path in ["/nothing", "/assets/nothing.js", "/assets/../Cargo.toml", "/ops/nothing"] {
-        let answer = suite.get(path).send().await.unwrap();
-        assert_eq!(answer.status(), StatusCode::NOT_FOUND, "{path}");
-        assert_eq!(answer.headers()["content-type"], "application/problem+json", "{path}");
-        let problem: Value = answer.json().await.unwrap();
+        let response = suite.get(path).send().await.unwrap();
+        assert_eq!(response.status(), StatusCode::NOT_FOUND, "{path}");
+        assert_eq!(response.headers()["content-type"], "application/problem+json", "{path}");
+        let problem: Value = response.json().await.unwrap();
         assert_eq!(problem["code"], "route_not_found");
         assert!(problem["trace_id"].is_string());
     }
-    let answer = suite.post("/").send().await.unwrap();
-    assert_eq!(answer.status(), StatusCode::METHOD_NOT_ALLOWED);
+    let response = suite.post("/").send().await.unwrap();
+    assert_eq!(response.status(), StatusCode::METHOD_NOT_ALLOWED);
     let ready = suite.get("/health/ready").send().await.unwrap();
     assert_eq!(ready.status(), StatusCode::OK);
 }

@@ -1,28 +1,32 @@
-//! The sample catalogue, through routes that behave as those of the services do.
+//! The command `seed`, against a fake shop with the routes of the services.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
-use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode};
-use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
-use axum::{Json, Router};
+use axum::{
+    Json, Router,
+    extract::{Path, State},
+    http::{HeaderMap, StatusCode},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
 use console::seed::{Progress, Seed, SeedError, Seeded, run};
 use runtime::auth::{Scope, SigningKey, Verifier};
 use serde_json::{Value, json};
 
 use crate::suite::serve;
 
-/// A shop of one process: products are known to inventory and search only some questions after the import.
+/// All services in one process. Inventory and search learn of the products only some requests after the import.
 #[derive(Default)]
 struct Shop {
     verifier: Option<Verifier>,
     products: usize,
     polls: usize,
     requests: u32,
-    asked: HashMap<String, u32>,
+    attempts: HashMap<String, u32>,
     stock: HashMap<String, u64>,
     searches: usize,
     refuses: bool,
@@ -30,7 +34,7 @@ struct Shop {
 
 type Shared = Arc<Mutex<Shop>>;
 
-fn may(shop: &Shop, headers: &HeaderMap, scope: Scope) -> bool {
+fn has_scope(shop: &Shop, headers: &HeaderMap, scope: Scope) -> bool {
     let token =
         headers["authorization"].to_str().unwrap().strip_prefix("Bearer ").unwrap().to_owned();
     shop.verifier.as_ref().unwrap().verify(&token).unwrap().has(scope)
@@ -38,7 +42,7 @@ fn may(shop: &Shop, headers: &HeaderMap, scope: Scope) -> bool {
 
 async fn import(State(shop): State<Shared>, headers: HeaderMap, body: String) -> Response {
     let mut shop = shop.lock().unwrap();
-    assert!(may(&shop, &headers, Scope::CatalogWrite));
+    assert!(has_scope(&shop, &headers, Scope::CatalogWrite));
     assert_eq!(headers["content-type"], "application/x-ndjson");
     if shop.refuses {
         return (StatusCode::UNPROCESSABLE_ENTITY, "no").into_response();
@@ -55,14 +59,14 @@ async fn follow(State(shop): State<Shared>, Path(id): Path<String>) -> Json<Valu
     Json(json!({ "id": id, "state": state, "processed": shop.polls * 10, "refused": 0 }))
 }
 
-/// Each SKU is unknown the first time, and the whole service away the second.
+/// The first request of each SKU finds it unknown; the second request of all is answered 503.
 async fn stock(
     State(shop): State<Shared>,
     headers: HeaderMap,
     Json(lines): Json<Vec<Value>>,
 ) -> Response {
     let mut shop = shop.lock().unwrap();
-    assert!(may(&shop, &headers, Scope::StockWrite));
+    assert!(has_scope(&shop, &headers, Scope::StockWrite));
     shop.requests += 1;
     if shop.requests == 2 {
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
@@ -70,9 +74,9 @@ async fn stock(
     let mut items = Vec::new();
     for line in lines {
         let sku = line["sku"].as_str().unwrap().to_owned();
-        let asked = shop.asked.entry(sku.clone()).or_default();
-        *asked += 1;
-        if *asked == 1 {
+        let attempts = shop.attempts.entry(sku.clone()).or_default();
+        *attempts += 1;
+        if *attempts == 1 {
             items.push(json!({ "sku": sku, "status": "refused", "code": "unknown_sku" }));
         } else {
             shop.stock.insert(sku.clone(), line["on_hand"].as_u64().unwrap());
@@ -96,7 +100,7 @@ async fn search(State(shop): State<Shared>) -> Json<Value> {
     Json(json!({ "items": [], "total": total }))
 }
 
-async fn open(shop: &Shared) -> Seed {
+async fn serve_shop(shop: &Shared) -> Seed {
     let router = Router::new()
         .route("/v1/imports", post(import))
         .route("/v1/imports/{id}", get(follow))
@@ -120,10 +124,10 @@ fn empty_shop(key: &SigningKey) -> Shared {
 }
 
 #[tokio::test]
-async fn an_empty_shop_is_filled_once() {
+async fn empty_shop_is_seeded_once() {
     let key = SigningKey::generate().unwrap();
     let shop = empty_shop(&key);
-    let seed = open(&shop).await;
+    let seed = serve_shop(&shop).await;
     let mut steps = Vec::new();
     let seeded = run(&seed, &key, |progress| steps.push(progress)).await.unwrap();
     let Seeded::Filled { products, skus } = seeded else { panic!("{seeded:?}") };
@@ -143,11 +147,11 @@ async fn an_empty_shop_is_filled_once() {
 }
 
 #[tokio::test]
-async fn a_refusal_is_told_and_not_repeated() {
+async fn refused_import_fails_without_a_retry() {
     let key = SigningKey::generate().unwrap();
     let shop = empty_shop(&key);
     shop.lock().unwrap().refuses = true;
-    let error = run(&open(&shop).await, &key, |_| {}).await.unwrap_err();
+    let error = run(&serve_shop(&shop).await, &key, |_| {}).await.unwrap_err();
     assert!(
         matches!(error, SeedError::Refused { status: StatusCode::UNPROCESSABLE_ENTITY, .. }),
         "{error}"
@@ -155,13 +159,13 @@ async fn a_refusal_is_told_and_not_repeated() {
 }
 
 #[tokio::test]
-async fn services_that_never_come_end_at_the_deadline() {
+async fn unreachable_services_end_at_the_deadline() {
     let key = SigningKey::generate().unwrap();
-    let nowhere: reqwest::Url = "http://127.0.0.1:1".parse().unwrap();
+    let unreachable: reqwest::Url = "http://127.0.0.1:1".parse().unwrap();
     let seed = Seed {
-        product_catalog: nowhere.clone(),
-        inventory: nowhere.clone(),
-        search_sync: nowhere,
+        product_catalog: unreachable.clone(),
+        inventory: unreachable.clone(),
+        search_sync: unreachable,
         count: 1,
         seed: 7,
         deadline: Duration::from_millis(500),

@@ -1,18 +1,19 @@
-//! A console on a free port, before services that are not there unless a test puts one up.
+//! A console on a free port. Its services are unreachable unless a test starts an upstream server.
 
-use std::net::SocketAddr;
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 use axum::Router;
-use console::app;
-use console::config::{Config, Keys, Services};
+use console::{
+    config::{Config, Keys, Services},
+    server,
+};
 use reqwest::Url;
 use runtime::{Lifecycle, config, http};
 use tempfile::TempDir;
 
 use crate::keys::Keyring;
 
-/// A running console; it ends with this value.
+/// A running console; stops when dropped.
 pub struct Suite {
     pub url: String,
     pub client: reqwest::Client,
@@ -20,31 +21,35 @@ pub struct Suite {
     lifecycle: Lifecycle,
 }
 
-/// What of a console differs from test to test.
-pub struct Setting {
+/// The settings that tests change.
+pub struct Settings {
     pub services: Services,
     pub amqp_url: String,
     pub with_keys: bool,
 }
 
-impl Default for Setting {
-    fn default() -> Setting {
-        Setting { services: nowhere(), amqp_url: "amqp://127.0.0.1:1/%2f".into(), with_keys: true }
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            services: unreachable_services(),
+            amqp_url: "amqp://127.0.0.1:1/%2f".into(),
+            with_keys: true,
+        }
     }
 }
 
 impl Suite {
     pub async fn start() -> Suite {
-        Suite::with(Setting::default()).await
+        Suite::with(Settings::default()).await
     }
 
-    /// All services are this one upstream.
-    pub async fn before(upstream: Router) -> Suite {
-        let services = everywhere(&serve(upstream).await);
-        Suite::with(Setting { services, ..Setting::default() }).await
+    /// Uses `upstream` for every service.
+    pub async fn with_upstream(upstream: Router) -> Suite {
+        let services = services_at(&serve(upstream).await);
+        Suite::with(Settings { services, ..Settings::default() }).await
     }
 
-    pub async fn with(setting: Setting) -> Suite {
+    pub async fn with(setting: Settings) -> Suite {
         let folder = TempDir::new().unwrap();
         let keys = Keyring::write(&folder);
         let config = Config {
@@ -55,7 +60,7 @@ impl Suite {
             shutdown: config::Shutdown { timeout: Duration::from_secs(1) },
         };
         let lifecycle = Lifecycle::new(Duration::from_secs(1));
-        let router = app::build(&config, &lifecycle).unwrap();
+        let router = server::build(&config, &lifecycle).unwrap();
         let address = http::serve(&lifecycle, &config.http, router).await.unwrap();
         let client =
             reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
@@ -79,7 +84,7 @@ impl Drop for Suite {
 }
 
 /// Serves `router` on a free port until the test's runtime ends.
-#[expect(clippy::disallowed_methods, reason = "an upstream of a test ends with the test")]
+#[expect(clippy::disallowed_methods, reason = "the server ends with the test's runtime")]
 pub async fn serve(router: Router) -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -87,8 +92,8 @@ pub async fn serve(router: Router) -> String {
     format!("http://{address}")
 }
 
-/// Every service at one address.
-pub fn everywhere(url: &str) -> Services {
+/// Every service at the same URL.
+pub fn services_at(url: &str) -> Services {
     let url: Url = url.parse().unwrap();
     Services {
         product_catalog_url: url.clone(),
@@ -99,7 +104,7 @@ pub fn everywhere(url: &str) -> Services {
     }
 }
 
-/// Services at an address where nobody listens.
-pub fn nowhere() -> Services {
-    everywhere("http://127.0.0.1:1")
+/// Services at an address without a listener.
+pub fn unreachable_services() -> Services {
+    services_at("http://127.0.0.1:1")
 }

@@ -1,38 +1,37 @@
-// The log of messages as they come: newest first, bounded, to be paused and filtered.
+// The event log: newest first, bounded, with pause and filter.
 
 import { h } from '/assets/dom.js';
-import { clock, count, t } from '/assets/words.js';
+import { formatTime, formatCount, t } from '/assets/i18n.js';
 import { SERVICES, serviceName } from '/assets/ops/services.js';
 
-const KEPT = 2_000;
-const SHOWN = 300;
+const MAX_ENTRIES = 2_000;
+const MAX_ROWS = 300;
 
-/** Wires the log of the page. */
 export function eventLog() {
   const body = document.getElementById('log');
-  const nothing = document.getElementById('log-empty');
+  const emptyNotice = document.getElementById('log-empty');
   const note = document.getElementById('log-held');
   const select = document.getElementById('log-exchange');
   const filter = document.getElementById('log-filter');
   const pause = document.getElementById('log-pause');
   let entries = [];
-  let held = 0;
+  let unshown = 0;
   let paused = false;
 
-  const fits = (entry) => {
+  const matches = (entry) => {
     if (entry.text) return select.value === '' && filter.value.trim() === '';
     if (select.value && entry.exchange !== select.value) return false;
-    const words = filter.value.trim().toLowerCase();
-    return !words || `${entry.type ?? ''} ${entry.routing_key} ${entry.subject ?? ''}`.toLowerCase().includes(words);
+    const query = filter.value.trim().toLowerCase();
+    return !query || `${entry.type ?? ''} ${entry.routing_key} ${entry.subject ?? ''}`.toLowerCase().includes(query);
   };
 
   function row(entry) {
-    if (entry.text) return h('tr', { class: 'between' }, h('td', { colspan: 6 }, entry.text()));
+    if (entry.text) return h('tr', { class: 'note' }, h('td', { colspan: 6 }, entry.text()));
     const type = entry.type ?? t('ops.undecodable');
     return h('tr', { class: entry.type ? undefined : 'bad' },
-      h('td', null, clock(entry.time)), h('td', null, entry.exchange), h('td', null, entry.routing_key),
+      h('td', null, formatTime(entry.time)), h('td', null, entry.exchange), h('td', null, entry.routing_key),
       h('td', null, entry.more_types > 0 ? `${type} +${entry.more_types}` : type), h('td', { title: entry.subject }, entry.subject ?? ''),
-      h('td', { class: 'right' }, count(entry.events)));
+      h('td', { class: 'right' }, formatCount(entry.events)));
   }
 
   function draw() {
@@ -40,49 +39,49 @@ export function eventLog() {
     select.replaceChildren(h('option', { value: '' }, t('ops.all')), ...SERVICES.map((name) => h('option', { value: name, selected: name === chosen }, serviceName(name))));
     pause.textContent = t(paused ? 'ops.resume' : 'ops.pause');
     pause.setAttribute('aria-pressed', String(paused));
-    fresh();
+    redraw();
   }
 
-  function fresh() {
-    const shown = entries.filter(fits).slice(0, SHOWN);
+  function redraw() {
+    const shown = entries.filter(matches).slice(0, MAX_ROWS);
     body.replaceChildren(...shown.map(row));
     status(shown.length);
   }
 
   function status(shown) {
-    nothing.hidden = shown > 0;
-    nothing.textContent = t(entries.length > 0 ? 'ops.log.filtered' : 'ops.log.empty');
-    note.textContent = paused && held > 0 ? t('ops.held', { n: count(held) }) : '';
+    emptyNotice.hidden = shown > 0;
+    emptyNotice.textContent = t(entries.length > 0 ? 'ops.log.filtered' : 'ops.log.empty');
+    note.textContent = paused && unshown > 0 ? t('ops.held', { n: formatCount(unshown) }) : '';
   }
 
-  function put(added) {
-    entries = [...added, ...entries].slice(0, KEPT);
+  function prepend(added) {
+    entries = [...added, ...entries].slice(0, MAX_ENTRIES);
     if (paused) {
-      held += added.length;
-      note.textContent = t('ops.held', { n: count(held) });
+      unshown += added.length;
+      note.textContent = t('ops.held', { n: formatCount(unshown) });
       return;
     }
-    body.prepend(...added.filter(fits).map(row));
-    while (body.children.length > SHOWN) body.lastElementChild.remove();
+    body.prepend(...added.filter(matches).map(row));
+    while (body.children.length > MAX_ROWS) body.lastElementChild.remove();
     status(body.children.length);
   }
 
-  pause.addEventListener('click', () => { paused = !paused; held = 0; draw(); });
-  document.getElementById('log-clear').addEventListener('click', () => { entries = []; held = 0; fresh(); });
-  filter.addEventListener('input', fresh);
-  select.addEventListener('change', fresh);
+  pause.addEventListener('click', () => { paused = !paused; unshown = 0; draw(); });
+  document.getElementById('log-clear').addEventListener('click', () => { entries = []; unshown = 0; redraw(); });
+  filter.addEventListener('input', redraw);
+  select.addEventListener('change', redraw);
 
   return {
     draw,
-    /** Adds the messages of a bundle; they come oldest first. */
-    flow({ items, omitted }) {
+    /** Adds the messages of a batch, which are sorted oldest first. */
+    add({ items, omitted }) {
       const added = [...items].reverse();
-      if (omitted > 0) added.unshift({ text: () => t('ops.omitted', { n: count(omitted) }) });
-      put(added);
+      if (omitted > 0) added.unshift({ text: () => t('ops.omitted', { n: formatCount(omitted) }) });
+      prepend(added);
     },
-    /** Says that some were missed. */
-    skipped(bundles) {
-      put([{ text: () => t('ops.skipped', { n: count(bundles) }) }]);
+    /** Notes how many batches were missed. */
+    skipped(batches) {
+      prepend([{ text: () => t('ops.skipped', { n: formatCount(batches) }) }]);
     },
   };
 }

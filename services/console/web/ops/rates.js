@@ -1,16 +1,16 @@
-// How much flows: counts per second over the last minute.
+// Event counts per second over the last minute.
 
 import { s } from '/assets/dom.js';
 
 const SECONDS = 60;
 const RECENT = 5;
 
-/** Counts what flowed, by second: events, messages, orders, and events of each exchange. */
+/** Counters per second: messages, events, orders, and events of each exchange. */
 export class Rates {
   #seconds = [];
   #totals = new Map();
 
-  /** Adds one bundle of what flowed. */
+  /** Adds one batch. */
   add({ messages, events, kinds, exchanges }) {
     const second = this.#second();
     const put = (name, n) => {
@@ -34,30 +34,30 @@ export class Rates {
     return last.counts;
   }
 
-  /** The counts of the last whole minute, second by second, oldest first; the running second is left out. */
+  /** The counts of the last 60 complete seconds, oldest first. */
   series(name) {
     const now = Math.floor(Date.now() / 1000);
     const found = new Map(this.#seconds.map(({ at, counts }) => [at, counts.get(name) ?? 0]));
     return Array.from({ length: SECONDS }, (_, i) => found.get(now - SECONDS + i) ?? 0);
   }
 
-  /** The sum over the last few whole seconds. */
+  /** The sum over the last 5 complete seconds. */
   recent(name) {
     return this.series(name).slice(-RECENT).reduce((sum, n) => sum + n, 0);
   }
 
-  /** Per second, over the last few. */
+  /** The rate per second, averaged over 5 seconds. */
   now(name) {
     return this.recent(name) / RECENT;
   }
 
-  /** Since the page was opened. */
+  /** The total since the page was opened. */
   total(name) {
     return this.#totals.get(name) ?? 0;
   }
 }
 
-/** A line without axes: how a figure went. */
+/** A small line chart without axes. */
 export function sparkline() {
   const area = s('path', { class: 'spark-area' });
   const line = s('path', { class: 'spark-line' });
@@ -65,9 +65,9 @@ export function sparkline() {
   return {
     node,
     draw(values) {
-      const most = Math.max(1, ...values);
+      const max = Math.max(1, ...values);
       node.classList.toggle('idle', values.every((value) => value === 0));
-      const points = values.map((value, i) => `${((i / Math.max(1, values.length - 1)) * 100).toFixed(2)} ${(28 - (value / most) * 25).toFixed(2)}`);
+      const points = values.map((value, i) => `${((i / Math.max(1, values.length - 1)) * 100).toFixed(2)} ${(28 - (value / max) * 25).toFixed(2)}`);
       line.setAttribute('d', points.length ? `M${points.join('L')}` : '');
       area.setAttribute('d', points.length ? `M0 30L${points.join('L')}L100 30Z` : '');
     },

@@ -1,6 +1,6 @@
-// The five services, in the order in which they stand on the page.
+// The five services, in display order.
 
-import { lang } from '/assets/words.js';
+import { lang } from '/assets/i18n.js';
 
 const NAMES = {
   'product-catalog': ['商品目录', 'Catalogue'],
@@ -10,8 +10,7 @@ const NAMES = {
   'behavior-analytics': ['行为分析', 'Behaviour'],
 };
 
-/** By their directory names. */
 export const SERVICES = Object.keys(NAMES);
 
-/** What people call a service. */
+/** The display name of a service. */
 export const serviceName = (name) => NAMES[name]?.[lang() === 'en' ? 1 : 0] ?? name;

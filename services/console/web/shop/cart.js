@@ -1,42 +1,41 @@
-// The cart: lives in this browser until it becomes an order.
+// The cart, stored in this browser until checkout.
 
-import { lasting } from '/assets/store.js';
+import { localStore } from '/assets/storage.js';
 
-const MOST_LINES = 100;
-const MOST_PIECES = 999;
+const MAX_LINES = 100;
+const MAX_QUANTITY = 999;
 
 const changed = new EventTarget();
 
-/** The lines: `{ sku, product_id, quantity, title, options, price, category }`. Price and title are what the shopper saw. */
-export const lines = () => lasting.get('cart') ?? [];
+/** The lines: `{ sku, product_id, quantity, title, options, price, category }`. Price and title are those at the time of adding. */
+export const lines = () => localStore.get('cart') ?? [];
 
-/** How many pieces. */
-export const pieces = () => lines().reduce((sum, line) => sum + line.quantity, 0);
+/** The total quantity of all lines. */
+export const itemCount = () => lines().reduce((sum, line) => sum + line.quantity, 0);
 
-/** Calls `f` after every change, also those made in other tabs. */
+/** Calls `f` after every change, including changes in other tabs. */
 export function onCartChange(f) {
   changed.addEventListener('change', f);
   addEventListener('storage', (event) => { if (event.key === 'shixuan.cart') f(); });
 }
 
-function keep(next) {
-  lasting.set('cart', next.slice(0, MOST_LINES));
+function save(next) {
+  localStore.set('cart', next.slice(0, MAX_LINES));
   changed.dispatchEvent(new Event('change'));
 }
 
-/** Adds pieces of a variant. */
+/** Adds `quantity` units of a variant. */
 export function add(line, quantity) {
   const all = lines();
-  const there = all.find((one) => one.sku === line.sku);
-  if (there) Object.assign(there, line, { quantity: Math.min(MOST_PIECES, there.quantity + quantity) });
+  const existing = all.find((other) => other.sku === line.sku);
+  if (existing) Object.assign(existing, line, { quantity: Math.min(MAX_QUANTITY, existing.quantity + quantity) });
   else all.push({ ...line, quantity });
-  keep(all);
+  save(all);
 }
 
-/** Sets how many pieces of a SKU; zero takes it out. */
+/** Sets the quantity of a SKU; 0 removes the line. */
 export function setQuantity(sku, quantity) {
-  keep(lines().map((line) => (line.sku === sku ? { ...line, quantity: Math.min(MOST_PIECES, quantity) } : line)).filter((line) => line.quantity > 0));
+  save(lines().map((line) => (line.sku === sku ? { ...line, quantity: Math.min(MAX_QUANTITY, quantity) } : line)).filter((line) => line.quantity > 0));
 }
 
-/** Takes everything out. */
-export const clear = () => keep([]);
+export const clear = () => save([]);

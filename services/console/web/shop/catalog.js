@@ -1,38 +1,38 @@
-// Reading the catalogue, the index and the recommendations, and evening out what may be said in more than one way.
+// Requests to the catalogue, search, stock and recommendations, with normalised responses.
 
 import { call } from '/assets/api.js';
-import { lasting } from '/assets/store.js';
+import { localStore } from '/assets/storage.js';
 
-const MOST_KEPT = 300;
-const kept = new Map();
+const MAX_CACHED = 300;
+const cache = new Map();
 
-/** A product; kept for this page's life, so that rails do not ask twice. */
+/** Gets a product. Cached until the page reloads, because several lists show the same product. */
 export function product(id, { fresh = false, signal } = {}) {
-  if (!fresh && kept.has(id)) return kept.get(id);
+  if (!fresh && cache.has(id)) return cache.get(id);
   const promise = call(`/api/product-catalog/v1/products/${encodeURIComponent(id)}`, { signal });
-  promise.catch(() => kept.delete(id));
-  if (kept.size >= MOST_KEPT) kept.delete(kept.keys().next().value);
-  kept.set(id, promise);
+  promise.catch(() => cache.delete(id));
+  if (cache.size >= MAX_CACHED) cache.delete(cache.keys().next().value);
+  cache.set(id, promise);
   return promise;
 }
 
-/** One page of results. */
+/** Gets one page of search results. */
 export async function search(query, signal) {
   const page = await call('/api/search-sync/v1/search', { query: { limit: 24, facets: 'category,brand,price', ...query }, signal });
-  return { ...page, facets: evenFacets(page.facets) };
+  return { ...page, facets: normalizeFacets(page.facets) };
 }
 
-/** Suggestions while typing: `{ text, kind, product_id }`, where `kind` is product, brand or category. */
+/** Gets suggestions: `{ text, kind, product_id }`, where `kind` is product, brand or category. */
 export async function suggest(q, signal) {
-  const answer = await call('/api/search-sync/v1/suggest', { query: { q, limit: 8 }, signal, deadline: 3_000 });
-  return (answer?.items ?? []).map((item) => (typeof item === 'string' ? { text: item } : item)).filter((item) => item.text);
+  const response = await call('/api/search-sync/v1/suggest', { query: { q, limit: 8 }, signal, timeout: 3_000 });
+  return (response?.items ?? []).map((item) => (typeof item === 'string' ? { text: item } : item)).filter((item) => item.text);
 }
 
-/** Stock of a SKU: `{ available }`, or nothing where inventory does not know it yet. */
+/** Gets the stock of a SKU: `{ available }`, or `undefined` if inventory does not answer or does not know the SKU. */
 export const stock = (sku, signal) => call(`/api/inventory/v1/stock/${encodeURIComponent(sku)}`, { signal }).catch(() => undefined);
 
-/** A rail of recommendations, each with its product; those that are gone are left out. */
-export async function rail(path, { limit = 12, signal, without } = {}) {
+/** Gets recommendations, each with its product. Products that are not active are left out. */
+export async function recommendations(path, { limit = 12, signal, without } = {}) {
   const { items = [] } = await call(`/api/behavior-analytics${path}`, { query: { limit }, signal });
   const wanted = items.filter((item) => item.product_id && item.product_id !== without).slice(0, limit);
   const found = await Promise.allSettled(wanted.map((item) => product(item.product_id)));
@@ -41,7 +41,7 @@ export async function rail(path, { limit = 12, signal, without } = {}) {
     .filter((item) => item.product && item.product.status === 'active');
 }
 
-/** A product as a card shows it. */
+/** Converts a product to the fields that a card shows. */
 export function cardOf(found) {
   const prices = found.variants.map((variant) => variant.price).sort((a, b) => a.amount - b.amount);
   return {
@@ -50,8 +50,8 @@ export function cardOf(found) {
   };
 }
 
-/** Facets as `[{ name, values: [{ value, count }] }]`, whether they came as lists or as maps. */
-function evenFacets(facets = {}) {
+/** Returns facets as `[{ name, values: [{ value, count }] }]`; the input may consist of lists or maps. */
+function normalizeFacets(facets = {}) {
   const named = Array.isArray(facets) ? facets.map((facet) => [facet.name ?? facet.field, facet.values ?? facet.buckets ?? []]) : Object.entries(facets);
   return named.map(([name, values]) => ({
     name,
@@ -60,8 +60,8 @@ function evenFacets(facets = {}) {
   }));
 }
 
-/** The ids of what was looked at lately, newest first. */
-export const seen = () => lasting.get('seen') ?? [];
+/** The ids of recently viewed products, newest first. */
+export const recentlyViewed = () => localStore.get('seen') ?? [];
 
-/** Remembers that a product was looked at. */
-export const saw = (id) => lasting.set('seen', [id, ...seen().filter((other) => other !== id)].slice(0, 20));
+/** Adds a product to the recently viewed ones. */
+export const markViewed = (id) => localStore.set('seen', [id, ...recentlyViewed().filter((other) => other !== id)].slice(0, 20));

@@ -1,15 +1,15 @@
-// The cart and the way to an order.
+// The cart page and the checkout form.
 
-import { h, empty, toast } from '/assets/dom.js';
+import { h, emptyState, toast } from '/assets/dom.js';
 import { Problem } from '/assets/api.js';
-import { lasting, uuid } from '/assets/store.js';
-import { local, price, t } from '/assets/words.js';
+import { localStore, uuid } from '/assets/storage.js';
+import { localized, formatPrice, t } from '/assets/i18n.js';
 import { clear, lines, setQuantity } from '/assets/shop/cart.js';
 import { product } from '/assets/shop/catalog.js';
 import { picture } from '/assets/shop/picture.js';
 import { stepper } from '/assets/shop/product.js';
 import { callAsShopper, shopper } from '/assets/shop/shopper.js';
-import { note } from '/assets/shop/visit.js';
+import { track } from '/assets/shop/tracking.js';
 
 const EXAMPLE = {
   zh: { name: '示例买家', phone: '13800000000', region: '上海市', city: '上海市', line1: '示例路 100 号 2 室', postal_code: '200000' },
@@ -19,8 +19,7 @@ const FIELDS = [
   ['city', 'checkout.city', 'address-level2', 40], ['line1', 'checkout.line1', 'street-address', 200], ['postal_code', 'checkout.postal', 'postal-code', 12],
 ];
 
-/** The cart page. */
-export async function cartPage({ stage, signal }) {
+export async function cartPage({ container, signal }) {
   document.title = `${t('cart.title')} · ${t('brand')}`;
   const list = h('ul', { class: 'lines' });
   const sum = h('p', { class: 'sum num' });
@@ -28,18 +27,18 @@ export async function cartPage({ stage, signal }) {
   function draw() {
     const all = lines();
     if (all.length === 0) {
-      stage.replaceChildren(h('h1', null, t('cart.title')), empty(t('cart.empty'), t('cart.empty.text'), h('a', { class: 'button main', href: '#/' }, t('cart.browse'))));
+      container.replaceChildren(h('h1', null, t('cart.title')), emptyState(t('cart.empty'), t('cart.empty.text'), h('a', { class: 'button main', href: '#/' }, t('cart.browse'))));
       return;
     }
     const totals = new Map();
     for (const line of all) totals.set(line.price.currency, (totals.get(line.price.currency) ?? 0) + line.price.amount * line.quantity);
-    sum.replaceChildren(h('span', null, t('cart.sum')), h('b', null, [...totals].map(([currency, amount]) => price({ amount, currency })).join(' + ')));
+    sum.replaceChildren(h('span', null, t('cart.sum')), h('b', null, [...totals].map(([currency, amount]) => formatPrice({ amount, currency })).join(' + ')));
   }
   const row = (line) => {
     const node = cartLine(line, (quantity) => {
       setQuantity(line.sku, quantity);
       if (quantity === 0) {
-        note('cart_removed', { product_id: line.product_id, sku: line.sku });
+        track('cart_removed', { product_id: line.product_id, sku: line.sku });
         node.remove();
       }
       draw();
@@ -47,12 +46,12 @@ export async function cartPage({ stage, signal }) {
     refresh(line, node, draw);
     return node;
   };
-  stage.append(h('h1', null, t('cart.title')), h('div', { class: 'cart' }, h('section', { 'aria-label': t('cart.title') }, list, sum, h('p', { class: 'faint small' }, t('cart.note'))), form));
+  container.append(h('h1', null, t('cart.title')), h('div', { class: 'cart' }, h('section', { 'aria-label': t('cart.title') }, list, sum, h('p', { class: 'faint small' }, t('cart.note'))), form));
   list.append(...lines().map(row));
   draw();
 }
 
-/** Looks up whether the line is still sold. */
+/** Marks the line if its product or variant is no longer for sale. */
 async function refresh(line, node, draw) {
   try {
     const found = await product(line.product_id);
@@ -65,55 +64,55 @@ async function refresh(line, node, draw) {
 }
 
 function cartLine(line, change) {
-  const cost = h('p', { class: 'line-price num' }, price({ ...line.price, amount: line.price.amount * line.quantity }));
+  const priceText = h('p', { class: 'line-price num' }, formatPrice({ ...line.price, amount: line.price.amount * line.quantity }));
   const amount = stepper(line.quantity, (quantity) => {
-    cost.textContent = price({ ...line.price, amount: line.price.amount * quantity });
+    priceText.textContent = formatPrice({ ...line.price, amount: line.price.amount * quantity });
     change(quantity);
   });
   return h('li', { class: 'line' },
-    h('a', { class: 'line-pic', href: `#/p/${encodeURIComponent(line.product_id)}`, tabindex: '-1', 'aria-hidden': 'true' }, picture({ seed: line.product_id, category: line.category, title: local(line.title), options: line.options })),
+    h('a', { class: 'line-pic', href: `#/p/${encodeURIComponent(line.product_id)}`, tabindex: '-1', 'aria-hidden': 'true' }, picture({ seed: line.product_id, category: line.category, title: localized(line.title), options: line.options })),
     h('div', { class: 'line-text' },
-      h('a', { href: `#/p/${encodeURIComponent(line.product_id)}` }, local(line.title)),
+      h('a', { href: `#/p/${encodeURIComponent(line.product_id)}` }, localized(line.title)),
       h('p', { class: 'faint small' }, Object.values(line.options ?? {}).join(' · ') || line.sku),
       h('p', { class: 'line-gone small' }, t('cart.gone')),
       h('div', { class: 'line-tools' }, amount.node, h('button', { class: 'button quiet small', type: 'button', onclick: () => change(0) }, t('cart.remove')))),
-    cost);
+    priceText);
 }
 
 function checkoutForm(signal) {
-  const kept = lasting.get('address') ?? {};
-  const inputs = new Map(FIELDS.map(([name, , autocomplete, maxlength]) => [name, h('input', { class: 'input', name, autocomplete, maxlength, required: name !== 'postal_code', value: kept[name], inputmode: name === 'phone' ? 'tel' : undefined })]));
-  const place = h('button', { class: 'button main wide', type: 'submit' }, t('checkout.place'));
-  const trouble = h('p', { class: 'notice bad', role: 'alert', hidden: true });
+  const saved = localStore.get('address') ?? {};
+  const inputs = new Map(FIELDS.map(([name, , autocomplete, maxlength]) => [name, h('input', { class: 'input', name, autocomplete, maxlength, required: name !== 'postal_code', value: saved[name], inputmode: name === 'phone' ? 'tel' : undefined })]));
+  const submit = h('button', { class: 'button main wide', type: 'submit' }, t('checkout.place'));
+  const errorNotice = h('p', { class: 'notice bad', role: 'alert', hidden: true });
   const form = h('form', { class: 'checkout' },
     h('div', { class: 'checkout-head' }, h('h2', null, t('checkout.title')),
       h('button', { class: 'button quiet small', type: 'button', onclick: () => { for (const [name, value] of Object.entries(EXAMPLE.zh)) inputs.get(name).value = value; } }, t('checkout.example'))),
     h('div', { class: 'checkout-fields' }, FIELDS.map(([name, label]) => h('label', { class: `field f-${name}` }, h('span', null, t(label)), inputs.get(name)))),
-    trouble, place, h('p', { class: 'faint small' }, t('checkout.pay')));
+    errorNotice, submit, h('p', { class: 'faint small' }, t('checkout.pay')));
 
-  // One attempt keeps one key, so that a second press, or a retry after a broken line, places the order once.
+  // The idempotency key stays the same for retries, so a double click or a lost response places one order.
   let attempt = uuid();
   form.addEventListener('input', () => { attempt = uuid(); });
   form.addEventListener('submit', async (event) => {
     event.preventDefault();
-    place.disabled = true;
-    place.textContent = t('checkout.placing');
-    trouble.hidden = true;
+    submit.disabled = true;
+    submit.textContent = t('checkout.placing');
+    errorNotice.hidden = true;
     const address = Object.fromEntries([...inputs].map(([name, input]) => [name, input.value.trim()]).filter(([, value]) => value));
     try {
-      lasting.set('address', address);
+      localStore.set('address', address);
       await placeOrder(address, attempt, signal);
     } catch (error) {
       if (signal.aborted) return;
-      trouble.hidden = false;
-      trouble.replaceChildren(h('b', null, said(error)), ...(error.errors ?? []).slice(0, 5).map((one) => h('span', { class: 'small' }, `${one.field} ${one.message}`)));
-      // What was refused for what it says is a new attempt when it says something else.
+      errorNotice.hidden = false;
+      errorNotice.replaceChildren(h('b', null, errorText(error)), ...(error.errors ?? []).slice(0, 5).map((one) => h('span', { class: 'small' }, `${one.field} ${one.message}`)));
+      // After a client error the next submit has other content and needs a new key.
       if (error instanceof Problem && error.status >= 400 && error.status < 500) attempt = uuid();
     }
-    place.disabled = false;
-    place.textContent = t('checkout.place');
+    submit.disabled = false;
+    submit.textContent = t('checkout.place');
   });
-  // Whether ordering is possible at all is better known before the form is filled in.
+  // Check whether ordering is possible before the user fills in the form.
   shopper().catch((error) => {
     if (signal.aborted || error.status !== 503) return;
     form.replaceChildren(h('div', { class: 'notice warn' }, h('b', null, t('checkout.off')), h('p', { class: 'small' }, t('checkout.off.text'))));
@@ -122,25 +121,25 @@ function checkoutForm(signal) {
 }
 
 async function placeOrder(address, attempt, signal) {
-  const bought = lines();
-  note('checkout_started', { skus: bought.map((line) => line.sku) });
+  const ordered = lines();
+  track('checkout_started', { skus: ordered.map((line) => line.sku) });
   const { customer_id } = await shopper();
   const order = await callAsShopper('/api/order/v1/orders', {
     method: 'POST', signal, headers: { 'idempotency-key': attempt },
     body: {
       customer_id,
-      lines: bought.map(({ sku, quantity }) => ({ sku, quantity })),
+      lines: ordered.map(({ sku, quantity }) => ({ sku, quantity })),
       shipping_address: { country: 'CN', ...address },
       payment: { method: 'test' },
     },
   });
-  note('order_completed', { order_id: order.id, product_ids: [...new Set(bought.map((line) => line.product_id))], skus: bought.map((line) => line.sku) });
+  track('order_completed', { order_id: order.id, product_ids: [...new Set(ordered.map((line) => line.product_id))], skus: ordered.map((line) => line.sku) });
   clear();
   toast(t('status.placed'));
   location.hash = `#/orders/${encodeURIComponent(order.id)}`;
 }
 
-function said(error) {
+function errorText(error) {
   if (error.status === 0) return t('error.offline');
   if (error.status === 429) return t('error.limited');
   if (error.status === 503 && error.code === 'ordering_off') return t('checkout.off');

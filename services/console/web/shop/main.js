@@ -1,17 +1,17 @@
-// The shop: which view stands behind which address, and what the header does.
+// The shop: the routes and the header.
 
-import { h, empty } from '/assets/dom.js';
+import { h, emptyState } from '/assets/dom.js';
 import { Problem } from '/assets/api.js';
-import { t, toggler } from '/assets/words.js';
-import { onCartChange, pieces } from '/assets/shop/cart.js';
+import { t, initLanguageToggle } from '/assets/i18n.js';
+import { onCartChange, itemCount } from '/assets/shop/cart.js';
 import { home, results } from '/assets/shop/list.js';
 import { productPage } from '/assets/shop/product.js';
 import { cartPage } from '/assets/shop/checkout.js';
 import { orderPage, ordersPage } from '/assets/shop/orders.js';
-import { searchBox } from '/assets/shop/searchbox.js';
+import { searchBox } from '/assets/shop/search-box.js';
 
 const main = document.getElementById('main');
-let leave = new AbortController();
+let currentPage = new AbortController();
 
 const ROUTES = [
   [/^\/$/, () => home],
@@ -22,56 +22,56 @@ const ROUTES = [
   [/^\/orders\/([^/]+)$/, (id) => (context) => orderPage({ ...context, id })],
 ];
 
-/** Shows the view of the address; what the last one was still doing is called off. */
+/** Shows the page of the current address and aborts the requests of the previous one. */
 async function show({ focus = true } = {}) {
-  leave.abort();
-  leave = new AbortController();
-  const { signal } = leave;
+  currentPage.abort();
+  currentPage = new AbortController();
+  const { signal } = currentPage;
   const [path, query = ''] = (location.hash.slice(1) || '/').split('?');
   const params = new URLSearchParams(query);
-  const found = ROUTES.map(([pattern, view]) => [pattern.exec(path), view]).find(([match]) => match);
+  const route = ROUTES.map(([pattern, page]) => [pattern.exec(path), page]).find(([match]) => match);
   document.title = t('brand');
-  box.show(path === '/s' ? params.get('q') ?? '' : '');
-  const stage = h('div', { class: 'stage' });
-  main.replaceChildren(stage);
+  searchInput.show(path === '/s' ? params.get('q') ?? '' : '');
+  const container = h('div', { class: 'page' });
+  main.replaceChildren(container);
   if (focus) {
     scrollTo(0, 0);
     main.focus({ preventScroll: true });
   }
-  if (!found) {
-    stage.replaceChildren(empty(t('list.none'), undefined, h('a', { class: 'button', href: '#/' }, t('cart.browse'))));
+  if (!route) {
+    container.replaceChildren(emptyState(t('list.none'), undefined, h('a', { class: 'button', href: '#/' }, t('cart.browse'))));
     return;
   }
-  const [match, view] = found;
+  const [match, page] = route;
   try {
-    await view(...match.slice(1).map(decodeURIComponent))({ stage, params, signal });
+    await page(...match.slice(1).map(decodeURIComponent))({ container, params, signal });
   } catch (error) {
     if (signal.aborted) return;
-    stage.replaceChildren(failure(error, () => show()));
+    container.replaceChildren(errorPage(error, () => show()));
   }
 }
 
-/** What stands where a view could not be shown. */
-function failure(error, again) {
+/** Shown instead of a page that cannot be loaded. */
+function errorPage(error, retry) {
   const problem = error instanceof Problem ? error : undefined;
   if (!problem) console.error(error);
   const text = problem?.status === 0 ? t('error.offline') : problem?.status === 429 ? t('error.limited') : t('error.text');
-  return empty(t('error.title'), text,
-    h('button', { class: 'button', type: 'button', onclick: again }, t('error.again')),
+  return emptyState(t('error.title'), text,
+    h('button', { class: 'button', type: 'button', onclick: retry }, t('error.again')),
     problem?.traceId && h('p', { class: 'small faint num' }, t('error.trace', { id: problem.traceId })));
 }
 
 function showCount() {
   const badge = document.getElementById('cart-count');
-  badge.hidden = pieces() === 0;
-  badge.textContent = pieces() > 99 ? '99+' : String(pieces());
+  badge.hidden = itemCount() === 0;
+  badge.textContent = itemCount() > 99 ? '99+' : String(itemCount());
 }
 
-const box = searchBox((address) => { location.hash = address; });
+const searchInput = searchBox((address) => { location.hash = address; });
 onCartChange(showCount);
 showCount();
-toggler(document.getElementById('lang'), () => show({ focus: false }));
-// The skip link must not be taken for a route.
+initLanguageToggle(document.getElementById('lang'), () => show({ focus: false }));
+// The skip link must not change the route.
 document.querySelector('.skip').addEventListener('click', (event) => { event.preventDefault(); main.focus(); });
 addEventListener('hashchange', () => show());
 show({ focus: false });

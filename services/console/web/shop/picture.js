@@ -1,9 +1,9 @@
-// The catalogue has no photographs yet, so each product gets a still life: a shape that fits its category, in a colour of
-// its own. The same product always looks the same.
+// The catalogue has no photographs, so each product gets a generated illustration: a shape for its category, in a colour
+// derived from its id.
 
 import { s } from '/assets/dom.js';
 
-// Shapes are drawn in a square of 120 by 120. `a` is the body, `b` the shadow side, `c` the light, `d` the dark accent.
+// Shapes fit a square of 120 × 120. Tones: `a` body, `b` shade, `c` light, `d` dark accent.
 const SHAPES = [
   [/键盘|keyboard/i, [['rect', 'a', 16, 42, 88, 38, 7], ...keys(), ['rect', 'd', 42, 68, 36, 6, 2]]],
   [/鼠标|mouse/i, [['rect', 'a', 40, 24, 40, 72, 20], ['path', 'd', 'M60 24v26', 1], ['rect', 'd', 57, 36, 6, 14, 3]]],
@@ -47,24 +47,24 @@ function keys() {
   return made;
 }
 
-/** A number that a text always gives, and hardly another text. */
+/** FNV-1a with a final mix. */
 function hash(text) {
   let value = 2166136261;
   for (const char of text) value = Math.imul(value ^ char.codePointAt(0), 16777619);
-  // Ids that differ in one digit must not differ by one shade.
+  // Without the mix, ids that differ in one digit would have nearly the same colour.
   value = Math.imul(value ^ (value >>> 16), 2246822507);
   value = Math.imul(value ^ (value >>> 13), 3266489909);
   return (value ^ (value >>> 16)) >>> 0;
 }
 
-// Names of colours that variants carry, as hues; black, white and grey lose their colour instead.
+// Hues of the colour names in variant options; greys are desaturated instead.
 const COLOURS = [[/红|red|玫|rose/i, 8], [/橙|orange|橘/i, 28], [/黄|yellow|金|gold|米|卡其/i, 46], [/绿|green|薄荷|mint/i, 140], [/青|teal|cyan/i, 178], [/蓝|blue|navy/i, 214], [/紫|purple|violet/i, 272], [/粉|pink/i, 338], [/棕|brown|咖|驼/i, 26]];
 const GREYS = /黑|白|灰|银|black|white|gr[ae]y|silver|透明/i;
 
-/** The still life of a product: `seed` gives its colour unless `options` name one; `category` and `title` its shape. */
+/** The illustration of a product: `seed` selects the colour unless `options` name one; `category` and `title` select the shape. */
 export function picture({ seed, category = '', title = '', options = {} }) {
   const about = `${category} ${title}`;
-  // The most telling words stand at the end of the path, then in the title.
+  // The most specific words are at the end of the category path, then in the title.
   const words = [...category.split('/').reverse(), title];
   const shape = words.map((word) => SHAPES.find(([pattern]) => pattern.test(word))).find(Boolean)?.[1] ?? FALLBACK;
   const number = hash(seed ?? about);

@@ -1,36 +1,35 @@
-// One product: its variants, what it costs, whether it is there, and what goes with it.
+// The product page: variants, price, stock and recommendations.
 
-import { h, empty, glyph, toast } from '/assets/dom.js';
+import { h, emptyState, icon, toast } from '/assets/dom.js';
 import { Problem } from '/assets/api.js';
-import { count, local, price, t } from '/assets/words.js';
+import { formatCount, localized, formatPrice, t } from '/assets/i18n.js';
 import { add } from '/assets/shop/cart.js';
-import { product, saw, stock } from '/assets/shop/catalog.js';
-import { railOf } from '/assets/shop/list.js';
+import { product, markViewed, stock } from '/assets/shop/catalog.js';
+import { recommendationRow } from '/assets/shop/list.js';
 import { picture } from '/assets/shop/picture.js';
-import { note } from '/assets/shop/visit.js';
+import { track } from '/assets/shop/tracking.js';
 
-const FEW = 10;
-const STOCK_EVERY_MS = 5_000;
+const LOW_STOCK = 10;
+const STOCK_POLL_MS = 5_000;
 
-/** The page of a product. */
-export async function productPage({ stage, id, signal }) {
-  stage.append(h('div', { class: 'product waiting', 'aria-hidden': 'true' }, h('div', { class: 'product-pic' }), h('div', { class: 'product-text' }, h('i'), h('i'), h('i'))));
+export async function productPage({ container, id, signal }) {
+  container.append(h('div', { class: 'product loading', 'aria-hidden': 'true' }, h('div', { class: 'product-pic' }), h('div', { class: 'product-text' }, h('i'), h('i'), h('i'))));
   let found;
   try {
     found = await product(id, { fresh: true, signal });
   } catch (error) {
     if (!(error instanceof Problem && [404, 410, 422].includes(error.status))) throw error;
-    stage.replaceChildren(empty(t('product.gone'), t('product.gone.text'), h('a', { class: 'button', href: '#/' }, t('cart.browse'))));
+    container.replaceChildren(emptyState(t('product.gone'), t('product.gone.text'), h('a', { class: 'button', href: '#/' }, t('cart.browse'))));
     return;
   }
   if (signal.aborted) return;
-  saw(id);
-  document.title = `${local(found.title)} · ${t('brand')}`;
-  note('product_viewed', { product_id: id });
-  stage.replaceChildren(
+  markViewed(id);
+  document.title = `${localized(found.title)} · ${t('brand')}`;
+  track('product_viewed', { product_id: id });
+  container.replaceChildren(
     crumbs(found), panel(found, signal),
-    railOf({ title: t('product.companions'), path: `/v1/recommendations/companions/${encodeURIComponent(id)}`, signal, without: id, list: 'companions' }),
-    railOf({ title: t('product.similar'), path: `/v1/recommendations/similar/${encodeURIComponent(id)}`, signal, without: id, list: 'similar' }));
+    recommendationRow({ title: t('product.companions'), path: `/v1/recommendations/companions/${encodeURIComponent(id)}`, signal, without: id, list: 'companions' }),
+    recommendationRow({ title: t('product.similar'), path: `/v1/recommendations/similar/${encodeURIComponent(id)}`, signal, without: id, list: 'similar' }));
 }
 
 function crumbs(found) {
@@ -45,66 +44,66 @@ function panel(found, signal) {
   let chosen = variants[0];
   let available;
   const levels = new Map();
-  const frame = h('div', { class: 'product-pic' });
-  const cost = h('p', { class: 'product-price num', 'aria-live': 'polite' });
-  const state = h('p', { class: 'stock', role: 'status' });
+  const pictureFrame = h('div', { class: 'product-pic' });
+  const priceText = h('p', { class: 'product-price num', 'aria-live': 'polite' });
+  const stockText = h('p', { class: 'stock', role: 'status' });
   const sku = h('span', { class: 'num' });
   const amount = stepper(1, () => {});
-  const buy = h('button', { class: 'button main', type: 'button' }, glyph('M4 7h12l-1 10H5zM7 7a3 3 0 0 1 6 0'), t('product.add'));
-  const picker = options(variants, (variant) => { chosen = variant; draw(); look(); });
+  const buy = h('button', { class: 'button main', type: 'button' }, icon('M4 7h12l-1 10H5zM7 7a3 3 0 0 1 6 0'), t('product.add'));
+  const picker = options(variants, (variant) => { chosen = variant; draw(); refreshStock(); });
 
   function draw() {
-    frame.replaceChildren(picture({ seed: found.id, category: found.category, title: local(found.title), options: chosen?.options }));
-    cost.textContent = price(chosen?.price);
+    pictureFrame.replaceChildren(picture({ seed: found.id, category: found.category, title: localized(found.title), options: chosen?.options }));
+    priceText.textContent = formatPrice(chosen?.price);
     sku.textContent = chosen?.sku ?? '';
     available = levels.get(chosen?.sku);
-    const [mood, text] = available === undefined ? ['unknown', t('product.stock_unknown')]
+    const [level, text] = available === undefined ? ['unknown', t('product.stock_unknown')]
       : available <= 0 ? ['out', t('product.out')]
-        : available <= FEW ? ['low', t('product.low', { n: count(available) })] : ['in', t('product.in_stock')];
-    if (state.textContent !== text) state.textContent = text;
-    state.dataset.mood = mood;
+        : available <= LOW_STOCK ? ['low', t('product.low', { n: formatCount(available) })] : ['in', t('product.in_stock')];
+    if (stockText.textContent !== text) stockText.textContent = text;
+    stockText.dataset.level = level;
     buy.disabled = !chosen || found.status !== 'active' || available === 0;
     amount.limit(available);
   }
 
-  async function look() {
-    const asked = chosen;
-    if (!asked) return;
-    const level = await stock(asked.sku, signal);
+  async function refreshStock() {
+    const requested = chosen;
+    if (!requested) return;
+    const level = await stock(requested.sku, signal);
     if (signal.aborted) return;
-    if (level) levels.set(asked.sku, Math.max(0, level.available));
-    if (asked === chosen) draw();
+    if (level) levels.set(requested.sku, Math.max(0, level.available));
+    if (requested === chosen) draw();
   }
 
   buy.addEventListener('click', () => {
     add({ sku: chosen.sku, product_id: found.id, title: found.title, options: chosen.options, price: chosen.price, category: found.category }, amount.value());
-    note('cart_added', { product_id: found.id, sku: chosen.sku, quantity: amount.value() });
+    track('cart_added', { product_id: found.id, sku: chosen.sku, quantity: amount.value() });
     toast(t('product.added'));
   });
-  const timer = setInterval(() => { if (!document.hidden) look(); }, STOCK_EVERY_MS);
+  const timer = setInterval(() => { if (!document.hidden) refreshStock(); }, STOCK_POLL_MS);
   signal.addEventListener('abort', () => clearInterval(timer), { once: true });
   draw();
-  look();
+  refreshStock();
 
-  return h('article', { class: 'product' }, frame, h('div', { class: 'product-text' },
+  return h('article', { class: 'product' }, pictureFrame, h('div', { class: 'product-text' },
     found.brand && h('a', { class: 'card-brand', href: `#/s?${new URLSearchParams({ brand: found.brand })}` }, found.brand),
-    h('h1', null, local(found.title)),
-    cost,
+    h('h1', null, localized(found.title)),
+    priceText,
     found.status !== 'active' && h('p', { class: 'notice warn' }, t('product.archived')),
     picker,
-    state,
+    stockText,
     h('div', { class: 'buy' }, amount.node, buy),
-    local(found.description) && h('p', { class: 'product-story soft' }, local(found.description)),
+    localized(found.description) && h('p', { class: 'product-story soft' }, localized(found.description)),
     facts(found, sku)));
 }
 
 function facts(found, sku) {
-  const said = Object.entries(found.attributes ?? {}).map(([name, value]) => [name, [value].flat().map((one) => local(one)).join('、')]);
+  const attributes = Object.entries(found.attributes ?? {}).map(([name, value]) => [name, [value].flat().map((one) => localized(one)).join('、')]);
   return h('section', { class: 'facts' }, h('h2', { class: 'small' }, t('product.facts')),
-    h('dl', null, said.map(([name, value]) => [h('dt', null, name), h('dd', null, value)]), h('dt', null, t('product.sku')), h('dd', null, sku)));
+    h('dl', null, attributes.map(([name, value]) => [h('dt', null, name), h('dd', null, value)]), h('dt', null, t('product.sku')), h('dd', null, sku)));
 }
 
-/** One group of radio buttons per option; a choice that no variant has moves the other options to the nearest that exists. */
+/** One group of radio buttons per option. If no variant has the chosen combination, the closest variant is selected. */
 function options(variants, choose) {
   const names = [...new Set(variants.flatMap((variant) => Object.keys(variant.options ?? {})))];
   if (variants.length < 2) return undefined;
@@ -138,7 +137,7 @@ function group(label, values, start, choose) {
   };
 }
 
-/** A number with a button on either side. */
+/** A quantity with a minus and a plus button. */
 export function stepper(start, changed, { least = 1 } = {}) {
   let value = start;
   let most = 99;

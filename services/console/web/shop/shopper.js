@@ -1,49 +1,49 @@
-// The shopper's identity: a customer id and a short-lived token that the console mints. The renewal proves, later, that
-// this browser is the one the customer id was given to.
+// The shopper's identity: a customer id and a short-lived access token, both from the console. The renewal token gives this
+// browser a new access token for the same customer.
 
 import { call, Problem } from '/assets/api.js';
-import { lasting, passing } from '/assets/store.js';
+import { localStore, sessionStore } from '/assets/storage.js';
 
-const EARLY_MS = 30_000;
-let asking;
+const REFRESH_BEFORE_EXPIRY_MS = 30_000;
+let pending;
 
-/** The identity; asks the console for one, or for a fresh token, where needed. */
+/** The identity; requests one, or a new access token, if needed. */
 export async function shopper() {
-  const held = passing.get('identity');
-  if (held && Date.parse(held.expires_at) - Date.now() > EARLY_MS) return held;
-  asking ??= ask().finally(() => { asking = undefined; });
-  return asking;
+  const cached = sessionStore.get('identity');
+  if (cached && Date.parse(cached.expires_at) - Date.now() > REFRESH_BEFORE_EXPIRY_MS) return cached;
+  pending ??= requestIdentity().finally(() => { pending = undefined; });
+  return pending;
 }
 
-async function ask() {
-  const renewal = lasting.get('renewal');
-  let answer;
+async function requestIdentity() {
+  const renewal = localStore.get('renewal');
+  let identity;
   try {
-    answer = await call('/session', { method: 'POST', token: renewal });
+    identity = await call('/session', { method: 'POST', token: renewal });
   } catch (error) {
-    // A renewal of other keys, or too old: a new customer then.
+    // The renewal token has expired or was signed with another key: continue as a new customer.
     if (!(renewal && error instanceof Problem && [401, 403].includes(error.status))) throw error;
-    lasting.remove('renewal');
-    answer = await call('/session', { method: 'POST' });
+    localStore.remove('renewal');
+    identity = await call('/session', { method: 'POST' });
   }
-  const { customer_id, token, expires_at } = answer;
-  lasting.set('renewal', answer.renewal);
-  lasting.set('customer', customer_id);
-  passing.set('identity', { customer_id, token, expires_at });
+  const { customer_id, token, expires_at } = identity;
+  localStore.set('renewal', identity.renewal);
+  localStore.set('customer', customer_id);
+  sessionStore.set('identity', { customer_id, token, expires_at });
   return { customer_id, token, expires_at };
 }
 
-/** Whether this browser was ever given an identity. */
-export const knownShopper = () => lasting.get('renewal') !== undefined;
+/** Whether this browser has had an identity before. */
+export const knownShopper = () => localStore.get('renewal') !== undefined;
 
-/** Calls a route as the shopper. A token that is refused is asked for anew, once. */
+/** Calls a route as the shopper. After a 401 it gets a new token and tries once more. */
 export async function callAsShopper(path, options) {
   const { token } = await shopper();
   try {
     return await call(path, { ...options, token });
   } catch (error) {
     if (!(error instanceof Problem && error.status === 401)) throw error;
-    passing.remove('identity');
+    sessionStore.remove('identity');
     return call(path, { ...options, token: (await shopper()).token });
   }
 }

@@ -1,18 +1,22 @@
-//! The pages and what belongs to them, out of the program itself: no folder to deploy, no build step.
+//! The pages and their assets, compiled into the program.
 
 use std::sync::Arc;
 
-use axum::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH, REFERRER_POLICY,
-    X_CONTENT_TYPE_OPTIONS,
+use axum::{
+    http::{
+        HeaderMap, HeaderName, HeaderValue, StatusCode,
+        header::{
+            CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH,
+            REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+        },
+    },
+    response::{IntoResponse, Response},
+    routing::get,
 };
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use axum::response::{IntoResponse, Response};
-use axum::routing::get;
 use utoipa_axum::router::OpenApiRouter;
 use xxhash_rust::xxh3::xxh3_128;
 
-/// Nothing but our own files, no script or style within the markup, and no markup made of text by scripts.
+/// Allows our own files only: no inline scripts or styles, and no markup built from strings.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
     base-uri 'none'; form-action 'self'; frame-ancestors 'none'; require-trusted-types-for 'script'";
 
@@ -21,16 +25,16 @@ const CSS: &str = "text/css; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 const SVG: &str = "image/svg+xml";
 
-/// A file with the route it is served at.
+/// A file and its route.
 struct Page {
     route: &'static str,
-    kind: &'static str,
+    content_type: &'static str,
     body: &'static [u8],
 }
 
 macro_rules! pages {
-    ($($route:literal $kind:ident $file:literal)*) => {
-        &[$(Page { route: $route, kind: $kind, body: include_bytes!(concat!("../web/", $file)) }),*]
+    ($($route:literal $content_type:ident $file:literal)*) => {
+        &[$(Page { route: $route, content_type: $content_type, body: include_bytes!(concat!("../../web/", $file)) }),*]
     };
 }
 
@@ -43,10 +47,10 @@ const PAGES: &[Page] = pages! {
     "/assets/ops.css" CSS "ops.css"
     "/assets/api.js" SCRIPT "api.js"
     "/assets/dom.js" SCRIPT "dom.js"
-    "/assets/store.js" SCRIPT "store.js"
-    "/assets/words.js" SCRIPT "words.js"
+    "/assets/storage.js" SCRIPT "storage.js"
+    "/assets/i18n.js" SCRIPT "i18n.js"
     "/assets/shop/main.js" SCRIPT "shop/main.js"
-    "/assets/shop/searchbox.js" SCRIPT "shop/searchbox.js"
+    "/assets/shop/search-box.js" SCRIPT "shop/search-box.js"
     "/assets/shop/list.js" SCRIPT "shop/list.js"
     "/assets/shop/product.js" SCRIPT "shop/product.js"
     "/assets/shop/checkout.js" SCRIPT "shop/checkout.js"
@@ -54,42 +58,42 @@ const PAGES: &[Page] = pages! {
     "/assets/shop/catalog.js" SCRIPT "shop/catalog.js"
     "/assets/shop/cart.js" SCRIPT "shop/cart.js"
     "/assets/shop/shopper.js" SCRIPT "shop/shopper.js"
-    "/assets/shop/visit.js" SCRIPT "shop/visit.js"
+    "/assets/shop/tracking.js" SCRIPT "shop/tracking.js"
     "/assets/shop/picture.js" SCRIPT "shop/picture.js"
     "/assets/ops/main.js" SCRIPT "ops/main.js"
     "/assets/ops/services.js" SCRIPT "ops/services.js"
     "/assets/ops/rates.js" SCRIPT "ops/rates.js"
     "/assets/ops/map.js" SCRIPT "ops/map.js"
-    "/assets/ops/letters.js" SCRIPT "ops/letters.js"
-    "/assets/ops/letter.js" SCRIPT "ops/letter.js"
+    "/assets/ops/dead-letters.js" SCRIPT "ops/dead-letters.js"
+    "/assets/ops/dead-letter.js" SCRIPT "ops/dead-letter.js"
     "/assets/ops/log.js" SCRIPT "ops/log.js"
     "/assets/ops/queues.js" SCRIPT "ops/queues.js"
 };
 
-/// A route for every page and file.
-pub fn router() -> OpenApiRouter {
+pub(crate) fn routes<S: Clone + Send + Sync + 'static>() -> OpenApiRouter<S> {
     PAGES.iter().fold(OpenApiRouter::new(), |router, page| {
         let etag: Arc<str> = format!("\"{:032x}\"", xxh3_128(page.body)).into();
         router.route(
             page.route,
-            get(move |asked: HeaderMap| async move { page.answer(&etag, &asked) }),
+            get(move |headers: HeaderMap| async move { page.respond(&etag, &headers) }),
         )
     })
 }
 
 impl Page {
-    /// The file, or 304 where the browser has it already. Browsers ask each time: a new version shows at once.
-    fn answer(&self, etag: &str, asked: &HeaderMap) -> Response {
-        let known = asked
+    /// The file, or 304 if the browser has it. Browsers revalidate every time, so that a new version shows at once.
+    fn respond(&self, etag: &str, request: &HeaderMap) -> Response {
+        let cached = request
             .get_all(IF_NONE_MATCH)
             .iter()
             .filter_map(|value| value.to_str().ok())
             .flat_map(|value| value.split(','))
             .any(|tag| matches!(tag.trim(), "*") || tag.trim().trim_start_matches("W/") == etag);
-        let mut response = if known {
+        let mut response = if cached {
             StatusCode::NOT_MODIFIED.into_response()
         } else {
-            ([(CONTENT_TYPE, HeaderValue::from_static(self.kind))], self.body).into_response()
+            ([(CONTENT_TYPE, HeaderValue::from_static(self.content_type))], self.body)
+                .into_response()
         };
         let headers = response.headers_mut();
         if let Ok(etag) = HeaderValue::from_str(etag) {

@@ -1,11 +1,11 @@
-// What the browser remembers. A browser that forbids storage forgets with the page; nothing breaks.
+// Browser storage. If the browser forbids it, values live in memory until the page reloads.
 
-function keeper(place) {
+function createStore(area) {
   const fallback = new Map();
   return {
     get(key) {
       try {
-        return JSON.parse(window[place].getItem(`shixuan.${key}`)) ?? fallback.get(key);
+        return JSON.parse(window[area].getItem(`shixuan.${key}`)) ?? fallback.get(key);
       } catch {
         return fallback.get(key);
       }
@@ -13,15 +13,15 @@ function keeper(place) {
     set(key, value) {
       fallback.set(key, value);
       try {
-        window[place].setItem(`shixuan.${key}`, JSON.stringify(value));
+        window[area].setItem(`shixuan.${key}`, JSON.stringify(value));
       } catch {
-        // Full or forbidden: the copy in memory serves until the page goes.
+        // Full or forbidden: the copy in memory remains.
       }
     },
     remove(key) {
       fallback.delete(key);
       try {
-        window[place].removeItem(`shixuan.${key}`);
+        window[area].removeItem(`shixuan.${key}`);
       } catch {
         // As above.
       }
@@ -29,13 +29,13 @@ function keeper(place) {
   };
 }
 
-/** Across visits. */
-export const lasting = keeper('localStorage');
+/** Persists across visits. */
+export const localStore = createStore('localStorage');
 
-/** Until the tab is closed. */
-export const passing = keeper('sessionStorage');
+/** Lasts until the tab is closed. */
+export const sessionStore = createStore('sessionStorage');
 
-/** A new UUIDv7. `crypto.randomUUID` makes version 4 only, and is missing where the page came by plain HTTP. */
+/** Creates a UUIDv7. `crypto.randomUUID` creates version 4 only and needs HTTPS. */
 export function uuid() {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   const now = Date.now();

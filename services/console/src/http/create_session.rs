@@ -1,0 +1,83 @@
+//! `POST /session`
+
+use std::net::SocketAddr;
+
+use axum::{
+    Json,
+    extract::{ConnectInfo, Request, State},
+    http::{
+        StatusCode,
+        header::{AUTHORIZATION, CACHE_CONTROL},
+    },
+    response::IntoResponse,
+};
+use chrono::{DateTime, Utc};
+use problem::Problem;
+use serde::{Deserialize, Serialize};
+use vocabulary::CustomerId;
+
+use crate::sessions::Sessions;
+
+/// The identity of a shopper.
+#[derive(Debug, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Identity {
+    /// The subject of the token.
+    pub customer_id: CustomerId,
+    /// A bearer token with the scopes `orders:read` and `orders:write`.
+    pub token: String,
+    /// When the token expires.
+    pub expires_at: DateTime<Utc>,
+    /// The bearer token of the next `POST /session`, which returns a new token for the same customer.
+    pub renewal: String,
+}
+
+/// Get a shopper identity
+///
+/// Without a bearer token the customer is new. With the renewal token of an earlier answer as bearer token, the customer is
+/// the same.
+#[utoipa::path(
+    post, path = "/session", tag = "shop",
+    responses(
+        (status = 200, description = "The identity", body = Identity),
+        (status = 401, description = "The renewal token is invalid or expired", body = Problem),
+        (status = 429, description = "Too many requests; see `Retry-After`", body = Problem),
+        (status = 503, description = "`ordering_off`: the console has no signing key", body = Problem),
+    )
+)]
+pub(crate) async fn create_session(
+    State(sessions): State<Sessions>,
+    request: Request,
+) -> Result<impl IntoResponse, Problem> {
+    let Some(issuer) = sessions.issuer() else {
+        return Err(Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "ordering_off",
+            "Ordering is switched off",
+        )
+        .detail("The console was started without TOKEN_KEY_FILE, so it cannot sign tokens."));
+    };
+    let client = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
+    if let Err(wait) = sessions.admit(client) {
+        return Err(Problem::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "too_many_sessions",
+            "Too many sessions were requested",
+        )
+        .retry_after(wait));
+    }
+    let customer_id = match request.headers().get(AUTHORIZATION).map(|value| value.to_str()) {
+        None => CustomerId::new(),
+        Some(header) => header
+            .ok()
+            .and_then(|header| issuer.customer_of_renewal(header))
+            .ok_or_else(|| Problem::unauthorized("The renewal token is invalid or expired."))?,
+    };
+    let tokens = issuer.issue(customer_id).map_err(|error| Problem::internal_from(&error))?;
+    let identity = Identity {
+        customer_id,
+        token: tokens.access,
+        expires_at: tokens.expires_at,
+        renewal: tokens.renewal,
+    };
+    Ok(([(CACHE_CONTROL, "no-store")], Json(identity)))
+}

@@ -1,0 +1,40 @@
+//! Start-up: the router, and the workers beside it, under one lifecycle.
+
+use std::process::ExitCode;
+
+use axum::Router;
+use runtime::{Lifecycle, health::Health};
+
+use crate::{
+    SERVICE,
+    config::Config,
+    http,
+    state::{AppState, StateError},
+};
+
+/// Why the console cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error(transparent)]
+    State(#[from] StateError),
+    #[error("cannot start the HTTP server")]
+    Serve(#[source] runtime::http::ServeError),
+}
+
+/// Serves until the process receives a stop signal.
+pub async fn run(config: Config) -> Result<ExitCode, StartError> {
+    let lifecycle = Lifecycle::new(config.shutdown.timeout);
+    let router = build(&config, &lifecycle)?;
+    let served = runtime::http::serve(&lifecycle, &config.http, router).await;
+    served.map_err(StartError::Serve)?;
+    Ok(lifecycle.run_until_shutdown().await)
+}
+
+/// Builds the router and starts the workers on `lifecycle`.
+pub fn build(config: &Config, lifecycle: &Lifecycle) -> Result<Router, StartError> {
+    let state = AppState::start(config, lifecycle)?;
+    let routes = http::routes().with_state(state);
+    // The console has no dependency without which the shop must stop, so it is ready as soon as it serves.
+    let health = Health::new(lifecycle);
+    Ok(runtime::http::router(&SERVICE, routes, &health, lifecycle, &config.http))
+}

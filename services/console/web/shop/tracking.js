@@ -1,0 +1,72 @@
+// User events, sent in batches to behavior-analytics.
+
+import { localStore, sessionStore, uuid } from '/assets/storage.js';
+
+const BATCH_SIZE = 20;
+const QUEUE_CAPACITY = 200;
+const SEND_DELAY_MS = 2_000;
+const SESSION_TIMEOUT_MS = 30 * 60_000;
+
+/** A random id, stored in this browser. */
+export function visitorId() {
+  let id = localStore.get('visitor');
+  if (!id) localStore.set('visitor', (id = uuid()));
+  return id;
+}
+
+/** The id of the visit, which ends with the tab or after 30 minutes without an event. */
+function sessionId() {
+  const now = Date.now();
+  const previous = sessionStore.get('session');
+  const id = previous && now - previous.at < SESSION_TIMEOUT_MS ? previous.id : uuid();
+  sessionStore.set('session', { id, at: now });
+  return id;
+}
+
+let queue = [];
+let timer;
+let failures = 0;
+
+/** Queues one event; `type` and `properties` are those of `POST /v1/events`. */
+export function track(type, { product_id, ...properties } = {}) {
+  const event = { event_id: uuid(), type, visitor_id: visitorId(), session_id: sessionId(), occurred_at: new Date().toISOString(), properties };
+  if (product_id) event.product_id = product_id;
+  queue.push(event);
+  // Bounded: during an outage the oldest events are dropped.
+  if (queue.length > QUEUE_CAPACITY) queue = queue.slice(-QUEUE_CAPACITY);
+  if (queue.length >= BATCH_SIZE && failures === 0) send();
+  else scheduleSend(SEND_DELAY_MS);
+}
+
+function scheduleSend(ms) {
+  timer ??= setTimeout(send, ms);
+}
+
+async function send() {
+  clearTimeout(timer);
+  timer = undefined;
+  const batch = queue.splice(0, BATCH_SIZE);
+  if (batch.length === 0) return;
+  const retry = () => {
+    failures += 1;
+    queue = [...batch, ...queue].slice(-QUEUE_CAPACITY);
+    scheduleSend(Math.min(60_000, SEND_DELAY_MS * 2 ** failures));
+  };
+  try {
+    const response = await fetch('/api/behavior-analytics/v1/events', {
+      method: 'POST', keepalive: true, signal: AbortSignal.timeout(10_000),
+      headers: { 'content-type': 'application/json' }, body: JSON.stringify(batch),
+    });
+    // Retry only if the service is busy or down; an invalid batch would be refused again. A repeated event counts once, by
+    // its id.
+    if (response.status >= 500 || response.status === 429) return retry();
+    failures = 0;
+    if (queue.length) scheduleSend(SEND_DELAY_MS);
+  } catch {
+    retry();
+  }
+}
+
+addEventListener('visibilitychange', () => {
+  if (document.visibilityState === 'hidden') send();
+});
