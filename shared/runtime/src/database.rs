@@ -54,7 +54,7 @@ pub async fn connect(
     config: &config::Database,
 ) -> Result<PgPool, DatabaseError> {
     let milliseconds = config.statement_timeout.as_millis().to_string();
-    let options = messaging::guarded(options(service, config)?)
+    let options = messaging::with_session_timeouts(options(service, config)?)
         .options([("statement_timeout", milliseconds.as_str())]);
     let first = first_connection(&options).await?;
     // A failed close changes nothing.

@@ -4,7 +4,7 @@
 
 use std::{error::Error, net::SocketAddr, process::ExitCode};
 
-use ::messaging::{Kit as Outbox, Messaging as MessagingRuntime, Topology};
+use ::messaging::{MessagingRuntime, Outbox, Topology};
 use clap::Args;
 use sqlx::migrate::Migrator;
 use utoipa_axum::router::OpenApiRouter;

@@ -2,7 +2,7 @@
 
 use std::{convert::Infallible, time::Duration};
 
-use ::messaging::{Connectivity, Kit, Messaging, Topology, Worth};
+use ::messaging::{ConnectionStatus, Criticality, MessagingRuntime, Outbox, Topology};
 use problem::Problem;
 use sqlx::migrate::Migrator;
 use tokio::time::Instant;
@@ -56,7 +56,7 @@ pub async fn migrate(
 ///
 /// At shutdown the consumers finish their current batch first. The relay stops after them, so that it also publishes the
 /// events of that batch.
-pub fn start(lifecycle: &Lifecycle, health: &Health, messaging: &Messaging) {
+pub fn start(lifecycle: &Lifecycle, health: &Health, messaging: &MessagingRuntime) {
     let consumers_done = CancellationToken::new();
     let (consumers, relay) = (messaging.clone(), messaging.clone());
     let (soft, done) = (lifecycle.soft(), consumers_done.clone());
@@ -74,7 +74,7 @@ pub fn start(lifecycle: &Lifecycle, health: &Health, messaging: &Messaging) {
     let (mut connectivity, soft) = (messaging.connectivity(), lifecycle.soft());
     lifecycle.spawn("broker health", async move {
         loop {
-            let Connectivity { publisher_down, consumer_down } =
+            let ConnectionStatus { publisher_down, consumer_down } =
                 connectivity.borrow_and_update().clone();
             report(&out, publisher_down);
             report(&incoming, consumer_down);
@@ -89,8 +89,8 @@ pub fn start(lifecycle: &Lifecycle, health: &Health, messaging: &Messaging) {
     let mut pressure = messaging.pressure();
     lifecycle.spawn("outbox health", async move {
         loop {
-            let refused = pressure.borrow_and_update().admit(Worth::Lesser).err();
-            report(&outbox, refused.map(|shed| shed.reason));
+            let refused = pressure.borrow_and_update().admit(Criticality::Deferrable).err();
+            report(&outbox, refused.map(|overloaded| overloaded.reason));
             tokio::select! {
                 () = soft.cancelled() => break,
                 changed = pressure.changed() => if changed.is_err() { break },
@@ -103,10 +103,11 @@ pub fn start(lifecycle: &Lifecycle, health: &Health, messaging: &Messaging) {
 /// Refuses a write with 503 and `Retry-After` while the outbox is too full for its criticality, or the broker is away.
 ///
 /// HTTP handlers that write call it right after authorisation. The codes are `broker_unavailable` and `outbox_full`.
-pub fn admit(kit: &Kit, worth: Worth) -> Result<(), Problem> {
-    kit.admit(worth).map_err(|shed| {
-        metrics::counter!("messaging_writes_refused_total", "code" => shed.code).increment(1);
-        Problem::unavailable(shed.code, shed.retry_after).detail(format!("{}.", shed.reason))
+pub fn admit(outbox: &Outbox, criticality: Criticality) -> Result<(), Problem> {
+    outbox.admit(criticality).map_err(|overloaded| {
+        metrics::counter!("messaging_writes_refused_total", "code" => overloaded.code).increment(1);
+        Problem::unavailable(overloaded.code, overloaded.retry_after)
+            .detail(format!("{}.", overloaded.reason))
     })
 }
 

@@ -1,7 +1,7 @@
 //! A service that the test plays.
 
 use contracts::{Event, Priority, Slot};
-use messaging::{Kit as Outbox, Messaging as MessagingRuntime, Topology};
+use messaging::{MessagingRuntime, Outbox, Topology};
 use runtime::Lifecycle;
 use testkit::{Database, Vhost};
 use uuid::Uuid;
@@ -48,7 +48,7 @@ impl ServiceDouble {
     /// Publishes events in one transaction with a priority.
     pub async fn publish_with<E: Event>(&self, priority: Priority, events: &[E]) {
         let mut tx = self.outbox.begin().await.unwrap();
-        tx.prioritise(priority);
+        tx.set_priority(priority);
         for event in events {
             tx.emit(event).unwrap();
         }

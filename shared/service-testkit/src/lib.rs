@@ -9,7 +9,7 @@ mod recorder;
 
 use std::{convert::Infallible, time::Duration};
 
-use messaging::Messaging as MessagingRuntime;
+use messaging::MessagingRuntime;
 use reqwest::{RequestBuilder, StatusCode};
 use runtime::Lifecycle;
 use serde_json::Value;

@@ -131,7 +131,8 @@ async fn both_consumers_decode_the_suites_batches() {
     let (vhost, python) = (Vhost::create().await.unwrap(), Python::find().await);
     let lifecycle = Lifecycle::new(Duration::from_secs(5));
     let _guard = lifecycle.hard().drop_guard();
-    let catalogue = ServiceDouble::start(&lifecycle, &vhost, Topology::of("product-catalog")).await;
+    let catalogue =
+        ServiceDouble::start(&lifecycle, &vhost, Topology::new("product-catalog")).await;
     let mut consumers = [
         Consumer::start(rust("consumer"), &vhost, "product-catalog", "product.*").await,
         Consumer::start(python.script("consumer.py"), &vhost, "product-catalog", "product.*").await,

@@ -1,6 +1,6 @@
 //! `POST /v1/dead-letters/{id}/discard`
 
-use ::messaging::{Kit as Outbox, dead_letters};
+use ::messaging::{Outbox, dead_letters};
 use axum::{extract::State, http::StatusCode};
 use problem::{Path, Problem};
 use uuid::Uuid;

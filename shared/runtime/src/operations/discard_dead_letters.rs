@@ -1,7 +1,7 @@
 //! `POST /v1/dead-letters/discard`
 
 use ::messaging::{
-    Kit as Outbox,
+    Outbox,
     dead_letters::{self, Discarded, Selection},
 };
 use axum::extract::State;

@@ -1,7 +1,7 @@
 //! `POST /v1/dead-letters/{id}/dry-run`
 
 use ::messaging::{
-    Kit as Outbox, Topology,
+    Outbox, Topology,
     dead_letters::{self, DryRun},
 };
 use axum::extract::State;

@@ -1,6 +1,6 @@
 //! `PUT /v1/dead-letters/{id}/data`
 
-use ::messaging::{Kit as Outbox, Topology, dead_letters};
+use ::messaging::{Outbox, Topology, dead_letters};
 use axum::{extract::State, http::StatusCode};
 use problem::{Json, Path, Problem};
 use serde_json::value::{Value, to_raw_value};

@@ -1,7 +1,7 @@
 //! `GET /v1/dead-letters/{id}`
 
 use ::messaging::{
-    Kit as Outbox, Topology,
+    Outbox, Topology,
     dead_letters::{self, Shown},
 };
 use axum::extract::State;

@@ -1,6 +1,6 @@
 //! `GET /v1/queues`
 
-use ::messaging::{Kit as Outbox, QueueReport};
+use ::messaging::{Outbox, QueueReport};
 use axum::extract::State;
 use problem::{Json, Problem};
 

@@ -1,7 +1,7 @@
 //! `GET /v1/dead-letters/groups`
 
 use ::messaging::{
-    Kit as Outbox,
+    Outbox,
     dead_letters::{self, Group},
 };
 use axum::extract::State;

@@ -1,7 +1,7 @@
 //! `GET /v1/dead-letters`
 
 use ::messaging::{
-    Kit as Outbox,
+    Outbox,
     dead_letters::{self, DeadLetter, Selection},
 };
 use axum::extract::State;

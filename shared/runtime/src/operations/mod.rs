@@ -16,7 +16,7 @@ mod selection;
 
 use std::time::Duration;
 
-use ::messaging::{Kit as Outbox, Topology};
+use ::messaging::{Outbox, Topology};
 use axum::extract::FromRef;
 use utoipa_axum::{router::OpenApiRouter, routes};
 

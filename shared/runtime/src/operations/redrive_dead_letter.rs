@@ -1,6 +1,6 @@
 //! `POST /v1/dead-letters/{id}/redrive`
 
-use ::messaging::{Kit as Outbox, Topology, Worth as Criticality, dead_letters};
+use ::messaging::{Criticality, Outbox, Topology, dead_letters};
 use axum::{extract::State, http::StatusCode};
 use problem::{Path, Problem};
 use uuid::Uuid;
@@ -25,7 +25,7 @@ pub(super) async fn redrive_dead_letter(
     Path(id): Path<Uuid>,
 ) -> Result<StatusCode, Problem> {
     caller.require(Scope::Ops)?;
-    admit(&outbox, Criticality::Lesser)?;
+    admit(&outbox, Criticality::Deferrable)?;
     dead_letters::redrive(&outbox, &topology, id).await.map_err(unresolved)?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -1,7 +1,7 @@
 //! `POST /v1/dead-letters/redrive`
 
 use ::messaging::{
-    Kit as Outbox, Topology, Worth as Criticality,
+    Criticality, Outbox, Topology,
     dead_letters::{self, Redriven},
 };
 use axum::extract::State;
@@ -32,7 +32,7 @@ pub(super) async fn redrive_dead_letters(
 ) -> Result<Json<Redriven>, Problem> {
     caller.require(Scope::Ops)?;
     let (selection, pace) = request.into_parts()?;
-    admit(&outbox, Criticality::Lesser)?;
+    admit(&outbox, Criticality::Deferrable)?;
     require_known(&mut *outbox.pool().acquire().await?, pace.after).await?;
     let redriven = dead_letters::redrive_many(&outbox, &topology, &selection, pace).await;
     redriven.map(Json).map_err(internal)
