@@ -1,11 +1,17 @@
-//! What the service is told from outside.
+//! The configuration of the service.
 
 use runtime::config::Common;
 
-/// The configuration of the inventory.
+/// The configuration of inventory.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Config {
-    /// What every service is told.
+    /// The settings that every service has.
     #[command(flatten)]
     pub common: Common,
+}
+
+impl AsRef<Common> for Config {
+    fn as_ref(&self) -> &Common {
+        &self.common
+    }
 }

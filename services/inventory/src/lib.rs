@@ -1,14 +1,19 @@
 #![doc = include_str!("../README.md")]
 
-pub mod domain;
+mod domain;
 
-pub mod consumes;
-pub mod http;
-pub mod publishes;
-pub mod storage;
+mod app;
+mod workers;
 
-pub mod app;
-pub mod config;
+mod http;
+mod publishes;
+
+mod consumes;
+mod storage;
+
+mod state;
+
+mod config;
 
 use contracts::{
     catalog::PRODUCT,
@@ -19,37 +24,45 @@ use contracts::{
     receipts::{ProductAppliedV1, ProductFailedV1},
 };
 use messaging::{OnReject, Subscription, Topology};
-use runtime::{Service, clock};
+use runtime::{
+    Service,
+    host::{Host, ServiceDefinition, StartError},
+    product_receipts,
+};
 use sqlx::migrate::Migrator;
+use utoipa_axum::router::OpenApiRouter;
 
-use crate::consumes::{order, product_catalog};
-use crate::publishes::product_failed::product_failed;
+use crate::consumes::{
+    order::{
+        DeductStock, ReleaseCancelledOrder, ReleaseExpiredOrder, ReleaseRejectedOrder,
+        ReleaseUnpaidOrder, ReserveStock,
+    },
+    product_catalog::{RegisterSkus, WithdrawSkus},
+};
+pub use crate::{config::Config, state::AppState};
 
-/// The service's name: of its directory, its exchange and its receipts.
-const NAME: &str = "inventory";
+/// The publisher of orders, and the ledger's actor for the movements that orders cause.
+const ORDER_SERVICE: &str = "order";
 
-/// The service whose orders are served.
-const NAME_OF_ORDER: &str = "order";
-
-/// What this program is.
+/// The service's identity.
 pub const SERVICE: Service = Service {
-    name: NAME,
+    name: "inventory",
     about: "Stock per SKU and warehouse, reservations and the ledger.",
     version: env!("CARGO_PKG_VERSION"),
     http_addr: "0.0.0.0:8083",
 };
 
-/// The service's own tables.
+/// The migrations of the service's own tables.
 pub static MIGRATOR: Migrator = sqlx::migrate!();
 
-/// Everything that stands in the service's database, in the order in which it is made.
+/// All migrations of the service's database, in the order in which they run.
 pub fn migrators() -> [&'static Migrator; 3] {
     [&messaging::MIGRATOR, &idempotency::MIGRATOR, &MIGRATOR]
 }
 
-/// What the service says and hears.
+/// The events that the service publishes, and its subscriptions.
 pub fn topology() -> Topology {
-    Topology::of(NAME)
+    Topology::of(SERVICE.name)
         .says::<StockReservedV1>()
         .says::<StockRejectedV1>()
         .says::<StockReleasedV1>()
@@ -58,23 +71,48 @@ pub fn topology() -> Topology {
         .says::<ProductAppliedV1>()
         .says::<ProductFailedV1>()
         .hears(
-            Subscription::to(ORDER, [NAME_OF_ORDER], OnReject::BlockKey)
-                .on(order::placed::ReserveStock)
-                .on(order::shipped::DeductStock)
-                .on(order::cancelled::ReleaseCancelled)
-                .on(order::expired::ReleaseExpired)
-                .on(order::payment_failed::ReleaseUnpaid)
-                .on(order::rejected::ReleaseRejected),
+            Subscription::to(ORDER, [ORDER_SERVICE], OnReject::BlockKey)
+                .on(ReserveStock)
+                .on(DeductStock)
+                .on(ReleaseCancelledOrder)
+                .on(ReleaseExpiredOrder)
+                .on(ReleaseUnpaidOrder)
+                .on(ReleaseRejectedOrder),
         )
         .hears(
             Subscription::to(PRODUCT, ["product-catalog"], OnReject::GoOn)
-                .on(product_catalog::changed::ListSkus)
-                .on(product_catalog::deleted::WithdrawSkus)
-                .on_dead_letter(|tx, envelope, reason| {
-                    if let Some(receipt) = product_failed(envelope, reason, clock::now()) {
-                        tx.emit(&receipt)?;
-                    }
-                    Ok(())
-                }),
+                .on(RegisterSkus)
+                .on(WithdrawSkus)
+                .on_dead_letter(product_receipts::emit_product_failed(
+                    SERVICE,
+                    product_receipts::receipt_key,
+                )),
         )
+}
+
+/// The service as the host runs it.
+#[derive(Debug)]
+pub struct Inventory;
+
+impl ServiceDefinition for Inventory {
+    type Config = Config;
+    type State = AppState;
+
+    const SERVICE: Service = SERVICE;
+
+    fn migrators() -> Vec<&'static Migrator> {
+        migrators().into()
+    }
+
+    fn topology() -> Topology {
+        topology()
+    }
+
+    fn routes() -> OpenApiRouter<AppState> {
+        http::routes()
+    }
+
+    async fn start(host: &Host, _config: &Config) -> Result<AppState, StartError> {
+        Ok(state::start(host))
+    }
 }

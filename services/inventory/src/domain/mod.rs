@@ -1,10 +1,14 @@
-//! The decisions: functions of what was loaded, without I/O.
+//! Decisions about stock: pure functions of the loaded state.
 
+mod movement;
 mod reservation;
 mod stock;
+mod warehouse;
 
-pub use reservation::{NothingReserved, Reservation, State};
-pub use stock::{
-    Allocation, Changes, Decision, Inconsistent, Kind, Level, MAX_ON_HAND, Movement, Refusal,
-    Shelf, Shortage, Stock,
+pub(crate) use movement::{LedgerEntry, Movement, MovementKind};
+pub(crate) use reservation::{
+    Allocation, Reservation, ReservationDecision, ReservationError, ReservationOutcome,
+    ReservationRequest, ReservationState, Shortage, UnknownSku, release_or_deduct,
 };
+pub(crate) use stock::{MAX_ON_HAND, SkuStock, Stock, StockChanges, StockRefusal, WarehouseStock};
+pub(crate) use warehouse::{DEFAULT_WAREHOUSE, MAX_WAREHOUSES, Warehouse};

@@ -1,23 +1,65 @@
-//! What is set aside for one order, and how it ends.
+//! Reservations: the pieces that an order holds, from the request to release or deduction.
 
-use vocabulary::OrderId;
+use std::collections::BTreeMap;
 
-use super::{Allocation, Inconsistent, Stock};
+use vocabulary::{OrderId, Sku, WarehouseId};
 
-/// What has become of a reservation.
+use super::{Stock, stock::NotReserved};
+
+/// The pieces that an order asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ReservationRequest {
+    pub(crate) order: OrderId,
+    /// Quantity per SKU, at least one.
+    pub(crate) lines: BTreeMap<Sku, i64>,
+}
+
+/// A number of pieces of a SKU, reserved in one warehouse.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Allocation {
+    pub(crate) sku: Sku,
+    pub(crate) warehouse: WarehouseId,
+    /// At least one.
+    pub(crate) quantity: i64,
+}
+
+/// The answer to a [`ReservationRequest`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum ReservationDecision {
+    /// Every line is reserved.
+    Reserved(Vec<Allocation>),
+    /// No line is reserved, because of these shortages; never empty.
+    Rejected(Vec<Shortage>),
+}
+
+/// A SKU with fewer pieces available than requested.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Shortage {
+    pub(crate) sku: Sku,
+    pub(crate) requested: i64,
+    /// None if the SKU is unknown.
+    pub(crate) available: Option<i64>,
+}
+
+/// An order asks for a SKU that no product event has registered yet.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the SKU {0} is unknown")]
+pub(crate) struct UnknownSku(pub(crate) Sku);
+
+/// The lifecycle of a reservation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
-    /// It stands.
+pub(crate) enum ReservationState {
+    /// The order holds its pieces.
     Reserved,
-    /// The order will not be shipped: what was set aside is free again.
+    /// The order will not ship; its pieces are available again.
     Released,
-    /// The order was shipped: what was set aside is gone.
+    /// The order shipped; its pieces left the warehouse.
     Deducted,
 }
 
-impl State {
-    /// As the table has it.
-    pub const fn as_str(self) -> &'static str {
+impl ReservationState {
+    /// The value of the `state` column.
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Reserved => "reserved",
             Self::Released => "released",
@@ -25,8 +67,8 @@ impl State {
         }
     }
 
-    /// What the column says; its check constraint admits nothing else.
-    pub fn parse(text: &str) -> Self {
+    /// Parses the `state` column; a check constraint allows no other value.
+    pub(crate) fn parse(text: &str) -> Self {
         match text {
             "released" => Self::Released,
             "deducted" => Self::Deducted,
@@ -35,60 +77,102 @@ impl State {
     }
 }
 
-/// What is, or was, set aside for an order.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reservation {
-    /// Which order.
-    pub order: OrderId,
-    /// What has become of it.
-    pub state: State,
-    /// What it holds, or held.
-    pub allocations: Vec<Allocation>,
-}
-
-/// Why nothing was deducted for an order that was shipped.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum NothingReserved {
-    /// What had been set aside was released before.
-    #[error("what was reserved for order {0} has been released")]
-    Released(OrderId),
-    /// The books are wrong.
-    #[error("what was reserved for order {order} is not in the books")]
-    Inconsistent {
-        /// Which order.
-        order: OrderId,
-        /// What is missing.
-        #[source]
-        source: Inconsistent,
+/// How a reservation ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ReservationOutcome {
+    /// The order will not ship. An order without a reservation needs no release.
+    Released {
+        /// Written to the ledger.
+        reason: &'static str,
     },
+    /// The order shipped. An order without a reservation is an error.
+    Deducted,
 }
 
-impl Reservation {
-    /// Frees what is set aside, and says whether anything was: what is over stays as it is.
-    pub fn release(&mut self, stock: &mut Stock) -> Result<bool, Inconsistent> {
-        match self.state {
-            State::Reserved => {
-                stock.release(self.order, &self.allocations)?;
-                self.state = State::Released;
-                Ok(true)
-            }
-            State::Released | State::Deducted => Ok(false),
+impl ReservationOutcome {
+    /// The state that the reservation reaches.
+    pub(crate) const fn state(self) -> ReservationState {
+        match self {
+            Self::Released { .. } => ReservationState::Released,
+            Self::Deducted => ReservationState::Deducted,
         }
     }
 
-    /// Takes away what is set aside, and says whether it was still there: what was deducted before is not deducted again.
-    pub fn deduct(&mut self, stock: &mut Stock) -> Result<bool, NothingReserved> {
-        let order = self.order;
+    /// The reason for the ledger.
+    pub(crate) const fn reason(self) -> Option<&'static str> {
+        match self {
+            Self::Released { reason } => Some(reason),
+            Self::Deducted => None,
+        }
+    }
+}
+
+/// The pieces that an order holds, or held.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Reservation {
+    pub(crate) order: OrderId,
+    pub(crate) state: ReservationState,
+    pub(crate) allocations: Vec<Allocation>,
+}
+
+/// Why a reservation could not be released or deducted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum ReservationError {
+    #[error("order {0} shipped without a reservation")]
+    NothingReserved(OrderId),
+    #[error("order {0} shipped after its reservation was released")]
+    AlreadyReleased(OrderId),
+    #[error("the stock levels do not contain the reservation of order {order}")]
+    Inconsistent {
+        order: OrderId,
+        #[source]
+        source: NotReserved,
+    },
+}
+
+/// Releases or deducts the reservation of `order`, and returns whether it changed. A repetition changes nothing.
+pub(crate) fn release_or_deduct(
+    order: OrderId,
+    reservation: Option<&mut Reservation>,
+    outcome: ReservationOutcome,
+    stock: &mut Stock,
+) -> Result<bool, ReservationError> {
+    match (outcome, reservation) {
+        (ReservationOutcome::Released { .. }, None) => Ok(false),
+        (ReservationOutcome::Released { .. }, Some(reservation)) => reservation.release(stock),
+        (ReservationOutcome::Deducted, None) => Err(ReservationError::NothingReserved(order)),
+        (ReservationOutcome::Deducted, Some(reservation)) => reservation.deduct(stock),
+    }
+}
+
+impl Reservation {
+    fn release(&mut self, stock: &mut Stock) -> Result<bool, ReservationError> {
         match self.state {
-            State::Reserved => {
-                let deducted = stock.deduct(order, &self.allocations);
-                deducted.map_err(|source| NothingReserved::Inconsistent { order, source })?;
-                self.state = State::Deducted;
+            ReservationState::Reserved => {
+                let released = stock.release(self.order, &self.allocations);
+                released.map_err(|source| self.inconsistent(source))?;
+                self.state = ReservationState::Released;
                 Ok(true)
             }
-            State::Deducted => Ok(false),
-            State::Released => Err(NothingReserved::Released(order)),
+            ReservationState::Released | ReservationState::Deducted => Ok(false),
         }
+    }
+
+    fn deduct(&mut self, stock: &mut Stock) -> Result<bool, ReservationError> {
+        match self.state {
+            ReservationState::Reserved => {
+                let deducted = stock.deduct(self.order, &self.allocations);
+                deducted.map_err(|source| self.inconsistent(source))?;
+                self.state = ReservationState::Deducted;
+                Ok(true)
+            }
+            ReservationState::Deducted => Ok(false),
+            ReservationState::Released => Err(ReservationError::AlreadyReleased(self.order)),
+        }
+    }
+
+    const fn inconsistent(&self, source: NotReserved) -> ReservationError {
+        ReservationError::Inconsistent { order: self.order, source }
     }
 }
 
@@ -97,48 +181,74 @@ mod tests {
     use uuid::Uuid;
     use vocabulary::{OrderId, Sku, Version};
 
-    use super::{NothingReserved, Reservation, State};
-    use crate::domain::{Allocation, Level, Shelf, Stock};
+    use super::{
+        Allocation, Reservation, ReservationError, ReservationOutcome, ReservationState,
+        release_or_deduct,
+    };
+    use crate::domain::{SkuStock, Stock, WarehouseStock};
+
+    const RELEASED: ReservationOutcome = ReservationOutcome::Released { reason: "cancelled" };
 
     fn three_of_ten() -> (Reservation, Stock) {
         let (sku, warehouse): (Sku, _) = ("A".parse().unwrap(), Uuid::from_u128(1).into());
-        let shelves = vec![Shelf { warehouse, on_hand: 10, reserved: 3 }];
-        let stock = Stock::new([Level { sku: sku.clone(), version: Version::FIRST, shelves }]);
+        let warehouses = vec![WarehouseStock { warehouse, on_hand: 10, reserved: 3 }];
+        let stock =
+            Stock::new([SkuStock { sku: sku.clone(), version: Version::FIRST, warehouses }]);
+        let (order, state) = (OrderId::new(), ReservationState::Reserved);
         let allocations = vec![Allocation { sku, warehouse, quantity: 3 }];
-        (Reservation { order: OrderId::new(), state: State::Reserved, allocations }, stock)
+        (Reservation { order, state, allocations }, stock)
     }
 
     fn levels(stock: &Stock) -> (i64, i64) {
-        let level = stock.level(&"A".parse().unwrap()).unwrap();
-        (level.on_hand(), level.reserved())
+        let sku_stock = stock.get(&"A".parse().unwrap()).unwrap();
+        (sku_stock.on_hand(), sku_stock.reserved())
     }
 
     #[test]
-    fn releasing_twice_is_releasing_once() {
+    fn releasing_twice_equals_releasing_once() {
         let (mut reservation, mut stock) = three_of_ten();
-        assert_eq!(reservation.release(&mut stock), Ok(true));
-        assert_eq!(reservation.release(&mut stock), Ok(false));
-        assert_eq!(levels(&stock), (10, 0));
         let order = reservation.order;
-        assert_eq!(reservation.deduct(&mut stock), Err(NothingReserved::Released(order)));
+        let mut end =
+            |outcome| release_or_deduct(order, Some(&mut reservation), outcome, &mut stock);
+        assert_eq!(end(RELEASED), Ok(true));
+        assert_eq!(end(RELEASED), Ok(false));
+        assert_eq!(
+            end(ReservationOutcome::Deducted),
+            Err(ReservationError::AlreadyReleased(order))
+        );
         assert_eq!(levels(&stock), (10, 0));
     }
 
     #[test]
-    fn deducting_twice_is_deducting_once() {
+    fn deducting_twice_equals_deducting_once() {
         let (mut reservation, mut stock) = three_of_ten();
-        assert_eq!(reservation.deduct(&mut stock), Ok(true));
-        assert_eq!(reservation.deduct(&mut stock), Ok(false));
-        assert_eq!(reservation.release(&mut stock), Ok(false));
+        let order = reservation.order;
+        let mut end =
+            |outcome| release_or_deduct(order, Some(&mut reservation), outcome, &mut stock);
+        assert_eq!(end(ReservationOutcome::Deducted), Ok(true));
+        assert_eq!(end(ReservationOutcome::Deducted), Ok(false));
+        assert_eq!(end(RELEASED), Ok(false));
         assert_eq!(levels(&stock), (7, 0));
     }
 
     #[test]
-    fn books_that_are_wrong_are_not_made_worse() {
+    fn only_deduction_needs_a_reservation() {
+        let (order, mut stock) = (OrderId::new(), Stock::default());
+        assert_eq!(release_or_deduct(order, None, RELEASED, &mut stock), Ok(false));
+        assert_eq!(
+            release_or_deduct(order, None, ReservationOutcome::Deducted, &mut stock),
+            Err(ReservationError::NothingReserved(order))
+        );
+    }
+
+    #[test]
+    fn inconsistent_levels_change_nothing() {
         let (mut reservation, _) = three_of_ten();
-        let mut empty = Stock::default();
-        assert!(reservation.release(&mut empty).is_err());
-        assert!(reservation.deduct(&mut empty).is_err());
-        assert_eq!(reservation.state, State::Reserved);
+        let (order, mut empty) = (reservation.order, Stock::default());
+        for outcome in [RELEASED, ReservationOutcome::Deducted] {
+            let ended = release_or_deduct(order, Some(&mut reservation), outcome, &mut empty);
+            assert!(matches!(ended, Err(ReservationError::Inconsistent { .. })));
+        }
+        assert_eq!(reservation.state, ReservationState::Reserved);
     }
 }

@@ -8,58 +8,63 @@ use runtime::auth::{Caller, Scope};
 use serde::Serialize;
 use vocabulary::{OrderId, Sku, WarehouseId};
 
-use crate::storage::reservations;
+use crate::{domain::Allocation, storage::reservations};
 
-/// What is, or was, set aside for an order.
+/// The pieces that an order holds, or held.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
-pub(super) struct ReservationAnswer {
+#[schema(as = Reservation)]
+pub(super) struct ReservationView {
     order_id: OrderId,
     /// `reserved`, `released` or `deducted`.
     #[schema(value_type = String, example = "reserved")]
     status: &'static str,
-    /// What was set aside, and where.
-    lines: Vec<Line>,
+    lines: Vec<ReservationLine>,
     reserved_at: DateTime<Utc>,
     /// When it was released or deducted.
     #[serde(skip_serializing_if = "Option::is_none")]
     closed_at: Option<DateTime<Utc>>,
 }
 
-/// So many pieces of a SKU in a warehouse.
+/// A number of pieces of a SKU, reserved in one warehouse.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
-struct Line {
+struct ReservationLine {
     sku: Sku,
     warehouse_id: WarehouseId,
     quantity: i64,
 }
 
-/// What is, or was, set aside for an order. An order that was rejected has no reservation.
+impl From<Allocation> for ReservationLine {
+    fn from(allocation: Allocation) -> Self {
+        let Allocation { sku, warehouse, quantity } = allocation;
+        Self { sku, warehouse_id: warehouse, quantity }
+    }
+}
+
+/// Get the reservation of an order
+///
+/// A released or deducted reservation stays readable. A rejected order has no reservation.
 #[utoipa::path(
     get, path = "/v1/reservations/{order_id}", tag = "reservations", params(("order_id" = OrderId, Path)),
-    responses((status = 200, body = ReservationAnswer), (status = 404, body = Problem)),
+    responses((status = 200, body = ReservationView), (status = 404, body = Problem)),
     security(("bearer" = ["stock:write"]))
 )]
 pub(super) async fn get_reservation(
     caller: Caller,
-    State(kit): State<Kit>,
+    State(outbox): State<Kit>,
     Path(order_id): Path<OrderId>,
-) -> Result<Json<ReservationAnswer>, Problem> {
+) -> Result<Json<ReservationView>, Problem> {
     caller.require(Scope::StockWrite)?;
-    let none = || Problem::not_found(format_args!("reservation for order {order_id}"));
-    let mut connection = kit.pool().acquire().await?;
-    let times = reservations::times(&mut connection, order_id).await?.ok_or_else(none)?;
+    let not_found = || Problem::not_found(format_args!("reservation for order {order_id}"));
+    let mut connection = outbox.pool().acquire().await?;
+    let times = reservations::times(&mut connection, order_id).await?;
+    let (reserved_at, closed_at) = times.ok_or_else(not_found)?;
     let mut found = reservations::of_orders(&mut connection, &[order_id]).await?;
-    let reservation = found.remove(&order_id).ok_or_else(none)?;
-    let lines = reservation.allocations.into_iter().map(|line| Line {
-        sku: line.sku,
-        warehouse_id: line.warehouse,
-        quantity: line.quantity,
-    });
-    Ok(Json(ReservationAnswer {
+    let reservation = found.remove(&order_id).ok_or_else(not_found)?;
+    Ok(Json(ReservationView {
         order_id,
         status: reservation.state.as_str(),
-        lines: lines.collect(),
-        reserved_at: times.reserved_at,
-        closed_at: times.closed_at,
+        lines: reservation.allocations.into_iter().map(ReservationLine::from).collect(),
+        reserved_at,
+        closed_at,
     }))
 }

@@ -1,4 +1,4 @@
-//! Lists in pages: `?limit=&cursor=` on the way in, `items` and `next_cursor` on the way out.
+//! Pagination: `limit` and `cursor` in the query string, `items` and `next_cursor` in the response.
 
 use std::{fmt::Display, str::FromStr};
 
@@ -6,34 +6,30 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use problem::{FieldError, Problem};
 use serde::{Deserialize, Serialize};
 
-/// How many items a page has unless the request says otherwise.
 const DEFAULT_LIMIT: u16 = 50;
-
-/// The most items a page has.
 const MAX_LIMIT: u16 = 500;
 
-/// Which page is asked for.
+/// The requested page.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Paging {
-    /// How many items at most: 1 to 500, 50 unless said.
+    /// The maximum number of items: 1 to 500. Default: 50.
     limit: Option<u16>,
-    /// The `next_cursor` of the page before; absent for the first page.
+    /// The `next_cursor` of the previous page. Default: the first page.
     cursor: Option<String>,
 }
 
 /// One page of a list.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub(super) struct Page<T> {
-    /// The items.
     pub(super) items: Vec<T>,
-    /// Where the next page begins; absent on the last.
+    /// The `cursor` of the next page; absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) next_cursor: Option<String>,
 }
 
 impl Paging {
-    /// How many items the page may have.
+    /// The maximum number of items, if it is in range.
     pub(super) fn limit(&self) -> Result<u16, Problem> {
         match self.limit.unwrap_or(DEFAULT_LIMIT) {
             limit @ 1..=MAX_LIMIT => Ok(limit),
@@ -41,13 +37,13 @@ impl Paging {
         }
     }
 
-    /// The position behind which the page begins.
+    /// The position before the first item, decoded from the cursor.
     pub(super) fn after<T: FromStr>(&self) -> Result<Option<T>, Problem> {
         let Some(cursor) = &self.cursor else { return Ok(None) };
         let position = URL_SAFE_NO_PAD.decode(cursor).ok();
         let position = position.and_then(|bytes| String::from_utf8(bytes).ok()?.parse().ok());
         let position =
-            position.ok_or_else(|| invalid("cursor", "is not the next_cursor of a page"))?;
+            position.ok_or_else(|| invalid("cursor", "must be the next_cursor of a page"))?;
         Ok(Some(position))
     }
 }
@@ -58,9 +54,9 @@ fn invalid(parameter: &str, message: impl Into<String>) -> Problem {
 }
 
 impl<T> Page<T> {
-    /// The first `limit` of `rows`; if there is one more, the next page begins behind the `position` of the last that is
-    /// shown. The query is to ask for one row more than the limit.
-    pub(super) fn of<R, P: Display>(
+    /// A page of the first `limit` of `rows`. One more row means that there is a next page, after the `position` of the
+    /// last shown row; so a query must fetch `limit + 1` rows.
+    pub(super) fn new<R, P: Display>(
         mut rows: Vec<R>,
         limit: u16,
         position: impl Fn(&R) -> P,
@@ -80,7 +76,7 @@ mod tests {
     use super::{Page, Paging};
 
     #[test]
-    fn pages_follow_one_another_to_the_end() {
+    fn cursors_lead_through_all_pages() {
         let rows = |after: Option<i64>, limit: u16| -> Vec<i64> {
             (1..=5)
                 .filter(|row| after.is_none_or(|after| *row > after))
@@ -90,7 +86,7 @@ mod tests {
         let (mut seen, mut cursor) = (Vec::new(), None);
         loop {
             let paging = Paging { limit: Some(2), cursor };
-            let page = Page::of(rows(paging.after().unwrap(), 2), 2, |row| *row, |row| row);
+            let page = Page::new(rows(paging.after().unwrap(), 2), 2, |row| *row, |row| row);
             seen.extend(page.items);
             cursor = page.next_cursor;
             if cursor.is_none() {
@@ -101,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn odd_limits_and_cursors_are_refused() {
+    fn invalid_limits_and_cursors_are_refused() {
         for limit in [0, 501] {
             assert!(Paging { limit: Some(limit), cursor: None }.limit().is_err());
         }

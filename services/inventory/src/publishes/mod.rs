@@ -1,19 +1,12 @@
-//! What this service says, one file per event: from the domain to the contract.
+//! Published events, one file each: conversions from the domain to the contract.
 
-pub mod product_applied;
-pub mod product_failed;
-pub mod stock_changed;
-pub mod stock_deducted;
-pub mod stock_rejected;
-pub mod stock_released;
-pub mod stock_reserved;
+mod stock_changed;
+mod stock_deducted;
+mod stock_rejected;
+mod stock_released;
+mod stock_reserved;
 
-use contracts::Slot;
-use messaging::SLOT_GROUPS;
-use vocabulary::ProductId;
-
-/// The lane of receipts for a product. One consumer handles all products of a lane, so receipts for a product are said in
-/// the order in which its events were handled.
-fn lane_of(product: ProductId) -> String {
-    (Slot::of(&product.to_string()).number() % SLOT_GROUPS).to_string()
-}
+pub(crate) use self::{
+    stock_changed::stock_changed, stock_deducted::stock_deducted, stock_rejected::stock_rejected,
+    stock_released::stock_released, stock_reserved::stock_reserved,
+};

@@ -1,23 +1,25 @@
-//! `stock.rejected.v1`: an order asks for what is not there.
+//! `stock.rejected.v1`: an order asks for unavailable pieces.
 
 use chrono::{DateTime, Utc};
-use contracts::inventory::{Shortage, StockRejectedV1, StockRejection};
+use contracts::inventory::{self, StockRejectedV1, StockRejection};
 use vocabulary::OrderId;
 
-use crate::domain;
+use crate::domain::Shortage;
 
-/// The event for `order_id`. A SKU that was never heard of outweighs one of which there is not enough: waiting for a
-/// delivery would not help.
-pub fn stock_rejected(
+/// The rejection of `order_id`. An unknown SKU takes precedence over insufficient stock: a delivery would not help.
+pub(crate) fn stock_rejected(
     order_id: OrderId,
-    shortages: Vec<domain::Shortage>,
+    shortages: Vec<Shortage>,
     rejected_at: DateTime<Utc>,
 ) -> StockRejectedV1 {
     let unknown = shortages.iter().any(|shortage| shortage.available.is_none());
     let reason =
         if unknown { StockRejection::UnknownSku } else { StockRejection::InsufficientStock };
-    let shortages = shortages.into_iter().map(|domain::Shortage { sku, requested, available }| {
-        Shortage { sku, requested, available: available.unwrap_or(0) }
-    });
-    StockRejectedV1 { order_id, reason, shortages: shortages.collect(), rejected_at }
+    let shortage = |Shortage { sku, requested, available }| inventory::Shortage {
+        sku,
+        requested,
+        available: available.unwrap_or(0),
+    };
+    let shortages = shortages.into_iter().map(shortage).collect();
+    StockRejectedV1 { order_id, reason, shortages, rejected_at }
 }

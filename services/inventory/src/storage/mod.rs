@@ -1,7 +1,12 @@
-//! Queries, grouped by table: free functions over a connection, in whatever transaction it is.
+//! SQL queries, grouped by table: free functions over a connection.
 
-pub mod ledger;
-pub mod products;
-pub mod reservations;
-pub mod stock;
-pub mod warehouses;
+pub(crate) mod ledger;
+pub(crate) mod products;
+pub(crate) mod reservations;
+pub(crate) mod stock;
+pub(crate) mod warehouses;
+
+/// An error for a stored value that violates the domain's rules.
+fn undecodable(error: impl std::error::Error + Send + Sync + 'static) -> sqlx::Error {
+    sqlx::Error::Decode(Box::new(error))
+}

@@ -1,22 +1,22 @@
-//! What the catalogue said: which products there are in which version, and which SKUs they list.
+//! The copy of the catalogue: the version of each product, and the SKUs that it lists.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 use vocabulary::{ProductId, Sku, Version};
 
-use super::warehouses::DEFAULT;
+use crate::domain::DEFAULT_WAREHOUSE;
 
-/// Raises products to these versions, each product once, and answers those that were raised: what is held in the same or
-/// a later version stays as it is.
-pub async fn raise(
+/// Stores the given version of each product, and returns the products that were older. A product already stored in the same
+/// or a later version stays unchanged. Each product may occur once.
+pub(crate) async fn upsert_newer(
     connection: &mut PgConnection,
     versions: &[(ProductId, Version)],
     deleted: bool,
 ) -> Result<Vec<ProductId>, sqlx::Error> {
     let products: Vec<Uuid> = versions.iter().map(|(product, _)| product.as_uuid()).collect();
     let versions: Vec<i64> = versions.iter().map(|(_, version)| version.get()).collect();
-    let raised = sqlx::query_scalar!(
+    let updated = sqlx::query_scalar!(
         r#"
         insert into product as p (product_id, version, deleted)
         select product_id, version, $3 from unnest($1::uuid[], $2::bigint[]) as u (product_id, version)
@@ -31,12 +31,12 @@ pub async fn raise(
     )
     .fetch_all(connection)
     .await?;
-    Ok(raised.into_iter().map(ProductId::from).collect())
+    Ok(updated.into_iter().map(ProductId::from).collect())
 }
 
-/// Writes which SKUs `products` list: all of `listed`, and no others. New SKUs get an empty shelf in the default warehouse;
-/// those that are listed no more are marked as withdrawn, and keep their stock.
-pub async fn list(
+/// Makes `listed` the SKUs of `products`. New SKUs start with zero stock in the default warehouse. SKUs no longer listed
+/// are marked as withdrawn and keep their stock.
+pub(crate) async fn replace_skus(
     connection: &mut PgConnection,
     products: &[ProductId],
     listed: &[(ProductId, &Sku)],
@@ -58,28 +58,31 @@ pub async fn list(
             update product_sku set withdrawn_at = $4
             where product_id = any($1) and withdrawn_at is null
                 and (product_id, sku) not in (select product_id, sku from listed)
-        ), heard_of as (
-            insert into item (sku, heard_at)
+        ), registered as (
+            insert into item (sku, registered_at)
             select distinct sku, $4::timestamptz from listed order by sku
             on conflict (sku) do nothing
             returning sku
         )
         insert into stock (sku, warehouse_id, on_hand, reserved)
-        select sku, $5, 0, 0 from heard_of
+        select sku, $5, 0, 0 from registered
         "#,
         &products,
         &listed_products,
         &skus as &[&str],
         at,
-        DEFAULT,
+        DEFAULT_WAREHOUSE,
     )
     .execute(connection)
     .await?;
     Ok(())
 }
 
-/// Whether a SKU was listed once, and no product lists it any more.
-pub async fn is_withdrawn(connection: &mut PgConnection, sku: &Sku) -> Result<bool, sqlx::Error> {
+/// Whether products listed the SKU in the past, and none lists it now.
+pub(crate) async fn is_withdrawn(
+    connection: &mut PgConnection,
+    sku: &Sku,
+) -> Result<bool, sqlx::Error> {
     sqlx::query_scalar!(
         r#"select coalesce(bool_and(withdrawn_at is not null), false) as "withdrawn!" from product_sku where sku = $1"#,
         sku.as_str(),

@@ -1,5 +1,5 @@
-//! Reservations and their lines. Whoever handles an event of an order holds the order's cursor, so nobody else changes its
-//! reservation meanwhile.
+//! Reservations and their lines. A handler of an order's events holds the order's cursor, so it is the only writer of the
+//! order's reservation.
 
 use std::collections::HashMap;
 
@@ -8,11 +8,11 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 use vocabulary::OrderId;
 
-use super::stock::undecodable;
-use crate::domain::{Allocation, Reservation, State};
+use super::undecodable;
+use crate::domain::{Allocation, Reservation, ReservationState};
 
-/// Writes new reservations with their lines, in one statement.
-pub async fn insert(
+/// Inserts reservations with their lines, in one statement.
+pub(crate) async fn insert(
     connection: &mut PgConnection,
     reservations: &[Reservation],
     at: DateTime<Utc>,
@@ -20,10 +20,13 @@ pub async fn insert(
     if reservations.is_empty() {
         return Ok(());
     }
-    let orders: Vec<Uuid> = reservations.iter().map(|made| made.order.as_uuid()).collect();
+    let orders: Vec<Uuid> =
+        reservations.iter().map(|reservation| reservation.order.as_uuid()).collect();
     let lines: Vec<(OrderId, &Allocation)> = reservations
         .iter()
-        .flat_map(|made| made.allocations.iter().map(|line| (made.order, line)))
+        .flat_map(|reservation| {
+            reservation.allocations.iter().map(|line| (reservation.order, line))
+        })
         .collect();
     let line_orders: Vec<Uuid> = lines.iter().map(|(order, _)| order.as_uuid()).collect();
     let skus: Vec<&str> = lines.iter().map(|(_, line)| line.sku.as_str()).collect();
@@ -49,8 +52,8 @@ pub async fn insert(
     Ok(())
 }
 
-/// The reservations of `orders`; those that have none are not in the answer.
-pub async fn of_orders(
+/// The reservations of `orders`, by order; absent if an order has none.
+pub(crate) async fn of_orders(
     connection: &mut PgConnection,
     orders: &[OrderId],
 ) -> Result<HashMap<OrderId, Reservation>, sqlx::Error> {
@@ -72,7 +75,7 @@ pub async fn of_orders(
         let order = OrderId::from(row.order_id);
         let reservation = reservations.entry(order).or_insert_with(|| Reservation {
             order,
-            state: State::parse(&row.state),
+            state: ReservationState::parse(&row.state),
             allocations: Vec::new(),
         });
         if let (Some(sku), Some(warehouse), Some(quantity)) =
@@ -85,11 +88,11 @@ pub async fn of_orders(
     Ok(reservations)
 }
 
-/// Writes that the reservations of `orders` are over, and how.
-pub async fn close(
+/// Moves the open reservations of `orders` to the final state `state`.
+pub(crate) async fn close(
     connection: &mut PgConnection,
     orders: &[OrderId],
-    state: State,
+    state: ReservationState,
     at: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
     let orders: Vec<Uuid> = orders.iter().map(|order| order.as_uuid()).collect();
@@ -104,25 +107,16 @@ pub async fn close(
     Ok(())
 }
 
-/// When a reservation was made, and when it was over.
-#[derive(Debug, Clone, Copy)]
-pub struct Times {
-    /// When the stock was set aside.
-    pub reserved_at: DateTime<Utc>,
-    /// When it was released or deducted.
-    pub closed_at: Option<DateTime<Utc>>,
-}
-
-/// When the reservation of `order` was made and over, if it has one.
-pub async fn times(
+/// When the reservation of `order` was made and when it ended, if the order has one.
+pub(crate) async fn times(
     connection: &mut PgConnection,
     order: OrderId,
-) -> Result<Option<Times>, sqlx::Error> {
-    sqlx::query_as!(
-        Times,
+) -> Result<Option<(DateTime<Utc>, Option<DateTime<Utc>>)>, sqlx::Error> {
+    let row = sqlx::query!(
         "select reserved_at, closed_at from reservation where order_id = $1",
         order.as_uuid(),
     )
     .fetch_optional(connection)
-    .await
+    .await?;
+    Ok(row.map(|row| (row.reserved_at, row.closed_at)))
 }

@@ -1,4 +1,4 @@
-//! Levels of stock: rows of `item` and `stock`, and the movements that led to them.
+//! Stock levels (`item` and `stock`), written together with their movements (`ledger`).
 
 use std::collections::BTreeMap;
 
@@ -7,36 +7,36 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 use vocabulary::{Sku, Version, WarehouseId};
 
-use crate::domain::{Changes, Level, Shelf, Stock};
+use super::undecodable;
+use crate::domain::{SkuStock, Stock, StockChanges, WarehouseStock};
 
-/// The advisory lock of the stock. The number means nothing; it is only the same everywhere.
-const STOCK_WRITER: i64 = 0x73_74_6f_63_6b;
+/// The key of the advisory lock on the stock; an arbitrary number.
+const STOCK_LOCK: i64 = 0x73_74_6f_63_6b;
 
-/// Waits until nobody else changes the stock, and reads the levels of `skus`. Nobody else changes it until the transaction
-/// ends. SKUs that were never heard of are not in the answer.
+/// Locks all stock until the transaction ends, and reads the levels of `skus`. Unknown SKUs are absent.
 ///
-/// One lock for all of the stock, instead of one per row: a transaction handles several types of events one after the
-/// other, each with SKUs of its own, so that row locks could not be taken in one order for all of them, and two consumers
-/// would end in deadlocks under load. The lock is held for the few statements that a batch takes; meanwhile the next
-/// batch grows.
-pub async fn lock<'a>(
+/// There is one lock for all stock instead of one per row. A transaction handles several event types one after the other,
+/// each with its own SKUs, so row locks have no common order and two consumers would deadlock under load. The lock is held
+/// for the few statements of a batch; the next batch grows meanwhile.
+pub(crate) async fn lock<'a>(
     connection: &mut PgConnection,
     skus: impl IntoIterator<Item = &'a Sku>,
 ) -> Result<Stock, sqlx::Error> {
-    sqlx::query!("select pg_advisory_xact_lock($1)", STOCK_WRITER)
-        .execute(&mut *connection)
-        .await?;
-    // A statement of its own: its snapshot is taken when the lock is held, so it sees what the last writer committed.
+    sqlx::query!("select pg_advisory_xact_lock($1)", STOCK_LOCK).execute(&mut *connection).await?;
+    // A separate statement takes its snapshot under the lock, so it sees the last writer's commit.
     let skus: Vec<&str> = skus.into_iter().map(Sku::as_str).collect();
     Ok(Stock::new(read(connection, &skus).await?))
 }
 
-/// The level of one SKU, as it is committed now.
-pub async fn level(connection: &mut PgConnection, sku: &Sku) -> Result<Option<Level>, sqlx::Error> {
+/// The stock of one SKU, without a lock.
+pub(crate) async fn find(
+    connection: &mut PgConnection,
+    sku: &Sku,
+) -> Result<Option<SkuStock>, sqlx::Error> {
     Ok(read(connection, &[sku.as_str()]).await?.pop())
 }
 
-async fn read(connection: &mut PgConnection, skus: &[&str]) -> Result<Vec<Level>, sqlx::Error> {
+async fn read(connection: &mut PgConnection, skus: &[&str]) -> Result<Vec<SkuStock>, sqlx::Error> {
     let rows = sqlx::query!(
         r#"
         select
@@ -54,34 +54,30 @@ async fn read(connection: &mut PgConnection, skus: &[&str]) -> Result<Vec<Level>
     )
     .fetch_all(connection)
     .await?;
-    let mut levels: Vec<Level> = Vec::new();
+    let mut skus: Vec<SkuStock> = Vec::new();
     for row in rows {
-        if levels.last().is_none_or(|level| level.sku.as_str() != row.sku) {
-            levels.push(Level {
+        if skus.last().is_none_or(|stock| stock.sku.as_str() != row.sku) {
+            skus.push(SkuStock {
                 sku: row.sku.try_into().map_err(undecodable)?,
                 version: Version::try_from(row.version).map_err(undecodable)?,
-                shelves: Vec::new(),
+                warehouses: Vec::new(),
             });
         }
-        if let (Some(level), Some(warehouse), Some(on_hand), Some(reserved)) =
-            (levels.last_mut(), row.warehouse_id, row.on_hand, row.reserved)
+        if let (Some(stock), Some(warehouse), Some(on_hand), Some(reserved)) =
+            (skus.last_mut(), row.warehouse_id, row.on_hand, row.reserved)
         {
-            level.shelves.push(Shelf { warehouse: warehouse.into(), on_hand, reserved });
+            let warehouse = warehouse.into();
+            stock.warehouses.push(WarehouseStock { warehouse, on_hand, reserved });
         }
     }
-    Ok(levels)
+    Ok(skus)
 }
 
-/// A column that holds what it never should.
-pub(super) fn undecodable(error: impl std::error::Error + Send + Sync + 'static) -> sqlx::Error {
-    sqlx::Error::Decode(Box::new(error))
-}
-
-/// Writes changes back in one statement: the movements, the rows that they end at, and the versions of the SKUs. `actor`
-/// and `reason` are those of all movements.
-pub async fn write(
+/// Writes changes in one statement: the movements, the resulting levels and the versions of the SKUs. `actor` and `reason`
+/// apply to all movements.
+pub(crate) async fn write(
     connection: &mut PgConnection,
-    changes: &Changes,
+    changes: &StockChanges,
     actor: &str,
     reason: Option<&str>,
     at: DateTime<Utc>,
@@ -89,7 +85,7 @@ pub async fn write(
     if changes.movements.is_empty() {
         return Ok(());
     }
-    let Shelves { shelf_skus, shelf_warehouses, on_hand, reserved } = Shelves::after(changes);
+    let Levels { level_skus, level_warehouses, on_hand, reserved } = Levels::after(changes);
     let movements = &changes.movements;
     let skus: Vec<&str> = movements.iter().map(|movement| movement.sku.as_str()).collect();
     let warehouses: Vec<Uuid> =
@@ -104,8 +100,8 @@ pub async fn write(
         movements.iter().map(|movement| movement.after.reserved).collect();
     let orders: Vec<Option<Uuid>> =
         movements.iter().map(|movement| movement.order.map(Uuid::from)).collect();
-    let items: Vec<&str> = changes.levels.iter().map(|level| level.sku.as_str()).collect();
-    let versions: Vec<i64> = changes.levels.iter().map(|level| level.version.get()).collect();
+    let items: Vec<&str> = changes.skus.iter().map(|stock| stock.sku.as_str()).collect();
+    let versions: Vec<i64> = changes.skus.iter().map(|stock| stock.version.get()).collect();
     sqlx::query!(
         r#"
         with movement as (
@@ -117,7 +113,7 @@ pub async fn write(
                 with ordinality as m
                     (sku, warehouse_id, kind, on_hand_delta, reserved_delta, on_hand_after, reserved_after, order_id, position)
             order by position
-        ), shelf as (
+        ), level as (
             insert into stock (sku, warehouse_id, on_hand, reserved)
             select * from unnest($12::text[], $13::uuid[], $14::bigint[], $15::bigint[])
             on conflict (sku, warehouse_id) do update set on_hand = excluded.on_hand, reserved = excluded.reserved
@@ -137,8 +133,8 @@ pub async fn write(
         reason,
         actor,
         at,
-        &shelf_skus as &[&str],
-        &shelf_warehouses,
+        &level_skus as &[&str],
+        &level_warehouses,
         &on_hand,
         &reserved,
         &items as &[&str],
@@ -149,25 +145,25 @@ pub async fn write(
     Ok(())
 }
 
-/// The shelves that were moved on, as they are in the end, as parallel arrays.
-struct Shelves<'a> {
-    shelf_skus: Vec<&'a str>,
-    shelf_warehouses: Vec<Uuid>,
+/// The levels after the last movement of each, as parallel arrays.
+struct Levels<'a> {
+    level_skus: Vec<&'a str>,
+    level_warehouses: Vec<Uuid>,
     on_hand: Vec<i64>,
     reserved: Vec<i64>,
 }
 
-impl<'a> Shelves<'a> {
-    fn after(changes: &'a Changes) -> Self {
+impl<'a> Levels<'a> {
+    fn after(changes: &'a StockChanges) -> Self {
         let movements = changes.movements.iter();
-        let last: BTreeMap<(&str, WarehouseId), Shelf> = movements
+        let last: BTreeMap<(&str, WarehouseId), WarehouseStock> = movements
             .map(|movement| ((movement.sku.as_str(), movement.after.warehouse), movement.after))
             .collect();
         Self {
-            shelf_skus: last.keys().map(|(sku, _)| *sku).collect(),
-            shelf_warehouses: last.keys().map(|(_, warehouse)| warehouse.as_uuid()).collect(),
-            on_hand: last.values().map(|shelf| shelf.on_hand).collect(),
-            reserved: last.values().map(|shelf| shelf.reserved).collect(),
+            level_skus: last.keys().map(|(sku, _)| *sku).collect(),
+            level_warehouses: last.keys().map(|(_, warehouse)| warehouse.as_uuid()).collect(),
+            on_hand: last.values().map(|level| level.on_hand).collect(),
+            reserved: last.values().map(|level| level.reserved).collect(),
         }
     }
 }

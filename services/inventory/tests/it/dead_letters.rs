@@ -1,4 +1,4 @@
-//! The routes of the dead letters, which every service has: good, bad and forbidden calls.
+//! The dead-letter endpoints that every service has: valid, invalid and forbidden requests.
 
 use contracts::catalog::ProductChangedV1;
 use reqwest::{Method, StatusCode};
@@ -8,16 +8,16 @@ use vocabulary::ProductId;
 
 use crate::suite::{Suite, answer, product};
 
-/// A catalogue that said something odd of a product, and the letter that it has become.
-async fn with_a_letter() -> (Suite, ProductId, String) {
+/// An undecodable product event, and the id of its dead letter.
+async fn with_dead_letter() -> (Suite, ProductId, String) {
     let suite = Suite::start().await;
     let id = ProductId::new();
     let data = json!({"product_id": id, "version": 1, "variants": "all of them"}).to_string();
-    suite.catalogue.say_raw::<ProductChangedV1>(&id.to_string(), 1, &data).await;
+    suite.catalogue.publish_raw::<ProductChangedV1>(&id.to_string(), 1, &data).await;
     suite.failed.wait(1, |_| true).await;
     let (_, listed) = answer(suite.as_operator(Method::GET, "/v1/dead-letters")).await;
-    let letter = listed["items"][0]["id"].as_str().unwrap().to_owned();
-    (suite, id, letter)
+    let dead_letter = listed["items"][0]["id"].as_str().unwrap().to_owned();
+    (suite, id, dead_letter)
 }
 
 async fn call(suite: &Suite, method: Method, path: &str, body: Option<Value>) -> (u16, Value) {
@@ -27,20 +27,20 @@ async fn call(suite: &Suite, method: Method, path: &str, body: Option<Value>) ->
     (status.as_u16(), body)
 }
 
-/// Status and stable code of a refusal.
+/// Status and code of a problem.
 fn code((status, body): &(u16, Value)) -> (u16, &str) {
     (*status, body["code"].as_str().unwrap_or_default())
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_letter_is_found_by_its_group_understood_put_right_tried_and_sent_again() {
-    let (suite, product_id, letter) = with_a_letter().await;
+async fn dead_letter_is_inspected_repaired_and_redriven() {
+    let (suite, product_id, dead_letter) = with_dead_letter().await;
     let (status, groups) = call(&suite, Method::GET, "/groups", None).await;
     let group = &groups["items"][0];
-    assert_eq!((status, &group["count"], &group["example"]), (200, &json!(1), &json!(letter)));
+    assert_eq!((status, &group["count"], &group["example"]), (200, &json!(1), &json!(dead_letter)));
     assert_eq!(group["reason"], "undecodable");
 
-    let path = format!("/{letter}");
+    let path = format!("/{dead_letter}");
     let (status, shown) = call(&suite, Method::GET, &path, None).await;
     assert_eq!((status, &shown["exchange"]), (200, &json!("product-catalog")));
     let differences = shown["fit"]["differences"].as_array().unwrap();
@@ -58,8 +58,8 @@ async fn a_letter_is_found_by_its_group_understood_put_right_tried_and_sent_agai
     let other = serde_json::to_value(product(ProductId::new(), 1, &["A"])).unwrap();
     let other = call(&suite, Method::PUT, &data, Some(other)).await;
     assert_eq!(code(&other), (422, "other_key"), "{}", other.1);
-    let mended = serde_json::to_value(product(product_id, 1, &["A"])).unwrap();
-    let put = suite.as_operator(Method::PUT, &format!("/v1/dead-letters{data}")).json(&mended);
+    let repaired = serde_json::to_value(product(product_id, 1, &["A"])).unwrap();
+    let put = suite.as_operator(Method::PUT, &format!("/v1/dead-letters{data}")).json(&repaired);
     assert_eq!(put.send().await.unwrap().status(), StatusCode::NO_CONTENT);
     let (_, tried) = call(&suite, Method::POST, &dry_run, None).await;
     assert_eq!(tried["outcome"], "takes_effect");
@@ -85,8 +85,8 @@ async fn a_letter_is_found_by_its_group_understood_put_right_tried_and_sent_agai
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn many_are_given_up_and_what_makes_no_sense_is_refused() {
-    let (suite, _, letter) = with_a_letter().await;
+async fn dead_letters_are_discarded_in_bulk() {
+    let (suite, _, dead_letter) = with_dead_letter().await;
     for (path, body, expected) in [
         ("/discard", json!({}), (422, "validation_failed")),
         ("/discard", json!({"per_second": 5}), (422, "validation_failed")),
@@ -105,21 +105,21 @@ async fn many_are_given_up_and_what_makes_no_sense_is_refused() {
         let refused = call(&suite, Method::POST, path, Some(body)).await;
         assert!((400..500).contains(&refused.0), "{refused:?}");
     }
-    let nobody = call(&suite, Method::GET, &format!("/{}", Uuid::now_v7()), None).await;
-    assert_eq!(code(&nobody), (404, "not_found"));
+    let missing = call(&suite, Method::GET, &format!("/{}", Uuid::now_v7()), None).await;
+    assert_eq!(code(&missing), (404, "not_found"));
     let other = json!({"consumer": "inventory.order"});
     let (_, done) = call(&suite, Method::POST, "/discard", Some(other)).await;
     assert_eq!((&done["discarded"], &done["left"]), (&json!(0), &json!(0)));
     let (_, listed) =
         call(&suite, Method::GET, "?consumer=inventory.product&kind=product.changed.v1", None)
             .await;
-    assert_eq!(listed["items"][0]["id"], json!(letter));
+    assert_eq!(listed["items"][0]["id"], json!(dead_letter));
     let (_, listed) = call(&suite, Method::GET, "?reason=another", None).await;
     assert_eq!((&listed["items"], &listed["next"]), (&json!([]), &json!(null)));
     let (_, listed) = call(&suite, Method::GET, "?limit=1", None).await;
-    assert_eq!(listed["next"], json!(letter));
-    let (_, behind) = call(&suite, Method::GET, &format!("?limit=1&after={letter}"), None).await;
-    assert_eq!((&behind["items"], &behind["next"]), (&json!([]), &json!(null)));
+    assert_eq!(listed["next"], json!(dead_letter));
+    let (_, next) = call(&suite, Method::GET, &format!("?limit=1&after={dead_letter}"), None).await;
+    assert_eq!((&next["items"], &next["next"]), (&json!([]), &json!(null)));
     let lost = call(&suite, Method::GET, &format!("?after={}", Uuid::now_v7()), None).await;
     assert_eq!(code(&lost), (422, "validation_failed"));
     let all = json!({"consumer": "inventory.product"});
@@ -132,7 +132,7 @@ async fn many_are_given_up_and_what_makes_no_sense_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn dead_letters_are_for_operators() {
+async fn dead_letters_need_the_ops_scope() {
     let suite = Suite::start().await;
     let id = Uuid::now_v7();
     for (method, path) in [
@@ -149,7 +149,7 @@ async fn dead_letters_are_for_operators() {
         let with = |request: reqwest::RequestBuilder| request.json(&json!({}));
         let (status, _) = answer(with(suite.request(method.clone(), &path))).await;
         assert_eq!(status, StatusCode::UNAUTHORIZED, "{method} {path}");
-        let (status, _) = answer(with(suite.as_stranger(method.clone(), &path))).await;
+        let (status, _) = answer(with(suite.as_unauthorized(method.clone(), &path))).await;
         assert_eq!(status, StatusCode::FORBIDDEN, "{method} {path}");
     }
     suite.finish(0).await;

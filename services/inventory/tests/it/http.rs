@@ -1,4 +1,4 @@
-//! Each endpoint: good, bad and forbidden calls.
+//! Each endpoint: valid, invalid and forbidden requests.
 
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::suite::{Suite, answer, placed};
 
-/// Status and stable code of a refusal.
+/// Status and code of a problem.
 fn code((status, body): (StatusCode, Value)) -> (u16, String) {
     (status.as_u16(), body["code"].as_str().unwrap_or_default().to_owned())
 }
@@ -16,7 +16,7 @@ fn refused(status: u16, code: &str) -> (u16, String) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn only_the_level_of_a_sku_is_public() {
+async fn only_reading_stock_is_public() {
     let suite = Suite::stocked(&[("A", 5)]).await;
     let level = json!({"on_hand": 1});
     let order = format!("/v1/reservations/{}", Uuid::now_v7());
@@ -37,8 +37,8 @@ async fn only_the_level_of_a_sku_is_public() {
         };
         let unsigned = answer(with(suite.request(method.clone(), path))).await;
         assert_eq!(code(unsigned), refused(401, "unauthorized"), "{method} {path}");
-        let stranger = answer(with(suite.as_stranger(method.clone(), path))).await;
-        assert_eq!(code(stranger), refused(403, "insufficient_scope"), "{method} {path}");
+        let forbidden = answer(with(suite.as_unauthorized(method.clone(), path))).await;
+        assert_eq!(code(forbidden), refused(403, "insufficient_scope"), "{method} {path}");
     }
     assert_eq!(suite.levels("A").await, (5, 0, 5));
     let (status, letters) = answer(suite.as_operator(Method::GET, "/v1/dead-letters")).await;
@@ -47,15 +47,15 @@ async fn only_the_level_of_a_sku_is_public() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_level_is_read_and_set() {
+async fn stock_is_read_and_set() {
     let suite = Suite::stocked(&[("A", 5)]).await;
     let response = suite.request(Method::GET, "/v1/stock/A").send().await.unwrap();
     let tag = response.headers()["etag"].to_str().unwrap().to_owned();
     let stock: Value = response.json().await.unwrap();
     let main = "01900000-0000-7000-8000-000000000001";
-    let shelf = json!({"warehouse_id": main, "on_hand": 5, "reserved": 0, "available": 5});
+    let warehouse = json!({"warehouse_id": main, "on_hand": 5, "reserved": 0, "available": 5});
     let expected = json!({
-        "sku": "A", "version": 2, "on_hand": 5, "reserved": 0, "available": 5, "withdrawn": false, "warehouses": [shelf],
+        "sku": "A", "version": 2, "on_hand": 5, "reserved": 0, "available": 5, "withdrawn": false, "warehouses": [warehouse],
     });
     assert_eq!(stock, expected);
 
@@ -67,14 +67,14 @@ async fn a_level_is_read_and_set() {
     let stale = answer(put(&tag, json!({"on_hand": 8}))).await;
     assert_eq!(code(stale), refused(412, "precondition_failed"));
 
-    // What is the same already is no movement.
+    // Setting the same level is no movement.
     assert_eq!(
         suite.put("/v1/stock/A", json!({"on_hand": 7})).await.1["version"],
         stock["version"]
     );
 
     let order = placed(&[("A", 3)]);
-    suite.order.say(&order).await;
+    suite.order.publish(&order).await;
     suite.reserved.wait(1, |_| true).await;
     assert_eq!(
         code(suite.put("/v1/stock/A", json!({"on_hand": 2})).await),
@@ -85,9 +85,9 @@ async fn a_level_is_read_and_set() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_makes_no_sense_is_refused() {
+async fn invalid_requests_are_refused() {
     let suite = Suite::stocked(&[("A", 5)]).await;
-    let stranger = Uuid::now_v7();
+    let unknown = Uuid::now_v7();
     let puts = [
         ("/v1/stock/NEVER", json!({"on_hand": 1}), refused(404, "not_found")),
         ("/v1/stock/a%20b", json!({"on_hand": 1}), refused(400, "invalid_path")),
@@ -97,7 +97,7 @@ async fn what_makes_no_sense_is_refused() {
         ("/v1/stock/A", json!({"on_hand": 1, "colour": "red"}), refused(422, "invalid_body")),
         (
             "/v1/stock/A",
-            json!({"on_hand": 1, "warehouse_id": stranger}),
+            json!({"on_hand": 1, "warehouse_id": unknown}),
             refused(422, "validation_failed"),
         ),
         ("/v1/stock/A", json!({}), refused(422, "invalid_body")),
@@ -133,7 +133,7 @@ async fn what_makes_no_sense_is_refused() {
         assert_eq!(code(suite.post(path, body.clone()).await), expected, "POST {path} {body}");
     }
     for path in
-        ["/v1/stock/NEVER", "/v1/stock/NEVER/ledger", &format!("/v1/reservations/{stranger}")]
+        ["/v1/stock/NEVER", "/v1/stock/NEVER/ledger", &format!("/v1/reservations/{unknown}")]
     {
         assert_eq!(code(suite.get(path).await), refused(404, "not_found"), "GET {path}");
     }
@@ -148,7 +148,7 @@ async fn what_makes_no_sense_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_adjustment_with_a_key_is_made_once() {
+async fn adjustment_with_a_key_takes_effect_once() {
     let suite = Suite::stocked(&[("A", 5)]).await;
     let adjust = |key: &str, delta: i64| {
         let body = json!({"delta": delta, "reason": "damaged in transit"});
@@ -180,7 +180,7 @@ async fn an_adjustment_with_a_key_is_made_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_ledger_is_read_page_by_page() {
+async fn ledger_is_read_page_by_page() {
     let suite = Suite::stocked(&[("A", 1)]).await;
     for on_hand in 2..=5 {
         suite.put("/v1/stock/A", json!({"on_hand": on_hand})).await;
@@ -200,9 +200,9 @@ async fn the_ledger_is_read_page_by_page() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn many_levels_are_set_at_once_each_with_a_verdict() {
+async fn batch_sets_many_levels_with_a_result_per_line() {
     let suite = Suite::stocked(&[("A", 5), ("B", 5), ("C", 5)]).await;
-    suite.order.say(&placed(&[("B", 4)])).await;
+    suite.order.publish(&placed(&[("B", 4)])).await;
     suite.reserved.wait(1, |_| true).await;
     let lines = json!([
         {"sku": "A", "on_hand": 50},
@@ -214,9 +214,9 @@ async fn many_levels_are_set_at_once_each_with_a_verdict() {
         {"sku": "C", "on_hand": -1},
         {"sku": "C", "on_hand": 5, "warehouse_id": Uuid::now_v7()},
     ]);
-    let (status, verdicts) = suite.post("/v1/stock", lines).await;
-    assert_eq!(status, StatusCode::OK, "{verdicts}");
-    let items = verdicts["items"].as_array().unwrap().iter();
+    let (status, results) = suite.post("/v1/stock", lines).await;
+    assert_eq!(status, StatusCode::OK, "{results}");
+    let items = results["items"].as_array().unwrap().iter();
     let items: Vec<(&str, &str)> = items
         .map(|item| (item["status"].as_str().unwrap(), item["code"].as_str().unwrap_or_default()))
         .collect();
@@ -231,7 +231,7 @@ async fn many_levels_are_set_at_once_each_with_a_verdict() {
         ("refused", "unknown_warehouse"),
     ];
     assert_eq!(items, expected);
-    assert_eq!((&verdicts["accepted"], &verdicts["refused"]), (&json!(2), &json!(6)));
+    assert_eq!((&results["accepted"], &results["refused"]), (&json!(2), &json!(6)));
     assert_eq!((suite.levels("A").await, suite.levels("B").await), ((50, 0, 50), (5, 4, 1)));
     let many: Vec<Value> = (0..1001).map(|_| json!({"sku": "A", "on_hand": 1})).collect();
     assert_eq!(code(suite.post("/v1/stock", json!(many)).await), refused(422, "validation_failed"));
@@ -239,17 +239,17 @@ async fn many_levels_are_set_at_once_each_with_a_verdict() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn warehouses_are_opened_once_and_listed() {
+async fn warehouses_are_created_once_and_listed() {
     let suite = Suite::stocked(&[("A", 5)]).await;
-    let open = |key: &str, name: &str| {
+    let create = |key: &str, name: &str| {
         let request = suite.as_clerk(Method::POST, "/v1/warehouses").header("idempotency-key", key);
         request.json(&json!({"name": name}))
     };
-    let first = answer(open("k1", "杭州仓")).await;
+    let first = answer(create("k1", "杭州仓")).await;
     assert_eq!(first.0, StatusCode::CREATED, "{}", first.1);
-    assert_eq!(answer(open("k1", "杭州仓")).await, first);
-    assert_eq!(code(answer(open("k1", "Other")).await), refused(422, "idempotency_key_reused"));
-    assert_eq!(code(answer(open("k2", "杭州仓")).await), refused(409, "warehouse_name_taken"));
+    assert_eq!(answer(create("k1", "杭州仓")).await, first);
+    assert_eq!(code(answer(create("k1", "Other")).await), refused(422, "idempotency_key_reused"));
+    assert_eq!(code(answer(create("k2", "杭州仓")).await), refused(409, "warehouse_name_taken"));
     let (_, list) = suite.get("/v1/warehouses").await;
     let names: Vec<&str> = list["items"]
         .as_array()

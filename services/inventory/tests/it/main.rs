@@ -1,7 +1,7 @@
-//! The inventory with a real PostgreSQL and a real RabbitMQ. Each test starts a service of its own, and plays the order
-//! service and the catalogue itself.
+//! Inventory on a real PostgreSQL and a real RabbitMQ. Each test starts its own service, and plays the order service and
+//! the catalogue.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod suite;
 

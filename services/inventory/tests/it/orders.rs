@@ -1,4 +1,4 @@
-//! Orders are served, released and deducted.
+//! Orders reserve stock, release it and deduct it.
 
 use std::collections::BTreeSet;
 
@@ -10,15 +10,15 @@ use testkit::wait_for;
 use vocabulary::{OrderId, ProductId};
 
 use crate::suite::{
-    PATIENCE, Suite, cancelled, expired, payment_failed, placed, product, rejected, shipped,
+    Suite, TIMEOUT, cancelled, expired, payment_failed, placed, product, rejected, shipped,
 };
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_hundred_orders_for_twenty_pieces_give_twenty_reservations() {
+async fn twenty_pieces_serve_twenty_of_two_hundred_orders() {
     let suite = Suite::stocked(&[("HOT", 20)]).await;
     let orders: Vec<OrderPlacedV1> = (0..200).map(|_| placed(&[("HOT", 1)])).collect();
-    let speaking = orders.chunks(10).map(|orders| suite.order.say_all(orders));
-    futures_join(speaking).await;
+    let publishing = orders.chunks(10).map(|orders| suite.order.publish_all(orders));
+    join_all(publishing).await;
 
     let rejected = suite.rejected.wait(180, |_| true).await;
     let reserved = suite.reserved.wait(20, |_| true).await;
@@ -32,8 +32,8 @@ async fn two_hundred_orders_for_twenty_pieces_give_twenty_reservations() {
     suite.finish(0).await;
 }
 
-/// Waits for all of `futures`, which run side by side.
-async fn futures_join<F: Future<Output = ()>>(futures: impl Iterator<Item = F>) {
+/// Runs `futures` concurrently to their end.
+async fn join_all<F: Future<Output = ()>>(futures: impl Iterator<Item = F>) {
     let mut all: Vec<_> = futures.map(Box::pin).collect();
     std::future::poll_fn(|context| {
         all.retain_mut(|future| future.as_mut().poll(context).is_pending());
@@ -43,7 +43,7 @@ async fn futures_join<F: Future<Output = ()>>(futures: impl Iterator<Item = F>) 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn orders_shipments_cancellations_and_counts_at_once_never_wait_in_a_circle() {
+async fn concurrent_stock_changes_never_deadlock() {
     let names: Vec<String> = (0..20).map(|number| format!("S{number}")).collect();
     let levels: Vec<(&str, i64)> = names.iter().map(|name| (name.as_str(), 100)).collect();
     let suite = Suite::stocked(&levels).await;
@@ -54,10 +54,10 @@ async fn orders_shipments_cancellations_and_counts_at_once_never_wait_in_a_circl
     let orders: Vec<OrderPlacedV1> = (0..1000).map(order).collect();
     let buying = async {
         for tens in orders.chunks(10) {
-            suite.order.say_all(tens).await;
-            // The outcome is not awaited: some were rejected, and then there is nothing to release.
+            suite.order.publish_all(tens).await;
+            // Some orders are rejected and need no release, so the outcome is not awaited.
             let ended: Vec<_> = tens.iter().map(|order| cancelled(order.order_id)).collect();
-            suite.order.say_all(&ended).await;
+            suite.order.publish_all(&ended).await;
         }
     };
     let counting = async {
@@ -71,14 +71,14 @@ async fn orders_shipments_cancellations_and_counts_at_once_never_wait_in_a_circl
         }
     };
     tokio::join!(buying, counting);
-    suite.order.has_said_everything().await;
-    suite.at_rest().await;
+    suite.order.outbox_is_empty().await;
+    suite.queues_are_empty().await;
     let shipping: Vec<OrderPlacedV1> = (0..20).map(order).collect();
     let ids: BTreeSet<OrderId> = shipping.iter().map(|order| order.order_id).collect();
-    suite.order.say_all(&shipping).await;
+    suite.order.publish_all(&shipping).await;
     suite.reserved.wait(20, |one| ids.contains(&one.order_id)).await;
     let ships: Vec<_> = ids.iter().map(|order| shipped(*order)).collect();
-    suite.order.say_all(&ships).await;
+    suite.order.publish_all(&ships).await;
     suite.deducted.wait(20, |_| true).await;
     assert_eq!(suite.reserved.all().len() + suite.rejected.all().len(), 1020);
     assert_eq!(suite.released.all().len() + 20, suite.reserved.all().len());
@@ -89,10 +89,10 @@ async fn orders_shipments_cancellations_and_counts_at_once_never_wait_in_a_circl
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_order_is_reserved_whole_and_deducted_when_it_is_shipped() {
+async fn order_is_reserved_whole_and_deducted_when_shipped() {
     let suite = Suite::stocked(&[("A", 5), ("B", 3)]).await;
     let order = placed(&[("A", 2), ("B", 3)]);
-    suite.order.say(&order).await;
+    suite.order.publish(&order).await;
     suite.reserved.wait(1, |one| one.order_id == order.order_id).await;
     assert_eq!((suite.levels("A").await, suite.levels("B").await), ((5, 2, 3), (3, 3, 0)));
     let (status, reservation) = suite.get(&format!("/v1/reservations/{}", order.order_id)).await;
@@ -100,13 +100,13 @@ async fn an_order_is_reserved_whole_and_deducted_when_it_is_shipped() {
     assert_eq!(reservation["lines"][0]["quantity"], 2);
 
     let short = placed(&[("A", 1), ("B", 1)]);
-    suite.order.say(&short).await;
+    suite.order.publish(&short).await;
     let rejections = suite.rejected.wait(1, |one| one.order_id == short.order_id).await;
     let shortage = Shortage { sku: "B".parse().unwrap(), requested: 1, available: 0 };
     assert_eq!(rejections[0].shortages, [shortage]);
     assert_eq!(suite.levels("A").await, (5, 2, 3));
 
-    suite.order.say(&shipped(order.order_id)).await;
+    suite.order.publish(&shipped(order.order_id)).await;
     suite.deducted.wait(1, |one| one.order_id == order.order_id).await;
     assert_eq!((suite.levels("A").await, suite.levels("B").await), ((3, 0, 3), (0, 0, 0)));
     let (_, reservation) = suite.get(&format!("/v1/reservations/{}", order.order_id)).await;
@@ -116,25 +116,28 @@ async fn an_order_is_reserved_whole_and_deducted_when_it_is_shipped() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_way_out_releases_once() {
+async fn every_failed_order_is_released_once() {
     let suite = Suite::stocked(&[("A", 10)]).await;
     let orders: Vec<OrderPlacedV1> = (0..4).map(|_| placed(&[("A", 2)])).collect();
-    suite.order.say_all(&orders).await;
+    suite.order.publish_all(&orders).await;
     suite.reserved.wait(4, |_| true).await;
     assert_eq!(suite.levels("A").await, (10, 8, 2));
 
     let ids: Vec<OrderId> = orders.iter().map(|order| order.order_id).collect();
-    suite.order.say(&cancelled(ids[0])).await;
-    suite.order.say(&expired(ids[1])).await;
-    suite.order.say(&payment_failed(ids[2])).await;
-    suite.order.say(&rejected(ids[3])).await;
+    suite.order.publish(&cancelled(ids[0])).await;
+    suite.order.publish(&expired(ids[1])).await;
+    suite.order.publish(&payment_failed(ids[2])).await;
+    suite.order.publish(&rejected(ids[3])).await;
     suite.released.wait(4, |_| true).await;
     assert_eq!(suite.levels("A").await, (10, 0, 10));
 
-    // Twice is once, and an order for which nothing was reserved is nothing to do.
-    suite.order.say_all(&[cancelled(ids[0]), cancelled(ids[1]), cancelled(OrderId::new())]).await;
+    // A repetition changes nothing, and an order without a reservation needs no release.
+    suite
+        .order
+        .publish_all(&[cancelled(ids[0]), cancelled(ids[1]), cancelled(OrderId::new())])
+        .await;
     let last = placed(&[("A", 1)]);
-    suite.order.say(&last).await;
+    suite.order.publish(&last).await;
     suite.reserved.wait(1, |one| one.order_id == last.order_id).await;
     let pool = suite.pool.clone();
     let reasons: Vec<String> =
@@ -148,56 +151,56 @@ async fn every_way_out_releases_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_event_that_comes_twice_takes_effect_once() {
+async fn repeated_event_takes_effect_once() {
     let suite = Suite::stocked(&[("A", 10)]).await;
     let order = placed(&[("A", 2)]);
-    suite.order.say(&order).await;
+    suite.order.publish(&order).await;
     suite.reserved.wait(1, |_| true).await;
     let shipment = shipped(order.order_id);
-    suite.order.say(&shipment).await;
+    suite.order.publish(&shipment).await;
     suite.deducted.wait(1, |_| true).await;
     for _ in 0..3 {
-        suite.order.repeat(&order, 1).await;
-        suite.order.repeat(&shipment, 2).await;
+        suite.order.redeliver(&order, 1).await;
+        suite.order.redeliver(&shipment, 2).await;
     }
     let other = placed(&[("A", 1)]);
-    suite.order.say(&other).await;
+    suite.order.publish(&other).await;
     suite.reserved.wait(1, |one| one.order_id == other.order_id).await;
-    suite.order.has_said_everything().await;
-    suite.at_rest().await;
+    suite.order.outbox_is_empty().await;
+    suite.queues_are_empty().await;
     assert_eq!((suite.reserved.all().len(), suite.deducted.all().len()), (2, 1));
     assert_eq!(suite.levels("A").await, (8, 1, 7));
     suite.finish(0).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_sku_that_is_heard_of_late_is_waited_for() {
+async fn order_waits_for_a_late_sku() {
     let suite = Suite::stocked(&[("A", 10)]).await;
     let order = placed(&[("A", 1), ("LATE", 1)]);
-    suite.order.say(&order).await;
+    suite.order.publish(&order).await;
     let parked = "select count(*) from messaging.parked where why = 'retry'";
-    wait_for("the order is parked", PATIENCE, async || match suite.count(parked).await {
+    wait_for("the order is parked", TIMEOUT, async || match suite.count(parked).await {
         0 => Err("not yet"),
         _ => Ok(()),
     })
     .await
     .unwrap();
     assert_eq!(suite.levels("A").await, (10, 0, 10));
-    suite.catalogue.say(&product(ProductId::new(), 1, &["LATE"])).await;
+    suite.catalogue.publish(&product(ProductId::new(), 1, &["LATE"])).await;
     let rejections = suite.rejected.wait(1, |one| one.order_id == order.order_id).await;
     assert_eq!(rejections[0].reason, StockRejection::InsufficientStock);
     suite.finish(0).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_sku_that_is_never_heard_of_is_a_rejection_in_the_end() {
+async fn order_for_an_unknown_sku_is_finally_rejected() {
     let suite = Suite::stocked(&[("A", 10)]).await;
     let order = placed(&[("A", 1), ("GHOST", 1)]);
-    suite.order.say(&order).await;
-    suite.order.say(&rejected(order.order_id)).await;
-    // Others do not wait for it.
+    suite.order.publish(&order).await;
+    suite.order.publish(&rejected(order.order_id)).await;
+    // Other orders continue.
     let other = placed(&[("A", 1)]);
-    suite.order.say(&other).await;
+    suite.order.publish(&other).await;
     suite.reserved.wait(1, |one| one.order_id == other.order_id).await;
     assert!(suite.rejected.all().is_empty());
 
@@ -210,17 +213,17 @@ async fn a_sku_that_is_never_heard_of_is_a_rejection_in_the_end() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_shipped_without_a_reservation_is_a_dead_letter() {
+async fn shipment_without_reservation_becomes_dead_letter() {
     let suite = Suite::stocked(&[("A", 10)]).await;
     let order = placed(&[("A", 1)]);
-    suite.order.say(&order).await;
-    suite.order.say(&cancelled(order.order_id)).await;
-    suite.order.say(&shipped(order.order_id)).await;
+    suite.order.publish(&order).await;
+    suite.order.publish(&cancelled(order.order_id)).await;
+    suite.order.publish(&shipped(order.order_id)).await;
     let never_placed = OrderId::new();
-    suite.order.say(&shipped(never_placed)).await;
+    suite.order.publish(&shipped(never_placed)).await;
     let pending =
         "select count(*) from messaging.dead_letter where reason = 'nothing_reserved' and blocks";
-    wait_for("two dead letters are written", PATIENCE, async || match suite.count(pending).await {
+    wait_for("two dead letters are recorded", TIMEOUT, async || match suite.count(pending).await {
         2 => Ok(()),
         count => Err(format!("{count} are")),
     })
@@ -231,7 +234,7 @@ async fn what_is_shipped_without_a_reservation_is_a_dead_letter() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn orders_come_from_one_warehouse_if_one_has_everything() {
+async fn one_warehouse_serves_the_order_if_it_can() {
     let suite = Suite::stocked(&[("A", 1), ("B", 5)]).await;
     let (status, far) = suite.post("/v1/warehouses", json!({"name": "Far"})).await;
     assert_eq!(status, StatusCode::CREATED);
@@ -241,7 +244,7 @@ async fn orders_come_from_one_warehouse_if_one_has_everything() {
         assert_eq!(suite.put(&format!("/v1/stock/{sku}"), body).await.0, StatusCode::OK);
     }
     let whole = placed(&[("A", 2), ("B", 2)]);
-    suite.order.say(&whole).await;
+    suite.order.publish(&whole).await;
     suite.reserved.wait(1, |one| one.order_id == whole.order_id).await;
     let (_, reservation) = suite.get(&format!("/v1/reservations/{}", whole.order_id)).await;
     let places: Vec<&str> = reservation["lines"]
@@ -253,12 +256,12 @@ async fn orders_come_from_one_warehouse_if_one_has_everything() {
     assert_eq!(places, [far, far]);
 
     let split = placed(&[("A", 2)]);
-    suite.order.say(&split).await;
+    suite.order.publish(&split).await;
     suite.reserved.wait(1, |one| one.order_id == split.order_id).await;
     let (_, reservation) = suite.get(&format!("/v1/reservations/{}", split.order_id)).await;
     assert_eq!(reservation["lines"].as_array().unwrap().len(), 2);
-    suite.order.say(&shipped(split.order_id)).await;
-    suite.order.say(&cancelled(whole.order_id)).await;
+    suite.order.publish(&shipped(split.order_id)).await;
+    suite.order.publish(&cancelled(whole.order_id)).await;
     suite.deducted.wait(1, |_| true).await;
     suite.released.wait(1, |_| true).await;
     assert_eq!((suite.levels("A").await, suite.levels("B").await), ((2, 0, 2), (8, 0, 8)));

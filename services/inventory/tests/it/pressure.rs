@@ -1,22 +1,22 @@
-//! What people may not do while events do not leave.
+//! Backpressure: writes over HTTP while events cannot be published.
 
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 use testkit::wait_for;
 use vocabulary::ProductId;
 
-use crate::suite::{PATIENCE, Suite, answer, product};
+use crate::suite::{Suite, TIMEOUT, answer, product};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn people_do_not_change_stock_while_events_do_not_leave() {
+async fn stock_changes_are_refused_while_the_broker_is_away() {
     let (suite, proxy) = Suite::start_behind_proxy().await;
-    suite.catalogue.say(&product(ProductId::new(), 1, &["A"])).await;
+    suite.catalogue.publish(&product(ProductId::new(), 1, &["A"])).await;
     suite.applied.wait(1, |_| true).await;
     proxy.refuse().await;
     proxy.cut();
-    // It is taken, and its event cannot leave.
+    // This change is accepted, but its event cannot be published.
     assert_eq!(suite.put("/v1/stock/A", json!({"on_hand": 5})).await.0, StatusCode::OK);
-    wait_for("a change is refused", PATIENCE, async || {
+    wait_for("a change is refused", TIMEOUT, async || {
         match suite.put("/v1/stock/A", json!({"on_hand": 5})).await {
             (StatusCode::SERVICE_UNAVAILABLE, _) => Ok(()),
             (status, body) => Err(format!("{status}: {body}")),
@@ -35,7 +35,7 @@ async fn people_do_not_change_stock_while_events_do_not_leave() {
     }
     assert_eq!(suite.levels("A").await, (5, 0, 5));
     proxy.heal().await;
-    wait_for("a change is taken", PATIENCE, async || {
+    wait_for("a change is accepted", TIMEOUT, async || {
         match suite.put("/v1/stock/A", json!({"on_hand": 7})).await {
             (StatusCode::OK, _) => Ok(()),
             (status, body) => Err(format!("{status}: {body}")),

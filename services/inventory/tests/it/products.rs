@@ -1,4 +1,4 @@
-//! What the catalogue says is known here, and answered with receipts.
+//! Product events register SKUs, and receipts confirm them.
 
 use contracts::{
     Event as _,
@@ -25,26 +25,26 @@ fn is_receipt_for(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn new_skus_are_empty_and_withdrawn_ones_keep_their_stock() {
+async fn new_skus_are_empty_and_withdrawn_skus_keep_their_stock() {
     let suite = Suite::start().await;
     let id = ProductId::new();
-    suite.catalogue.say(&product(id, 1, &["A", "B/1#x"])).await;
+    suite.catalogue.publish(&product(id, 1, &["A", "B/1#x"])).await;
     let receipts = suite.applied.wait(1, is_receipt_for(id, 1)).await;
     assert_eq!(receipts[0].service, "inventory");
     assert_eq!((suite.levels("A").await, suite.levels("B%2F1%23x").await), ((0, 0, 0), (0, 0, 0)));
     assert_eq!(suite.put("/v1/stock/A", json!({"on_hand": 4})).await.0, StatusCode::OK);
 
-    suite.catalogue.say(&product(id, 2, &["B/1#x", "C"])).await;
+    suite.catalogue.publish(&product(id, 2, &["B/1#x", "C"])).await;
     suite.applied.wait(1, is_receipt_for(id, 2)).await;
     let (_, stock) = suite.get("/v1/stock/A").await;
     assert_eq!((&stock["withdrawn"], &stock["on_hand"]), (&json!(true), &json!(4)));
     assert_eq!(suite.get("/v1/stock/C").await.1["withdrawn"], false);
 
-    suite.catalogue.say(&product(id, 3, &["A"])).await;
+    suite.catalogue.publish(&product(id, 3, &["A"])).await;
     suite.applied.wait(1, is_receipt_for(id, 3)).await;
     assert_eq!(suite.get("/v1/stock/A").await.1["withdrawn"], false);
 
-    suite.catalogue.say(&deleted(id, 4)).await;
+    suite.catalogue.publish(&deleted(id, 4)).await;
     suite.applied.wait(1, is_receipt_for(id, 4)).await;
     let (_, stock) = suite.get("/v1/stock/A").await;
     assert_eq!((&stock["withdrawn"], &stock["on_hand"]), (&json!(true), &json!(4)));
@@ -54,12 +54,12 @@ async fn new_skus_are_empty_and_withdrawn_ones_keep_their_stock() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_sku_may_move_from_one_product_to_another() {
+async fn sku_moves_from_one_product_to_another() {
     let suite = Suite::start().await;
     let (old, new) = (ProductId::new(), ProductId::new());
-    suite.catalogue.say(&product(old, 1, &["A"])).await;
-    suite.catalogue.say(&product(new, 1, &["A"])).await;
-    suite.catalogue.say(&product(old, 2, &[])).await;
+    suite.catalogue.publish(&product(old, 1, &["A"])).await;
+    suite.catalogue.publish(&product(new, 1, &["A"])).await;
+    suite.catalogue.publish(&product(old, 2, &[])).await;
     suite.applied.wait(1, is_receipt_for(old, 2)).await;
     suite.applied.wait(1, is_receipt_for(new, 1)).await;
     assert_eq!(suite.get("/v1/stock/A").await.1["withdrawn"], false);
@@ -67,11 +67,12 @@ async fn a_sku_may_move_from_one_product_to_another() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_older_version_changes_nothing_and_is_answered_too() {
+async fn older_version_changes_nothing_and_gets_a_receipt() {
     let suite = Suite::start().await;
     let id = ProductId::new();
-    suite.catalogue.say(&product(id, 5, &["A"])).await;
-    suite.catalogue.say(&product(id, 4, &["OLD"])).await;
+    suite.catalogue.publish(&product(id, 5, &["A"])).await;
+    suite.applied.wait(1, is_receipt_for(id, 5)).await;
+    suite.catalogue.publish(&product(id, 4, &["OLD"])).await;
     suite.applied.wait(1, is_receipt_for(id, 4)).await;
     assert_eq!(suite.get("/v1/stock/OLD").await.0, StatusCode::NOT_FOUND);
     assert_eq!(suite.count("select version from product").await, 5);
@@ -79,12 +80,12 @@ async fn an_older_version_changes_nothing_and_is_answered_too() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn many_products_in_one_transaction_are_each_answered() {
+async fn every_product_of_a_large_batch_gets_a_receipt() {
     let suite = Suite::start().await;
     let names: Vec<String> = (0..300).map(|number| format!("MANY-{number}")).collect();
     let products: Vec<ProductChangedV1> =
         names.iter().map(|name| product(ProductId::new(), 1, &[name.as_str()])).collect();
-    suite.catalogue.say_all(&products).await;
+    suite.catalogue.publish_all(&products).await;
     for one in &products {
         suite.applied.wait(1, is_receipt_for(one.product_id, 1)).await;
     }
@@ -93,19 +94,19 @@ async fn many_products_in_one_transaction_are_each_answered() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_cannot_be_read_is_a_dead_letter_and_a_failed_receipt() {
+async fn undecodable_event_becomes_dead_letter_and_failed_receipt() {
     let suite = Suite::start().await;
     let id = ProductId::new();
     assert_eq!(ProductChangedV1::AGGREGATE, PRODUCT);
     let data = json!({"product_id": id, "version": 1, "variants": "all of them"}).to_string();
-    suite.catalogue.say_raw::<ProductChangedV1>(&id.to_string(), 1, &data).await;
+    suite.catalogue.publish_raw::<ProductChangedV1>(&id.to_string(), 1, &data).await;
     let failures = suite.failed.wait(1, |_| true).await;
     assert_eq!(failures[0].failed, ProductVersion { product_id: id, version: version(1) });
     assert!(failures[0].reason.contains("undecodable"), "{}", failures[0].reason);
 
-    // The next version puts it right.
-    let mended = serde_json::to_string(&product(id, 2, &["A"])).unwrap();
-    suite.catalogue.say_raw::<ProductChangedV1>(&id.to_string(), 2, &mended).await;
+    // The next version repairs it.
+    let repaired = serde_json::to_string(&product(id, 2, &["A"])).unwrap();
+    suite.catalogue.publish_raw::<ProductChangedV1>(&id.to_string(), 2, &repaired).await;
     suite.applied.wait(1, is_receipt_for(id, 2)).await;
     assert_eq!(suite.levels("A").await, (0, 0, 0));
     suite.finish(1).await;

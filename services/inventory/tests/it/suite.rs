@@ -1,4 +1,4 @@
-//! An inventory with everything around it: the servers, the order service and the catalogue as far as it needs them.
+//! The inventory service with its servers, and fakes of the order service and the catalogue.
 
 use std::{
     convert::Infallible,
@@ -19,7 +19,7 @@ use contracts::{
     },
     receipts::{ProductAppliedV1, ProductFailedV1, RECEIPT},
 };
-use inventory::{app, config::Config};
+use inventory::{Config, Inventory};
 use messaging::{
     Batch, Failure, Handler, Kit, Messaging, OnReject, Subscription, Topology, Transaction,
 };
@@ -27,7 +27,7 @@ use reqwest::{Client, Method, RequestBuilder, StatusCode};
 use runtime::{
     Lifecycle,
     auth::{self, Scope, SigningKey},
-    clock, config,
+    clock, config, host,
 };
 use serde_json::{Value, json};
 use sqlx::PgPool;
@@ -37,63 +37,66 @@ use vocabulary::{
     ChangeId, Currency, CustomerId, Money, OrderId, ProductId, Quantity, ShipmentId, Sku, Version,
 };
 
-/// How long anything may take. It is long because tests run side by side on few processors.
-pub const PATIENCE: Duration = Duration::from_mins(1);
+/// The bound of every wait. It is long because tests share few processors.
+pub const TIMEOUT: Duration = Duration::from_mins(1);
 
-/// What was heard of one type, in the order in which it was heard.
+/// The received events of one type, in order.
 #[derive(Debug)]
-pub struct Heard<E>(Arc<Mutex<Vec<E>>>);
+pub struct Received<E>(Arc<Mutex<Vec<E>>>);
 
-impl<E> Clone for Heard<E> {
+impl<E> Clone for Received<E> {
     fn clone(&self) -> Self {
         Self(self.0.clone())
     }
 }
 
-impl<E: Clone> Heard<E> {
+impl<E: Clone> Received<E> {
     fn new() -> Self {
         Self(Arc::default())
     }
 
-    /// All of it, so far.
+    /// All events so far.
     pub fn all(&self) -> Vec<E> {
         self.0.lock().unwrap().clone()
     }
 
-    /// Waits until `count` have been heard that `fits`, and gives them.
+    /// Waits for `count` events that satisfy `fits`, and returns them.
     pub async fn wait(&self, count: usize, fits: impl Fn(&E) -> bool) -> Vec<E> {
-        wait_for(&format!("{count} events have been heard"), PATIENCE, async || {
-            let heard: Vec<E> = self.all().into_iter().filter(&fits).collect();
-            if heard.len() >= count { Ok(heard) } else { Err(format!("{} have", heard.len())) }
+        wait_for(&format!("{count} events are received"), TIMEOUT, async || {
+            let received: Vec<E> = self.all().into_iter().filter(&fits).collect();
+            match received.len() {
+                enough if enough >= count => Ok(received),
+                fewer => Err(format!("{fewer} are")),
+            }
         })
         .await
         .unwrap()
     }
 }
 
-impl<E: Event + Clone> Handler for Heard<E> {
+impl<E: Event + Clone> Handler for Received<E> {
     type Event = E;
 
     async fn handle(&self, _: &mut Transaction, batch: &mut Batch<E>) -> Result<(), Failure> {
-        let events = batch.delivered().iter().map(|one| one.event.clone());
+        let events = batch.delivered().iter().map(|delivery| delivery.event.clone());
         self.0.lock().unwrap().extend(events);
         Ok(())
     }
 }
 
-/// A service that is played by the test.
+/// Another service, played by the test.
 #[derive(Debug)]
-pub struct Actor {
-    kit: Kit,
+pub struct FakeService {
+    outbox: Kit,
     database: Database,
 }
 
-impl Actor {
-    async fn enter(lifecycle: &Lifecycle, vhost: &Vhost, topology: Topology) -> Self {
+impl FakeService {
+    async fn start(lifecycle: &Lifecycle, vhost: &Vhost, topology: Topology) -> Self {
         let database = Database::migrated(&[&messaging::MIGRATOR]).await.unwrap();
-        let kit = Kit::new(database.connect().await.unwrap());
+        let outbox = Kit::new(database.connect().await.unwrap());
         messaging::declare(vhost.url(), &topology).await.unwrap();
-        let messaging = Messaging::new(kit.clone(), vhost.url(), topology);
+        let messaging = Messaging::new(outbox.clone(), vhost.url(), topology);
         let (relay, consumers, soft) = (messaging.clone(), messaging, lifecycle.soft());
         let stop = soft.clone();
         lifecycle.spawn("relay", async move {
@@ -104,31 +107,31 @@ impl Actor {
             consumers.consume(soft).await;
             Ok::<_, Infallible>(())
         });
-        Self { kit, database }
+        Self { outbox, database }
     }
 
-    /// Says one event.
-    pub async fn say(&self, event: &impl Event) {
-        self.say_all(std::slice::from_ref(event)).await;
+    /// Publishes one event.
+    pub async fn publish(&self, event: &impl Event) {
+        self.publish_all(std::slice::from_ref(event)).await;
     }
 
-    /// Says events in one transaction.
-    pub async fn say_all<E: Event>(&self, events: &[E]) {
-        let mut tx = self.kit.begin().await.unwrap();
+    /// Publishes events in one transaction.
+    pub async fn publish_all<E: Event>(&self, events: &[E]) {
+        let mut tx = self.outbox.begin().await.unwrap();
         for event in events {
             tx.emit(event).unwrap();
         }
         tx.commit().await.unwrap();
     }
 
-    /// Sends `event` once more, as number `sequence` of its key: what a broker does after a lost acknowledgement.
-    pub async fn repeat<E: Event>(&self, event: &E, sequence: i64) {
+    /// Publishes `event` again with the sequence number `sequence`, as a broker does after a lost acknowledgement.
+    pub async fn redeliver<E: Event>(&self, event: &E, sequence: i64) {
         let data = serde_json::to_string(event).unwrap();
-        self.say_raw::<E>(&event.key(), sequence, &data).await;
+        self.publish_raw::<E>(&event.key(), sequence, &data).await;
     }
 
-    /// Sends `data` as if it were an event of type `E`.
-    pub async fn say_raw<E: Event>(&self, key: &str, sequence: i64, data: &str) {
+    /// Publishes `data` as an event of type `E`, without encoding it.
+    pub async fn publish_raw<E: Event>(&self, key: &str, sequence: i64, data: &str) {
         sqlx::query_scalar::<_, i64>(
             "insert into messaging.outbox (event_id, kind, aggregate, key, slot, seq, time, data)
              values ($1, $2, $3, $4, $5, $6, now(), $7) returning id",
@@ -140,51 +143,49 @@ impl Actor {
         .bind(i16::from(contracts::Slot::of(key).number()))
         .bind(sequence)
         .bind(data)
-        .fetch_one(self.kit.pool())
+        .fetch_one(self.outbox.pool())
         .await
         .unwrap();
     }
-}
 
-impl Actor {
-    /// Waits until everything that was said is with the broker.
-    pub async fn has_said_everything(&self) {
-        outbox_is_empty(self.kit.pool()).await;
+    /// Waits until all events are with the broker.
+    pub async fn outbox_is_empty(&self) {
+        outbox_is_empty(self.outbox.pool()).await;
     }
 }
 
 async fn outbox_is_empty(pool: &PgPool) {
-    wait_for("the outbox is empty", PATIENCE, async || {
+    wait_for("the outbox is empty", TIMEOUT, async || {
         let waiting =
             sqlx::query_scalar("select count(*) from messaging.outbox").fetch_one(pool).await;
         match waiting.map_err(|error| error.to_string())? {
             0_i64 => Ok(()),
-            waiting => Err(format!("{waiting} wait")),
+            waiting => Err(format!("{waiting} events are in it")),
         }
     })
     .await
     .unwrap();
 }
 
-/// An inventory with everything around it.
+/// A running inventory service with its surroundings.
 #[derive(Debug)]
 pub struct Suite {
-    pub order: Actor,
-    pub catalogue: Actor,
-    pub reserved: Heard<StockReservedV1>,
-    pub rejected: Heard<StockRejectedV1>,
-    pub released: Heard<StockReleasedV1>,
-    pub deducted: Heard<StockDeductedV1>,
-    pub changed: Heard<StockChangedV1>,
-    pub applied: Heard<ProductAppliedV1>,
-    pub failed: Heard<ProductFailedV1>,
+    pub order: FakeService,
+    pub catalogue: FakeService,
+    pub reserved: Received<StockReservedV1>,
+    pub rejected: Received<StockRejectedV1>,
+    pub released: Received<StockReleasedV1>,
+    pub deducted: Received<StockDeductedV1>,
+    pub changed: Received<StockChangedV1>,
+    pub applied: Received<ProductAppliedV1>,
+    pub failed: Received<ProductFailedV1>,
     pub pool: PgPool,
     base: String,
     client: Client,
     clerk: String,
-    stranger: String,
+    unauthorized: String,
     operator: String,
-    actors: Lifecycle,
+    fakes: Lifecycle,
     service: Lifecycle,
     database: Database,
     vhost: Vhost,
@@ -192,14 +193,14 @@ pub struct Suite {
 }
 
 impl Suite {
-    /// Starts it all.
+    /// Starts everything.
     pub async fn start() -> Self {
         let vhost = Vhost::create().await.unwrap();
         let url = vhost.url().to_owned();
         Self::start_at(vhost, &url).await
     }
 
-    /// Starts it all, with something between the inventory and its broker.
+    /// Starts everything, with a fault proxy between the inventory and the broker.
     pub async fn start_behind_proxy() -> (Self, Proxy) {
         let vhost = Vhost::create().await.unwrap();
         let (proxy, url) = Proxy::before(vhost.url()).await.unwrap();
@@ -227,10 +228,10 @@ impl Suite {
                 shutdown: config::Shutdown::default(),
             },
         };
-        let actors = Lifecycle::new(Duration::from_secs(20));
-        let guard = actors.hard().drop_guard();
+        let fakes = Lifecycle::new(Duration::from_secs(20));
+        let guard = fakes.hard().drop_guard();
         let (reserved, rejected, released, deducted, changed) =
-            (Heard::new(), Heard::new(), Heard::new(), Heard::new(), Heard::new());
+            (Received::new(), Received::new(), Received::new(), Received::new(), Received::new());
         let reservation = Subscription::to(RESERVATION, ["inventory"], OnReject::GoOn)
             .on(reserved.clone())
             .on(rejected.clone())
@@ -238,15 +239,16 @@ impl Suite {
             .on(deducted.clone());
         let stock = Subscription::to(STOCK, ["inventory"], OnReject::GoOn).on(changed.clone());
         let order = Topology::of("order").hears(reservation).hears(stock);
-        let order = Actor::enter(&actors, &vhost, order).await;
-        let (applied, failed) = (Heard::new(), Heard::new());
+        let order = FakeService::start(&fakes, &vhost, order).await;
+        let (applied, failed) = (Received::new(), Received::new());
         let receipts = Subscription::to(RECEIPT, ["inventory"], OnReject::GoOn)
             .on(applied.clone())
             .on(failed.clone());
         let catalogue = Topology::of("product-catalog").hears(receipts);
-        let catalogue = Actor::enter(&actors, &vhost, catalogue).await;
+        let catalogue = FakeService::start(&fakes, &vhost, catalogue).await;
 
-        let running = app::start(config).await.unwrap();
+        let service = Lifecycle::new(Duration::from_secs(20));
+        let address = host::start::<Inventory>(&config, &service).await.unwrap();
         Self {
             order,
             catalogue,
@@ -258,24 +260,24 @@ impl Suite {
             applied,
             failed,
             pool: database.connect().await.unwrap(),
-            base: format!("http://{}", running.address),
+            base: format!("http://{address}"),
             client: Client::new(),
             clerk: token("clerk", &[Scope::StockWrite]),
-            stranger: token("stranger", &[Scope::CatalogWrite, Scope::OrdersAdmin]),
+            unauthorized: token("unauthorized", &[Scope::CatalogWrite, Scope::OrdersAdmin]),
             operator: token("operator", &[Scope::Ops]),
-            actors,
-            _guards: (guard, running.lifecycle.hard().drop_guard()),
-            service: running.lifecycle,
+            fakes,
+            _guards: (guard, service.hard().drop_guard()),
+            service,
             database,
             vhost,
         }
     }
 
-    /// Starts it all, with these SKUs in the catalogue and so many pieces of each in the main warehouse.
+    /// Starts everything, with these SKUs and quantities in the main warehouse.
     pub async fn stocked(levels: &[(&str, i64)]) -> Self {
         let suite = Self::start().await;
         let skus: Vec<&str> = levels.iter().map(|(sku, _)| *sku).collect();
-        suite.catalogue.say(&product(ProductId::new(), 1, &skus)).await;
+        suite.catalogue.publish(&product(ProductId::new(), 1, &skus)).await;
         suite.applied.wait(1, |_| true).await;
         for (sku, on_hand) in levels {
             let (status, _) =
@@ -285,22 +287,22 @@ impl Suite {
         suite
     }
 
-    /// A request that nobody has signed.
+    /// A request without a token.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        self.client.request(method, format!("{}{path}", self.base)).timeout(PATIENCE)
+        self.client.request(method, format!("{}{path}", self.base)).timeout(TIMEOUT)
     }
 
-    /// A request of one who may change stock.
+    /// A request with the scope `stock:write`.
     pub fn as_clerk(&self, method: Method, path: &str) -> RequestBuilder {
         self.request(method, path).bearer_auth(&self.clerk)
     }
 
-    /// A request of one who may do other things.
-    pub fn as_stranger(&self, method: Method, path: &str) -> RequestBuilder {
-        self.request(method, path).bearer_auth(&self.stranger)
+    /// A request with other scopes than inventory's.
+    pub fn as_unauthorized(&self, method: Method, path: &str) -> RequestBuilder {
+        self.request(method, path).bearer_auth(&self.unauthorized)
     }
 
-    /// A request of one who operates the service.
+    /// A request with the scope `ops`.
     pub fn as_operator(&self, method: Method, path: &str) -> RequestBuilder {
         self.request(method, path).bearer_auth(&self.operator)
     }
@@ -317,7 +319,7 @@ impl Suite {
         answer(self.as_clerk(Method::POST, path).json(&body)).await
     }
 
-    /// (on hand, reserved, available) of a SKU, as everybody sees it.
+    /// (on hand, reserved, available) of a SKU, from the public endpoint.
     pub async fn levels(&self, sku: &str) -> (i64, i64, i64) {
         let (status, stock) = answer(self.request(Method::GET, &format!("/v1/stock/{sku}"))).await;
         assert_eq!(status, StatusCode::OK, "{stock}");
@@ -325,41 +327,41 @@ impl Suite {
         (number("on_hand"), number("reserved"), number("available"))
     }
 
-    /// A number from the inventory's database.
+    /// Queries a number from the inventory's database.
     pub async fn count(&self, query: &'static str) -> i64 {
         sqlx::query_scalar(query).fetch_one(&self.pool).await.unwrap()
     }
 
-    /// Waits until nothing is in any queue.
-    pub async fn at_rest(&self) {
-        self.vhost.at_rest(PATIENCE).await.unwrap();
+    /// Waits until every queue is empty.
+    pub async fn queues_are_empty(&self) {
+        self.vhost.at_rest(TIMEOUT).await.unwrap();
     }
 
-    /// Waits for rest, and looks whether everything is in order: queues and outboxes empty, `dead_letters` pending, the
-    /// books balanced, every answer said once. Then everything ends.
+    /// Waits until queues and outboxes are empty, checks the invariants and stops everything. `dead_letters` is the expected
+    /// number of pending dead letters.
     pub async fn finish(self, dead_letters: i64) {
-        self.order.has_said_everything().await;
-        self.catalogue.has_said_everything().await;
+        self.order.outbox_is_empty().await;
+        self.catalogue.outbox_is_empty().await;
         outbox_is_empty(&self.pool).await;
-        self.at_rest().await;
+        self.queues_are_empty().await;
         let pending = "select count(*) from messaging.dead_letter where state = 'pending'";
         assert_eq!(self.count(pending).await, dead_letters, "dead letters");
         assert_eq!(self.count("select count(*) from ledger_discrepancy").await, 0);
         assert_eq!(self.count("select count(*) from reservation_discrepancy").await, 0);
         let oversold = "select count(*) from stock where reserved > on_hand or reserved < 0";
         assert_eq!(self.count(oversold).await, 0);
-        self.last_heard_is_the_level().await;
+        self.last_events_match_the_levels().await;
 
         self.pool.close().await;
-        for lifecycle in [&self.service, &self.actors] {
+        for lifecycle in [&self.service, &self.fakes] {
             lifecycle.shutdown();
             lifecycle.run_until_shutdown().await;
         }
         drop((self.order.database, self.catalogue.database, self.database));
     }
 
-    /// What was said of each SKU last is its level, and versions came in order.
-    async fn last_heard_is_the_level(&self) {
+    /// The last event of each SKU holds its level, and versions have no gap.
+    async fn last_events_match_the_levels(&self) {
         let mut last: std::collections::BTreeMap<Sku, StockChangedV1> =
             std::collections::BTreeMap::new();
         for changed in self.changed.all() {
@@ -376,14 +378,14 @@ impl Suite {
     }
 }
 
-/// Sends a request; the status and the body.
+/// Sends a request, and returns status and body.
 pub async fn answer(request: RequestBuilder) -> (StatusCode, Value) {
     let response = request.send().await.unwrap();
     let status = response.status();
     (status, response.json().await.unwrap())
 }
 
-/// A product in a version, with one variant per SKU.
+/// A product with one variant per SKU.
 pub fn product(product_id: ProductId, version: i64, skus: &[&str]) -> ProductChangedV1 {
     let now = clock::now();
     ProductChangedV1 {
@@ -416,7 +418,7 @@ pub fn deleted(product_id: ProductId, version: i64) -> ProductDeletedV1 {
     ProductDeletedV1 { product_id, version, change_id: ChangeId::new(), deleted_at: clock::now() }
 }
 
-/// An order for so many pieces of each SKU.
+/// An order with a line per (SKU, quantity).
 pub fn placed(lines: &[(&str, u32)]) -> OrderPlacedV1 {
     let line = |(sku, pieces): &(&str, u32)| OrderLine {
         sku: sku.parse().unwrap(),
@@ -442,7 +444,7 @@ pub fn shipped(order_id: OrderId) -> OrderShippedV1 {
 }
 
 fn reason() -> OrderReason {
-    OrderReason { code: "test".to_owned(), text: "Because.".to_owned() }
+    OrderReason { code: "test".to_owned(), text: "Test.".to_owned() }
 }
 
 pub fn cancelled(order_id: OrderId) -> OrderCancelledV1 {

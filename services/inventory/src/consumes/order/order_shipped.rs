@@ -1,13 +1,13 @@
-//! `order.shipped.v1`: what is set aside for the order has left the warehouse.
+//! `order.shipped.v1`: deducts the reserved pieces.
 
 use contracts::order::OrderShippedV1;
 use messaging::{Batch, Failure, Handler, Transaction};
 
-use crate::consumes::close::{Ending, close};
+use super::release_or_deduct;
+use crate::domain::ReservationOutcome;
 
-/// Ends the reservation.
 #[derive(Debug, Clone, Copy)]
-pub struct DeductStock;
+pub(crate) struct DeductStock;
 
 impl Handler for DeductStock {
     type Event = OrderShippedV1;
@@ -17,6 +17,7 @@ impl Handler for DeductStock {
         tx: &mut Transaction,
         batch: &mut Batch<OrderShippedV1>,
     ) -> Result<(), Failure> {
-        close(tx, batch, Ending::Deduct, |event| event.order_id).await
+        let outcome = ReservationOutcome::Deducted;
+        release_or_deduct(tx, batch, outcome, |event| event.order_id).await
     }
 }

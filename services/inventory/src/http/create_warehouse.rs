@@ -7,39 +7,35 @@ use axum::{
 };
 use idempotency::{Answer, Claim, Request};
 use messaging::Kit;
-use problem::{Fields, IdempotencyKey, Json, OnConstraint as _, Problem};
-use runtime::{
-    auth::{Caller, Scope},
-    clock,
-};
+use problem::{Fields, IdempotencyKey, Json, Problem};
+use runtime::auth::{Caller, Scope};
 use serde::{Deserialize, Serialize};
-use vocabulary::WarehouseId;
 
-use super::{get_warehouses::WarehouseAnswer, internal};
-use crate::storage::warehouses::{self, Warehouse};
+use super::warehouse_view::WarehouseView;
+use crate::{
+    app::{self, CreateWarehouseCommand, CreateWarehouseError},
+    domain::MAX_WAREHOUSES,
+};
 
-/// The most warehouses there may be: every order looks at each of them.
-const MAX_WAREHOUSES: i64 = 100;
-
-/// The most characters of a name.
+/// The maximum length of a name, in characters.
 const MAX_NAME: usize = 100;
 
-/// A warehouse to be opened.
+/// A warehouse to create.
 #[derive(Debug, Deserialize, Serialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewWarehouse {
-    /// What people call it; no two have the same name.
+    /// Unique among all warehouses.
     #[schema(min_length = 1, max_length = 100, example = "Hangzhou")]
     name: String,
 }
 
 impl NewWarehouse {
-    fn check(&self) -> Result<(), Problem> {
+    fn validate(&self) -> Result<(), Problem> {
         let mut fields = Fields::new();
         let fits = (1..=MAX_NAME).contains(&self.name.chars().count());
         if !fits || self.name.trim() != self.name || self.name.chars().any(char::is_control) {
             let message = format!(
-                "must be 1 to {MAX_NAME} characters, without control characters or blanks around them"
+                "must be 1 to {MAX_NAME} characters without control characters or surrounding spaces"
             );
             fields.refuse("name", "invalid", message);
         }
@@ -47,29 +43,31 @@ impl NewWarehouse {
     }
 }
 
-/// Opens a warehouse. Orders are served from it after those that were opened before.
+/// Create a warehouse
+///
+/// It serves orders after all older warehouses.
 #[utoipa::path(
     post, path = "/v1/warehouses", tag = "warehouses",
-    params(("Idempotency-Key" = Option<String>, Header, description = "the same key and body have one effect")),
+    params(("Idempotency-Key" = Option<String>, Header, description = "a repetition with the same key and body has no further effect")),
     request_body = NewWarehouse,
     responses(
-        (status = 201, body = WarehouseAnswer),
+        (status = 201, body = WarehouseView),
         (status = 409, body = Problem, description = "`warehouse_name_taken` or `too_many_warehouses`"),
         (status = 422, body = Problem, description = "`validation_failed` or `idempotency_key_reused`"),
     ),
     security(("bearer" = ["stock:write"]))
 )]
-pub(super) async fn post_warehouse(
+pub(super) async fn create_warehouse(
     caller: Caller,
-    State(kit): State<Kit>,
+    State(outbox): State<Kit>,
     key: Option<IdempotencyKey>,
     Json(request): Json<NewWarehouse>,
 ) -> Result<Response, Problem> {
     caller.require(Scope::StockWrite)?;
-    request.check()?;
+    request.validate()?;
     let body = serde_json::to_vec(&request).map_err(|error| Problem::internal_from(&error))?;
 
-    let mut tx = kit.begin().await.map_err(internal)?;
+    let mut tx = outbox.begin().await?;
     let claim = Request {
         caller: caller.subject(),
         operation: "open_warehouse",
@@ -80,17 +78,23 @@ pub(super) async fn post_warehouse(
         Claim::Answered(answer) => return Ok(answer.into_response()),
         Claim::Mine(claim) => claim,
     };
-    if warehouses::count(&mut tx).await? >= MAX_WAREHOUSES {
-        return Err(Problem::conflict("too_many_warehouses", "There are too many warehouses")
-            .detail(format!("There may be {MAX_WAREHOUSES}.")));
-    }
-    let warehouse =
-        Warehouse { id: WarehouseId::new(), name: request.name, opened_at: clock::now() };
-    warehouses::insert(&mut tx, &warehouse).await.on_constraint("warehouse_name_key", || {
-        Problem::conflict("warehouse_name_taken", "Another warehouse has this name")
-    })?;
-    let answer = Answer::json(StatusCode::CREATED, &WarehouseAnswer::from(warehouse))?;
+    let command = CreateWarehouseCommand { name: request.name };
+    let warehouse = app::create_warehouse(&mut tx, command).await.map_err(not_created)?;
+    let answer = Answer::json(StatusCode::CREATED, &WarehouseView::from(warehouse))?;
     claim.record(&mut tx, &answer).await?;
-    tx.commit().await.map_err(internal)?;
+    tx.commit().await?;
     Ok(answer.into_response())
+}
+
+fn not_created(error: CreateWarehouseError) -> Problem {
+    match error {
+        CreateWarehouseError::TooMany => {
+            Problem::conflict("too_many_warehouses", "There are too many warehouses")
+                .detail(format!("The limit is {MAX_WAREHOUSES}."))
+        }
+        CreateWarehouseError::NameTaken => {
+            Problem::conflict("warehouse_name_taken", "Another warehouse has this name")
+        }
+        CreateWarehouseError::Database(error) => error.into(),
+    }
 }

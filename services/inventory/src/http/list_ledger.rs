@@ -10,52 +10,50 @@ use vocabulary::{OrderId, Sku, WarehouseId};
 
 use super::{
     page::{Page, Paging},
-    stock_answer::never_heard_of,
+    stock_view::unknown_sku,
 };
-use crate::storage::{
-    ledger::{self, Entry},
-    stock,
+use crate::{
+    domain::LedgerEntry,
+    storage::{ledger, stock},
 };
 
 /// One movement of stock.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
-pub(super) struct LedgerEntry {
-    /// Its number; later movements of a SKU have larger ones.
+#[schema(as = LedgerEntry)]
+pub(super) struct LedgerEntryView {
+    /// Later movements of a SKU have larger ids.
     id: i64,
     warehouse_id: WarehouseId,
-    /// `set` or `adjusted` by people, `reserved`, `released` or `deducted` for an order.
+    /// `set` or `adjusted` over HTTP; `reserved`, `released` or `deducted` for an order.
     #[schema(example = "reserved")]
     kind: String,
-    /// By how much the pieces that are there changed.
     on_hand_delta: i64,
-    /// By how much the pieces that are set aside changed.
     reserved_delta: i64,
-    /// Pieces that were there after it.
+    /// Pieces on hand after the movement.
     on_hand_after: i64,
-    /// Pieces that were set aside after it.
+    /// Reserved pieces after the movement.
     reserved_after: i64,
-    /// For which order.
+    /// The order that caused the movement.
     #[serde(skip_serializing_if = "Option::is_none")]
     order_id: Option<OrderId>,
-    /// Why.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
-    /// Who did it: the subject of a token, or a service.
+    /// The subject of a token, or the service whose event caused the movement.
     actor: String,
     at: DateTime<Utc>,
 }
 
-impl From<Entry> for LedgerEntry {
-    fn from(entry: Entry) -> Self {
+impl From<LedgerEntry> for LedgerEntryView {
+    fn from(entry: LedgerEntry) -> Self {
         Self {
             id: entry.id,
-            warehouse_id: entry.warehouse_id.into(),
+            warehouse_id: entry.warehouse,
             kind: entry.kind,
             on_hand_delta: entry.on_hand_delta,
             reserved_delta: entry.reserved_delta,
             on_hand_after: entry.on_hand_after,
             reserved_after: entry.reserved_after,
-            order_id: entry.order_id.map(OrderId::from),
+            order_id: entry.order,
             reason: entry.reason,
             actor: entry.actor,
             at: entry.at,
@@ -63,27 +61,29 @@ impl From<Entry> for LedgerEntry {
     }
 }
 
-/// Every movement of a SKU, newest first.
+/// List the stock movements of a SKU
+///
+/// The newest movement comes first.
 #[utoipa::path(
     get, path = "/v1/stock/{sku}/ledger", tag = "stock", params(("sku" = Sku, Path), Paging),
     responses(
-        (status = 200, body = Page<LedgerEntry>),
-        (status = 404, body = Problem, description = "`not_found`: a SKU that the catalogue never had"),
+        (status = 200, body = Page<LedgerEntryView>),
+        (status = 404, body = Problem, description = "`not_found`: no product ever listed the SKU"),
     ),
     security(("bearer" = ["stock:write"]))
 )]
-pub(super) async fn get_ledger(
+pub(super) async fn list_ledger(
     caller: Caller,
-    State(kit): State<Kit>,
+    State(outbox): State<Kit>,
     Path(sku): Path<Sku>,
     Query(paging): Query<Paging>,
-) -> Result<Json<Page<LedgerEntry>>, Problem> {
+) -> Result<Json<Page<LedgerEntryView>>, Problem> {
     caller.require(Scope::StockWrite)?;
     let (limit, before) = (paging.limit()?, paging.after()?);
-    let mut connection = kit.pool().acquire().await?;
+    let mut connection = outbox.pool().acquire().await?;
     let entries = ledger::list(&mut connection, &sku, before, i64::from(limit) + 1).await?;
-    if entries.is_empty() && stock::level(&mut connection, &sku).await?.is_none() {
-        return Err(never_heard_of(&sku));
+    if entries.is_empty() && stock::find(&mut connection, &sku).await?.is_none() {
+        return Err(unknown_sku(&sku));
     }
-    Ok(Json(Page::of(entries, limit, |entry| entry.id, LedgerEntry::from)))
+    Ok(Json(Page::new(entries, limit, |entry| entry.id, LedgerEntryView::from)))
 }

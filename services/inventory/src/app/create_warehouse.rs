@@ -1,0 +1,44 @@
+//! Creates a warehouse.
+
+use messaging::Transaction;
+use runtime::clock;
+use vocabulary::WarehouseId;
+
+use crate::{
+    domain::{MAX_WAREHOUSES, Warehouse},
+    storage::warehouses,
+};
+
+pub(crate) struct CreateWarehouseCommand {
+    pub(crate) name: String,
+}
+
+/// Why a warehouse was not created.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CreateWarehouseError {
+    #[error("there are already {MAX_WAREHOUSES} warehouses")]
+    TooMany,
+    #[error("another warehouse has this name")]
+    NameTaken,
+    #[error("the warehouse could not be stored")]
+    Database(#[from] sqlx::Error),
+}
+
+/// Creates a warehouse. It serves orders after all older ones.
+pub(crate) async fn create_warehouse(
+    tx: &mut Transaction,
+    command: CreateWarehouseCommand,
+) -> Result<Warehouse, CreateWarehouseError> {
+    if warehouses::count(tx).await? >= MAX_WAREHOUSES {
+        return Err(CreateWarehouseError::TooMany);
+    }
+    let warehouse =
+        Warehouse { id: WarehouseId::new(), name: command.name, opened_at: clock::now() };
+    match warehouses::insert(tx, &warehouse).await {
+        Ok(()) => Ok(warehouse),
+        Err(sqlx::Error::Database(error)) if error.constraint() == Some("warehouse_name_key") => {
+            Err(CreateWarehouseError::NameTaken)
+        }
+        Err(error) => Err(error.into()),
+    }
+}

@@ -1,0 +1,21 @@
+//! Use cases, one file each. They run in the transaction of their caller.
+
+mod adjust_stock;
+mod create_warehouse;
+mod register_skus;
+mod release_or_deduct;
+mod reserve_stock;
+mod set_stock;
+mod withdraw_skus;
+mod write_stock;
+
+pub(crate) use self::{
+    adjust_stock::{AdjustStockCommand, adjust_stock},
+    create_warehouse::{CreateWarehouseCommand, CreateWarehouseError, create_warehouse},
+    register_skus::{ListedProduct, register_skus},
+    release_or_deduct::{ReleaseOrDeductCommand, release_or_deduct},
+    reserve_stock::{ReserveStockCommand, reserve_stock},
+    set_stock::{SetStockCommand, set_stock, set_stock_batch},
+    withdraw_skus::withdraw_skus,
+    write_stock::StockChangeError,
+};

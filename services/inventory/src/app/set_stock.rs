@@ -1,0 +1,40 @@
+//! Sets the pieces on hand, for one level or for many.
+
+use messaging::Transaction;
+use vocabulary::{Sku, WarehouseId};
+
+use super::write_stock::{StockChangeError, write_for_request};
+use crate::domain::{Stock, StockRefusal};
+
+pub(crate) struct SetStockCommand {
+    pub(crate) sku: Sku,
+    pub(crate) warehouse: WarehouseId,
+    pub(crate) on_hand: i64,
+}
+
+/// Sets one level of the locked `stock`.
+pub(crate) async fn set_stock(
+    tx: &mut Transaction,
+    mut stock: Stock,
+    command: &SetStockCommand,
+    actor: &str,
+) -> Result<(), StockChangeError> {
+    stock.set(&command.sku, command.warehouse, command.on_hand)?;
+    Ok(write_for_request(tx, stock, actor, None).await?)
+}
+
+/// Sets many levels of the locked `stock`, and returns for each whether it changed. A refused command does not affect the
+/// others.
+pub(crate) async fn set_stock_batch(
+    tx: &mut Transaction,
+    mut stock: Stock,
+    commands: impl IntoIterator<Item = &SetStockCommand>,
+    actor: &str,
+) -> Result<Vec<Result<bool, StockRefusal>>, messaging::Error> {
+    let results = commands
+        .into_iter()
+        .map(|command| stock.set(&command.sku, command.warehouse, command.on_hand))
+        .collect();
+    write_for_request(tx, stock, actor, None).await?;
+    Ok(results)
+}

@@ -1,0 +1,69 @@
+//! The common end of all use cases that change stock: write the changes and publish the new levels.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use contracts::trace::{self, TraceContext};
+use messaging::Transaction;
+use runtime::clock;
+use vocabulary::{OrderId, Sku};
+
+use crate::{
+    ORDER_SERVICE,
+    domain::{Movement, Stock, StockRefusal},
+    publishes::stock_changed,
+    storage::stock,
+};
+
+/// Why a level was not set or adjusted.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StockChangeError {
+    #[error("the change breaks a rule")]
+    Refused(#[from] StockRefusal),
+    #[error("the change could not be stored")]
+    Messaging(#[from] messaging::Error),
+}
+
+/// Writes changes that `actor` made in a request. Their events belong to the trace of the request.
+pub(super) async fn write_for_request(
+    tx: &mut Transaction,
+    stock: Stock,
+    actor: &str,
+    reason: Option<&str>,
+) -> Result<(), messaging::Error> {
+    write(tx, stock, actor, reason, clock::now(), |_| trace::current()).await
+}
+
+/// Writes changes that orders caused. `causes` holds the trace of the event of each order.
+pub(super) async fn write_for_orders(
+    tx: &mut Transaction,
+    stock: Stock,
+    reason: Option<&str>,
+    now: DateTime<Utc>,
+    causes: &HashMap<OrderId, Option<TraceContext>>,
+) -> Result<(), messaging::Error> {
+    let cause_of = |movement: &Movement| {
+        movement.order.and_then(|order| causes.get(&order).copied().flatten())
+    };
+    write(tx, stock, ORDER_SERVICE, reason, now, cause_of).await
+}
+
+/// Publishes each changed SKU once, in the trace of its last movement.
+async fn write(
+    tx: &mut Transaction,
+    stock: Stock,
+    actor: &str,
+    reason: Option<&str>,
+    now: DateTime<Utc>,
+    cause_of: impl Fn(&Movement) -> Option<TraceContext>,
+) -> Result<(), messaging::Error> {
+    let changes = stock.into_changes();
+    stock::write(tx, &changes, actor, reason, now).await?;
+    let last: HashMap<&Sku, &Movement> =
+        changes.movements.iter().map(|movement| (&movement.sku, movement)).collect();
+    for stock in &changes.skus {
+        let cause = last.get(&stock.sku).and_then(|movement| cause_of(movement));
+        tx.emit_caused_by(cause, &stock_changed(stock, now))?;
+    }
+    Ok(())
+}

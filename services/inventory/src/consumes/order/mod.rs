@@ -1,0 +1,43 @@
+//! Events of orders: they reserve stock, release it or deduct it.
+
+mod order_cancelled;
+mod order_expired;
+mod order_payment_failed;
+mod order_placed;
+mod order_rejected;
+mod order_shipped;
+
+use messaging::{Batch, Failure, Transaction};
+use vocabulary::OrderId;
+
+pub(crate) use self::{
+    order_cancelled::ReleaseCancelledOrder, order_expired::ReleaseExpiredOrder,
+    order_payment_failed::ReleaseUnpaidOrder, order_placed::ReserveStock,
+    order_rejected::ReleaseRejectedOrder, order_shipped::DeductStock,
+};
+use crate::{
+    app::{self, ReleaseOrDeductCommand},
+    domain::ReservationOutcome,
+};
+
+/// Gives the reservations of the orders in `batch` the same outcome.
+async fn release_or_deduct<E: contracts::Event>(
+    tx: &mut Transaction,
+    batch: &mut Batch<E>,
+    outcome: ReservationOutcome,
+    order_of: impl Fn(&E) -> OrderId,
+) -> Result<(), Failure> {
+    let command = |delivery: &messaging::Delivered<E>| ReleaseOrDeductCommand {
+        order: order_of(&delivery.event),
+        cause: delivery.cause,
+    };
+    let commands: Vec<ReleaseOrDeductCommand> = batch.delivered().iter().map(command).collect();
+    let code = match outcome {
+        ReservationOutcome::Released { .. } => "inconsistent_reservation",
+        ReservationOutcome::Deducted => "nothing_reserved",
+    };
+    for (index, error) in app::release_or_deduct(tx, &commands, outcome).await? {
+        batch.refuse(index, Failure::reject(code, error));
+    }
+    Ok(())
+}

@@ -1,0 +1,84 @@
+//! `PUT /v1/stock/{sku}`
+
+use axum::extract::State;
+use messaging::{Kit, Worth};
+use problem::{ETag, Fields, IfMatch, Json, Path, Problem};
+use runtime::{
+    auth::{Caller, Scope},
+    messaging::admit,
+};
+use serde::Deserialize;
+use vocabulary::{Sku, WarehouseId};
+
+use super::{
+    stock_view::{StockView, stock_not_changed, unknown_sku},
+    warehouse_or_default,
+};
+use crate::{
+    app::{self, SetStockCommand},
+    domain::MAX_ON_HAND,
+    storage::stock,
+};
+
+/// The new level of a SKU in a warehouse.
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = SetStock)]
+pub(super) struct SetStockRequest {
+    /// Pieces in the warehouse, reserved ones included.
+    #[schema(minimum = 0, maximum = 1_000_000_000)]
+    on_hand: i64,
+    /// Default: the main warehouse.
+    warehouse_id: Option<WarehouseId>,
+}
+
+impl SetStockRequest {
+    fn validate(&self) -> Result<(), Problem> {
+        let mut fields = Fields::new();
+        if !(0..=MAX_ON_HAND).contains(&self.on_hand) {
+            fields.refuse("on_hand", "out_of_range", format!("must be 0 to {MAX_ON_HAND}"));
+        }
+        fields.finish()
+    }
+}
+
+/// Set the stock of a SKU in a warehouse
+///
+/// With `If-Match`, the stock changes only if it still has that version.
+#[utoipa::path(
+    put, path = "/v1/stock/{sku}", tag = "stock", params(("sku" = Sku, Path)), request_body = SetStockRequest,
+    responses(
+        (status = 200, body = StockView),
+        (status = 404, body = Problem, description = "`not_found`: no product ever listed the SKU"),
+        (status = 409, body = Problem, description = "`below_reserved`: more pieces are reserved for orders"),
+        (status = 412, body = Problem, description = "`precondition_failed`"),
+        (status = 422, body = Problem, description = "`validation_failed`"),
+    ),
+    security(("bearer" = ["stock:write"]))
+)]
+pub(super) async fn set_stock(
+    caller: Caller,
+    State(outbox): State<Kit>,
+    Path(sku): Path<Sku>,
+    if_match: Option<IfMatch>,
+    Json(request): Json<SetStockRequest>,
+) -> Result<(ETag, Json<StockView>), Problem> {
+    caller.require(Scope::StockWrite)?;
+    admit(&outbox, Worth::Lesser)?;
+    request.validate()?;
+
+    let mut tx = outbox.begin().await?;
+    let warehouse = warehouse_or_default(&mut tx, request.warehouse_id).await?;
+    let stock = stock::lock(&mut tx, [&sku]).await?;
+    let current = stock.get(&sku).ok_or_else(|| unknown_sku(&sku))?;
+    if let Some(if_match) = if_match {
+        if_match.check(current.version.get())?;
+    }
+    let command = SetStockCommand { sku, warehouse, on_hand: request.on_hand };
+    app::set_stock(&mut tx, stock, &command, caller.subject())
+        .await
+        .map_err(|error| stock_not_changed(&command.sku, error))?;
+    let view = StockView::read(&mut tx, &command.sku).await?;
+    tx.commit().await?;
+    Ok((ETag(view.version), Json(view)))
+}
