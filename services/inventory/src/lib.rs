@@ -62,15 +62,15 @@ pub fn migrators() -> [&'static Migrator; 3] {
 
 /// The events that the service publishes, and its subscriptions.
 pub fn topology() -> Topology {
-    Topology::of(SERVICE.name)
-        .says::<StockReservedV1>()
-        .says::<StockRejectedV1>()
-        .says::<StockReleasedV1>()
-        .says::<StockDeductedV1>()
-        .says::<StockChangedV1>()
-        .says::<ProductAppliedV1>()
-        .says::<ProductFailedV1>()
-        .hears(
+    Topology::new(SERVICE.name)
+        .publishes::<StockReservedV1>()
+        .publishes::<StockRejectedV1>()
+        .publishes::<StockReleasedV1>()
+        .publishes::<StockDeductedV1>()
+        .publishes::<StockChangedV1>()
+        .publishes::<ProductAppliedV1>()
+        .publishes::<ProductFailedV1>()
+        .subscribes(
             Subscription::to(ORDER, [ORDER_SERVICE], OnReject::BlockKey)
                 .on(ReserveStock)
                 .on(DeductStock)
@@ -79,8 +79,8 @@ pub fn topology() -> Topology {
                 .on(ReleaseUnpaidOrder)
                 .on(ReleaseRejectedOrder),
         )
-        .hears(
-            Subscription::to(PRODUCT, ["product-catalog"], OnReject::GoOn)
+        .subscribes(
+            Subscription::to(PRODUCT, ["product-catalog"], OnReject::Continue)
                 .on(RegisterSkus)
                 .on(WithdrawSkus)
                 .on_dead_letter(product_receipts::emit_product_failed(

@@ -1,7 +1,7 @@
 //! The state that handlers share, and how the service starts.
 
 use axum::extract::FromRef;
-use messaging::{Kit, Topology};
+use messaging::{Outbox, Topology};
 use runtime::{auth::Verifier, host::Host};
 
 use crate::{topology, workers::retention};
@@ -9,7 +9,7 @@ use crate::{topology, workers::retention};
 /// The state from which HTTP handlers extract their parts.
 #[derive(Clone, FromRef)]
 pub struct AppState {
-    outbox: Kit,
+    outbox: Outbox,
     topology: Topology,
     verifier: Verifier,
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use contracts::trace::TraceContext;
+use envelope::trace::TraceContext;
 use messaging::Transaction;
 use runtime::clock;
 use vocabulary::Sku;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
-use contracts::trace::{self, TraceContext};
+use envelope::trace::{self, TraceContext};
 use messaging::Transaction;
 use runtime::clock;
 use vocabulary::{OrderId, Sku};

@@ -6,7 +6,7 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use idempotency::{Answer, Claim, Request};
-use messaging::{Kit, Worth};
+use messaging::{Criticality, Outbox};
 use problem::{Fields, IdempotencyKey, Json, Path, Problem};
 use runtime::{
     auth::{Caller, Scope},
@@ -80,13 +80,13 @@ impl Adjustment {
 )]
 pub(super) async fn create_adjustment(
     caller: Caller,
-    State(outbox): State<Kit>,
+    State(outbox): State<Outbox>,
     Path(sku): Path<Sku>,
     key: Option<IdempotencyKey>,
     Json(request): Json<Adjustment>,
 ) -> Result<Response, Problem> {
     caller.require(Scope::StockWrite)?;
-    admit(&outbox, Worth::Lesser)?;
+    admit(&outbox, Criticality::Deferrable)?;
     request.validate()?;
     let body =
         serde_json::to_vec(&(&sku, &request)).map_err(|error| Problem::internal_from(&error))?;

@@ -6,7 +6,7 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use idempotency::{Answer, Claim, Request};
-use messaging::Kit;
+use messaging::Outbox;
 use problem::{Fields, IdempotencyKey, Json, Problem};
 use runtime::auth::{Caller, Scope};
 use serde::{Deserialize, Serialize};
@@ -59,7 +59,7 @@ impl NewWarehouse {
 )]
 pub(super) async fn create_warehouse(
     caller: Caller,
-    State(outbox): State<Kit>,
+    State(outbox): State<Outbox>,
     key: Option<IdempotencyKey>,
     Json(request): Json<NewWarehouse>,
 ) -> Result<Response, Problem> {

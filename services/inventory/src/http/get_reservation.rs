@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use chrono::{DateTime, Utc};
-use messaging::Kit;
+use messaging::Outbox;
 use problem::{Json, Path, Problem};
 use runtime::auth::{Caller, Scope};
 use serde::Serialize;
@@ -50,7 +50,7 @@ impl From<Allocation> for ReservationLine {
 )]
 pub(super) async fn get_reservation(
     caller: Caller,
-    State(outbox): State<Kit>,
+    State(outbox): State<Outbox>,
     Path(order_id): Path<OrderId>,
 ) -> Result<Json<ReservationView>, Problem> {
     caller.require(Scope::StockWrite)?;

@@ -1,7 +1,7 @@
 //! `GET /v1/stock/{sku}`
 
 use axum::extract::State;
-use messaging::Kit;
+use messaging::Outbox;
 use problem::{ETag, Json, Path, Problem};
 use vocabulary::Sku;
 
@@ -16,7 +16,7 @@ use super::stock_view::StockView;
     )
 )]
 pub(super) async fn get_stock(
-    State(outbox): State<Kit>,
+    State(outbox): State<Outbox>,
     Path(sku): Path<Sku>,
 ) -> Result<(ETag, Json<StockView>), Problem> {
     let mut connection = outbox.pool().acquire().await?;

@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use chrono::{DateTime, Utc};
-use messaging::Kit;
+use messaging::Outbox;
 use problem::{Json, Path, Problem, Query};
 use runtime::auth::{Caller, Scope};
 use serde::Serialize;
@@ -74,7 +74,7 @@ impl From<LedgerEntry> for LedgerEntryView {
 )]
 pub(super) async fn list_ledger(
     caller: Caller,
-    State(outbox): State<Kit>,
+    State(outbox): State<Outbox>,
     Path(sku): Path<Sku>,
     Query(paging): Query<Paging>,
 ) -> Result<Json<Page<LedgerEntryView>>, Problem> {

@@ -1,7 +1,7 @@
 //! `GET /v1/warehouses`
 
 use axum::extract::State;
-use messaging::Kit;
+use messaging::Outbox;
 use problem::{Json, Problem, Query};
 use runtime::auth::{Caller, Scope};
 
@@ -20,7 +20,7 @@ use crate::storage::warehouses;
 )]
 pub(super) async fn list_warehouses(
     caller: Caller,
-    State(outbox): State<Kit>,
+    State(outbox): State<Outbox>,
     Query(paging): Query<Paging>,
 ) -> Result<Json<Page<WarehouseView>>, Problem> {
     caller.require(Scope::StockWrite)?;

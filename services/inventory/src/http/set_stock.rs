@@ -1,7 +1,7 @@
 //! `PUT /v1/stock/{sku}`
 
 use axum::extract::State;
-use messaging::{Kit, Worth};
+use messaging::{Criticality, Outbox};
 use problem::{ETag, Fields, IfMatch, Json, Path, Problem};
 use runtime::{
     auth::{Caller, Scope},
@@ -58,13 +58,13 @@ impl SetStockRequest {
 )]
 pub(super) async fn set_stock(
     caller: Caller,
-    State(outbox): State<Kit>,
+    State(outbox): State<Outbox>,
     Path(sku): Path<Sku>,
     if_match: Option<IfMatch>,
     Json(request): Json<SetStockRequest>,
 ) -> Result<(ETag, Json<StockView>), Problem> {
     caller.require(Scope::StockWrite)?;
-    admit(&outbox, Worth::Lesser)?;
+    admit(&outbox, Criticality::Deferrable)?;
     request.validate()?;
 
     let mut tx = outbox.begin().await?;

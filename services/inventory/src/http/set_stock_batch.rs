@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashSet};
 
 use axum::extract::State;
-use messaging::{Kit, Worth};
+use messaging::{Criticality, Outbox};
 use problem::{Fields, Json, Problem};
 use runtime::{
     auth::{Caller, Scope},
@@ -94,11 +94,11 @@ enum StockLineStatus {
 )]
 pub(super) async fn set_stock_batch(
     caller: Caller,
-    State(outbox): State<Kit>,
+    State(outbox): State<Outbox>,
     Json(lines): Json<Vec<StockLine>>,
 ) -> Result<Json<StockLineResults>, Problem> {
     caller.require(Scope::StockWrite)?;
-    admit(&outbox, Worth::Lesser)?;
+    admit(&outbox, Criticality::Deferrable)?;
     let mut fields = Fields::new();
     if !(1..=MAX_LINES).contains(&lines.len()) {
         fields.refuse("", "out_of_range", format!("must be 1 to {MAX_LINES} lines"));

@@ -1,10 +1,10 @@
 //! Product events register SKUs, and receipts confirm them.
 
 use contracts::{
-    Event as _,
     catalog::{PRODUCT, ProductChangedV1},
     receipts::ProductVersion,
 };
+use envelope::Event as _;
 use reqwest::StatusCode;
 use serde_json::json;
 use vocabulary::{ProductId, Version};

@@ -7,7 +7,6 @@ use std::{
 };
 
 use contracts::{
-    Event,
     catalog::{ProductChangedV1, ProductDeletedV1, ProductStatus, Variant},
     inventory::{
         RESERVATION, STOCK, StockChangedV1, StockDeductedV1, StockRejectedV1, StockReleasedV1,
@@ -19,9 +18,11 @@ use contracts::{
     },
     receipts::{ProductAppliedV1, ProductFailedV1, RECEIPT},
 };
+use envelope::Event;
 use inventory::{Config, Inventory};
 use messaging::{
-    Batch, Failure, Handler, Kit, Messaging, OnReject, Subscription, Topology, Transaction,
+    Batch, Failure, Handler, MessagingRuntime, OnReject, Outbox, Subscription, Topology,
+    Transaction,
 };
 use reqwest::{Client, Method, RequestBuilder, StatusCode};
 use runtime::{
@@ -87,16 +88,16 @@ impl<E: Event + Clone> Handler for Received<E> {
 /// Another service, played by the test.
 #[derive(Debug)]
 pub struct FakeService {
-    outbox: Kit,
+    outbox: Outbox,
     database: Database,
 }
 
 impl FakeService {
     async fn start(lifecycle: &Lifecycle, vhost: &Vhost, topology: Topology) -> Self {
         let database = Database::migrated(&[&messaging::MIGRATOR]).await.unwrap();
-        let outbox = Kit::new(database.connect().await.unwrap());
+        let outbox = Outbox::new(database.connect().await.unwrap());
         messaging::declare(vhost.url(), &topology).await.unwrap();
-        let messaging = Messaging::new(outbox.clone(), vhost.url(), topology);
+        let messaging = MessagingRuntime::new(outbox.clone(), vhost.url(), topology);
         let (relay, consumers, soft) = (messaging.clone(), messaging, lifecycle.soft());
         let stop = soft.clone();
         lifecycle.spawn("relay", async move {
@@ -140,7 +141,7 @@ impl FakeService {
         .bind(E::TYPE)
         .bind(E::AGGREGATE)
         .bind(key)
-        .bind(i16::from(contracts::Slot::of(key).number()))
+        .bind(i16::from(envelope::Slot::of(key).number()))
         .bind(sequence)
         .bind(data)
         .fetch_one(self.outbox.pool())
@@ -232,19 +233,19 @@ impl Suite {
         let guard = fakes.hard().drop_guard();
         let (reserved, rejected, released, deducted, changed) =
             (Received::new(), Received::new(), Received::new(), Received::new(), Received::new());
-        let reservation = Subscription::to(RESERVATION, ["inventory"], OnReject::GoOn)
+        let reservation = Subscription::to(RESERVATION, ["inventory"], OnReject::Continue)
             .on(reserved.clone())
             .on(rejected.clone())
             .on(released.clone())
             .on(deducted.clone());
-        let stock = Subscription::to(STOCK, ["inventory"], OnReject::GoOn).on(changed.clone());
-        let order = Topology::of("order").hears(reservation).hears(stock);
+        let stock = Subscription::to(STOCK, ["inventory"], OnReject::Continue).on(changed.clone());
+        let order = Topology::new("order").subscribes(reservation).subscribes(stock);
         let order = FakeService::start(&fakes, &vhost, order).await;
         let (applied, failed) = (Received::new(), Received::new());
-        let receipts = Subscription::to(RECEIPT, ["inventory"], OnReject::GoOn)
+        let receipts = Subscription::to(RECEIPT, ["inventory"], OnReject::Continue)
             .on(applied.clone())
             .on(failed.clone());
-        let catalogue = Topology::of("product-catalog").hears(receipts);
+        let catalogue = Topology::new("product-catalog").subscribes(receipts);
         let catalogue = FakeService::start(&fakes, &vhost, catalogue).await;
 
         let service = Lifecycle::new(Duration::from_secs(20));

@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// Gives the reservations of the orders in `batch` the same outcome.
-async fn release_or_deduct<E: contracts::Event>(
+async fn release_or_deduct<E: envelope::Event>(
     tx: &mut Transaction,
     batch: &mut Batch<E>,
     outcome: ReservationOutcome,
