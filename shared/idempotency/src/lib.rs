@@ -9,39 +9,39 @@ use problem::{IdempotencyKey, Problem};
 use sha2::{Digest, Sha256};
 use sqlx::{PgConnection, migrate::Migrator};
 
-/// The table of answered requests, in the schema `idempotency` of the service's database.
+/// Migrations of the schema `idempotency` in the service's database, which stores requests and their responses.
 pub static MIGRATOR: Migrator = sqlx::migrate!();
 
-/// A request that creates something.
+/// A request that creates a resource.
 #[derive(Debug, Clone, Copy)]
 pub struct Request<'a> {
-    /// Who asks: the subject of the token.
+    /// The subject of the token.
     pub caller: &'a str,
-    /// What is asked for, such as `place_order`.
+    /// Name of the operation, such as `place_order`.
     pub operation: &'a str,
-    /// The key, if the client gave one; without it every request is a new operation.
+    /// Without a key every request is a new operation.
     pub key: Option<&'a IdempotencyKey>,
-    /// The body, byte for byte or in one canonical form.
+    /// The body as sent, or in a canonical form.
     pub body: &'a [u8],
 }
 
-/// An answer that can be given again.
+/// A response that can be sent again.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answer {
+pub struct StoredResponse {
     status: StatusCode,
     headers: Vec<(String, String)>,
     body: Vec<u8>,
 }
 
-impl Answer {
-    /// `status` with `body` as JSON.
+impl StoredResponse {
+    /// A response with a JSON body.
     pub fn json(status: StatusCode, body: &impl serde::Serialize) -> Result<Self, Problem> {
         let body = serde_json::to_vec(body).map_err(|error| Problem::internal_from(&error))?;
         let headers = vec![(header::CONTENT_TYPE.to_string(), "application/json".to_owned())];
         Ok(Self { status, headers, body })
     }
 
-    /// With one header more.
+    /// Adds a header.
     #[must_use]
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.push((name.into(), value.into()));
@@ -49,11 +49,11 @@ impl Answer {
     }
 }
 
-impl IntoResponse for Answer {
+impl IntoResponse for StoredResponse {
     fn into_response(self) -> Response {
         let mut response = (self.status, Body::from(self.body)).into_response();
         for (name, value) in self.headers {
-            // Both were written by a handler of ours; what is no header is left out rather than answered with an error.
+            // Handlers set the headers; an invalid one is skipped instead of failing the request.
             if let (Ok(name), Ok(value)) =
                 (name.parse::<HeaderName>(), HeaderValue::try_from(value))
             {
@@ -64,31 +64,33 @@ impl IntoResponse for Answer {
     }
 }
 
-/// What a request finds under its key.
+/// The result of claiming a key.
 #[derive(Debug)]
 pub enum Claim {
-    /// It is the first: it is to be carried out, and its answer recorded.
-    Mine(Mine),
-    /// It has been carried out: this was the answer.
-    Answered(Answer),
+    /// The key is new: execute the request and record its response.
+    Acquired(AcquiredKey),
+    /// The request was executed before: send its response again.
+    Replay(StoredResponse),
 }
 
-/// The right and duty to answer a request.
+/// A key claimed by this transaction, which must record the response; `None` if the request has no key.
 #[derive(Debug)]
-#[must_use = "the answer is to be recorded"]
-pub struct Mine(Option<Place>);
+#[must_use = "record the response"]
+pub struct AcquiredKey(Option<RequestId>);
 
+/// The primary key of a stored request.
 #[derive(Debug)]
-struct Place {
+struct RequestId {
     caller: String,
     operation: String,
     key: String,
 }
 
-/// Claims the key of `request` in the transaction that `tx` is in. If another request with the key is under way, it is
-/// waited for. The same key with another body is refused with 422 `idempotency_key_reused`.
+/// Claims the key of `request` in the transaction of `tx`. Waits while another request with the same key is in progress.
+///
+/// The same key with another body is 422 `idempotency_key_reused`.
 pub async fn claim(tx: &mut PgConnection, request: Request<'_>) -> Result<Claim, Problem> {
-    let Some(key) = request.key else { return Ok(Claim::Mine(Mine(None))) };
+    let Some(key) = request.key else { return Ok(Claim::Acquired(AcquiredKey(None))) };
     let fingerprint = Sha256::digest(request.body).to_vec();
     let claimed = sqlx::query!(
         r#"
@@ -102,22 +104,22 @@ pub async fn claim(tx: &mut PgConnection, request: Request<'_>) -> Result<Claim,
     )
     .execute(&mut *tx)
     .await?;
-    let place = Place {
+    let id = RequestId {
         caller: request.caller.to_owned(),
         operation: request.operation.to_owned(),
         key: key.as_str().to_owned(),
     };
     if claimed.rows_affected() == 1 {
-        return Ok(Claim::Mine(Mine(Some(place))));
+        return Ok(Claim::Acquired(AcquiredKey(Some(id))));
     }
     let first = sqlx::query!(
         r#"
         select fingerprint, status, headers, body from idempotency.request
         where caller = $1 and operation = $2 and key = $3
         "#,
-        place.caller,
-        place.operation,
-        place.key,
+        id.caller,
+        id.operation,
+        id.key,
     )
     .fetch_one(&mut *tx)
     .await?;
@@ -128,7 +130,7 @@ pub async fn claim(tx: &mut PgConnection, request: Request<'_>) -> Result<Claim,
             "The idempotency key was used for another request",
         )
         .detail(
-            "This Idempotency-Key came before with another body; use a new key for a new request.",
+            "This Idempotency-Key was used with another body; use a new key for a new request.",
         ));
     }
     let status = first.status.and_then(|status| u16::try_from(status).ok());
@@ -136,33 +138,37 @@ pub async fn claim(tx: &mut PgConnection, request: Request<'_>) -> Result<Claim,
     let headers = first.headers.and_then(|headers| serde_json::from_value(headers).ok());
     match (status, headers, first.body) {
         (Some(status), Some(headers), Some(body)) => {
-            Ok(Claim::Answered(Answer { status, headers, body }))
+            Ok(Claim::Replay(StoredResponse { status, headers, body }))
         }
-        // Whoever claims a key records its answer before committing; a row without one was not written by this crate.
+        // This crate commits a key together with its response, so another program wrote this row.
         _ => Err(Problem::conflict(
             "idempotency_key_unanswered",
-            "The first request with this key has no recorded answer",
+            "The first request with this key has no stored response",
         )),
     }
 }
 
-impl Mine {
-    /// Records the answer; it commits together with the effect.
-    pub async fn record(self, tx: &mut PgConnection, answer: &Answer) -> Result<(), Problem> {
-        let Some(place) = self.0 else { return Ok(()) };
-        let headers = serde_json::to_value(&answer.headers)
+impl AcquiredKey {
+    /// Stores the response in the transaction of the effect.
+    pub async fn record(
+        self,
+        tx: &mut PgConnection,
+        response: &StoredResponse,
+    ) -> Result<(), Problem> {
+        let Some(id) = self.0 else { return Ok(()) };
+        let headers = serde_json::to_value(&response.headers)
             .map_err(|error| Problem::internal_from(&error))?;
         sqlx::query!(
             r#"
             update idempotency.request set status = $4, headers = $5, body = $6
             where caller = $1 and operation = $2 and key = $3
             "#,
-            place.caller,
-            place.operation,
-            place.key,
-            i16::try_from(answer.status.as_u16()).unwrap_or(i16::MAX),
+            id.caller,
+            id.operation,
+            id.key,
+            i16::try_from(response.status.as_u16()).unwrap_or(i16::MAX),
             headers,
-            answer.body,
+            response.body,
         )
         .execute(tx)
         .await?;
@@ -170,14 +176,18 @@ impl Mine {
     }
 }
 
-/// Forgets what is older than `days` days; says how many requests that were. A client that comes back later with the same
-/// key makes a new operation.
-pub async fn forget(connection: &mut PgConnection, days: i32) -> Result<u64, sqlx::Error> {
-    let forgotten = sqlx::query!(
+/// Deletes requests that are older than `days` days, and returns their number. A later request with the same key is a new
+/// operation.
+pub async fn delete_expired(connection: &mut PgConnection, days: i32) -> Result<u64, sqlx::Error> {
+    let deleted = sqlx::query!(
         "delete from idempotency.request where created_at < now() - make_interval(days => $1)",
         days,
     )
     .execute(connection)
     .await?;
-    Ok(forgotten.rows_affected())
+    Ok(deleted.rows_affected())
 }
+
+// Old names, until all services have moved to the new ones.
+pub use StoredResponse as Answer;
+pub use delete_expired as forget;

@@ -99,8 +99,8 @@ pub(super) async fn create_adjustment(
         body: &body,
     };
     let claim = match idempotency::claim(&mut tx, claim).await? {
-        Claim::Answered(answer) => return Ok(answer.into_response()),
-        Claim::Mine(claim) => claim,
+        Claim::Replay(answer) => return Ok(answer.into_response()),
+        Claim::Acquired(claim) => claim,
     };
     let warehouse = warehouse_or_default(&mut tx, request.warehouse_id).await?;
     let stock = stock::lock(&mut tx, [&sku]).await?;

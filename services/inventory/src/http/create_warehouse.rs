@@ -75,8 +75,8 @@ pub(super) async fn create_warehouse(
         body: &body,
     };
     let claim = match idempotency::claim(&mut tx, claim).await? {
-        Claim::Answered(answer) => return Ok(answer.into_response()),
-        Claim::Mine(claim) => claim,
+        Claim::Replay(answer) => return Ok(answer.into_response()),
+        Claim::Acquired(claim) => claim,
     };
     let command = CreateWarehouseCommand { name: request.name };
     let warehouse = app::create_warehouse(&mut tx, command).await.map_err(not_created)?;

@@ -94,8 +94,8 @@ pub(crate) async fn pay(
         body: &bytes,
     };
     let claim = match idempotency::claim(&mut tx, request).await? {
-        Claim::Answered(answer) => return Ok(answer.into_response()),
-        Claim::Mine(claim) => claim,
+        Claim::Replay(answer) => return Ok(answer.into_response()),
+        Claim::Acquired(claim) => claim,
     };
     let locked = orders::lock_one(&mut tx, id).await?.ok_or_else(|| no_such(id))?;
     require_of(&caller, Scope::OrdersWrite, locked.order.customer)?;

@@ -45,8 +45,8 @@ pub(super) async fn create_product(
     let (caller, operation) = (caller.subject(), "create_product");
     let request = Request { caller, operation, key: key.as_ref(), body: &body };
     let claim = match idempotency::claim(&mut tx, request).await? {
-        Claim::Answered(answer) => return Ok(answer.into_response()),
-        Claim::Mine(claim) => claim,
+        Claim::Replay(answer) => return Ok(answer.into_response()),
+        Claim::Acquired(claim) => claim,
     };
     let now = clock::now();
     let written = writing::write_one(&mut tx, Write::create(content, now), now).await;

@@ -186,8 +186,8 @@ async fn accept(
     let request =
         Request { caller: caller.subject(), operation: "start_import", key, body: &digest };
     let claim = match idempotency::claim(&mut tx, request).await? {
-        Claim::Answered(answer) => return Ok((answer, false)),
-        Claim::Mine(claim) => claim,
+        Claim::Replay(answer) => return Ok((answer, false)),
+        Claim::Acquired(claim) => claim,
     };
     imports::insert(&mut tx, &import).await?;
     let location = format!("/v1/imports/{}", import.id);

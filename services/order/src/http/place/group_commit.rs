@@ -194,8 +194,8 @@ async fn answer_one(
     let claim = match request {
         None => None,
         Some(request) => match idempotency::claim(tx, request).await? {
-            Claim::Answered(answer) => return Ok((Ok(answer), None)),
-            Claim::Mine(claim) => Some(claim),
+            Claim::Replay(answer) => return Ok((Ok(answer), None)),
+            Claim::Acquired(claim) => Some(claim),
         },
     };
     let (answer, taken) = match decide() {
