@@ -1,36 +1,35 @@
-//! What the service is told from outside.
+//! The configuration of the service.
 
 use std::{path::PathBuf, time::Duration};
 
 use reqwest::Url;
 use runtime::config::{self, Common};
 
-use crate::domain::Terms;
+use crate::domain::ProcessDeadlines;
 
-/// What the service is told from outside.
+/// The configuration of the service, from flags and environment variables.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Config {
-    /// What every service is told.
     #[command(flatten)]
     pub common: Common,
 
-    /// Seconds that inventory may take to answer for an order.
+    /// Seconds from placing an order until it expires without an answer of inventory.
     #[arg(long, env = "RESERVE_TIMEOUT", value_name = "RESERVE_TIMEOUT", default_value = "600", value_parser = config::term)]
     pub reserve_timeout: Duration,
 
-    /// Seconds that a reserved order may wait for its payment.
+    /// Seconds from the reservation until an unpaid order expires.
     #[arg(long, env = "PAYMENT_TIMEOUT", value_name = "PAYMENT_TIMEOUT", default_value = "900", value_parser = config::term)]
     pub payment_timeout: Duration,
 
-    /// Seconds from the payment until the built-in carrier ships.
+    /// Seconds from the payment to the shipment by the built-in carrier.
     #[arg(long, env = "SHIP_AFTER", value_name = "SHIP_AFTER", default_value = "1", value_parser = config::term)]
     pub ship_after: Duration,
 
-    /// Seconds from there until the built-in carrier delivers.
+    /// Seconds from the shipment to the delivery by the built-in carrier.
     #[arg(long, env = "DELIVER_AFTER", value_name = "DELIVER_AFTER", default_value = "5", value_parser = config::term)]
     pub deliver_after: Duration,
 
-    /// Where the catalogue answers, for building the copy of it again.
+    /// Base address of product-catalog, for replays.
     #[arg(
         long,
         env = "PRODUCT_CATALOG_URL",
@@ -39,17 +38,22 @@ pub struct Config {
     )]
     pub product_catalog_url: Url,
 
-    /// File with the secret that webhooks are signed with; without it no webhook is taken.
+    /// File with the secret that signs webhooks; without it all webhooks are refused.
     #[arg(long, env = "WEBHOOK_SECRET_FILE", value_name = "WEBHOOK_SECRET_FILE")]
     pub webhook_secret_file: Option<PathBuf>,
 }
 
+impl AsRef<Common> for Config {
+    fn as_ref(&self) -> &Common {
+        &self.common
+    }
+}
+
 impl Config {
-    /// The terms of the order process.
-    pub fn terms(&self) -> Terms {
-        Terms {
-            reserve_within: self.reserve_timeout,
-            pay_within: self.payment_timeout,
+    pub(crate) fn deadlines(&self) -> ProcessDeadlines {
+        ProcessDeadlines {
+            reserve_timeout: self.reserve_timeout,
+            payment_timeout: self.payment_timeout,
             ship_after: self.ship_after,
             deliver_after: self.deliver_after,
         }

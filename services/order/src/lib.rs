@@ -2,18 +2,21 @@
 
 mod domain;
 
+mod app;
+mod workers;
+
 mod http;
-mod process;
 
 mod consumes;
 mod publishes;
 
-mod housekeeping;
-mod replaying;
 mod storage;
 
-pub mod app;
-pub mod config;
+mod config;
+mod names;
+mod state;
+
+use std::path::Path;
 
 use contracts::{
     catalog::PRODUCT,
@@ -25,71 +28,127 @@ use contracts::{
     receipts::{ProductAppliedV1, ProductFailedV1},
 };
 use messaging::{OnReject, Subscription, Topology};
-use runtime::{Service, clock};
+use runtime::{
+    Service,
+    host::{Host, ServiceDefinition, StartError},
+    product_receipts::{emit_product_failed, receipt_key},
+};
 use sqlx::migrate::Migrator;
+use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
-    consumes::{inventory, product_catalog},
-    process::Process,
-    publishes::product_failed,
+    app::{order_process::OrderProcess, replay_offers::OfferReplayer},
+    consumes::{
+        inventory::{
+            stock_deducted::RecordStockDeducted, stock_rejected::RejectOrder,
+            stock_released::RecordStockReleased, stock_reserved::ConfirmReservation,
+        },
+        product_catalog::{product_changed::UpdateOffers, product_deleted::WithdrawOffers},
+    },
+    domain::ProcessDeadlines,
+    names::{INVENTORY, PRODUCT_CATALOG},
+    state::WebhookSecret,
+    workers::{deadlines::DeadlineWorker, order_batcher::OrderBatcher, retention},
 };
 
-pub use crate::{config::Config, domain::Terms};
-
-/// What this service is.
-pub const SERVICE: Service = Service {
-    name: "order",
-    about: "Orders, payments, shipments, and the process that leads an order from one to the other.",
-    version: env!("CARGO_PKG_VERSION"),
-    http_addr: "0.0.0.0:8082",
-};
-
-/// The service that sets stock aside.
-const INVENTORY: &str = "inventory";
-
-/// The service that owns prices and titles.
-const PRODUCT_CATALOG: &str = "product-catalog";
+pub use crate::{config::Config, names::SERVICE, state::AppState};
 
 /// The service's own tables.
 pub static MIGRATOR: Migrator = sqlx::migrate!();
 
-/// All tables in the service's database, in the order in which they are made.
+/// All migrations of the service's database, in the order in which they run.
 pub fn migrators() -> [&'static Migrator; 3] {
     [&messaging::MIGRATOR, &idempotency::MIGRATOR, &MIGRATOR]
 }
 
-/// All that this service says and hears.
+/// Everything that the service publishes and subscribes to.
 pub fn topology() -> Topology {
-    topology_for(&Process::default())
+    topology_for(&OrderProcess::new(ProcessDeadlines::default()))
 }
 
-/// The same, where what is heard moves orders by `process`.
-fn topology_for(process: &Process) -> Topology {
+fn topology_for(process: &OrderProcess) -> Topology {
     let reservations = Subscription::to(RESERVATION, [INVENTORY], OnReject::BlockKey)
-        .on(inventory::reserved::GoOn(process.clone()))
-        .on(inventory::rejected::Reject(process.clone()))
-        .on(inventory::released::NoteReleased(process.clone()))
-        .on(inventory::deducted::NoteDeducted(process.clone()));
-    let products = Subscription::to(PRODUCT, [PRODUCT_CATALOG], OnReject::GoOn)
-        .on(product_catalog::changed::CopyOffers)
-        .on(product_catalog::deleted::Withdraw)
-        .on_dead_letter(|tx, envelope, reason| {
-            if let Some(receipt) = product_failed(envelope, reason, clock::now()) {
-                tx.emit(&receipt)?;
-            }
-            Ok(())
-        });
-    Topology::of(SERVICE.name)
-        .says::<OrderPlacedV1>()
-        .says::<OrderConfirmedV1>()
-        .says::<OrderShippedV1>()
-        .says::<OrderDeliveredV1>()
-        .says::<OrderRejectedV1>()
-        .says::<OrderPaymentFailedV1>()
-        .says::<OrderExpiredV1>()
-        .says::<OrderCancelledV1>()
-        .says::<ProductAppliedV1>()
-        .says::<ProductFailedV1>()
-        .hears(reservations)
-        .hears(products)
+        .on(ConfirmReservation(process.clone()))
+        .on(RejectOrder(process.clone()))
+        .on(RecordStockReleased(process.clone()))
+        .on(RecordStockDeducted(process.clone()));
+    let products = Subscription::to(PRODUCT, [PRODUCT_CATALOG], OnReject::Continue)
+        .on(UpdateOffers)
+        .on(WithdrawOffers)
+        .on_dead_letter(emit_product_failed(SERVICE, receipt_key));
+    Topology::new(SERVICE.name)
+        .publishes::<OrderPlacedV1>()
+        .publishes::<OrderConfirmedV1>()
+        .publishes::<OrderShippedV1>()
+        .publishes::<OrderDeliveredV1>()
+        .publishes::<OrderRejectedV1>()
+        .publishes::<OrderPaymentFailedV1>()
+        .publishes::<OrderExpiredV1>()
+        .publishes::<OrderCancelledV1>()
+        .publishes::<ProductAppliedV1>()
+        .publishes::<ProductFailedV1>()
+        .subscribes(reservations)
+        .subscribes(products)
+}
+
+/// The definition of the service for [`runtime::host`].
+#[derive(Debug)]
+pub struct OrderService;
+
+impl ServiceDefinition for OrderService {
+    type Config = Config;
+    type State = AppState;
+
+    const SERVICE: Service = SERVICE;
+
+    fn migrators() -> Vec<&'static Migrator> {
+        migrators().to_vec()
+    }
+
+    fn topology() -> Topology {
+        topology()
+    }
+
+    fn routes() -> OpenApiRouter<AppState> {
+        http::routes()
+    }
+
+    async fn start(host: &Host, config: &Config) -> Result<AppState, StartError> {
+        let secret_file = config.webhook_secret_file.as_deref();
+        let webhook_secret =
+            WebhookSecret::read(secret_file).map_err(StartError::part(format!(
+                "the verification of webhooks with the secret in {}",
+                secret_file.unwrap_or(Path::new("")).display()
+            )))?;
+        let (outbox, lifecycle) = (host.outbox.clone(), &host.lifecycle);
+        let process = OrderProcess::new(config.deadlines());
+        let topology = topology_for(&process);
+        host.start_messaging(topology.clone());
+        let deadlines = DeadlineWorker::new(outbox.clone(), process.clone());
+        lifecycle.spawn("deadlines", deadlines.run(lifecycle.soft()));
+        lifecycle.spawn("retention", retention::run(outbox.pool().clone(), lifecycle.soft()));
+
+        // The worker ends after the last request: the router holds the only batcher.
+        let (order_batcher, worker) = OrderBatcher::new();
+        let run = worker.run(outbox.clone(), process.clone(), http::place_order::render);
+        lifecycle.spawn("order batcher", run);
+
+        let offer_replayer = OfferReplayer::new(
+            outbox.clone(),
+            host.amqp_url(),
+            topology.clone(),
+            config.product_catalog_url.clone(),
+        )
+        .map_err(StartError::part("the client of product-catalog"))?;
+        let verifier = host.verifier.clone();
+        Ok(AppState {
+            outbox,
+            topology,
+            verifier,
+            process,
+            order_batcher,
+            webhook_secret,
+            offer_replayer,
+        })
+    }
 }

@@ -1,4 +1,4 @@
-//! What is heard, by who says it: one file per event.
+//! Event handlers: a folder for each publisher, a file for each event.
 
 pub(crate) mod inventory;
 pub(crate) mod product_catalog;

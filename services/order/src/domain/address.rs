@@ -1,57 +1,43 @@
-//! Where an order goes.
+//! Shipping addresses.
 
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
-
-/// A postal address; every text is within its bounds, trimmed, on one line.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Address {
-    /// Who takes the parcel.
-    pub name: String,
+/// A postal address. Every text is trimmed, on one line and within its length limit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Address {
+    pub(crate) name: String,
     /// Street and number.
-    pub line1: String,
-    /// What else is needed to find the door.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub line2: Option<String>,
-    /// The city.
-    pub city: String,
-    /// The province or state.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub region: Option<String>,
-    /// The postal code, where there are any.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub postal_code: Option<String>,
-    /// ISO 3166-1: two capital letters.
-    pub country: String,
-    /// For the carrier.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub phone: Option<String>,
+    pub(crate) line1: String,
+    /// Building, floor or room.
+    pub(crate) line2: Option<String>,
+    pub(crate) city: String,
+    /// Province or state.
+    pub(crate) region: Option<String>,
+    pub(crate) postal_code: Option<String>,
+    /// ISO 3166-1 alpha-2, in capitals.
+    pub(crate) country: String,
+    pub(crate) phone: Option<String>,
 }
 
-/// Why a text of an address was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum InvalidText {
-    /// Nothing, too much, or more than one line.
-    #[error("has 1 to {0} characters on one line")]
+pub(crate) enum InvalidText {
+    #[error("must have 1 to {0} characters on one line")]
     Text(usize),
-    /// Not two letters.
-    #[error("is two letters, such as CN")]
+    #[error("must be two letters, such as CN")]
     Country,
 }
 
-/// `text` without the space around it, of 1 to `longest` characters, none of them a control character.
-pub fn one_line(text: &str, longest: usize) -> Result<String, InvalidText> {
+/// Trims `text`; it must have 1 to `max_length` characters, none of them a control character.
+pub(crate) fn one_line(text: &str, max_length: usize) -> Result<String, InvalidText> {
     let text = text.trim();
-    let fits = !text.is_empty() && text.chars().nth(longest).is_none();
+    let fits = !text.is_empty() && text.chars().nth(max_length).is_none();
     if fits && !text.chars().any(char::is_control) {
         Ok(text.to_owned())
     } else {
-        Err(InvalidText::Text(longest))
+        Err(InvalidText::Text(max_length))
     }
 }
 
-/// A country's two letters, as capitals.
-pub fn country(text: &str) -> Result<String, InvalidText> {
+/// Parses a two-letter country code, in any case.
+pub(crate) fn country(text: &str) -> Result<String, InvalidText> {
     let text = text.trim();
     if text.len() == 2 && text.bytes().all(|letter| letter.is_ascii_alphabetic()) {
         Ok(text.to_ascii_uppercase())

@@ -1,66 +1,85 @@
-//! What an order asks for, and what it costs.
+//! Order lines, catalogue offers and totals.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use vocabulary::{InvalidMoney, InvalidQuantity, Localized, Money, ProductId, Quantity, Sku};
 
-/// The most lines that one order may have.
-pub const MAX_LINES: usize = 100;
+use super::order::PlaceOrderError;
 
-/// One line of an order: each SKU stands in one line only.
+/// The maximum number of lines of an order.
+pub(crate) const MAX_LINES: usize = 100;
+
+/// A line of an order. Each SKU has one line only.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Line {
-    /// What.
-    pub sku: Sku,
-    /// How many.
-    pub quantity: Quantity,
-    /// What is known of it; nothing where the catalogue has not told of the SKU yet.
-    pub offer: Option<Offer>,
+pub(crate) struct OrderLine {
+    pub(crate) sku: Sku,
+    pub(crate) quantity: Quantity,
+    /// `None` until the copy of the catalogue contains the SKU.
+    pub(crate) offer: Option<Offer>,
 }
 
-/// What the catalogue says of a SKU.
+/// The catalogue's data of a SKU.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Offer {
-    /// The product that it is a variant of.
-    pub product: ProductId,
-    /// What one piece costs.
-    pub price: Money,
-    /// The product's name.
-    pub title: Localized,
+pub(crate) struct Offer {
+    pub(crate) product: ProductId,
+    /// The price of one piece.
+    pub(crate) price: Money,
+    /// The title of the product.
+    pub(crate) title: Localized,
 }
 
-/// Whether the catalogue sells a SKU.
+/// A SKU in the copy of the catalogue.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Listing {
-    /// It does, like this.
+pub(crate) enum CatalogListing {
     ForSale(Offer),
-    /// It did once: the product is a draft, archived or deleted, or lists the SKU no more.
+    /// The product is a draft, archived or deleted, or does not list the SKU any more.
     NotForSale(Offer),
 }
 
-impl Listing {
-    /// What is, or was, offered.
-    pub fn offer(&self) -> &Offer {
+impl CatalogListing {
+    /// The current offer, or the last one if the SKU is not for sale.
+    pub(crate) fn offer(&self) -> &Offer {
         match self {
             Self::ForSale(offer) | Self::NotForSale(offer) => offer,
         }
     }
 }
 
-/// Makes one line of those that name the same SKU, and sorts them by SKU.
-pub fn merge(
-    wanted: impl IntoIterator<Item = (Sku, Quantity)>,
+/// Merges lines of the same SKU and sorts them by SKU.
+pub(crate) fn merge_lines(
+    quantities: impl IntoIterator<Item = (Sku, Quantity)>,
 ) -> Result<Vec<(Sku, Quantity)>, InvalidQuantity> {
     let mut merged: BTreeMap<Sku, u32> = BTreeMap::new();
-    for (sku, quantity) in wanted {
+    for (sku, quantity) in quantities {
         let sum = merged.entry(sku).or_default();
         *sum = sum.checked_add(quantity.get()).ok_or(InvalidQuantity)?;
     }
     merged.into_iter().map(|(sku, sum)| Quantity::new(sum).map(|sum| (sku, sum))).collect()
 }
 
-/// What all lines cost together; `None` as long as a price is not known.
-pub fn total(lines: &[Line]) -> Result<Option<Money>, InvalidMoney> {
+/// Adds to each line its offer in `listings`. A SKU without a listing stays unpriced.
+pub(crate) fn price_lines(
+    quantities: &[(Sku, Quantity)],
+    listings: &HashMap<Sku, CatalogListing>,
+) -> Result<Vec<OrderLine>, PlaceOrderError> {
+    let mut not_for_sale = Vec::new();
+    let mut lines = Vec::with_capacity(quantities.len());
+    for (sku, quantity) in quantities {
+        let offer = match listings.get(sku) {
+            Some(CatalogListing::ForSale(offer)) => Some(offer.clone()),
+            Some(CatalogListing::NotForSale(_)) => {
+                not_for_sale.push(sku.clone());
+                continue;
+            }
+            None => None,
+        };
+        lines.push(OrderLine { sku: sku.clone(), quantity: *quantity, offer });
+    }
+    if not_for_sale.is_empty() { Ok(lines) } else { Err(PlaceOrderError::NotForSale(not_for_sale)) }
+}
+
+/// The sum of all lines; `None` while the price of a line is unknown.
+pub(super) fn total(lines: &[OrderLine]) -> Result<Option<Money>, InvalidMoney> {
     let mut total: Option<Money> = None;
     let mut all_known = true;
     for line in lines {
@@ -80,28 +99,31 @@ mod tests {
         Currency, InvalidMoney, InvalidQuantity, Localized, Money, ProductId, Quantity, Sku,
     };
 
-    use super::{Line, Offer, merge, total};
+    use super::{Offer, OrderLine, merge_lines, total};
 
-    fn line(sku: &str, quantity: u32, price: Option<(i64, Currency)>) -> Line {
+    fn line(sku: &str, quantity: u32, price: Option<(i64, Currency)>) -> OrderLine {
         let offer = price.map(|(amount, currency)| Offer {
             product: ProductId::new(),
             price: Money::new(amount, currency).unwrap(),
             title: Localized::default(),
         });
-        Line { sku: sku.parse().unwrap(), quantity: Quantity::new(quantity).unwrap(), offer }
+        OrderLine { sku: sku.parse().unwrap(), quantity: Quantity::new(quantity).unwrap(), offer }
     }
 
     #[test]
-    fn lines_of_one_sku_become_one() {
+    fn lines_of_one_sku_are_merged() {
         let sku = |text: &str| text.parse::<Sku>().unwrap();
         let many = |n| Quantity::new(n).unwrap();
-        let merged = merge([(sku("B"), many(1)), (sku("A"), many(2)), (sku("B"), many(3))]);
+        let merged = merge_lines([(sku("B"), many(1)), (sku("A"), many(2)), (sku("B"), many(3))]);
         assert_eq!(merged.unwrap(), [(sku("A"), many(2)), (sku("B"), many(4))]);
-        assert_eq!(merge([(sku("A"), many(1_000_000)), (sku("A"), many(1))]), Err(InvalidQuantity));
+        assert_eq!(
+            merge_lines([(sku("A"), many(1_000_000)), (sku("A"), many(1))]),
+            Err(InvalidQuantity)
+        );
     }
 
     #[test]
-    fn totals_add_up_or_say_why_not() {
+    fn totals_add_up_or_return_the_reason() {
         let cny = Currency::CNY;
         let known = [line("A", 2, Some((100, cny))), line("B", 1, Some((50, cny)))];
         assert_eq!(total(&known).unwrap(), Some(Money::new(250, cny).unwrap()));

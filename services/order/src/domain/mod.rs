@@ -1,17 +1,26 @@
-//! The order and its process, as decisions over data and time: no I/O, no clock, no randomness.
+//! The order and its process as pure decisions: no I/O, no clock, no randomness.
 
 mod address;
+mod deadlines;
 mod line;
 mod order;
+mod payment;
 mod process;
+mod shipment;
 mod status;
+mod transition;
 
-pub use address::{Address, country, one_line};
-pub use line::{Line, Listing, MAX_LINES, Offer, merge};
-pub use order::{InvalidTransition, Method, Order, Reason, Shortage, State};
-pub use process::{
-    Draft, Entry, Happening, Parcel, Payment, PaymentTooEarly, Refused, Taken, Terms, Verdict,
-    cancel, deliver, due, pay, place, ship, stock_deducted, stock_rejected, stock_released,
-    stock_reserved, unpriceable,
+pub(crate) use self::{
+    address::{Address, country, one_line},
+    deadlines::ProcessDeadlines,
+    line::{CatalogListing, MAX_LINES, Offer, OrderLine, merge_lines, price_lines},
+    order::{EndReason, InvalidTransition, Order, OrderState, PlaceOrderError, Shortage},
+    payment::{Payment, PaymentMethod, PaymentOutcome, PaymentTooEarly},
+    process::{
+        apply_deadline, cancel, cancel_unpriced, confirm_reservation, deliver, place,
+        record_payment, record_stock_deducted, record_stock_released, reject, ship,
+    },
+    shipment::Shipment,
+    status::OrderStatus,
+    transition::{OrderEvent, OrderEventKind, Transition},
 };
-pub use status::Status;

@@ -1,94 +1,74 @@
-//! The order: what was asked for, and where it stands with what that state knows.
-
-use std::str::FromStr;
+//! The order, its states and the steps between them.
 
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
 use vocabulary::{CustomerId, InvalidMoney, Money, OrderId, PaymentId, Sku};
 
 use super::{
-    line::{Line, Offer, total},
-    process::Terms,
-    status::Status,
+    deadlines::ProcessDeadlines,
+    line::{Offer, OrderLine, total},
+    payment::PaymentMethod,
+    status::OrderStatus,
 };
 
-/// An order as its process knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Order {
-    /// Which.
-    pub id: OrderId,
-    /// Whose.
-    pub customer: CustomerId,
-    /// How it is to be paid for.
-    pub method: Method,
-    /// What is ordered, sorted by SKU, each SKU once.
-    pub lines: Vec<Line>,
-    /// What it costs; nothing as long as the price of a line is not known.
-    pub total: Option<Money>,
-    /// When it was placed.
-    pub placed_at: DateTime<Utc>,
-    /// Where it stands.
-    pub state: State,
+pub(crate) struct Order {
+    pub(crate) id: OrderId,
+    pub(crate) customer: CustomerId,
+    pub(crate) method: PaymentMethod,
+    /// Sorted by SKU; each SKU has one line only.
+    pub(crate) lines: Vec<OrderLine>,
+    /// `None` while the price of a line is unknown.
+    pub(crate) total: Option<Money>,
+    pub(crate) placed_at: DateTime<Utc>,
+    pub(crate) state: OrderState,
 }
 
-/// Where an order stands, and what is known of it there.
+/// The status of an order with the data of that status.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum State {
-    /// Inventory is to answer.
+pub(crate) enum OrderState {
+    /// Waits for inventory.
     Placed {
-        /// Until then.
-        until: DateTime<Utc>,
+        expires_at: DateTime<Utc>,
     },
-    /// It is to be paid for.
+    /// Waits for the payment.
     Reserved {
-        /// Until then.
-        until: DateTime<Utc>,
+        expires_at: DateTime<Utc>,
     },
-    /// It is to be shipped.
+    /// Waits for the shipment; the built-in carrier ships at `ships_at`.
     Confirmed {
-        /// By which payment it is paid.
         payment: PaymentId,
-        /// When the built-in carrier takes it.
         ships_at: DateTime<Utc>,
     },
-    /// It is on its way.
+    /// The built-in carrier delivers at `delivers_at`; other carriers call the webhook.
     Shipped {
-        /// When the built-in carrier delivers it; another carrier tells by itself.
         delivers_at: Option<DateTime<Utc>>,
     },
-    /// It has arrived.
     Delivered,
-    /// Inventory did not have it.
-    Rejected(Reason),
-    /// The payment was declined.
-    PaymentFailed(Reason),
-    /// A deadline passed.
-    Expired(Reason),
-    /// It was called off.
-    Cancelled(Reason),
+    Rejected(EndReason),
+    PaymentFailed(EndReason),
+    Expired(EndReason),
+    Cancelled(EndReason),
 }
 
-impl State {
-    /// The state as one word.
-    pub const fn status(&self) -> Status {
+impl OrderState {
+    pub(crate) const fn status(&self) -> OrderStatus {
         match self {
-            Self::Placed { .. } => Status::Placed,
-            Self::Reserved { .. } => Status::Reserved,
-            Self::Confirmed { .. } => Status::Confirmed,
-            Self::Shipped { .. } => Status::Shipped,
-            Self::Delivered => Status::Delivered,
-            Self::Rejected(_) => Status::Rejected,
-            Self::PaymentFailed(_) => Status::PaymentFailed,
-            Self::Expired(_) => Status::Expired,
-            Self::Cancelled(_) => Status::Cancelled,
+            Self::Placed { .. } => OrderStatus::Placed,
+            Self::Reserved { .. } => OrderStatus::Reserved,
+            Self::Confirmed { .. } => OrderStatus::Confirmed,
+            Self::Shipped { .. } => OrderStatus::Shipped,
+            Self::Delivered => OrderStatus::Delivered,
+            Self::Rejected(_) => OrderStatus::Rejected,
+            Self::PaymentFailed(_) => OrderStatus::PaymentFailed,
+            Self::Expired(_) => OrderStatus::Expired,
+            Self::Cancelled(_) => OrderStatus::Cancelled,
         }
     }
 
-    /// When the clock is to look at it, if ever.
-    pub const fn due(&self) -> Option<DateTime<Utc>> {
+    /// When the deadline worker must act on the order.
+    pub(crate) const fn deadline(&self) -> Option<DateTime<Utc>> {
         match self {
-            Self::Placed { until } | Self::Reserved { until } => Some(*until),
+            Self::Placed { expires_at } | Self::Reserved { expires_at } => Some(*expires_at),
             Self::Confirmed { ships_at, .. } => Some(*ships_at),
             Self::Shipped { delivers_at } => *delivers_at,
             Self::Delivered
@@ -99,8 +79,8 @@ impl State {
         }
     }
 
-    /// Why it ended without being shipped.
-    pub const fn reason(&self) -> Option<&Reason> {
+    /// Why the order ended without a shipment.
+    pub(crate) const fn reason(&self) -> Option<&EndReason> {
         match self {
             Self::Rejected(reason)
             | Self::PaymentFailed(reason)
@@ -114,8 +94,8 @@ impl State {
         }
     }
 
-    /// The payment that is to be given back if the order is called off now.
-    pub const fn payment(&self) -> Option<PaymentId> {
+    /// The payment that a cancellation must refund.
+    pub(crate) const fn payment(&self) -> Option<PaymentId> {
         match self {
             Self::Confirmed { payment, .. } => Some(*payment),
             Self::Placed { .. }
@@ -130,94 +110,58 @@ impl State {
     }
 }
 
-/// How an order is to be paid for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Method {
-    /// The built-in provider approves at once.
-    Test,
-    /// The built-in provider declines at once.
-    TestDecline,
-    /// The order waits until the customer pays, or a provider tells.
-    Manual,
+/// Why an order ended without a shipment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct EndReason {
+    /// Stable, for programs.
+    pub(crate) code: String,
+    /// One sentence, for people.
+    pub(crate) text: String,
+    pub(crate) shortages: Vec<Shortage>,
 }
 
-/// A word that is no method of payment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a method of payment is one of test, test_decline, manual")]
-pub struct UnknownMethod;
-
-impl Method {
-    /// As it is written in JSON and in the database.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Test => "test",
-            Self::TestDecline => "test_decline",
-            Self::Manual => "manual",
-        }
-    }
-}
-
-impl FromStr for Method {
-    type Err = UnknownMethod;
-
-    fn from_str(text: &str) -> Result<Self, UnknownMethod> {
-        let found = [Self::Test, Self::TestDecline, Self::Manual]
-            .into_iter()
-            .find(|method| method.as_str() == text);
-        found.ok_or(UnknownMethod)
-    }
-}
-
-/// Why an order ended without being shipped.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Reason {
-    /// For programs, stable.
-    #[schema(example = "insufficient_stock")]
-    pub code: String,
-    /// For people, one sentence.
-    pub text: String,
-    /// What was missing.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub shortages: Vec<Shortage>,
-}
-
-impl Reason {
-    /// A reason that needs no detail.
-    pub fn new(code: &str, text: &str) -> Self {
+impl EndReason {
+    /// A reason without shortages.
+    pub(crate) fn new(code: &str, text: &str) -> Self {
         Self { code: code.to_owned(), text: text.to_owned(), shortages: Vec::new() }
     }
 }
 
-/// A SKU of which there was not enough.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Shortage {
-    /// Which.
-    pub sku: Sku,
-    /// How many were asked for.
-    pub requested: i64,
-    /// How many there were.
-    pub available: i64,
+/// A SKU with too little stock.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Shortage {
+    pub(crate) sku: Sku,
+    pub(crate) requested: i64,
+    pub(crate) available: i64,
 }
 
-/// A transition that the state machine does not have. The order comes back as it was.
+/// Why an order cannot be placed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum PlaceOrderError {
+    #[error("{} is not for sale", .0.iter().map(Sku::as_str).collect::<Vec<_>>().join(", "))]
+    NotForSale(Vec<Sku>),
+    #[error(transparent)]
+    Total(#[from] InvalidMoney),
+}
+
+/// The state machine does not allow the step. The error returns the order unchanged.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("an order that is {} cannot become {to}", order.status())]
-pub struct InvalidTransition {
-    /// The order, unchanged.
-    pub order: Box<Order>,
-    /// What it was to become.
-    pub to: Status,
+pub(crate) struct InvalidTransition {
+    pub(crate) order: Box<Order>,
+    pub(crate) to: OrderStatus,
 }
 
 impl Order {
-    /// Where it stands, as one word.
-    pub const fn status(&self) -> Status {
+    pub(crate) const fn status(&self) -> OrderStatus {
         self.state.status()
     }
 
-    /// Fills in what the catalogue has told meanwhile of SKUs that were unknown when the order was placed.
-    pub fn price(&mut self, offer_of: impl Fn(&Sku) -> Option<Offer>) -> Result<(), InvalidMoney> {
+    /// Adds the offers that were unknown when the order was placed, and updates the total.
+    pub(crate) fn fill_prices(
+        &mut self,
+        offer_of: impl Fn(&Sku) -> Option<Offer>,
+    ) -> Result<(), InvalidMoney> {
         for line in self.lines.iter_mut().filter(|line| line.offer.is_none()) {
             line.offer = offer_of(&line.sku);
         }
@@ -225,53 +169,53 @@ impl Order {
         Ok(())
     }
 
-    /// All of it has been set aside.
-    pub fn reserve(self, now: DateTime<Utc>, terms: &Terms) -> Result<Self, InvalidTransition> {
-        self.step(State::Reserved { until: now + terms.pay_within })
+    pub(super) fn reserve(
+        self,
+        now: DateTime<Utc>,
+        deadlines: &ProcessDeadlines,
+    ) -> Result<Self, InvalidTransition> {
+        self.step(OrderState::Reserved { expires_at: now + deadlines.payment_timeout })
     }
 
-    /// Inventory does not have it.
-    pub fn reject(self, reason: Reason) -> Result<Self, InvalidTransition> {
-        self.step(State::Rejected(reason))
+    pub(super) fn reject(self, reason: EndReason) -> Result<Self, InvalidTransition> {
+        self.step(OrderState::Rejected(reason))
     }
 
-    /// It has been paid for.
-    pub fn confirm(
+    pub(super) fn confirm(
         self,
         payment: PaymentId,
         now: DateTime<Utc>,
-        terms: &Terms,
+        deadlines: &ProcessDeadlines,
     ) -> Result<Self, InvalidTransition> {
-        self.step(State::Confirmed { payment, ships_at: now + terms.ship_after })
+        self.step(OrderState::Confirmed { payment, ships_at: now + deadlines.ship_after })
     }
 
-    /// The payment was declined.
-    pub fn fail_payment(self, reason: Reason) -> Result<Self, InvalidTransition> {
-        self.step(State::PaymentFailed(reason))
+    pub(super) fn fail_payment(self, reason: EndReason) -> Result<Self, InvalidTransition> {
+        self.step(OrderState::PaymentFailed(reason))
     }
 
-    /// A deadline has passed.
-    pub fn expire(self, reason: Reason) -> Result<Self, InvalidTransition> {
-        self.step(State::Expired(reason))
+    pub(super) fn expire(self, reason: EndReason) -> Result<Self, InvalidTransition> {
+        self.step(OrderState::Expired(reason))
     }
 
-    /// It was called off.
-    pub fn cancel(self, reason: Reason) -> Result<Self, InvalidTransition> {
-        self.step(State::Cancelled(reason))
+    pub(super) fn cancel(self, reason: EndReason) -> Result<Self, InvalidTransition> {
+        self.step(OrderState::Cancelled(reason))
     }
 
-    /// It has left; `delivers_at` says when, if its carrier will not tell.
-    pub fn ship(self, delivers_at: Option<DateTime<Utc>>) -> Result<Self, InvalidTransition> {
-        self.step(State::Shipped { delivers_at })
+    /// `delivers_at` is set for the built-in carrier only.
+    pub(super) fn ship(
+        self,
+        delivers_at: Option<DateTime<Utc>>,
+    ) -> Result<Self, InvalidTransition> {
+        self.step(OrderState::Shipped { delivers_at })
     }
 
-    /// It has arrived.
-    pub fn deliver(self) -> Result<Self, InvalidTransition> {
-        self.step(State::Delivered)
+    pub(super) fn deliver(self) -> Result<Self, InvalidTransition> {
+        self.step(OrderState::Delivered)
     }
 
-    /// The one place where a state follows another: only where [`Status::next`] says so.
-    fn step(self, state: State) -> Result<Self, InvalidTransition> {
+    /// The only place that changes the state; [`OrderStatus::next`] decides which steps are allowed.
+    fn step(self, state: OrderState) -> Result<Self, InvalidTransition> {
         let to = state.status();
         if self.status().next().contains(&to) {
             Ok(Self { state, ..self })

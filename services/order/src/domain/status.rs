@@ -1,44 +1,34 @@
-//! Where an order stands, as one word, and which words can follow which.
+//! The status of an order and the state machine.
 
-use std::str::FromStr;
+use std::{fmt, str::FromStr};
 
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
-
-/// Where an order stands.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema,
-)]
-#[serde(rename_all = "snake_case")]
-pub enum Status {
-    /// Taken; inventory has not answered yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OrderStatus {
+    /// Durable; inventory has not answered yet.
     Placed,
-    /// All of it is set aside; it is to be paid for.
+    /// The stock is reserved; the payment is pending.
     Reserved,
-    /// Paid; it is to be shipped.
+    /// Paid; the shipment is pending.
     Confirmed,
-    /// On its way.
     Shipped,
-    /// It has arrived.
     Delivered,
-    /// Inventory did not have it.
+    /// Inventory could not reserve the stock.
     Rejected,
     /// The payment was declined.
     PaymentFailed,
-    /// A deadline passed: nobody paid, or inventory did not answer.
+    /// Inventory or the customer did not act before the deadline.
     Expired,
-    /// Called off before it was shipped.
+    /// Cancelled before it was shipped.
     Cancelled,
 }
 
-/// A word that is no status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a status is one of {all}", all = Status::ALL.map(Status::as_str).join(", "))]
-pub struct UnknownStatus;
+#[error("must be one of {all}", all = OrderStatus::ALL.map(OrderStatus::as_str).join(", "))]
+pub(crate) struct UnknownStatus;
 
-impl Status {
-    /// Every status there is.
-    pub const ALL: [Self; 9] = [
+impl OrderStatus {
+    /// All statuses.
+    pub(crate) const ALL: [Self; 9] = [
         Self::Placed,
         Self::Reserved,
         Self::Confirmed,
@@ -50,8 +40,8 @@ impl Status {
         Self::Cancelled,
     ];
 
-    /// As it is written in JSON and in the database.
-    pub const fn as_str(self) -> &'static str {
+    /// The name in JSON and in the database.
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Placed => "placed",
             Self::Reserved => "reserved",
@@ -65,8 +55,8 @@ impl Status {
         }
     }
 
-    /// What can come next: the whole state machine in one table.
-    pub const fn next(self) -> &'static [Self] {
+    /// The statuses that may follow: the whole state machine in one table.
+    pub(crate) const fn next(self) -> &'static [Self] {
         match self {
             Self::Placed => &[Self::Reserved, Self::Rejected, Self::Expired, Self::Cancelled],
             Self::Reserved => {
@@ -82,24 +72,24 @@ impl Status {
         }
     }
 
-    /// Whether nothing can come any more.
-    pub const fn is_final(self) -> bool {
+    /// Whether no status can follow.
+    pub(crate) const fn is_final(self) -> bool {
         self.next().is_empty()
     }
 
-    /// Whether an order that stands here now can stand at `other` later, be it by several steps.
-    pub fn may_become(self, other: Self) -> bool {
+    /// Whether `other` can be reached in one or more steps.
+    pub(crate) fn may_become(self, other: Self) -> bool {
         self.next().iter().any(|next| *next == other || next.may_become(other))
     }
 }
 
-impl std::fmt::Display for Status {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for OrderStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
 }
 
-impl FromStr for Status {
+impl FromStr for OrderStatus {
     type Err = UnknownStatus;
 
     fn from_str(text: &str) -> Result<Self, UnknownStatus> {
@@ -109,22 +99,21 @@ impl FromStr for Status {
 
 #[cfg(test)]
 mod tests {
-    use super::Status;
+    use super::OrderStatus;
 
     #[test]
-    fn every_status_reads_back_as_itself() {
-        for status in Status::ALL {
+    fn every_status_survives_a_round_trip_through_its_name() {
+        for status in OrderStatus::ALL {
             assert_eq!(status.as_str().parse(), Ok(status));
-            assert_eq!(serde_json::to_value(status).unwrap(), status.as_str());
         }
-        assert!("returned".parse::<Status>().is_err());
+        assert!("returned".parse::<OrderStatus>().is_err());
     }
 
     #[test]
-    fn what_has_been_passed_or_missed_does_not_come_any_more() {
-        assert!(Status::Placed.may_become(Status::Delivered));
-        assert!(!Status::Shipped.may_become(Status::Confirmed));
-        assert!(!Status::Shipped.may_become(Status::Cancelled));
-        assert!(Status::ALL.iter().all(|status| !Status::Expired.may_become(*status)));
+    fn passed_and_missed_statuses_cannot_be_reached() {
+        assert!(OrderStatus::Placed.may_become(OrderStatus::Delivered));
+        assert!(!OrderStatus::Shipped.may_become(OrderStatus::Confirmed));
+        assert!(!OrderStatus::Shipped.may_become(OrderStatus::Cancelled));
+        assert!(OrderStatus::ALL.iter().all(|status| !OrderStatus::Expired.may_become(*status)));
     }
 }

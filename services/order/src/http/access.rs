@@ -1,19 +1,29 @@
-//! Whose orders a caller may see and move.
+//! Which orders a caller may read and change.
 
-use messaging::Kit;
+use std::time::Duration;
+
+use messaging::Outbox;
 use problem::Problem;
 use runtime::auth::{Caller, Scope};
 use vocabulary::{CustomerId, OrderId};
 
-use crate::{domain::Status, storage::orders};
+use crate::{
+    app::order_process::{OrderProcess, OrderWatcher},
+    domain::OrderStatus,
+    storage::orders,
+};
 
-/// 403 unless the caller may do what `scope` allows with the orders of some customer: what others own need not be told.
-pub(super) fn require_some(caller: &Caller, scope: Scope) -> Result<(), Problem> {
+/// `Retry-After` while there are too many watchers.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// 403 unless the token carries `scope` or `orders:admin`. Checked before the order is read, so that a token without the
+/// scope learns nothing about the order.
+pub(super) fn require_scope(caller: &Caller, scope: Scope) -> Result<(), Problem> {
     if caller.has(Scope::OrdersAdmin) { Ok(()) } else { caller.require(scope) }
 }
 
-/// 403 unless the caller may do what `scope` allows with the orders of `customer`.
-pub(super) fn require_of(
+/// 403 unless the caller may use the orders of `customer` with `scope`.
+pub(super) fn require_customer(
     caller: &Caller,
     scope: Scope,
     customer: CustomerId,
@@ -21,20 +31,29 @@ pub(super) fn require_of(
     caller.require_own(scope, &customer.to_string(), Scope::OrdersAdmin)
 }
 
-/// 404: there is no such order.
-pub(super) fn no_such(order: OrderId) -> Problem {
+/// 404 for an order.
+pub(super) fn order_not_found(order: OrderId) -> Problem {
     Problem::not_found(format_args!("order {order}"))
 }
 
-/// Where an order stands, if the caller may read it; else 403 or 404.
-pub(super) async fn readable(
-    kit: &Kit,
+/// The status of an order; 403 or 404 unless the caller may read it.
+pub(super) async fn readable_status(
+    outbox: &Outbox,
     caller: &Caller,
     order: OrderId,
-) -> Result<Status, Problem> {
-    require_some(caller, Scope::OrdersRead)?;
-    let head = orders::head(&mut *kit.pool().acquire().await?, order).await?;
-    let (customer, status) = head.ok_or_else(|| no_such(order))?;
-    require_of(caller, Scope::OrdersRead, customer)?;
+) -> Result<OrderStatus, Problem> {
+    require_scope(caller, Scope::OrdersRead)?;
+    let mut connection = outbox.pool().acquire().await?;
+    let found = orders::customer_and_status(&mut connection, order).await?;
+    let (customer, status) = found.ok_or_else(|| order_not_found(order))?;
+    require_customer(caller, Scope::OrdersRead, customer)?;
     Ok(status)
+}
+
+/// Watches an order; 503 if there are too many watchers.
+pub(super) fn watch(process: &OrderProcess, order: OrderId) -> Result<OrderWatcher, Problem> {
+    process.watch(order).ok_or_else(|| {
+        Problem::unavailable("too_many_watchers", RETRY_AFTER)
+            .detail("Too many clients wait for changes of orders.")
+    })
 }

@@ -1,41 +1,45 @@
-//! The HTTP face of the service; this is its route table.
+//! The HTTP API; this file is its route table.
 
 mod access;
-mod body;
-mod cancel;
-mod events;
-mod list;
+mod cancel_order;
+mod get_order;
+mod get_order_timeline;
+mod json_bytes;
+mod list_orders;
 mod order_body;
-mod pay;
-pub(crate) mod place;
-mod read;
-mod replay;
-mod timeline;
-pub(crate) mod webhooks;
+mod pay_order;
+pub(crate) mod place_order;
+mod replay_projection;
+mod status_body;
+mod stream_order_events;
+mod webhooks;
 
 use std::time::Duration;
 
-use runtime::http::within;
+use runtime::{http::within, messaging::dead_letter_routes, replay::REPLAY_TIMEOUT};
 use utoipa_axum::{
     router::{OpenApiRouter, UtoipaMethodRouterExt as _},
     routes,
 };
 
-use crate::app::State;
+use crate::state::AppState;
 
-/// The longest that a read may wait for an order to change.
-const LONGEST_WAIT: Duration = Duration::from_secs(30);
+/// The maximum of `wait_ms`.
+const MAX_WAIT: Duration = Duration::from_secs(30);
 
-/// All routes of orders, payments and shipments.
-pub(crate) fn routes() -> OpenApiRouter<State> {
+/// How long a watcher waits before it reads the database: another instance notifies no watcher of this one.
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
+
+pub(crate) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
-        .routes(routes!(place::place, list::list))
-        .routes(routes!(read::read).layer(within(LONGEST_WAIT + Duration::from_secs(10))))
-        .routes(routes!(replay::replay).layer(within(runtime::replay::LIMIT)))
-        .routes(routes!(cancel::cancel))
-        .routes(routes!(pay::pay))
-        .routes(routes!(timeline::timeline))
-        .routes(routes!(events::events))
-        .routes(routes!(webhooks::payments::payment_told))
-        .routes(routes!(webhooks::shipments::shipment_told))
+        .routes(routes!(place_order::place_order, list_orders::list_orders))
+        .routes(routes!(get_order::get_order).layer(within(MAX_WAIT + Duration::from_secs(10))))
+        .routes(routes!(cancel_order::cancel_order))
+        .routes(routes!(pay_order::pay_order))
+        .routes(routes!(get_order_timeline::get_order_timeline))
+        .routes(routes!(stream_order_events::stream_order_events))
+        .routes(routes!(webhooks::receive_payment_webhook::receive_payment_webhook))
+        .routes(routes!(webhooks::receive_shipment_webhook::receive_shipment_webhook))
+        .routes(routes!(replay_projection::replay_projection).layer(within(REPLAY_TIMEOUT)))
+        .merge(dead_letter_routes())
 }

@@ -5,112 +5,155 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use vocabulary::{CustomerId, Localized, Money, OrderId, ProductId, Quantity, Sku};
 
+use super::status_body::StatusBody;
 use crate::{
-    domain::{Address, Line, Method, Reason, Status},
-    storage::shown::{Shipment, Shown},
+    domain::{Address, EndReason, OrderLine, OrderStatus, PaymentMethod, Shortage},
+    storage::order_views::{OrderView, ShipmentView},
 };
 
-/// An order.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Order)]
-pub(crate) struct OrderBody {
-    /// Which.
+pub(super) struct OrderBody {
     id: OrderId,
-    /// Whose.
     customer_id: CustomerId,
-    /// Where it stands.
-    status: Status,
-    /// What is ordered, sorted by SKU.
+    status: StatusBody,
+    /// Sorted by SKU.
     lines: Vec<LineBody>,
-    /// What it costs; null as long as the price of a line is not known.
+    /// Null while the price of a line is unknown.
     total: Option<Money>,
-    /// Why it ended without being shipped.
+    /// Why the order ended without a shipment.
     #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<Reason>,
-    /// How it is paid for.
+    reason: Option<ReasonBody>,
     payment: PaymentBody,
-    /// Where it goes.
-    shipping_address: Address,
-    /// Its parcel, once it has left.
+    shipping_address: AddressBody,
+    /// Present once the order is shipped.
     #[serde(skip_serializing_if = "Option::is_none")]
     shipment: Option<ShipmentBody>,
-    /// When it was placed.
     placed_at: DateTime<Utc>,
-    /// When its status last changed.
+    /// When the status last changed.
     updated_at: DateTime<Utc>,
-    /// When it expires unless something happens before.
+    /// When the order expires if neither inventory nor the customer acts.
     #[serde(skip_serializing_if = "Option::is_none")]
     expires_at: Option<DateTime<Utc>>,
 }
 
-/// A line of an order.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = OrderLine)]
 struct LineBody {
-    /// What.
     sku: Sku,
-    /// The product that it is a variant of, where the catalogue has told of it.
+    /// Absent while the catalogue does not know the SKU.
     #[serde(skip_serializing_if = "Option::is_none")]
     product_id: Option<ProductId>,
-    /// How many.
     quantity: Quantity,
-    /// What one piece costs; null where the catalogue has not told of the SKU yet.
+    /// The price of one piece; null while the catalogue does not know the SKU.
     unit_price: Option<Money>,
-    /// The product's name when it was ordered; null where the catalogue has not told of it yet.
+    /// The title of the product when the order was placed; null while the catalogue does not know the SKU.
     title: Option<Localized>,
 }
 
-/// How an order is paid for.
+/// Why an order ended without a shipment.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Reason)]
+struct ReasonBody {
+    /// Stable, for programs.
+    #[schema(example = "insufficient_stock")]
+    code: String,
+    /// One sentence, for people.
+    text: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    shortages: Vec<ShortageBody>,
+}
+
+/// A SKU with too little stock.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Shortage)]
+struct ShortageBody {
+    sku: Sku,
+    requested: i64,
+    available: i64,
+}
+
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = OrderPayment)]
 struct PaymentBody {
-    /// By which method.
-    method: Method,
+    method: MethodBody,
     /// `pending`, `approved`, `declined` or `refunded`.
     #[schema(example = "approved")]
     state: String,
 }
 
-/// The parcel of an order.
+/// How an order is paid.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = Method)]
+pub(super) enum MethodBody {
+    /// The built-in provider approves at once.
+    Test,
+    /// The built-in provider declines at once.
+    TestDecline,
+    /// The order waits for a payment by the customer or a webhook of a provider.
+    Manual,
+}
+
+/// A postal address.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Address)]
+struct AddressBody {
+    name: String,
+    /// Street and number.
+    line1: String,
+    /// Building, floor or room.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line2: Option<String>,
+    city: String,
+    /// Province or state.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    region: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    postal_code: Option<String>,
+    /// ISO 3166-1: two capital letters.
+    country: String,
+    /// For the carrier.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    phone: Option<String>,
+}
+
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = OrderShipment)]
 struct ShipmentBody {
-    /// Who carries it.
     carrier: String,
-    /// Its number there.
+    /// The carrier's number of the parcel.
     tracking_number: String,
-    /// When it left.
     shipped_at: DateTime<Utc>,
-    /// When it arrived.
     #[serde(skip_serializing_if = "Option::is_none")]
     delivered_at: Option<DateTime<Utc>>,
 }
 
-impl From<Shown> for OrderBody {
-    fn from(shown: Shown) -> Self {
-        let waits = [Status::Placed, Status::Reserved].contains(&shown.status);
+impl From<OrderView> for OrderBody {
+    fn from(view: OrderView) -> Self {
+        let expires = [OrderStatus::Placed, OrderStatus::Reserved].contains(&view.status);
         Self {
-            id: shown.id,
-            customer_id: shown.customer,
-            status: shown.status,
-            lines: shown.lines.into_iter().map(LineBody::from).collect(),
-            total: shown.total,
-            reason: shown.reason,
+            id: view.id,
+            customer_id: view.customer,
+            status: view.status.into(),
+            lines: view.lines.into_iter().map(LineBody::from).collect(),
+            total: view.total,
+            reason: view.reason.map(ReasonBody::from),
             payment: PaymentBody {
-                method: shown.method,
-                state: shown.payment.unwrap_or_else(|| "pending".to_owned()),
+                method: view.method.into(),
+                state: view.payment.unwrap_or_else(|| "pending".to_owned()),
             },
-            shipping_address: shown.address,
-            shipment: shown.shipment.map(ShipmentBody::from),
-            placed_at: shown.placed_at,
-            updated_at: shown.changed_at,
-            expires_at: shown.due_at.filter(|_| waits),
+            shipping_address: view.address.into(),
+            shipment: view.shipment.map(ShipmentBody::from),
+            placed_at: view.placed_at,
+            updated_at: view.changed_at,
+            expires_at: view.due_at.filter(|_| expires),
         }
     }
 }
 
-impl From<Line> for LineBody {
-    fn from(line: Line) -> Self {
+impl From<OrderLine> for LineBody {
+    fn from(line: OrderLine) -> Self {
         let offer = line.offer.as_ref();
         Self {
             product_id: offer.map(|offer| offer.product),
@@ -122,9 +165,40 @@ impl From<Line> for LineBody {
     }
 }
 
-impl From<Shipment> for ShipmentBody {
-    fn from(shipment: Shipment) -> Self {
-        let Shipment { carrier, tracking_number, shipped_at, delivered_at } = shipment;
+impl From<EndReason> for ReasonBody {
+    fn from(reason: EndReason) -> Self {
+        let EndReason { code, text, shortages } = reason;
+        Self { code, text, shortages: shortages.into_iter().map(ShortageBody::from).collect() }
+    }
+}
+
+impl From<Shortage> for ShortageBody {
+    fn from(shortage: Shortage) -> Self {
+        let Shortage { sku, requested, available } = shortage;
+        Self { sku, requested, available }
+    }
+}
+
+impl From<PaymentMethod> for MethodBody {
+    fn from(method: PaymentMethod) -> Self {
+        match method {
+            PaymentMethod::Test => Self::Test,
+            PaymentMethod::TestDecline => Self::TestDecline,
+            PaymentMethod::Manual => Self::Manual,
+        }
+    }
+}
+
+impl From<Address> for AddressBody {
+    fn from(address: Address) -> Self {
+        let Address { name, line1, line2, city, region, postal_code, country, phone } = address;
+        Self { name, line1, line2, city, region, postal_code, country, phone }
+    }
+}
+
+impl From<ShipmentView> for ShipmentBody {
+    fn from(shipment: ShipmentView) -> Self {
+        let ShipmentView { carrier, tracking_number, shipped_at, delivered_at } = shipment;
         Self { carrier, tracking_number, shipped_at, delivered_at }
     }
 }

@@ -1,66 +1,68 @@
-//! From the domain to the contracts: what of the things that happen to an order is said to other services.
+//! Published events: conversions from the domain to the contracts.
 
-mod cancelled;
-mod confirmed;
-mod delivered;
-mod expired;
-mod payment_failed;
-mod placed;
-mod product_applied;
-mod product_failed;
-mod rejected;
-mod shipped;
+mod order_cancelled;
+mod order_confirmed;
+mod order_delivered;
+mod order_expired;
+mod order_payment_failed;
+mod order_placed;
+mod order_rejected;
+mod order_shipped;
 
-use contracts::{order::OrderReason, trace::TraceContext};
+use contracts::order::{OrderLine, OrderReason};
+use envelope::trace::TraceContext;
 use messaging::{Error, Transaction};
 
-use crate::domain::{Entry, Happening, Order, Reason};
+use self::{
+    order_cancelled::order_cancelled, order_confirmed::order_confirmed,
+    order_delivered::order_delivered, order_expired::order_expired,
+    order_payment_failed::order_payment_failed, order_placed::order_placed,
+    order_rejected::order_rejected, order_shipped::order_shipped,
+};
+use crate::domain::{self, EndReason, Order, OrderEvent, OrderEventKind};
 
-pub(crate) use product_applied::product_applied;
-pub(crate) use product_failed::product_failed;
-
-/// Says what `entry` tells of `order`, if it is something of ours, as a part of the trace of what caused it.
-pub(crate) fn say(
+/// Publishes `event` of `order` if this service owns its event type. `cause` is the trace of the request or event that
+/// led to it.
+pub(crate) fn publish(
     tx: &mut Transaction,
     cause: Option<TraceContext>,
     order: &Order,
-    entry: &Entry,
+    event: &OrderEvent,
 ) -> Result<(), Error> {
-    let at = entry.at;
-    match &entry.what {
-        Happening::Placed => tx.emit_caused_by(cause, &placed::placed(order)),
-        Happening::Confirmed(payment) => match confirmed::confirmed(order, *payment, at) {
-            Some(event) => tx.emit_caused_by(cause, &event),
+    let at = event.at;
+    match &event.kind {
+        OrderEventKind::Placed => tx.emit_caused_by(cause, &order_placed(order)),
+        OrderEventKind::Confirmed(payment) => match order_confirmed(order, *payment, at) {
+            Some(confirmed) => tx.emit_caused_by(cause, &confirmed),
             None => return Ok(()),
         },
-        Happening::Shipped(parcel) => {
-            tx.emit_caused_by(cause, &shipped::shipped(order.id, parcel, at))
+        OrderEventKind::Shipped(shipment) => {
+            tx.emit_caused_by(cause, &order_shipped(order.id, shipment, at))
         }
-        Happening::Delivered => tx.emit_caused_by(cause, &delivered::delivered(order.id, at)),
-        Happening::Rejected(reason) => {
-            tx.emit_caused_by(cause, &rejected::rejected(order.id, reason, at))
+        OrderEventKind::Delivered => tx.emit_caused_by(cause, &order_delivered(order.id, at)),
+        OrderEventKind::Rejected(reason) => {
+            tx.emit_caused_by(cause, &order_rejected(order.id, reason, at))
         }
-        Happening::PaymentFailed(reason) => {
-            tx.emit_caused_by(cause, &payment_failed::payment_failed(order.id, reason, at))
+        OrderEventKind::PaymentFailed(reason) => {
+            tx.emit_caused_by(cause, &order_payment_failed(order.id, reason, at))
         }
-        Happening::Expired(_) => tx.emit_caused_by(cause, &expired::expired(order.id, at)),
-        Happening::Cancelled(reason) => {
-            tx.emit_caused_by(cause, &cancelled::cancelled(order.id, reason, at))
+        OrderEventKind::Expired(_) => tx.emit_caused_by(cause, &order_expired(order.id, at)),
+        OrderEventKind::Cancelled(reason) => {
+            tx.emit_caused_by(cause, &order_cancelled(order.id, reason, at))
         }
-        Happening::StockReserved
-        | Happening::StockRejected(_)
-        | Happening::StockReleased
-        | Happening::StockDeducted
-        | Happening::PaymentApproved(_)
-        | Happening::PaymentDeclined(_)
-        | Happening::PaymentRefunded(_) => return Ok(()),
+        OrderEventKind::StockReserved
+        | OrderEventKind::StockRejected(_)
+        | OrderEventKind::StockReleased
+        | OrderEventKind::StockDeducted
+        | OrderEventKind::PaymentApproved(_)
+        | OrderEventKind::PaymentDeclined(_)
+        | OrderEventKind::PaymentRefunded(_) => return Ok(()),
     }
     .map(drop)
 }
 
-/// The lines of an order as other services read them.
-fn lines(order: &Order) -> Vec<contracts::order::OrderLine> {
-    let line = |line: &crate::domain::Line| contracts::order::OrderLine {
+fn order_lines(order: &Order) -> Vec<OrderLine> {
+    let line = |line: &domain::OrderLine| OrderLine {
         sku: line.sku.clone(),
         product_id: line.offer.as_ref().map(|offer| offer.product),
         quantity: line.quantity,
@@ -68,7 +70,6 @@ fn lines(order: &Order) -> Vec<contracts::order::OrderLine> {
     order.lines.iter().map(line).collect()
 }
 
-/// A reason as other services read it.
-fn reason(reason: &Reason) -> OrderReason {
+fn order_reason(reason: &EndReason) -> OrderReason {
     OrderReason { code: reason.code.clone(), text: reason.text.clone() }
 }

@@ -1,32 +1,33 @@
-//! What is kept: free functions over a connection, for many orders at a time.
+//! Queries: free functions over a connection, most of them for many orders at once.
 
+mod json_columns;
 pub(crate) mod offers;
+pub(crate) mod order_views;
 pub(crate) mod orders;
 pub(crate) mod payments;
 pub(crate) mod shipments;
-pub(crate) mod shown;
 pub(crate) mod timeline;
 pub(crate) mod webhooks;
 
+use std::error::Error;
+
 use vocabulary::Money;
 
-/// An error for a row that cannot be what it says: written by something that is not this service.
-fn undecodable(error: impl std::error::Error + Send + Sync + 'static) -> sqlx::Error {
+/// An error for a row that this service did not write, or wrote in an invalid form.
+fn undecodable(error: impl Error + Send + Sync + 'static) -> sqlx::Error {
     sqlx::Error::Decode(Box::new(error))
 }
 
-/// A column that must not be null beside those that are not.
+/// The status of a row requires a value in this column.
 #[derive(Debug, thiserror::Error)]
-#[error("{0} is missing")]
-struct Missing(&'static str);
+#[error("column {0} is null")]
+struct MissingColumn(&'static str);
 
-/// An amount and its currency, out of two columns.
 fn money(amount: i64, currency: &str) -> Result<Money, sqlx::Error> {
     let currency = currency.parse().map_err(undecodable)?;
     Money::new(amount, currency).map_err(undecodable)
 }
 
-/// The same, where both may be null.
 fn optional_money(
     amount: Option<i64>,
     currency: Option<&str>,

@@ -1,4 +1,4 @@
-//! The copy of the catalogue: which products there are in which version, and what they offer.
+//! The copy of the catalogue: product versions and offers.
 
 use std::collections::HashMap;
 
@@ -7,17 +7,17 @@ use uuid::Uuid;
 use vocabulary::{Localized, ProductId, Sku, Version};
 
 use super::{money, undecodable};
-use crate::domain::{Listing, Offer};
+use crate::domain::{CatalogListing, Offer};
 
-/// Raises products to these versions, each product once, and answers those that were raised: what is held in the same or a
-/// later version stays as it is.
-pub(crate) async fn raise(
+/// Advances products to these versions, and returns the products that advanced. A product with the same or a later version
+/// stays as it is. Each product occurs once.
+pub(crate) async fn advance_versions(
     connection: &mut PgConnection,
     versions: &[(ProductId, Version)],
 ) -> Result<Vec<ProductId>, sqlx::Error> {
     let products: Vec<Uuid> = versions.iter().map(|(product, _)| product.as_uuid()).collect();
     let versions: Vec<i64> = versions.iter().map(|(_, version)| version.get()).collect();
-    let raised = sqlx::query_scalar!(
+    let advanced = sqlx::query_scalar!(
         r#"
         insert into product as p (product_id, version)
         select product_id, version from unnest($1::uuid[], $2::bigint[]) as u (product_id, version)
@@ -31,11 +31,11 @@ pub(crate) async fn raise(
     )
     .fetch_all(connection)
     .await?;
-    Ok(raised.into_iter().map(ProductId::from).collect())
+    Ok(advanced.into_iter().map(ProductId::from).collect())
 }
 
-/// Takes off sale what `products` offer beside `listed`.
-pub(crate) async fn withdraw(
+/// Marks the offers of `products` that are not in `listed` as not for sale.
+pub(crate) async fn withdraw_unlisted(
     connection: &mut PgConnection,
     products: &[ProductId],
     listed: &[(&Sku, Offer, bool)],
@@ -59,8 +59,8 @@ pub(crate) async fn withdraw(
     Ok(())
 }
 
-/// Writes offers, and whether each is for sale. A product's SKU stands here once.
-pub(crate) async fn write(
+/// Inserts or updates offers; the flag tells whether the SKU is for sale.
+pub(crate) async fn upsert(
     connection: &mut PgConnection,
     offers: &[(&Sku, Offer, bool)],
 ) -> Result<(), sqlx::Error> {
@@ -96,12 +96,12 @@ pub(crate) async fn write(
     Ok(())
 }
 
-/// What the catalogue says of `skus`; those that it has never told of are not in the answer. Where several products list
-/// a SKU, one that sells it comes first, then the one made last.
+/// The listings of those of `skus` that the copy contains. If several products list a SKU, a product that sells it wins,
+/// then the newest product.
 pub(crate) async fn listings(
     connection: &mut PgConnection,
     skus: &[&str],
-) -> Result<HashMap<Sku, Listing>, sqlx::Error> {
+) -> Result<HashMap<Sku, CatalogListing>, sqlx::Error> {
     let rows = sqlx::query!(
         r#"
         select distinct on (sku) sku, product_id, amount, currency, title as "title: Json<Localized>", for_sale
@@ -115,8 +115,11 @@ pub(crate) async fn listings(
     let listings = rows.into_iter().map(|row| {
         let price = money(row.amount, &row.currency)?;
         let offer = Offer { product: row.product_id.into(), price, title: row.title.0 };
-        let listing =
-            if row.for_sale { Listing::ForSale(offer) } else { Listing::NotForSale(offer) };
+        let listing = if row.for_sale {
+            CatalogListing::ForSale(offer)
+        } else {
+            CatalogListing::NotForSale(offer)
+        };
         Ok((row.sku.try_into().map_err(undecodable)?, listing))
     });
     listings.collect()

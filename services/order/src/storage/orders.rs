@@ -1,55 +1,51 @@
-//! Orders and their lines. Whoever changes an order holds the lock on its row; several are locked in the order of their
-//! ids.
+//! Orders and their lines. A transaction that changes an order locks its row; it locks several in the order of their ids.
 
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
-use contracts::trace::TraceContext;
+use envelope::trace::TraceContext;
 use sqlx::{PgConnection, types::Json};
 use uuid::Uuid;
 use vocabulary::{CustomerId, Localized, Money, OrderId, PaymentId, Quantity};
 
-use super::{Missing, money, optional_money, undecodable};
-use crate::domain::{Address, Line, Offer, Order, Reason, State, Status};
+use super::{
+    MissingColumn,
+    json_columns::{AddressJson, ReasonJson},
+    money, optional_money, undecodable,
+};
+use crate::domain::{Address, EndReason, Offer, Order, OrderLine, OrderState, OrderStatus};
 
 /// An order whose row is locked until the end of the transaction.
 #[derive(Debug, Clone)]
-pub(crate) struct Locked {
-    /// The order.
+pub(crate) struct LockedOrder {
     pub(crate) order: Order,
-    /// The trace of the request that placed it.
+    /// The trace of the request that placed the order.
     pub(crate) trace: Option<TraceContext>,
 }
 
-/// A new order, with what its process need not know.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct New<'a> {
-    /// The order.
-    pub(crate) order: &'a Order,
-    /// Where it goes.
-    pub(crate) address: &'a Address,
-    /// The trace of the request that places it.
-    pub(crate) trace: Option<TraceContext>,
-}
+/// A new order with its shipping address and the trace of the request that placed it.
+pub(crate) type NewOrder<'a> = (&'a Order, &'a Address, Option<TraceContext>);
 
-/// Writes new orders with their lines.
+/// Inserts new orders with their lines.
 pub(crate) async fn insert(
     connection: &mut PgConnection,
-    new: &[New<'_>],
+    new: &[NewOrder<'_>],
 ) -> Result<(), sqlx::Error> {
-    let ids: Vec<Uuid> = new.iter().map(|new| new.order.id.as_uuid()).collect();
-    let customers: Vec<Uuid> = new.iter().map(|new| new.order.customer.as_uuid()).collect();
-    let methods: Vec<&str> = new.iter().map(|new| new.order.method.as_str()).collect();
-    let totals: Vec<Option<i64>> =
-        new.iter().map(|new| new.order.total.map(Money::amount)).collect();
+    let orders = || new.iter().map(|(order, ..)| *order);
+    let ids: Vec<Uuid> = orders().map(|order| order.id.as_uuid()).collect();
+    let customers: Vec<Uuid> = orders().map(|order| order.customer.as_uuid()).collect();
+    let methods: Vec<&str> = orders().map(|order| order.method.as_str()).collect();
+    let totals: Vec<Option<i64>> = orders().map(|order| order.total.map(Money::amount)).collect();
     let currencies: Vec<Option<String>> =
-        new.iter().map(|new| new.order.total.map(|total| total.currency().to_string())).collect();
-    let addresses = new.iter().map(|new| serde_json::to_value(new.address));
+        orders().map(|order| order.total.map(|total| total.currency().to_string())).collect();
+    let addresses =
+        new.iter().map(|(_, address, _)| serde_json::to_value(AddressJson::from(*address)));
     let addresses: Vec<_> = addresses.collect::<Result<_, _>>().map_err(undecodable)?;
-    let times: Vec<DateTime<Utc>> = new.iter().map(|new| new.order.placed_at).collect();
-    let due: Vec<Option<DateTime<Utc>>> = new.iter().map(|new| new.order.state.due()).collect();
+    let times: Vec<DateTime<Utc>> = orders().map(|order| order.placed_at).collect();
+    let deadlines: Vec<Option<DateTime<Utc>>> =
+        orders().map(|order| order.state.deadline()).collect();
     let traces: Vec<Option<String>> =
-        new.iter().map(|new| new.trace.map(|trace| trace.to_string())).collect();
+        new.iter().map(|(.., trace)| trace.map(|trace| trace.to_string())).collect();
     sqlx::query!(
         r#"
         insert into orders (
@@ -68,19 +64,21 @@ pub(crate) async fn insert(
         &currencies as &[Option<String>],
         &addresses,
         &times,
-        &due as &[Option<DateTime<Utc>>],
+        &deadlines as &[Option<DateTime<Utc>>],
         &traces as &[Option<String>],
     )
     .execute(&mut *connection)
     .await?;
-    insert_lines(connection, new).await
+    insert_lines(connection, orders()).await
 }
 
-async fn insert_lines(connection: &mut PgConnection, new: &[New<'_>]) -> Result<(), sqlx::Error> {
-    let rows = LineRows::of(new.iter().map(|new| new.order))?;
-    let quantities: Vec<i32> = new
-        .iter()
-        .flat_map(|new| &new.order.lines)
+async fn insert_lines<'a>(
+    connection: &mut PgConnection,
+    orders: impl Iterator<Item = &'a Order> + Clone,
+) -> Result<(), sqlx::Error> {
+    let rows = LineColumns::new(orders.clone())?;
+    let quantities: Vec<i32> = orders
+        .flat_map(|order| &order.lines)
         .map(|line| i32::try_from(line.quantity.get()).unwrap_or(i32::MAX))
         .collect();
     sqlx::query!(
@@ -102,8 +100,8 @@ async fn insert_lines(connection: &mut PgConnection, new: &[New<'_>]) -> Result<
     Ok(())
 }
 
-/// Lines as parallel arrays.
-struct LineRows<'a> {
+/// The values of `order_line`, one array for each column.
+struct LineColumns<'a> {
     orders: Vec<Uuid>,
     skus: Vec<&'a str>,
     products: Vec<Option<Uuid>>,
@@ -112,8 +110,8 @@ struct LineRows<'a> {
     titles: Vec<Option<serde_json::Value>>,
 }
 
-impl<'a> LineRows<'a> {
-    fn of(orders: impl IntoIterator<Item = &'a Order>) -> Result<Self, sqlx::Error> {
+impl<'a> LineColumns<'a> {
+    fn new(orders: impl IntoIterator<Item = &'a Order>) -> Result<Self, sqlx::Error> {
         let mut rows = Self {
             orders: Vec::new(),
             skus: Vec::new(),
@@ -138,12 +136,12 @@ impl<'a> LineRows<'a> {
     }
 }
 
-/// Writes the prices of orders that were placed before they were known.
-pub(crate) async fn write_prices<'a>(
+/// Updates the lines of orders that were placed before their prices were known.
+pub(crate) async fn update_prices<'a>(
     connection: &mut PgConnection,
     orders: impl IntoIterator<Item = &'a Order>,
 ) -> Result<(), sqlx::Error> {
-    let rows = LineRows::of(orders)?;
+    let rows = LineColumns::new(orders)?;
     if rows.orders.is_empty() {
         return Ok(());
     }
@@ -167,31 +165,31 @@ pub(crate) async fn write_prices<'a>(
     Ok(())
 }
 
-/// A row of `orders`, as far as its process needs it.
-struct Row {
+/// The columns of `orders` that the order process needs.
+struct OrderRow {
     id: Uuid,
     customer_id: Uuid,
     status: String,
     method: String,
     total: Option<i64>,
     currency: Option<String>,
-    reason: Option<Json<Reason>>,
+    reason: Option<Json<ReasonJson>>,
     payment_id: Option<Uuid>,
     placed_at: DateTime<Utc>,
     due_at: Option<DateTime<Utc>>,
     traceparent: Option<String>,
 }
 
-/// Those of `orders` that exist, locked.
+/// Locks those of `orders` that exist.
 pub(crate) async fn lock(
     connection: &mut PgConnection,
     orders: &[OrderId],
-) -> Result<HashMap<OrderId, Locked>, sqlx::Error> {
+) -> Result<HashMap<OrderId, LockedOrder>, sqlx::Error> {
     let ids: Vec<Uuid> = orders.iter().map(|order| order.as_uuid()).collect();
     let rows = sqlx::query_as!(
-        Row,
+        OrderRow,
         r#"
-        select id, customer_id, status, method, total, currency, reason as "reason: Json<Reason>", payment_id, placed_at,
+        select id, customer_id, status, method, total, currency, reason as "reason: Json<ReasonJson>", payment_id, placed_at,
             due_at, traceparent
         from orders where id = any($1)
         order by id
@@ -205,27 +203,26 @@ pub(crate) async fn lock(
     Ok(locked.into_iter().map(|locked| (locked.order.id, locked)).collect())
 }
 
-/// One order, locked, if it exists.
+/// Locks an order, if it exists.
 pub(crate) async fn lock_one(
     connection: &mut PgConnection,
     order: OrderId,
-) -> Result<Option<Locked>, sqlx::Error> {
+) -> Result<Option<LockedOrder>, sqlx::Error> {
     Ok(lock(connection, &[order]).await?.remove(&order))
 }
 
-/// The `limit` orders whose deadline passed longest ago, but for those in `aside`, locked; those that somebody else has locked
-/// are left to them.
+/// Locks the `limit` orders with the earliest passed deadlines, except `quarantined` ones and those with a locked row.
 pub(crate) async fn lock_due(
     connection: &mut PgConnection,
     now: DateTime<Utc>,
-    aside: &[OrderId],
+    quarantined: &[OrderId],
     limit: i64,
-) -> Result<Vec<Locked>, sqlx::Error> {
-    let aside: Vec<Uuid> = aside.iter().map(|order| order.as_uuid()).collect();
+) -> Result<Vec<LockedOrder>, sqlx::Error> {
+    let quarantined: Vec<Uuid> = quarantined.iter().map(|order| order.as_uuid()).collect();
     let rows = sqlx::query_as!(
-        Row,
+        OrderRow,
         r#"
-        select id, customer_id, status, method, total, currency, reason as "reason: Json<Reason>", payment_id, placed_at,
+        select id, customer_id, status, method, total, currency, reason as "reason: Json<ReasonJson>", payment_id, placed_at,
             due_at, traceparent
         from orders where due_at <= $1 and id <> all($2)
         order by due_at
@@ -233,7 +230,7 @@ pub(crate) async fn lock_due(
         for update skip locked
         "#,
         now,
-        &aside,
+        &quarantined,
         limit,
     )
     .fetch_all(&mut *connection)
@@ -241,16 +238,16 @@ pub(crate) async fn lock_due(
     with_lines(connection, rows).await
 }
 
-/// One order, locked, if its deadline has passed and nobody else has it locked.
+/// Locks an order if its deadline has passed and its row is not locked.
 pub(crate) async fn lock_one_due(
     connection: &mut PgConnection,
     order: OrderId,
     now: DateTime<Utc>,
-) -> Result<Option<Locked>, sqlx::Error> {
+) -> Result<Option<LockedOrder>, sqlx::Error> {
     let rows = sqlx::query_as!(
-        Row,
+        OrderRow,
         r#"
-        select id, customer_id, status, method, total, currency, reason as "reason: Json<Reason>", payment_id, placed_at,
+        select id, customer_id, status, method, total, currency, reason as "reason: Json<ReasonJson>", payment_id, placed_at,
             due_at, traceparent
         from orders where id = $1 and due_at <= $2
         for update skip locked
@@ -263,32 +260,32 @@ pub(crate) async fn lock_one_due(
     Ok(with_lines(connection, rows).await?.pop())
 }
 
-/// The same orders by their ids, which can be read whatever else their rows hold. They are not locked.
-pub(crate) async fn due(
+/// The ids of the orders that [`lock_due`] looks for. No other column is read, so an invalid row causes no error here.
+pub(crate) async fn due_ids(
     connection: &mut PgConnection,
     now: DateTime<Utc>,
-    aside: &[OrderId],
+    quarantined: &[OrderId],
     limit: i64,
 ) -> Result<Vec<OrderId>, sqlx::Error> {
-    let aside: Vec<Uuid> = aside.iter().map(|order| order.as_uuid()).collect();
+    let quarantined: Vec<Uuid> = quarantined.iter().map(|order| order.as_uuid()).collect();
     let due = sqlx::query_scalar!(
         "select id from orders where due_at <= $1 and id <> all($2) order by due_at limit $3",
         now,
-        &aside,
+        &quarantined,
         limit,
     );
     Ok(due.fetch_all(connection).await?.into_iter().map(OrderId::from).collect())
 }
 
-/// The earliest deadline there is, but for those of the orders in `aside`.
-pub(crate) async fn next_due(
+/// The earliest deadline, except those of `quarantined` orders.
+pub(crate) async fn next_deadline(
     connection: &mut PgConnection,
-    aside: &[OrderId],
+    quarantined: &[OrderId],
 ) -> Result<Option<DateTime<Utc>>, sqlx::Error> {
-    let aside: Vec<Uuid> = aside.iter().map(|order| order.as_uuid()).collect();
+    let quarantined: Vec<Uuid> = quarantined.iter().map(|order| order.as_uuid()).collect();
     sqlx::query_scalar!(
         "select min(due_at) from orders where due_at is not null and id <> all($1)",
-        &aside,
+        &quarantined,
     )
     .fetch_one(connection)
     .await
@@ -296,23 +293,23 @@ pub(crate) async fn next_due(
 
 async fn with_lines(
     connection: &mut PgConnection,
-    rows: Vec<Row>,
-) -> Result<Vec<Locked>, sqlx::Error> {
+    rows: Vec<OrderRow>,
+) -> Result<Vec<LockedOrder>, sqlx::Error> {
     let ids: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
     let mut lines = lines_of(connection, &ids).await?;
     let locked = rows.into_iter().map(|row| {
         let lines = lines.remove(&row.id).unwrap_or_default();
         let trace = row.traceparent.as_deref().and_then(TraceContext::parse);
-        Ok(Locked { order: order(&row, lines)?, trace })
+        Ok(LockedOrder { order: order(&row, lines)?, trace })
     });
     locked.collect()
 }
 
-/// The lines of `orders`, by order, sorted by SKU.
+/// The lines of `orders`, sorted by SKU.
 pub(super) async fn lines_of(
     connection: &mut PgConnection,
     orders: &[Uuid],
-) -> Result<HashMap<Uuid, Vec<Line>>, sqlx::Error> {
+) -> Result<HashMap<Uuid, Vec<OrderLine>>, sqlx::Error> {
     let rows = sqlx::query!(
         r#"
         select order_id, sku, quantity, product_id, unit_price, currency, title as "title: Json<Localized>"
@@ -323,7 +320,7 @@ pub(super) async fn lines_of(
     )
     .fetch_all(connection)
     .await?;
-    let mut lines: HashMap<Uuid, Vec<Line>> = HashMap::new();
+    let mut lines: HashMap<Uuid, Vec<OrderLine>> = HashMap::new();
     for row in rows {
         let offer = match (row.product_id, row.unit_price, row.currency) {
             (Some(product), Some(price), Some(currency)) => Some(Offer {
@@ -333,7 +330,7 @@ pub(super) async fn lines_of(
             }),
             _ => None,
         };
-        let line = Line {
+        let line = OrderLine {
             sku: row.sku.try_into().map_err(undecodable)?,
             quantity: Quantity::try_from(i64::from(row.quantity)).map_err(undecodable)?,
             offer,
@@ -343,24 +340,26 @@ pub(super) async fn lines_of(
     Ok(lines)
 }
 
-fn order(row: &Row, lines: Vec<Line>) -> Result<Order, sqlx::Error> {
-    let due = || row.due_at.ok_or_else(|| undecodable(Missing("due_at")));
-    let reason =
-        || row.reason.clone().map(|reason| reason.0).ok_or_else(|| undecodable(Missing("reason")));
-    let status: Status = row.status.parse().map_err(undecodable)?;
+fn order(row: &OrderRow, lines: Vec<OrderLine>) -> Result<Order, sqlx::Error> {
+    let deadline = || row.due_at.ok_or_else(|| undecodable(MissingColumn("due_at")));
+    let reason = || {
+        let reason = row.reason.clone().map(|reason| EndReason::from(reason.0));
+        reason.ok_or_else(|| undecodable(MissingColumn("reason")))
+    };
+    let status: OrderStatus = row.status.parse().map_err(undecodable)?;
     let state = match status {
-        Status::Placed => State::Placed { until: due()? },
-        Status::Reserved => State::Reserved { until: due()? },
-        Status::Confirmed => {
-            let payment = row.payment_id.ok_or_else(|| undecodable(Missing("payment_id")))?;
-            State::Confirmed { payment: payment.into(), ships_at: due()? }
+        OrderStatus::Placed => OrderState::Placed { expires_at: deadline()? },
+        OrderStatus::Reserved => OrderState::Reserved { expires_at: deadline()? },
+        OrderStatus::Confirmed => {
+            let payment = row.payment_id.ok_or_else(|| undecodable(MissingColumn("payment_id")))?;
+            OrderState::Confirmed { payment: payment.into(), ships_at: deadline()? }
         }
-        Status::Shipped => State::Shipped { delivers_at: row.due_at },
-        Status::Delivered => State::Delivered,
-        Status::Rejected => State::Rejected(reason()?),
-        Status::PaymentFailed => State::PaymentFailed(reason()?),
-        Status::Expired => State::Expired(reason()?),
-        Status::Cancelled => State::Cancelled(reason()?),
+        OrderStatus::Shipped => OrderState::Shipped { delivers_at: row.due_at },
+        OrderStatus::Delivered => OrderState::Delivered,
+        OrderStatus::Rejected => OrderState::Rejected(reason()?),
+        OrderStatus::PaymentFailed => OrderState::PaymentFailed(reason()?),
+        OrderStatus::Expired => OrderState::Expired(reason()?),
+        OrderStatus::Cancelled => OrderState::Cancelled(reason()?),
     };
     Ok(Order {
         id: row.id.into(),
@@ -373,8 +372,8 @@ fn order(row: &Row, lines: Vec<Line>) -> Result<Order, sqlx::Error> {
     })
 }
 
-/// Writes where `orders` stand now; their rows are locked.
-pub(crate) async fn write(
+/// Updates the state of `orders`, whose rows are locked.
+pub(crate) async fn update(
     connection: &mut PgConnection,
     orders: &[&Order],
     now: DateTime<Utc>,
@@ -385,12 +384,14 @@ pub(crate) async fn write(
         orders.iter().map(|order| order.total.map(Money::amount)).collect();
     let currencies: Vec<Option<String>> =
         orders.iter().map(|order| order.total.map(|total| total.currency().to_string())).collect();
-    let reasons =
-        orders.iter().map(|order| order.state.reason().map(serde_json::to_value).transpose());
+    let reasons = orders.iter().map(|order| {
+        order.state.reason().map(ReasonJson::from).map(serde_json::to_value).transpose()
+    });
     let reasons: Vec<_> = reasons.collect::<Result<_, _>>().map_err(undecodable)?;
     let payments: Vec<Option<Uuid>> =
         orders.iter().map(|order| order.state.payment().map(PaymentId::as_uuid)).collect();
-    let due: Vec<Option<DateTime<Utc>>> = orders.iter().map(|order| order.state.due()).collect();
+    let deadlines: Vec<Option<DateTime<Utc>>> =
+        orders.iter().map(|order| order.state.deadline()).collect();
     sqlx::query!(
         r#"
         update orders o
@@ -406,7 +407,7 @@ pub(crate) async fn write(
         &currencies as &[Option<String>],
         &reasons as &[Option<serde_json::Value>],
         &payments as &[Option<Uuid>],
-        &due as &[Option<DateTime<Utc>>],
+        &deadlines as &[Option<DateTime<Utc>>],
         now,
     )
     .execute(connection)
@@ -414,11 +415,11 @@ pub(crate) async fn write(
     Ok(())
 }
 
-/// Whose an order is and where it stands, if it exists.
-pub(crate) async fn head(
+/// The customer and the status of an order, if it exists.
+pub(crate) async fn customer_and_status(
     connection: &mut PgConnection,
     order: OrderId,
-) -> Result<Option<(CustomerId, Status)>, sqlx::Error> {
+) -> Result<Option<(CustomerId, OrderStatus)>, sqlx::Error> {
     let row = sqlx::query!("select customer_id, status from orders where id = $1", order.as_uuid())
         .fetch_optional(connection)
         .await?;

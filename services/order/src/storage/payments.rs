@@ -1,18 +1,18 @@
-//! Payments: every one that a provider told of, also those that came too late.
+//! Payments, including late ones, which are refunded.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 use vocabulary::{Money, OrderId, PaymentId};
 
-use crate::domain::{Order, Payment, Verdict};
+use crate::domain::{Order, Payment, PaymentOutcome};
 
-/// Whether a provider has told of this payment before, under whatever event: what it calls it, and how it went.
-pub(crate) async fn is_known(
+/// Whether a payment with this reference and outcome exists, whatever event id it came with.
+pub(crate) async fn exists(
     connection: &mut PgConnection,
     order: OrderId,
     reference: &str,
-    verdict: Verdict,
+    outcome: PaymentOutcome,
 ) -> Result<bool, sqlx::Error> {
     sqlx::query_scalar!(
         r#"
@@ -22,33 +22,33 @@ pub(crate) async fn is_known(
         "#,
         order.as_uuid(),
         reference,
-        verdict == Verdict::Declined,
+        outcome == PaymentOutcome::Declined,
     )
     .fetch_one(connection)
     .await
 }
 
-/// Writes new payments, each with the order that it was for.
+/// Inserts payments, each with its order.
 pub(crate) async fn insert(
     connection: &mut PgConnection,
-    made: &[(&Order, &Payment)],
+    payments: &[(&Order, &Payment)],
     at: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
-    if made.is_empty() {
+    if payments.is_empty() {
         return Ok(());
     }
-    let ids: Vec<Uuid> = made.iter().map(|(_, payment)| payment.id.as_uuid()).collect();
-    let orders: Vec<Uuid> = made.iter().map(|(order, _)| order.id.as_uuid()).collect();
-    let state = |verdict| match verdict {
-        Verdict::Approved => "approved",
-        Verdict::Declined => "declined",
+    let ids: Vec<Uuid> = payments.iter().map(|(_, payment)| payment.id.as_uuid()).collect();
+    let orders: Vec<Uuid> = payments.iter().map(|(order, _)| order.id.as_uuid()).collect();
+    let state = |outcome| match outcome {
+        PaymentOutcome::Approved => "approved",
+        PaymentOutcome::Declined => "declined",
     };
-    let states: Vec<&str> = made.iter().map(|(_, payment)| state(payment.verdict)).collect();
+    let states: Vec<&str> = payments.iter().map(|(_, payment)| state(payment.outcome)).collect();
     let references: Vec<Option<&str>> =
-        made.iter().map(|(_, payment)| payment.reference.as_deref()).collect();
+        payments.iter().map(|(_, payment)| payment.reference.as_deref()).collect();
     let amounts: Vec<Option<i64>> =
-        made.iter().map(|(order, _)| order.total.map(Money::amount)).collect();
-    let currencies: Vec<Option<String>> = made
+        payments.iter().map(|(order, _)| order.total.map(Money::amount)).collect();
+    let currencies: Vec<Option<String>> = payments
         .iter()
         .map(|(order, _)| order.total.map(|total| total.currency().to_string()))
         .collect();
@@ -72,7 +72,7 @@ pub(crate) async fn insert(
     Ok(())
 }
 
-/// Writes that approved payments were given back.
+/// Marks approved payments as refunded.
 pub(crate) async fn refund(
     connection: &mut PgConnection,
     payments: &[PaymentId],

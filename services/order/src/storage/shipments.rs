@@ -1,26 +1,27 @@
-//! Parcels.
+//! Shipments.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 use vocabulary::OrderId;
 
-use crate::domain::Parcel;
+use crate::domain::Shipment;
 
-/// Writes parcels that have left, each with its order.
+/// Inserts shipments, each with its order.
 pub(crate) async fn insert(
     connection: &mut PgConnection,
-    shipped: &[(OrderId, &Parcel)],
+    shipped: &[(OrderId, &Shipment)],
     at: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
     if shipped.is_empty() {
         return Ok(());
     }
-    let ids: Vec<Uuid> = shipped.iter().map(|(_, parcel)| parcel.id.as_uuid()).collect();
+    let ids: Vec<Uuid> = shipped.iter().map(|(_, shipment)| shipment.id.as_uuid()).collect();
     let orders: Vec<Uuid> = shipped.iter().map(|(order, _)| order.as_uuid()).collect();
-    let carriers: Vec<&str> = shipped.iter().map(|(_, parcel)| parcel.carrier.as_str()).collect();
+    let carriers: Vec<&str> =
+        shipped.iter().map(|(_, shipment)| shipment.carrier.as_str()).collect();
     let numbers: Vec<&str> =
-        shipped.iter().map(|(_, parcel)| parcel.tracking_number.as_str()).collect();
+        shipped.iter().map(|(_, shipment)| shipment.tracking_number.as_str()).collect();
     sqlx::query!(
         r#"
         insert into shipment (id, order_id, carrier, tracking_number, shipped_at)
@@ -38,8 +39,8 @@ pub(crate) async fn insert(
     Ok(())
 }
 
-/// Writes that the parcels of `orders` have arrived.
-pub(crate) async fn deliver(
+/// Marks the shipments of `orders` as delivered.
+pub(crate) async fn mark_delivered(
     connection: &mut PgConnection,
     orders: &[OrderId],
     at: DateTime<Utc>,

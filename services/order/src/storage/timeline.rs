@@ -1,62 +1,59 @@
-//! The timeline of orders: appended to with every change, read by people.
+//! The timeline of orders.
 
 use chrono::{DateTime, Utc};
-use serde_json::Value;
+use contracts::{
+    inventory::{StockDeductedV1, StockRejectedV1, StockReleasedV1, StockReservedV1},
+    order::{
+        OrderCancelledV1, OrderConfirmedV1, OrderDeliveredV1, OrderExpiredV1, OrderPaymentFailedV1,
+        OrderPlacedV1, OrderRejectedV1, OrderShippedV1,
+    },
+};
+use envelope::Event;
+use serde_json::{Value, json};
 use sqlx::PgConnection;
 use uuid::Uuid;
 use vocabulary::OrderId;
 
-use super::undecodable;
-use crate::domain::Status;
+use super::{json_columns::ReasonJson, undecodable};
+use crate::{
+    domain::{EndReason, Order, OrderEvent, OrderEventKind, OrderStatus, Payment},
+    names::{INVENTORY, SERVICE},
+};
 
-/// The most entries that are read at once; the longest life of an order has a dozen.
+/// The maximum number of entries of one read; an order rarely has more than a dozen.
 const MAX_ENTRIES: i64 = 1_000;
 
-/// An entry that is to be written.
 #[derive(Debug, Clone)]
-pub(crate) struct NewEntry {
-    /// Of which order.
-    pub(crate) order: OrderId,
-    /// When it happened.
-    pub(crate) at: DateTime<Utc>,
-    /// In which service.
-    pub(crate) service: &'static str,
-    /// What.
-    pub(crate) event: &'static str,
-    /// What the order was after it.
-    pub(crate) status: Status,
-    /// What else is to be known, an object.
-    pub(crate) detail: Value,
-}
-
-/// An entry as it was written.
-#[derive(Debug, Clone)]
-pub(crate) struct Written {
-    /// Counts up within the order.
+pub(crate) struct TimelineEntry {
+    /// Increases within an order.
     pub(crate) position: i64,
-    /// When it happened.
     pub(crate) at: DateTime<Utc>,
-    /// In which service.
+    /// The service in which the event happened.
     pub(crate) service: String,
-    /// What.
     pub(crate) event: String,
-    /// What the order was after it.
-    pub(crate) status: Status,
-    /// What else is to be known, an object.
+    /// The status of the order after the event.
+    pub(crate) status: OrderStatus,
+    /// A JSON object.
     pub(crate) detail: Value,
 }
 
-/// Appends `entries`, in their order. The rows of their orders are locked, or new.
+/// Appends events in their order. The rows of their orders are locked or new.
 pub(crate) async fn append(
     connection: &mut PgConnection,
-    entries: &[NewEntry],
+    events: &[(&Order, &OrderEvent)],
 ) -> Result<(), sqlx::Error> {
-    let orders: Vec<Uuid> = entries.iter().map(|entry| entry.order.as_uuid()).collect();
-    let times: Vec<DateTime<Utc>> = entries.iter().map(|entry| entry.at).collect();
-    let services: Vec<&str> = entries.iter().map(|entry| entry.service).collect();
-    let events: Vec<&str> = entries.iter().map(|entry| entry.event).collect();
-    let statuses: Vec<&str> = entries.iter().map(|entry| entry.status.as_str()).collect();
-    let details: Vec<Value> = entries.iter().map(|entry| entry.detail.clone()).collect();
+    let orders: Vec<Uuid> = events.iter().map(|(order, _)| order.id.as_uuid()).collect();
+    let times: Vec<DateTime<Utc>> = events.iter().map(|(_, event)| event.at).collect();
+    let statuses: Vec<&str> = events.iter().map(|(_, event)| event.status.as_str()).collect();
+    let mut services = Vec::with_capacity(events.len());
+    let mut names = Vec::with_capacity(events.len());
+    let mut details = Vec::with_capacity(events.len());
+    for (order, event) in events {
+        let (service, name, detail) = timeline_entry(order, &event.kind);
+        services.push(service);
+        names.push(name);
+        details.push(detail);
+    }
     sqlx::query!(
         r#"
         insert into order_timeline (order_id, at, service, event, status, detail)
@@ -68,7 +65,7 @@ pub(crate) async fn append(
         &orders,
         &times,
         &services as &[&str],
-        &events as &[&str],
+        &names as &[&str],
         &statuses as &[&str],
         &details,
     )
@@ -77,12 +74,73 @@ pub(crate) async fn append(
     Ok(())
 }
 
-/// The entries of an order behind `position`, in the order in which they happened here.
-pub(crate) async fn after(
+/// Maps an event to the service, the event name and the detail of its entry.
+fn timeline_entry(order: &Order, event: &OrderEventKind) -> (&'static str, &'static str, Value) {
+    let order_service = SERVICE.name;
+    match event {
+        OrderEventKind::Placed => (
+            order_service,
+            OrderPlacedV1::TYPE,
+            json!({ "total": order.total, "lines": order.lines.len() }),
+        ),
+        OrderEventKind::StockReserved => (INVENTORY, StockReservedV1::TYPE, json!({})),
+        OrderEventKind::StockRejected(reason) => {
+            (INVENTORY, StockRejectedV1::TYPE, reason_detail(reason))
+        }
+        OrderEventKind::StockReleased => (INVENTORY, StockReleasedV1::TYPE, json!({})),
+        OrderEventKind::StockDeducted => (INVENTORY, StockDeductedV1::TYPE, json!({})),
+        OrderEventKind::PaymentApproved(payment) => {
+            (order_service, "payment.approved", payment_detail(payment))
+        }
+        OrderEventKind::PaymentDeclined(payment) => {
+            (order_service, "payment.declined", payment_detail(payment))
+        }
+        OrderEventKind::PaymentRefunded(payment) => {
+            (order_service, "payment.refunded", json!({ "payment_id": payment }))
+        }
+        OrderEventKind::Confirmed(payment) => (
+            order_service,
+            OrderConfirmedV1::TYPE,
+            json!({ "payment_id": payment, "total": order.total }),
+        ),
+        OrderEventKind::Shipped(shipment) => (
+            order_service,
+            OrderShippedV1::TYPE,
+            json!({ "carrier": shipment.carrier, "tracking_number": shipment.tracking_number }),
+        ),
+        OrderEventKind::Delivered => (order_service, OrderDeliveredV1::TYPE, json!({})),
+        OrderEventKind::Rejected(reason) => {
+            (order_service, OrderRejectedV1::TYPE, reason_detail(reason))
+        }
+        OrderEventKind::PaymentFailed(reason) => {
+            (order_service, OrderPaymentFailedV1::TYPE, reason_detail(reason))
+        }
+        OrderEventKind::Expired(reason) => {
+            (order_service, OrderExpiredV1::TYPE, reason_detail(reason))
+        }
+        OrderEventKind::Cancelled(reason) => {
+            (order_service, OrderCancelledV1::TYPE, reason_detail(reason))
+        }
+    }
+}
+
+fn reason_detail(reason: &EndReason) -> Value {
+    json!({ "reason": ReasonJson::from(reason) })
+}
+
+fn payment_detail(payment: &Payment) -> Value {
+    match &payment.reference {
+        Some(reference) => json!({ "payment_id": payment.id, "reference": reference }),
+        None => json!({ "payment_id": payment.id }),
+    }
+}
+
+/// The entries of an order after `position`.
+pub(crate) async fn list_after(
     connection: &mut PgConnection,
     order: OrderId,
     position: i64,
-) -> Result<Vec<Written>, sqlx::Error> {
+) -> Result<Vec<TimelineEntry>, sqlx::Error> {
     let rows = sqlx::query!(
         r#"
         select position, at, service, event, status, detail
@@ -96,8 +154,8 @@ pub(crate) async fn after(
     )
     .fetch_all(connection)
     .await?;
-    let written = rows.into_iter().map(|row| {
-        Ok(Written {
+    let entries = rows.into_iter().map(|row| {
+        Ok(TimelineEntry {
             position: row.position,
             at: row.at,
             service: row.service,
@@ -106,5 +164,5 @@ pub(crate) async fn after(
             detail: row.detail,
         })
     });
-    written.collect()
+    entries.collect()
 }

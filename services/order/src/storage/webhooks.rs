@@ -1,23 +1,22 @@
-//! Callbacks that have taken effect, and what they were answered.
+//! Processed webhook events and their responses.
 
 use serde_json::Value;
 use sqlx::PgConnection;
 
-/// What a callback finds under its event id.
 #[derive(Debug)]
-pub(crate) enum Claim {
-    /// It is the first: its effect and its answer commit together.
-    Mine,
-    /// It has taken effect: this was the answer.
-    Answered(Value),
+pub(crate) enum WebhookClaim {
+    /// The first request with this event id. Its effect and its response commit together.
+    First,
+    /// The event was processed before, with this response.
+    Processed(Value),
 }
 
-/// Claims an event id. If a callback with it is under way, it is waited for.
+/// Claims an event id; waits for a concurrent request with the same id.
 pub(crate) async fn claim(
     connection: &mut PgConnection,
     webhook: &str,
     event_id: &str,
-) -> Result<Claim, sqlx::Error> {
+) -> Result<WebhookClaim, sqlx::Error> {
     let claimed = sqlx::query!(
         "insert into webhook_event (webhook, event_id) values ($1, $2) on conflict do nothing",
         webhook,
@@ -26,43 +25,46 @@ pub(crate) async fn claim(
     .execute(&mut *connection)
     .await?;
     if claimed.rows_affected() == 1 {
-        return Ok(Claim::Mine);
+        return Ok(WebhookClaim::First);
     }
-    let answer = sqlx::query_scalar!(
+    let response = sqlx::query_scalar!(
         r#"select coalesce(answer, '{}') as "answer!" from webhook_event where webhook = $1 and event_id = $2"#,
         webhook,
         event_id,
     )
     .fetch_one(connection)
     .await?;
-    Ok(Claim::Answered(answer))
+    Ok(WebhookClaim::Processed(response))
 }
 
-/// Records what a callback was answered.
-pub(crate) async fn record(
+/// Records the response of a claimed event.
+pub(crate) async fn record_response(
     connection: &mut PgConnection,
     webhook: &str,
     event_id: &str,
-    answer: &Value,
+    response: &Value,
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "update webhook_event set answer = $3 where webhook = $1 and event_id = $2",
         webhook,
         event_id,
-        answer,
+        response,
     )
     .execute(connection)
     .await?;
     Ok(())
 }
 
-/// Forgets callbacks that are older than `days` days; says how many.
-pub(crate) async fn forget(connection: &mut PgConnection, days: i32) -> Result<u64, sqlx::Error> {
-    let forgotten = sqlx::query!(
+/// Deletes events that are older than `days` days, and returns their number.
+pub(crate) async fn delete_older_than(
+    connection: &mut PgConnection,
+    days: i32,
+) -> Result<u64, sqlx::Error> {
+    let deleted = sqlx::query!(
         "delete from webhook_event where received_at < now() - make_interval(days => $1)",
         days,
     )
     .execute(connection)
     .await?;
-    Ok(forgotten.rows_affected())
+    Ok(deleted.rows_affected())
 }

@@ -2,7 +2,6 @@
 
 use chrono::Utc;
 use contracts::{
-    Event,
     inventory::{
         Shortage, StockDeductedV1, StockRejectedV1, StockRejection, StockReleasedV1,
         StockReservedV1,
@@ -12,6 +11,7 @@ use contracts::{
         OrderShippedV1,
     },
 };
+use envelope::Event;
 use messaging::{Batch, Failure, Handler, OnReject, Subscription, Topology, Transaction};
 use vocabulary::OrderId;
 
@@ -23,12 +23,12 @@ pub(crate) const TABLES: &str = "create table reservation (
 )";
 
 pub(crate) fn topology() -> Topology {
-    Topology::of("inventory")
-        .says::<StockReservedV1>()
-        .says::<StockRejectedV1>()
-        .says::<StockReleasedV1>()
-        .says::<StockDeductedV1>()
-        .hears(
+    Topology::new("inventory")
+        .publishes::<StockReservedV1>()
+        .publishes::<StockRejectedV1>()
+        .publishes::<StockReleasedV1>()
+        .publishes::<StockDeductedV1>()
+        .subscribes(
             Subscription::to(ORDER, ["order"], OnReject::BlockKey)
                 .on(Answer)
                 .on(Deduct)

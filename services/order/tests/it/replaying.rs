@@ -1,10 +1,8 @@
 //! The copy of the catalogue is built again from what the catalogue has.
 
 use axum::{Json, Router, routing::get};
-use contracts::{
-    Event,
-    catalog::{ProductDeletedV1, ProductStatus},
-};
+use contracts::catalog::{ProductDeletedV1, ProductStatus};
+use envelope::Event;
 use messaging::snapshot::{Entry, Page};
 use reqwest::Method;
 use runtime::auth::Scope;

@@ -3,20 +3,23 @@
 use std::{borrow::Cow, collections::BTreeMap, time::Duration};
 
 use contracts::{
-    Event,
     catalog::{PRODUCT, ProductChangedV1, ProductDeletedV1, ProductStatus, Variant},
     receipts::{ProductAppliedV1, ProductFailedV1, RECEIPT},
 };
+use envelope::Event;
 use futures::StreamExt as _;
 use messaging::{
-    Batch, Failure, Handler, Kit, Messaging, OnReject, Subscription, Topology, Transaction,
+    Batch, Failure, Handler, MessagingRuntime, OnReject, Outbox, Subscription, Topology,
+    Transaction,
 };
 use order::Config;
 use reqwest::{Method, StatusCode};
 use runtime::{
     Lifecycle,
     auth::{Scope, SigningKey, mint},
-    config::{Broker, Common, Database as DatabaseConfig, Http, Outbox, Shutdown, Tokens},
+    config::{
+        Broker, Common, Database as DatabaseConfig, Http, Outbox as OutboxConfig, Shutdown, Tokens,
+    },
 };
 use serde_json::{Value, json};
 use sqlx::PgPool;
@@ -236,8 +239,8 @@ pub(crate) fn wanted(customer: CustomerId, lines: &[(&str, i64)], method: &str) 
 pub(crate) struct Shop {
     pub(crate) vhost: Vhost,
     pub(crate) order: PgPool,
-    pub(crate) inventory: Kit,
-    pub(crate) catalogue: Kit,
+    pub(crate) inventory: Outbox,
+    pub(crate) catalogue: Outbox,
     pub(crate) nobody: Client,
     key: SigningKey,
     database: Database,
@@ -273,7 +276,7 @@ impl Shop {
         let common = Common {
             database: DatabaseConfig::at(database.url()),
             broker: Broker::at(vhost.url()),
-            outbox: Outbox::default(),
+            outbox: OutboxConfig::default(),
             http: Http::at(([127, 0, 0, 1], 0).into()),
             tokens: Tokens { public_key_file },
             shutdown: Shutdown::default(),
@@ -291,8 +294,8 @@ impl Shop {
         let (mut tasks, ending) = (JoinSet::new(), CancellationToken::new());
         let mut kits = Vec::new();
         for (neighbour, topology) in neighbours.iter().zip(topologies) {
-            let kit = Kit::new(neighbour.connect().await.unwrap());
-            let messaging = Messaging::new(kit.clone(), vhost.url(), topology);
+            let kit = Outbox::new(neighbour.connect().await.unwrap());
+            let messaging = MessagingRuntime::new(kit.clone(), vhost.url(), topology);
             tasks.spawn(messaging.clone().relay(ending.clone()));
             tasks.spawn(messaging.consume(ending.clone()));
             kits.push(kit);
@@ -331,7 +334,7 @@ impl Shop {
         let (proxy, url) = Proxy::before(self.vhost.url()).await.unwrap();
         let mut config = self.config.clone();
         config.common.broker = Broker::at(url);
-        config.common.outbox = Outbox { rows, lesser_rows: rows };
+        config.common.outbox = OutboxConfig { rows, lesser_rows: rows };
         self.nobody = self.start_instance_with(&config).await;
         proxy
     }
@@ -350,7 +353,8 @@ impl Shop {
 
     async fn start_instance_with(&mut self, config: &Config) -> Client {
         let lifecycle = Lifecycle::new(SOON);
-        let address = order::app::start(config, &lifecycle).await.unwrap();
+        let address =
+            runtime::host::start::<order::OrderService>(config, &lifecycle).await.unwrap();
         self.lives.push(lifecycle);
         Client { base: format!("http://{address}"), token: None, http: reqwest::Client::new() }
     }
@@ -549,10 +553,12 @@ const RECEIPTS: &str = "create table receipt (
 )";
 
 fn catalogue_topology() -> Topology {
-    Topology::of("product-catalog")
-        .says::<ProductChangedV1>()
-        .says::<ProductDeletedV1>()
-        .hears(Subscription::to(RECEIPT, ["order"], OnReject::GoOn).on(NoteApplied).on(NoteFailed))
+    Topology::new("product-catalog")
+        .publishes::<ProductChangedV1>()
+        .publishes::<ProductDeletedV1>()
+        .subscribes(
+            Subscription::to(RECEIPT, ["order"], OnReject::Continue).on(NoteApplied).on(NoteFailed),
+        )
 }
 
 struct NoteApplied;

@@ -1,9 +1,9 @@
-//! What inventory says of an order's stock.
+//! Events of inventory about the stock of orders.
 
-pub(crate) mod deducted;
-pub(crate) mod rejected;
-pub(crate) mod released;
-pub(crate) mod reserved;
+pub(crate) mod stock_deducted;
+pub(crate) mod stock_rejected;
+pub(crate) mod stock_released;
+pub(crate) mod stock_reserved;
 
 use std::collections::HashMap;
 
@@ -11,23 +11,22 @@ use messaging::{Batch, Failure, Transaction};
 use vocabulary::OrderId;
 
 use crate::{
-    domain::{Order, Taken},
-    process::Caused,
-    storage::orders::{self, Locked},
+    app::order_process::TracedTransition,
+    domain::{Order, Transition},
+    storage::orders::{self, LockedOrder},
 };
 
-/// An answer to an order that was never placed here.
 #[derive(Debug, thiserror::Error)]
 #[error("there is no order {0}")]
 struct UnknownOrder(OrderId);
 
-/// Locks the orders of a batch. An event of an order that does not exist is refused; then there is no answer, for the
-/// batch comes again without it.
-async fn lock<E>(
+/// Locks the orders of a batch. Events of unknown orders are rejected; then the result is `None`, because the batch is
+/// delivered again without them.
+async fn lock_orders<E>(
     tx: &mut Transaction,
     batch: &mut Batch<E>,
     order_of: impl Fn(&E) -> OrderId,
-) -> Result<Option<HashMap<OrderId, Locked>>, Failure> {
+) -> Result<Option<HashMap<OrderId, LockedOrder>>, Failure> {
     let ids: Vec<OrderId> =
         batch.delivered().iter().map(|delivered| order_of(&delivered.event)).collect();
     let locked = orders::lock(tx, &ids).await?;
@@ -39,18 +38,18 @@ async fn lock<E>(
     Ok(unknown.is_empty().then_some(locked))
 }
 
-/// Decides on each event of a batch, in order; where an order has several, each finds what the one before it left.
-fn decide<E>(
+/// Decides each event of a batch in order. Later events of an order see the state after the earlier ones.
+fn decide_each<E>(
     batch: &Batch<E>,
-    locked: &mut HashMap<OrderId, Locked>,
+    locked: &mut HashMap<OrderId, LockedOrder>,
     order_of: impl Fn(&E) -> OrderId,
-    decide: impl Fn(Order, &E) -> Taken,
-) -> Vec<Caused> {
+    decide: impl Fn(Order, &E) -> Transition,
+) -> Vec<TracedTransition> {
     let decided = batch.delivered().iter().filter_map(|delivered| {
         let locked = locked.get_mut(&order_of(&delivered.event))?;
-        let taken = decide(locked.order.clone(), &delivered.event);
-        locked.order = taken.order.clone();
-        Some(Caused { cause: delivered.cause.or(locked.trace), taken })
+        let transition = decide(locked.order.clone(), &delivered.event);
+        locked.order = transition.order.clone();
+        Some(TracedTransition { trace: delivered.cause.or(locked.trace), transition })
     });
     decided.collect()
 }

@@ -1,39 +1,44 @@
-//! What the catalogue says: the copy of prices and titles follows it, version by version.
+//! Events of product-catalog, which update the copy of prices and titles under a version guard.
 
-pub(crate) mod changed;
-pub(crate) mod deleted;
+pub(crate) mod product_changed;
+pub(crate) mod product_deleted;
 
 use std::collections::HashMap;
 
-use contracts::{receipts::ProductVersion, trace::TraceContext};
+use envelope::trace::TraceContext;
 use messaging::{Error, Transaction};
-use runtime::clock;
+use runtime::{
+    clock,
+    product_receipts::{product_applied, receipt_key},
+};
 use vocabulary::{ProductId, Version};
 
-use crate::{publishes::product_applied, storage::offers};
+use crate::{names::SERVICE, storage::offers};
 
 /// The newest version of each product of a batch.
-type Newest = HashMap<ProductId, Version>;
+type NewestVersions = HashMap<ProductId, Version>;
 
-/// Raises the copy to these versions, and answers the products of which they are news.
-async fn raise(tx: &mut Transaction, newest: &Newest) -> Result<Vec<ProductId>, sqlx::Error> {
+/// Advances the copy to these versions, and returns the products that advanced.
+async fn advance_versions(
+    tx: &mut Transaction,
+    newest: &NewestVersions,
+) -> Result<Vec<ProductId>, sqlx::Error> {
     let versions: Vec<(ProductId, Version)> =
         newest.iter().map(|(product, version)| (*product, *version)).collect();
-    let raised = offers::raise(tx, &versions).await?;
-    let skipped = u64::try_from(versions.len() - raised.len()).unwrap_or_default();
+    let advanced = offers::advance_versions(tx, &versions).await?;
+    let skipped = u64::try_from(versions.len() - advanced.len()).unwrap_or_default();
     metrics::counter!("product_versions_skipped_total").increment(skipped);
-    Ok(raised)
+    Ok(advanced)
 }
 
-/// Says, in the same transaction, that the copy holds these versions or later ones.
-fn say_applied(
+/// Emits the receipt for a batch. All products of a batch have the same receipt key.
+fn emit_product_applied(
     tx: &mut Transaction,
     cause: Option<TraceContext>,
-    newest: Newest,
+    newest: NewestVersions,
 ) -> Result<(), Error> {
-    let applied =
-        newest.into_iter().map(|(product_id, version)| ProductVersion { product_id, version });
-    match product_applied(applied.collect(), clock::now()) {
+    let Some(product) = newest.keys().next() else { return Ok(()) };
+    match product_applied(&SERVICE, receipt_key(*product), newest, clock::now()) {
         Some(receipt) => tx.emit_caused_by(cause, &receipt).map(drop),
         None => Ok(()),
     }

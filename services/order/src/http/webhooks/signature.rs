@@ -1,4 +1,4 @@
-//! Signatures of callbacks: HMAC-SHA256 over time and body, so that neither can be changed nor an old one used again.
+//! Webhook signatures: HMAC-SHA256 of time and body. The time limits how long a captured webhook can be replayed.
 
 use std::time::Duration;
 
@@ -6,25 +6,23 @@ use chrono::{DateTime, Utc};
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
 
-/// How much the clocks of two machines may differ, and a callback be under way.
+/// The allowed difference between the time of a signature and our clock, in both directions.
 const TOLERANCE: Duration = Duration::from_mins(5);
 
-/// Why a signature is not believed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum BadSignature {
-    /// The header is absent or not of the form that it must have.
+    /// The header is absent or has another form.
     #[error("X-Signature must be `t=<seconds of Unix time>,v1=<HMAC-SHA256 in hexadecimal>`")]
     Malformed,
-    /// It was made too long ago, or is from the future.
-    #[error("the time of the signature is more than {} minutes off", TOLERANCE.as_secs() / 60)]
+    #[error("the time of the signature differs by more than {} minutes", TOLERANCE.as_secs() / 60)]
     Stale,
-    /// It was made with another secret, or for another body.
-    #[error("the signature is not the one of this time and body")]
-    Wrong,
+    /// It was made with another secret, for another time or for another body.
+    #[error("the signature does not match the time and the body")]
+    Mismatch,
 }
 
-/// Whether `header`, which reads `t=…,v1=…`, signs `<t>.<body>` with `secret`. Of several `v1` one must be right, so that
-/// a provider can change its secret.
+/// Verifies that `header`, in the form `t=…,v1=…`, signs `<t>.<body>` with `secret`. One of several `v1` must match, so
+/// that a provider can rotate its secret.
 pub(super) fn verify(
     secret: &[u8],
     header: &str,
@@ -36,23 +34,23 @@ pub(super) fn verify(
         match part.trim().split_once('=') {
             Some(("t", seconds)) => time = Some(seconds),
             Some(("v1", hex)) => signatures.push(from_hex(hex).ok_or(BadSignature::Malformed)?),
-            // Schemes that come later stand beside the one that is known.
+            // Unknown signature schemes are ignored.
             Some(_) => {}
             None => return Err(BadSignature::Malformed),
         }
     }
     let time = time.ok_or(BadSignature::Malformed)?;
-    let made_at = time.parse().ok().and_then(|seconds| DateTime::from_timestamp(seconds, 0));
-    let made_at = made_at.filter(|_| !signatures.is_empty()).ok_or(BadSignature::Malformed)?;
-    if (now - made_at).abs().to_std().is_ok_and(|off| off > TOLERANCE) {
+    let signed_at = time.parse().ok().and_then(|seconds| DateTime::from_timestamp(seconds, 0));
+    let signed_at = signed_at.filter(|_| !signatures.is_empty()).ok_or(BadSignature::Malformed)?;
+    if (now - signed_at).abs().to_std().is_ok_and(|difference| difference > TOLERANCE) {
         return Err(BadSignature::Stale);
     }
-    let mut mac = Hmac::<Sha256>::new_from_slice(secret).map_err(|_| BadSignature::Wrong)?;
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret).map_err(|_| BadSignature::Mismatch)?;
     for part in [time.as_bytes(), b".", body] {
         mac.update(part);
     }
-    let right = signatures.iter().any(|signature| mac.clone().verify_slice(signature).is_ok());
-    if right { Ok(()) } else { Err(BadSignature::Wrong) }
+    let matches = signatures.iter().any(|signature| mac.clone().verify_slice(signature).is_ok());
+    if matches { Ok(()) } else { Err(BadSignature::Mismatch) }
 }
 
 fn from_hex(text: &str) -> Option<Vec<u8>> {
@@ -68,7 +66,7 @@ mod tests {
 
     use super::{BadSignature, verify};
 
-    /// By `printf '1700000000.{"a":1}' | openssl dgst -sha256 -hmac secret`.
+    /// Made with `printf '1700000000.{"a":1}' | openssl dgst -sha256 -hmac secret`.
     const HEADER: &str =
         "t=1700000000,v1=49f24e537407743fa4a0242bb63b94b9a47ee99cbbe071ccd8a22550ae411686";
 
@@ -77,22 +75,22 @@ mod tests {
     }
 
     #[test]
-    fn what_another_program_signed_is_believed_for_five_minutes() {
-        let made = at(1_700_000_000);
+    fn a_signature_by_openssl_is_valid_for_five_minutes() {
+        let signed = at(1_700_000_000);
         let verify = |now| verify(b"secret", HEADER, br#"{"a":1}"#, now);
-        assert_eq!(verify(made), Ok(()));
-        assert_eq!(verify(made + TimeDelta::seconds(300)), Ok(()));
-        assert_eq!(verify(made + TimeDelta::seconds(301)), Err(BadSignature::Stale));
-        assert_eq!(verify(made - TimeDelta::seconds(301)), Err(BadSignature::Stale));
+        assert_eq!(verify(signed), Ok(()));
+        assert_eq!(verify(signed + TimeDelta::seconds(300)), Ok(()));
+        assert_eq!(verify(signed + TimeDelta::seconds(301)), Err(BadSignature::Stale));
+        assert_eq!(verify(signed - TimeDelta::seconds(301)), Err(BadSignature::Stale));
     }
 
     #[test]
-    fn another_body_time_or_secret_is_not_believed() {
+    fn another_body_time_or_secret_is_refused() {
         let now = at(1_700_000_000);
-        assert_eq!(verify(b"secret", HEADER, br#"{"a":2}"#, now), Err(BadSignature::Wrong));
-        assert_eq!(verify(b"other", HEADER, br#"{"a":1}"#, now), Err(BadSignature::Wrong));
+        assert_eq!(verify(b"secret", HEADER, br#"{"a":2}"#, now), Err(BadSignature::Mismatch));
+        assert_eq!(verify(b"other", HEADER, br#"{"a":1}"#, now), Err(BadSignature::Mismatch));
         let later = HEADER.replace("1700000000", "1700000001");
-        assert_eq!(verify(b"secret", &later, br#"{"a":1}"#, now), Err(BadSignature::Wrong));
+        assert_eq!(verify(b"secret", &later, br#"{"a":1}"#, now), Err(BadSignature::Mismatch));
     }
 
     #[test]
@@ -102,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_signature_is_told_so() {
+    fn malformed_signatures_are_refused() {
         for bad in [
             "",
             "t=1",

@@ -1,0 +1,172 @@
+//! Records transitions of orders, publishes their events and notifies waiters of this process.
+
+use std::{collections::HashMap, sync::Arc};
+
+use chrono::{DateTime, Utc};
+use envelope::trace::{self, TraceContext};
+use messaging::{Error, Transaction};
+use runtime::watchers::{KeyedWatcher, KeyedWatchers};
+use vocabulary::OrderId;
+
+use super::deadline_waker::DeadlineWaker;
+use crate::{
+    domain::{Order, OrderEvent, OrderEventKind, OrderStatus, ProcessDeadlines, Transition},
+    publishes,
+    storage::{orders, payments, shipments, timeline},
+};
+
+/// The maximum number of concurrent long polls and event streams of a process.
+const MAX_WATCHERS: usize = 100_000;
+
+/// A long poll or event stream that waits for changes of an order.
+pub(crate) type OrderWatcher = KeyedWatcher<OrderId, OrderStatus>;
+
+/// A transition with the trace of the request or event that caused it.
+#[derive(Debug, Clone)]
+pub(crate) struct TracedTransition {
+    pub(crate) trace: Option<TraceContext>,
+    pub(crate) transition: Transition,
+}
+
+/// The status of an order after a command.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct OrderUpdate {
+    pub(crate) status: OrderStatus,
+    /// Whether the command changed the order.
+    pub(crate) changed: bool,
+}
+
+/// What all commands, event handlers and workers of this process share. Clones share the same state.
+#[derive(Debug, Clone)]
+pub(crate) struct OrderProcess {
+    deadlines: Arc<ProcessDeadlines>,
+    watchers: KeyedWatchers<OrderId, OrderStatus>,
+    waker: DeadlineWaker,
+}
+
+impl OrderProcess {
+    pub(crate) fn new(deadlines: ProcessDeadlines) -> Self {
+        Self {
+            deadlines: Arc::new(deadlines),
+            watchers: KeyedWatchers::new(MAX_WATCHERS),
+            waker: DeadlineWaker::default(),
+        }
+    }
+
+    pub(crate) fn deadlines(&self) -> &ProcessDeadlines {
+        &self.deadlines
+    }
+
+    pub(crate) fn deadline_waker(&self) -> &DeadlineWaker {
+        &self.waker
+    }
+
+    /// Watches changes of `order` from now on; `None` if there are too many watchers.
+    pub(crate) fn watch(&self, order: OrderId) -> Option<OrderWatcher> {
+        self.watchers.watch(order)
+    }
+
+    /// Records the transition of one locked order, in the trace of the running request or else in `placed_in`, the
+    /// trace in which the order was placed.
+    pub(crate) async fn record_one(
+        &self,
+        tx: &mut Transaction,
+        placed_in: Option<TraceContext>,
+        transition: Transition,
+        now: DateTime<Utc>,
+    ) -> Result<OrderUpdate, Error> {
+        let update = OrderUpdate { status: transition.order.status(), changed: transition.changed };
+        let trace = trace::current().or(placed_in);
+        self.record(tx, &[TracedTransition { trace, transition }], now).await?;
+        Ok(update)
+    }
+
+    /// Records transitions of locked orders: updates their rows, then publishes their events.
+    pub(crate) async fn record(
+        &self,
+        tx: &mut Transaction,
+        transitions: &[TracedTransition],
+        now: DateTime<Utc>,
+    ) -> Result<(), Error> {
+        // Only the last state of an order is written.
+        let changed = transitions.iter().map(|traced| &traced.transition);
+        let changed: HashMap<OrderId, &Order> = changed
+            .filter(|transition| transition.changed)
+            .map(|transition| (transition.order.id, &transition.order))
+            .collect();
+        if !changed.is_empty() {
+            let changed: Vec<&Order> = changed.into_values().collect();
+            orders::update(tx, &changed, now).await?;
+        }
+        let (mut settled, mut refunded) = (Vec::new(), Vec::new());
+        let (mut shipped, mut delivered) = (Vec::new(), Vec::new());
+        for (order, event) in events(transitions) {
+            match &event.kind {
+                OrderEventKind::PaymentApproved(payment)
+                | OrderEventKind::PaymentDeclined(payment) => settled.push((order, payment)),
+                OrderEventKind::PaymentRefunded(payment) => refunded.push(*payment),
+                OrderEventKind::Shipped(shipment) => shipped.push((order.id, shipment)),
+                OrderEventKind::Delivered => delivered.push(order.id),
+                OrderEventKind::Placed
+                | OrderEventKind::StockReserved
+                | OrderEventKind::StockRejected(_)
+                | OrderEventKind::StockReleased
+                | OrderEventKind::StockDeducted
+                | OrderEventKind::Confirmed(_)
+                | OrderEventKind::Rejected(_)
+                | OrderEventKind::PaymentFailed(_)
+                | OrderEventKind::Expired(_)
+                | OrderEventKind::Cancelled(_) => {}
+            }
+        }
+        payments::insert(tx, &settled, now).await?;
+        payments::refund(tx, &refunded, now).await?;
+        shipments::insert(tx, &shipped, now).await?;
+        shipments::mark_delivered(tx, &delivered, now).await?;
+        self.publish(tx, transitions).await
+    }
+
+    /// Appends the events of transitions to the timeline and publishes them. After the commit it notifies watchers and
+    /// the deadline worker.
+    pub(crate) async fn publish(
+        &self,
+        tx: &mut Transaction,
+        transitions: &[TracedTransition],
+    ) -> Result<(), Error> {
+        for TracedTransition { trace, transition } in transitions {
+            for event in &transition.events {
+                publishes::publish(tx, *trace, &transition.order, event)?;
+            }
+        }
+        let events: Vec<_> = events(transitions).collect();
+        if events.is_empty() {
+            return Ok(());
+        }
+        timeline::append(tx, &events).await?;
+        let orders = transitions.iter().map(|traced| &traced.transition.order);
+        let statuses: Vec<(OrderId, OrderStatus)> =
+            orders.map(|order| (order.id, order.status())).collect();
+        let changed = transitions.iter().map(|traced| &traced.transition);
+        let changed = changed.filter(|transition| transition.changed);
+        let new_statuses: Vec<OrderStatus> =
+            changed.clone().map(|transition| transition.order.status()).collect();
+        let deadline = changed.filter_map(|transition| transition.order.state.deadline()).min();
+        let process = self.clone();
+        tx.after_commit(move || {
+            process.watchers.notify(statuses.iter().map(|(order, status)| (order, *status)));
+            if let Some(deadline) = deadline {
+                process.waker.wake_before(deadline);
+            }
+            for status in new_statuses {
+                metrics::counter!("orders_total", "status" => status.as_str()).increment(1);
+            }
+        });
+        Ok(())
+    }
+}
+
+fn events(transitions: &[TracedTransition]) -> impl Iterator<Item = (&Order, &OrderEvent)> {
+    transitions.iter().flat_map(|TracedTransition { transition, .. }| {
+        transition.events.iter().map(|event| (&transition.order, event))
+    })
+}

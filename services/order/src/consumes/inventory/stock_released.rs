@@ -1,0 +1,31 @@
+//! `stock.released.v1`
+
+use contracts::inventory::StockReleasedV1;
+use messaging::{Batch, Failure, Handler, Transaction};
+
+use super::{decide_each, lock_orders};
+use crate::{app::order_process::OrderProcess, domain};
+
+/// Adds the event to the timeline.
+pub(crate) struct RecordStockReleased(pub(crate) OrderProcess);
+
+impl Handler for RecordStockReleased {
+    type Event = StockReleasedV1;
+
+    async fn handle(
+        &self,
+        tx: &mut Transaction,
+        batch: &mut Batch<StockReleasedV1>,
+    ) -> Result<(), Failure> {
+        let Some(mut locked) = lock_orders(tx, batch, |event| event.order_id).await? else {
+            return Ok(());
+        };
+        let transitions = decide_each(
+            batch,
+            &mut locked,
+            |event| event.order_id,
+            |order, event| domain::record_stock_released(order, event.released_at),
+        );
+        Ok(self.0.publish(tx, &transitions).await?)
+    }
+}

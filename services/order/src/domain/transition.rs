@@ -1,0 +1,77 @@
+//! The result of a decision: the order afterwards and the events that led there.
+
+use chrono::{DateTime, Utc};
+use vocabulary::PaymentId;
+
+use super::{
+    order::{EndReason, InvalidTransition, Order},
+    payment::Payment,
+    shipment::Shipment,
+    status::OrderStatus,
+};
+
+/// An order after a decision, with the events of that decision in their order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Transition {
+    pub(crate) order: Order,
+    /// Whether the state of the order changed.
+    pub(crate) changed: bool,
+    pub(crate) events: Vec<OrderEvent>,
+}
+
+/// An entry of the order's history.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct OrderEvent {
+    pub(crate) at: DateTime<Utc>,
+    /// The status of the order after the event.
+    pub(crate) status: OrderStatus,
+    pub(crate) kind: OrderEventKind,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum OrderEventKind {
+    Placed,
+    StockReserved,
+    StockRejected(EndReason),
+    StockReleased,
+    StockDeducted,
+    PaymentApproved(Payment),
+    PaymentDeclined(Payment),
+    PaymentRefunded(PaymentId),
+    Confirmed(PaymentId),
+    Shipped(Shipment),
+    Delivered,
+    Rejected(EndReason),
+    PaymentFailed(EndReason),
+    Expired(EndReason),
+    Cancelled(EndReason),
+}
+
+impl Transition {
+    /// A transition that has not changed `order` yet.
+    pub(super) fn unchanged(order: Order) -> Self {
+        Self { order, changed: false, events: Vec::new() }
+    }
+
+    /// A transition whose step `order` has already taken.
+    pub(super) fn changed(order: Order) -> Self {
+        Self { order, changed: true, events: Vec::new() }
+    }
+
+    /// Adds an event; its status is the current status of the order.
+    pub(super) fn with_event(mut self, at: DateTime<Utc>, kind: OrderEventKind) -> Self {
+        self.events.push(OrderEvent { at, status: self.order.status(), kind });
+        self
+    }
+
+    /// Takes a step if the state machine allows it; returns whether it did.
+    pub(super) fn try_step(
+        self,
+        step: impl FnOnce(Order) -> Result<Order, InvalidTransition>,
+    ) -> (Self, bool) {
+        match step(self.order) {
+            Ok(order) => (Self { order, changed: true, ..self }, true),
+            Err(invalid) => (Self { order: *invalid.order, ..self }, false),
+        }
+    }
+}

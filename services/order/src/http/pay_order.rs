@@ -1,0 +1,129 @@
+//! `POST /v1/orders/{id}/payment`
+
+use axum::{
+    body::Bytes,
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse as _, Response},
+};
+use idempotency::{Claim, Request, StoredResponse};
+use messaging::{Criticality, Outbox};
+use problem::{IdempotencyKey, Path, Problem};
+use runtime::{
+    auth::{Caller, Scope},
+    messaging::admit,
+};
+use serde::Deserialize;
+use utoipa::ToSchema;
+use vocabulary::OrderId;
+
+use super::{
+    access::{order_not_found, require_customer, require_scope},
+    json_bytes,
+    order_body::OrderBody,
+};
+use crate::{
+    app::{
+        order_process::OrderProcess,
+        pay_order::{self as command, PayOrderCommand, PayOrderError},
+    },
+    domain::{PaymentOutcome, PaymentTooEarly},
+    storage::{order_views, orders},
+};
+
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = Pay)]
+pub(crate) struct PayOrderRequest {
+    /// Default `approve`. `method` is an alias, with the values of the payment methods.
+    #[serde(default, alias = "method")]
+    outcome: OutcomeBody,
+}
+
+/// The result of the payment.
+#[derive(Debug, Clone, Copy, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = Outcome)]
+pub(super) enum OutcomeBody {
+    #[default]
+    #[serde(alias = "approved", alias = "test")]
+    Approve,
+    #[serde(alias = "declined", alias = "test_decline")]
+    Decline,
+}
+
+impl From<OutcomeBody> for PaymentOutcome {
+    fn from(outcome: OutcomeBody) -> Self {
+        match outcome {
+            OutcomeBody::Approve => Self::Approved,
+            OutcomeBody::Decline => Self::Declined,
+        }
+    }
+}
+
+/// Pay an order with the built-in test provider
+///
+/// The provider approves unless the request says otherwise. If the order has ended, the payment is recorded and
+/// refunded.
+#[utoipa::path(
+    post, path = "/v1/orders/{id}/payment", tag = "orders", request_body = Option<PayOrderRequest>,
+    params(
+        ("id" = OrderId, Path),
+        ("Idempotency-Key" = Option<String>, Header, description = "Repeated requests with the same key make one payment.")
+    ),
+    responses(
+        (status = 200, body = OrderBody),
+        (status = 409, description = "`not_payable_yet`: the stock is not reserved yet; `already_paid`."),
+    ),
+    security(("bearer" = ["orders:write"]))
+)]
+pub(crate) async fn pay_order(
+    caller: Caller,
+    State(outbox): State<Outbox>,
+    State(process): State<OrderProcess>,
+    Path(id): Path<OrderId>,
+    key: Option<IdempotencyKey>,
+    body: Bytes,
+) -> Result<Response, Problem> {
+    require_scope(&caller, Scope::OrdersWrite)?;
+    admit(&outbox, Criticality::Critical)?;
+    let request: PayOrderRequest = if body.is_empty() {
+        PayOrderRequest::default()
+    } else {
+        json_bytes::parse(body.clone()).await?
+    };
+    let operation = format!("pay_order {id}");
+    let mut tx = outbox.begin().await?;
+    let idempotency_request =
+        Request { caller: caller.subject(), operation: &operation, key: key.as_ref(), body: &body };
+    let claim = match idempotency::claim(&mut tx, idempotency_request).await? {
+        Claim::Replay(response) => return Ok(response.into_response()),
+        Claim::Acquired(claim) => claim,
+    };
+    let locked = orders::lock_one(&mut tx, id).await?.ok_or_else(|| order_not_found(id))?;
+    require_customer(&caller, Scope::OrdersWrite, locked.order.customer)?;
+    let command = PayOrderCommand { locked, outcome: request.outcome.into() };
+    command::pay_order(&mut tx, &process, command).await?;
+    let view = order_views::get(&mut tx, id).await?.ok_or_else(|| order_not_found(id))?;
+    let response = StoredResponse::json(StatusCode::OK, &OrderBody::from(view))?;
+    claim.record(&mut tx, &response).await?;
+    tx.commit().await?;
+    Ok(response.into_response())
+}
+
+impl From<PayOrderError> for Problem {
+    fn from(error: PayOrderError) -> Self {
+        match error {
+            PayOrderError::AlreadyPaid => {
+                Problem::conflict("already_paid", "The order is already paid")
+            }
+            PayOrderError::TooEarly(error) => payment_too_early(error),
+            PayOrderError::Messaging(error) => error.into(),
+        }
+    }
+}
+
+/// 409: try again once inventory has answered.
+pub(super) fn payment_too_early(error: PaymentTooEarly) -> Problem {
+    Problem::conflict("not_payable_yet", "The order cannot be paid yet").detail(format!("{error}."))
+}

@@ -1,0 +1,261 @@
+//! `POST /v1/orders`
+
+use axum::{
+    extract::State,
+    http::{StatusCode, header::CONTENT_TYPE},
+    response::{IntoResponse as _, Response},
+};
+use envelope::trace;
+use idempotency::StoredResponse;
+use messaging::{Criticality, Outbox};
+use problem::{Fields, IdempotencyKey, Json, Problem};
+use runtime::{
+    auth::{Caller, Scope},
+    messaging::admit,
+};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use vocabulary::{CustomerId, InvalidMoney, OrderId, Quantity, Sku};
+
+use super::{
+    access::{require_customer, require_scope},
+    order_body::{MethodBody, OrderBody},
+};
+use crate::{
+    app::place_order::{IdempotencyContext, PlaceOrderCommand},
+    domain::{
+        Address, MAX_LINES, Order, PaymentMethod, PlaceOrderError, country, merge_lines, one_line,
+    },
+    storage::order_views::OrderView,
+    workers::order_batcher::OrderBatcher,
+};
+
+// Every field is optional and a plain text or number, so that one response lists all invalid fields.
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = PlaceOrder)]
+pub(crate) struct PlaceOrderRequest {
+    /// The subject of the token; any customer with the scope `orders:admin`.
+    #[schema(value_type = CustomerId, required, nullable = false)]
+    customer_id: Option<String>,
+    /// 1 to 100 lines. Lines of the same SKU are merged.
+    #[schema(required, nullable = false, min_items = 1, max_items = 100)]
+    lines: Option<Vec<LineRequest>>,
+    #[schema(required, nullable = false)]
+    shipping_address: Option<AddressRequest>,
+    #[schema(required, nullable = false)]
+    payment: Option<PaymentRequest>,
+}
+
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = PlaceOrderLine)]
+struct LineRequest {
+    #[schema(value_type = Sku, required, nullable = false)]
+    sku: Option<String>,
+    #[schema(value_type = Quantity, required, nullable = false)]
+    quantity: Option<i64>,
+}
+
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = PlaceOrderAddress)]
+struct AddressRequest {
+    /// Up to 100 characters. `recipient` is an alias.
+    #[serde(alias = "recipient")]
+    #[schema(required, nullable = false, max_length = 100)]
+    name: Option<String>,
+    /// Street and number; up to 200 characters.
+    #[schema(required, nullable = false, max_length = 200)]
+    line1: Option<String>,
+    /// Building, floor or room; up to 200 characters.
+    #[schema(max_length = 200)]
+    line2: Option<String>,
+    /// Up to 100 characters.
+    #[schema(required, nullable = false, max_length = 100)]
+    city: Option<String>,
+    /// Province or state; up to 100 characters. `province` is an alias.
+    #[serde(alias = "province")]
+    #[schema(max_length = 100)]
+    region: Option<String>,
+    /// Up to 20 characters.
+    #[schema(max_length = 20)]
+    postal_code: Option<String>,
+    /// ISO 3166-1: two letters.
+    #[schema(required, nullable = false, example = "CN", min_length = 2, max_length = 2)]
+    country: Option<String>,
+    /// For the carrier; up to 40 characters.
+    #[schema(max_length = 40)]
+    phone: Option<String>,
+}
+
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = PlaceOrderPayment)]
+struct PaymentRequest {
+    #[schema(value_type = MethodBody, required, nullable = false)]
+    method: Option<String>,
+}
+
+/// Place an order
+///
+/// The response comes once the order is durable. `GET /v1/orders/{id}?wait_for=confirmed` then waits for the reservation
+/// of the stock and the payment. The shop sets the prices.
+#[utoipa::path(
+    post, path = "/v1/orders", tag = "orders", request_body = PlaceOrderRequest,
+    params(("Idempotency-Key" = Option<String>, Header, description = "Repeated requests with the same key place one order.")),
+    responses(
+        (status = 202, description = "The order is placed; `Location` is its address.", body = OrderBody),
+        (status = 422, description = "A field is invalid, a SKU is not for sale, or the prices have different currencies."),
+        (status = 503, description = "`busy` or `outbox_full`: too many orders are waiting; try again after `Retry-After`."),
+    ),
+    security(("bearer" = ["orders:write"]))
+)]
+pub(crate) async fn place_order(
+    caller: Caller,
+    State(outbox): State<Outbox>,
+    State(batcher): State<OrderBatcher>,
+    key: Option<IdempotencyKey>,
+    Json(request): Json<PlaceOrderRequest>,
+) -> Result<Response, Problem> {
+    require_scope(&caller, Scope::OrdersWrite)?;
+    admit(&outbox, Criticality::Critical)?;
+    let idempotency = key.map(|key| request.idempotency(&caller, key)).transpose()?;
+    let command = request.into_command(idempotency)?;
+    require_customer(&caller, Scope::OrdersWrite, command.customer)?;
+    Ok(batcher.place(command).await?.into_response())
+}
+
+/// 202 with the order, or 422 with the reason for the refusal.
+pub(crate) fn render(
+    command: &PlaceOrderCommand,
+    result: Result<&Order, &PlaceOrderError>,
+) -> Result<StoredResponse, Problem> {
+    match result {
+        Ok(order) => {
+            let view = OrderView::just_placed(order, &command.shipping_address);
+            Ok(StoredResponse::json(StatusCode::ACCEPTED, &OrderBody::from(view))?
+                .header("location", format!("/v1/orders/{}", order.id)))
+        }
+        Err(error) => {
+            let problem = refusal(error);
+            Ok(StoredResponse::json(problem.status(), &problem.to_json())?
+                .header(CONTENT_TYPE.as_str(), "application/problem+json"))
+        }
+    }
+}
+
+fn refusal(error: &PlaceOrderError) -> Problem {
+    let unprocessable = |code, title| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, code, title);
+    match error {
+        PlaceOrderError::NotForSale(skus) => {
+            let skus: Vec<&str> = skus.iter().map(Sku::as_str).collect();
+            unprocessable("sku_not_for_sale", "A SKU is not for sale")
+                .detail(format!("Not for sale: {}.", skus.join(", ")))
+                .member("skus", skus)
+        }
+        PlaceOrderError::Total(InvalidMoney::MixedCurrencies) => {
+            unprocessable("mixed_currencies", "The prices of an order must be in one currency")
+        }
+        PlaceOrderError::Total(error) => {
+            unprocessable("total_too_large", "The total of the order is too large")
+                .detail(format!("Its total: {error}."))
+        }
+    }
+}
+
+impl PlaceOrderRequest {
+    fn idempotency(
+        &self,
+        caller: &Caller,
+        key: IdempotencyKey,
+    ) -> Result<IdempotencyContext, Problem> {
+        let body = serde_json::to_vec(self).map_err(|error| Problem::internal_from(&error))?;
+        Ok(IdempotencyContext { caller: caller.subject().to_owned(), key, body })
+    }
+
+    /// 422 with every invalid field.
+    fn into_command(
+        self,
+        idempotency: Option<IdempotencyContext>,
+    ) -> Result<PlaceOrderCommand, Problem> {
+        let mut fields = Fields::new();
+        let customer = fields.require("customer_id", self.customer_id);
+        let customer =
+            customer.and_then(|text| fields.check("customer_id", text.parse::<CustomerId>()));
+        let quantities = parse_lines(&mut fields, self.lines);
+        let address = fields.require("shipping_address", self.shipping_address);
+        let address = address.and_then(|address| address.parse(&mut fields));
+        let payment = fields.require("payment", self.payment);
+        let method = payment.and_then(|payment| fields.require("payment.method", payment.method));
+        let method =
+            method.and_then(|text| fields.check("payment.method", text.parse::<PaymentMethod>()));
+        fields.finish_with(|| {
+            Some(PlaceOrderCommand {
+                order_id: OrderId::new(),
+                customer: customer?,
+                quantities: quantities?,
+                method: method?,
+                shipping_address: address?,
+                idempotency,
+                trace: trace::current(),
+            })
+        })
+    }
+}
+
+fn parse_lines(
+    fields: &mut Fields,
+    lines: Option<Vec<LineRequest>>,
+) -> Option<Vec<(Sku, Quantity)>> {
+    let lines = fields.require("lines", lines)?;
+    if !(1..=MAX_LINES).contains(&lines.len()) {
+        fields.refuse("lines", "invalid", format!("must have 1 to {MAX_LINES} items"));
+        return None;
+    }
+    let mut quantities = Vec::with_capacity(lines.len());
+    for (index, line) in lines.into_iter().enumerate() {
+        let name = |field: &str| format!("lines[{index}].{field}");
+        let sku = fields.require(name("sku"), line.sku);
+        let sku = sku.and_then(|sku| fields.check(name("sku"), Sku::try_from(sku)));
+        let quantity = fields.require(name("quantity"), line.quantity);
+        let quantity =
+            quantity.and_then(|pieces| fields.check(name("quantity"), Quantity::try_from(pieces)));
+        quantities.extend(sku.zip(quantity));
+    }
+    fields.check("lines", merge_lines(quantities))
+}
+
+impl AddressRequest {
+    fn parse(self, fields: &mut Fields) -> Option<Address> {
+        let mut required = |name: &str, text: Option<String>, max_length| {
+            let name = format!("shipping_address.{name}");
+            let text = fields.require(&*name, text)?;
+            fields.check(name, one_line(&text, max_length))
+        };
+        let name = required("name", self.name, 100);
+        let line1 = required("line1", self.line1, 200);
+        let city = required("city", self.city, 100);
+        let mut optional = |name: &str, text: Option<String>, max_length| {
+            let text = text.filter(|text| !text.trim().is_empty())?;
+            fields.check(format!("shipping_address.{name}"), one_line(&text, max_length))
+        };
+        let line2 = optional("line2", self.line2, 200);
+        let region = optional("region", self.region, 100);
+        let postal_code = optional("postal_code", self.postal_code, 20);
+        let phone = optional("phone", self.phone, 40);
+        let country_name = "shipping_address.country";
+        let letters = fields.require(country_name, self.country);
+        let country = letters.and_then(|letters| fields.check(country_name, country(&letters)));
+        Some(Address {
+            name: name?,
+            line1: line1?,
+            line2,
+            city: city?,
+            region,
+            postal_code,
+            country: country?,
+            phone,
+        })
+    }
+}

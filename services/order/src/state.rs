@@ -1,0 +1,44 @@
+//! What the HTTP handlers share.
+
+use std::{io, path::Path, sync::Arc};
+
+use axum::extract::FromRef;
+use messaging::{Outbox, Topology};
+use runtime::{auth::Verifier, config::Secret};
+
+use crate::{
+    app::{order_process::OrderProcess, replay_offers::OfferReplayer},
+    workers::order_batcher::OrderBatcher,
+};
+
+#[derive(Clone, FromRef)]
+pub struct AppState {
+    pub(crate) outbox: Outbox,
+    pub(crate) topology: Topology,
+    pub(crate) verifier: Verifier,
+    pub(crate) process: OrderProcess,
+    pub(crate) order_batcher: OrderBatcher,
+    pub(crate) webhook_secret: WebhookSecret,
+    pub(crate) offer_replayer: OfferReplayer,
+}
+
+/// The secret that signs webhooks; without it all webhooks are refused.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct WebhookSecret(Option<Arc<Secret>>);
+
+impl WebhookSecret {
+    /// Reads the secret from `file`, without the white space around it.
+    pub(crate) fn read(file: Option<&Path>) -> Result<Self, io::Error> {
+        let Some(file) = file else { return Ok(Self(None)) };
+        let text = std::fs::read_to_string(file)?;
+        let secret = text.trim();
+        if secret.is_empty() {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "the file is empty"));
+        }
+        Ok(Self(Some(Arc::new(secret.into()))))
+    }
+
+    pub(crate) fn get(&self) -> Option<&Secret> {
+        self.0.as_deref()
+    }
+}

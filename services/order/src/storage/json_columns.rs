@@ -1,0 +1,81 @@
+//! The JSON of `jsonb` columns.
+
+use serde::{Deserialize, Serialize};
+use vocabulary::Sku;
+
+use crate::domain::{Address, EndReason, Shortage};
+
+/// `orders.shipping_address`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct AddressJson {
+    name: String,
+    line1: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    line2: Option<String>,
+    city: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    region: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    postal_code: Option<String>,
+    country: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    phone: Option<String>,
+}
+
+/// `orders.reason`, and `reason` in `order_timeline.detail`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct ReasonJson {
+    code: String,
+    text: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    shortages: Vec<ShortageJson>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct ShortageJson {
+    sku: Sku,
+    requested: i64,
+    available: i64,
+}
+
+impl From<&Address> for AddressJson {
+    fn from(address: &Address) -> Self {
+        let Address { name, line1, line2, city, region, postal_code, country, phone } =
+            address.clone();
+        Self { name, line1, line2, city, region, postal_code, country, phone }
+    }
+}
+
+impl From<AddressJson> for Address {
+    fn from(json: AddressJson) -> Self {
+        let AddressJson { name, line1, line2, city, region, postal_code, country, phone } = json;
+        Self { name, line1, line2, city, region, postal_code, country, phone }
+    }
+}
+
+impl From<&EndReason> for ReasonJson {
+    fn from(reason: &EndReason) -> Self {
+        let shortage = |shortage: &Shortage| ShortageJson {
+            sku: shortage.sku.clone(),
+            requested: shortage.requested,
+            available: shortage.available,
+        };
+        Self {
+            code: reason.code.clone(),
+            text: reason.text.clone(),
+            shortages: reason.shortages.iter().map(shortage).collect(),
+        }
+    }
+}
+
+impl From<ReasonJson> for EndReason {
+    fn from(json: ReasonJson) -> Self {
+        let shortage =
+            |ShortageJson { sku, requested, available }| Shortage { sku, requested, available };
+        Self {
+            code: json.code,
+            text: json.text,
+            shortages: json.shortages.into_iter().map(shortage).collect(),
+        }
+    }
+}

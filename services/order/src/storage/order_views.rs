@@ -1,0 +1,175 @@
+//! Orders with everything that a client sees of them.
+
+use chrono::{DateTime, Utc};
+use sqlx::{PgConnection, types::Json};
+use uuid::Uuid;
+use vocabulary::{CustomerId, Money, OrderId};
+
+use super::{
+    json_columns::{AddressJson, ReasonJson},
+    optional_money,
+    orders::lines_of,
+    undecodable,
+};
+use crate::domain::{Address, EndReason, Order, OrderLine, OrderStatus, PaymentMethod};
+
+/// The read model of an order.
+#[derive(Debug, Clone)]
+pub(crate) struct OrderView {
+    pub(crate) id: OrderId,
+    pub(crate) customer: CustomerId,
+    pub(crate) status: OrderStatus,
+    pub(crate) method: PaymentMethod,
+    pub(crate) lines: Vec<OrderLine>,
+    pub(crate) total: Option<Money>,
+    pub(crate) reason: Option<EndReason>,
+    pub(crate) address: Address,
+    /// The state of the payment that counts: `approved`, `declined` or `refunded`.
+    pub(crate) payment: Option<String>,
+    pub(crate) shipment: Option<ShipmentView>,
+    pub(crate) placed_at: DateTime<Utc>,
+    pub(crate) changed_at: DateTime<Utc>,
+    pub(crate) due_at: Option<DateTime<Utc>>,
+}
+
+impl OrderView {
+    /// The view of a new order, before its transaction commits.
+    pub(crate) fn just_placed(order: &Order, address: &Address) -> Self {
+        Self {
+            id: order.id,
+            customer: order.customer,
+            status: order.status(),
+            method: order.method,
+            lines: order.lines.clone(),
+            total: order.total,
+            reason: None,
+            address: address.clone(),
+            payment: None,
+            shipment: None,
+            placed_at: order.placed_at,
+            changed_at: order.placed_at,
+            due_at: order.state.deadline(),
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct ShipmentView {
+    pub(crate) carrier: String,
+    pub(crate) tracking_number: String,
+    pub(crate) shipped_at: DateTime<Utc>,
+    pub(crate) delivered_at: Option<DateTime<Utc>>,
+}
+
+/// The view of an order, if it exists.
+pub(crate) async fn get(
+    connection: &mut PgConnection,
+    order: OrderId,
+) -> Result<Option<OrderView>, sqlx::Error> {
+    Ok(get_many(connection, &[order.as_uuid()]).await?.pop())
+}
+
+/// Which orders to list. `None` means any.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct OrderFilter {
+    pub(crate) customer: Option<CustomerId>,
+    pub(crate) status: Option<OrderStatus>,
+    /// Only orders placed before this one.
+    pub(crate) before: Option<OrderId>,
+}
+
+/// At most `limit` orders, newest first.
+pub(crate) async fn list(
+    connection: &mut PgConnection,
+    filter: OrderFilter,
+    limit: i64,
+) -> Result<Vec<OrderView>, sqlx::Error> {
+    // Without a cursor the list starts at the largest UUID.
+    let before = filter.before.map_or(Uuid::max(), OrderId::as_uuid);
+    let status = filter.status.map(OrderStatus::as_str);
+    // A statement for each combination, so that the planner picks the right index for each.
+    let ids = match (filter.customer, status) {
+        (Some(customer), status) => {
+            sqlx::query_scalar!(
+                r#"
+                select id from orders where customer_id = $1 and id < $2 and ($3::text is null or status = $3)
+                order by id desc limit $4
+                "#,
+                customer.as_uuid(),
+                before,
+                status,
+                limit,
+            )
+            .fetch_all(&mut *connection)
+            .await?
+        }
+        (None, Some(status)) => {
+            sqlx::query_scalar!(
+                "select id from orders where status = $1 and id < $2 order by id desc limit $3",
+                status,
+                before,
+                limit,
+            )
+            .fetch_all(&mut *connection)
+            .await?
+        }
+        (None, None) => {
+            sqlx::query_scalar!("select id from orders where id < $1 order by id desc limit $2", before, limit)
+                .fetch_all(&mut *connection)
+                .await?
+        }
+    };
+    get_many(connection, &ids).await
+}
+
+async fn get_many(
+    connection: &mut PgConnection,
+    ids: &[Uuid],
+) -> Result<Vec<OrderView>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"
+        select o.id, o.customer_id, o.status, o.method, o.total, o.currency, o.reason as "reason: Json<ReasonJson>",
+            o.shipping_address as "address: Json<AddressJson>", o.placed_at, o.changed_at, o.due_at,
+            s.carrier as "carrier?", s.tracking_number as "tracking_number?", s.shipped_at as "shipped_at?", s.delivered_at,
+            (
+                select p.state from payment p where p.order_id = o.id
+                order by p.id = o.payment_id desc nulls last, p.id desc limit 1
+            ) as payment
+        from orders o
+        left join shipment s on s.order_id = o.id
+        where o.id = any($1)
+        order by o.id desc
+        "#,
+        ids,
+    )
+    .fetch_all(&mut *connection)
+    .await?;
+    let mut lines = lines_of(connection, ids).await?;
+    let views = rows.into_iter().map(|row| {
+        let shipment = match (row.carrier, row.tracking_number, row.shipped_at) {
+            (Some(carrier), Some(tracking_number), Some(shipped_at)) => Some(ShipmentView {
+                carrier,
+                tracking_number,
+                shipped_at,
+                delivered_at: row.delivered_at,
+            }),
+            _ => None,
+        };
+        Ok(OrderView {
+            id: row.id.into(),
+            customer: row.customer_id.into(),
+            status: row.status.parse().map_err(undecodable)?,
+            method: row.method.parse().map_err(undecodable)?,
+            lines: lines.remove(&row.id).unwrap_or_default(),
+            total: optional_money(row.total, row.currency.as_deref())?,
+            reason: row.reason.map(|reason| reason.0.into()),
+            address: row.address.0.into(),
+            payment: row.payment,
+            shipment,
+            placed_at: row.placed_at,
+            changed_at: row.changed_at,
+            due_at: row.due_at,
+        })
+    });
+    views.collect()
+}

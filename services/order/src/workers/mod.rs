@@ -1,0 +1,6 @@
+//! Background tasks.
+
+pub(crate) mod deadlines;
+pub(crate) mod order_batcher;
+mod quarantine;
+pub(crate) mod retention;

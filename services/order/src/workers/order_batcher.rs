@@ -1,0 +1,171 @@
+//! Group commit: all commands that arrive while one transaction commits share the next one. There is no delay; at low
+//! load a batch is one order.
+
+use std::{convert::Infallible, time::Duration};
+
+use idempotency::StoredResponse;
+use messaging::Outbox;
+use problem::Problem;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::app::{
+    order_process::OrderProcess,
+    place_order::{PlaceOrderCommand, RenderResponse, place_orders},
+};
+
+/// The maximum number of waiting commands; more are refused with 503.
+const QUEUE_CAPACITY: usize = 1_024;
+
+/// The maximum number of orders of a transaction.
+const BATCH_SIZE: usize = 128;
+
+/// `Retry-After` of a refused command.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// Sends commands to the [`OrderBatchWorker`]. The worker ends after the last clone is dropped.
+#[derive(Debug, Clone)]
+pub(crate) struct OrderBatcher(mpsc::Sender<Job>);
+
+/// Places the commands of its [`OrderBatcher`] in batches.
+#[derive(Debug)]
+pub(crate) struct OrderBatchWorker(mpsc::Receiver<Job>);
+
+#[derive(Debug)]
+struct Job {
+    command: PlaceOrderCommand,
+    reply: oneshot::Sender<Result<StoredResponse, Problem>>,
+}
+
+impl OrderBatcher {
+    pub(crate) fn new() -> (Self, OrderBatchWorker) {
+        let (sender, receiver) = mpsc::channel(QUEUE_CAPACITY);
+        (Self(sender), OrderBatchWorker(receiver))
+    }
+
+    /// Returns the response once the order is durable or refused.
+    pub(crate) async fn place(
+        &self,
+        command: PlaceOrderCommand,
+    ) -> Result<StoredResponse, Problem> {
+        let (reply, response) = oneshot::channel();
+        let busy = || {
+            Problem::unavailable("busy", RETRY_AFTER).detail("Too many orders wait to be placed.")
+        };
+        self.0.try_send(Job { command, reply }).map_err(|_| busy())?;
+        response.await.unwrap_or_else(|_| Err(busy()))
+    }
+}
+
+impl OrderBatchWorker {
+    /// Places batches until the last [`OrderBatcher`] is dropped.
+    pub(crate) async fn run(
+        mut self,
+        outbox: Outbox,
+        process: OrderProcess,
+        render: RenderResponse,
+    ) -> Result<(), Infallible> {
+        loop {
+            let mut batch = Vec::with_capacity(BATCH_SIZE);
+            if self.0.recv_many(&mut batch, BATCH_SIZE).await == 0 {
+                return Ok(());
+            }
+            // A client that has disconnected got no response, so its order need not be placed.
+            batch.retain(|job| !job.reply.is_closed());
+            if !batch.is_empty() {
+                place_batch(&outbox, &process, render, batch).await;
+            }
+        }
+    }
+}
+
+/// Places a batch in one transaction. If that fails, each order gets a transaction of its own, so that only bad orders
+/// fail; without a database they all fail at once.
+async fn place_batch(
+    outbox: &Outbox,
+    process: &OrderProcess,
+    render: RenderResponse,
+    batch: Vec<Job>,
+) {
+    let commands: Vec<&PlaceOrderCommand> = batch.iter().map(|job| &job.command).collect();
+    match place_together(outbox, process, render, &commands).await {
+        Ok(responses) => {
+            for (job, response) in batch.into_iter().zip(responses) {
+                // A client that has disconnected may repeat the request with the same key.
+                let _ = job.reply.send(response);
+            }
+        }
+        Err(problem) if batch.len() == 1 || problem.code() == "database_unavailable" => {
+            for job in batch {
+                let _ = job.reply.send(Err(problem.clone()));
+            }
+        }
+        Err(_) => {
+            for job in batch.into_iter().filter(|job| !job.reply.is_closed()) {
+                let alone = place_together(outbox, process, render, &[&job.command]).await;
+                let response = alone.and_then(|responses| {
+                    responses.into_iter().next().unwrap_or_else(|| Err(Problem::internal()))
+                });
+                let _ = job.reply.send(response);
+            }
+        }
+    }
+}
+
+/// Places orders in one transaction. An error rolls all of them back.
+async fn place_together(
+    outbox: &Outbox,
+    process: &OrderProcess,
+    render: RenderResponse,
+    commands: &[&PlaceOrderCommand],
+) -> Result<Vec<Result<StoredResponse, Problem>>, Problem> {
+    metrics::histogram!("order_batch_size")
+        .record(f64::from(u32::try_from(commands.len()).unwrap_or(u32::MAX)));
+    let mut tx = outbox.begin().await?;
+    let responses = place_orders(&mut tx, process, commands, render).await?;
+    tx.commit().await?;
+    Ok(responses)
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt as _;
+    use vocabulary::{CustomerId, OrderId};
+
+    use super::{OrderBatcher, QUEUE_CAPACITY};
+    use crate::{
+        app::place_order::PlaceOrderCommand,
+        domain::{Address, PaymentMethod},
+    };
+
+    fn command() -> PlaceOrderCommand {
+        let shipping_address = Address {
+            name: "a".into(),
+            line1: "b".into(),
+            line2: None,
+            city: "c".into(),
+            region: None,
+            postal_code: None,
+            country: "CN".into(),
+            phone: None,
+        };
+        PlaceOrderCommand {
+            order_id: OrderId::new(),
+            customer: CustomerId::new(),
+            quantities: Vec::new(),
+            method: PaymentMethod::Test,
+            shipping_address,
+            idempotency: None,
+            trace: None,
+        }
+    }
+
+    #[test]
+    fn a_full_queue_refuses_further_orders() {
+        let (batcher, _worker) = OrderBatcher::new();
+        for _ in 0..QUEUE_CAPACITY {
+            assert!(batcher.place(command()).now_or_never().is_none());
+        }
+        let refused = batcher.place(command()).now_or_never().unwrap().unwrap_err();
+        assert_eq!((refused.status().as_u16(), refused.code()), (503, "busy"));
+    }
+}
