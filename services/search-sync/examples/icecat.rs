@@ -1,63 +1,67 @@
-//! How good and how fast the index is on a real catalogue: nDCG@10 on judged queries, as they are and with one slip of
-//! the finger each, documents indexed per second, and the time until one changed product is found.
+//! Measures the quality and the speed of the index on a real catalogue: nDCG@10 of judged queries, as they
+//! are and with one typo each, indexed documents per second, and the time until a changed product is found.
 //!
 //! `cargo run --release -p search-sync --example icecat -- <folder with icecat-products.ndjson.gz and
 //! icecat-judgements.csv> [folder for the index]`
 //!
-//! With `idle <folder of an index made so>` it only opens the index, searches a little and tells its memory.
+//! With `idle <folder of such an index>` it only opens the index, runs a few searches and prints its memory.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::error::Error;
-use std::fs::File;
-use std::io::{BufRead as _, BufReader};
-use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    error::Error,
+    fs::File,
+    io::{BufRead as _, BufReader},
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
 
 use flate2::read::GzDecoder;
-use search_sync::index::{
-    Attribute, Change, Document, Facet, Index, Localized, Price, Query, Results,
+use search_sync::{
+    index::{Attribute, Change, Document, Facet, Index, Localized, Price, Query, Results},
+    json::attribute_value,
+    text::word_tokens,
 };
 use serde_json::Value;
 use uuid::Uuid;
 
-type Failure = Box<dyn Error>;
-/// Grades by product id, for each query.
+type AnyError = Box<dyn Error>;
+/// The grades of each query by product id.
 type Judgements = BTreeMap<String, BTreeMap<String, f64>>;
 
-#[expect(clippy::print_stdout, reason = "this program is there to print figures")]
-fn main() -> Result<(), Failure> {
+#[expect(clippy::print_stdout, reason = "the program prints figures")]
+fn main() -> Result<(), AnyError> {
     let mut arguments = std::env::args().skip(1);
-    let data = PathBuf::from(arguments.next().ok_or("which folder has the data?")?);
+    let data = PathBuf::from(arguments.next().ok_or("the data folder is missing")?);
     if data.as_os_str() == "idle" {
-        let folder = PathBuf::from(arguments.next().ok_or("which folder has the index?")?);
+        let folder = PathBuf::from(arguments.next().ok_or("the index folder is missing")?);
         return idle(&folder, &mut |name, figure| println!("{name:<34} {figure:>12.4}"));
     }
     let temporary = tempfile::tempdir()?;
     let folder = arguments.next().map_or_else(|| temporary.path().to_owned(), PathBuf::from);
-    let mut say = |name: &str, figure: f64| println!("{name:<34} {figure:>12.4}");
+    let mut print = |name: &str, figure: f64| println!("{name:<34} {figure:>12.4}");
 
-    say("rss_start_mb", resident_mb("VmRSS:"));
-    let begun = Instant::now();
-    let words = search_sync::text::words("加载词典");
-    say("dictionary_ms", millis(begun.elapsed()));
-    say("rss_dictionary_mb", resident_mb("VmRSS:"));
+    print("rss_start_mb", resident_mb("VmRSS:"));
+    let started = Instant::now();
+    let words = word_tokens("加载词典");
+    print("dictionary_ms", millis(started.elapsed()));
+    print("rss_dictionary_mb", resident_mb("VmRSS:"));
     debug_assert!(!words.is_empty());
 
     let (documents, ids) = products(&data)?;
     let judgements = judgements(&data)?;
     let index = Index::open(&folder)?;
-    build(&index, &documents, &mut say)?;
-    quality(&index, &judgements, &ids, &mut say)?;
-    speed(&index, &documents, &judgements, &mut say)?;
+    build(&index, &documents, &mut print)?;
+    quality(&index, &judgements, &ids, &mut print)?;
+    speed(&index, &documents, &judgements, &mut print)?;
     Ok(())
 }
 
-fn idle(folder: &Path, say: &mut impl FnMut(&str, f64)) -> Result<(), Failure> {
-    let begun = Instant::now();
+fn idle(folder: &Path, print: &mut impl FnMut(&str, f64)) -> Result<(), AnyError> {
+    let started = Instant::now();
     let index = Index::open(folder)?;
-    say("open_ms", millis(begun.elapsed()));
-    say("documents", count(usize::try_from(index.documents())?));
-    say("rss_opened_mb", resident_mb("VmRSS:"));
+    print("open_ms", millis(started.elapsed()));
+    print("documents", count(usize::try_from(index.documents())?));
+    print("rss_opened_mb", resident_mb("VmRSS:"));
     let mut writer = index.writer()?;
     for q in ["wireless mouse", "keybord", "jixiejianpan", "机械键盘", "usb cable 2m", "laptop bag"]
     {
@@ -65,30 +69,30 @@ fn idle(folder: &Path, say: &mut impl FnMut(&str, f64)) -> Result<(), Failure> {
         index.suggest(q, 10)?;
     }
     writer.apply(&[], &index.payload()?.unwrap_or_default())?;
-    say("rss_idle_mb", resident_mb("VmRSS:"));
-    say("rss_idle_without_files_mb", resident_mb("RssAnon:"));
+    print("rss_idle_mb", resident_mb("VmRSS:"));
+    print("rss_idle_without_files_mb", resident_mb("RssAnon:"));
     Ok(())
 }
 
 fn build(
     index: &Index,
     documents: &[Document],
-    say: &mut impl FnMut(&str, f64),
-) -> Result<(), Failure> {
+    print: &mut impl FnMut(&str, f64),
+) -> Result<(), AnyError> {
     let changes: Vec<Change> =
         documents.iter().map(|document| Change::Upsert(Box::new(document.clone()))).collect();
     let mut writer = index.writer()?;
-    let begun = Instant::now();
+    let started = Instant::now();
     for (number, part) in changes.chunks(2_000).enumerate() {
         writer.apply(part, &number.to_string())?;
     }
-    let took = begun.elapsed().as_secs_f64();
-    say("documents", count(documents.len()));
-    say("build_documents_per_s", count(documents.len()) / took);
-    let begun = Instant::now();
+    let took = started.elapsed().as_secs_f64();
+    print("documents", count(documents.len()));
+    print("build_documents_per_s", count(documents.len()) / took);
+    let started = Instant::now();
     writer.compact()?.close()?;
-    say("compact_ms", millis(begun.elapsed()));
-    say("index_mb", count(usize::try_from(index.bytes()?)?) / 1e6);
+    print("compact_ms", millis(started.elapsed()));
+    print("index_mb", count(usize::try_from(index.bytes()?)?) / 1e6);
     Ok(())
 }
 
@@ -96,30 +100,30 @@ fn quality(
     index: &Index,
     judgements: &Judgements,
     ids: &BTreeMap<Uuid, String>,
-    say: &mut impl FnMut(&str, f64),
-) -> Result<(), Failure> {
+    print: &mut impl FnMut(&str, f64),
+) -> Result<(), AnyError> {
     let detailed = std::env::var_os("ICECAT_DETAIL").is_some();
     let mut random = Random(1);
-    let (mut plain, mut slips) = (Score::default(), Score::default());
+    let (mut plain, mut typos) = (Score::default(), Score::default());
     for (q, grades) in judgements {
         let found = search(index, q)?;
         let figure = plain.add(&found, grades, ids);
         if detailed {
-            say(&format!("  {q}"), figure);
+            print(&format!("  {q}"), figure);
         }
-        if let Some(slip) = random.slip(q) {
-            let found = search(index, &slip)?;
-            let figure = slips.add(&found, grades, ids);
+        if let Some(typo) = random.typo(q) {
+            let found = search(index, &typo)?;
+            let figure = typos.add(&found, grades, ids);
             if detailed {
-                say(&format!("    {slip}"), figure);
+                print(&format!("    {typo}"), figure);
             }
         }
     }
-    for (name, score) in [("plain", plain), ("slips", slips)] {
-        say(&format!("{name}_queries"), count(score.queries));
-        say(&format!("{name}_ndcg_at_10"), score.sum / count(score.queries));
-        say(&format!("{name}_condensed_ndcg_at_10"), score.condensed / count(score.queries));
-        say(&format!("{name}_without_hits"), count(score.empty));
+    for (name, score) in [("plain", plain), ("slips", typos)] {
+        print(&format!("{name}_queries"), count(score.queries));
+        print(&format!("{name}_ndcg_at_10"), score.sum / count(score.queries));
+        print(&format!("{name}_condensed_ndcg_at_10"), score.condensed / count(score.queries));
+        print(&format!("{name}_without_hits"), count(score.empty));
     }
     Ok(())
 }
@@ -128,70 +132,70 @@ fn speed(
     index: &Index,
     documents: &[Document],
     judgements: &Judgements,
-    say: &mut impl FnMut(&str, f64),
-) -> Result<(), Failure> {
+    print: &mut impl FnMut(&str, f64),
+) -> Result<(), AnyError> {
     let mut times = Vec::new();
     for q in judgements.keys().cycle().take(500) {
-        let begun = Instant::now();
+        let started = Instant::now();
         search(index, q)?;
-        times.push(begun.elapsed());
+        times.push(started.elapsed());
     }
-    say_times("search", &mut times, say);
+    print_times("search", &mut times, print);
     for q in judgements.keys().cycle().take(300) {
         let facets = vec![Facet::Brand, Facet::Price, Facet::InStock];
         let query = Query { q: q.clone(), facets, ..Query::default() };
-        let begun = Instant::now();
+        let started = Instant::now();
         index.search(&query)?;
-        times.push(begun.elapsed());
+        times.push(started.elapsed());
     }
-    say_times("search_facets", &mut times, say);
+    print_times("search_facets", &mut times, print);
     let mut random = Random(2);
-    for slip in judgements.keys().cycle().take(300).filter_map(|q| random.slip(q)) {
-        let begun = Instant::now();
-        search(index, &slip)?;
-        times.push(begun.elapsed());
+    for typo in judgements.keys().cycle().take(300).filter_map(|q| random.typo(q)) {
+        let started = Instant::now();
+        search(index, &typo)?;
+        times.push(started.elapsed());
     }
-    say_times("search_slips", &mut times, say);
+    print_times("search_slips", &mut times, print);
     for q in judgements.keys().cycle().take(300) {
         let prefix: String = q.chars().take(4).collect();
-        let begun = Instant::now();
+        let started = Instant::now();
         index.suggest(&prefix, 10)?;
-        times.push(begun.elapsed());
+        times.push(started.elapsed());
     }
-    say_times("suggest", &mut times, say);
+    print_times("suggest", &mut times, print);
     let mut writer = index.writer()?;
     for (number, document) in documents.iter().step_by(97).take(200).enumerate() {
         let mut document = document.clone();
         document.version += 1;
         let wanted = document.version;
         let id = document.product_id;
-        let begun = Instant::now();
+        let started = Instant::now();
         writer.apply(&[Change::Upsert(Box::new(document))], &number.to_string())?;
-        times.push(begun.elapsed());
+        times.push(started.elapsed());
         if index.version_of(id)? != Some(wanted) {
-            return Err("an applied document is not seen".into());
+            return Err("an applied document is not found".into());
         }
     }
-    say_times("apply_one", &mut times, say);
-    say("segments", count(index.segments()));
+    print_times("apply_one", &mut times, print);
+    print("segments", count(index.segments()));
     Ok(())
 }
 
-fn say_times(name: &str, times: &mut Vec<Duration>, say: &mut impl FnMut(&str, f64)) {
+fn print_times(name: &str, times: &mut Vec<Duration>, print: &mut impl FnMut(&str, f64)) {
     times.sort_unstable();
     for (part, percent) in [("p50", 50), ("p99", 99)] {
         if let Some(time) = times.get(times.len() * percent / 100) {
-            say(&format!("{name}_{part}_ms"), millis(*time));
+            print(&format!("{name}_{part}_ms"), millis(*time));
         }
     }
     times.clear();
 }
 
-fn search(index: &Index, q: &str) -> Result<Results, Failure> {
+fn search(index: &Index, q: &str) -> Result<Results, AnyError> {
     Ok(index.search(&Query { q: q.to_owned(), ..Query::default() })?)
 }
 
-/// Sums over queries.
+/// The sums over all queries.
 #[derive(Default)]
 struct Score {
     queries: usize,
@@ -224,12 +228,12 @@ impl Score {
     }
 }
 
-/// The discounted cumulative gain of the first ten grades, the grade being the gain.
+/// The discounted cumulative gain of the first ten grades.
 fn gain(grades: impl Iterator<Item = f64>) -> f64 {
     (2_u32..).zip(grades.take(10)).map(|(place, grade)| grade / f64::from(place).log2()).sum()
 }
 
-fn products(data: &Path) -> Result<(Vec<Document>, BTreeMap<Uuid, String>), Failure> {
+fn products(data: &Path) -> Result<(Vec<Document>, BTreeMap<Uuid, String>), AnyError> {
     let file = GzDecoder::new(File::open(data.join("icecat-products.ndjson.gz"))?);
     let mut documents = Vec::new();
     let mut ids = BTreeMap::new();
@@ -250,7 +254,9 @@ fn products(data: &Path) -> Result<(Vec<Document>, BTreeMap<Uuid, String>), Fail
             brand: text("brand"),
             category: String::new(),
             attributes: attributes
-                .filter_map(|(key, value)| Some((key.clone(), Attribute::from_json(value)?)))
+                .filter_map(|(key, value)| {
+                    Some((key.clone(), Attribute::from_value(&attribute_value(value)?)?))
+                })
                 .collect(),
             skus: vec![text("name")],
             price_min: price.clone(),
@@ -262,8 +268,8 @@ fn products(data: &Path) -> Result<(Vec<Document>, BTreeMap<Uuid, String>), Fail
     Ok((documents, ids))
 }
 
-/// The queries that have at least one product of some relevance.
-fn judgements(data: &Path) -> Result<Judgements, Failure> {
+/// The queries with at least one relevant product.
+fn judgements(data: &Path) -> Result<Judgements, AnyError> {
     let mut found = Judgements::new();
     for row in csv::Reader::from_path(data.join("icecat-judgements.csv"))?.records() {
         let row = row?;
@@ -274,7 +280,7 @@ fn judgements(data: &Path) -> Result<Judgements, Failure> {
     Ok(found)
 }
 
-/// A generator of numbers that is the same everywhere (`SplitMix64`).
+/// A deterministic random number generator (`SplitMix64`).
 struct Random(u64);
 
 impl Random {
@@ -286,8 +292,8 @@ impl Random {
         usize::try_from((mixed ^ (mixed >> 31)) % limit).unwrap_or_default()
     }
 
-    /// The query with one edit in one word of five letters and more; `None` where it has no such word.
-    fn slip(&mut self, q: &str) -> Option<String> {
+    /// The query with one edit in a word of at least five letters; `None` without such a word.
+    fn typo(&mut self, q: &str) -> Option<String> {
         let mut words: Vec<String> = q.split(' ').map(str::to_owned).collect();
         let long: BTreeSet<usize> = (0..words.len())
             .filter(|at| {
@@ -314,7 +320,7 @@ impl Random {
     }
 }
 
-/// The memory of this process: `VmRSS:` all of it, `RssAnon:` without mapped files.
+/// The memory of this process: `VmRSS:` in total, `RssAnon:` without mapped files.
 fn resident_mb(kind: &str) -> f64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix(kind));

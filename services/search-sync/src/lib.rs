@@ -5,17 +5,20 @@ pub mod domain;
 pub mod index;
 pub mod text;
 
-pub mod consumes;
-pub mod http;
-pub mod publishes;
+mod app;
+mod workers;
+
+mod http;
+mod publishes;
+
+mod clients;
+mod consumes;
+pub mod json;
 pub mod storage;
 
-pub mod catalogue;
-pub mod tail;
-pub mod upkeep;
+mod state;
 
-pub mod app;
-pub mod config;
+mod config;
 
 use std::num::NonZeroU32;
 
@@ -26,64 +29,94 @@ use contracts::{
     receipts::{ProductAppliedV1, ProductFailedV1},
 };
 use messaging::{Dispatch, OnReject, Subscription, Topology};
-use runtime::{Service, clock};
+use runtime::{
+    Service,
+    host::{Host, ServiceDefinition, StartError},
+};
 use sqlx::migrate::Migrator;
+use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
-    consumes::{behavior_analytics, inventory, product_catalog},
-    publishes::product_failed::product_failed,
-    tail::Wake,
+    app::IndexerWaker,
+    consumes::{
+        behavior_analytics::popularity_changed::UpdatePopularity,
+        inventory::stock_changed::UpdateAvailability,
+        product_catalog::{product_changed::UpdateProduct, product_deleted::DeleteProduct},
+    },
+    publishes::product_failed,
 };
+pub use crate::{config::Config, state::AppState};
 
-/// The service's name: of its directory, its exchange and its receipts.
-const NAME: &str = "search-sync";
-
-/// What this program is.
+/// The service's identity.
 pub const SERVICE: Service = Service {
-    name: NAME,
-    about: "The search index, kept equal to the catalogue.",
+    name: "search-sync",
+    about: "The search index, kept consistent with the catalogue.",
     version: env!("CARGO_PKG_VERSION"),
     http_addr: "0.0.0.0:8084",
 };
 
-/// How many edits by hand are taken for each imported product while both wait: an edit hardly notices an import, and an import
-/// comes to an end whatever is edited.
+/// How many edits are handled for each imported product while both wait: an import hardly delays edits, and
+/// still finishes under constant edits.
 const EDITS_PER_IMPORTED: NonZeroU32 = NonZeroU32::MIN.saturating_add(7);
 
-/// The service's own tables.
+/// The migrations of the service's own tables.
 pub static MIGRATOR: Migrator = sqlx::migrate!();
 
-/// Everything that stands in the service's database, in the order in which it is made.
+/// The migrations of the service's database, in order.
 pub fn migrators() -> [&'static Migrator; 2] {
     [&messaging::MIGRATOR, &MIGRATOR]
 }
 
-/// What the service says and hears.
+/// Everything that the service publishes and subscribes to.
 pub fn topology() -> Topology {
-    topology_waking(&Wake::default())
+    subscriptions(&IndexerWaker::default())
 }
 
-/// The same, where what is heard wakes the tail of the index.
-fn topology_waking(wake: &Wake) -> Topology {
-    // Each event is the whole product, and the newer one's receipt settles those that it overtook.
+/// The topology whose handlers wake an indexer.
+fn subscriptions(indexer: &IndexerWaker) -> Topology {
+    // Each event is the full state, and the receipt of a newer version settles the older ones.
     let products = Subscription::to_state(PRODUCT, ["product-catalog"])
         .dispatch(Dispatch::PriorityClasses { normal_per_bulk: EDITS_PER_IMPORTED })
-        .on(product_catalog::changed::WriteDocuments(wake.clone()))
-        .on(product_catalog::deleted::DeleteDocuments(wake.clone()))
-        .on_dead_letter(|tx, envelope, reason| {
-            if let Some(receipt) = product_failed(envelope, reason, clock::now()) {
-                tx.emit(&receipt)?;
-            }
-            Ok(())
-        });
-    let stock = Subscription::to(STOCK, ["inventory"], OnReject::GoOn)
-        .on(inventory::stock_changed::FlipInStock(wake.clone()));
-    let popularity = Subscription::to(POPULARITY, ["behavior-analytics"], OnReject::GoOn)
-        .on(behavior_analytics::popularity_changed::RankByPopularity(wake.clone()));
-    Topology::of(NAME)
-        .says::<ProductAppliedV1>()
-        .says::<ProductFailedV1>()
-        .hears(products)
-        .hears(stock)
-        .hears(popularity)
+        .on(UpdateProduct(indexer.clone()))
+        .on(DeleteProduct(indexer.clone()))
+        .on_dead_letter(product_failed());
+    let stock = Subscription::to(STOCK, ["inventory"], OnReject::Continue)
+        .on(UpdateAvailability(indexer.clone()));
+    let popularity = Subscription::to(POPULARITY, ["behavior-analytics"], OnReject::Continue)
+        .on(UpdatePopularity(indexer.clone()));
+    Topology::new(SERVICE.name)
+        .publishes::<ProductAppliedV1>()
+        .publishes::<ProductFailedV1>()
+        .subscribes(products)
+        .subscribes(stock)
+        .subscribes(popularity)
+}
+
+/// The definition of the service for [`runtime::host`].
+#[derive(Debug)]
+pub struct SearchSync;
+
+impl ServiceDefinition for SearchSync {
+    type Config = Config;
+    type State = AppState;
+
+    const SERVICE: Service = SERVICE;
+
+    fn migrators() -> Vec<&'static Migrator> {
+        migrators().into()
+    }
+
+    fn topology() -> Topology {
+        topology()
+    }
+
+    fn routes() -> OpenApiRouter<AppState> {
+        http::routes()
+    }
+
+    async fn start(host: &Host, config: &Config) -> Result<AppState, StartError> {
+        let indexer = IndexerWaker::default();
+        let topology = subscriptions(&indexer);
+        AppState::start(host, config, topology, indexer).await
+    }
 }

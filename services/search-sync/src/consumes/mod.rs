@@ -1,22 +1,31 @@
-//! What this service hears: one file per event, in a folder per speaker.
+//! The events that this service handles: one folder per publisher, one file per event.
 //!
-//! The handlers write the projection in PostgreSQL and nothing else. What has changed in it is carried into the index by
-//! the [`tail`](crate::tail), which they wake.
+//! The handlers write the projection in PostgreSQL and wake the [indexer](crate::workers::indexer), which
+//! copies the changes to the index.
 
-mod project;
+use messaging::Failure;
 
-/// Said by `behavior-analytics`.
-pub mod behavior_analytics {
-    pub mod popularity_changed;
+use crate::storage::documents::WriteDocumentsError;
+
+pub(crate) mod product_catalog {
+    pub(crate) mod product_changed;
+    pub(crate) mod product_deleted;
 }
 
-/// Said by `inventory`.
-pub mod inventory {
-    pub mod stock_changed;
+pub(crate) mod inventory {
+    pub(crate) mod stock_changed;
 }
 
-/// Said by `product-catalog`.
-pub mod product_catalog {
-    pub mod changed;
-    pub mod deleted;
+pub(crate) mod behavior_analytics {
+    pub(crate) mod popularity_changed;
+}
+
+/// A product that cannot be encoded will never be; everything else is retried.
+impl From<WriteDocumentsError> for Failure {
+    fn from(error: WriteDocumentsError) -> Self {
+        match error {
+            WriteDocumentsError::Encode(error) => Self::reject("unencodable", error),
+            WriteDocumentsError::Database(error) => error.into(),
+        }
+    }
 }

@@ -1,26 +1,36 @@
-//! Popularity, which moves all the time and is written to the index only where it would change an order of hits.
+//! Popularity scores change often. The index takes a new score only if it may change the order of hits.
 
-/// The smallest change that matters.
-const STEP: f64 = 0.1;
+use vocabulary::ProductId;
 
-/// The smallest share of the score that matters.
-const SHARE: f64 = 0.1;
+/// The smallest significant change.
+const CHANGE_MIN: f64 = 0.1;
 
-/// Whether `score` is so far from what the index has that the document is worth writing again.
-pub fn matters(indexed: f64, score: f64) -> bool {
-    (score - indexed).abs() > STEP.max(indexed.abs() * SHARE)
+/// The smallest significant change, as a share of the score.
+const CHANGE_SHARE_MIN: f64 = 0.1;
+
+/// The indexed and the current score of a product.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct ScoreChange {
+    pub(crate) product_id: ProductId,
+    pub(crate) indexed: f64,
+    pub(crate) current: f64,
+}
+
+/// Whether the current score differs enough from the indexed one to index the product again.
+pub(crate) fn is_significant(indexed: f64, current: f64) -> bool {
+    (current - indexed).abs() > CHANGE_MIN.max(indexed.abs() * CHANGE_SHARE_MIN)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::matters;
+    use super::is_significant;
 
     #[test]
-    fn small_changes_do_not_matter() {
-        assert!(!matters(0.0, 0.1));
-        assert!(matters(0.0, 0.2));
-        assert!(!matters(100.0, 109.0));
-        assert!(matters(100.0, 111.0));
-        assert!(matters(100.0, 0.0));
+    fn small_changes_are_not_significant() {
+        assert!(!is_significant(0.0, 0.1));
+        assert!(is_significant(0.0, 0.2));
+        assert!(!is_significant(100.0, 109.0));
+        assert!(is_significant(100.0, 111.0));
+        assert!(is_significant(100.0, 0.0));
     }
 }

@@ -1,59 +1,58 @@
-//! Levels of stock, of which search cares for one thing: whether there is any.
+//! Stock of SKUs. Search only needs to know whether any is available.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use vocabulary::{Sku, Version};
 
-/// How many pieces of a SKU can be ordered, in which version of its level.
+/// The stock of a SKU.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Level {
-    /// Pieces that are free to be ordered.
+pub struct SkuStock {
+    /// Pieces that shoppers can order.
     pub available: i64,
-    /// Counts up with every change of the level.
+    /// Increases with every stock movement.
     pub version: Version,
 }
 
-impl Level {
-    const fn is_there(self) -> bool {
+impl SkuStock {
+    const fn is_available(self) -> bool {
         self.available > 0
     }
 }
 
-/// What a batch of levels comes to.
+/// The result of a batch of stock events.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Decision {
-    /// The levels to hold from now on, each SKU once, sorted.
-    pub newer: Vec<(Sku, Level)>,
-    /// Of these, the SKUs that were out of stock and are not any more, or the other way round: only these can change what
-    /// a search answers.
-    pub turned: Vec<Sku>,
-    /// How many were not newer than what is held.
-    pub skipped: usize,
+pub(crate) struct StockUpdate {
+    /// The stock to write, each SKU once, sorted.
+    pub(crate) newer: Vec<(Sku, SkuStock)>,
+    /// The SKUs that ran out or came back; only these can change search results.
+    pub(crate) availability_changed: Vec<Sku>,
+    /// How many events were not newer than the known stock.
+    pub(crate) skipped: usize,
 }
 
-/// Decides over the levels that were `heard`, knowing those that are `held`.
-pub fn decide(
-    held: &BTreeMap<Sku, Level>,
-    heard: impl IntoIterator<Item = (Sku, Level)>,
-) -> Decision {
-    let mut newer: BTreeMap<Sku, Level> = BTreeMap::new();
+/// Merges the `received` stock into the `known` stock.
+pub(crate) fn merge_stock(
+    known: &BTreeMap<Sku, SkuStock>,
+    received: impl IntoIterator<Item = (Sku, SkuStock)>,
+) -> StockUpdate {
+    let mut newer: BTreeMap<Sku, SkuStock> = BTreeMap::new();
     let mut skipped = 0;
-    for (sku, level) in heard {
-        let known = newer.get(&sku).or_else(|| held.get(&sku));
-        if known.is_some_and(|known| known.version >= level.version) {
+    for (sku, stock) in received {
+        let current = newer.get(&sku).or_else(|| known.get(&sku));
+        if current.is_some_and(|current| current.version >= stock.version) {
             skipped += 1;
         } else {
-            newer.insert(sku, level);
+            newer.insert(sku, stock);
         }
     }
-    let was_there = |sku: &Sku| held.get(sku).is_some_and(|level| level.is_there());
-    let turned: BTreeSet<&Sku> = newer
+    let was_available = |sku: &Sku| known.get(sku).is_some_and(|stock| stock.is_available());
+    let changed: BTreeSet<&Sku> = newer
         .iter()
-        .filter(|(sku, level)| level.is_there() != was_there(sku))
+        .filter(|(sku, stock)| stock.is_available() != was_available(sku))
         .map(|(sku, _)| sku)
         .collect();
-    let turned = turned.into_iter().cloned().collect();
-    Decision { newer: newer.into_iter().collect(), turned, skipped }
+    let availability_changed = changed.into_iter().cloned().collect();
+    StockUpdate { newer: newer.into_iter().collect(), availability_changed, skipped }
 }
 
 #[cfg(test)]
@@ -62,10 +61,10 @@ mod tests {
 
     use vocabulary::{Sku, Version};
 
-    use super::{Level, decide};
+    use super::{SkuStock, merge_stock};
 
-    fn level(available: i64, version: i64) -> Level {
-        Level { available, version: Version::try_from(version).unwrap() }
+    fn stock(available: i64, version: i64) -> SkuStock {
+        SkuStock { available, version: Version::try_from(version).unwrap() }
     }
 
     fn sku(name: &str) -> Sku {
@@ -73,31 +72,31 @@ mod tests {
     }
 
     #[test]
-    fn only_what_turns_matters_and_only_what_is_newer_counts() {
-        let held = BTreeMap::from([
-            (sku("A"), level(5, 3)),
-            (sku("B"), level(0, 3)),
-            (sku("C"), level(1, 3)),
+    fn only_newer_stock_changes_availability() {
+        let known = BTreeMap::from([
+            (sku("A"), stock(5, 3)),
+            (sku("B"), stock(0, 3)),
+            (sku("C"), stock(1, 3)),
         ]);
-        let heard = [
-            (sku("A"), level(0, 2)),
-            (sku("A"), level(4, 4)),
-            (sku("B"), level(7, 4)),
-            (sku("C"), level(0, 4)),
-            (sku("C"), level(2, 5)),
-            (sku("D"), level(0, 1)),
-            (sku("E"), level(1, 1)),
+        let received = [
+            (sku("A"), stock(0, 2)),
+            (sku("A"), stock(4, 4)),
+            (sku("B"), stock(7, 4)),
+            (sku("C"), stock(0, 4)),
+            (sku("C"), stock(2, 5)),
+            (sku("D"), stock(0, 1)),
+            (sku("E"), stock(1, 1)),
         ];
-        let decision = decide(&held, heard);
+        let update = merge_stock(&known, received);
         let newer = [
-            (sku("A"), level(4, 4)),
-            (sku("B"), level(7, 4)),
-            (sku("C"), level(2, 5)),
-            (sku("D"), level(0, 1)),
-            (sku("E"), level(1, 1)),
+            (sku("A"), stock(4, 4)),
+            (sku("B"), stock(7, 4)),
+            (sku("C"), stock(2, 5)),
+            (sku("D"), stock(0, 1)),
+            (sku("E"), stock(1, 1)),
         ];
-        assert_eq!(decision.newer, newer);
-        assert_eq!(decision.turned, [sku("B"), sku("E")]);
-        assert_eq!(decision.skipped, 1);
+        assert_eq!(update.newer, newer);
+        assert_eq!(update.availability_changed, [sku("B"), sku("E")]);
+        assert_eq!(update.skipped, 1);
     }
 }

@@ -1,67 +1,39 @@
-//! The HTTP face: the route table, and one file per endpoint.
+//! The HTTP API: the route table, and one file per endpoint.
 
-mod parameters;
-mod searching;
-
-mod drift;
-mod read_index;
-mod rebuild;
-mod repair;
-mod search;
-mod suggest;
+mod get_index;
+mod get_index_drift;
+mod get_suggestions;
+mod problems;
+mod query_params;
+mod rebuild_index;
+mod rebuild_view;
+mod repair_index;
+mod search_params;
+mod search_products;
 
 use std::time::Duration;
 
-use problem::Problem;
 use runtime::http::within;
 use utoipa_axum::{
     router::{OpenApiRouter, UtoipaMethodRouterExt as _},
     routes,
 };
 
-pub use self::searching::Searching;
-use crate::{app::AppState, upkeep::UpkeepError};
+use crate::state::AppState;
 
-/// How long comparing with the whole catalogue, or repairing from it, may take.
-const UPKEEP: Duration = Duration::from_mins(10);
+/// The limit for comparing with the whole catalogue, and for repairing from it.
+const CONSISTENCY_TIMEOUT: Duration = Duration::from_mins(10);
 
-/// Every route of the service, beside those that every service has.
+/// The routes of this service, without those that every service has.
 pub fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
-        // Public: what a shopper sees.
-        .routes(routes!(search::search))
-        .routes(routes!(suggest::suggest))
+        // Public.
+        .routes(routes!(search_products::search_products))
+        .routes(routes!(get_suggestions::get_suggestions))
         // Scope `ops`.
-        .routes(routes!(read_index::read_index))
-        .routes(routes!(rebuild::rebuild))
-        .routes(routes!(drift::drift).layer(within(UPKEEP)))
-        .routes(routes!(repair::repair).layer(within(UPKEEP)))
-        .merge(runtime::messaging::dead_letter_routes())
-}
-
-/// 503 as long as the first index is being built.
-fn no_index() -> Problem {
-    Problem::unavailable("index_building", Duration::from_secs(1))
-        .detail("The index is being built.")
-}
-
-/// The answer where the index could not be compared or repaired.
-#[expect(clippy::needless_pass_by_value, reason = "it is named in `map_err`")]
-fn not_kept_up(error: UpkeepError) -> Problem {
-    match &error {
-        UpkeepError::Busy(_) => {
-            Problem::conflict("upkeep_running", "The index is being compared or repaired already")
-        }
-        UpkeepError::NoIndex => no_index(),
-        UpkeepError::Catalogue(source) => {
-            tracing::warn!(error = problem::chain(source), "the catalogue cannot be read");
-            Problem::unavailable("catalogue_unavailable", Duration::from_secs(5))
-                .detail(source.to_string())
-        }
-        UpkeepError::Index(_)
-        | UpkeepError::Database(_)
-        | UpkeepError::Write(_)
-        | UpkeepError::Commit(_)
-        | UpkeepError::Thread(_) => Problem::internal_from(&error),
-    }
+        .routes(routes!(get_index::get_index))
+        .routes(routes!(rebuild_index::rebuild_index))
+        .routes(routes!(get_index_drift::get_index_drift).layer(within(CONSISTENCY_TIMEOUT)))
+        .routes(routes!(repair_index::repair_index).layer(within(CONSISTENCY_TIMEOUT)))
+        .merge(runtime::operations::routes())
 }

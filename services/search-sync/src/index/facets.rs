@@ -1,50 +1,54 @@
-//! Counting hits by their values.
+//! Counts hits by facet values.
 
 use std::collections::BTreeMap;
 
-use tantivy::SegmentReader;
-use tantivy::columnar::{Column, StrColumn};
+use tantivy::{
+    SegmentReader,
+    columnar::{Column, StrColumn},
+};
 
-use super::filter::{Verdict, filtered, prefix_range, value_of};
-use super::query::{Facet, FacetCount, Query, SearchError};
-use super::schema::{column, pair};
+use super::{
+    filter::{FilterOutcome, filtered_facets, pair_value, prefix_range},
+    query::{Facet, FacetCount, Query, SearchError},
+    schema::{attribute_pair, column},
+};
 
-/// How many values of a facet are given, the most frequent.
+/// The maximum number of values per facet; the most frequent are kept.
 const VALUES_MAX: usize = 100;
 
-/// What was counted in a search.
-pub(super) struct Counts {
-    /// By the name of the facet.
-    pub(super) facets: BTreeMap<String, Vec<FacetCount>>,
-    /// From the lowest price to the highest, where they were asked for.
-    pub(super) price_range: Option<(i64, i64)>,
+/// The counts of a search.
+pub(crate) struct FacetCounts {
+    /// The counts by facet name.
+    pub(crate) facets: BTreeMap<String, Vec<FacetCount>>,
+    /// The lowest and the highest price, with the facet for prices.
+    pub(crate) price_range: Option<(i64, i64)>,
 }
 
-/// The counts of all facets of a search, over all segments.
-pub(super) struct Counters(Vec<Counter>);
+/// Counts all facets of a search over all segments.
+pub(crate) struct FacetCounters(Vec<FacetCounter>);
 
-struct Counter {
+struct FacetCounter {
     facet: Facet,
-    /// The number of the filter that belongs to it.
-    own: Option<usize>,
-    /// For categories: the chosen one with a slash, whose children are counted.
-    above: String,
+    /// The index of the filter on this facet.
+    own_filter: Option<usize>,
+    /// For categories: the chosen one with a trailing slash; its direct children are counted.
+    parent: String,
     counts: BTreeMap<String, u64>,
     prices: PriceCounts,
 }
 
-impl Counters {
-    pub(super) fn new(query: &Query) -> Self {
-        let filters = filtered(query);
+impl FacetCounters {
+    pub(crate) fn new(query: &Query) -> Self {
+        let filters = filtered_facets(query);
         let mut facets = query.facets.clone();
         facets.sort();
         facets.dedup();
         Self(
             facets
                 .into_iter()
-                .map(|facet| Counter {
-                    own: filters.iter().position(|filter| *filter == facet),
-                    above: match (&facet, &query.category) {
+                .map(|facet| FacetCounter {
+                    own_filter: filters.iter().position(|filter| *filter == facet),
+                    parent: match (&facet, &query.category) {
                         (Facet::Category, Some(category)) => {
                             format!("{}/", category.trim_matches('/'))
                         }
@@ -58,35 +62,38 @@ impl Counters {
         )
     }
 
-    /// The counters for one segment, at zero.
-    pub(super) fn open(&self, segment: &SegmentReader) -> Result<SegmentCounters, SearchError> {
+    /// New counters for one segment.
+    pub(crate) fn open(&self, segment: &SegmentReader) -> Result<SegmentCounters, SearchError> {
         let each = self.0.iter().map(|counter| {
-            Ok(SegmentCounter { own: counter.own, kind: Kind::open(counter, segment)? })
+            Ok(SegmentCounter {
+                own_filter: counter.own_filter,
+                counts: SegmentCounts::open(counter, segment)?,
+            })
         });
         Ok(SegmentCounters(each.collect::<Result<_, SearchError>>()?))
     }
 
-    /// Adds what was counted in a segment.
-    pub(super) fn add(&mut self, segment: SegmentCounters) -> Result<(), SearchError> {
+    /// Adds the counts of a segment.
+    pub(crate) fn add(&mut self, segment: SegmentCounters) -> Result<(), SearchError> {
         for (counter, counted) in self.0.iter_mut().zip(segment.0) {
-            match counted.kind {
-                Kind::Values { column: Some(column), first, counts } => {
+            match counted.counts {
+                SegmentCounts::Values { column: Some(column), first, counts } => {
                     counter.add_values(&column, first, &counts)?;
                 }
-                Kind::Values { column: None, .. } => {}
-                Kind::InStock { counts, .. } => {
+                SegmentCounts::Values { column: None, .. } => {}
+                SegmentCounts::InStock { counts, .. } => {
                     for (value, count) in [("true", counts[1]), ("false", counts[0])] {
                         counter.add_value(value, count);
                     }
                 }
-                Kind::Price { counts, .. } => counter.prices.add(&counts),
+                SegmentCounts::Price { counts, .. } => counter.prices.add(&counts),
             }
         }
         Ok(())
     }
 
-    /// The counts of all segments together.
-    pub(super) fn finish(self) -> Counts {
+    /// The sums over all segments.
+    pub(crate) fn finish(self) -> FacetCounts {
         let mut facets = BTreeMap::new();
         let mut price_range = None;
         for counter in self.0 {
@@ -101,16 +108,16 @@ impl Counters {
                 .into_iter()
                 .map(|(value, count)| FacetCount { value, count })
                 .collect();
-            // The sort is stable and the map ordered: equally frequent values stay in the order of their letters.
+            // The sort is stable and the map is ordered, so equally frequent values stay in alphabetical order.
             counts.sort_by_key(|count| std::cmp::Reverse(count.count));
             counts.truncate(VALUES_MAX);
             facets.insert(name, counts);
         }
-        Counts { facets, price_range }
+        FacetCounts { facets, price_range }
     }
 }
 
-impl Counter {
+impl FacetCounter {
     fn add_values(
         &mut self,
         column: &StrColumn,
@@ -122,9 +129,9 @@ impl Counter {
             name.clear();
             column.ord_to_str(ord, &mut name)?;
             let value = match self.facet {
-                Facet::Attribute(_) => value_of(&name),
+                Facet::Attribute(_) => pair_value(&name),
                 Facet::Category => {
-                    let child = name.strip_prefix(self.above.as_str());
+                    let child = name.strip_prefix(self.parent.as_str());
                     if child.is_none_or(|child| child.contains('/')) {
                         continue;
                     }
@@ -144,16 +151,16 @@ impl Counter {
     }
 }
 
-/// The counts in one segment, by the numbers that values have there.
-pub(super) struct SegmentCounters(Vec<SegmentCounter>);
+/// The counts of one segment.
+pub(crate) struct SegmentCounters(Vec<SegmentCounter>);
 
 struct SegmentCounter {
-    own: Option<usize>,
-    kind: Kind,
+    own_filter: Option<usize>,
+    counts: SegmentCounts,
 }
 
-enum Kind {
-    /// Of the values of a column from number `first` on.
+enum SegmentCounts {
+    /// The counts by ordinal, from the ordinal `first` on.
     Values {
         column: Option<StrColumn>,
         first: u64,
@@ -169,13 +176,13 @@ enum Kind {
     },
 }
 
-impl Kind {
-    fn open(counter: &Counter, segment: &SegmentReader) -> Result<Self, SearchError> {
+impl SegmentCounts {
+    fn open(counter: &FacetCounter, segment: &SegmentReader) -> Result<Self, SearchError> {
         let columns = segment.fast_fields();
         let (column, prefix) = match &counter.facet {
             Facet::Brand => (columns.str(column::BRAND)?, String::new()),
-            Facet::Category => (columns.str(column::CATEGORY)?, counter.above.clone()),
-            Facet::Attribute(key) => (columns.str(column::ATTRIBUTE)?, pair(key, "")),
+            Facet::Category => (columns.str(column::CATEGORY)?, counter.parent.clone()),
+            Facet::Attribute(key) => (columns.str(column::ATTRIBUTE)?, attribute_pair(key, "")),
             Facet::InStock => {
                 let column = columns.bool(column::IN_STOCK)?;
                 return Ok(Self::InStock { column, counts: [0; 2] });
@@ -197,8 +204,8 @@ impl Kind {
         match self {
             Self::Values { column: Some(column), first, counts } => {
                 for ord in column.term_ords(doc) {
-                    let place = ord.checked_sub(*first).and_then(|at| usize::try_from(at).ok());
-                    if let Some(count) = place.and_then(|place| counts.get_mut(place)) {
+                    let index = ord.checked_sub(*first).and_then(|at| usize::try_from(at).ok());
+                    if let Some(count) = index.and_then(|index| counts.get_mut(index)) {
                         *count += 1;
                     }
                 }
@@ -217,22 +224,22 @@ impl Kind {
 }
 
 impl SegmentCounters {
-    /// Counts a document wherever no filter but the facet's own keeps it out.
-    pub(super) fn count(&mut self, doc: u32, verdict: Verdict) {
+    /// Counts a document in every facet unless another filter than the facet's own excludes it.
+    pub(crate) fn count(&mut self, doc: u32, outcome: FilterOutcome) {
         for counter in &mut self.0 {
-            let counts = match verdict {
-                Verdict::Hit => true,
-                Verdict::AllBut(filter) => counter.own == Some(filter),
-                Verdict::Out => false,
+            let included = match outcome {
+                FilterOutcome::Pass => true,
+                FilterOutcome::FailsOnly(filter) => counter.own_filter == Some(filter),
+                FilterOutcome::Fail => false,
             };
-            if counts {
-                counter.kind.count(doc);
+            if included {
+                counter.counts.count(doc);
             }
         }
     }
 }
 
-/// Prices by ranges of the series 1, 2, 5, 10, 20, 50 …
+/// Counts prices by ranges of the series 1, 2, 5, 10, 20, 50 …
 #[derive(Default)]
 struct PriceCounts {
     by_range: BTreeMap<i64, u64>,
@@ -246,8 +253,8 @@ impl PriceCounts {
     }
 
     fn widen(&mut self, low: i64, high: i64) {
-        let (known_low, known_high) = self.range.unwrap_or((low, high));
-        self.range = Some((low.min(known_low), high.max(known_high)));
+        let (current_low, current_high) = self.range.unwrap_or((low, high));
+        self.range = Some((low.min(current_low), high.max(current_high)));
     }
 
     fn add(&mut self, other: &Self) {
@@ -260,12 +267,12 @@ impl PriceCounts {
     }
 
     fn finish(self) -> Vec<FacetCount> {
-        let named = |(start, count)| FacetCount { value: range_name(start), count };
-        self.by_range.into_iter().map(named).collect()
+        let facet_count = |(start, count)| FacetCount { value: range_name(start), count };
+        self.by_range.into_iter().map(facet_count).collect()
     }
 }
 
-/// The beginning of the range that a price lies in: 1, 2 or 5 times a power of ten, or 0.
+/// The start of the range of a price: 1, 2 or 5 times a power of ten, or 0.
 fn range_start(price: i64) -> i64 {
     if price <= 0 {
         return 0;
@@ -293,10 +300,10 @@ fn range_name(start: i64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{range_name, range_start};
 
     #[test]
-    fn prices_fall_into_ranges() {
+    fn a_price_belongs_to_one_range() {
         for (price, name) in [
             (0, "0..1"),
             (1, "1..2"),

@@ -1,39 +1,52 @@
-//! The filters of a search, read document by document from the columns of a segment.
+//! The filters of a search, evaluated per document on the columns of a segment.
 //!
-//! They are no part of the matching: a document that only one filter keeps out still counts in the facet of that filter.
+//! Filters are not part of the Tantivy query: a document that fails only one filter still counts in the facet
+//! of that filter.
 
-use tantivy::SegmentReader;
-use tantivy::columnar::{Column, StrColumn, TermOrdHit};
+use tantivy::{
+    SegmentReader,
+    columnar::{Column, StrColumn, TermOrdHit},
+};
 
-use super::query::{Facet, Query, SearchError};
-use super::schema::{PAIR, column, pair};
+use super::{
+    query::{Facet, Query, SearchError},
+    schema::{PAIR_SEPARATOR, attribute_pair, column},
+};
 use crate::text::normalise;
 
-/// What the filters make of a document.
+/// The result of all filters for one document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verdict {
-    /// It passes all.
-    Hit,
-    /// Only the filter of this number keeps it out.
-    AllBut(usize),
-    /// Several keep it out.
-    Out,
+pub(crate) enum FilterOutcome {
+    Pass,
+    /// Only the filter with this index fails.
+    FailsOnly(usize),
+    Fail,
 }
 
-/// The filters of a search over one segment.
-pub(super) struct Filters(Vec<Filter>);
+/// The filters of a search for one segment.
+pub(crate) struct Filters(Vec<Filter>);
 
 enum Filter {
-    /// One of these values of a column of texts has to be there.
-    Values { column: Option<StrColumn>, accepted: Vec<u64> },
-    /// The prices have to reach into the range.
-    Price { lowest: Column<i64>, highest: Column<i64>, min: i64, max: i64 },
-    /// It can be had, or not.
-    InStock { column: Column<bool>, wanted: bool },
+    /// One of these values must be in the column.
+    Values {
+        column: Option<StrColumn>,
+        accepted: Vec<u64>,
+    },
+    /// The price range of the product must overlap with the filter's.
+    Price {
+        lowest: Column<i64>,
+        highest: Column<i64>,
+        min: i64,
+        max: i64,
+    },
+    InStock {
+        column: Column<bool>,
+        wanted: bool,
+    },
 }
 
-/// The facets that the filters of `query` belong to, in the order of the filters.
-pub(super) fn filtered(query: &Query) -> Vec<Facet> {
+/// The facets of the filters of `query`, in the order of [`Filters`].
+pub(crate) fn filtered_facets(query: &Query) -> Vec<Facet> {
     let mut found = Vec::new();
     if !query.brands.is_empty() {
         found.push(Facet::Brand);
@@ -52,8 +65,8 @@ pub(super) fn filtered(query: &Query) -> Vec<Facet> {
 }
 
 impl Filters {
-    /// Looks the values of `query` up in a segment. The filters have the order of [`filtered`].
-    pub(super) fn new(query: &Query, segment: &SegmentReader) -> Result<Self, SearchError> {
+    /// Looks up the values of `query` in a segment. The filters are in the order of [`filtered_facets`].
+    pub(crate) fn new(query: &Query, segment: &SegmentReader) -> Result<Self, SearchError> {
         let columns = segment.fast_fields();
         let mut filters = Vec::new();
         if !query.brands.is_empty() {
@@ -83,32 +96,32 @@ impl Filters {
             filters.push(Filter::InStock { column: columns.bool(column::IN_STOCK)?, wanted });
         }
         for (key, values) in &query.attributes {
-            let prefix = pair(key, "");
+            let prefix = attribute_pair(key, "");
             let wanted: Vec<String> =
-                values.iter().map(|value| normalise(&pair(key, value))).collect();
+                values.iter().map(|value| normalise(&attribute_pair(key, value))).collect();
             filters.push(Filter::values(columns.str(column::ATTRIBUTE)?, &prefix, &wanted)?);
         }
         Ok(Self(filters))
     }
 
-    /// What they make of a document.
-    pub(super) fn verdict(&self, doc: u32) -> Verdict {
-        let mut verdict = Verdict::Hit;
-        for (number, filter) in self.0.iter().enumerate() {
+    /// Evaluates all filters for a document.
+    pub(crate) fn check(&self, doc: u32) -> FilterOutcome {
+        let mut outcome = FilterOutcome::Pass;
+        for (index, filter) in self.0.iter().enumerate() {
             if filter.passes(doc) {
                 continue;
             }
-            verdict = match verdict {
-                Verdict::Hit => Verdict::AllBut(number),
-                Verdict::AllBut(_) | Verdict::Out => return Verdict::Out,
+            outcome = match outcome {
+                FilterOutcome::Pass => FilterOutcome::FailsOnly(index),
+                FilterOutcome::FailsOnly(_) | FilterOutcome::Fail => return FilterOutcome::Fail,
             };
         }
-        verdict
+        outcome
     }
 }
 
 impl Filter {
-    /// The values of a column that begin with `prefix` and are, normalised, among `wanted`.
+    /// Accepts the values of a column that start with `prefix` and whose normalised form is in `wanted`.
     fn values(
         column: Option<StrColumn>,
         prefix: &str,
@@ -145,27 +158,27 @@ impl Filter {
     }
 }
 
-/// The numbers of the values of a column that begin with `prefix`, the end excluded. The last character of the prefix
-/// must not be the highest of all.
-pub(super) fn prefix_range(column: &StrColumn, prefix: &str) -> Result<(u64, u64), SearchError> {
+/// The ordinals of the values that start with `prefix`, the end excluded. The last byte of `prefix` must not
+/// be 255.
+pub(crate) fn prefix_range(column: &StrColumn, prefix: &str) -> Result<(u64, u64), SearchError> {
     let all = u64::try_from(column.num_terms()).unwrap_or(u64::MAX);
     if prefix.is_empty() {
         return Ok((0, all));
     }
-    let mut beyond = prefix.as_bytes().to_vec();
-    if let Some(last) = beyond.last_mut() {
+    let mut end = prefix.as_bytes().to_vec();
+    if let Some(last) = end.last_mut() {
         *last = last.saturating_add(1);
     }
-    Ok((first_from(column, prefix.as_bytes(), all)?, first_from(column, &beyond, all)?))
+    Ok((lower_bound(column, prefix.as_bytes(), all)?, lower_bound(column, &end, all)?))
 }
 
-fn first_from(column: &StrColumn, value: &[u8], all: u64) -> Result<u64, SearchError> {
+fn lower_bound(column: &StrColumn, value: &[u8], all: u64) -> Result<u64, SearchError> {
     Ok(match column.dictionary().term_ord_or_next(value)? {
         TermOrdHit::Exact(ord) | TermOrdHit::Next(ord) => ord.min(all),
     })
 }
 
 /// The value of an attribute pair.
-pub(super) fn value_of(pair: &str) -> &str {
-    pair.split_once(PAIR).map_or(pair, |(_, value)| value)
+pub(crate) fn pair_value(pair: &str) -> &str {
+    pair.split_once(PAIR_SEPARATOR).map_or(pair, |(_, value)| value)
 }

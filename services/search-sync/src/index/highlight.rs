@@ -1,71 +1,73 @@
-//! Where a text says what was looked for, and how that is shown.
+//! Finds the matches of a query in a title, to highlight and to correct.
 
 use std::ops::Range;
 
-use super::document::Localized;
-use super::interpret::{Alternative, Kind, Pattern, Word};
-use crate::text::{Script, Syllable, Token, readings, runs, words};
+use super::{
+    document::Localized,
+    query_parser::{Alternative, MatchKind, Pattern, QueryWord},
+};
+use crate::text::{Script, Syllable, Token, readings, split_runs, word_tokens};
 
-/// The title in the language that says more of the query (Chinese where both say as much), escaped for HTML, with
-/// `<em>` around what matches.
-pub(super) fn highlighted(title: &Localized, query: &[Word]) -> String {
+/// The title in the language that matches more words (Chinese on a tie), escaped for HTML, with `<em>` around
+/// the matches.
+pub(crate) fn highlight(title: &Localized, query: &[QueryWord]) -> String {
     let mut best: Option<(usize, String)> = None;
-    for text in title.each() {
-        let analysed = Analysed::new(text);
+    for text in title.texts() {
+        let analysed = AnalysedText::new(text);
         let found: Vec<Vec<Range<usize>>> =
             query.iter().map(|word| analysed.find_word(word)).collect();
         let matched = found.iter().filter(|ranges| !ranges.is_empty()).count();
         if best.as_ref().is_none_or(|(most, _)| matched > *most) {
-            best = Some((matched, marked(text, found.into_iter().flatten().collect())));
+            best = Some((matched, mark(text, found.into_iter().flatten().collect())));
         }
     }
     best.map(|(_, html)| html).unwrap_or_default()
 }
 
-/// What a title says in place of words that no title says as they were typed.
-pub(super) fn said(title: &Localized, alternative: &Alternative) -> Option<String> {
-    title.each().find_map(|text| {
-        let analysed = Analysed::new(text);
+/// The text in a title that an alternative matches.
+pub(crate) fn matched_text(title: &Localized, alternative: &Alternative) -> Option<String> {
+    title.texts().find_map(|text| {
+        let analysed = AnalysedText::new(text);
         let first = |found: Vec<Range<usize>>| found.into_iter().next();
         let ranges: Option<Vec<Range<usize>>> = match &alternative.pattern {
-            Pattern::Sounds(parts) => {
-                parts.iter().map(|part| first(analysed.find_sound(part))).collect()
+            Pattern::PinyinParts(parts) => {
+                parts.iter().map(|part| first(analysed.find_pinyin(part))).collect()
             }
             pattern @ (Pattern::Word(_)
             | Pattern::Phrase(_)
             | Pattern::Characters { .. }
-            | Pattern::Sound(_)) => first(analysed.find(pattern)).map(|range| vec![range]),
+            | Pattern::Pinyin(_)) => first(analysed.find(pattern)).map(|range| vec![range]),
         };
         ranges?.into_iter().map(|range| text.get(range)).collect()
     })
 }
 
 /// A text, analysed once for many patterns.
-struct Analysed {
+struct AnalysedText {
     words: Vec<Token>,
-    /// The stretches of Chinese characters with their byte ranges.
+    /// The runs of Chinese characters with their byte ranges.
     chinese: Vec<Vec<(char, Range<usize>)>>,
 }
 
-impl Analysed {
+impl AnalysedText {
     fn new(text: &str) -> Self {
-        let chinese = runs(text)
+        let chinese = split_runs(text)
             .into_iter()
             .filter(|run| run.script == Script::Chinese)
             .map(|run| run.chars.into_iter().map(|(c, start, end)| (c, start..end)).collect())
             .collect();
-        Self { words: words(text), chinese }
+        Self { words: word_tokens(text), chinese }
     }
 
-    /// Where the word is said as it stands; if nowhere, where the likeliest thing that was meant is said.
-    fn find_word(&self, word: &Word) -> Vec<Range<usize>> {
-        let literal: Vec<Range<usize>> =
-            word.literal.iter().flat_map(|alternative| self.find(&alternative.pattern)).collect();
-        if !literal.is_empty() {
-            return literal;
+    /// The exact matches of a word; without any, the matches of the most likely alternative.
+    fn find_word(&self, word: &QueryWord) -> Vec<Range<usize>> {
+        let exact: Vec<Range<usize>> =
+            word.exact.iter().flat_map(|alternative| self.find(&alternative.pattern)).collect();
+        if !exact.is_empty() {
+            return exact;
         }
-        let meant = word.tolerant.iter().map(|alternative| self.find(&alternative.pattern));
-        meant.into_iter().find(|found| !found.is_empty()).unwrap_or_default()
+        let tolerant = word.tolerant.iter().map(|alternative| self.find(&alternative.pattern));
+        tolerant.into_iter().find(|found| !found.is_empty()).unwrap_or_default()
     }
 
     fn find(&self, pattern: &Pattern) -> Vec<Range<usize>> {
@@ -77,12 +79,12 @@ impl Analysed {
                 .map(|token| token.start..token.end)
                 .collect(),
             Pattern::Phrase(parts) => self.find_phrase(parts),
-            Pattern::Characters { places, length } => self.find_chinese(*length, |chars| {
-                places.iter().all(|(place, c)| chars[*place].0 == *c)
+            Pattern::Characters { positions, length } => self.find_chinese(*length, |chars| {
+                positions.iter().all(|(position, c)| chars[*position].0 == *c)
             }),
-            Pattern::Sound(syllables) => self.find_sound(syllables),
-            Pattern::Sounds(parts) => {
-                let parts: Vec<_> = parts.iter().map(|part| self.find_sound(part)).collect();
+            Pattern::Pinyin(syllables) => self.find_pinyin(syllables),
+            Pattern::PinyinParts(parts) => {
+                let parts: Vec<_> = parts.iter().map(|part| self.find_pinyin(part)).collect();
                 let all = parts.iter().all(|found| !found.is_empty());
                 if all { parts.into_iter().flatten().collect() } else { Vec::new() }
             }
@@ -106,9 +108,9 @@ impl Analysed {
             .collect()
     }
 
-    fn find_sound(&self, syllables: &[Syllable]) -> Vec<Range<usize>> {
+    fn find_pinyin(&self, syllables: &[Syllable]) -> Vec<Range<usize>> {
         self.find_chinese(syllables.len(), |chars| {
-            syllables.iter().zip(chars).all(|(syllable, (c, _))| syllable.is_read(&readings(*c)))
+            syllables.iter().zip(chars).all(|(syllable, (c, _))| syllable.matches(&readings(*c)))
         })
     }
 
@@ -120,7 +122,7 @@ impl Analysed {
         if length == 0 {
             return Vec::new();
         }
-        let windows = self.chinese.iter().flat_map(|stretch| stretch.windows(length));
+        let windows = self.chinese.iter().flat_map(|run| run.windows(length));
         windows
             .filter(|window| matches(window))
             .map(|window| window[0].1.start..window[length - 1].1.end)
@@ -128,8 +130,8 @@ impl Analysed {
     }
 }
 
-/// `text` escaped for HTML, with `<em>` around `ranges` (in bytes).
-fn marked(text: &str, mut ranges: Vec<Range<usize>>) -> String {
+/// Escapes `text` for HTML and puts `<em>` around the byte ranges.
+fn mark(text: &str, mut ranges: Vec<Range<usize>>) -> String {
     ranges.sort_by_key(|range| (range.start, range.end));
     let mut html = String::with_capacity(text.len() + 16);
     let mut at = 0;
@@ -166,26 +168,26 @@ fn escape(text: &str, html: &mut String) {
     }
 }
 
-/// Whether a correction may be made of it: completions are no corrections.
-pub(super) fn corrects(alternative: &Alternative) -> bool {
+/// Whether an alternative may correct the query; completions may not.
+pub(crate) fn is_correction(alternative: &Alternative) -> bool {
     match alternative.kind {
-        Kind::Slip | Kind::Sound => true,
-        Kind::Literal | Kind::Begun => false,
+        MatchKind::Typo | MatchKind::Phonetic => true,
+        MatchKind::Exact | MatchKind::Prefix => false,
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::interpret::read;
-    use super::*;
+    use super::{highlight, mark};
+    use crate::index::{document::Localized, query_parser::parse};
 
     fn html(title: &str, q: &str) -> String {
         let title = Localized { zh: Some(title.to_owned()), en: None };
-        highlighted(&title, &read(q).words)
+        highlight(&title, &parse(q).words)
     }
 
     #[test]
-    fn matches_are_marked_and_all_else_escaped() {
+    fn matches_are_marked_and_text_is_escaped() {
         assert_eq!(
             html("AULA狼蛛F87 机械键盘 <script>alert('x')</script>", "f87 键盘"),
             "AULA狼蛛<em>F87</em> 机械<em>键盘</em> &lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;"
@@ -194,18 +196,18 @@ mod tests {
     }
 
     #[test]
-    fn neighbouring_matches_are_one() {
+    fn adjacent_matches_are_merged() {
         assert_eq!(html("无线机械键盘", "机械键盘"), "无线<em>机械键盘</em>");
     }
 
     #[test]
-    fn parts_and_spellings_are_found() {
+    fn split_words_and_plurals_are_marked() {
         assert_eq!(html("Apple iPhone 15", "iphone15"), "Apple <em>iPhone 15</em>");
         assert_eq!(html("Wireless Headphones", "headphone"), "Wireless <em>Headphones</em>");
     }
 
     #[test]
-    fn ranges_that_overlap_are_merged() {
-        assert_eq!(marked("abcdef", vec![3..5, 0..2, 1..4]), "<em>abcde</em>f");
+    fn overlapping_ranges_are_merged() {
+        assert_eq!(mark("abcdef", vec![3..5, 0..2, 1..4]), "<em>abcde</em>f");
     }
 }

@@ -1,29 +1,41 @@
-//! The embedded index: documents in, hits out. Nothing here knows of databases, brokers or HTTP.
+//! The embedded search index. It does not depend on databases, brokers or HTTP.
 //!
-//! [`Index::open`] gives the reading side, which is cheap to clone and may be used from many threads; [`Index::writer`]
-//! the one writing side. What [`Writer::apply`] was given is found by every search that begins after it returned.
-//! All calls block: they read memory-mapped files, and `apply` waits for the disk.
+//! [`Index::open`] returns the reading side, which is cheap to clone and usable from many threads.
+//! [`Index::writer`] returns the only writer. A search that starts after [`Writer::apply`] returned sees the
+//! changes. These calls block: they read memory-mapped files, and `apply` waits for the disk.
+//!
+//! A process keeps its index in a folder with one subfolder per version. A rebuild writes a new version next
+//! to the one in use and then replaces it.
 
-mod cursor;
 mod document;
-mod expand;
+mod open;
+mod query;
+mod schema;
+mod writer;
+
+mod collector;
+mod cursor;
+mod dictionary;
 mod facets;
 mod filter;
 mod highlight;
-mod interpret;
-mod matching;
-mod open;
-mod query;
-mod scan;
-mod schema;
+mod query_builder;
+mod query_parser;
 mod search;
 mod suggest;
-mod writer;
+
+mod folder;
+mod live;
+mod version;
 
 pub use document::{Attribute, Document, Localized, Price};
+pub use folder::FolderError;
+pub(crate) use folder::IndexFolder;
+pub(crate) use live::{IndexProgress, LiveIndex};
 pub use open::{Index, OpenError};
 pub use query::{
     Facet, FacetCount, Hit, LIMIT_MAX, Query, Results, SearchError, Sort, UnknownFacet, UnknownSort,
 };
 pub use suggest::{SUGGESTIONS_MAX, Suggestion, SuggestionKind};
+pub(crate) use version::{IndexVersion, VersionError};
 pub use writer::{Change, WriteError, Writer};

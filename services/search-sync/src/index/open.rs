@@ -1,26 +1,30 @@
-//! Opening the index, and what can be asked of it besides searching.
+//! The reading side of the index: opening it and its metadata.
 
 use std::path::Path;
 
-use tantivy::collector::DocSetCollector;
-use tantivy::directory::{MmapDirectory, RamDirectory};
-use tantivy::query::TermQuery;
-use tantivy::schema::IndexRecordOption;
-use tantivy::{Directory, IndexReader, ReloadPolicy, Searcher, TantivyError, Term};
+use tantivy::{
+    Directory, IndexReader, ReloadPolicy, Searcher, TantivyError, Term,
+    collector::DocSetCollector,
+    directory::{MmapDirectory, RamDirectory},
+    query::TermQuery,
+    schema::IndexRecordOption,
+};
 use uuid::Uuid;
 
-use super::query::SearchError;
-use super::schema::{Fields, column, schema, tokenizers};
+use super::{
+    query::SearchError,
+    schema::{Fields, column, schema, tokenizers},
+};
 
-/// How many blocks of stored documents each open segment keeps in memory.
+/// How many blocks of stored documents each open segment caches.
 const STORE_BLOCKS: usize = 8;
 
 /// The reading side of an index. Clones share everything.
 #[derive(Clone)]
 pub struct Index {
-    pub(super) inner: tantivy::Index,
-    pub(super) reader: IndexReader,
-    pub(super) fields: Fields,
+    pub(crate) inner: tantivy::Index,
+    pub(crate) reader: IndexReader,
+    pub(crate) fields: Fields,
 }
 
 impl std::fmt::Debug for Index {
@@ -32,28 +36,27 @@ impl std::fmt::Debug for Index {
 /// Why an index could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// It was written with other fields or another analysis; the answer is to build it anew in an empty folder.
+    /// The index was written with another schema; rebuild it in an empty folder.
     #[error("the index has another format")]
     Format,
-    /// Its files are damaged or missing; the answer is to build it anew in an empty folder.
+    /// Files are damaged or missing; rebuild the index in an empty folder.
     #[error("the index is damaged: {damage}")]
     Corrupt {
-        /// What was found.
         damage: String,
-        /// The library's error, where it was that which found it.
+        /// `None` if a checksum is wrong.
         #[source]
         source: Option<TantivyError>,
     },
-    /// The folder cannot be used at all (missing, no permission, disk full).
-    #[error("the folder of the index cannot be used")]
+    /// The folder is missing or not accessible, or the disk is full.
+    #[error("the index folder is not usable")]
     Folder(#[source] TantivyError),
 }
 
 impl OpenError {
-    fn from_library(source: TantivyError) -> Self {
+    fn from_tantivy(source: TantivyError) -> Self {
         #[expect(
             clippy::wildcard_enum_match_arm,
-            reason = "all that is not known to be harmless to the files counts as damage"
+            reason = "every error that is not known to be harmless counts as damage"
         )]
         match source {
             TantivyError::SchemaError(_) | TantivyError::IncompatibleIndex(_) => Self::Format,
@@ -64,7 +67,7 @@ impl OpenError {
         }
     }
 
-    /// Whether building the index anew is the answer.
+    /// Whether a rebuild fixes it.
     pub fn needs_rebuild(&self) -> bool {
         match self {
             Self::Format | Self::Corrupt { .. } => true,
@@ -74,16 +77,16 @@ impl OpenError {
 }
 
 impl Index {
-    /// Opens the index in `folder`, or makes an empty one where there is none. The folder must exist.
+    /// Opens the index in an existing folder, or creates an empty one there.
     ///
-    /// All files are read once to check their sums.
+    /// Reads all files once to verify their checksums.
     pub fn open(folder: &Path) -> Result<Self, OpenError> {
         let directory = MmapDirectory::open(folder)
             .map_err(|source| OpenError::Folder(TantivyError::OpenDirectoryError(source)))?;
         Self::open_directory(directory)
     }
 
-    /// An empty index in memory.
+    /// Creates an empty index in memory.
     pub fn in_memory() -> Result<Self, OpenError> {
         Self::open_directory(RamDirectory::create())
     }
@@ -92,11 +95,11 @@ impl Index {
         let (schema, fields) = schema();
         let mut inner =
             tantivy::Index::open_or_create(Box::new(directory) as Box<dyn Directory>, schema)
-                .map_err(OpenError::from_library)?;
+                .map_err(OpenError::from_tantivy)?;
         inner.set_tokenizers(tokenizers());
         let mut damaged: Vec<String> = inner
             .validate_checksum()
-            .map_err(OpenError::from_library)?
+            .map_err(OpenError::from_tantivy)?
             .iter()
             .map(|path| path.display().to_string())
             .collect();
@@ -109,35 +112,35 @@ impl Index {
             .reload_policy(ReloadPolicy::Manual)
             .doc_store_cache_num_blocks(STORE_BLOCKS)
             .try_into()
-            .map_err(OpenError::from_library)?;
+            .map_err(OpenError::from_tantivy)?;
         Ok(Self { inner, reader, fields })
     }
 
-    pub(super) fn searcher(&self) -> Searcher {
+    pub(crate) fn searcher(&self) -> Searcher {
         self.reader.searcher()
     }
 
-    /// What the last commit was marked with: the number of the last change in it. `None` for a new index.
+    /// The payload of the last commit; `None` for a new index.
     pub fn payload(&self) -> Result<Option<String>, SearchError> {
         Ok(self.inner.load_metas()?.payload)
     }
 
-    /// How many documents are searchable.
+    /// The number of searchable documents.
     pub fn documents(&self) -> u64 {
         self.searcher().num_docs()
     }
 
-    /// In how many segments they lie.
+    /// The number of searchable segments.
     pub fn segments(&self) -> usize {
         self.searcher().segment_readers().len()
     }
 
-    /// The bytes of all files that the searchable documents lie in.
+    /// The size of the searchable segments, in bytes.
     pub fn bytes(&self) -> Result<u64, SearchError> {
         Ok(self.searcher().space_usage()?.total().get_bytes())
     }
 
-    /// The version of a product in the index, `None` where it is not in it.
+    /// The indexed version of a product; `None` if the product is not in the index.
     pub fn version_of(&self, product_id: Uuid) -> Result<Option<i64>, SearchError> {
         let searcher = self.searcher();
         let term = Term::from_field_text(self.fields.id, &product_id.simple().to_string());
@@ -148,7 +151,7 @@ impl Index {
         Ok(segment.fast_fields().i64(column::VERSION)?.first(address.doc_id))
     }
 
-    /// All products in the index with their versions, by id: what is compared with the catalogue.
+    /// All products in the index with their versions, sorted by id.
     pub fn versions(&self) -> Result<Vec<(Uuid, i64)>, SearchError> {
         let searcher = self.searcher();
         let mut found = Vec::new();

@@ -1,40 +1,36 @@
-//! What is asked, and what is answered.
+//! The query and the results of a search.
 
-use std::collections::BTreeMap;
-use std::str::FromStr;
+use std::{collections::BTreeMap, str::FromStr};
 
-use serde::Serialize;
 use uuid::Uuid;
 
 use super::document::{Localized, Price};
 
-/// The most hits of one page.
+/// The maximum number of hits per page.
 pub const LIMIT_MAX: usize = 100;
 
-/// A search. The default browses everything.
+/// A search. The default returns the whole catalogue, page by page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Query {
-    /// What the shopper typed; empty, or without a letter in it, matches all.
+    /// The text typed by the shopper; text without letters or digits matches everything.
     pub q: String,
-    /// Only this category and those under it: `数码/键盘`.
+    /// Filters by this category and its subcategories: `数码/键盘`.
     pub category: Option<String>,
-    /// Only these brands, however written in capitals; empty: all.
+    /// Filters by any of these brands, ignoring case; empty: no filter.
     pub brands: Vec<String>,
-    /// Only products that have a price of at least this, in minor units.
+    /// The lowest accepted price, in minor units; a product passes if its highest price reaches it.
     pub price_min: Option<i64>,
-    /// Only products that have a price of at most this, in minor units.
+    /// The highest accepted price, in minor units; a product passes if its lowest price does not exceed it.
     pub price_max: Option<i64>,
-    /// Only products that can (or cannot) be had.
     pub in_stock: Option<bool>,
-    /// Only products with one of the values, for each of the attributes.
+    /// For each attribute, the accepted values.
     pub attributes: Vec<(String, Vec<String>)>,
-    /// The order of the hits.
     pub sort: Sort,
-    /// What to count besides.
+    /// The facets to count.
     pub facets: Vec<Facet>,
-    /// How many hits, at most [`LIMIT_MAX`]; 0 only counts.
+    /// Hits per page, at most [`LIMIT_MAX`]; 0 only counts.
     pub limit: usize,
-    /// `next_cursor` of the page before.
+    /// `next_cursor` of the previous page.
     pub cursor: Option<String>,
 }
 
@@ -56,15 +52,15 @@ impl Default for Query {
     }
 }
 
-/// The order of hits. Equal ones come newest first.
+/// The order of the hits. Equal hits are ordered by creation, the newest first.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Sort {
-    /// The best match first; without words to match, the most popular.
+    /// The best match first; without a text query the most popular.
     #[default]
     Relevance,
-    /// The lowest price first, those without a price last.
+    /// The lowest price first; products without a price come last.
     PriceAscending,
-    /// The highest price first, those without a price last.
+    /// The highest price first; products without a price come last.
     PriceDescending,
     /// The latest created first.
     Newest,
@@ -72,9 +68,9 @@ pub enum Sort {
     Popularity,
 }
 
-/// A sort that is none.
+/// The name of a sort order is unknown.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("sort is one of relevance, price_asc, price_desc, newest, popularity")]
+#[error("must be one of relevance, price_asc, price_desc, newest, popularity")]
 pub struct UnknownSort;
 
 impl FromStr for Sort {
@@ -92,25 +88,23 @@ impl FromStr for Sort {
     }
 }
 
-/// Something that hits are counted by. The counts of a facet leave out its own filter, so that they tell what choosing
-/// another value would give.
+/// A facet. Its counts ignore its own filter, so they show what choosing another value would give.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Facet {
-    /// By brand.
     Brand,
-    /// By the categories right under the chosen one.
+    /// The direct subcategories of the chosen category.
     Category,
-    /// By ranges of the lowest price, `10000..20000` in minor units, the end excluded; the last may be open.
+    /// Ranges of the lowest price, `10000..20000` in minor units, the end excluded; the last may be open.
     Price,
-    /// By `true` and `false`.
+    /// `true` and `false`.
     InStock,
-    /// By the values of an attribute.
+    /// The values of the named attribute.
     Attribute(String),
 }
 
-/// A facet that is none.
+/// The name of a facet is unknown.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("a facet is one of brand, category, price, in_stock, attr.<name>")]
+#[error("must be one of brand, category, price, in_stock, attr.<name>")]
 pub struct UnknownFacet;
 
 impl FromStr for Facet {
@@ -143,72 +137,60 @@ impl std::fmt::Display for Facet {
     }
 }
 
-/// One value of a facet.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+/// One value of a facet with the number of products.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FacetCount {
-    /// The value, as it is filtered by.
+    /// The value, as the filter takes it.
     pub value: String,
-    /// How many products have it.
     pub count: u64,
 }
 
 /// A page of hits.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Results {
-    /// The hits.
     pub items: Vec<Hit>,
-    /// How many there are on all pages.
+    /// The number of hits on all pages.
     pub total: u64,
-    /// The counts by the name of the facet, the most frequent value first (price ranges: the lowest first).
+    /// The counts by facet name, the most frequent value first; price ranges are in ascending order.
     pub facets: BTreeMap<String, Vec<FacetCount>>,
-    /// The lowest and the highest price in minor units of what matches, with all filters but that by price; only where
-    /// [`Facet::Price`] was asked for.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// The lowest and the highest price in minor units, ignoring the price filter. Present with
+    /// [`Facet::Price`].
     pub price_range: Option<(i64, i64)>,
-    /// Gives the next page; none on the last.
+    /// The cursor of the next page; `None` on the last.
     pub next_cursor: Option<String>,
-    /// For the caller to fill in, milliseconds.
-    pub took_ms: f64,
-    /// What the shopper probably meant, where nothing matches what was typed.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// The corrected query, where nothing matches the query as typed.
     pub did_you_mean: Option<String>,
 }
 
-/// One product found.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+/// One product of a page.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Hit {
-    /// Which.
     pub product_id: Uuid,
-    /// The title in its languages.
     pub title: Localized,
-    /// The title in the language that matched better, escaped for HTML, with `<em>` around what matched.
+    /// The title in the language that matches better, escaped for HTML, with `<em>` around the matches.
     pub highlight: String,
-    /// The lowest price of its variants.
+    /// The lowest price of the variants.
     pub price_min: Option<Price>,
-    /// The highest price of its variants.
+    /// The highest price of the variants.
     pub price_max: Option<Price>,
-    /// Whether it can be had.
     pub in_stock: bool,
-    /// The version of the product that the index has.
+    /// The product version in the index.
     pub version: i64,
-    /// How well it matches; comparable within one search only.
+    /// The relevance; comparable within one search only.
     pub score: f32,
-    /// The brand; empty where there is none.
+    /// Empty for a product without a brand.
     pub brand: String,
-    /// The path of the category; empty where there is none.
+    /// The category path; empty for a product without a category.
     pub category: String,
 }
 
 /// Why a search failed.
 #[derive(Debug, thiserror::Error)]
 pub enum SearchError {
-    /// The cursor is not one of ours, or belongs to another search.
     #[error("the cursor does not belong to this search")]
-    Cursor,
-    /// A stored document cannot be read.
-    #[error("a stored document cannot be read")]
+    InvalidCursor,
+    #[error("a stored document could not be decoded")]
     Decode(#[source] serde_json::Error),
-    /// The index failed.
     #[error("the index could not be read")]
     Index(#[from] tantivy::TantivyError),
 }
@@ -221,10 +203,10 @@ impl From<std::io::Error> for SearchError {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{Facet, Sort, UnknownFacet, UnknownSort};
 
     #[test]
-    fn facets_have_names() {
+    fn facet_names_round_trip() {
         for name in ["brand", "category", "price", "in_stock", "attr.颜色"] {
             assert_eq!(name.parse::<Facet>().map(|facet| facet.to_string()).as_deref(), Ok(name));
         }

@@ -1,77 +1,84 @@
-//! Searching: the ladder from what was typed to what was probably meant, and the page that comes of it.
+//! Searching, from an exact match of the query to a relaxed one.
 
-use tantivy::query::AllQuery;
-use tantivy::schema::Value as _;
-use tantivy::{DocAddress, Searcher, TantivyDocument};
+use tantivy::{DocAddress, Searcher, TantivyDocument, query::AllQuery, schema::Value as _};
 
-use super::cursor;
-use super::document::Shown;
-use super::expand::Dictionaries;
-use super::facets::Counts;
-use super::highlight::{corrects, highlighted, said};
-use super::interpret::{Reading, read, read_tolerantly};
-use super::matching::{Matcher, Rung};
-use super::open::Index;
-use super::query::{Hit, LIMIT_MAX, Query, Results, SearchError, Sort};
-use super::scan::{Candidate, Scan};
+use super::{
+    collector::{Candidate, HitCollector},
+    cursor,
+    dictionary::TermDictionaries,
+    document::StoredHit,
+    facets::FacetCounts,
+    highlight::{highlight, is_correction, matched_text},
+    open::Index,
+    query::{Hit, LIMIT_MAX, Query, Results, SearchError, Sort},
+    query_builder::{QueryBuilder, RelaxationLevel},
+    query_parser::{ParsedQuery, parse, parse_tolerantly},
+};
 use crate::text::normalise;
 
-/// With fewer matches than this a search goes on to the next rung, to fill the first page.
-const ENOUGH: u64 = 10;
+/// With fewer matches than this, the search is relaxed to fill the first page.
+const ENOUGH_MATCHES: u64 = 10;
+
+/// The levels after [`RelaxationLevel::Exact`], with their numbers in the rank of a hit.
+const RELAXED: [(u8, RelaxationLevel); 3] = [
+    (1, RelaxationLevel::Tolerant),
+    (2, RelaxationLevel::HalfOfWords),
+    (3, RelaxationLevel::AnyWord),
+];
 
 impl Index {
-    /// Searches. The same query over the same documents gives the same answer.
+    /// Runs a search; it is deterministic for the same documents.
     ///
-    /// First every word has to match as it was typed, then as it was probably meant (misspelt, a homophone, pinyin, still
-    /// being typed), then half of the words will do, and where nothing has half of them, one. A rung adds its hits after
-    /// those of the rungs before it. Which rungs are climbed depends on the words alone, not on the filters. With a sort other than by relevance the first rung
-    /// that matches anything is the last, for hits of different quality cannot be put in one order by price.
+    /// First every word must match as typed, then as typed or corrected, then half of the words, then one
+    /// word. The hits of a level follow those of the stricter levels. Whether the search is relaxed depends
+    /// on the text query alone, not on the filters. When the hits are not sorted by relevance, the first
+    /// level with a match is the last, because hits of different quality cannot be sorted by price.
     pub fn search(&self, query: &Query) -> Result<Results, SearchError> {
         let searcher = self.searcher();
         let after =
             query.cursor.as_deref().map(|cursor| cursor::decode(query, cursor)).transpose()?;
         let limit = query.limit.min(LIMIT_MAX);
-        let mut scan = Scan::new(&searcher, query, after, limit + 1);
-        let mut reading = read(&query.q);
-        let mut literally = true;
-        if reading.words.is_empty() {
-            scan.walk(&AllQuery, 0)?;
+        let mut collector = HitCollector::new(&searcher, query, after, limit + 1);
+        let mut parsed = parse(&query.q);
+        let mut matches_exactly = true;
+        if parsed.words.is_empty() {
+            collector.collect(&AllQuery, 0)?;
         } else {
-            let matcher = Matcher { searcher: &searcher, fields: &self.fields };
-            if let Some(matching) = matcher.query(&reading, Rung::Literal)? {
-                scan.walk(matching.as_ref(), 0)?;
+            let builder = QueryBuilder { searcher: &searcher, fields: &self.fields };
+            if let Some(exact) = builder.query(&parsed, RelaxationLevel::Exact)? {
+                collector.collect(exact.as_ref(), 0)?;
             }
-            literally = scan.matched > 0;
-            for (number, rung) in [(1, Rung::Tolerant), (2, Rung::Half), (3, Rung::Any)] {
-                let fills = query.sort == Sort::Relevance && rung != Rung::Any;
-                let enough = if fills { ENOUGH } else { 1 };
-                if scan.matched >= enough {
+            matches_exactly = collector.matched > 0;
+            for (number, level) in RELAXED {
+                let fills_page = query.sort == Sort::Relevance && level != RelaxationLevel::AnyWord;
+                let enough = if fills_page { ENOUGH_MATCHES } else { 1 };
+                if collector.matched >= enough {
                     break;
                 }
-                if rung == Rung::Tolerant {
-                    reading = self.read_tolerantly(&searcher, &query.q)?;
+                if level == RelaxationLevel::Tolerant {
+                    parsed = self.parse_tolerantly(&searcher, &query.q)?;
                 }
-                if let Some(matching) = matcher.query(&reading, rung)? {
-                    scan.walk(matching.as_ref(), number)?;
+                if let Some(relaxed) = builder.query(&parsed, level)? {
+                    collector.collect(relaxed.as_ref(), number)?;
                 }
             }
         }
-        let total = scan.total;
-        let (mut best, counters) = scan.finish();
+        let total = collector.total;
+        let (mut best, counters) = collector.finish();
         let next_cursor = (best.len() > limit && limit > 0)
             .then(|| best.get(limit - 1).map(|last| cursor::encode(query, &last.rank)))
             .flatten();
         best.truncate(limit);
-        let Counts { facets, price_range } = counters.finish();
-        let items = self.hits(&searcher, &best, &reading)?;
+        let FacetCounts { facets, price_range } = counters.finish();
+        let items = self.hits(&searcher, &best, &parsed)?;
         let did_you_mean =
-            if literally { None } else { self.did_you_mean(&searcher, &reading, &items)? };
-        Ok(Results { items, total, facets, price_range, next_cursor, took_ms: 0.0, did_you_mean })
+            if matches_exactly { None } else { self.did_you_mean(&searcher, &parsed, &items)? };
+        Ok(Results { items, total, facets, price_range, next_cursor, did_you_mean })
     }
 
-    fn read_tolerantly(&self, searcher: &Searcher, q: &str) -> Result<Reading, SearchError> {
-        let dictionaries = Dictionaries::new(searcher, &self.fields);
-        read_tolerantly(
+    fn parse_tolerantly(&self, searcher: &Searcher, q: &str) -> Result<ParsedQuery, SearchError> {
+        let dictionaries = TermDictionaries::new(searcher, &self.fields);
+        parse_tolerantly(
             q,
             |word, distance| dictionaries.similar(word, distance),
             |word| dictionaries.completions(word),
@@ -82,66 +89,69 @@ impl Index {
         &self,
         searcher: &Searcher,
         candidates: &[Candidate],
-        reading: &Reading,
+        parsed: &ParsedQuery,
     ) -> Result<Vec<Hit>, SearchError> {
         candidates
             .iter()
             .map(|candidate| {
-                let shown = self.shown(searcher, candidate.address)?;
+                let stored = self.stored_hit(searcher, candidate.address)?;
                 Ok(Hit {
-                    product_id: shown.product_id,
-                    highlight: highlighted(&shown.title, &reading.words),
-                    title: shown.title,
-                    price_min: shown.price_min,
-                    price_max: shown.price_max,
-                    in_stock: shown.in_stock,
-                    version: shown.version,
+                    product_id: stored.product_id,
+                    highlight: highlight(&stored.title, &parsed.words),
+                    title: stored.title,
+                    price_min: stored.price_min,
+                    price_max: stored.price_max,
+                    in_stock: stored.in_stock,
+                    version: stored.version,
                     score: candidate.score,
-                    brand: shown.brand,
-                    category: shown.category,
+                    brand: stored.brand,
+                    category: stored.category,
                 })
             })
             .collect()
     }
 
-    pub(super) fn shown(
+    pub(crate) fn stored_hit(
         &self,
         searcher: &Searcher,
         address: DocAddress,
-    ) -> Result<Shown, SearchError> {
-        let stored: TantivyDocument = searcher.doc(address)?;
-        let json = stored.get_first(self.fields.shown).and_then(|value| value.as_bytes());
+    ) -> Result<StoredHit, SearchError> {
+        let document: TantivyDocument = searcher.doc(address)?;
+        let json = document.get_first(self.fields.stored_hit).and_then(|value| value.as_bytes());
         serde_json::from_slice(json.unwrap_or_default()).map_err(SearchError::Decode)
     }
 
-    /// The query with every word that no document has replaced by what was probably meant; `None` where that changes
-    /// nothing, or where some word stays unknown.
+    /// The query with every unknown word corrected by a word of the hits. `None` where no word is unknown, or
+    /// where an unknown word has no correction.
     fn did_you_mean(
         &self,
         searcher: &Searcher,
-        reading: &Reading,
+        parsed: &ParsedQuery,
         hits: &[Hit],
     ) -> Result<Option<String>, SearchError> {
-        let matcher = Matcher { searcher, fields: &self.fields };
-        let known = reading.words.iter().map(|word| Ok(word.filler || matcher.is_known(word)?));
+        let builder = QueryBuilder { searcher, fields: &self.fields };
+        let known =
+            parsed.words.iter().map(|word| Ok(word.is_stop_word || builder.is_known(word)?));
         let known = known.collect::<Result<Vec<bool>, SearchError>>()?;
         let mut corrected = String::new();
         let mut changed = false;
         let mut index = 0;
-        while let Some(word) = reading.words.get(index) {
-            if word.spaced && !corrected.is_empty() {
+        while let Some(word) = parsed.words.get(index) {
+            if word.after_space && !corrected.is_empty() {
                 corrected.push(' ');
             }
-            let meant = word
+            let correction = word
                 .tolerant
                 .iter()
-                .filter(|alternative| corrects(alternative) && alternative.covers.start == index)
+                .filter(|alternative| {
+                    is_correction(alternative) && alternative.covers.start == index
+                })
                 .filter(|alternative| known[alternative.covers.clone()].contains(&false))
                 .find_map(|alternative| {
-                    let text = hits.iter().find_map(|hit| said(&hit.title, alternative))?;
+                    let text = hits.iter().find_map(|hit| matched_text(&hit.title, alternative))?;
                     Some((text, alternative.covers.end))
                 });
-            if let Some((text, end)) = meant {
+            if let Some((text, end)) = correction {
                 corrected.push_str(&normalise(&text));
                 changed = true;
                 index = end;

@@ -1,106 +1,103 @@
-//! Completions while somebody types.
+//! Suggestions while typing.
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
-use tantivy::Searcher;
+use tantivy::{Searcher, SegmentReader};
 use uuid::Uuid;
 
-use super::expand::Dictionaries;
-use super::highlight::highlighted;
-use super::interpret::{Kind, Reading, read_tolerantly};
-use super::matching::{Matcher, Rung};
-use super::open::Index;
-use super::query::{Query, SearchError};
-use super::scan::Scan;
-use super::schema::column;
-use crate::text::{Syllable, normalise, parse_syllables, readings};
+use super::{
+    collector::HitCollector,
+    dictionary::TermDictionaries,
+    document::Localized,
+    highlight::highlight,
+    open::Index,
+    query::{Query, SearchError},
+    query_builder::{QueryBuilder, RelaxationLevel},
+    query_parser::{MatchKind, ParsedQuery, parse_tolerantly},
+    schema::column,
+};
+use crate::text::{Syllable, normalise, parse_initials, parse_syllables, readings};
 
-/// The most suggestions of one call.
+/// The maximum number of suggestions per call.
 pub const SUGGESTIONS_MAX: usize = 20;
-/// How many brands and how many categories are suggested before the products.
+/// How many brands and how many categories precede the products.
 const NAMES_MAX: usize = 3;
-/// How many names of a segment are looked at.
+/// How many names of a segment are scanned.
 const NAMES_SCANNED_MAX: u64 = 20_000;
 
-/// One completion.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Suggestion {
-    /// What to put into the search box or to show.
+    /// The text to show, or to search for.
     pub text: String,
-    /// What it is.
     pub kind: SuggestionKind,
-    /// Which product, where it is one.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// Set for products.
     pub product_id: Option<Uuid>,
 }
 
-/// What a completion is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "lowercase")]
+/// What a suggestion names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum SuggestionKind {
     /// The title of a product.
     Product,
-    /// A brand.
     Brand,
     /// The path of a category.
     Category,
 }
 
 impl Index {
-    /// Brands, categories and products that begin with, or have words that begin with, what was typed so far: in Chinese,
-    /// Latin letters or pinyin. Nothing for a prefix without a letter in it.
+    /// Suggests brands, categories and products whose words start with the typed prefix, in Chinese, Latin
+    /// letters or pinyin. A prefix without letters gives none.
     pub fn suggest(&self, prefix: &str, limit: usize) -> Result<Vec<Suggestion>, SearchError> {
         let limit = limit.min(SUGGESTIONS_MAX);
         let searcher = self.searcher();
-        let dictionaries = Dictionaries::new(&searcher, &self.fields);
-        let mut reading = read_tolerantly(
+        let dictionaries = TermDictionaries::new(&searcher, &self.fields);
+        let mut parsed = parse_tolerantly(
             prefix,
             |_, _| Ok::<_, SearchError>(Vec::new()),
             |word| dictionaries.completions(word),
         )?;
-        if reading.words.is_empty() || limit == 0 {
+        if parsed.words.is_empty() || limit == 0 {
             return Ok(Vec::new());
         }
-        keep_completions(&mut reading);
+        remove_typos(&mut parsed);
         let mut found = names(&searcher, prefix)?;
         found.truncate(limit);
-        self.push_products(&searcher, &reading, limit, &mut found)?;
+        self.push_products(&searcher, &parsed, limit, &mut found)?;
         Ok(found)
     }
 
     fn push_products(
         &self,
         searcher: &Searcher,
-        reading: &Reading,
+        parsed: &ParsedQuery,
         limit: usize,
         found: &mut Vec<Suggestion>,
     ) -> Result<(), SearchError> {
-        let matcher = Matcher { searcher, fields: &self.fields };
-        let Some(matching) = matcher.query(reading, Rung::Tolerant)? else { return Ok(()) };
+        let builder = QueryBuilder { searcher, fields: &self.fields };
+        let Some(tolerant) = builder.query(parsed, RelaxationLevel::Tolerant)? else {
+            return Ok(());
+        };
         let query = Query::default();
-        let mut scan = Scan::new(searcher, &query, None, 2 * limit);
-        scan.walk(matching.as_ref(), 0)?;
-        let (best, _) = scan.finish();
+        let mut collector = HitCollector::new(searcher, &query, None, 2 * limit);
+        collector.collect(tolerant.as_ref(), 0)?;
+        let (best, _) = collector.finish();
         for candidate in best {
             if found.len() >= limit {
                 break;
             }
-            let shown = self.shown(searcher, candidate.address)?;
-            // The language that says what was typed is the one to go on in.
-            let says = |text: &&str| {
-                let alone = super::Localized { zh: Some((*text).to_owned()), en: None };
-                highlighted(&alone, &reading.words).contains("<em>")
+            let stored = self.stored_hit(searcher, candidate.address)?;
+            // Suggest the title in the language that matches.
+            let matches = |text: &&str| {
+                let title = Localized { zh: Some((*text).to_owned()), en: None };
+                highlight(&title, &parsed.words).contains("<em>")
             };
-            let Some(text) = shown.title.each().find(says).or_else(|| shown.title.each().next())
-            else {
-                continue;
-            };
+            let matching = stored.title.texts().find(matches);
+            let Some(text) = matching.or_else(|| stored.title.texts().next()) else { continue };
             if found.iter().all(|known| known.text != text) {
                 found.push(Suggestion {
                     text: text.to_owned(),
                     kind: SuggestionKind::Product,
-                    product_id: Some(shown.product_id),
+                    product_id: Some(stored.product_id),
                 });
             }
         }
@@ -108,44 +105,26 @@ impl Index {
     }
 }
 
-/// What somebody is still typing is not corrected, only completed.
-fn keep_completions(reading: &mut Reading) {
-    for word in &mut reading.words {
+/// Removes spelling corrections: an incomplete word is completed, not corrected.
+fn remove_typos(parsed: &mut ParsedQuery) {
+    for word in &mut parsed.words {
         word.tolerant.retain(|alternative| match alternative.kind {
-            Kind::Literal | Kind::Begun | Kind::Sound => true,
-            Kind::Slip => false,
+            MatchKind::Exact | MatchKind::Prefix | MatchKind::Phonetic => true,
+            MatchKind::Typo => false,
         });
     }
 }
 
-/// Brands and categories that begin so, those of the most products first.
+/// The brands and categories that start with `prefix`, those of the most products first.
 fn names(searcher: &Searcher, prefix: &str) -> Result<Vec<Suggestion>, SearchError> {
-    let typed = Typed::new(prefix);
+    let prefix = NamePrefix::new(prefix);
     let mut found = Vec::new();
-    for (name, kind) in
+    for (column, kind) in
         [(column::BRAND, SuggestionKind::Brand), (column::CATEGORY, SuggestionKind::Category)]
     {
         let mut counts: BTreeMap<String, u64> = BTreeMap::new();
         for segment in searcher.segment_readers() {
-            let Some(column) = segment.fast_fields().str(name)? else { continue };
-            let terms = u64::try_from(column.num_terms()).unwrap_or(u64::MAX);
-            let mut fitting: BTreeMap<u64, String> = BTreeMap::new();
-            let mut name = String::new();
-            for ord in 0..terms.min(NAMES_SCANNED_MAX) {
-                name.clear();
-                column.ord_to_str(ord, &mut name)?;
-                if typed.begins(name.rsplit('/').next().unwrap_or(&name)) {
-                    fitting.insert(ord, name.clone());
-                }
-            }
-            if fitting.is_empty() {
-                continue;
-            }
-            for ord in segment.doc_ids_alive().flat_map(|doc| column.term_ords(doc)) {
-                if let Some(name) = fitting.get(&ord) {
-                    *counts.entry(name.clone()).or_default() += 1;
-                }
-            }
+            count_names(segment, column, &prefix, &mut counts)?;
         }
         let mut counts: Vec<(String, u64)> = counts.into_iter().collect();
         counts.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
@@ -155,44 +134,73 @@ fn names(searcher: &Searcher, prefix: &str) -> Result<Vec<Suggestion>, SearchErr
     Ok(found)
 }
 
-/// The beginning of a name, as letters and as sound.
-struct Typed {
-    text: String,
-    sounds: Vec<Vec<Syllable>>,
+/// Adds the products of a segment per matching name.
+fn count_names(
+    segment: &SegmentReader,
+    column: &str,
+    prefix: &NamePrefix,
+    counts: &mut BTreeMap<String, u64>,
+) -> Result<(), SearchError> {
+    let Some(column) = segment.fast_fields().str(column)? else { return Ok(()) };
+    let terms = u64::try_from(column.num_terms()).unwrap_or(u64::MAX);
+    let mut matching: BTreeMap<u64, String> = BTreeMap::new();
+    let mut name = String::new();
+    for ord in 0..terms.min(NAMES_SCANNED_MAX) {
+        name.clear();
+        column.ord_to_str(ord, &mut name)?;
+        if prefix.matches(name.rsplit('/').next().unwrap_or(&name)) {
+            matching.insert(ord, name.clone());
+        }
+    }
+    if matching.is_empty() {
+        return Ok(());
+    }
+    for ord in segment.doc_ids_alive().flat_map(|doc| column.term_ords(doc)) {
+        if let Some(name) = matching.get(&ord) {
+            *counts.entry(name.clone()).or_default() += 1;
+        }
+    }
+    Ok(())
 }
 
-impl Typed {
+/// The beginning of a name, as letters and as pinyin.
+struct NamePrefix {
+    text: String,
+    pinyin: Vec<Vec<Syllable>>,
+}
+
+impl NamePrefix {
     fn new(prefix: &str) -> Self {
         let text = normalise(prefix.trim());
         let letters: String = text.chars().filter(|c| !c.is_whitespace()).collect();
-        let mut sounds = parse_syllables(&letters, true);
-        sounds.extend(crate::text::initials(&letters));
-        Self { text, sounds }
+        let mut pinyin = parse_syllables(&letters, true);
+        pinyin.extend(parse_initials(&letters));
+        Self { text, pinyin }
     }
 
-    fn begins(&self, name: &str) -> bool {
+    fn matches(&self, name: &str) -> bool {
         let name = normalise(name);
         if name.starts_with(&self.text) {
             return true;
         }
         let chars: Vec<char> = name.chars().take(16).collect();
-        self.sounds.iter().any(|sound| {
-            sound.len() <= chars.len()
-                && sound.iter().zip(&chars).all(|(syllable, c)| syllable.is_read(&readings(*c)))
+        self.pinyin.iter().any(|syllables| {
+            syllables.len() <= chars.len()
+                && syllables.iter().zip(&chars).all(|(syllable, c)| syllable.matches(&readings(*c)))
         })
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::NamePrefix;
 
     #[test]
-    fn names_begin_in_letters_characters_or_pinyin() {
+    fn a_prefix_is_letters_characters_or_pinyin() {
         for prefix in ["Lu", "luoj", "罗", "罗技", "lj", "luo ji"] {
-            assert!(Typed::new(prefix).begins("罗技"), "{prefix}");
+            assert!(NamePrefix::new(prefix).matches("罗技"), "{prefix}");
         }
-        assert!(Typed::new("logi").begins("Logitech"));
-        assert!(!Typed::new("tech").begins("Logitech"));
+        assert!(NamePrefix::new("logi").matches("Logitech"));
+        assert!(!NamePrefix::new("tech").matches("Logitech"));
     }
 }

@@ -1,52 +1,48 @@
-//! The writing side: changes in, one commit each time.
+//! The writing side of the index.
 
-use tantivy::indexer::{IndexWriterOptions, LogMergePolicy};
-use tantivy::{IndexWriter, TantivyError, Term};
+use tantivy::{
+    IndexWriter, TantivyError, Term,
+    indexer::{IndexWriterOptions, LogMergePolicy},
+};
 use uuid::Uuid;
 
-use super::document::Document;
-use super::open::Index;
-use super::schema::entry;
+use super::{document::Document, open::Index, schema::to_tantivy};
 
-/// The memory that new documents may take before they are written out, in bytes.
-const HEAP: usize = 32_000_000;
-/// Below this many documents segments count as equally small, and are merged together.
+/// The memory for new documents before they are flushed, in bytes.
+const MEMORY_BUDGET: usize = 32_000_000;
+/// Segments with fewer documents count as equally small and are merged together.
 const SMALL_SEGMENT: u32 = 1_000;
-/// So many segments of like size become one.
-const MERGE_AT: usize = 6;
-/// A segment with more than this share of deleted documents is rewritten.
+/// How many segments of similar size are merged into one.
+const MERGE_SEGMENTS: usize = 6;
+/// Segments with a greater share of deleted documents are rewritten.
 const DELETED_MAX: f32 = 0.3;
 
-/// One thing to do.
+/// One change of the index.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Change {
-    /// Put this document in place of whatever the index has of the product.
+    /// Adds a document, or replaces the one of the same product.
     Upsert(Box<Document>),
-    /// Take the product out.
+    /// Removes the document of a product, if there is one.
     Delete(Uuid),
 }
 
-/// Why writing failed. Nothing of the batch is in the index then; the same batch may be tried again.
+/// Why writing failed. The index then contains nothing of the batch, which may be retried.
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
-    /// Another writer has the index.
-    #[error("the index is being written by somebody else")]
+    #[error("the index has another writer")]
     Locked,
-    /// The document cannot be put into words.
-    #[error("product {product_id} cannot be encoded")]
+    #[error("product {product_id} could not be encoded")]
     Encode {
-        /// Whose document.
         product_id: Uuid,
-        /// What is wrong with it.
         #[source]
         source: serde_json::Error,
     },
-    /// Disk or index failed. A writer that answers so twice should be dropped and the index opened again.
+    /// The disk or the index failed. If it happens twice, drop the writer and reopen the index.
     #[error("the index could not be written")]
     Index(#[from] TantivyError),
 }
 
-/// The one writer of an index; there is no second while it lives.
+/// The only writer of an index.
 pub struct Writer {
     writer: IndexWriter,
     index: Index,
@@ -59,10 +55,10 @@ impl std::fmt::Debug for Writer {
 }
 
 impl Index {
-    /// The writer, if nobody else has it.
+    /// Creates the writer. Fails while another one exists.
     pub fn writer(&self) -> Result<Writer, WriteError> {
         let options = IndexWriterOptions::builder()
-            .memory_budget_per_thread(HEAP)
+            .memory_budget_per_thread(MEMORY_BUDGET)
             .num_worker_threads(1)
             .num_merge_threads(1)
             .build();
@@ -75,7 +71,7 @@ impl Index {
         })?;
         let mut policy = LogMergePolicy::default();
         policy.set_min_layer_size(SMALL_SEGMENT);
-        policy.set_min_num_segments(MERGE_AT);
+        policy.set_min_num_segments(MERGE_SEGMENTS);
         policy.set_del_docs_ratio_before_merge(DELETED_MAX);
         writer.set_merge_policy(Box::new(policy));
         Ok(Writer { writer, index: self.clone() })
@@ -83,11 +79,11 @@ impl Index {
 }
 
 impl Writer {
-    /// Applies `changes` in their order in one commit that carries `payload`. When it returns they are durable, and
-    /// every search that begins from then on sees them. Without changes only the payload is committed.
+    /// Applies `changes` in order in one commit with `payload`. Afterwards they are durable and visible to
+    /// new searches. Without changes only the payload is committed.
     pub fn apply(&mut self, changes: &[Change], payload: &str) -> Result<(), WriteError> {
         if let Err(error) = self.commit(changes, payload) {
-            // What was added but not committed must not slip into the next commit.
+            // Uncommitted documents must not become part of the next commit.
             self.writer.rollback()?;
             return Err(error);
         }
@@ -105,9 +101,9 @@ impl Writer {
             self.writer
                 .delete_term(Term::from_field_text(fields.id, &product_id.simple().to_string()));
             if let Change::Upsert(document) = change {
-                let entry = entry(&fields, document)
+                let document = to_tantivy(&fields, document)
                     .map_err(|source| WriteError::Encode { product_id, source })?;
-                self.writer.add_document(entry)?;
+                self.writer.add_document(document)?;
             }
         }
         let mut commit = self.writer.prepare_commit()?;
@@ -116,23 +112,23 @@ impl Writer {
         Ok(())
     }
 
-    /// Merges everything into one segment, as after a first build. Takes as long as writing the index once; in the
-    /// meantime searches go on, and nothing can be applied.
+    /// Merges all segments into one, as after a rebuild. Takes about as long as writing the index; searches
+    /// continue.
     pub fn compact(self) -> Result<Self, WriteError> {
-        // A merge that is under way holds segments that ours needs; a new writer has none under way.
+        // A running merge holds segments that this one needs; a new writer has no running merge.
         let index = self.index.clone();
         self.close()?;
-        let mut again = index.writer()?;
+        let mut writer = index.writer()?;
         let segments = index.inner.searchable_segment_ids()?;
         if segments.len() > 1 {
-            again.writer.merge(&segments).wait()?;
-            again.writer.garbage_collect_files().wait()?;
+            writer.writer.merge(&segments).wait()?;
+            writer.writer.garbage_collect_files().wait()?;
         }
         index.reader.reload()?;
-        Ok(again)
+        Ok(writer)
     }
 
-    /// Ends the writer when the merges under way are done, instead of throwing their work away.
+    /// Waits for the running merges and closes the writer.
     pub fn close(self) -> Result<(), WriteError> {
         self.writer.wait_merging_threads()?;
         self.index.reader.reload()?;

@@ -1,27 +1,25 @@
-//! What this service says, one file per event: from the domain to the contract.
+//! The events that this service publishes, one file each: from the domain to the contract.
 
-pub mod product_applied;
-pub mod product_failed;
+mod product_applied;
+mod product_failed;
 
 use uuid::Uuid;
 
-/// How many lanes there are for receipts of products that are searchable.
-const LANES: u8 = 4;
+pub(crate) use self::{product_applied::product_applied, product_failed::product_failed};
 
-/// The lane of receipts for dead letters, which the consumers say and not a tail.
-const LANE_OF_FAILURES: &str = "failed";
+/// How many keys the receipts of searchable products have.
+const RECEIPT_KEYS: u8 = 4;
 
-/// The lane of the receipts that one process says.
+/// The key of the receipts that one process publishes.
 ///
-/// The numbers of a lane are given out under a lock, so two processes with the same lane wait for one another's commits.
-/// Nothing is lost by spreading them: a receipt settles all versions before its own, so receipts need no order.
+/// Numbering a key takes a lock, so processes with the same key wait for each other's commits. Several keys
+/// are safe: a receipt settles all earlier versions, so receipts need no common order.
 #[derive(Debug, Clone)]
-pub struct Lane(String);
+pub(crate) struct ReceiptKey(String);
 
-impl Lane {
-    /// One of the lanes, at random.
-    pub fn any() -> Self {
+impl ReceiptKey {
+    pub(crate) fn random() -> Self {
         let [first, ..] = *Uuid::new_v4().as_bytes();
-        Self((first % LANES).to_string())
+        Self((first % RECEIPT_KEYS).to_string())
     }
 }

@@ -1,26 +1,16 @@
-//! `product.failed.v1`: the receipt for an event of a product that became a dead letter.
+//! `product.failed.v1`: the event of a product became a dead letter.
 
-use chrono::{DateTime, Utc};
-use contracts::{
-    Envelope,
-    receipts::{ProductFailedV1, ProductVersion},
-};
+use envelope::Envelope;
+use messaging::{Error, Transaction};
+use runtime::product_receipts::emit_product_failed;
 
-use super::LANE_OF_FAILURES;
-use crate::NAME;
+use crate::SERVICE;
 
-/// The receipt for the event in `envelope`; `None` if not even its product and version can be read.
-pub fn product_failed(
-    envelope: &Envelope,
-    reason: &str,
-    failed_at: DateTime<Utc>,
-) -> Option<ProductFailedV1> {
-    let failed = ProductVersion::of_unreadable(envelope)?;
-    Some(ProductFailedV1 {
-        service: NAME.to_owned(),
-        receipt_key: LANE_OF_FAILURES.to_owned(),
-        failed,
-        reason: format!("{} is not in the search index: {reason}.", envelope.kind),
-        failed_at,
-    })
+/// The key of these receipts. The consumers publish them, not the indexer.
+const RECEIPT_KEY: &str = "failed";
+
+/// Emits the receipt in the transaction that records the dead letter.
+pub(crate) fn product_failed()
+-> impl Fn(&mut Transaction, &Envelope, &str) -> Result<(), Error> + Send + Sync + 'static {
+    emit_product_failed(SERVICE, |_| RECEIPT_KEY.to_owned())
 }

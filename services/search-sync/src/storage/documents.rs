@@ -1,47 +1,126 @@
-//! Documents: what the index has, or will have in a moment.
+//! Documents: the products of the projection.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
+use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 use uuid::Uuid;
-use vocabulary::ProductId;
+use vocabulary::{Localized, Money, ProductId, Sku};
 
 use super::changes;
-use crate::domain::{Content, Listing};
+use crate::{
+    domain::{
+        CatalogProduct, ProductContent, ProductStatus, ProjectedProduct, ProjectedVersion, Variant,
+    },
+    json,
+};
 
 /// Why documents could not be written.
 #[derive(Debug, thiserror::Error)]
-pub enum WriteError {
-    /// The content cannot be put into JSON.
-    #[error("a product cannot be encoded")]
+pub enum WriteDocumentsError {
+    #[error("a product could not be encoded")]
     Encode(#[from] serde_json::Error),
-    /// The database failed.
     #[error(transparent)]
     Database(#[from] sqlx::Error),
 }
 
-/// Writes products, each at most once and sorted, and answers those that were written: what is held in the same or a later
-/// version stays as it is. Their new numbers follow one another.
+/// The JSON of the column `body`.
+#[derive(Serialize, Deserialize)]
+struct Body {
+    title: Localized,
+    #[serde(default)]
+    description: Localized,
+    #[serde(default)]
+    brand: Option<String>,
+    #[serde(default)]
+    category: String,
+    #[serde(default)]
+    attributes: BTreeMap<String, serde_json::Value>,
+    #[serde(default)]
+    variants: Vec<BodyVariant>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct BodyVariant {
+    sku: Sku,
+    price: Money,
+}
+
+impl From<&ProductContent> for Body {
+    fn from(content: &ProductContent) -> Self {
+        let variant = |one: &Variant| BodyVariant { sku: one.sku.clone(), price: one.price };
+        let attributes = content.attributes.iter();
+        Self {
+            title: content.title.clone(),
+            description: content.description.clone(),
+            brand: content.brand.clone(),
+            category: content.category.clone(),
+            attributes: attributes
+                .map(|(name, value)| (name.clone(), json::to_json(value)))
+                .collect(),
+            variants: content.variants.iter().map(variant).collect(),
+        }
+    }
+}
+
+impl From<Body> for ProductContent {
+    fn from(body: Body) -> Self {
+        let Body { title, description, brand, category, attributes, variants } = body;
+        let variant = |one: BodyVariant| Variant { sku: one.sku, price: one.price };
+        Self {
+            title,
+            description,
+            brand,
+            category,
+            attributes: json::attributes(&attributes),
+            variants: variants.into_iter().map(variant).collect(),
+        }
+    }
+}
+
+const fn status_name(status: ProductStatus) -> &'static str {
+    match status {
+        ProductStatus::Draft => "draft",
+        ProductStatus::Active => "active",
+        ProductStatus::Archived => "archived",
+        ProductStatus::Deleted => "deleted",
+    }
+}
+
+/// The constraint of the column `state` allows no other names.
+fn status_of(name: &str) -> ProductStatus {
+    match name {
+        "draft" => ProductStatus::Draft,
+        "active" => ProductStatus::Active,
+        "archived" => ProductStatus::Archived,
+        _ => ProductStatus::Deleted,
+    }
+}
+
+/// Writes products that are newer than the stored ones, with consecutive change numbers; returns the written
+/// products.
+///
+/// `products` must be sorted and contain each product at most once.
 pub async fn write(
     connection: &mut PgConnection,
-    listings: &[Listing],
-) -> Result<HashSet<ProductId>, WriteError> {
-    if listings.is_empty() {
+    products: &[CatalogProduct],
+) -> Result<HashSet<ProductId>, WriteDocumentsError> {
+    if products.is_empty() {
         return Ok(HashSet::new());
     }
-    let products: Vec<Uuid> = listings.iter().map(|one| one.product_id.as_uuid()).collect();
-    let versions: Vec<i64> = listings.iter().map(|one| one.version.get()).collect();
-    let states: Vec<&str> = listings.iter().map(|one| one.state.as_str()).collect();
-    let body = |content: &Content| serde_json::to_string(content);
-    let bodies: Vec<Option<String>> = listings
+    let ids: Vec<Uuid> = products.iter().map(|one| one.product_id.as_uuid()).collect();
+    let versions: Vec<i64> = products.iter().map(|one| one.version.get()).collect();
+    let states: Vec<&str> = products.iter().map(|one| status_name(one.status)).collect();
+    let body = |content: &ProductContent| serde_json::to_string(&Body::from(content));
+    let bodies: Vec<Option<String>> = products
         .iter()
         .map(|one| one.content.as_ref().map(body).transpose())
         .collect::<Result<_, _>>()?;
-    let offers =
-        || listings.iter().flat_map(|one| one.skus().map(|sku| (one.product_id.as_uuid(), sku)));
-    let offering: Vec<Uuid> = offers().map(|(product, _)| product).collect();
-    let offered: Vec<&str> = offers().map(|(_, sku)| sku.as_str()).collect();
-    let before = changes::reserve(connection, listings.len()).await?;
+    let (sku_products, skus): (Vec<Uuid>, Vec<&str>) = products
+        .iter()
+        .flat_map(|one| one.skus().map(|sku| (one.product_id.as_uuid(), sku.as_str())))
+        .unzip();
+    let before = changes::reserve(connection, products.len()).await?;
     let written = sqlx::query_scalar!(
         r#"
         with incoming as (
@@ -88,12 +167,12 @@ pub async fn write(
         )
         select product_id from written
         "#,
-        &products,
+        &ids,
         &versions,
         &states as &[&str],
         &bodies as &[Option<String>],
-        &offering,
-        &offered as &[&str],
+        &sku_products,
+        &skus as &[&str],
         before,
     )
     .fetch_all(connection)
@@ -101,33 +180,55 @@ pub async fn write(
     Ok(written.into_iter().map(ProductId::from).collect())
 }
 
-/// A document with the number of its last change.
+/// A row of the table, whose body is decoded on demand.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Row {
-    /// Which product.
-    pub product_id: Uuid,
-    /// The catalogue's version of it.
-    pub version: i64,
-    /// [`crate::domain::State`] as text.
-    pub state: String,
-    /// [`Content`] as JSON; `None` for a deleted product.
-    pub body: Option<String>,
-    /// Whether any of its variants can be had.
-    pub in_stock: bool,
-    /// How much it is sought after.
-    pub popularity: f64,
-    /// The number of its last change.
-    pub change: i64,
+struct DocumentRow {
+    product_id: Uuid,
+    version: i64,
+    state: String,
+    body: Option<String>,
+    in_stock: bool,
+    popularity: f64,
+    change: i64,
 }
 
-/// The first `limit` documents whose last change is behind the number `after`, by number.
-pub async fn after(
+/// A document that changed. Its conversion to [`ProjectedProduct`] decodes JSON, so run it on a blocking
+/// thread.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct ChangedDocument(DocumentRow);
+
+impl ChangedDocument {
+    /// The number of its last change.
+    pub(crate) fn change(&self) -> i64 {
+        self.0.change
+    }
+}
+
+impl From<ChangedDocument> for ProjectedProduct {
+    fn from(document: ChangedDocument) -> Self {
+        let DocumentRow { product_id, version, state, body, in_stock, popularity, .. } = document.0;
+        let content = body.and_then(|body| match serde_json::from_str::<Body>(&body) {
+            Ok(body) => Some(body.into()),
+            Err(error) => {
+                // The next event of the product replaces the body.
+                tracing::error!(product = %product_id, %error, "failed to decode a document");
+                None
+            }
+        });
+        let product_id = product_id.into();
+        let status = status_of(&state);
+        Self { product_id, version, status, content, in_stock, popularity }
+    }
+}
+
+/// Up to `limit` documents whose change number is greater than `after`, by change number.
+pub(crate) async fn changed_after(
     connection: &mut PgConnection,
     after: i64,
     limit: i64,
-) -> Result<Vec<Row>, sqlx::Error> {
-    sqlx::query_as!(
-        Row,
+) -> Result<Vec<ChangedDocument>, sqlx::Error> {
+    let rows = sqlx::query_as!(
+        DocumentRow,
         r#"
         select product_id, version, state, body::text as body, in_stock, popularity, change
         from document
@@ -139,45 +240,49 @@ pub async fn after(
         limit,
     )
     .fetch_all(connection)
-    .await
+    .await?;
+    Ok(rows.into_iter().map(ChangedDocument).collect())
 }
 
-/// How many documents have changed behind the number `after`.
-pub async fn count_after(connection: &mut PgConnection, after: i64) -> Result<i64, sqlx::Error> {
+/// The number of documents whose change number is greater than `after`.
+pub(crate) async fn count_changed_after(
+    connection: &mut PgConnection,
+    after: i64,
+) -> Result<i64, sqlx::Error> {
     sqlx::query_scalar!(r#"select count(*) as "count!" from document where change > $1"#, after)
         .fetch_one(connection)
         .await
 }
 
-/// The number of the last change of any document: zero where there is none.
-pub async fn last_change(connection: &mut PgConnection) -> Result<i64, sqlx::Error> {
+/// The greatest change number of any document; zero if there are no documents.
+pub(crate) async fn last_change(connection: &mut PgConnection) -> Result<i64, sqlx::Error> {
     sqlx::query_scalar!(r#"select coalesce(max(change), 0) as "last!" from document"#)
         .fetch_one(connection)
         .await
 }
 
-/// A document without its content.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Held {
-    /// Which product.
-    pub product_id: Uuid,
-    /// The catalogue's version of it.
-    pub version: i64,
-    /// Whether it is for sale, and so belongs into the index.
-    pub active: bool,
-    /// Whether it is a tombstone.
-    pub deleted: bool,
-    /// The number of its last change.
-    pub change: i64,
+struct VersionRow {
+    product_id: Uuid,
+    version: i64,
+    active: bool,
+    deleted: bool,
+    change: i64,
 }
 
-/// What is held of one product.
-pub async fn find(
+impl From<VersionRow> for ProjectedVersion {
+    fn from(row: VersionRow) -> Self {
+        let VersionRow { product_id, version, active, deleted, change } = row;
+        Self { product_id: product_id.into(), version, active, deleted, change }
+    }
+}
+
+/// The stored version of one product.
+pub async fn find_version(
     connection: &mut PgConnection,
     product: ProductId,
-) -> Result<Option<Held>, sqlx::Error> {
-    sqlx::query_as!(
-        Held,
+) -> Result<Option<ProjectedVersion>, sqlx::Error> {
+    let row = sqlx::query_as!(
+        VersionRow,
         r#"
         select product_id, version, state = 'active' as "active!", state = 'deleted' as "deleted!", change
         from document
@@ -186,13 +291,16 @@ pub async fn find(
         product.as_uuid(),
     )
     .fetch_optional(connection)
-    .await
+    .await?;
+    Ok(row.map(ProjectedVersion::from))
 }
 
-/// All that is held, tombstones too, by product.
-pub async fn held(connection: &mut PgConnection) -> Result<Vec<Held>, sqlx::Error> {
-    sqlx::query_as!(
-        Held,
+/// The stored versions of all products, deleted ones included, sorted by product.
+pub(crate) async fn list_versions(
+    connection: &mut PgConnection,
+) -> Result<Vec<ProjectedVersion>, sqlx::Error> {
+    let rows = sqlx::query_as!(
+        VersionRow,
         r#"
         select product_id, version, state = 'active' as "active!", state = 'deleted' as "deleted!", change
         from document
@@ -200,46 +308,53 @@ pub async fn held(connection: &mut PgConnection) -> Result<Vec<Held>, sqlx::Erro
         "#,
     )
     .fetch_all(connection)
-    .await
+    .await?;
+    Ok(rows.into_iter().map(ProjectedVersion::from).collect())
 }
 
-/// Gives documents new numbers, so that every index takes them once more.
-pub async fn touch(connection: &mut PgConnection, products: &[Uuid]) -> Result<u64, sqlx::Error> {
+/// Gives documents new change numbers, so that every index reads them again.
+pub(crate) async fn renumber(
+    connection: &mut PgConnection,
+    products: &[ProductId],
+) -> Result<(), sqlx::Error> {
+    let products: Vec<Uuid> = products.iter().map(|product| product.as_uuid()).collect();
     let before = changes::reserve(connection, products.len()).await?;
-    let touched = sqlx::query!(
+    sqlx::query!(
         r#"
         update document d set change = $2::bigint + t.place
         from unnest($1::uuid[]) with ordinality as t (product_id, place)
         where d.product_id = t.product_id
         "#,
-        products,
+        &products,
         before,
-    );
-    Ok(touched.execute(connection).await?.rows_affected())
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
 }
 
-/// Makes tombstones of documents that are still held in these versions; answers of how many.
-pub async fn bury(
+/// Marks documents as deleted if they still have these versions; returns how many.
+pub(crate) async fn mark_deleted(
     connection: &mut PgConnection,
-    gone: &[(ProductId, i64)],
+    expected: &[(ProductId, i64)],
 ) -> Result<u64, sqlx::Error> {
-    let products: Vec<Uuid> = gone.iter().map(|(product, _)| product.as_uuid()).collect();
-    let versions: Vec<i64> = gone.iter().map(|(_, version)| *version).collect();
-    let before = changes::reserve(connection, gone.len()).await?;
-    let buried = sqlx::query!(
+    let products: Vec<Uuid> = expected.iter().map(|(product, _)| product.as_uuid()).collect();
+    let versions: Vec<i64> = expected.iter().map(|(_, version)| *version).collect();
+    let before = changes::reserve(connection, expected.len()).await?;
+    let deleted = sqlx::query!(
         r#"
-        with gone as (
-            select * from unnest($1::uuid[], $2::bigint[]) with ordinality as g (product_id, version, place)
-        ), buried as (
+        with expected as (
+            select * from unnest($1::uuid[], $2::bigint[]) with ordinality as e (product_id, version, place)
+        ), deleted as (
             update document d
-            set state = 'deleted', body = null, in_stock = false, change = $3::bigint + g.place
-            from gone g
-            where d.product_id = g.product_id and d.version = g.version and d.state <> 'deleted'
+            set state = 'deleted', body = null, in_stock = false, change = $3::bigint + e.place
+            from expected e
+            where d.product_id = e.product_id and d.version = e.version and d.state <> 'deleted'
             returning d.product_id
-        ), withdrawn as (
-            delete from document_sku k using buried b where k.product_id = b.product_id
+        ), removed_skus as (
+            delete from document_sku k using deleted d where k.product_id = d.product_id
         )
-        select count(*) as "count!" from buried
+        select count(*) as "count!" from deleted
         "#,
         &products,
         &versions,
@@ -247,5 +362,5 @@ pub async fn bury(
     )
     .fetch_one(connection)
     .await?;
-    Ok(u64::try_from(buried.count).unwrap_or_default())
+    Ok(u64::try_from(deleted.count).unwrap_or_default())
 }

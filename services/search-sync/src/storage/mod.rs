@@ -1,12 +1,17 @@
-//! Reads and writes of the service's own tables, as free functions over a connection.
+//! Queries on the service's own tables, as free functions over a connection.
 //!
-//! The order of locks: rows of `sku_stock` or `product_popularity` sorted by their keys, then the row of
-//! [`changes`], then documents. The lock of `changes` comes before all documents, not after them: one transaction may
-//! hold several runs of a handler, so a second run would ask for documents while it holds the counter. It also makes sure
-//! that a product and the stock of its SKUs, heard at the same time by two consumers, see one another.
+//! Locks are taken in this order: rows of `sku_stock` or `product_popularity` sorted by key, then the row of
+//! [`changes`], then documents. `changes` comes before all documents, because one transaction may run several
+//! handlers: the second would otherwise ask for documents while it holds the counter. This order also makes a
+//! product and the stock of its SKUs, received at the same time by two consumers, see each other.
 
 pub mod changes;
 pub mod documents;
-pub mod popularity;
+pub(crate) mod popularity;
 pub mod receipts;
 pub mod stock;
+
+/// Reports a stored value that the domain does not accept.
+fn undecodable(error: impl std::error::Error + Send + Sync + 'static) -> sqlx::Error {
+    sqlx::Error::Decode(Box::new(error))
+}

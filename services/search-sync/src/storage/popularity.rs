@@ -1,21 +1,22 @@
-//! How much products are sought after.
+//! Popularity scores.
 
 use sqlx::PgConnection;
 use uuid::Uuid;
 use vocabulary::{ProductId, Version};
 
 use super::changes;
+use crate::domain::ScoreChange;
 
-/// Writes scores, each product once and sorted, and answers those that were written: what is held in the same or a later
-/// version stays as it is.
-pub async fn write(
+/// Writes scores that are newer than the stored ones; returns the written products. Each product may occur
+/// once.
+pub(crate) async fn write(
     connection: &mut PgConnection,
     scores: &[(ProductId, Version, f64)],
-) -> Result<Vec<Uuid>, sqlx::Error> {
+) -> Result<Vec<ProductId>, sqlx::Error> {
     let products: Vec<Uuid> = scores.iter().map(|(product, ..)| product.as_uuid()).collect();
     let versions: Vec<i64> = scores.iter().map(|(_, version, _)| version.get()).collect();
     let scores: Vec<f64> = scores.iter().map(|(.., score)| *score).collect();
-    sqlx::query_scalar!(
+    let written = sqlx::query_scalar!(
         r#"
         insert into product_popularity as p (product_id, version, score)
         select * from unnest($1::uuid[], $2::bigint[], $3::float8[]) as s (product_id, version, score)
@@ -29,43 +30,43 @@ pub async fn write(
         &scores,
     )
     .fetch_all(connection)
-    .await
+    .await?;
+    Ok(written.into_iter().map(ProductId::from).collect())
 }
 
-/// A product whose score in the index may have to change.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Scored {
-    /// Which product.
-    pub product_id: Uuid,
-    /// The score that the index has.
-    pub indexed: f64,
-    /// The score that was heard last.
-    pub score: f64,
-}
-
-/// The scores of those of `products` that may be in the index, under the lock of the changes.
-pub async fn lock(
+/// Locks the change counter and compares the indexed scores of existing `products` with the current ones.
+pub(crate) async fn lock(
     connection: &mut PgConnection,
-    products: &[Uuid],
-) -> Result<Vec<Scored>, sqlx::Error> {
-    // Read only after the lock was had: then none of these products is being written unseen.
+    products: &[ProductId],
+) -> Result<Vec<ScoreChange>, sqlx::Error> {
+    let products: Vec<Uuid> = products.iter().map(|product| product.as_uuid()).collect();
+    // Read only after locking: then no concurrent transaction can write these products.
     changes::lock(connection).await?;
-    sqlx::query_as!(
-        Scored,
+    let rows = sqlx::query!(
         r#"
         select d.product_id, d.popularity as indexed, p.score
         from document d join product_popularity p on p.product_id = d.product_id
         where d.product_id = any($1) and d.state <> 'deleted'
         order by d.product_id
         "#,
-        products,
+        &products,
     )
     .fetch_all(connection)
-    .await
+    .await?;
+    let changes = rows.into_iter().map(|row| ScoreChange {
+        product_id: row.product_id.into(),
+        indexed: row.indexed,
+        current: row.score,
+    });
+    Ok(changes.collect())
 }
 
-/// Hands scores on to the documents, which get new numbers.
-pub async fn rank(connection: &mut PgConnection, products: &[Uuid]) -> Result<(), sqlx::Error> {
+/// Copies the current scores to the documents, which get new change numbers.
+pub(crate) async fn apply(
+    connection: &mut PgConnection,
+    products: &[ProductId],
+) -> Result<(), sqlx::Error> {
+    let products: Vec<Uuid> = products.iter().map(|product| product.as_uuid()).collect();
     let before = changes::reserve(connection, products.len()).await?;
     sqlx::query!(
         r#"
@@ -74,7 +75,7 @@ pub async fn rank(connection: &mut PgConnection, products: &[Uuid]) -> Result<()
         join product_popularity p on p.product_id = r.product_id
         where d.product_id = r.product_id
         "#,
-        products,
+        &products,
         before,
     )
     .execute(connection)

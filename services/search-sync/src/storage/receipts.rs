@@ -1,25 +1,20 @@
-//! Receipts that are due: versions that were heard of, and are not yet said to be searchable.
+//! Pending receipts: received product versions that are not yet published as searchable.
 
 use sqlx::PgConnection;
 use uuid::Uuid;
-use vocabulary::{ProductId, Version};
+use vocabulary::Version;
 
-/// A version to be confirmed once the index has it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Due {
-    /// Which product.
-    pub product_id: ProductId,
-    /// In which version.
-    pub version: Version,
-    /// The trace of the event that brought it.
-    pub traceparent: Option<String>,
-}
+use super::undecodable;
+use crate::domain::PendingReceipt;
 
-/// Notes receipts that are due.
-pub async fn note(connection: &mut PgConnection, due: &[Due]) -> Result<(), sqlx::Error> {
-    let products: Vec<Uuid> = due.iter().map(|one| one.product_id.as_uuid()).collect();
-    let versions: Vec<i64> = due.iter().map(|one| one.version.get()).collect();
-    let traces: Vec<Option<&str>> = due.iter().map(|one| one.traceparent.as_deref()).collect();
+/// Adds pending receipts; existing ones stay.
+pub async fn insert(
+    connection: &mut PgConnection,
+    pending: &[PendingReceipt],
+) -> Result<(), sqlx::Error> {
+    let products: Vec<Uuid> = pending.iter().map(|one| one.product_id.as_uuid()).collect();
+    let versions: Vec<i64> = pending.iter().map(|one| one.version.get()).collect();
+    let traces: Vec<Option<&str>> = pending.iter().map(|one| one.traceparent.as_deref()).collect();
     sqlx::query!(
         r#"
         insert into receipt_due (product_id, version, traceparent)
@@ -35,30 +30,29 @@ pub async fn note(connection: &mut PgConnection, due: &[Due]) -> Result<(), sqlx
     Ok(())
 }
 
-/// How many are due.
-pub async fn count(connection: &mut PgConnection) -> Result<i64, sqlx::Error> {
+/// The number of pending receipts.
+pub(crate) async fn count(connection: &mut PgConnection) -> Result<i64, sqlx::Error> {
     sqlx::query_scalar!(r#"select count(*) as "count!" from receipt_due"#)
         .fetch_one(connection)
         .await
 }
 
-/// Whether any is due.
-pub async fn any(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+/// Whether any receipt is pending.
+pub(crate) async fn exists(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
     sqlx::query_scalar!(r#"select exists (select from receipt_due) as "any!""#)
         .fetch_one(connection)
         .await
 }
 
-/// Takes out up to `limit` receipts of products whose last change is in an index that has all changes up to the number
-/// `applied`. Whoever takes them says them, in the same transaction; two that take at once take different ones.
+/// Removes and returns up to `limit` receipts of products whose last change is at most `applied`.
 ///
-/// It is the document's number that counts and not one of the receipt's own: a document that changes once more is read
-/// by the tail at its new number only.
+/// Publish them in the same transaction. Concurrent calls return different receipts. The change number of the
+/// document decides, not one of the receipt: a document that changes again is only read at its new number.
 pub async fn take(
     connection: &mut PgConnection,
     applied: i64,
     limit: i64,
-) -> Result<Vec<Due>, sqlx::Error> {
+) -> Result<Vec<PendingReceipt>, sqlx::Error> {
     let rows = sqlx::query!(
         r#"
         with settled as (
@@ -80,10 +74,11 @@ pub async fn take(
     .await?;
     rows.into_iter()
         .map(|row| {
-            let version = Version::try_from(row.version);
-            let version = version.map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
-            let product_id = row.product_id.into();
-            Ok(Due { product_id, version, traceparent: row.traceparent })
+            Ok(PendingReceipt {
+                product_id: row.product_id.into(),
+                version: Version::try_from(row.version).map_err(undecodable)?,
+                traceparent: row.traceparent,
+            })
         })
         .collect()
 }

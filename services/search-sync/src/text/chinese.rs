@@ -1,14 +1,14 @@
-//! Chinese characters and the dictionary that cuts them into words.
+//! Chinese characters, and word segmentation with a dictionary.
 
 use std::sync::LazyLock;
 
 use jieba_rs::Jieba;
 
-/// The dictionary, unpacked at the first use and kept for the life of the process.
+/// Unpacked at the first use and kept for the life of the process.
 static DICTIONARY: LazyLock<Jieba> = LazyLock::new(Jieba::new);
 
-/// Whether `c` is a Chinese character (an ideograph, not its punctuation).
-pub fn is_chinese(c: char) -> bool {
+/// Whether `c` is an ideograph; Chinese punctuation is not.
+pub(crate) fn is_chinese(c: char) -> bool {
     matches!(c,
         '\u{3400}'..='\u{4dbf}'
         | '\u{4e00}'..='\u{9fff}'
@@ -17,15 +17,15 @@ pub fn is_chinese(c: char) -> bool {
         | '々' | '〇')
 }
 
-/// Cuts a run of Chinese characters into words, as character ranges that follow one another.
+/// Segments a run of Chinese characters into words, as consecutive character ranges.
 ///
-/// Words that the dictionary does not know are left as single characters (no guessing by a hidden Markov model): a guess
-/// depends on the neighbours, so a title and a query would be cut differently.
-pub fn cut(run: &str) -> Vec<(usize, usize)> {
+/// Unknown words become single characters. The hidden Markov model stays off: its guesses depend on the
+/// neighbours, so it would segment a title and a query differently.
+pub(crate) fn segment_words(run: &str) -> Vec<(usize, usize)> {
     DICTIONARY.cut(run, false).iter().map(|token| (token.start, token.end)).collect()
 }
 
-/// The shorter dictionary words inside of one word, as character ranges within it: 机械键盘 holds 机械 and 键盘.
+/// The shorter dictionary words inside one word, as character ranges within it: 机械键盘 contains 机械 and 键盘.
 pub(super) fn inner_words(word: &[char]) -> Vec<(usize, usize)> {
     let mut found = Vec::new();
     for length in [2, 3] {
@@ -43,18 +43,18 @@ pub(super) fn inner_words(word: &[char]) -> Vec<(usize, usize)> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{is_chinese, segment_words};
 
     #[test]
-    fn words_follow_one_another() {
-        assert_eq!(cut("无线鼠标"), [(0, 2), (2, 4)]);
+    fn words_are_consecutive() {
+        assert_eq!(segment_words("无线鼠标"), [(0, 2), (2, 4)]);
     }
 
     #[test]
-    fn unknown_words_fall_to_characters() {
-        let cuts = cut("狼蛛键盘");
-        assert_eq!(cuts.last(), Some(&(2, 4)));
-        assert_eq!(cuts.first().map(|range| range.0), Some(0));
+    fn unknown_words_become_characters() {
+        let words = segment_words("狼蛛键盘");
+        assert_eq!(words.last(), Some(&(2, 4)));
+        assert_eq!(words.first().map(|range| range.0), Some(0));
     }
 
     #[test]

@@ -1,18 +1,19 @@
-//! What a title or a query consists of: runs of Chinese and runs of letters and digits, cut into words, characters and
-//! syllables. The same analysis serves indexing, searching and highlighting, so that what was indexed is what is found
-//! and what is marked.
+//! Text analysis: splits a title or a query into runs of one script, and these into words, characters and
+//! syllables.
 //!
-//! Chinese is looked at in three ways, each a field of its own in the index: as dictionary words, as characters (every
-//! substring is a phrase of them) and as toneless pinyin (every reading of every character).
+//! Indexing, searching and highlighting share this analysis, so a query finds and marks exactly what was
+//! indexed. Chinese text fills three index fields: dictionary words, characters (so that every substring is a
+//! phrase) and toneless pinyin (every reading of every character).
 
 mod chinese;
 mod normalise;
 mod pinyin;
 mod runs;
-mod words;
+mod tokens;
 
-pub use chinese::{cut, is_chinese};
-pub use normalise::{normalise, normalise_char};
-pub use pinyin::{Syllable, initials, parse_syllables, readings};
-pub use runs::{Joint, Run, Script, runs};
-pub use words::{Token, characters, singular, syllables, words};
+pub(crate) use chinese::{is_chinese, segment_words};
+pub(crate) use normalise::{normalise, normalise_char};
+pub(crate) use pinyin::{Syllable, parse_initials, parse_syllables, readings};
+pub(crate) use runs::{Run, Script, Separator, split_runs};
+pub use tokens::{Token, word_tokens};
+pub(crate) use tokens::{character_tokens, pinyin_tokens, singular};

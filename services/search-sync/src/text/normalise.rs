@@ -1,28 +1,29 @@
-//! One spelling for each character: full-width forms become half-width, capitals small.
+//! Normalisation: full-width forms become half-width, capitals become lower case.
 
-/// The one character that `c` is compared as.
+/// The character that `c` is compared as.
 ///
-/// Always one for one, so that a position in the normalised text is a position in the original: of the few capitals
-/// whose small form has several characters, the first is taken. Traditional characters stay what they are.
-pub fn normalise_char(c: char) -> char {
-    let half = match c {
+/// The mapping is one to one, so positions in the normalised text are positions in the original. A capital
+/// whose lower case has several characters is mapped to the first of them. Traditional characters stay as
+/// they are.
+pub(crate) fn normalise_char(c: char) -> char {
+    let half_width = match c {
         '\u{3000}' => ' ',
         '\u{ff01}'..='\u{ff5e}' => {
             u32::from(c).checked_sub(0xfee0).and_then(char::from_u32).unwrap_or(c)
         }
         _ => c,
     };
-    half.to_lowercase().next().unwrap_or(half)
+    half_width.to_lowercase().next().unwrap_or(half_width)
 }
 
-/// `text`, character by character as [`normalise_char`] has it.
-pub fn normalise(text: &str) -> String {
+/// Applies [`normalise_char`] to every character of `text`.
+pub(crate) fn normalise(text: &str) -> String {
     text.chars().map(normalise_char).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::normalise;
 
     #[test]
     fn full_width_and_capitals_are_folded() {

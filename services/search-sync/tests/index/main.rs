@@ -1,8 +1,9 @@
-//! The index as its users see it: a small shop of Chinese and English products, searched in every way that shoppers type.
-#![expect(clippy::unwrap_used, reason = "a helper of a test fails like the test")]
+//! The public API of the index, tested with a small catalogue of Chinese and English products.
+#![expect(clippy::unwrap_used, reason = "a failing helper fails its test")]
 
-mod catalogue;
-mod finding;
-mod narrowing;
-mod suggesting;
-mod writing;
+mod products;
+
+mod filters;
+mod search;
+mod suggestions;
+mod writer;

@@ -1,15 +1,16 @@
-//! What the program is told.
+//! The command line and the OpenAPI document.
 
-use search_sync::{SERVICE, config::Config, http};
+use runtime::host::ServiceDefinition as _;
+use search_sync::{Config, SERVICE, SearchSync};
 
 #[test]
-fn the_command_line_is_sound() {
+fn the_command_line_is_valid() {
     runtime::cli::command::<Config>(&SERVICE).debug_assert();
 }
 
 #[test]
-fn every_route_is_in_the_document() {
-    let document = runtime::http::document(&SERVICE, http::routes());
+fn every_route_is_documented() {
+    let document = runtime::http::document(&SERVICE, SearchSync::routes());
     let paths: Vec<&str> = document.paths.paths.keys().map(String::as_str).collect();
     for path in [
         "/v1/search",

@@ -1,4 +1,4 @@
-//! Each endpoint: good, bad and forbidden calls.
+//! Each endpoint: valid, invalid and forbidden requests.
 
 use std::time::Instant;
 
@@ -7,17 +7,17 @@ use serde_json::{Value, json};
 use vocabulary::ProductId;
 
 use crate::{
-    shop::{deleted, keyboard, product, sku_of},
+    events::{deleted, keyboard, product, sku_of},
     suite::{Suite, answer, ids},
 };
 
-/// Status and stable code of a refusal.
+/// Status and code of a problem.
 fn code((status, body): (StatusCode, Value)) -> (u16, String) {
     (status.as_u16(), body["code"].as_str().unwrap_or_default().to_owned())
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn searching_is_public_and_operating_is_not() {
+async fn search_is_public_and_operations_need_a_scope() {
     let suite = Suite::start().await;
     for path in ["/v1/search", "/v1/suggest?q=a"] {
         assert_eq!(answer(suite.request(Method::GET, path)).await.0, StatusCode::OK, "{path}");
@@ -29,16 +29,16 @@ async fn searching_is_public_and_operating_is_not() {
         (Method::POST, "/v1/index/repair"),
         (Method::GET, "/v1/dead-letters"),
     ] {
-        let unsigned = answer(suite.request(method.clone(), path)).await;
-        assert_eq!(code(unsigned), (401, "unauthorized".to_owned()), "{method} {path}");
-        let stranger = answer(suite.as_stranger(method.clone(), path)).await;
-        assert_eq!(code(stranger), (403, "insufficient_scope".to_owned()), "{method} {path}");
+        let anonymous = answer(suite.request(method.clone(), path)).await;
+        assert_eq!(code(anonymous), (401, "unauthorized".to_owned()), "{method} {path}");
+        let unprivileged = answer(suite.as_unprivileged(method.clone(), path)).await;
+        assert_eq!(code(unprivileged), (403, "insufficient_scope".to_owned()), "{method} {path}");
     }
     suite.finish(0).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_makes_no_sense_is_refused() {
+async fn invalid_parameters_are_rejected() {
     let suite = Suite::start().await;
     let (validation, query) = ((422, "validation_failed"), (400, "invalid_query"));
     let long = format!("/v1/search?q={}", "a".repeat(257));
@@ -62,8 +62,8 @@ async fn what_makes_no_sense_is_refused() {
         ("/v1/suggest?q=a&limit=21", validation),
         ("/v1/suggest?q=a&brand=b", query),
     ] {
-        let refused = code(answer(suite.request(Method::GET, path)).await);
-        assert_eq!(refused, (status, expected.to_owned()), "{path}");
+        let rejected = code(answer(suite.request(Method::GET, path)).await);
+        assert_eq!(rejected, (status, expected.to_owned()), "{path}");
     }
     let (_, problem) = answer(suite.request(Method::GET, "/v1/search?sort=x&limit=x")).await;
     let fields = problem["errors"].as_array().unwrap().iter();
@@ -73,7 +73,7 @@ async fn what_makes_no_sense_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn hits_are_narrowed_sorted_and_paged() {
+async fn hits_are_filtered_sorted_and_paged() {
     let suite = Suite::start().await;
     let products: Vec<_> = (0..25_i64)
         .map(|place| {
@@ -85,7 +85,7 @@ async fn hits_are_narrowed_sorted_and_paged() {
             event
         })
         .collect();
-    suite.catalogue.say_all(&products).await;
+    suite.catalogue.publish_all(&products).await;
     for product in &products {
         suite.wait_applied(product.product_id, 1).await;
     }
@@ -120,10 +120,10 @@ async fn hits_are_narrowed_sorted_and_paged() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn suggestions_come_while_typing() {
+async fn prefixes_get_suggestions() {
     let suite = Suite::start().await;
     let id = ProductId::new();
-    suite.catalogue.say(&keyboard(id, 1)).await;
+    suite.catalogue.publish(&keyboard(id, 1)).await;
     suite.wait_applied(id, 1).await;
     let suggest = async |q: &str| {
         let request = suite.request(Method::GET, "/v1/suggest").query(&[("q", q)]);
@@ -139,7 +139,7 @@ async fn suggestions_come_while_typing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_writer_reads_its_own_write() {
+async fn a_search_waits_for_the_callers_write() {
     let suite = Suite::start().await;
     let id = ProductId::new();
     let read = async |version: i64, wait: &str| {
@@ -153,20 +153,20 @@ async fn a_writer_reads_its_own_write() {
         let answer = suite.search(&parameters).await;
         (answer["caught_up"].as_bool().unwrap(), answer["total"].as_i64().unwrap())
     };
-    let begun = Instant::now();
+    let started = Instant::now();
     assert_eq!(read(1, "100").await, (false, 0));
-    assert!(begun.elapsed().as_millis() >= 100);
+    assert!(started.elapsed().as_millis() >= 100);
     let event = keyboard(id, 1);
     let any_hit = [("q", "F87"), ("min_version", "1"), ("wait_ms", "10000")];
     let (read_first, hit, ()) =
-        tokio::join!(read(1, "10000"), suite.search(&any_hit), suite.catalogue.say(&event));
+        tokio::join!(read(1, "10000"), suite.search(&any_hit), suite.catalogue.publish(&event));
     assert_eq!(read_first, (true, 1));
     assert_eq!((&hit["caught_up"], &hit["items"][0]["version"]), (&json!(true), &json!(1)));
     let newer = [("q", "F87"), ("min_version", "2"), ("wait_ms", "0")];
     assert_eq!(suite.search(&newer).await["caught_up"], false);
-    // What was asked for is there: nothing is waited for.
+    // A condition that is already met needs no wait.
     assert_eq!(read(1, "0").await, (true, 1));
-    suite.catalogue.say(&deleted(id, 2)).await;
+    suite.catalogue.publish(&deleted(id, 2)).await;
     assert_eq!(read(2, "10000").await, (true, 0));
     assert_eq!(read(3, "0").await, (false, 0));
 

@@ -1,17 +1,17 @@
-//! The search service with a real PostgreSQL, a real RabbitMQ and a real index on the disk. Each test starts a service of
-//! its own, and plays the catalogue, the inventory and the analytics itself.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+//! The search service with real PostgreSQL, RabbitMQ and index files. Each test starts its own service and
+//! plays the catalogue, the inventory and the analytics.
+#![expect(clippy::unwrap_used, reason = "a test that cannot continue fails")]
 
-mod actors;
-mod shop;
+mod events;
+mod services;
 mod suite;
 
 mod command_line;
+mod consistency;
 mod faults;
 mod http;
 mod popularity;
 mod products;
-mod rebuilding;
+mod rebuild;
 mod receipts;
 mod stock;
-mod upkeep;

@@ -1,9 +1,7 @@
-//! Products are found as the catalogue has them, and it is told so when they are.
+//! Products are searchable, and their receipts follow.
 
-use contracts::{
-    Slot,
-    catalog::{ProductChangedV1, ProductStatus},
-};
+use contracts::catalog::{ProductChangedV1, ProductStatus};
+use envelope::Slot;
 use messaging::SLOT_GROUPS;
 use serde_json::json;
 use testkit::wait_for;
@@ -11,15 +9,15 @@ use uuid::Uuid;
 use vocabulary::ProductId;
 
 use crate::{
-    shop::{again, deleted, keyboard, keyboards, product},
-    suite::{PATIENCE, Suite, ids},
+    events::{again, deleted, keyboard, keyboards, product},
+    suite::{Suite, TIMEOUT, ids},
 };
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_product_is_found_in_chinese_english_and_pinyin() {
     let suite = Suite::start().await;
     let id = ProductId::new();
-    suite.catalogue.say(&keyboard(id, 1)).await;
+    suite.catalogue.publish(&keyboard(id, 1)).await;
     suite.wait_applied(id, 1).await;
     for q in ["机械键盘", "jixie jianpan", "mechanical keyboard", "keybord", "F87", "红轴", "aula"]
     {
@@ -38,22 +36,23 @@ async fn a_product_is_found_in_chinese_english_and_pinyin() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_receipt_is_said_only_when_the_index_has_the_product() {
-    let mut suite = Suite::around().await;
+async fn a_receipt_follows_the_index() {
+    let mut suite = Suite::without_service().await;
     let products = keyboards(30);
-    let consumers = suite.consume_without_a_tail();
-    suite.catalogue.say_all(&products).await;
+    let consumers = suite.consume_without_indexer();
+    suite.catalogue.publish_all(&products).await;
     suite.wait_count("select count(*) from document", 30).await;
-    suite.at_rest().await;
+    suite.settle().await;
     assert_eq!(suite.count("select count(*) from receipt_due").await, 30);
     assert!(suite.applied.all().is_empty());
     consumers.shutdown();
     consumers.run_until_shutdown().await;
 
     suite.start_service().await;
-    wait_for("all receipts were heard", PATIENCE, async || {
-        let confirmed = products.iter().filter(|one| suite.confirmed(one.product_id) == Some(1));
-        match confirmed.count() {
+    wait_for("all receipts are received", TIMEOUT, async || {
+        let published =
+            products.iter().filter(|one| suite.published_receipt(one.product_id) == Some(1));
+        match published.count() {
             30 => Ok(()),
             count => Err(count),
         }
@@ -62,10 +61,10 @@ async fn a_receipt_is_said_only_when_the_index_has_the_product() {
     .unwrap();
     let receipts = suite.applied.all();
     assert!(receipts.iter().all(|receipt| receipt.service == "search-sync"));
-    // Whatever was confirmed is found, at once.
+    // A product with a receipt is found at once.
     for product in &products {
         let next = again(product);
-        suite.catalogue.say(&next).await;
+        suite.catalogue.publish(&next).await;
         suite.wait_applied(next.product_id, 2).await;
         assert_eq!(suite.found(next.product_id).await, Some(2));
     }
@@ -73,23 +72,27 @@ async fn a_receipt_is_said_only_when_the_index_has_the_product() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_older_version_changes_nothing_and_is_confirmed_all_the_same() {
+async fn an_older_version_only_gets_a_receipt() {
     let suite = Suite::start().await;
     let id = ProductId::new();
     let named = |version, en: &str| product(id, version, "键盘", en, &["A"]);
-    suite.catalogue.say(&named(5, "Newest")).await;
+    suite.catalogue.publish(&named(5, "Newest")).await;
     suite.wait_applied(id, 5).await;
     let change = suite.index().await["change"].clone();
-    suite.catalogue.say(&named(3, "Older")).await;
-    suite.catalogue.say(&named(5, "Same")).await;
-    let heard = || suite.applied.all().iter().flat_map(|one| one.applied.clone()).count();
-    wait_for("both are confirmed", PATIENCE, async || {
+    suite.catalogue.publish(&named(3, "Older")).await;
+    suite.catalogue.publish(&named(5, "Same")).await;
+    let received = || suite.applied.all().iter().flat_map(|one| one.applied.clone()).count();
+    wait_for("both versions have a receipt", TIMEOUT, async || {
         let versions = suite.count("select count(*) from receipt_due").await;
-        if heard() >= 2 && versions == 0 { Ok(()) } else { Err(format!("{} are", heard() - 1)) }
+        if received() >= 2 && versions == 0 {
+            Ok(())
+        } else {
+            Err(format!("{} have one", received() - 1))
+        }
     })
     .await
     .unwrap();
-    suite.at_rest().await;
+    suite.settle().await;
     let answer = suite.search(&[("q", "键盘")]).await;
     assert_eq!(answer["items"][0]["title"]["en"], "Newest");
     assert_eq!(answer["items"][0]["version"], 5);
@@ -98,44 +101,44 @@ async fn an_older_version_changes_nothing_and_is_confirmed_all_the_same() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn only_what_is_for_sale_is_found_and_everything_is_confirmed() {
+async fn only_active_products_are_found() {
     let suite = Suite::start().await;
     let id = ProductId::new();
     let with = |version, status| ProductChangedV1 { status, ..keyboard(id, version) };
-    suite.catalogue.say(&with(1, ProductStatus::Draft)).await;
+    suite.catalogue.publish(&with(1, ProductStatus::Draft)).await;
     suite.wait_applied(id, 1).await;
     assert_eq!(suite.found(id).await, None);
-    suite.catalogue.say(&with(2, ProductStatus::Active)).await;
+    suite.catalogue.publish(&with(2, ProductStatus::Active)).await;
     suite.wait_applied(id, 2).await;
     assert_eq!(suite.found(id).await, Some(2));
-    suite.catalogue.say(&with(3, ProductStatus::Archived)).await;
+    suite.catalogue.publish(&with(3, ProductStatus::Archived)).await;
     suite.wait_applied(id, 3).await;
     assert_eq!(suite.found(id).await, None);
-    suite.catalogue.say(&with(4, ProductStatus::Active)).await;
+    suite.catalogue.publish(&with(4, ProductStatus::Active)).await;
     suite.wait_applied(id, 4).await;
     assert_eq!(suite.found(id).await, Some(4));
-    suite.catalogue.say(&deleted(id, 5)).await;
+    suite.catalogue.publish(&deleted(id, 5)).await;
     suite.wait_applied(id, 5).await;
     assert_eq!(suite.found(id).await, None);
-    // A change that was overtaken by the deletion does not bring it back.
-    suite.catalogue.say(&with(4, ProductStatus::Active)).await;
-    suite.at_rest().await;
+    // A change older than the deletion does not restore the product.
+    suite.catalogue.publish(&with(4, ProductStatus::Active)).await;
+    suite.settle().await;
     assert_eq!(suite.found(id).await, None);
     assert_eq!(suite.count("select count(*) from document_sku").await, 0);
     suite.finish(0).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn changes_and_deletions_in_one_batch_take_effect_in_their_order() {
+async fn changes_and_deletions_keep_their_order() {
     let suite = Suite::start().await;
     let (first, second) = (ProductId::new(), ProductId::new());
-    // Two types in turn are two runs of each handler in one transaction.
+    // Alternating types run each handler several times in one transaction.
     for round in 0..20 {
         let version = 2 * round + 1;
-        suite.catalogue.say(&keyboard(first, version)).await;
-        suite.catalogue.say(&deleted(first, version + 1)).await;
-        suite.catalogue.say(&keyboard(second, version)).await;
-        suite.catalogue.say(&keyboard(second, version + 1)).await;
+        suite.catalogue.publish(&keyboard(first, version)).await;
+        suite.catalogue.publish(&deleted(first, version + 1)).await;
+        suite.catalogue.publish(&keyboard(second, version)).await;
+        suite.catalogue.publish(&keyboard(second, version + 1)).await;
     }
     suite.wait_applied(first, 40).await;
     suite.wait_applied(second, 40).await;
@@ -144,14 +147,14 @@ async fn changes_and_deletions_in_one_batch_take_effect_in_their_order() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_cannot_be_read_is_a_dead_letter_and_said_to_have_failed() {
+async fn an_undecodable_event_becomes_a_dead_letter() {
     let suite = Suite::start().await;
     let (bad, good) = (ProductId::new(), ProductId::new());
     let data = json!({"product_id": bad, "version": 7, "variants": "none"}).to_string();
-    suite.catalogue.say_raw::<ProductChangedV1>(&bad.to_string(), 1, &data).await;
-    suite.catalogue.say(&keyboard(good, 1)).await;
+    suite.catalogue.publish_raw::<ProductChangedV1>(&bad.to_string(), 1, &data).await;
+    suite.catalogue.publish(&keyboard(good, 1)).await;
     suite.wait_applied(good, 1).await;
-    let failed = wait_for("the failure was heard", PATIENCE, async || {
+    let failed = wait_for("the failure is received", TIMEOUT, async || {
         suite.failed.all().into_iter().next().ok_or("not yet")
     });
     let failed = failed.await.unwrap();
@@ -162,14 +165,14 @@ async fn what_cannot_be_read_is_a_dead_letter_and_said_to_have_failed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_process_has_the_whole_index_and_each_receipt_is_said_once() {
+async fn two_processes_publish_each_receipt_once() {
     let suite = Suite::start().await;
     let replica = suite.start_replica().await;
     let products = keyboards(200);
     for products in products.chunks(20) {
-        suite.catalogue.say_all(products).await;
+        suite.catalogue.publish_all(products).await;
     }
-    wait_for("both have everything", PATIENCE, async || {
+    wait_for("both indexes are complete", TIMEOUT, async || {
         let (here, there) = (
             suite.search(&[("q", "机械键盘")]).await["total"].clone(),
             replica.total("机械键盘").await,
@@ -178,45 +181,45 @@ async fn every_process_has_the_whole_index_and_each_receipt_is_said_once() {
     })
     .await
     .unwrap();
-    suite.at_rest().await;
-    let mut confirmed: Vec<ProductId> = Vec::new();
+    suite.settle().await;
+    let mut settled: Vec<ProductId> = Vec::new();
     for receipt in suite.applied.all() {
-        confirmed.extend(receipt.applied.iter().map(|one| one.product_id));
+        settled.extend(receipt.applied.iter().map(|one| one.product_id));
     }
-    confirmed.sort_unstable();
+    settled.sort_unstable();
     let mut expected: Vec<ProductId> = products.iter().map(|one| one.product_id).collect();
     expected.sort_unstable();
-    assert_eq!(confirmed, expected);
+    assert_eq!(settled, expected);
     drop(replica);
     suite.finish(0).await;
 }
 
-/// The edited product is said last of all; a queue that is taken in its order would give it the last change of its slot group.
+/// The edit is published last, so a FIFO queue would give it the last change number of its slot group.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_edit_by_hand_overtakes_an_import() {
-    let mut suite = Suite::around().await;
+async fn an_edit_overtakes_an_import() {
+    let mut suite = Suite::without_service().await;
     let imported = keyboards(600);
     for rows in imported.chunks(100) {
-        suite.catalogue.say_bulk(rows).await;
+        suite.catalogue.publish_bulk(rows).await;
     }
     let edited = again(&imported[599]);
-    suite.catalogue.say(&edited).await;
-    suite.catalogue.has_said_everything().await;
-    // The first batch waits for the lock on the numbers of changes, until the rest is in hand.
-    let mut gate = suite.pool.begin().await.unwrap();
-    search_sync::storage::changes::lock(&mut gate).await.unwrap();
+    suite.catalogue.publish(&edited).await;
+    suite.catalogue.wait_published().await;
+    // The lock on the change counter stops the first batch until all messages are delivered.
+    let mut lock = suite.pool.begin().await.unwrap();
+    search_sync::storage::changes::lock(&mut lock).await.unwrap();
     suite.start_service().await;
-    wait_for("all is in hand", PATIENCE, async || {
+    wait_for("all messages are delivered", TIMEOUT, async || {
         let queues = suite.vhost.queues().await.unwrap();
         let ours = queues.iter().filter(|queue| queue.name.starts_with("search-sync.product."));
-        let (ready, in_hand) = ours.fold((0, 0), |(ready, in_hand), queue| {
-            (ready + queue.messages_ready, in_hand + queue.messages_unacknowledged)
+        let (ready, delivered) = ours.fold((0, 0), |(ready, delivered), queue| {
+            (ready + queue.messages_ready, delivered + queue.messages_unacknowledged)
         });
-        if ready == 0 && in_hand > 0 { Ok(()) } else { Err(format!("{ready}, {in_hand}")) }
+        if ready == 0 && delivered > 0 { Ok(()) } else { Err(format!("{ready}, {delivered}")) }
     })
     .await
     .unwrap();
-    gate.rollback().await.unwrap();
+    lock.rollback().await.unwrap();
     suite.wait_applied(edited.product_id, 2).await;
     suite.wait_count("select count(*) from document", 600).await;
 
@@ -229,8 +232,8 @@ async fn an_edit_by_hand_overtakes_an_import() {
     let mut of_group =
         changes.iter().filter(|(id, _)| group(ProductId::from(*id)) == group(edited.product_id));
     let before = of_group.position(|(id, _)| *id == edited.product_id.as_uuid()).unwrap();
-    // A batch may have been taken before the edit was in hand, and it waits for the end of one.
-    assert!(before < 200, "{before} of its group came first");
+    // A batch may start before the edit is delivered, and the edit waits for its end.
+    assert!(before < 200, "{before} products of its group preceded the edit");
     assert_eq!(suite.found(edited.product_id).await, Some(2));
     suite.finish(0).await;
 }

@@ -1,58 +1,54 @@
-//! When a receipt may be said: a question to the database alone.
+//! When a receipt is published: tested on the database alone.
 
 use search_sync::{
-    domain::{Content, Listing, State, Variant},
-    storage::{
-        documents,
-        receipts::{self, Due},
-        stock,
-    },
+    domain::{CatalogProduct, PendingReceipt, ProductContent, ProductStatus, SkuStock, Variant},
+    storage::{documents, receipts, stock},
 };
 use sqlx::PgConnection;
 use testkit::Database;
 use vocabulary::{Currency, Money, ProductId};
 
-use crate::shop::version;
+use crate::events::version;
 
-fn listing(product_id: ProductId, number: i64, sku: &str) -> Listing {
+fn product(product_id: ProductId, number: i64, sku: &str) -> CatalogProduct {
     let price = Money::new(100, Currency::CNY).unwrap();
     let variants = vec![Variant { sku: sku.parse().unwrap(), price }];
-    let content = Some(Content { variants, ..Content::default() });
-    Listing { product_id, version: version(number), state: State::Active, content }
+    let content = Some(ProductContent { variants, ..ProductContent::default() });
+    CatalogProduct { product_id, version: version(number), status: ProductStatus::Active, content }
 }
 
 async fn change_of(connection: &mut PgConnection, product: ProductId) -> i64 {
-    documents::find(connection, product).await.unwrap().unwrap().change
+    documents::find_version(connection, product).await.unwrap().unwrap().change
 }
 
-/// Takes the receipts that are due with an index that has the changes up to the number `applied`.
+/// Takes the receipts of an index that contains the changes up to `applied`.
 async fn taken(connection: &mut PgConnection, applied: i64) -> Vec<(ProductId, i64)> {
-    let due = receipts::take(connection, applied, 10).await.unwrap();
-    due.into_iter().map(|one| (one.product_id, one.version.get())).collect()
+    let receipts = receipts::take(connection, applied, 10).await.unwrap();
+    receipts.into_iter().map(|one| (one.product_id, one.version.get())).collect()
 }
 
 #[tokio::test]
-async fn a_receipt_is_due_until_the_index_has_the_last_change_of_its_product() {
+async fn a_receipt_waits_for_the_last_change_of_its_product() {
     let database = Database::migrated(&[&search_sync::MIGRATOR]).await.unwrap();
     let pool = database.connect().await.unwrap();
     let mut connection = pool.acquire().await.unwrap();
     let (first, second) = (ProductId::new(), ProductId::new());
-    let listings = [listing(first, 1, "A"), listing(second, 7, "B")];
-    documents::write(&mut connection, &listings).await.unwrap();
-    let due = listings.map(|one| Due {
+    let products = [product(first, 1, "A"), product(second, 7, "B")];
+    documents::write(&mut connection, &products).await.unwrap();
+    let pending = products.map(|one| PendingReceipt {
         product_id: one.product_id,
         version: one.version,
         traceparent: None,
     });
-    receipts::note(&mut connection, &due).await.unwrap();
+    receipts::insert(&mut connection, &pending).await.unwrap();
     let before = change_of(&mut connection, first).await;
     assert_eq!(taken(&mut connection, before - 1).await, []);
 
-    // The first turns out to be in stock before the index has read it: the tail meets it at its new number only.
-    let level = search_sync::domain::Level { available: 1, version: version(1) };
+    // Stock changes the first product before it is indexed, so the indexer reads it at its new number only.
+    let available = SkuStock { available: 1, version: version(1) };
     let sku = "A".parse().unwrap();
-    stock::write(&mut connection, &[(sku, level)]).await.unwrap();
-    assert!(stock::flip(&mut connection, &["A".parse().unwrap()]).await.unwrap());
+    stock::write(&mut connection, &[(sku, available)]).await.unwrap();
+    assert!(stock::update_availability(&mut connection, &["A".parse().unwrap()]).await.unwrap());
     let after = change_of(&mut connection, first).await;
     let middle = change_of(&mut connection, second).await;
     assert!(before < middle && middle < after);

@@ -1,17 +1,17 @@
-//! Whether products can be had, and how little of it the index hears.
+//! Availability, and how few stock events the index needs.
 
 use serde_json::json;
 use testkit::wait_for;
 use vocabulary::ProductId;
 
 use crate::{
-    shop::{again, keyboard, product, sku_of, stock},
-    suite::{PATIENCE, Suite},
+    events::{again, keyboard, product, sku_of, stock},
+    suite::{Suite, TIMEOUT},
 };
 
-/// Waits until exactly so many products are found that can be had.
+/// Waits until exactly this many products are in stock.
 async fn wait_in_stock(suite: &Suite, expected: i64) {
-    wait_for("so many can be had", PATIENCE, async || {
+    wait_for("this many products are in stock", TIMEOUT, async || {
         let total = suite.search(&[("in_stock", "true")]).await["total"].as_i64().unwrap();
         if total == expected { Ok(()) } else { Err(total) }
     })
@@ -20,40 +20,40 @@ async fn wait_in_stock(suite: &Suite, expected: i64) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_product_can_be_had_as_long_as_one_of_its_variants_can() {
+async fn one_available_variant_makes_a_product_available() {
     let suite = Suite::start().await;
     let id = ProductId::new();
-    suite.catalogue.say(&product(id, 1, "键盘", "Keyboard", &["RED", "BLUE"])).await;
+    suite.catalogue.publish(&product(id, 1, "键盘", "Keyboard", &["RED", "BLUE"])).await;
     suite.wait_applied(id, 1).await;
     wait_in_stock(&suite, 0).await;
-    suite.inventory.say(&stock("RED", 1, 5)).await;
+    suite.inventory.publish(&stock("RED", 1, 5)).await;
     wait_in_stock(&suite, 1).await;
-    suite.inventory.say(&stock("BLUE", 1, 1)).await;
-    suite.inventory.say(&stock("RED", 2, 0)).await;
-    suite.at_rest().await;
+    suite.inventory.publish(&stock("BLUE", 1, 1)).await;
+    suite.inventory.publish(&stock("RED", 2, 0)).await;
+    suite.settle().await;
     wait_in_stock(&suite, 1).await;
-    suite.inventory.say(&stock("BLUE", 2, 0)).await;
+    suite.inventory.publish(&stock("BLUE", 2, 0)).await;
     wait_in_stock(&suite, 0).await;
-    // An older level changes nothing.
-    suite.inventory.say(&stock("BLUE", 1, 9)).await;
-    suite.at_rest().await;
+    // An older event changes nothing.
+    suite.inventory.publish(&stock("BLUE", 1, 9)).await;
+    suite.settle().await;
     wait_in_stock(&suite, 0).await;
     suite.finish(0).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn stock_that_is_heard_of_before_the_product_counts() {
+async fn stock_may_arrive_before_its_product() {
     let suite = Suite::start().await;
-    suite.inventory.say(&stock("RED", 3, 5)).await;
-    suite.at_rest().await;
+    suite.inventory.publish(&stock("RED", 3, 5)).await;
+    suite.settle().await;
     let id = ProductId::new();
-    suite.catalogue.say(&product(id, 1, "键盘", "Keyboard", &["RED"])).await;
+    suite.catalogue.publish(&product(id, 1, "键盘", "Keyboard", &["RED"])).await;
     suite.wait_applied(id, 1).await;
     assert_eq!(suite.search(&[("q", "键盘")]).await["items"][0]["in_stock"], json!(true));
-    // The SKU goes over to another product.
+    // The SKU moves to another product.
     let other = ProductId::new();
-    suite.catalogue.say(&product(other, 1, "鼠标", "Mouse", &["RED"])).await;
-    suite.catalogue.say(&product(id, 2, "键盘", "Keyboard", &["BLUE"])).await;
+    suite.catalogue.publish(&product(other, 1, "鼠标", "Mouse", &["RED"])).await;
+    suite.catalogue.publish(&product(id, 2, "键盘", "Keyboard", &["BLUE"])).await;
     suite.wait_applied(id, 2).await;
     suite.wait_applied(other, 1).await;
     assert_eq!(suite.search(&[("q", "键盘")]).await["items"][0]["in_stock"], json!(false));
@@ -62,20 +62,20 @@ async fn stock_that_is_heard_of_before_the_product_counts() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn movements_that_change_no_answer_do_not_touch_the_index() {
+async fn other_stock_movements_do_not_touch_the_index() {
     let suite = Suite::start().await;
     let id = ProductId::new();
     let sku = sku_of(id);
-    suite.catalogue.say(&keyboard(id, 1)).await;
-    suite.inventory.say(&stock(&sku, 1, 1000)).await;
+    suite.catalogue.publish(&keyboard(id, 1)).await;
+    suite.inventory.publish(&stock(&sku, 1, 1000)).await;
     suite.wait_applied(id, 1).await;
     wait_in_stock(&suite, 1).await;
     let before = suite.index().await;
     for version in 2..=101 {
-        suite.inventory.say(&stock(&sku, version, 1000 - version)).await;
+        suite.inventory.publish(&stock(&sku, version, 1000 - version)).await;
     }
     suite.wait_count("select version from sku_stock", 101).await;
-    suite.at_rest().await;
+    suite.settle().await;
     let after = suite.index().await;
     assert_eq!(
         (&after["change"], &after["committed_at"]),
@@ -86,22 +86,28 @@ async fn movements_that_change_no_answer_do_not_touch_the_index() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn products_and_stock_heard_at_the_same_time_see_one_another() {
+async fn concurrent_product_and_stock_see_each_other() {
     let suite = Suite::start().await;
     let ids: Vec<ProductId> = (0..100).map(|_| ProductId::new()).collect();
-    // Products and levels go through different queues, in batches that overlap.
+    // Products and stock use different queues, in overlapping batches.
     for ids in ids.chunks(5) {
         let products: Vec<_> = ids.iter().map(|id| keyboard(*id, 1)).collect();
-        let levels: Vec<_> = ids.iter().map(|id| stock(&sku_of(*id), 1, 1)).collect();
-        tokio::join!(suite.catalogue.say_all(&products), suite.inventory.say_all(&levels));
+        let stock_events: Vec<_> = ids.iter().map(|id| stock(&sku_of(*id), 1, 1)).collect();
+        tokio::join!(
+            suite.catalogue.publish_all(&products),
+            suite.inventory.publish_all(&stock_events)
+        );
     }
     wait_in_stock(&suite, 100).await;
-    let (mut products, mut levels) = (Vec::new(), Vec::new());
+    let (mut products, mut stock_events) = (Vec::new(), Vec::new());
     for id in &ids {
         products.push(again(&keyboard(*id, 1)));
-        levels.push(stock(&sku_of(*id), 2, 0));
+        stock_events.push(stock(&sku_of(*id), 2, 0));
     }
-    tokio::join!(suite.inventory.say_all(&levels), suite.catalogue.say_all(&products));
+    tokio::join!(
+        suite.inventory.publish_all(&stock_events),
+        suite.catalogue.publish_all(&products)
+    );
     wait_in_stock(&suite, 0).await;
     suite.finish(0).await;
 }

@@ -1,4 +1,4 @@
-//! A search service with everything around it: the servers, the other services, the folder of the index.
+//! A search service with its servers, the other services and the index folder.
 
 use std::{
     path::PathBuf,
@@ -18,14 +18,14 @@ use contracts::{
     inventory::StockChangedV1,
     receipts::{ProductAppliedV1, ProductFailedV1, RECEIPT},
 };
-use messaging::{Kit, Messaging, OnReject, Subscription, Topology};
+use messaging::{MessagingRuntime, OnReject, Outbox, Subscription, Topology};
 use reqwest::{Client, Method, RequestBuilder, StatusCode};
 use runtime::{
     Lifecycle,
     auth::{self, Scope, SigningKey},
-    config,
+    config, host,
 };
-use search_sync::{app, config::Config};
+use search_sync::{Config, SearchSync};
 use serde_json::{Value, json};
 use sqlx::PgPool;
 use tempfile::TempDir;
@@ -33,29 +33,29 @@ use testkit::{Database, Vhost, wait_for};
 use tokio_util::sync::DropGuard;
 use vocabulary::ProductId;
 
-use crate::actors::{Actor, Heard, outbox_is_empty, run};
+use crate::services::{FakeService, Received, run, wait_outbox_empty};
 
-/// How long anything may take. It is long because tests run side by side on few processors.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+/// The limit of every wait; generous, because tests share few processors.
+pub const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// What the catalogue answers over HTTP: its products as JSON, by id.
-pub type Shelf = Arc<Mutex<std::collections::BTreeMap<ProductId, Value>>>;
+/// The products that the HTTP API of the catalogue returns, as JSON by id.
+pub type CatalogProducts = Arc<Mutex<std::collections::BTreeMap<ProductId, Value>>>;
 
-/// A search service with everything around it.
+/// A search service with its environment.
 pub struct Suite {
-    pub catalogue: Actor,
-    pub inventory: Actor,
-    pub analytics: Actor,
-    pub applied: Heard<ProductAppliedV1>,
-    pub failed: Heard<ProductFailedV1>,
-    pub shelf: Shelf,
+    pub catalogue: FakeService,
+    pub inventory: FakeService,
+    pub analytics: FakeService,
+    pub applied: Received<ProductAppliedV1>,
+    pub failed: Received<ProductFailedV1>,
+    pub catalog_products: CatalogProducts,
     pub pool: PgPool,
     config: Config,
     service: Option<Service>,
     client: Client,
     operator: String,
-    stranger: String,
-    actors: Lifecycle,
+    unprivileged: String,
+    services: Lifecycle,
     folders: TempDir,
     database: Database,
     pub vhost: Vhost,
@@ -70,15 +70,15 @@ struct Service {
 }
 
 impl Suite {
-    /// Everything is there, and the service is up.
+    /// Starts the environment and the service.
     pub async fn start() -> Self {
-        let mut suite = Self::around().await;
+        let mut suite = Self::without_service().await;
         suite.start_service().await;
         suite
     }
 
-    /// Everything but the service.
-    pub async fn around() -> Self {
+    /// Starts the environment without the service.
+    pub async fn without_service() -> Self {
         let folders = tempfile::tempdir().unwrap();
         let key = SigningKey::generate().unwrap();
         let public_key_file = folders.path().join("public.der");
@@ -89,9 +89,9 @@ impl Suite {
         let vhost = Vhost::create().await.unwrap();
         let database = Database::migrated(&search_sync::migrators()).await.unwrap();
         messaging::declare(vhost.url(), &search_sync::topology()).await.unwrap();
-        let actors = Lifecycle::new(Duration::from_secs(20));
-        let guard = actors.hard().drop_guard();
-        let (shelf, product_catalog_url) = serve_shelf(&actors).await;
+        let services = Lifecycle::new(Duration::from_secs(20));
+        let guard = services.hard().drop_guard();
+        let (catalog_products, product_catalog_url) = serve_catalogue(&services).await;
         let config = Config {
             common: config::Common {
                 database: config::Database::at(database.url()),
@@ -104,30 +104,30 @@ impl Suite {
             index_dir: folders.path().join("index"),
             product_catalog_url: product_catalog_url.parse().unwrap(),
         };
-        let (applied, failed) = (Heard::new(), Heard::new());
-        let receipts = Subscription::to(RECEIPT, ["search-sync"], OnReject::GoOn)
+        let (applied, failed) = (Received::new(), Received::new());
+        let receipts = Subscription::to(RECEIPT, ["search-sync"], OnReject::Continue)
             .on(applied.clone())
             .on(failed.clone());
-        let catalogue = Topology::of("product-catalog")
-            .says::<ProductChangedV1>()
-            .says::<ProductDeletedV1>()
-            .hears(receipts);
-        let inventory = Topology::of("inventory").says::<StockChangedV1>();
-        let analytics = Topology::of("behavior-analytics").says::<PopularityChangedV1>();
+        let catalogue = Topology::new("product-catalog")
+            .publishes::<ProductChangedV1>()
+            .publishes::<ProductDeletedV1>()
+            .subscribes(receipts);
+        let inventory = Topology::new("inventory").publishes::<StockChangedV1>();
+        let analytics = Topology::new("behavior-analytics").publishes::<PopularityChangedV1>();
         Self {
-            catalogue: Actor::enter(&actors, &vhost, catalogue).await,
-            inventory: Actor::enter(&actors, &vhost, inventory).await,
-            analytics: Actor::enter(&actors, &vhost, analytics).await,
+            catalogue: FakeService::start(&services, &vhost, catalogue).await,
+            inventory: FakeService::start(&services, &vhost, inventory).await,
+            analytics: FakeService::start(&services, &vhost, analytics).await,
             applied,
             failed,
-            shelf,
+            catalog_products,
             pool: database.connect().await.unwrap(),
             config,
             service: None,
             client: Client::new(),
             operator: token("operator", &[Scope::Ops]),
-            stranger: token("stranger", &[Scope::CatalogWrite, Scope::OrdersAdmin]),
-            actors,
+            unprivileged: token("unprivileged", &[Scope::CatalogWrite, Scope::OrdersAdmin]),
+            services,
             folders,
             database,
             vhost,
@@ -138,18 +138,18 @@ impl Suite {
     /// Starts the service and waits until it is ready.
     pub async fn start_service(&mut self) {
         self.service = Some(start(self.config.clone()).await);
-        self.is_ready().await;
+        self.wait_ready().await;
     }
 
-    /// Starts a second process with an index of its own; it ends with what is returned.
+    /// Starts a second process with its own index; dropping the replica stops it.
     pub async fn start_replica(&self) -> Replica {
         let index_dir = self.folders.path().join("replica");
         let service = start(Config { index_dir, ..self.config.clone() }).await;
         Replica { base: service.base.clone(), _service: service }
     }
 
-    pub async fn is_ready(&self) {
-        wait_for("the service is ready", PATIENCE, async || {
+    pub async fn wait_ready(&self) {
+        wait_for("the service is ready", TIMEOUT, async || {
             let (status, body) = answer(self.request(Method::GET, "/health/ready")).await;
             if status == StatusCode::OK { Ok(()) } else { Err(body.to_string()) }
         })
@@ -157,47 +157,47 @@ impl Suite {
         .unwrap();
     }
 
-    /// Cuts the service off at whatever it does, as a kill would.
+    /// Stops the service immediately, like a kill.
     pub async fn kill_service(&mut self) {
         let service = self.service.take().unwrap();
         service.lifecycle.abort();
         service.lifecycle.run_until_shutdown().await;
     }
 
-    /// Ends the service politely.
+    /// Stops the service gracefully.
     pub async fn stop_service(&mut self) {
         let service = self.service.take().unwrap();
         service.lifecycle.shutdown();
         service.lifecycle.run_until_shutdown().await;
     }
 
-    /// Runs the consumers alone: what they hear goes into the database, and nobody carries it into the index.
-    pub fn consume_without_a_tail(&self) -> Lifecycle {
-        let lifecycle = Lifecycle::new(PATIENCE);
-        let kit = Kit::new(self.pool.clone());
-        run(&lifecycle, &Messaging::new(kit, self.vhost.url(), search_sync::topology()));
+    /// Runs the consumers without an indexer.
+    pub fn consume_without_indexer(&self) -> Lifecycle {
+        let lifecycle = Lifecycle::new(TIMEOUT);
+        let outbox = Outbox::new(self.pool.clone());
+        run(&lifecycle, &MessagingRuntime::new(outbox, self.vhost.url(), search_sync::topology()));
         lifecycle
     }
 
-    /// The folder of the index.
+    /// The index folder.
     pub fn index_dir(&self) -> PathBuf {
         self.config.index_dir.clone()
     }
 
-    /// A request that nobody has signed.
+    /// A request without a token.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let base = &self.service.as_ref().unwrap().base;
-        self.client.request(method, format!("{base}{path}")).timeout(PATIENCE)
+        self.client.request(method, format!("{base}{path}")).timeout(TIMEOUT)
     }
 
-    /// A request of one who operates the service.
+    /// A request with the scope `ops`.
     pub fn as_operator(&self, method: Method, path: &str) -> RequestBuilder {
         self.request(method, path).bearer_auth(&self.operator)
     }
 
-    /// A request of one who may do other things.
-    pub fn as_stranger(&self, method: Method, path: &str) -> RequestBuilder {
-        self.request(method, path).bearer_auth(&self.stranger)
+    /// A request with other scopes.
+    pub fn as_unprivileged(&self, method: Method, path: &str) -> RequestBuilder {
+        self.request(method, path).bearer_auth(&self.unprivileged)
     }
 
     /// A search that must succeed.
@@ -208,9 +208,9 @@ impl Suite {
         body
     }
 
-    /// The version of a product that can be found, if it can.
+    /// The version in which a search finds a product.
     pub async fn found(&self, id: ProductId) -> Option<i64> {
-        let answer = self.search(&[("q", &crate::shop::sku_of(id)), ("limit", "100")]).await;
+        let answer = self.search(&[("q", &crate::events::sku_of(id)), ("limit", "100")]).await;
         let id = json!(id);
         let hit = answer["items"].as_array().unwrap().iter().find(|hit| hit["product_id"] == id);
         hit.map(|hit| hit["version"].as_i64().unwrap())
@@ -218,15 +218,15 @@ impl Suite {
 
     /// Waits for the receipt of a product in this version.
     pub async fn wait_applied(&self, id: ProductId, version: i64) {
-        wait_for("the receipt was heard", PATIENCE, async || {
-            if self.confirmed(id) == Some(version) { Ok(()) } else { Err("not yet") }
+        wait_for("the receipt is received", TIMEOUT, async || {
+            if self.published_receipt(id) == Some(version) { Ok(()) } else { Err("not yet") }
         })
         .await
         .unwrap();
     }
 
-    /// The newest version of a product for which there is a receipt.
-    pub fn confirmed(&self, id: ProductId) -> Option<i64> {
+    /// The newest version of a product with a receipt.
+    pub fn published_receipt(&self, id: ProductId) -> Option<i64> {
         let receipts = self.applied.all();
         let applied = receipts.iter().flat_map(|receipt| &receipt.applied);
         applied.filter(|one| one.product_id == id).map(|one| one.version.get()).max()
@@ -239,14 +239,14 @@ impl Suite {
         body
     }
 
-    /// A number from the service's database.
+    /// Queries a number from the service's database.
     pub async fn count(&self, query: &'static str) -> i64 {
         sqlx::query_scalar(query).fetch_one(&self.pool).await.unwrap()
     }
 
-    /// Waits until a number from the service's database is this.
+    /// Waits until a query on the service's database returns `expected`.
     pub async fn wait_count(&self, query: &'static str, expected: i64) {
-        wait_for(query, PATIENCE, async || {
+        wait_for(query, TIMEOUT, async || {
             let count = self.count(query).await;
             if count == expected { Ok(()) } else { Err(count) }
         })
@@ -254,23 +254,23 @@ impl Suite {
         .unwrap();
     }
 
-    /// Waits until all that was said has arrived everywhere, and nothing is in any queue.
-    pub async fn at_rest(&self) {
-        for actor in [&self.catalogue, &self.inventory, &self.analytics] {
-            actor.has_said_everything().await;
+    /// Waits until all outboxes and queues are empty.
+    pub async fn settle(&self) {
+        for service in [&self.catalogue, &self.inventory, &self.analytics] {
+            service.wait_published().await;
         }
-        self.vhost.at_rest(PATIENCE).await.unwrap();
+        self.vhost.at_rest(TIMEOUT).await.unwrap();
         if self.service.is_some() {
             self.wait_count("select count(*) from receipt_due", 0).await;
-            outbox_is_empty(&self.pool).await;
-            self.vhost.at_rest(PATIENCE).await.unwrap();
+            wait_outbox_empty(&self.pool).await;
+            self.vhost.at_rest(TIMEOUT).await.unwrap();
         }
     }
 
-    /// Waits for rest, and looks whether everything is in order: queues and outboxes empty, `dead_letters` pending, the
-    /// index equal to the projection, every version of it confirmed. Then everything ends.
+    /// Verifies the final state and stops everything: queues and outboxes are empty, `dead_letters` are
+    /// pending, and the index equals the projection.
     pub async fn finish(mut self, dead_letters: i64) {
-        self.at_rest().await;
+        self.settle().await;
         let pending = "select count(*) from messaging.dead_letter where state = 'pending'";
         assert_eq!(self.count(pending).await, dead_letters, "dead letters");
         let state = self.index().await;
@@ -280,19 +280,16 @@ impl Suite {
 
         self.stop_service().await;
         self.pool.close().await;
-        self.actors.shutdown();
-        self.actors.run_until_shutdown().await;
+        self.services.shutdown();
+        self.services.run_until_shutdown().await;
         drop(self.database);
     }
 }
 
 async fn start(config: Config) -> Service {
-    let running = app::start(config).await.unwrap();
-    Service {
-        base: format!("http://{}", running.address),
-        _guard: running.lifecycle.hard().drop_guard(),
-        lifecycle: running.lifecycle,
-    }
+    let lifecycle = Lifecycle::new(config.common.shutdown.timeout);
+    let address = host::start::<SearchSync>(&config, &lifecycle).await.unwrap();
+    Service { base: format!("http://{address}"), _guard: lifecycle.hard().drop_guard(), lifecycle }
 }
 
 /// A second process of the service.
@@ -302,49 +299,49 @@ pub struct Replica {
 }
 
 impl Replica {
-    /// The number of hits of a search here.
+    /// The number of hits of a search in this process.
     pub async fn total(&self, q: &str) -> i64 {
         let request = Client::new().get(format!("{}/v1/search", self.base)).query(&[("q", q)]);
         answer(request).await.1["total"].as_i64().unwrap_or_default()
     }
 }
 
-/// The catalogue's own answers, as far as upkeep asks for them.
-async fn serve_shelf(lifecycle: &Lifecycle) -> (Shelf, String) {
-    let shelf = Shelf::default();
+/// Serves the HTTP API of the catalogue that consistency checks use.
+async fn serve_catalogue(lifecycle: &Lifecycle) -> (CatalogProducts, String) {
+    let products = CatalogProducts::default();
     let router = Router::new()
         .route(
             "/v1/export",
-            get(async |State(shelf): State<Shelf>| {
-                let lines = shelf.lock().unwrap();
+            get(async |State(products): State<CatalogProducts>| {
+                let lines = products.lock().unwrap();
                 lines.values().map(Value::to_string).collect::<Vec<_>>().join("\n")
             }),
         )
         .route(
             "/v1/products/{id}",
-            get(async |State(shelf): State<Shelf>, Path(id): Path<ProductId>| {
-                let product = shelf.lock().unwrap().get(&id).map(Value::to_string);
+            get(async |State(products): State<CatalogProducts>, Path(id): Path<ProductId>| {
+                let product = products.lock().unwrap().get(&id).map(Value::to_string);
                 product.ok_or(Status::NOT_FOUND)
             }),
         )
-        .with_state(shelf.clone());
+        .with_state(products.clone());
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let stop = lifecycle.soft();
-    lifecycle.spawn("shelf", async move {
+    lifecycle.spawn("catalogue", async move {
         axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await
     });
-    (shelf, format!("http://{address}"))
+    (products, format!("http://{address}"))
 }
 
-/// Sends a request; the status and the body.
+/// Sends a request and returns status and body.
 pub async fn answer(request: RequestBuilder) -> (StatusCode, Value) {
     let response = request.send().await.unwrap();
     let status = response.status();
     (status, response.json().await.unwrap())
 }
 
-/// The products of hits, in their order.
+/// The products of the hits, in order.
 pub fn ids(answer: &Value) -> Vec<ProductId> {
     let items = answer["items"].as_array().unwrap().iter();
     items.map(|hit| hit["product_id"].as_str().unwrap().parse().unwrap()).collect()

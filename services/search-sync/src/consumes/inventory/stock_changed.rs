@@ -1,25 +1,17 @@
-//! `stock.changed.v1`: whether products can be had.
-//!
-//! Every order moves stock, and almost never does a search answer differently for it. So the documents are looked at, and
-//! their lock is taken, only where a SKU ran out or came back.
-
-use std::collections::BTreeSet;
+//! `stock.changed.v1`: updates the availability of products.
 
 use contracts::inventory::StockChangedV1;
 use messaging::{Batch, Failure, Handler, Transaction};
-use vocabulary::Sku;
 
 use crate::{
-    domain::{Decision, Level, decide},
-    storage::stock,
-    tail::Wake,
+    app::{IndexerWaker, update_availability::update_availability},
+    domain::SkuStock,
 };
 
-/// Notes levels, and turns `in_stock` where it has to.
 #[derive(Debug, Clone)]
-pub struct FlipInStock(pub(crate) Wake);
+pub(crate) struct UpdateAvailability(pub(crate) IndexerWaker);
 
-impl Handler for FlipInStock {
+impl Handler for UpdateAvailability {
     type Event = StockChangedV1;
 
     async fn handle(
@@ -27,26 +19,10 @@ impl Handler for FlipInStock {
         tx: &mut Transaction,
         batch: &mut Batch<StockChangedV1>,
     ) -> Result<(), Failure> {
-        let heard = || batch.delivered().iter().map(|one| &one.event);
-        let skus: BTreeSet<Sku> = heard().map(|event| event.sku.clone()).collect();
-        let held = stock::lock(tx, &skus).await?;
-        let levels = heard().map(|event| {
-            let StockChangedV1 { available, version, .. } = *event;
-            (event.sku.clone(), Level { available, version })
+        let received = batch.delivered().iter().map(|delivered| {
+            let StockChangedV1 { available, version, .. } = delivered.event;
+            (delivered.event.sku.clone(), SkuStock { available, version })
         });
-        let Decision { newer, turned, skipped } = decide(&held, levels);
-        if !newer.is_empty() {
-            stock::write(tx, &newer).await?;
-        }
-        let flipped = !turned.is_empty() && stock::flip(tx, &turned).await?;
-        let wake = self.0.clone();
-        tx.after_commit(move || {
-            if flipped {
-                wake.wake();
-            }
-            metrics::counter!("search_stock_skipped_total")
-                .increment(u64::try_from(skipped).unwrap_or_default());
-        });
-        Ok(())
+        Ok(update_availability(tx, received.collect(), &self.0).await?)
     }
 }

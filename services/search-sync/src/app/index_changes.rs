@@ -1,0 +1,154 @@
+//! Copies changes of the projection to a version of the index.
+
+use messaging::Outbox;
+
+use crate::{
+    domain::{ProductContent, ProductStatus, ProjectedProduct, Variant},
+    index::{Attribute, Change, Document, IndexVersion, Localized, Price, VersionError},
+    storage::documents,
+};
+
+/// How many documents one commit contains.
+const BATCH_SIZE: i64 = 500;
+
+/// Why changes could not be copied to the index.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum IndexChangesError {
+    #[error("the projection could not be read")]
+    Database(#[from] sqlx::Error),
+    #[error(transparent)]
+    Index(#[from] VersionError),
+}
+
+/// The result of one batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct IndexedBatch {
+    /// The number of copied documents.
+    pub(crate) changes: usize,
+    /// Whether more changes may follow.
+    pub(crate) more: bool,
+}
+
+/// Commits the next changes to the index.
+pub(crate) async fn index_batch(
+    version: &mut IndexVersion,
+    outbox: &Outbox,
+) -> Result<IndexedBatch, IndexChangesError> {
+    let documents = {
+        let mut connection = outbox.pool().acquire().await?;
+        documents::changed_after(&mut connection, version.applied(), BATCH_SIZE).await?
+    };
+    let Some(through) = documents.last().map(documents::ChangedDocument::change) else {
+        return Ok(IndexedBatch { changes: 0, more: false });
+    };
+    let changes = documents.len();
+    version
+        .commit(through, move || {
+            documents.into_iter().map(|document| to_change(document.into())).collect()
+        })
+        .await?;
+    Ok(IndexedBatch {
+        changes,
+        more: i64::try_from(changes).is_ok_and(|count| count == BATCH_SIZE),
+    })
+}
+
+/// Commits all changes that are in the projection.
+pub(crate) async fn catch_up(
+    version: &mut IndexVersion,
+    outbox: &Outbox,
+) -> Result<(), IndexChangesError> {
+    while index_batch(version, outbox).await?.more {}
+    Ok(())
+}
+
+/// Active products are in the index, all others are not.
+fn to_change(product: ProjectedProduct) -> Change {
+    let ProjectedProduct { product_id, version, status, content, in_stock, popularity } = product;
+    let product_id = product_id.as_uuid();
+    let (ProductStatus::Active, Some(content)) = (status, content) else {
+        return Change::Delete(product_id);
+    };
+    let content = document(content);
+    Change::Upsert(Box::new(Document { product_id, version, in_stock, popularity, ..content }))
+}
+
+/// The fields that come from the content.
+fn document(content: ProductContent) -> Document {
+    let ProductContent { title, description, brand, category, attributes, variants } = content;
+    let price = |variant: &Variant| Price {
+        amount: variant.price.amount(),
+        currency: variant.price.currency().to_string(),
+    };
+    let localized = |text: vocabulary::Localized| Localized { zh: text.zh, en: text.en };
+    Document {
+        title: localized(title),
+        description: localized(description),
+        brand: brand.unwrap_or_default(),
+        category,
+        attributes: attributes
+            .into_iter()
+            .filter_map(|(name, value)| Some((name, Attribute::from_value(&value)?)))
+            .collect(),
+        skus: variants.iter().map(|variant| variant.sku.to_string()).collect(),
+        price_min: variants.iter().map(price).min_by_key(|price| price.amount),
+        price_max: variants.iter().map(price).max_by_key(|price| price.amount),
+        ..Document::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use uuid::Uuid;
+
+    use super::to_change;
+    use crate::{
+        domain::{ProductContent, ProductStatus, ProjectedProduct, Variant},
+        index::Change,
+        json::attribute_value,
+    };
+
+    fn product(status: ProductStatus, content: Option<ProductContent>) -> ProjectedProduct {
+        ProjectedProduct {
+            product_id: Uuid::from_u128(7).into(),
+            version: 3,
+            status,
+            content,
+            in_stock: true,
+            popularity: 2.0,
+        }
+    }
+
+    fn content() -> ProductContent {
+        let variant = |sku: &str, amount: i64| Variant {
+            sku: sku.parse().unwrap(),
+            price: serde_json::from_value(json!({"amount": amount, "currency": "CNY"})).unwrap(),
+        };
+        ProductContent {
+            title: serde_json::from_value(json!({"zh": "键盘"})).unwrap(),
+            category: "a/b".to_owned(),
+            attributes: [("键数".to_owned(), attribute_value(&json!(87)).unwrap())].into(),
+            variants: vec![variant("A", 300), variant("B", 100)],
+            ..ProductContent::default()
+        }
+    }
+
+    #[test]
+    fn only_active_products_are_indexed() {
+        let active = product(ProductStatus::Active, Some(content()));
+        let Change::Upsert(document) = to_change(active) else { panic!("deleted") };
+        let amounts = (document.price_min.unwrap().amount, document.price_max.unwrap().amount);
+        assert_eq!((document.version, amounts), (3, (100, 300)));
+        assert_eq!((document.skus.len(), document.attributes.len()), (2, 1));
+        for (status, content) in [
+            (ProductStatus::Draft, Some(content())),
+            (ProductStatus::Archived, Some(content())),
+            (ProductStatus::Deleted, None),
+            (ProductStatus::Active, None),
+        ] {
+            let change = to_change(product(status, content));
+            assert_eq!(change, Change::Delete(Uuid::from_u128(7)), "{status:?}");
+        }
+    }
+}

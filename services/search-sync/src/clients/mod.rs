@@ -1,0 +1,3 @@
+//! HTTP clients of other services, one file each.
+
+pub(crate) mod product_catalog;

@@ -1,0 +1,150 @@
+//! Reads products from the HTTP API of product-catalog, to compare the index with it and to repair the index
+//! from it.
+
+use std::{collections::BTreeMap, io, time::Duration};
+
+use futures::{Stream, StreamExt as _, TryStreamExt as _};
+use reqwest::{Client, StatusCode, Url};
+use serde::Deserialize;
+use tokio_util::{
+    codec::{FramedRead, LinesCodec, LinesCodecError},
+    io::StreamReader,
+};
+use vocabulary::{Localized, Money, ProductId, Sku, Version};
+
+use crate::{
+    domain::{self, CatalogProduct, ProductContent},
+    json,
+};
+
+/// The limit for connecting, and for each read of a response.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The maximum line length of an export, in bytes; a product has at most 256 KiB.
+const LINE_MAX: usize = 1024 * 1024;
+
+/// The product catalogue. Clones share their connections.
+#[derive(Debug, Clone)]
+pub(crate) struct CatalogClient {
+    client: Client,
+    base: Url,
+}
+
+/// Why the catalogue could not be read.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CatalogError {
+    #[error("the catalogue cannot be reached")]
+    Unreachable(#[source] reqwest::Error),
+    #[error("the catalogue answered {0}")]
+    Status(StatusCode),
+    /// The connection broke, or a line is too long.
+    #[error("the export of the catalogue cannot be read")]
+    Export(#[source] LinesCodecError),
+    #[error("a product of the catalogue cannot be decoded")]
+    Decode(#[source] serde_json::Error),
+}
+
+/// The part of a product response that search needs.
+#[derive(Debug, Deserialize)]
+struct Product {
+    id: ProductId,
+    version: Version,
+    status: Status,
+    title: Localized,
+    #[serde(default)]
+    description: Localized,
+    #[serde(default)]
+    brand: Option<String>,
+    #[serde(default)]
+    category: String,
+    #[serde(default)]
+    attributes: BTreeMap<String, serde_json::Value>,
+    #[serde(default)]
+    variants: Vec<Variant>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Status {
+    Draft,
+    Active,
+    Archived,
+    Deleted,
+}
+
+#[derive(Debug, Deserialize)]
+struct Variant {
+    sku: Sku,
+    price: Money,
+}
+
+impl From<Product> for CatalogProduct {
+    fn from(product: Product) -> Self {
+        let variant = |one: Variant| domain::Variant { sku: one.sku, price: one.price };
+        let content = ProductContent {
+            title: product.title,
+            description: product.description,
+            brand: product.brand,
+            category: product.category,
+            attributes: json::attributes(&product.attributes),
+            variants: product.variants.into_iter().map(variant).collect(),
+        };
+        let status = match product.status {
+            Status::Draft => domain::ProductStatus::Draft,
+            Status::Active => domain::ProductStatus::Active,
+            Status::Archived => domain::ProductStatus::Archived,
+            Status::Deleted => domain::ProductStatus::Deleted,
+        };
+        Self { product_id: product.id, version: product.version, status, content: Some(content) }
+    }
+}
+
+impl CatalogClient {
+    /// A client for the catalogue at `base`.
+    pub(crate) fn new(base: Url) -> Result<Self, CatalogError> {
+        let client = Client::builder().connect_timeout(TIMEOUT).read_timeout(TIMEOUT).build();
+        Ok(Self { client: client.map_err(CatalogError::Unreachable)?, base })
+    }
+
+    /// Streams all products, in the order of their creation.
+    pub(crate) async fn export(
+        &self,
+    ) -> Result<impl Stream<Item = Result<CatalogProduct, CatalogError>> + use<>, CatalogError>
+    {
+        let response = self.get("v1/export").await?;
+        if response.status() != StatusCode::OK {
+            return Err(CatalogError::Status(response.status()));
+        }
+        let bytes = StreamReader::new(response.bytes_stream().map_err(io::Error::other).boxed());
+        let lines = FramedRead::new(bytes, LinesCodec::new_with_max_length(LINE_MAX));
+        Ok(lines.map(|line| decode(line.map_err(CatalogError::Export)?.as_bytes())))
+    }
+
+    /// One product; `None` if it does not exist or is deleted.
+    pub(crate) async fn product(
+        &self,
+        id: ProductId,
+    ) -> Result<Option<CatalogProduct>, CatalogError> {
+        let response = self.get(&format!("v1/products/{id}")).await?;
+        match response.status() {
+            StatusCode::OK => {
+                let body = response.bytes().await.map_err(CatalogError::Unreachable)?;
+                decode(&body).map(Some)
+            }
+            StatusCode::NOT_FOUND => Ok(None),
+            status => Err(CatalogError::Status(status)),
+        }
+    }
+
+    async fn get(&self, path: &str) -> Result<reqwest::Response, CatalogError> {
+        let mut url = self.base.clone();
+        let base = url.path().trim_end_matches('/').to_owned();
+        url.set_path(&format!("{base}/{path}"));
+        self.client.get(url).send().await.map_err(CatalogError::Unreachable)
+    }
+}
+
+fn decode(json: &[u8]) -> Result<CatalogProduct, CatalogError> {
+    let product: Product = serde_json::from_slice(json).map_err(CatalogError::Decode)?;
+    Ok(product.into())
+}

@@ -1,0 +1,266 @@
+//! The query parameters of a search.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use problem::{Fields, Problem};
+use serde::Deserialize;
+use utoipa::IntoParams;
+use vocabulary::ProductId;
+
+use super::query_params::{ParamValues, VALUES_MAX, check_count, check_length, read_params};
+use crate::{
+    app::search_products::{ReadAfterWrite, ReadCondition, SearchRequest},
+    index::{Facet, LIMIT_MAX, Query, Sort},
+};
+
+/// The prefix of the parameters that filter by an attribute.
+const ATTRIBUTE_PREFIX: &str = "attr.";
+/// The default page size.
+const LIMIT_DEFAULT: usize = 20;
+/// The highest price, in minor units.
+const PRICE_MAX: i64 = 1_000_000_000_000;
+/// The default of `wait_ms`.
+const WAIT_DEFAULT: Duration = Duration::from_secs(1);
+/// The maximum of `wait_ms`.
+const WAIT_MAX_MS: i64 = 10_000;
+
+/// The parameters of a search, except those of attributes.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(default, deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct SearchParams {
+    /// The text query: up to 256 characters.
+    #[param(value_type = Option<String>)]
+    q: ParamValues,
+    /// A category; products of its subcategories match, too. Example: 数码/键盘.
+    #[param(value_type = Option<String>)]
+    category: ParamValues,
+    /// Accepted brands: repeated, or separated by commas.
+    #[param(value_type = Option<Vec<String>>)]
+    brand: ParamValues,
+    /// The lowest price, in minor units.
+    #[param(value_type = Option<i64>)]
+    price_min: ParamValues,
+    /// The highest price, in minor units.
+    #[param(value_type = Option<i64>)]
+    price_max: ParamValues,
+    /// Only products that are, or are not, in stock.
+    #[param(value_type = Option<bool>)]
+    in_stock: ParamValues,
+    /// The order of the hits: `relevance`, `price_asc`, `price_desc`, `newest` or `popularity`.
+    #[param(value_type = Option<String>)]
+    sort: ParamValues,
+    /// The facets to count: `brand`, `category`, `price`, `in_stock`, `attr.<name>`.
+    #[param(value_type = Option<Vec<String>>)]
+    facets: ParamValues,
+    /// Hits per page: 0 to 100, default 20.
+    #[param(value_type = Option<u16>)]
+    limit: ParamValues,
+    /// `next_cursor` of the previous page.
+    #[param(value_type = Option<String>)]
+    cursor: ParamValues,
+    /// The product of `min_version`.
+    #[param(value_type = Option<uuid::Uuid>)]
+    product_id: ParamValues,
+    /// Waits until the index contains this version of the product, or of any hit.
+    #[param(value_type = Option<i64>)]
+    min_version: ParamValues,
+    /// Waits until the index contains the change with this number.
+    #[param(value_type = Option<i64>)]
+    min_change: ParamValues,
+    /// The longest wait in milliseconds: up to 10000, default 1000.
+    #[param(value_type = Option<u16>)]
+    wait_ms: ParamValues,
+}
+
+/// Reads a search from the pairs of a query string. 400 for unknown parameters, 422 for invalid values.
+pub(crate) fn read_search(pairs: Vec<(String, String)>) -> Result<SearchRequest, Problem> {
+    let mut attributes: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut others = Vec::new();
+    for (name, value) in pairs {
+        match name.strip_prefix(ATTRIBUTE_PREFIX).filter(|key| !key.is_empty()) {
+            Some(key) => attributes.entry(key.to_owned()).or_default().push(value),
+            None => others.push((name, value)),
+        }
+    }
+    read_params::<SearchParams>(others)?.into_request(attributes)
+}
+
+impl SearchParams {
+    fn into_request(
+        self,
+        attributes: BTreeMap<String, Vec<String>>,
+    ) -> Result<SearchRequest, Problem> {
+        let mut fields = Fields::new();
+        let query = Query {
+            q: self.q.text(&mut fields, "q").unwrap_or_default(),
+            category: self.category.text(&mut fields, "category").filter(|path| !path.is_empty()),
+            brands: self.brand.comma_separated(&mut fields, "brand"),
+            price_min: self.price_min.number(&mut fields, "price_min", PRICE_MAX),
+            price_max: self.price_max.number(&mut fields, "price_max", PRICE_MAX),
+            in_stock: self.in_stock.parse(&mut fields, "in_stock"),
+            attributes: check_attributes(&mut fields, attributes),
+            sort: self.sort.parse::<Sort>(&mut fields, "sort").unwrap_or_default(),
+            facets: parse_facets(&mut fields, self.facets),
+            limit: self.limit.limit(&mut fields, LIMIT_DEFAULT, LIMIT_MAX),
+            cursor: self.cursor.one(&mut fields, "cursor").filter(|cursor| !cursor.is_empty()),
+        };
+        if let (Some(min), Some(max)) = (query.price_min, query.price_max)
+            && min > max
+        {
+            fields.refuse("price_max", "invalid", "must not be below price_min");
+        }
+        let product = self.product_id.parse::<ProductId>(&mut fields, "product_id");
+        let version = self.min_version.number(&mut fields, "min_version", i64::MAX);
+        let wait = self.wait_ms.number(&mut fields, "wait_ms", WAIT_MAX_MS);
+        let wait = wait.map_or(WAIT_DEFAULT, |wait| Duration::from_millis(wait.unsigned_abs()));
+        let change = self.min_change.number(&mut fields, "min_change", i64::MAX);
+        if product.is_some() && version.is_none() {
+            fields.refuse("min_version", "required", "is required with product_id");
+        }
+        if version.is_some() && change.is_some() {
+            fields.refuse("min_change", "invalid", "must not be combined with min_version");
+        }
+        fields.finish()?;
+        let condition = match (product, version, change) {
+            (Some(product), Some(version), _) => Some(ReadCondition::Product(product, version)),
+            (None, Some(version), _) => Some(ReadCondition::AnyHit(version)),
+            (_, None, change) => change.map(ReadCondition::Change),
+        };
+        let read_after_write = condition.map(|condition| ReadAfterWrite { condition, wait });
+        Ok(SearchRequest { query, read_after_write })
+    }
+}
+
+fn parse_facets(fields: &mut Fields, values: ParamValues) -> Vec<Facet> {
+    let names = values.comma_separated(fields, "facets");
+    let mut facets: Vec<Facet> =
+        names.iter().filter_map(|name| fields.check("facets", name.parse())).collect();
+    facets.sort_unstable();
+    facets.dedup();
+    facets
+}
+
+fn check_attributes(
+    fields: &mut Fields,
+    attributes: BTreeMap<String, Vec<String>>,
+) -> Vec<(String, Vec<String>)> {
+    check_count(fields, "attr", attributes.len());
+    let attributes = attributes.into_iter().take(VALUES_MAX);
+    attributes
+        .map(|(key, values)| {
+            check_length(fields, "attr", &key);
+            let name = format!("{ATTRIBUTE_PREFIX}{key}");
+            let values = ParamValues::from(values).repeated(fields, &name);
+            (key, values)
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use problem::Problem;
+
+    use super::read_search;
+    use crate::{
+        app::search_products::{ReadAfterWrite, ReadCondition, SearchRequest},
+        index::{Facet, Query, Sort},
+    };
+
+    fn read(pairs: &[(&str, &str)]) -> Result<SearchRequest, Problem> {
+        let pairs = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        read_search(pairs.collect())
+    }
+
+    fn owned(values: &[&str]) -> Vec<String> {
+        values.iter().map(|value| (*value).to_owned()).collect()
+    }
+
+    #[test]
+    fn every_parameter_is_read() {
+        let id = "01920000-0000-7000-8000-000000000001";
+        let request = read(&[
+            ("q", "机械键盘"),
+            ("category", "数码/键盘"),
+            ("brand", "AULA,Logi"),
+            ("brand", "Cherry"),
+            ("price_min", "100"),
+            ("price_max", "100"),
+            ("in_stock", "true"),
+            ("attr.颜色", "黑"),
+            ("attr.颜色", "白, 灰"),
+            ("sort", "price_asc"),
+            ("facets", "brand,attr.颜色"),
+            ("facets", "brand"),
+            ("limit", "0"),
+            ("product_id", id),
+            ("min_version", "7"),
+            ("wait_ms", "250"),
+        ])
+        .unwrap();
+        let query = Query {
+            q: "机械键盘".to_owned(),
+            category: Some("数码/键盘".to_owned()),
+            brands: owned(&["AULA", "Logi", "Cherry"]),
+            price_min: Some(100),
+            price_max: Some(100),
+            in_stock: Some(true),
+            attributes: vec![("颜色".to_owned(), owned(&["黑", "白, 灰"]))],
+            sort: Sort::PriceAscending,
+            facets: vec![Facet::Brand, Facet::Attribute("颜色".to_owned())],
+            limit: 0,
+            cursor: None,
+        };
+        let condition = ReadCondition::Product(id.parse().unwrap(), 7);
+        let wait = Duration::from_millis(250);
+        let read_after_write = Some(ReadAfterWrite { condition, wait });
+        assert_eq!(request, SearchRequest { query, read_after_write });
+    }
+
+    #[test]
+    fn a_version_without_product_is_that_of_any_hit() {
+        for (pair, condition) in [
+            (("min_version", "7"), ReadCondition::AnyHit(7)),
+            (("min_change", "9"), ReadCondition::Change(9)),
+        ] {
+            assert_eq!(read(&[pair]).unwrap().read_after_write.unwrap().condition, condition);
+        }
+    }
+
+    #[test]
+    fn no_parameters_match_everything() {
+        let request = read(&[]).unwrap();
+        assert_eq!(request, SearchRequest { query: Query::default(), read_after_write: None });
+    }
+
+    #[test]
+    fn all_invalid_parameters_are_listed() {
+        let long = "键".repeat(257);
+        for (pairs, invalid) in [
+            (vec![("limit", "101")], vec!["limit"]),
+            (vec![("limit", "ten")], vec!["limit"]),
+            (vec![("sort", "cheap"), ("in_stock", "maybe")], vec!["in_stock", "sort"]),
+            (vec![("facets", "colour")], vec!["facets"]),
+            (vec![("q", "a"), ("q", "b")], vec!["q"]),
+            (vec![("q", long.as_str())], vec!["q"]),
+            (vec![("attr.a", long.as_str())], vec!["attr.a"]),
+            (vec![("price_min", "2"), ("price_max", "1")], vec!["price_max"]),
+            (vec![("price_min", "-1")], vec!["price_min"]),
+            (vec![("min_version", "-1")], vec!["min_version"]),
+            (vec![("min_version", "1"), ("min_change", "1")], vec!["min_change"]),
+            (vec![("wait_ms", "10001")], vec!["wait_ms"]),
+            (vec![("product_id", "7")], vec!["product_id"]),
+        ] {
+            let problem = read(&pairs).unwrap_err();
+            assert_eq!(problem.code(), "validation_failed", "{pairs:?}");
+            let fields: Vec<&str> =
+                problem.field_errors().iter().map(|error| error.field.as_str()).collect();
+            assert_eq!(fields, invalid, "{pairs:?}");
+        }
+        for unknown in ["colour", "attr.", "Q"] {
+            assert_eq!(read(&[(unknown, "x")]).unwrap_err().code(), "invalid_query");
+        }
+    }
+}

@@ -1,0 +1,161 @@
+use std::collections::BTreeMap;
+
+use axum::extract::State;
+use messaging::Outbox;
+use problem::{Json, Problem, Query};
+use serde::Serialize;
+use utoipa::ToSchema;
+use vocabulary::{Localized, ProductId};
+
+use super::search_params::{SearchParams, read_search};
+use crate::{
+    app::{
+        search_pool::SearchPool,
+        search_products::{self as app, SearchResponse},
+    },
+    index::{self, LiveIndex, Results},
+};
+
+/// A page of hits.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct SearchPage {
+    /// The hits, the best first.
+    items: Vec<Hit>,
+    /// The number of hits on all pages.
+    total: u64,
+    /// The counts of each requested facet. A facet ignores its own filter, so it shows what choosing another
+    /// value gives.
+    facets: BTreeMap<String, Vec<FacetCount>>,
+    /// The lowest and the highest price, ignoring the price filter. Present with the facet `price`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    price_range: Option<PriceRange>,
+    /// The cursor of the next page; null on the last.
+    next_cursor: Option<String>,
+    /// The duration of the search, in milliseconds.
+    took_ms: f64,
+    /// The corrected query, where nothing matches the query as typed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    did_you_mean: Option<String>,
+    /// With `min_version` or `min_change`: whether the index contained it in time. If not, the hits may be
+    /// older.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    caught_up: Option<bool>,
+}
+
+/// One product of a page.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Hit {
+    product_id: ProductId,
+    title: Localized,
+    /// The title in the language that matches better, escaped for HTML, with `<em>` around the matches.
+    highlight: String,
+    /// The lowest price of the variants.
+    price_min: Option<Price>,
+    /// The highest price of the variants.
+    price_max: Option<Price>,
+    /// Whether any variant is available.
+    in_stock: bool,
+    /// The indexed version of the product.
+    version: i64,
+    /// The relevance; comparable within one search only.
+    score: f32,
+    /// Empty for a product without a brand.
+    brand: String,
+    /// The category path; empty for a product without a category.
+    category: String,
+}
+
+/// An amount of money.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Price {
+    /// Minor units: 12900 is 129.00.
+    amount: i64,
+    /// The ISO 4217 code.
+    currency: String,
+}
+
+/// One value of a facet.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct FacetCount {
+    /// The value, as the filter takes it; a range of prices as `10000..20000`, the end excluded.
+    value: String,
+    /// The number of products.
+    count: u64,
+}
+
+/// A range of prices, in minor units.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct PriceRange {
+    min: i64,
+    max: i64,
+}
+
+/// Search products
+///
+/// The search tolerates typos, homophones and pinyin. Hits that match fewer words follow the others. Without
+/// `q` it lists all products.
+///
+/// To read your own write, pass `product_id` and `min_version`: the search waits until the index reflects
+/// that version of the product. `min_version` alone waits until any hit has that version. `min_change` waits
+/// for a change number of `GET /v1/index`.
+#[utoipa::path(
+    get, path = "/v1/search", tag = "search",
+    params(
+        SearchParams,
+        (
+            "attr.<name>" = Option<Vec<String>>, Query,
+            description = "Accepted values of the attribute; repeat it for several values"
+        ),
+    ),
+    responses((status = 200, body = SearchPage))
+)]
+pub(crate) async fn search_products(
+    State(live): State<LiveIndex>,
+    State(outbox): State<Outbox>,
+    State(pool): State<SearchPool>,
+    Query(pairs): Query<Vec<(String, String)>>,
+) -> Result<Json<SearchPage>, Problem> {
+    let request = read_search(pairs)?;
+    let response = app::search_products(&pool, &live, &outbox, request).await?;
+    metrics::histogram!("search_duration_seconds").record(response.took);
+    Ok(Json(response.into()))
+}
+
+impl From<SearchResponse> for SearchPage {
+    fn from(response: SearchResponse) -> Self {
+        let SearchResponse { results, caught_up, took } = response;
+        let Results { items, total, facets, price_range, next_cursor, did_you_mean } = results;
+        let count = |one: index::FacetCount| FacetCount { value: one.value, count: one.count };
+        Self {
+            items: items.into_iter().map(Hit::from).collect(),
+            total,
+            facets: facets
+                .into_iter()
+                .map(|(name, counts)| (name, counts.into_iter().map(count).collect()))
+                .collect(),
+            price_range: price_range.map(|(min, max)| PriceRange { min, max }),
+            next_cursor,
+            took_ms: took.as_secs_f64() * 1000.0,
+            did_you_mean,
+            caught_up,
+        }
+    }
+}
+
+impl From<index::Hit> for Hit {
+    fn from(hit: index::Hit) -> Self {
+        let price = |price: index::Price| Price { amount: price.amount, currency: price.currency };
+        Self {
+            product_id: hit.product_id.into(),
+            title: Localized { zh: hit.title.zh, en: hit.title.en },
+            highlight: hit.highlight,
+            price_min: hit.price_min.map(price),
+            price_max: hit.price_max.map(price),
+            in_stock: hit.in_stock,
+            version: hit.version,
+            score: hit.score,
+            brand: hit.brand,
+            category: hit.category,
+        }
+    }
+}

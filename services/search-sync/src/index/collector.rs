@@ -1,0 +1,235 @@
+//! Collects the matching documents: filters them, counts facets and keeps the best hits.
+
+use std::{cmp::Ordering, collections::BinaryHeap, sync::Arc};
+
+use tantivy::{
+    BitSet, DocAddress, Searcher, SegmentReader,
+    columnar::{Column, ColumnValues},
+    query::{EnableScoring, Query as TantivyQuery},
+};
+use uuid::Uuid;
+
+use super::{
+    facets::FacetCounters,
+    filter::{FilterOutcome, Filters},
+    query::{Query, SearchError, Sort},
+    schema::column,
+};
+
+/// The share that popularity adds to a score, per e-fold.
+const POPULARITY: f32 = 0.08;
+/// The largest share that popularity adds.
+const POPULARITY_MAX: f32 = 1.0;
+/// The factor for the score of a product that is out of stock.
+const OUT_OF_STOCK: f32 = 0.5;
+
+/// The sort key of a hit. The smaller rank comes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Rank {
+    /// The relaxation level of the match; stricter matches come first.
+    pub(crate) level: u8,
+    /// The greatest first.
+    pub(crate) key: i64,
+    /// The latest first.
+    pub(crate) product_id: Uuid,
+}
+
+impl Ord for Rank {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.level
+            .cmp(&other.level)
+            .then_with(|| other.key.cmp(&self.key))
+            .then_with(|| other.product_id.cmp(&self.product_id))
+    }
+}
+
+impl PartialOrd for Rank {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// A hit before its stored fields are read.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Candidate {
+    pub(crate) rank: Rank,
+    pub(crate) score: f32,
+    pub(crate) address: DocAddress,
+}
+
+impl PartialEq for Candidate {
+    fn eq(&self, other: &Self) -> bool {
+        self.rank == other.rank
+    }
+}
+
+impl Eq for Candidate {}
+
+impl Ord for Candidate {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.rank.cmp(&other.rank)
+    }
+}
+
+impl PartialOrd for Candidate {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// Collects the hits of one or more Tantivy queries. A document counts for the first query that matches it.
+pub(crate) struct HitCollector<'a> {
+    searcher: &'a Searcher,
+    query: &'a Query,
+    after: Option<Rank>,
+    keep: usize,
+    seen: Vec<BitSet>,
+    best: BinaryHeap<Candidate>,
+    counters: FacetCounters,
+    /// The number of matching documents, ignoring the filters.
+    pub(crate) matched: u64,
+    /// The number of matching documents that pass the filters.
+    pub(crate) total: u64,
+}
+
+impl<'a> HitCollector<'a> {
+    /// Keeps the `keep` best hits that rank after `after`.
+    pub(crate) fn new(
+        searcher: &'a Searcher,
+        query: &'a Query,
+        after: Option<Rank>,
+        keep: usize,
+    ) -> Self {
+        let segments = searcher.segment_readers().iter();
+        Self {
+            searcher,
+            query,
+            after,
+            keep,
+            seen: segments.map(|segment| BitSet::with_max_value(segment.max_doc())).collect(),
+            best: BinaryHeap::new(),
+            counters: FacetCounters::new(query),
+            matched: 0,
+            total: 0,
+        }
+    }
+
+    /// Collects the matches of a query that no earlier query matched.
+    pub(crate) fn collect(
+        &mut self,
+        tantivy_query: &dyn TantivyQuery,
+        level: u8,
+    ) -> Result<(), SearchError> {
+        let searcher = self.searcher;
+        let weight = tantivy_query.weight(EnableScoring::enabled_from_searcher(searcher))?;
+        for (ord, segment) in (0_u32..).zip(searcher.segment_readers()) {
+            let filters = Filters::new(self.query, segment)?;
+            let columns = RankColumns::open(segment)?;
+            let mut counters = self.counters.open(segment)?;
+            let alive = segment.alive_bitset();
+            let mut seen = self.take_seen(ord);
+            weight.for_each(segment, &mut |doc, score| {
+                if alive.is_some_and(|alive| !alive.is_alive(doc)) || seen.contains(doc) {
+                    return;
+                }
+                seen.insert(doc);
+                self.matched += 1;
+                let outcome = filters.check(doc);
+                counters.count(doc, outcome);
+                if outcome == FilterOutcome::Pass {
+                    self.total += 1;
+                    let score = columns.adjust(score, doc);
+                    let rank = columns.rank(self.query.sort, level, score, doc);
+                    let address = DocAddress::new(ord, doc);
+                    self.offer(Candidate { rank, score, address });
+                }
+            })?;
+            self.put_seen(ord, seen);
+            self.counters.add(counters)?;
+        }
+        Ok(())
+    }
+
+    /// The best hits in order, and the facet counters.
+    pub(crate) fn finish(self) -> (Vec<Candidate>, FacetCounters) {
+        (self.best.into_sorted_vec(), self.counters)
+    }
+
+    fn offer(&mut self, candidate: Candidate) {
+        if self.after.is_some_and(|after| candidate.rank <= after) {
+            return;
+        }
+        if self.best.len() < self.keep {
+            self.best.push(candidate);
+        } else if let Some(mut worst) = self.best.peek_mut()
+            && candidate < *worst
+        {
+            *worst = candidate;
+        }
+    }
+
+    fn take_seen(&mut self, ord: u32) -> BitSet {
+        let empty = BitSet::with_max_value(0);
+        usize::try_from(ord)
+            .ok()
+            .and_then(|ord| self.seen.get_mut(ord))
+            .map_or_else(|| BitSet::with_max_value(0), |seen| std::mem::replace(seen, empty))
+    }
+
+    fn put_seen(&mut self, ord: u32, seen: BitSet) {
+        if let Some(slot) = usize::try_from(ord).ok().and_then(|ord| self.seen.get_mut(ord)) {
+            *slot = seen;
+        }
+    }
+}
+
+/// The columns of one segment that determine the order of hits.
+struct RankColumns {
+    id_high: Arc<dyn ColumnValues<u64>>,
+    id_low: Arc<dyn ColumnValues<u64>>,
+    price_min: Column<i64>,
+    price_max: Column<i64>,
+    in_stock: Arc<dyn ColumnValues<bool>>,
+    popularity: Arc<dyn ColumnValues<f64>>,
+}
+
+impl RankColumns {
+    fn open(segment: &SegmentReader) -> Result<Self, SearchError> {
+        let columns = segment.fast_fields();
+        Ok(Self {
+            id_high: columns.column_first_or_default(column::ID_HIGH)?,
+            id_low: columns.column_first_or_default(column::ID_LOW)?,
+            price_min: columns.i64(column::PRICE_MIN)?,
+            price_max: columns.i64(column::PRICE_MAX)?,
+            in_stock: columns.column_first_or_default(column::IN_STOCK)?,
+            popularity: columns.column_first_or_default(column::POPULARITY)?,
+        })
+    }
+
+    /// Raises the score of popular products and halves it for products out of stock.
+    fn adjust(&self, score: f32, doc: u32) -> f32 {
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "a factor near one, exact enough in f32"
+        )]
+        let popular = self.popularity.get_val(doc).ln_1p() as f32;
+        let popular = 1.0 + (POPULARITY * popular).min(POPULARITY_MAX);
+        let stock = if self.in_stock.get_val(doc) { 1.0 } else { OUT_OF_STOCK };
+        score * popular * stock
+    }
+
+    fn rank(&self, sort: Sort, level: u8, score: f32, doc: u32) -> Rank {
+        // The bits of non-negative floats sort like the floats.
+        let key = match sort {
+            Sort::Relevance => i64::from(score.max(0.0).to_bits()),
+            Sort::PriceAscending => self.price_min.first(doc).map_or(i64::MIN, i64::saturating_neg),
+            Sort::PriceDescending => self.price_max.first(doc).unwrap_or(i64::MIN),
+            Sort::Newest => 0,
+            Sort::Popularity => {
+                i64::try_from(self.popularity.get_val(doc).max(0.0).to_bits()).unwrap_or(i64::MAX)
+            }
+        };
+        let product_id = Uuid::from_u64_pair(self.id_high.get_val(doc), self.id_low.get_val(doc));
+        Rank { level, key, product_id }
+    }
+}

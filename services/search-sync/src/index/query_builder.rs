@@ -1,0 +1,323 @@
+//! Builds Tantivy queries from a parsed query.
+
+use tantivy::{
+    Searcher, Term,
+    query::{
+        BooleanQuery, BoostQuery, ConstScoreQuery, DisjunctionMaxQuery, Occur, PhrasePrefixQuery,
+        PhraseQuery, Query, TermQuery,
+    },
+    schema::{Field, IndexRecordOption},
+};
+
+use super::{
+    query::SearchError,
+    query_parser::{Alternative, ParsedQuery, Pattern, QueryWord, WORDS_MAX},
+    schema::Fields,
+};
+use crate::text::Syllable;
+
+// The boosts were tuned on judged queries over a real catalogue of electronics. Attributes there are numerous
+// and mostly noise (a notebook lists everything it can connect to), so they only break ties.
+
+// Boosts of a match by field.
+const TITLE: f32 = 4.0;
+const BRAND: f32 = 3.0;
+const CATEGORY: f32 = 2.0;
+const ATTRIBUTES: f32 = 0.2;
+const DESCRIPTION: f32 = 0.3;
+/// A Chinese substring of title, brand or category.
+const CHARACTERS: f32 = 3.0;
+/// The pinyin of such a substring.
+const PINYIN: f32 = 3.0;
+/// A phrase of the query in the title.
+const PHRASE: f32 = 2.0;
+/// A SKU outranks every other match.
+const SKU: f32 = 100.0;
+/// The share of the score that the fields next to the best one add.
+const OTHER_FIELDS: f32 = 0.5;
+
+/// How strictly the words of a query must match; each level includes the one before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum RelaxationLevel {
+    /// Every word as typed.
+    Exact,
+    /// Every word as typed or corrected.
+    Tolerant,
+    /// Half of the words.
+    HalfOfWords,
+    /// One word.
+    AnyWord,
+}
+
+/// Builds queries against one state of the index.
+pub(crate) struct QueryBuilder<'a> {
+    pub(crate) searcher: &'a Searcher,
+    pub(crate) fields: &'a Fields,
+}
+
+impl QueryBuilder<'_> {
+    /// The query for a level; `None` where nothing can match.
+    pub(crate) fn query(
+        &self,
+        parsed: &ParsedQuery,
+        level: RelaxationLevel,
+    ) -> Result<Option<Box<dyn Query>>, SearchError> {
+        let mut required: Vec<Box<dyn Query>> = Vec::new();
+        let mut optional: Vec<Box<dyn Query>> = Vec::new();
+        let mut missing = false;
+        for word in &parsed.words {
+            let query = self.word(word, level)?;
+            match (query, word.is_stop_word) {
+                (Some(query), false) => required.push(query),
+                (Some(query), true) => optional.push(query),
+                (None, false) => missing = true,
+                (None, true) => {}
+            }
+        }
+        let words = match level {
+            RelaxationLevel::Exact | RelaxationLevel::Tolerant if missing => None,
+            RelaxationLevel::Exact | RelaxationLevel::Tolerant => all_of(required, optional),
+            RelaxationLevel::HalfOfWords => share_of(required, optional, 2),
+            RelaxationLevel::AnyWord => share_of(required, optional, WORDS_MAX),
+        };
+        let words = self.with_phrases(words, parsed)?;
+        let sku = self.sku(&parsed.sku)?;
+        Ok(match (words, sku) {
+            (Some(words), Some(sku)) => Some(Box::new(BooleanQuery::union(vec![words, sku]))),
+            (words, sku) => words.or(sku),
+        })
+    }
+
+    /// Whether any document contains the word as typed.
+    pub(crate) fn is_known(&self, word: &QueryWord) -> Result<bool, SearchError> {
+        let Some(query) = self.word(word, RelaxationLevel::Exact)? else { return Ok(false) };
+        Ok(query.count(self.searcher)? > 0)
+    }
+
+    fn word(
+        &self,
+        word: &QueryWord,
+        level: RelaxationLevel,
+    ) -> Result<Option<Box<dyn Query>>, SearchError> {
+        let tolerant: &[Alternative] = match level {
+            RelaxationLevel::Exact => &[],
+            RelaxationLevel::Tolerant | RelaxationLevel::HalfOfWords | RelaxationLevel::AnyWord => {
+                &word.tolerant
+            }
+        };
+        let mut alternatives: Vec<Box<dyn Query>> = Vec::new();
+        for alternative in word.exact.iter().chain(tolerant) {
+            if let Some(query) = self.pattern(&alternative.pattern)? {
+                alternatives.push(boosted(query, alternative.weight));
+            }
+        }
+        Ok(match alternatives.len() {
+            0 => None,
+            1 => alternatives.pop(),
+            _ => Some(Box::new(DisjunctionMaxQuery::new(alternatives))),
+        })
+    }
+
+    fn with_phrases(
+        &self,
+        words: Option<Box<dyn Query>>,
+        parsed: &ParsedQuery,
+    ) -> Result<Option<Box<dyn Query>>, SearchError> {
+        let Some(words) = words else { return Ok(None) };
+        let mut clauses = vec![(Occur::Must, words)];
+        for phrase in &parsed.phrases {
+            if let Some(query) = self.pattern(phrase)? {
+                clauses.push((Occur::Should, boosted(query, PHRASE / TITLE)));
+            }
+        }
+        Ok(Some(if clauses.len() == 1 {
+            clauses.remove(0).1
+        } else {
+            Box::new(BooleanQuery::new(clauses))
+        }))
+    }
+
+    fn sku(&self, sku: &str) -> Result<Option<Box<dyn Query>>, SearchError> {
+        let term = Term::from_field_text(self.fields.sku, sku);
+        if sku.is_empty() || self.searcher.doc_freq(&term)? == 0 {
+            return Ok(None);
+        }
+        let query = Box::new(TermQuery::new(term, IndexRecordOption::Basic));
+        Ok(Some(Box::new(ConstScoreQuery::new(query, SKU))))
+    }
+
+    /// The query for a pattern; `None` where a term is not in the dictionaries.
+    pub(crate) fn pattern(&self, pattern: &Pattern) -> Result<Option<Box<dyn Query>>, SearchError> {
+        match pattern {
+            Pattern::Word(word) => self.term(word),
+            Pattern::Phrase(words) => {
+                let terms = words.iter().cloned().enumerate().collect();
+                Ok(self.phrase(self.fields.title, terms)?.map(|query| boosted(query, TITLE)))
+            }
+            Pattern::Characters { positions, .. } => Ok(self
+                .phrase(self.fields.characters, character_terms(positions))?
+                .map(|query| boosted(query, CHARACTERS))),
+            Pattern::Pinyin(syllables) => {
+                Ok(self.pinyin(syllables)?.map(|query| boosted(query, PINYIN)))
+            }
+            Pattern::PinyinParts(parts) => {
+                let parts = parts.iter().map(|part| self.pinyin(part));
+                let parts: Option<Vec<_>> = parts.collect::<Result<_, _>>()?;
+                let all = parts.map(|parts| Box::new(BooleanQuery::intersection(parts)) as Box<_>);
+                Ok(all.map(|query| boosted(query, PINYIN)))
+            }
+        }
+    }
+
+    fn term(&self, word: &str) -> Result<Option<Box<dyn Query>>, SearchError> {
+        let fields = [
+            (self.fields.title, TITLE),
+            (self.fields.brand, BRAND),
+            (self.fields.category, CATEGORY),
+            (self.fields.attributes, ATTRIBUTES),
+            (self.fields.description, DESCRIPTION),
+        ];
+        let mut matches: Vec<Box<dyn Query>> = Vec::new();
+        for (field, boost) in fields {
+            let term = Term::from_field_text(field, word);
+            if self.searcher.doc_freq(&term)? > 0 {
+                matches.push(boosted(
+                    Box::new(TermQuery::new(term, IndexRecordOption::WithFreqs)),
+                    boost,
+                ));
+            }
+        }
+        if let Some(sku) = self.sku(word)? {
+            matches.push(sku);
+        }
+        Ok(match matches.len() {
+            0 => None,
+            1 => matches.pop(),
+            _ => Some(Box::new(DisjunctionMaxQuery::with_tie_breaker(matches, OTHER_FIELDS))),
+        })
+    }
+
+    fn pinyin(&self, syllables: &[Syllable]) -> Result<Option<Box<dyn Query>>, SearchError> {
+        let field = self.fields.pinyin;
+        let mut terms: Vec<(usize, String)> = Vec::new();
+        let mut prefix = None;
+        for (position, syllable) in syllables.iter().enumerate() {
+            match syllable {
+                Syllable::Full(full) => terms.push((position, full.clone())),
+                Syllable::Initial(initial) => {
+                    terms.push((position, initial.to_ascii_uppercase().to_string()));
+                }
+                Syllable::Prefix(letters) if letters.chars().count() == 1 => {
+                    terms.push((position, letters.to_ascii_uppercase()));
+                }
+                Syllable::Prefix(letters) => prefix = Some((position, letters.clone())),
+            }
+        }
+        let Some((position, letters)) = prefix else { return self.phrase(field, terms) };
+        if !self.all_known(field, &terms)? || terms.is_empty() {
+            return Ok(None);
+        }
+        let terms = terms.into_iter().chain([(position, letters)]);
+        Ok(Some(Box::new(PhrasePrefixQuery::new_with_offset(
+            terms.map(|(position, text)| (position, Term::from_field_text(field, &text))).collect(),
+        ))))
+    }
+
+    fn phrase(
+        &self,
+        field: Field,
+        mut terms: Vec<(usize, String)>,
+    ) -> Result<Option<Box<dyn Query>>, SearchError> {
+        if !self.all_known(field, &terms)? {
+            return Ok(None);
+        }
+        let term = |text: &str| Term::from_field_text(field, text);
+        Ok(match terms.len() {
+            0 => None,
+            1 => terms.pop().map(|(_, text)| {
+                let query = TermQuery::new(term(&text), IndexRecordOption::WithFreqs);
+                Box::new(query) as Box<dyn Query>
+            }),
+            _ => Some(Box::new(PhraseQuery::new_with_offset(
+                terms.iter().map(|(position, text)| (*position, term(text))).collect(),
+            ))),
+        })
+    }
+
+    fn all_known(&self, field: Field, terms: &[(usize, String)]) -> Result<bool, SearchError> {
+        for (_, text) in terms {
+            if self.searcher.doc_freq(&Term::from_field_text(field, text))? == 0 {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}
+
+/// Adjacent characters become one term per pair, which is rarer than a single character. A character without
+/// neighbours is a term of its own.
+fn character_terms(chars: &[(usize, char)]) -> Vec<(usize, String)> {
+    let mut terms = Vec::new();
+    for (index, (position, c)) in chars.iter().enumerate() {
+        let next = chars.get(index + 1).filter(|(next, _)| *next == position + 1);
+        let has_previous = index
+            .checked_sub(1)
+            .and_then(|before| chars.get(before))
+            .is_some_and(|(before, _)| before + 1 == *position);
+        if let Some((_, next)) = next {
+            terms.push((*position, [*c, *next].iter().collect()));
+        } else if !has_previous {
+            terms.push((*position, c.to_string()));
+        }
+    }
+    terms
+}
+
+fn boosted(query: Box<dyn Query>, boost: f32) -> Box<dyn Query> {
+    Box::new(BoostQuery::new(query, boost))
+}
+
+fn all_of(required: Vec<Box<dyn Query>>, optional: Vec<Box<dyn Query>>) -> Option<Box<dyn Query>> {
+    // A query of stop words only requires them all.
+    let (required, optional) =
+        if required.is_empty() { (optional, Vec::new()) } else { (required, optional) };
+    if required.is_empty() {
+        return None;
+    }
+    let clauses = required
+        .into_iter()
+        .map(|query| (Occur::Must, query))
+        .chain(optional.into_iter().map(|query| (Occur::Should, query)))
+        .collect();
+    Some(Box::new(BooleanQuery::new(clauses)))
+}
+
+/// Requires at least one word in `divisor`.
+fn share_of(
+    required: Vec<Box<dyn Query>>,
+    optional: Vec<Box<dyn Query>>,
+    divisor: usize,
+) -> Option<Box<dyn Query>> {
+    if required.is_empty() {
+        return None;
+    }
+    let minimum = required.len().div_ceil(divisor);
+    let words = BooleanQuery::union_with_minimum_required_clauses(required, minimum);
+    let clauses = std::iter::once((Occur::Must, Box::new(words) as Box<dyn Query>))
+        .chain(optional.into_iter().map(|query| (Occur::Should, query)))
+        .collect();
+    Some(Box::new(BooleanQuery::new(clauses)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::character_terms;
+
+    #[test]
+    fn adjacent_characters_become_pairs() {
+        let consecutive = [(0, '机'), (1, '械'), (2, '键')];
+        assert_eq!(character_terms(&consecutive), [(0, "机械".to_owned()), (1, "械键".to_owned())]);
+        let gap = [(0, '机'), (2, '键'), (3, '盘')];
+        assert_eq!(character_terms(&gap), [(0, "机".to_owned()), (2, "键盘".to_owned())]);
+    }
+}

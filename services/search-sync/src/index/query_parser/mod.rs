@@ -1,0 +1,199 @@
+//! Parses a query into words, each with the patterns that may match it.
+//!
+//! The patterns range from the exact word to spelling corrections, homophones and pinyin. Parsing is pure;
+//! the caller passes the lookups in the term dictionaries.
+
+mod exact;
+mod parsed_query;
+mod phonetic;
+mod tokens;
+mod typos;
+
+pub(crate) use self::parsed_query::{Alternative, MatchKind, ParsedQuery, Pattern, QueryWord};
+use self::{
+    exact::{exact_alternatives, joined_with_neighbour, phrases},
+    phonetic::{push_homophones, push_pinyin},
+    tokens::{QueryToken, tokenise},
+    typos::{push_spelling_corrections, push_wrong_characters},
+};
+use super::schema::collapse_sku;
+use crate::text::{Script, normalise};
+
+/// The part of a query that is read, in characters.
+const QUERY_MAX: usize = 256;
+/// The maximum number of words of a query.
+pub(crate) const WORDS_MAX: usize = 12;
+
+/// Words that need not match.
+const STOP_WORDS: [&str; 19] = [
+    "a", "an", "and", "by", "for", "from", "in", "of", "on", "or", "the", "to", "with", "的", "和",
+    "与", "及", "或", "之",
+];
+
+/// Parses a query into words with their exact alternatives.
+pub(crate) fn parse(q: &str) -> ParsedQuery {
+    let q = shorten(q);
+    parse_tokens(&q, &tokenise(&q))
+}
+
+/// Parses a query into words with their exact and tolerant alternatives. The last word may be incomplete.
+///
+/// `similar` returns the indexed words within an edit distance, `completions` those that start with a word.
+/// Both return the most frequent first, without the word itself.
+pub(crate) fn parse_tolerantly<E>(
+    q: &str,
+    similar: impl Fn(&str, u8) -> Result<Vec<String>, E>,
+    completions: impl Fn(&str) -> Result<Vec<String>, E>,
+) -> Result<ParsedQuery, E> {
+    let q = shorten(q);
+    let tokens = tokenise(&q);
+    let mut parsed = parse_tokens(&q, &tokens);
+    for (index, token) in tokens.iter().enumerate() {
+        let is_last = index + 1 == tokens.len();
+        let tolerant = &mut parsed.words[index].tolerant;
+        match token.script {
+            Script::Word => {
+                push_spelling_corrections(token, index, &similar, tolerant)?;
+                let joined = joined_with_neighbour(&tokens, index, false).into_iter();
+                tolerant.extend(joined.map(|(pattern, covers)| Alternative {
+                    pattern,
+                    weight: 0.8,
+                    covers,
+                    kind: MatchKind::Typo,
+                }));
+                if is_last {
+                    push_completions(token, index, &completions, tolerant)?;
+                }
+                push_pinyin(&tokens, index, tolerant);
+            }
+            Script::Chinese => push_homophones(&tokens, index, tolerant),
+        }
+    }
+    push_wrong_characters(&tokens, &mut parsed.words);
+    for word in &mut parsed.words {
+        word.tolerant.sort_by(|a, b| b.weight.total_cmp(&a.weight));
+    }
+    Ok(parsed)
+}
+
+fn shorten(q: &str) -> String {
+    normalise(q.trim()).chars().take(QUERY_MAX).collect()
+}
+
+fn parse_tokens(q: &str, tokens: &[QueryToken]) -> ParsedQuery {
+    let words = tokens
+        .iter()
+        .enumerate()
+        .map(|(index, token)| QueryWord {
+            typed: token.text(),
+            after_space: token.after_space,
+            is_stop_word: tokens.len() > 1 && STOP_WORDS.contains(&token.text().as_str()),
+            exact: exact_alternatives(tokens, index),
+            tolerant: Vec::new(),
+        })
+        .collect();
+    ParsedQuery { words, phrases: phrases(tokens), sku: collapse_sku(q) }
+}
+
+fn push_completions<E>(
+    token: &QueryToken,
+    index: usize,
+    completions: impl Fn(&str) -> Result<Vec<String>, E>,
+    found: &mut Vec<Alternative>,
+) -> Result<(), E> {
+    for word in completions(&token.text())? {
+        found.push(Alternative {
+            pattern: Pattern::Word(word),
+            weight: 0.5,
+            covers: index..index + 1,
+            kind: MatchKind::Prefix,
+        });
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use super::{Alternative, MatchKind, Pattern, QueryWord, WORDS_MAX, parse, parse_tolerantly};
+    use crate::text::Syllable;
+
+    fn tolerant(q: &str) -> Vec<QueryWord> {
+        let known = ["logitech", "mouse"];
+        let all = |fits: &dyn Fn(&str) -> bool| -> Result<Vec<String>, Infallible> {
+            Ok(known.into_iter().filter(|word| fits(word)).map(str::to_owned).collect())
+        };
+        let similar = |word: &str, _: u8| all(&|known| known.len() == word.len());
+        let completions = |word: &str| all(&|known| known.starts_with(word));
+        let Ok(parsed) = parse_tolerantly(q, similar, completions);
+        parsed.words
+    }
+
+    fn typed(q: &str) -> Vec<String> {
+        parse(q).words.into_iter().map(|word| word.typed).collect()
+    }
+
+    fn has_pinyin(word: &QueryWord, syllables: &[&str]) -> bool {
+        let pinyin =
+            Pattern::Pinyin(syllables.iter().map(|s| Syllable::Full((*s).to_owned())).collect());
+        word.tolerant.iter().any(|alternative| alternative.pattern == pinyin)
+    }
+
+    fn has_typo(word: &QueryWord) -> bool {
+        word.tolerant.iter().any(|alternative| alternative.kind == MatchKind::Typo)
+    }
+
+    #[test]
+    fn a_mixed_query_is_split_into_words() {
+        assert_eq!(typed("AULA f87机械键盘"), ["aula", "f87", "机械", "键盘"]);
+        assert_eq!(typed("mx-400"), ["mx400"]);
+        assert!(typed("\"(*🎧").is_empty());
+        assert_eq!(typed(&"word ".repeat(2_000)).len(), WORDS_MAX);
+    }
+
+    #[test]
+    fn a_title_may_separate_letters_and_digits() {
+        let words = parse("iphone15").words;
+        let split = Pattern::Phrase(vec!["iphone".to_owned(), "15".to_owned()]);
+        assert!(words[0].exact.iter().any(|alternative| alternative.pattern == split));
+        let words = parse("iphone 15").words;
+        let joined = Pattern::Word("iphone15".to_owned());
+        assert!(words.iter().all(|word| word.exact.iter().any(|a| a.pattern == joined)));
+    }
+
+    #[test]
+    fn words_with_digits_are_never_corrected() {
+        assert!(!tolerant("f87proxyz").iter().any(has_typo));
+        assert!(has_typo(&tolerant("logitecj")[0]));
+        assert!(!has_typo(&tolerant("mous")[0]));
+    }
+
+    #[test]
+    fn pinyin_spans_spaces_and_stands_next_to_brands() {
+        let all = ["ji", "xie", "jian", "pan"];
+        for q in ["jixiejianpan", "jixie jianpan", "ji xie jian pan"] {
+            assert!(tolerant(q).iter().all(|word| has_pinyin(word, &all)), "{q}");
+        }
+        let words = tolerant("aula jixiejianpan");
+        assert!(has_pinyin(&words[1], &all));
+        let spans_words = |a: &Alternative| a.kind == MatchKind::Phonetic && a.covers.len() > 1;
+        assert!(!words[0].tolerant.iter().any(spans_words));
+    }
+
+    #[test]
+    fn wrong_character_is_corrected_from_four_characters_on() {
+        assert!(tolerant("机戒键盘").iter().all(has_typo));
+        assert!(!tolerant("键盆").iter().any(has_typo));
+    }
+
+    #[test]
+    fn stop_words_need_not_match() {
+        let parsed = parse("case for iphone");
+        assert_eq!(
+            parsed.words.iter().map(|word| word.is_stop_word).collect::<Vec<_>>(),
+            [false, true, false]
+        );
+        assert!(!parse("for").words[0].is_stop_word);
+    }
+}

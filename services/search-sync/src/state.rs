@@ -1,0 +1,81 @@
+//! What the HTTP handlers share, and how it is started.
+
+use std::time::Duration;
+
+use axum::extract::FromRef;
+use messaging::{Outbox, Topology};
+use runtime::{
+    auth::Verifier,
+    host::{Host, StartError},
+};
+use tokio::time::{Instant, sleep};
+
+use crate::{
+    Config,
+    app::{
+        IndexerWaker, consistency::IndexConsistency, rebuild_index::IndexRebuilder,
+        search_pool::SearchPool,
+    },
+    clients::product_catalog::CatalogClient,
+    index::{FolderError, IndexFolder, LiveIndex},
+    workers,
+};
+
+/// How long to wait for a stopping process to unlock the index folder.
+const FOLDER_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How often to try to lock the index folder.
+const FOLDER_POLL_INTERVAL: Duration = Duration::from_millis(250);
+
+/// What the HTTP handlers share.
+#[derive(Clone, FromRef)]
+pub struct AppState {
+    outbox: Outbox,
+    topology: Topology,
+    verifier: Verifier,
+    live: LiveIndex,
+    pool: SearchPool,
+    rebuilder: IndexRebuilder,
+    consistency: IndexConsistency,
+}
+
+impl AppState {
+    /// Starts the indexer and the messaging. The handlers of `topology` wake `indexer`.
+    pub(crate) async fn start(
+        host: &Host,
+        config: &Config,
+        topology: Topology,
+        indexer: IndexerWaker,
+    ) -> Result<Self, StartError> {
+        let catalogue = CatalogClient::new(config.product_catalog_url.clone())
+            .map_err(StartError::part("the client of the catalogue"))?;
+        let folder = lock_folder(config).await.map_err(StartError::part("the search index"))?;
+        let outbox = host.outbox.clone();
+        let component = host.health.component("index");
+        let (live, rebuilder) =
+            workers::indexer::start(&host.lifecycle, component, &outbox, folder, indexer.clone());
+        host.start_messaging(topology.clone());
+        Ok(Self {
+            consistency: IndexConsistency::new(outbox.clone(), live.clone(), indexer, catalogue),
+            pool: SearchPool::new(live.clone()),
+            verifier: host.verifier.clone(),
+            outbox,
+            topology,
+            live,
+            rebuilder,
+        })
+    }
+}
+
+async fn lock_folder(config: &Config) -> Result<IndexFolder, FolderError> {
+    let deadline = Instant::now() + FOLDER_TIMEOUT;
+    loop {
+        match IndexFolder::lock(&config.index_dir) {
+            Err(FolderError::InUse(path)) if Instant::now() < deadline => {
+                tracing::info!(folder = %path.display(), "waiting for the index folder");
+                sleep(FOLDER_POLL_INTERVAL).await;
+            }
+            result => return result,
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! Background loops, one file each.
+
+pub(crate) mod indexer;

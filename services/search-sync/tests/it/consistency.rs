@@ -1,0 +1,84 @@
+//! Drift is detected and repaired.
+
+use contracts::catalog::ProductChangedV1;
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+use vocabulary::ProductId;
+
+use crate::{
+    events::{keyboard, sku_of},
+    suite::{Suite, answer},
+};
+
+/// A product as the catalogue returns it.
+fn catalog_product(event: &ProductChangedV1) -> Value {
+    let mut product = serde_json::to_value(event).unwrap();
+    product["id"] = product["product_id"].take();
+    product
+}
+
+async fn drift(suite: &Suite) -> Value {
+    let (status, drift) = answer(suite.as_operator(Method::GET, "/v1/index/drift")).await;
+    assert_eq!(status, StatusCode::OK, "{drift}");
+    drift
+}
+
+async fn repair(suite: &Suite) -> Value {
+    let (status, repair) = answer(suite.as_operator(Method::POST, "/v1/index/repair")).await;
+    assert_eq!(status, StatusCode::OK, "{repair}");
+    repair
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn drift_is_detected_and_repaired() {
+    let suite = Suite::start().await;
+    let [same, stale, removed, missing, draft] = [(); 5].map(|()| ProductId::new());
+    suite.catalogue.publish_all(&[same, stale, removed].map(|id| keyboard(id, 1))).await;
+    suite.wait_applied(removed, 1).await;
+    suite.settle().await;
+    let mut in_draft = catalog_product(&keyboard(draft, 1));
+    in_draft["status"] = json!("draft");
+    suite.catalog_products.lock().unwrap().extend([
+        (same, catalog_product(&keyboard(same, 1))),
+        (stale, catalog_product(&keyboard(stale, 4))),
+        (missing, catalog_product(&keyboard(missing, 2))),
+        (draft, in_draft),
+    ]);
+    let found = drift(&suite).await;
+    assert_eq!((&found["catalogue"], &found["index"]), (&json!(4), &json!(3)));
+    let mut expected = [
+        json!({"product_id": stale, "catalogue_version": 4, "index_version": 1}),
+        json!({"product_id": removed, "catalogue_version": null, "index_version": 1}),
+        json!({"product_id": missing, "catalogue_version": 2, "index_version": null}),
+    ];
+    expected.sort_by_key(|one| one["product_id"].to_string());
+    assert_eq!(found["items"], json!(expected));
+
+    let repaired = repair(&suite).await;
+    let counts = (&repaired["refetched"], &repaired["removed"], &repaired["reindexed"]);
+    assert_eq!(counts, (&json!(3), &json!(1), &json!(0)));
+    let change = repaired["change"].to_string();
+    let found =
+        suite.search(&[("q", &sku_of(stale)), ("min_change", &change), ("wait_ms", "10000")]).await;
+    assert_eq!((&found["caught_up"], &found["items"][0]["version"]), (&json!(true), &json!(4)));
+    assert_eq!(drift(&suite).await["differing"], 0);
+    assert_eq!(repair(&suite).await["refetched"], 0);
+
+    // The late event only gets a receipt.
+    suite.catalogue.publish(&keyboard(missing, 2)).await;
+    suite.wait_applied(missing, 2).await;
+    suite.finish(0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unreadable_catalogue_is_unavailable() {
+    let suite = Suite::start().await;
+    let id = ProductId::new();
+    suite.catalog_products.lock().unwrap().insert(id, json!({"id": id, "version": "none"}));
+    for (method, path) in [(Method::GET, "/v1/index/drift"), (Method::POST, "/v1/index/repair")] {
+        let (status, problem) = answer(suite.as_operator(method, path)).await;
+        assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(problem["code"], "catalogue_unavailable");
+    }
+    suite.finish(0).await;
+}
