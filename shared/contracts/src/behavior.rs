@@ -1,4 +1,4 @@
-//! Said by `behavior-analytics`, and the user events of its stream.
+//! Events of `behavior-analytics`, and the user events of its stream.
 
 use chrono::{DateTime, Utc};
 use envelope::event;
@@ -8,50 +8,45 @@ use serde_json::value::RawValue;
 use uuid::Uuid;
 use vocabulary::{ProductId, Version};
 
-/// The aggregate of popularity.
+/// The aggregate of popularity; the key is the product.
 pub const POPULARITY: &str = "popularity";
 
-/// The stream that holds every accepted user event, in the order of acceptance.
+/// The stream of all accepted user events, in the order of acceptance.
 pub const USER_EVENTS_STREAM: &str = "behavior-analytics.user-events";
 
-/// The name and version of what the stream holds: a message of it is a JSON array of [`UserEventV1`].
+/// The name and version of the stream's contract: a message is a JSON array of [`UserEventV1`].
 pub const USER_EVENT: &str = "user_event.v1";
 
-/// How much a product is sought after has changed enough to matter for ranking.
+/// The popularity of a product has changed enough to affect its ranking.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PopularityChangedV1 {
-    /// Which product.
     pub product_id: ProductId,
-    /// Counts up with every change of this product's popularity.
+    /// Increases with every event of the product's popularity.
     pub version: Version,
-    /// A decayed count of what people did with it: zero where nobody did anything lately.
+    /// A decayed count of user events: 0 if there were none recently.
     pub score: f64,
-    /// When.
     pub changed_at: DateTime<Utc>,
 }
 
 event!(PopularityChangedV1, "popularity.changed.v1", POPULARITY, event => event.product_id.to_string());
 
-/// One user event as it stands in the stream: it was checked at the door.
+/// A user event, validated before it was written to the stream.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct UserEventV1 {
-    /// Given by the client: the same event sent twice counts once.
+    /// Chosen by the client; events with the same id count once.
     pub event_id: Uuid,
-    /// `product_viewed` and so on.
+    /// Such as `product_viewed`.
     #[serde(rename = "type")]
     pub kind: String,
-    /// Who, as far as the shop knows them.
     pub visitor_id: String,
-    /// During which visit.
     pub session_id: String,
-    /// With which product.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub product_id: Option<ProductId>,
-    /// When, by the client's clock.
+    /// By the client's clock.
     pub occurred_at: DateTime<Utc>,
-    /// When the shop took it in.
+    /// By the server's clock.
     pub received_at: DateTime<Utc>,
-    /// Whatever else belongs to the event.
+    /// Further properties of the event.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<serde_json::Value>")]
     pub properties: Option<Box<RawValue>>,

@@ -1,4 +1,4 @@
-//! Said by `product-catalog`.
+//! Events of `product-catalog`.
 
 use std::collections::BTreeMap;
 
@@ -8,40 +8,32 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use vocabulary::{ChangeId, Localized, Money, ProductId, Sku, Version};
 
-/// The aggregate of products.
+/// The aggregate of products; the key is the product.
 pub const PRODUCT: &str = "product";
 
-/// A product was made or changed: its full state, so that whoever hears it needs nothing else.
+/// A product was created or changed. Full state: a consumer needs no other event.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ProductChangedV1 {
-    /// Which product.
     pub product_id: ProductId,
-    /// Its version after the change.
+    /// The version after the change.
     pub version: Version,
-    /// The write that did it.
+    /// The write that caused the event.
     pub change_id: ChangeId,
-    /// Its name.
     pub title: Localized,
-    /// What is said about it.
     #[serde(default)]
     pub description: Localized,
-    /// Who makes it.
     pub brand: Option<String>,
-    /// Where it stands in the shop, such as `数码/电脑外设/机械键盘`.
+    /// The path of its category, such as `数码/电脑外设/机械键盘`.
     pub category: String,
-    /// Facts about it: text, numbers, booleans, or lists of text.
+    /// Values are texts, numbers, booleans or lists of texts.
     #[serde(default)]
     pub attributes: BTreeMap<String, serde_json::Value>,
-    /// Addresses of pictures.
+    /// URLs.
     #[serde(default)]
     pub images: Vec<String>,
-    /// Whether it is for sale.
     pub status: ProductStatus,
-    /// What of it can be bought.
     pub variants: Vec<Variant>,
-    /// When it was first made.
     pub created_at: DateTime<Utc>,
-    /// When this version was made.
     pub updated_at: DateTime<Utc>,
 }
 
@@ -53,25 +45,24 @@ impl FullState for ProductChangedV1 {}
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ProductStatus {
-    /// Not yet.
+    /// Not for sale yet.
     Draft,
-    /// Yes.
+    /// For sale.
     Active,
-    /// No longer.
+    /// No longer for sale.
     Archived,
 }
 
-/// One thing that can be bought: a size, a colour.
+/// A variant of a product that can be bought, such as a size or a colour.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Variant {
-    /// Its name in orders and in stock.
     pub sku: Sku,
-    /// What sets it apart, such as `颜色: 红`.
+    /// What distinguishes the variant, such as `颜色: 红`.
     #[serde(default)]
     pub options: BTreeMap<String, String>,
-    /// What one piece costs.
+    /// The price of one piece.
     pub price: Money,
-    /// Its EAN or UPC.
+    /// EAN or UPC.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub barcode: Option<String>,
 }
@@ -79,13 +70,11 @@ pub struct Variant {
 /// A product was deleted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ProductDeletedV1 {
-    /// Which product.
     pub product_id: ProductId,
-    /// The version after its last: a late change can be told from it.
+    /// One more than the last version, so that a late `product.changed` is recognised as older.
     pub version: Version,
-    /// The write that did it.
+    /// The write that caused the event.
     pub change_id: ChangeId,
-    /// When.
     pub deleted_at: DateTime<Utc>,
 }
 

@@ -1,7 +1,7 @@
-//! Said by `inventory`.
+//! Events of `inventory`.
 //!
-//! Two aggregates: what was decided for an order is keyed by the order ([`RESERVATION`]), the level of a SKU by the SKU
-//! ([`STOCK`]). Who waits for an order's reservation need not read every movement of every SKU.
+//! Two aggregates: reservations are keyed by order ([`RESERVATION`]), stock levels by SKU ([`STOCK`]). So a consumer of
+//! reservations does not receive every stock movement.
 
 use chrono::{DateTime, Utc};
 use envelope::event;
@@ -9,50 +9,45 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use vocabulary::{OrderId, Sku, Version};
 
-/// The aggregate of decisions on orders.
+/// The aggregate of reservations; the key is the order.
 pub const RESERVATION: &str = "reservation";
 
-/// The aggregate of stock levels.
+/// The aggregate of stock levels; the key is the SKU.
 pub const STOCK: &str = "stock";
 
-/// All that an order asks for is set aside.
+/// The stock for all lines of an order was reserved.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct StockReservedV1 {
-    /// For which order.
     pub order_id: OrderId,
-    /// When.
     pub reserved_at: DateTime<Utc>,
 }
 
 event!(StockReservedV1, "stock.reserved.v1", RESERVATION, event => event.order_id.to_string());
 
-/// An order asks for what is not there; nothing is set aside for it.
+/// There is not enough stock for an order; nothing was reserved.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct StockRejectedV1 {
-    /// Which order.
     pub order_id: OrderId,
-    /// Why.
     pub reason: StockRejection,
-    /// What is missing.
+    /// The SKUs without enough stock.
     pub shortages: Vec<Shortage>,
-    /// When.
     pub rejected_at: DateTime<Utc>,
 }
 
 event!(StockRejectedV1, "stock.rejected.v1", RESERVATION, event => event.order_id.to_string());
 
-/// Why stock was not set aside.
+/// Why stock was not reserved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum StockRejection {
-    /// Fewer are available than were asked for.
+    /// The available stock is less than requested.
     InsufficientStock,
-    /// Inventory has never heard of the SKU.
+    /// Inventory does not know the SKU.
     UnknownSku,
 }
 
 impl StockRejection {
-    /// The code as it stands in JSON.
+    /// The code, as in JSON.
     pub const fn code(self) -> &'static str {
         match self {
             Self::InsufficientStock => "insufficient_stock",
@@ -61,53 +56,45 @@ impl StockRejection {
     }
 }
 
-/// One SKU of which there was not enough.
+/// A SKU without enough stock.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Shortage {
-    /// Which.
     pub sku: Sku,
-    /// How many were asked for.
     pub requested: i64,
-    /// How many there were.
+    /// Available when the order was rejected.
     pub available: i64,
 }
 
-/// What was set aside for an order is free again.
+/// The reservation of an order was released: its stock is available again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct StockReleasedV1 {
-    /// For which order it had been.
     pub order_id: OrderId,
-    /// When.
     pub released_at: DateTime<Utc>,
 }
 
 event!(StockReleasedV1, "stock.released.v1", RESERVATION, event => event.order_id.to_string());
 
-/// What was set aside for an order has left the warehouse.
+/// The reserved stock of an order was deducted: it has left the warehouse.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct StockDeductedV1 {
-    /// For which order.
     pub order_id: OrderId,
-    /// When.
     pub deducted_at: DateTime<Utc>,
 }
 
 event!(StockDeductedV1, "stock.deducted.v1", RESERVATION, event => event.order_id.to_string());
 
-/// The level of a SKU over all warehouses: full state, the newest version counts.
+/// The stock level of a SKU over all warehouses. Full state: the highest version wins.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct StockChangedV1 {
-    /// Which SKU.
     pub sku: Sku,
-    /// Counts up with every change of this SKU.
+    /// Increases with every change of the stock level.
     pub version: Version,
-    /// Pieces in the warehouses.
+    /// Pieces in all warehouses.
     pub on_hand: i64,
-    /// Of these, set aside for orders.
+    /// Pieces reserved for orders.
     pub reserved: i64,
-    /// Of these, free to be ordered.
+    /// Pieces that can be ordered: `on_hand` minus `reserved`.
     pub available: i64,
-    /// When.
     pub changed_at: DateTime<Utc>,
 }
 

@@ -1,4 +1,4 @@
-//! Said by `order`.
+//! Events of `order`.
 
 use chrono::{DateTime, Utc};
 use envelope::event;
@@ -6,137 +6,109 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use vocabulary::{CustomerId, Money, OrderId, PaymentId, ProductId, Quantity, ShipmentId, Sku};
 
-/// The aggregate of orders.
+/// The aggregate of orders; the key is the order.
 pub const ORDER: &str = "order";
 
-/// One line of an order, with the price at which it was placed.
+/// A line of an order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct OrderLine {
-    /// What is bought.
     pub sku: Sku,
-    /// The product it is a variant of; none where the order service has not heard of the SKU.
+    /// The product of the SKU; absent if the order service does not know the SKU.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub product_id: Option<ProductId>,
-    /// How many.
     pub quantity: Quantity,
 }
 
-/// An order was taken: stock is to be reserved for it.
+/// An order was placed: reserve stock for it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct OrderPlacedV1 {
-    /// Which order.
     pub order_id: OrderId,
-    /// Whose.
     pub customer_id: CustomerId,
-    /// What is ordered, sorted by SKU, each SKU once.
+    /// Sorted by SKU; each SKU occurs once.
     pub lines: Vec<OrderLine>,
-    /// When.
     pub placed_at: DateTime<Utc>,
 }
 
 event!(OrderPlacedV1, "order.placed.v1", ORDER, event => event.order_id.to_string());
 
-/// An order is paid.
+/// An order was paid.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct OrderConfirmedV1 {
-    /// Which order.
     pub order_id: OrderId,
-    /// Whose.
     pub customer_id: CustomerId,
-    /// What was bought.
     pub lines: Vec<OrderLine>,
-    /// What was paid in all.
     pub total: Money,
-    /// By which payment.
     pub payment_id: PaymentId,
-    /// When.
     pub confirmed_at: DateTime<Utc>,
 }
 
 event!(OrderConfirmedV1, "order.confirmed.v1", ORDER, event => event.order_id.to_string());
 
-/// The parcel has left: its stock is to be deducted.
+/// An order was handed to the carrier: deduct its stock.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct OrderShippedV1 {
-    /// Which order.
     pub order_id: OrderId,
-    /// In which parcel.
     pub shipment_id: ShipmentId,
-    /// Who carries it.
     pub carrier: String,
-    /// Its number there.
+    /// Issued by the carrier.
     pub tracking_number: String,
-    /// When.
     pub shipped_at: DateTime<Utc>,
 }
 
 event!(OrderShippedV1, "order.shipped.v1", ORDER, event => event.order_id.to_string());
 
-/// The parcel has arrived.
+/// An order was delivered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct OrderDeliveredV1 {
-    /// Which order.
     pub order_id: OrderId,
-    /// When.
     pub delivered_at: DateTime<Utc>,
 }
 
 event!(OrderDeliveredV1, "order.delivered.v1", ORDER, event => event.order_id.to_string());
 
-/// Why an order ended without being shipped: a code for programs, a text for people.
+/// Why an order ended without a shipment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct OrderReason {
-    /// Stable, such as `insufficient_stock`.
+    /// For programs; stable, such as `insufficient_stock`.
     pub code: String,
-    /// One sentence.
+    /// For people, one sentence.
     pub text: String,
 }
 
-/// An order could not be taken on: nothing is reserved for it.
+/// An order was rejected: no stock is reserved for it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct OrderRejectedV1 {
-    /// Which order.
     pub order_id: OrderId,
-    /// Why.
     pub reason: OrderReason,
-    /// When.
     pub rejected_at: DateTime<Utc>,
 }
 
 event!(OrderRejectedV1, "order.rejected.v1", ORDER, event => event.order_id.to_string());
 
-/// The payment was declined: what is reserved is to be released.
+/// The payment of an order was declined: release its reservation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct OrderPaymentFailedV1 {
-    /// Which order.
     pub order_id: OrderId,
-    /// Why.
     pub reason: OrderReason,
-    /// When.
     pub failed_at: DateTime<Utc>,
 }
 
 event!(OrderPaymentFailedV1, "order.payment_failed.v1", ORDER, event => event.order_id.to_string());
 
-/// Nobody paid in time: what is reserved is to be released.
+/// An order was not paid in time: release its reservation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct OrderExpiredV1 {
-    /// Which order.
     pub order_id: OrderId,
-    /// When.
     pub expired_at: DateTime<Utc>,
 }
 
 event!(OrderExpiredV1, "order.expired.v1", ORDER, event => event.order_id.to_string());
 
-/// The customer or the shop called it off before it was shipped: what is reserved is to be released.
+/// The customer or the shop cancelled an order before its shipment: release its reservation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct OrderCancelledV1 {
-    /// Which order.
     pub order_id: OrderId,
-    /// Why.
     pub reason: OrderReason,
-    /// When.
     pub cancelled_at: DateTime<Utc>,
 }
 

@@ -50,7 +50,7 @@ pub fn product_failed(
     reason: &str,
     failed_at: DateTime<Utc>,
 ) -> Option<ProductFailedV1> {
-    let failed = ProductVersion::of_unreadable(envelope)?;
+    let failed = ProductVersion::of_malformed(envelope)?;
     Some(ProductFailedV1 {
         service: service.name.to_owned(),
         receipt_key: receipt_key(failed.product_id),

@@ -1,11 +1,11 @@
-//! Ids of the things that services talk about. They are UUIDv7, so that they sort by the time they were made.
+//! Typed ids. All are UUIDv7, so they sort by creation time.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-/// Defines a newtype over [`Uuid`], so that an order's id is never taken for a product's.
+/// Defines a newtype over [`Uuid`], so that an order id cannot be passed as a product id.
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
@@ -17,13 +17,13 @@ macro_rules! id {
         pub struct $name(Uuid);
 
         impl $name {
-            /// A new id, later in order than those made before.
-            #[expect(clippy::new_without_default, reason = "each call gives another id, which a default should not")]
+            /// A new id; it sorts after earlier ones.
+            #[expect(clippy::new_without_default, reason = "each call returns another id, which a default should not")]
             pub fn new() -> Self {
                 Self(Uuid::now_v7())
             }
 
-            /// The id as the plain UUID that databases store.
+            /// The plain UUID, as databases store it.
             pub const fn as_uuid(self) -> Uuid {
                 self.0
             }
@@ -58,34 +58,34 @@ macro_rules! id {
 }
 
 id!(
-    /// A product of the catalogue.
+    /// Id of a product.
     ProductId
 );
 id!(
-    /// An order.
+    /// Id of an order.
     OrderId
 );
 id!(
-    /// Whoever orders; the subject of their token.
+    /// Id of a customer; the subject of the customer's token.
     CustomerId
 );
 id!(
-    /// A place that holds stock.
+    /// Id of a warehouse.
     WarehouseId
 );
 id!(
-    /// One write to the catalogue, followed until every service has applied it.
+    /// Id of a write to the catalogue, which is tracked until every service has applied it.
     ChangeId
 );
 id!(
-    /// One bulk import.
+    /// Id of a bulk import.
     ImportId
 );
 id!(
-    /// One attempt to pay for an order.
+    /// Id of an attempt to pay for an order.
     PaymentId
 );
 id!(
-    /// One parcel of an order.
+    /// Id of a shipment of an order.
     ShipmentId
 );

@@ -1,4 +1,4 @@
-//! Amounts of money, in minor units, never negative.
+//! Amounts of money in minor units, never negative.
 
 use std::str::FromStr;
 
@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 use crate::Quantity;
 
-/// The largest amount one price or total may have: ten thousand million in major units, far from overflow.
+/// The largest price or total: 10 billion in major units, far from overflow.
 const MAX_AMOUNT: i64 = 1_000_000_000_000;
 
 /// An ISO 4217 currency code: three capital letters.
@@ -32,12 +32,10 @@ const MAX_AMOUNT: i64 = 1_000_000_000_000;
 pub struct Currency([u8; 3]);
 
 impl Currency {
-    /// The renminbi yuan, the shop's own currency.
+    /// Renminbi yuan, the shop's own currency.
     pub const CNY: Self = Self(*b"CNY");
-    /// The euro.
     pub const EUR: Self = Self(*b"EUR");
 
-    /// The three letters.
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).unwrap_or_default()
     }
@@ -74,35 +72,30 @@ impl From<Currency> for String {
     }
 }
 
-/// Why an amount of money was refused.
+/// Why an amount or currency was rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidMoney {
-    /// Below zero.
     #[error("an amount of money must not be negative")]
     Negative,
-    /// Above what any price or total may be.
     #[error("an amount of money must be at most {MAX_AMOUNT} minor units")]
     TooLarge,
-    /// Not three capital letters.
     #[error("a currency is three capital letters, such as CNY")]
     Currency,
-    /// Two currencies in one sum.
     #[error("amounts of different currencies cannot be added")]
     MixedCurrencies,
 }
 
-/// An amount in minor units (fen, cents) of one currency; at least zero.
+/// A non-negative amount in minor units (fen, cents) of one currency.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
 #[serde(try_from = "RawMoney")]
 #[schema(example = json!({"amount": 12900, "currency": "CNY"}))]
 pub struct Money {
-    /// Minor units: 12900 is 129.00.
+    /// In minor units: 12900 is 129.00.
     amount: i64,
-    /// Of what.
     currency: Currency,
 }
 
-/// Money as it stands in JSON, before it is known to be right.
+/// Money as written in JSON, before validation.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct RawMoney {
@@ -129,22 +122,20 @@ impl Money {
         }
     }
 
-    /// Nothing, in `currency`.
     pub const fn zero(currency: Currency) -> Self {
         Self { amount: 0, currency }
     }
 
-    /// Minor units.
+    /// The amount in minor units.
     pub const fn amount(self) -> i64 {
         self.amount
     }
 
-    /// The currency.
     pub const fn currency(self) -> Currency {
         self.currency
     }
 
-    /// The sum; both must be of one currency.
+    /// The sum; both amounts must have the same currency.
     pub fn plus(self, other: Self) -> Result<Self, InvalidMoney> {
         if self.currency != other.currency {
             return Err(InvalidMoney::MixedCurrencies);
@@ -173,7 +164,7 @@ mod tests {
     use crate::Quantity;
 
     #[test]
-    fn negative_and_overflowing_amounts_are_refused() {
+    fn negative_and_overflowing_amounts_are_rejected() {
         assert_eq!(Money::new(-1, Currency::CNY), Err(InvalidMoney::Negative));
         assert_eq!(Money::new(MAX_AMOUNT + 1, Currency::CNY), Err(InvalidMoney::TooLarge));
         let dear = Money::new(MAX_AMOUNT, Currency::CNY).unwrap();
@@ -188,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn json_is_checked() {
+    fn json_is_validated() {
         let good: Money = serde_json::from_str(r#"{"amount":12900,"currency":"CNY"}"#).unwrap();
         assert_eq!(good.to_string(), "129.00 CNY");
         for bad in [

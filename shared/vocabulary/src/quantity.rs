@@ -1,13 +1,13 @@
-//! Counts of pieces, and versions of things that change.
+//! Quantities and versions.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// The most pieces that one line of an order, or one movement of stock, may name.
+/// The largest quantity of an order line or a stock movement.
 const MAX_QUANTITY: u32 = 1_000_000;
 
-/// A number of pieces: at least one, at most a million.
+/// A number of pieces, from one to a million.
 #[derive(
     Debug,
     Clone,
@@ -27,18 +27,17 @@ const MAX_QUANTITY: u32 = 1_000_000;
 #[schema(value_type = u32, minimum = 1, maximum = 1_000_000)]
 pub struct Quantity(u32);
 
-/// Why a quantity was refused.
+/// The number is not a valid quantity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a quantity is a whole number from 1 to {MAX_QUANTITY}")]
 pub struct InvalidQuantity;
 
 impl Quantity {
-    /// `pieces` pieces.
+    /// Fails unless `pieces` is from one to a million.
     pub fn new(pieces: u32) -> Result<Self, InvalidQuantity> {
         if (1..=MAX_QUANTITY).contains(&pieces) { Ok(Self(pieces)) } else { Err(InvalidQuantity) }
     }
 
-    /// The number.
     pub const fn get(self) -> u32 {
         self.0
     }
@@ -64,7 +63,7 @@ impl std::fmt::Display for Quantity {
     }
 }
 
-/// How often a thing has been written: one when it is new. A projection keeps the largest it has seen.
+/// Counts the writes to an entity, starting at one. A projection keeps the highest version it has seen.
 #[derive(
     Debug,
     Clone,
@@ -84,22 +83,20 @@ impl std::fmt::Display for Quantity {
 #[schema(value_type = i64, minimum = 1)]
 pub struct Version(i64);
 
-/// Why a version was refused.
+/// The number is not a valid version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a version is a whole number from 1")]
 pub struct InvalidVersion;
 
 impl Version {
-    /// The version of what was just made.
+    /// The version of a new entity.
     pub const FIRST: Self = Self(1);
 
-    /// The version after this one.
     #[must_use]
     pub const fn next(self) -> Self {
         Self(self.0 + 1)
     }
 
-    /// The number.
     pub const fn get(self) -> i64 {
         self.0
     }
@@ -130,7 +127,7 @@ mod tests {
     use super::{Quantity, Version};
 
     #[test]
-    fn nothing_and_too_much_are_no_quantities() {
+    fn zero_negative_and_huge_quantities_are_rejected() {
         for bad in ["0", "-1", "1000001", "1.5", "99999999999999999999"] {
             assert!(serde_json::from_str::<Quantity>(bad).is_err(), "{bad}");
         }

@@ -1,4 +1,4 @@
-//! Stock keeping units: the names under which single variants are sold and stocked.
+//! Stock keeping units: the identifiers of sellable variants.
 
 use std::str::FromStr;
 
@@ -6,10 +6,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// The longest SKU.
+/// In characters.
 const MAX_LENGTH: usize = 64;
 
-/// One sellable variant's name: 1 to 64 letters, digits, and `-`, `_`, `.`, `/`, `+`, `#`; as written, case counts.
+/// The identifier of a variant: 1 to 64 ASCII letters, digits and `-_./+#`; case-sensitive.
 #[derive(
     Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema, ToSchema,
 )]
@@ -18,13 +18,12 @@ const MAX_LENGTH: usize = 64;
 #[schema(value_type = String, example = "KB-F87-RED", min_length = 1, max_length = 64)]
 pub struct Sku(String);
 
-/// Why a SKU was refused.
+/// The text is not a valid SKU.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a SKU has 1 to {MAX_LENGTH} characters: ASCII letters, digits and -_./+#")]
 pub struct InvalidSku;
 
 impl Sku {
-    /// The text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -71,7 +70,7 @@ mod tests {
     use super::Sku;
 
     #[test]
-    fn odd_characters_and_lengths_are_refused() {
+    fn invalid_characters_and_lengths_are_rejected() {
         for bad in ["", " ", "a b", "键盘", "a\n", &"x".repeat(65)] {
             assert!(bad.parse::<Sku>().is_err(), "{bad:?}");
         }

@@ -1,42 +1,44 @@
-//! The AsyncAPI document: who says what to whom over which exchange, for those who do not read Rust.
+//! The AsyncAPI document: exchanges, messages, publishers and subscribers, for readers outside Rust.
 
 use std::collections::BTreeMap;
 
 use contracts::{
-    BATCH_CONTENT_TYPE, EventKind, SLOTS,
     behavior::{USER_EVENT, USER_EVENTS_STREAM},
     schema::{self, Contract},
 };
+use envelope::{BATCH_CONTENT_TYPE, EventKind, SLOTS};
 use messaging::{SLOT_GROUPS, Subscription, Topology};
 use serde_json::{Map, Value, json};
 
-/// The AsyncAPI 3.0 document of what `topologies` say and hear. The schemas stand beside it, one file each.
+/// The AsyncAPI 3.0 document of `topologies`. It refers to the schema files beside it.
 pub(crate) fn document(topologies: &[Topology], events: &[Contract]) -> Value {
     let mut channels = Map::new();
     let mut operations = Map::new();
     for topology in topologies {
-        for (aggregate, kinds) in said(topology) {
+        for (aggregate, kinds) in published(topology) {
             let id = channel_id(topology.service(), aggregate);
             channels.insert(id.clone(), channel(topology.service(), aggregate, &kinds));
             operations.insert(
-                format!("{}.says.{aggregate}", topology.service()),
-                operation("send", &id, &kinds, &says(topology.service(), aggregate)),
+                format!("{}.publish.{aggregate}", topology.service()),
+                operation("send", &id, &kinds, &publish_description(topology.service(), aggregate)),
             );
         }
     }
     for topology in topologies {
         for subscription in topology.subscriptions() {
-            for speaker in topologies
+            for publisher in topologies
                 .iter()
-                .filter(|speaker| subscription.speakers().contains(&speaker.service()))
+                .filter(|publisher| subscription.publishers().contains(&publisher.service()))
             {
-                let (id, heard) = (
-                    channel_id(speaker.service(), subscription.aggregate()),
-                    heard(subscription, speaker),
-                );
+                let id = channel_id(publisher.service(), subscription.aggregate());
                 operations.insert(
-                    format!("{}.hears.{id}", topology.service()),
-                    operation("receive", &id, &heard, &hears(topology, subscription)),
+                    format!("{}.receive.{id}", topology.service()),
+                    operation(
+                        "receive",
+                        &id,
+                        &handled(subscription, publisher),
+                        &receive_description(topology, subscription),
+                    ),
                 );
             }
         }
@@ -47,9 +49,9 @@ pub(crate) fn document(topologies: &[Topology], events: &[Contract]) -> Value {
         "info": {
             "title": "The shopping guide's events",
             "version": env!("CARGO_PKG_VERSION"),
-            "description": "Made from the Rust types of the events and the `topology()` of each service; `cargo xtask contracts` writes it anew. \
-                Each message is a CloudEvents 1.0 batch in JSON: an array of envelopes of one aggregate and slot, in the order in which they were said. \
-                Types are mixed within a batch; who does not know a type leaves it alone.",
+            "description": "Generated from the Rust types of the events and the `topology()` of each service by `cargo xtask contracts`. \
+                Each message is a CloudEvents 1.0 batch in JSON: an array of envelopes of one aggregate and slot, in the order of publication. \
+                A batch may contain several event types; consumers ignore types that they do not know.",
         },
         "defaultContentType": BATCH_CONTENT_TYPE,
         "servers": {
@@ -57,7 +59,7 @@ pub(crate) fn document(topologies: &[Topology], events: &[Contract]) -> Value {
                 "host": "{host}",
                 "protocol": "amqp",
                 "protocolVersion": "0.9.1",
-                "description": "RabbitMQ, wherever it runs: `AMQP_URL` tells the services.",
+                "description": "RabbitMQ; the services read its URL from `AMQP_URL`.",
                 "variables": {"host": {"default": "127.0.0.1:5672", "description": "Host and port."}},
             },
         },
@@ -70,31 +72,32 @@ pub(crate) fn document(topologies: &[Topology], events: &[Contract]) -> Value {
     })
 }
 
-/// What a service says, by aggregate.
-fn said(topology: &Topology) -> BTreeMap<&'static str, Vec<EventKind>> {
-    let mut said: BTreeMap<_, Vec<_>> = BTreeMap::new();
-    for kind in topology.said() {
-        said.entry(kind.aggregate).or_default().push(*kind);
+/// The events that a service publishes, by aggregate.
+fn published(topology: &Topology) -> BTreeMap<&'static str, Vec<EventKind>> {
+    let mut published: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for kind in topology.published() {
+        published.entry(kind.aggregate).or_default().push(*kind);
     }
-    said
+    published
 }
 
-/// What a subscription handles of what `speaker` says.
-fn heard(subscription: &Subscription, speaker: &Topology) -> Vec<EventKind> {
+/// The events of `publisher` that a subscription handles.
+fn handled(subscription: &Subscription, publisher: &Topology) -> Vec<EventKind> {
     let handled = subscription.handled();
-    let said = speaker.said().iter().filter(|kind| kind.aggregate == subscription.aggregate());
-    said.filter(|kind| handled.contains(&kind.name)).copied().collect()
+    let published = publisher.published().iter();
+    let published = published.filter(|kind| kind.aggregate == subscription.aggregate());
+    published.filter(|kind| handled.contains(&kind.name)).copied().collect()
 }
 
-fn says(service: &str, aggregate: &str) -> String {
-    format!("{service} says what happens to `{aggregate}`, in the transaction in which it happens.")
+fn publish_description(service: &str, aggregate: &str) -> String {
+    format!("{service} publishes events of `{aggregate}` through its outbox.")
 }
 
-fn hears(topology: &Topology, subscription: &Subscription) -> String {
+fn receive_description(topology: &Topology, subscription: &Subscription) -> String {
     let consumer = subscription.consumer(topology.service());
     let queues: Vec<_> = (0..SLOT_GROUPS).map(|group| format!("`{consumer}.{group}`")).collect();
     format!(
-        "{} handles these by its queues {}. It receives all events of the aggregate, and passes over those that it does not handle.",
+        "{} handles these events from its queues {}. The queues receive all events of the aggregate; the service ignores the others.",
         topology.service(),
         queues.join(" and ")
     )
@@ -104,18 +107,18 @@ fn channel_id(exchange: &str, aggregate: &str) -> String {
     format!("{exchange}.{aggregate}")
 }
 
-/// The routing keys of one aggregate at one exchange.
+/// The routing keys of one aggregate on one exchange.
 fn channel(exchange: &str, aggregate: &str, kinds: &[EventKind]) -> Value {
     let messages = kinds.iter().map(|kind| (kind.name.to_owned(), component(kind.name)));
     let slots: Vec<String> = (0..SLOTS).map(|slot| slot.to_string()).collect();
     json!({
         "address": format!("{aggregate}.{{slot}}"),
-        "description": format!("What {exchange} says of `{aggregate}`. The address is the routing key."),
+        "description": format!("Events of `{aggregate}`, published by {exchange}. The address is the routing key."),
         "servers": [{"$ref": "#/servers/broker"}],
         "parameters": {
             "slot": {
                 "enum": slots,
-                "description": format!("XXH3-64 of the key (the envelope's `subject`) modulo {SLOTS}: events of one key travel in one slot, in their order."),
+                "description": format!("XXH3-64 of the key (the envelope's `subject`) modulo {SLOTS}: all events of one key use one slot, in order."),
             },
         },
         "messages": messages.collect::<Map<_, _>>(),
@@ -144,7 +147,7 @@ fn operation(action: &str, channel: &str, kinds: &[EventKind], description: &str
     })
 }
 
-/// A batch that holds an event of this type.
+/// A batch that contains an event of this type.
 fn message(event: &Contract) -> Value {
     json!({
         "name": event.kind.name,
@@ -159,7 +162,7 @@ fn message(event: &Contract) -> Value {
     })
 }
 
-/// The envelope with an event of this type in it.
+/// The envelope of an event of this type.
 fn enveloped(event: &Contract) -> Value {
     json!({
         "allOf": [
@@ -180,7 +183,7 @@ fn file(contract: &str) -> String {
     format!("./schemas/{contract}.json")
 }
 
-/// The stream of user events is no service's topology: it is read by who writes it, its first word.
+/// Adds the stream of user events, which is in no topology. The service in its name both writes and reads it.
 fn stream(channels: &mut Map<String, Value>, operations: &mut Map<String, Value>) {
     let owner = USER_EVENTS_STREAM.split('.').next().unwrap_or_default();
     let kinds = [EventKind { name: USER_EVENT, aggregate: "" }];
@@ -188,7 +191,7 @@ fn stream(channels: &mut Map<String, Value>, operations: &mut Map<String, Value>
         USER_EVENTS_STREAM.to_owned(),
         json!({
             "address": USER_EVENTS_STREAM,
-            "description": "The stream of user events, in the order in which they were accepted.",
+            "description": "The stream of user events, in the order of acceptance.",
             "servers": [{"$ref": "#/servers/broker"}],
             "messages": {USER_EVENT: component(USER_EVENT)},
             "bindings": {
@@ -201,8 +204,12 @@ fn stream(channels: &mut Map<String, Value>, operations: &mut Map<String, Value>
         }),
     );
     for (verb, action, what) in [
-        ("says", "send", "writes what it accepts from clients"),
-        ("hears", "receive", "learns from it, and counts each event once by its `event_id`"),
+        ("publish", "send", "writes the user events that it accepts from clients"),
+        (
+            "receive",
+            "receive",
+            "builds its model from the stream and counts each event once by `event_id`",
+        ),
     ] {
         operations.insert(
             format!("{owner}.{verb}.{USER_EVENTS_STREAM}"),
@@ -215,7 +222,7 @@ fn user_events() -> Value {
     json!({
         "name": USER_EVENT,
         "title": USER_EVENT,
-        "summary": "What people did, as many events as came in one request.",
+        "summary": "The user events of one request.",
         "contentType": "application/json",
         "payload": {"type": "array", "items": {"$ref": file(USER_EVENT)}},
     })

@@ -1,10 +1,9 @@
-//! The house rules that a compiler does not know: who may use whom, and that the event graph and the contracts of all events
-//! are whole and written down.
+//! Rules that the compiler cannot check: dependencies between crates, the event graph, and the committed contracts.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod asyncapi;
-mod contracts_written;
+mod contract_files;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -19,7 +18,7 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 
-/// What every service says and hears.
+/// What every service publishes and subscribes to.
 fn topologies() -> Vec<Topology> {
     vec![
         product_catalog::topology(),
@@ -30,7 +29,7 @@ fn topologies() -> Vec<Topology> {
     ]
 }
 
-/// The files below a folder that end in `.rs`.
+/// All Rust files in a directory and its subdirectories.
 fn sources(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_owned()];
@@ -47,35 +46,36 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// The event graph as it is written down.
+/// The text of `docs/event-graph.md`.
 fn graph(topologies: &[Topology]) -> String {
-    let mut text = "# Event graph\n\nMade from the `topology()` of each service; `cargo xtask event-graph` writes it anew.\n".to_owned();
-    let mut heard: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    let mut text = "# Event graph\n\nGenerated from the `topology()` of each service by `cargo xtask event-graph`.\n".to_owned();
+    let mut consumers: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for topology in topologies {
         for subscription in topology.subscriptions() {
             for kind in subscription.handled() {
-                heard.entry(kind).or_default().push(topology.service());
+                consumers.entry(kind).or_default().push(topology.service());
             }
         }
     }
     for topology in topologies {
         write!(
             text,
-            "\n## {} says\n\n| event | aggregate | handled by |\n|---|---|---|\n",
+            "\n## {} publishes\n\n| event | aggregate | handled by |\n|---|---|---|\n",
             topology.service()
         )
         .unwrap();
-        for kind in topology.said() {
-            let listeners = heard.get(kind.name).map(|names| names.join(", ")).unwrap_or_default();
-            writeln!(text, "| `{}` | `{}` | {listeners} |", kind.name, kind.aggregate).unwrap();
+        for kind in topology.published() {
+            let handled_by =
+                consumers.get(kind.name).map(|names| names.join(", ")).unwrap_or_default();
+            writeln!(text, "| `{}` | `{}` | {handled_by} |", kind.name, kind.aggregate).unwrap();
         }
     }
-    text.push_str("\n## Queues\n\n| service | hears | said by |\n|---|---|---|\n");
+    text.push_str("\n## Queues\n\n| service | subscribes to | published by |\n|---|---|---|\n");
     for topology in topologies {
         for subscription in topology.subscriptions() {
-            let (aggregate, speakers) =
-                (subscription.aggregate(), subscription.speakers().join(", "));
-            writeln!(text, "| {} | `{aggregate}` | {speakers} |", topology.service()).unwrap();
+            let (aggregate, publishers) =
+                (subscription.aggregate(), subscription.publishers().join(", "));
+            writeln!(text, "| {} | `{aggregate}` | {publishers} |", topology.service()).unwrap();
         }
     }
     text
@@ -87,26 +87,26 @@ fn the_event_graph_is_written_down() {
     if std::env::var_os("EVENT_GRAPH").is_some() {
         fs::write(&path, &graph).unwrap();
     }
-    let written = fs::read_to_string(&path).unwrap_or_default();
-    assert_eq!(written, graph, "run `cargo xtask event-graph`");
+    let committed = fs::read_to_string(&path).unwrap_or_default();
+    assert_eq!(committed, graph, "run `cargo xtask event-graph`");
 }
 
 #[test]
-fn each_event_heard_is_said_by_those_it_is_heard_from() {
+fn each_subscribed_event_is_published() {
     let topologies = topologies();
-    let said: BTreeMap<&str, BTreeSet<&str>> = topologies
+    let published: BTreeMap<&str, BTreeSet<&str>> = topologies
         .iter()
         .map(|topology| {
-            (topology.service(), topology.said().iter().map(|kind| kind.name).collect())
+            (topology.service(), topology.published().iter().map(|kind| kind.name).collect())
         })
         .collect();
     for topology in &topologies {
         for subscription in topology.subscriptions() {
             for kind in subscription.handled() {
-                for speaker in subscription.speakers() {
+                for publisher in subscription.publishers() {
                     assert!(
-                        said[speaker].contains(kind),
-                        "{} hears {kind} of {speaker}",
+                        published[publisher].contains(kind),
+                        "{} subscribes to {kind} of {publisher}",
                         topology.service()
                     );
                 }
@@ -116,26 +116,28 @@ fn each_event_heard_is_said_by_those_it_is_heard_from() {
 }
 
 #[test]
-fn each_event_has_one_owner_but_receipts() {
+fn each_event_except_receipts_has_one_owner() {
     let mut owners: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for topology in &topologies() {
-        for kind in
-            topology.said().iter().filter(|kind| kind.aggregate != contracts::receipts::RECEIPT)
+        for kind in topology
+            .published()
+            .iter()
+            .filter(|kind| kind.aggregate != contracts::receipts::RECEIPT)
         {
             owners.entry(kind.name).or_default().push(topology.service());
         }
     }
     for (kind, owners) in owners {
-        assert_eq!(owners.len(), 1, "{kind} is said by {owners:?}");
+        assert_eq!(owners.len(), 1, "{kind} is published by {owners:?}");
     }
 }
 
 #[test]
-fn each_event_heard_has_a_file_of_its_own() {
+fn each_handled_event_has_its_own_file() {
     for topology in &topologies() {
         let folder = root().join("services").join(topology.service()).join("src/consumes");
         let files = sources(&folder);
-        // What a service hears of itself comes by a stream, not by a subscription.
+        // Events of the service itself come from a stream, not from a subscription.
         let own = folder.join(topology.service().replace('-', "_"));
         let events =
             files.iter().filter(|path| path.parent() != Some(&folder) && !path.starts_with(&own));
@@ -145,14 +147,14 @@ fn each_event_heard_has_a_file_of_its_own() {
         assert_eq!(
             events,
             handled,
-            "{}: files below consumes/ and events heard",
+            "{}: files in consumes/ and handled events",
             topology.service()
         );
     }
 }
 
 #[test]
-fn services_do_not_know_one_another() {
+fn services_do_not_depend_on_each_other() {
     let services: Vec<String> = fs::read_dir(root().join("services"))
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
@@ -161,10 +163,10 @@ fn services_do_not_know_one_another() {
         let manifest = root().join("services").join(service).join("Cargo.toml");
         let manifest = fs::read_to_string(manifest).unwrap();
         for other in services.iter().filter(|other| *other != service) {
-            let known = manifest.lines().any(|line| {
+            let depends = manifest.lines().any(|line| {
                 line.starts_with(&format!("{other}.")) || line.starts_with(&format!("{other} "))
             });
-            assert!(!known, "{service} depends on {other}");
+            assert!(!depends, "{service} depends on {other}");
         }
     }
 }

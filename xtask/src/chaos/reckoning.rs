@@ -316,9 +316,9 @@ fn ears() -> Result<HashSet<Ear>, Failure> {
     let written: Value =
         serde_json::from_slice(&text).map_err(|source| Failure::Content { path, source })?;
     let operations = written["operations"].as_object().into_iter().flatten();
-    // `order.hears.inventory.reservation`, by the channel `inventory.reservation` with its address `reservation.{slot}`.
+    // `order.receive.inventory.reservation`, by the channel `inventory.reservation` with its address `reservation.{slot}`.
     let ear = |(name, _): (&String, &Value)| {
-        let (listener, channel) = name.split_once(".hears.")?;
+        let (listener, channel) = name.split_once(".receive.")?;
         let (speaker, aggregate) = channel.split_once('.')?;
         let address = written["channels"][channel]["address"].as_str()?;
         address.ends_with(".{slot}").then(|| Ear {

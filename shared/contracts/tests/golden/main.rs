@@ -1,12 +1,12 @@
-//! The bytes of every version of every event ever shipped can be read, and are still what is written; and the schemas say of
-//! them, and of what is nearly them, what the types say.
+//! Golden bytes: every released version of every event is decoded, and encoded to the same bytes. The schema and the type of an
+//! event accept and reject the same values.
 //!
-//! A file of `golden/` is never changed once it has shipped. A new version of an event gets a new file, written by
-//! `GOLDEN=write cargo test -p contracts --test golden`, which leaves those that are there alone.
+//! A released file in `golden/` never changes. A new version of an event gets a new file, written by
+//! `GOLDEN=write cargo test -p contracts --test golden`, which leaves existing files alone.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-mod fits;
+mod json_schema;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -16,10 +16,8 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use contracts::{
-    Envelope, Event, Priority, SpecVersion,
     behavior::{PopularityChangedV1, USER_EVENT, UserEventV1},
     catalog::{ProductChangedV1, ProductDeletedV1, ProductStatus, Variant},
-    decode_batch, encode_batch,
     inventory::{
         Shortage, StockChangedV1, StockDeductedV1, StockRejectedV1, StockRejection,
         StockReleasedV1, StockReservedV1,
@@ -31,7 +29,8 @@ use contracts::{
     receipts::{ProductAppliedV1, ProductFailedV1, ProductVersion},
     schema::{self, Contract},
 };
-use fits::{Change, changed, fits};
+use envelope::{Envelope, Event, Priority, SpecVersion, decode_batch, encode_batch};
+use json_schema::{Mutation, is_valid, mutations};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json, value::RawValue};
 use uuid::Uuid;
@@ -42,11 +41,11 @@ fn id(number: u128) -> Uuid {
     Uuid::from_u128(0x0192_0000_0000_7000_8000_0000_0000_0000 + number)
 }
 
-fn at() -> DateTime<Utc> {
+fn time() -> DateTime<Utc> {
     "2026-11-22T08:00:00.123456Z".parse().unwrap()
 }
 
-/// Writes the event as it travels, reads it back, and compares with the bytes that were shipped.
+/// Encodes the event, compares the bytes with the golden file, and decodes the file.
 fn check<E: Event + PartialEq + std::fmt::Debug>(source: &str, event: &E) {
     let envelope = Envelope {
         specversion: SpecVersion::V1,
@@ -54,7 +53,7 @@ fn check<E: Event + PartialEq + std::fmt::Debug>(source: &str, event: &E) {
         source: source.to_owned(),
         kind: E::TYPE.to_owned(),
         subject: event.key().into_owned(),
-        time: at(),
+        time: time(),
         sequence: 7,
         aggregate: E::AGGREGATE.to_owned(),
         traceparent: Some("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".to_owned()),
@@ -72,49 +71,49 @@ fn check<E: Event + PartialEq + std::fmt::Debug>(source: &str, event: &E) {
     }
     let golden = fs::read(&path).unwrap();
     assert_eq!(String::from_utf8_lossy(&bytes), String::from_utf8_lossy(&golden), "{}", E::TYPE);
-    let read = decode_batch(&golden).unwrap().remove(0);
-    assert_eq!(read.data::<E>().unwrap(), *event);
-    let travelling: Value = serde_json::from_slice(&golden).unwrap();
-    agree::<Envelope>(&schema::envelope(), &travelling[0]);
-    agree::<E>(&Contract::of::<E>().schema, &travelling[0]["data"]);
+    let decoded = decode_batch(&golden).unwrap().remove(0);
+    assert_eq!(decoded.data::<E>().unwrap(), *event);
+    let encoded: Value = serde_json::from_slice(&golden).unwrap();
+    assert_agreement::<Envelope>(&schema::envelope(), &encoded[0]);
+    assert_agreement::<E>(&Contract::of::<E>().schema, &encoded[0]["data"]);
 }
 
-/// The schema takes `value`, and what is nearly `value` as far as the type does.
-fn agree<T: DeserializeOwned>(schema: &Value, value: &Value) {
-    let reads = |value: &Value| serde_json::from_str::<T>(&value.to_string()).is_ok();
-    let takes = |value: &Value| fits(schema, schema, value);
-    assert!(reads(value) && takes(value), "{value}");
-    let changes: [Change<'_>; 4] = [
+/// Asserts that schema and type accept `value`, and agree on its mutations.
+fn assert_agreement<T: DeserializeOwned>(schema: &Value, value: &Value) {
+    let type_accepts = |value: &Value| serde_json::from_str::<T>(&value.to_string()).is_ok();
+    let schema_accepts = |value: &Value| is_valid(schema, schema, value);
+    assert!(type_accepts(value) && schema_accepts(value), "{value}");
+    let mutators: [Mutation<'_>; 4] = [
         &|object, name| drop(object.remove(name)),
         &|object, name| drop(object.insert(name.to_owned(), Value::Null)),
         &|object, name| drop(object.insert(name.to_owned(), json!([[]]))),
-        &|object, _| drop(object.insert("unheard_of".to_owned(), "?".into())),
+        &|object, _| drop(object.insert("unknown_property".to_owned(), "?".into())),
     ];
-    for value in changes.iter().flat_map(|change| changed(value, change)) {
-        assert_eq!(takes(&value), reads(&value), "{value} and {schema}");
+    for value in mutators.iter().flat_map(|mutator| mutations(value, mutator)) {
+        assert_eq!(schema_accepts(&value), type_accepts(&value), "{value} and {schema}");
     }
-    // Patterns and bounds within a type are more than this test can tell; but nothing is refused that can be read.
+    // This test ignores patterns and bounds within a type, so it only checks that the schema accepts what the type accepts.
     for other in [json!("X"), json!(0), json!(1.5)] {
         for value in
-            changed(value, &|object, name| drop(object.insert(name.to_owned(), other.clone())))
+            mutations(value, &|object, name| drop(object.insert(name.to_owned(), other.clone())))
         {
-            assert!(takes(&value) || !reads(&value), "{value} and {schema}");
+            assert!(schema_accepts(&value) || !type_accepts(&value), "{value} and {schema}");
         }
     }
 }
 
 #[test]
-fn each_version_of_each_event_has_its_bytes() {
+fn each_event_version_has_golden_bytes() {
     let golden = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("golden");
     let files = fs::read_dir(golden).unwrap().map(|entry| entry.unwrap().path());
-    let shipped: BTreeSet<String> =
+    let released: BTreeSet<String> =
         files.map(|file| file.file_stem().unwrap().to_str().unwrap().to_owned()).collect();
     let listed = schema::events().into_iter().map(|contract| contract.kind.name.to_owned());
-    assert_eq!(shipped, listed.chain([USER_EVENT.to_owned()]).collect());
+    assert_eq!(released, listed.chain([USER_EVENT.to_owned()]).collect());
 }
 
 #[test]
-fn events_of_the_catalogue() {
+fn catalogue_events_match_their_golden_bytes() {
     check(
         "product-catalog",
         &ProductChangedV1 {
@@ -141,8 +140,8 @@ fn events_of_the_catalogue() {
                 price: Money::new(32_900, Currency::CNY).unwrap(),
                 barcode: Some("6900000000015".into()),
             }],
-            created_at: at(),
-            updated_at: at(),
+            created_at: time(),
+            updated_at: time(),
         },
     );
     check(
@@ -151,13 +150,13 @@ fn events_of_the_catalogue() {
             product_id: id(1).into(),
             version: Version::try_from(4).unwrap(),
             change_id: id(2).into(),
-            deleted_at: at(),
+            deleted_at: time(),
         },
     );
 }
 
 #[test]
-fn events_of_orders() {
+fn order_events_match_their_golden_bytes() {
     let order_id = id(1).into();
     let lines = vec![OrderLine {
         sku: "KB-F87-RED".parse().unwrap(),
@@ -169,7 +168,10 @@ fn events_of_orders() {
         text: "There is not enough of it.".into(),
     };
     let customer_id = id(3).into();
-    check("order", &OrderPlacedV1 { order_id, customer_id, lines: lines.clone(), placed_at: at() });
+    check(
+        "order",
+        &OrderPlacedV1 { order_id, customer_id, lines: lines.clone(), placed_at: time() },
+    );
     check(
         "order",
         &OrderConfirmedV1 {
@@ -178,7 +180,7 @@ fn events_of_orders() {
             lines,
             total: Money::new(65_800, Currency::CNY).unwrap(),
             payment_id: id(4).into(),
-            confirmed_at: at(),
+            confirmed_at: time(),
         },
     );
     check(
@@ -188,20 +190,20 @@ fn events_of_orders() {
             shipment_id: id(5).into(),
             carrier: "built-in".into(),
             tracking_number: "T1".into(),
-            shipped_at: at(),
+            shipped_at: time(),
         },
     );
-    check("order", &OrderDeliveredV1 { order_id, delivered_at: at() });
-    check("order", &OrderRejectedV1 { order_id, reason: reason.clone(), rejected_at: at() });
-    check("order", &OrderPaymentFailedV1 { order_id, reason: reason.clone(), failed_at: at() });
-    check("order", &OrderExpiredV1 { order_id, expired_at: at() });
-    check("order", &OrderCancelledV1 { order_id, reason, cancelled_at: at() });
+    check("order", &OrderDeliveredV1 { order_id, delivered_at: time() });
+    check("order", &OrderRejectedV1 { order_id, reason: reason.clone(), rejected_at: time() });
+    check("order", &OrderPaymentFailedV1 { order_id, reason: reason.clone(), failed_at: time() });
+    check("order", &OrderExpiredV1 { order_id, expired_at: time() });
+    check("order", &OrderCancelledV1 { order_id, reason, cancelled_at: time() });
 }
 
 #[test]
-fn events_of_the_inventory() {
+fn inventory_events_match_their_golden_bytes() {
     let order_id = id(1).into();
-    check("inventory", &StockReservedV1 { order_id, reserved_at: at() });
+    check("inventory", &StockReservedV1 { order_id, reserved_at: time() });
     check(
         "inventory",
         &StockRejectedV1 {
@@ -212,11 +214,11 @@ fn events_of_the_inventory() {
                 requested: 2,
                 available: 1,
             }],
-            rejected_at: at(),
+            rejected_at: time(),
         },
     );
-    check("inventory", &StockReleasedV1 { order_id, released_at: at() });
-    check("inventory", &StockDeductedV1 { order_id, deducted_at: at() });
+    check("inventory", &StockReleasedV1 { order_id, released_at: time() });
+    check("inventory", &StockDeductedV1 { order_id, deducted_at: time() });
     check(
         "inventory",
         &StockChangedV1 {
@@ -225,13 +227,13 @@ fn events_of_the_inventory() {
             on_hand: 10,
             reserved: 3,
             available: 7,
-            changed_at: at(),
+            changed_at: time(),
         },
     );
 }
 
 #[test]
-fn receipts_and_popularity() {
+fn receipts_and_popularity_match_their_golden_bytes() {
     let version =
         ProductVersion { product_id: id(1).into(), version: Version::try_from(3).unwrap() };
     check(
@@ -240,7 +242,7 @@ fn receipts_and_popularity() {
             service: "search-sync".into(),
             receipt_key: "0".into(),
             applied: vec![version],
-            applied_at: at(),
+            applied_at: time(),
         },
     );
     check(
@@ -250,7 +252,7 @@ fn receipts_and_popularity() {
             receipt_key: "0".into(),
             failed: version,
             reason: "undecodable".into(),
-            failed_at: at(),
+            failed_at: time(),
         },
     );
     check(
@@ -259,21 +261,21 @@ fn receipts_and_popularity() {
             product_id: id(1).into(),
             version: Version::try_from(2).unwrap(),
             score: 12.5,
-            changed_at: at(),
+            changed_at: time(),
         },
     );
 }
 
 #[test]
-fn user_events_of_the_stream() {
+fn user_events_match_their_golden_bytes() {
     let event = UserEventV1 {
         event_id: id(0xA),
         kind: "product_viewed".to_owned(),
         visitor_id: "visitor".to_owned(),
         session_id: "session".to_owned(),
         product_id: Some(id(1).into()),
-        occurred_at: at(),
-        received_at: at(),
+        occurred_at: time(),
+        received_at: time(),
         properties: Some(RawValue::from_string(r#"{"页":1}"#.to_owned()).unwrap()),
     };
     let bytes = serde_json::to_vec(&[event]).unwrap();
@@ -281,10 +283,10 @@ fn user_events_of_the_stream() {
     if !path.exists() && std::env::var_os("GOLDEN").is_some() {
         fs::write(&path, &bytes).unwrap();
     }
-    let shipped = fs::read(&path).unwrap();
-    assert_eq!(String::from_utf8(bytes).unwrap(), String::from_utf8(shipped.clone()).unwrap());
-    let read: Vec<UserEventV1> = serde_json::from_slice(&shipped).unwrap();
-    assert_eq!(serde_json::to_vec(&read).unwrap(), shipped);
-    let travelling: Value = serde_json::from_slice(&shipped).unwrap();
-    agree::<UserEventV1>(&schema::user_event(), &travelling[0]);
+    let golden = fs::read(&path).unwrap();
+    assert_eq!(String::from_utf8(bytes).unwrap(), String::from_utf8(golden.clone()).unwrap());
+    let decoded: Vec<UserEventV1> = serde_json::from_slice(&golden).unwrap();
+    assert_eq!(serde_json::to_vec(&decoded).unwrap(), golden);
+    let encoded: Value = serde_json::from_slice(&golden).unwrap();
+    assert_agreement::<UserEventV1>(&schema::user_event(), &encoded[0]);
 }
