@@ -1,20 +1,22 @@
-//! How well the recommender predicts what real shoppers did: next products of held-out sessions, and hidden products
-//! of held-out baskets.
+//! Measures how well the recommender predicts the behaviour of real shoppers: the next product of held-out sessions, and a
+//! hidden product of held-out baskets.
 //!
-//! `cargo run --release -p behavior-analytics --example sessions -- --data DIR`, where DIR holds
+//! `cargo run --release -p behavior-analytics --example sessions -- --data DIR`, where DIR contains
 //! `sessions-train.tsv.gz`, `sessions-valid.tsv.gz` (session, item, Unix time) and `online-retail.csv.gz` (invoices).
 
-use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::Read;
-use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    io::Read,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
 
-use behavior_analytics::domain::companions::{CompanionLimits, Companions};
-use behavior_analytics::domain::event::{InvalidId, SessionId, SessionKey, VisitorId};
-use behavior_analytics::domain::recommendation::Suggestion;
-use behavior_analytics::domain::similar::{
-    Asking, SessionIndex, SessionIndexLimits, SessionScoring,
+use behavior_analytics::domain::{
+    companions::{CompanionLimits, Companions},
+    identity::{InvalidId, SessionId, SessionKey, VisitorId},
+    recommendation::Suggestion,
+    session_index::{SessionIndex, SessionIndexLimits, SessionQuery, SessionScoring},
 };
 use chrono::{DateTime, NaiveDateTime, Utc};
 use clap::Parser;
@@ -23,13 +25,13 @@ use uuid::Uuid;
 
 type Failure = Box<dyn std::error::Error>;
 
-/// Measures the recommender on given data.
+/// Measures the recommender on the given data.
 #[derive(Parser)]
 struct Arguments {
     /// The folder with the data.
     #[arg(long)]
     data: PathBuf,
-    /// The held-out sessions, a file in that folder.
+    /// The file with the held-out sessions, in that folder.
     #[arg(long, default_value = "sessions-valid.tsv.gz")]
     held_out: String,
 }
@@ -44,8 +46,8 @@ fn main() -> Result<(), Failure> {
     report(&[format!("learned {} clicks, {per_event:?} each", train.len())]);
 
     let sessions = predict(&held_out, 20, |products, now| {
-        let asking = Asking { products, own: None, revisits: true, now };
-        index.recommend_session(asking, 20, |_| true)
+        let query = SessionQuery { products, own: None, revisits: true, now };
+        index.recommend_session(query, 20, |_| true)
     });
     let similar = predict(&held_out, 20, |products, now| {
         let latest = products.last().copied().unwrap_or_default();
@@ -65,7 +67,7 @@ fn main() -> Result<(), Failure> {
     Ok(())
 }
 
-#[expect(clippy::print_stdout, reason = "this program's answer is what it prints")]
+#[expect(clippy::print_stdout, reason = "the program prints its results")]
 fn report(lines: &[String]) {
     for line in lines {
         println!("{line}");
@@ -75,68 +77,68 @@ fn report(lines: &[String]) {
 /// A click: session, product, time.
 type Click = (u64, Uuid, DateTime<Utc>);
 
-/// The clicks of one session, in the order of their times.
+/// The clicks of one session, sorted by time.
 type Session = Vec<(Uuid, DateTime<Utc>)>;
 
-/// An order: when, and its products.
+/// The time and the products of an order.
 type Basket = (DateTime<Utc>, Vec<Uuid>);
 
-/// Ranks at which the wanted product was found, and how long it took.
+/// The quality and the latency of a series of queries.
 #[derive(Default)]
 struct Score {
-    asked: u32,
+    queries: u32,
     hits: u32,
     reciprocal_ranks: f64,
-    times: Vec<Duration>,
+    latencies: Vec<Duration>,
 }
 
 impl Score {
-    fn add(&mut self, found: &[Suggestion], wanted: Uuid, took: Duration) {
-        self.asked += 1;
-        self.times.push(took);
-        if let Some(place) = found.iter().position(|suggestion| suggestion.product == wanted) {
+    fn add(&mut self, found: &[Suggestion], expected: Uuid, latency: Duration) {
+        self.queries += 1;
+        self.latencies.push(latency);
+        if let Some(place) = found.iter().position(|suggestion| suggestion.product == expected) {
             self.hits += 1;
             self.reciprocal_ranks += 1.0 / f64::from(count(place + 1));
         }
     }
 
     fn line(mut self, what: &str, k: u32) -> String {
-        self.times.sort_unstable();
-        let asked = f64::from(self.asked);
-        let at = |percent: usize| {
-            self.times.get(self.times.len() * percent / 100).copied().unwrap_or_default()
+        self.latencies.sort_unstable();
+        let queries = f64::from(self.queries);
+        let percentile = |percent: usize| {
+            self.latencies.get(self.latencies.len() * percent / 100).copied().unwrap_or_default()
         };
         format!(
             "{what}: HR@{k} {:.4} MRR@{k} {:.4} n {} | p50 {:?} p90 {:?} p99 {:?}",
-            f64::from(self.hits) / asked,
-            self.reciprocal_ranks / asked,
-            self.asked,
-            at(50),
-            at(90),
-            at(99),
+            f64::from(self.hits) / queries,
+            self.reciprocal_ranks / queries,
+            self.queries,
+            percentile(50),
+            percentile(90),
+            percentile(99),
         )
     }
 }
 
-/// Of every session, for every beginning: whether the product that came next is among the answers.
+/// Predicts the next product for every prefix of every session.
 fn predict(
     sessions: &BTreeMap<u64, Session>,
     k: usize,
-    answer: impl Fn(&[Uuid], DateTime<Utc>) -> Vec<Suggestion>,
+    recommend: impl Fn(&[Uuid], DateTime<Utc>) -> Vec<Suggestion>,
 ) -> Score {
     let mut score = Score::default();
     for session in sessions.values() {
         let products: Vec<Uuid> = session.iter().map(|&(product, _)| product).collect();
         for seen in 1..products.len() {
             let started = Instant::now();
-            let found = answer(&products[..seen], session[seen - 1].1);
+            let found = recommend(&products[..seen], session[seen - 1].1);
             score.add(&found[..found.len().min(k)], products[seen], started.elapsed());
         }
     }
     score
 }
 
-/// The same, clicks in the order of their times, every click learned before the next is predicted.
+/// Predicts the next product of each click, sorted by time, and learns each click before the next prediction.
 fn learn_while_predicting(
     index: &mut SessionIndex,
     sessions: &BTreeMap<u64, Session>,
@@ -153,12 +155,12 @@ fn learn_while_predicting(
         let products: Vec<Uuid> = sessions[&id].iter().map(|&(product, _)| product).collect();
         let key = key(id)?;
         index.learn(&key, products[place], now);
-        if let Some(&wanted) = products.get(place + 1) {
+        if let Some(&expected) = products.get(place + 1) {
             let started = Instant::now();
             let seen = &products[..=place];
-            let asking = Asking { products: seen, own: Some(&key), revisits: true, now };
-            let found = index.recommend_session(asking, 20, |_| true);
-            score.add(&found, wanted, started.elapsed());
+            let query = SessionQuery { products: seen, own: Some(&key), revisits: true, now };
+            let found = index.recommend_session(query, 20, |_| true);
+            score.add(&found, expected, started.elapsed());
         }
     }
     Ok(score)
@@ -172,8 +174,8 @@ fn learn(clicks: &[Click]) -> Result<SessionIndex, InvalidId> {
     Ok(index)
 }
 
-/// Learns the first nine tenths of the baskets; of each later one a product is hidden, and asked for by the others.
-/// Which one is hidden is drawn from the basket's place, a dozen times.
+/// Learns the first 90 % of the baskets, hides one product of each later basket, and predicts it from the others. Repeated 12
+/// times; the hidden product depends on the basket's position.
 fn hidden_products(baskets: &[Basket]) -> Score {
     let (train, held_out) = baskets.split_at(baskets.len() / 10 * 9);
     let mut companions = Companions::new(CompanionLimits::default());
@@ -185,16 +187,16 @@ fn hidden_products(baskets: &[Basket]) -> Score {
         for (place, (_, products)) in held_out.iter().enumerate() {
             let hidden = (place * 7_919 + draw * 104_729 + 13) % products.len();
             let mut others = products.clone();
-            let wanted = others.remove(hidden);
+            let expected = others.remove(hidden);
             let started = Instant::now();
             let found = companions.companions(&others, 10, |_| true);
-            score.add(&found, wanted, started.elapsed());
+            score.add(&found, expected, started.elapsed());
         }
     }
     score
 }
 
-/// Sessions of the data name no visitor, so each has its own.
+/// The data names no visitors, so each session gets its own.
 fn key(session: u64) -> Result<SessionKey, InvalidId> {
     let name = session.to_string();
     Ok(SessionKey { visitor: VisitorId::parse(&name)?, session: SessionId::parse(&name)? })
@@ -206,7 +208,7 @@ fn unzip(path: &Path) -> Result<String, Failure> {
     Ok(text)
 }
 
-/// Clicks in the order of their times.
+/// The clicks, sorted by time.
 fn read_clicks(path: &Path) -> Result<Vec<Click>, Failure> {
     let text = unzip(path)?;
     let mut clicks =
@@ -233,7 +235,7 @@ fn by_session(clicks: Vec<Click>) -> BTreeMap<u64, Session> {
     sessions
 }
 
-/// The invoices of 2 to 100 products, in the order of their times, without cancellations.
+/// The invoices of 2 to 100 products, sorted by time, without cancellations.
 fn read_baskets(path: &Path) -> Result<Vec<Basket>, Failure> {
     let mut codes: BTreeMap<String, u128> = BTreeMap::new();
     let mut invoices: BTreeMap<(DateTime<Utc>, String), Vec<Uuid>> = BTreeMap::new();

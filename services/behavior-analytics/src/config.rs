@@ -1,15 +1,15 @@
-//! What the service is told from outside.
+//! The configuration of the service.
 
 use runtime::config::Common;
 
-/// The configuration of the behaviour analytics.
+/// The configuration of behavior-analytics.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Config {
-    /// What every service is told.
+    /// The settings that every service has.
     #[command(flatten)]
     pub common: Common,
 
-    /// Days of events and baskets that the recommender learns from when it starts.
+    /// Days of events and baskets from which the model learns at start.
     #[arg(
         long,
         env = "MODEL_DAYS",
@@ -19,8 +19,9 @@ pub struct Config {
     )]
     pub model_days: u16,
 
-    /// Days after which events and baskets are deleted. At least 31, for the door takes events of the last 30 days, and a
-    /// duplicate is known only while the first is there.
+    /// Days after which events and baskets are deleted; at least 31.
+    ///
+    /// `POST /v1/events` accepts events of the last 30 days, and a duplicate is recognised only while the first event is stored.
     #[arg(
         long,
         env = "RETENTION_DAYS",
@@ -37,4 +38,10 @@ impl Config {
 
     /// The default of `retention_days`.
     pub const RETENTION_DAYS: u16 = 90;
+}
+
+impl AsRef<Common> for Config {
+    fn as_ref(&self) -> &Common {
+        &self.common
+    }
 }

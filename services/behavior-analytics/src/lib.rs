@@ -2,82 +2,151 @@
 
 pub mod domain;
 
-pub mod intake;
-pub mod learning;
-pub mod popularity;
+mod app;
+mod workers;
 
-pub mod consumes;
-pub mod http;
-pub mod publishes;
-pub mod storage;
+mod http;
 
-pub mod app;
-pub mod config;
-mod housekeeping;
-mod replaying;
+mod consumes;
+mod publishes;
+
+mod storage;
+
+mod config;
+mod names;
+mod state;
+
+use std::{convert::Infallible, sync::Arc};
 
 use contracts::{
-    behavior::PopularityChangedV1,
+    behavior::{PopularityChangedV1, USER_EVENTS_STREAM},
     catalog::PRODUCT,
     inventory::STOCK,
     order::ORDER,
     receipts::{ProductAppliedV1, ProductFailedV1},
 };
-use messaging::{OnReject, Subscription, Topology};
-use runtime::{Service, clock};
-use sqlx::migrate::Migrator;
-
-use crate::consumes::{inventory, order, product_catalog};
-use crate::learning::Wake;
-use crate::publishes::product_failed::product_failed;
-
-/// The service's name: of its directory, its exchange and its receipts.
-const NAME: &str = "behavior-analytics";
-
-/// What this program is.
-pub const SERVICE: Service = Service {
-    name: NAME,
-    about: "User events, trends and recommendations.",
-    version: env!("CARGO_PKG_VERSION"),
-    http_addr: "0.0.0.0:8085",
+use messaging::{
+    OnReject, Subscription, Topology,
+    stream::{self, Intake},
 };
+use runtime::{
+    Service,
+    host::{Host, ServiceDefinition, StartError},
+    product_receipts::{emit_product_failed, receipt_key},
+};
+use sqlx::migrate::Migrator;
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::{
+    app::{
+        model_waker::ModelWaker, replay_user_events::UserEventReplayer, store_user_events::CONSUMER,
+    },
+    consumes::{
+        behavior_analytics::user_events::StoreUserEvents,
+        inventory::stock_changed::UpdateStock,
+        order::order_confirmed::StoreBasket,
+        product_catalog::{product_changed::UpdateProduct, product_deleted::DeleteProduct},
+    },
+    workers::{model_updater, popularity_publisher, retention},
+};
+
+pub use crate::{config::Config, names::SERVICE, state::AppState};
 
 /// The service's own tables.
 pub static MIGRATOR: Migrator = sqlx::migrate!();
 
-/// Everything that stands in the service's database, in the order in which it is made.
+/// All migrations of the service's database, in the order in which they run.
 pub fn migrators() -> [&'static Migrator; 2] {
     [&messaging::MIGRATOR, &MIGRATOR]
 }
 
-/// What the service says and hears.
+/// Everything that the service publishes and subscribes to.
 pub fn topology() -> Topology {
-    topology_for(&Wake::default())
+    topology_for(&ModelWaker::default())
 }
 
-/// The same, where `wake` wakes what learns from it.
-fn topology_for(wake: &Wake) -> Topology {
-    Topology::of(NAME)
-        .says::<PopularityChangedV1>()
-        .says::<ProductAppliedV1>()
-        .says::<ProductFailedV1>()
-        .hears(
-            Subscription::to(ORDER, ["order"], OnReject::GoOn)
-                .on(order::confirmed::KeepBasket(wake.clone())),
-        )
-        .hears(
-            Subscription::to(PRODUCT, ["product-catalog"], OnReject::GoOn)
-                .on(product_catalog::changed::TakeFacts(wake.clone()))
-                .on(product_catalog::deleted::DropProduct(wake.clone()))
-                .on_dead_letter(|tx, envelope, reason| {
-                    if let Some(receipt) = product_failed(envelope, reason, clock::now()) {
-                        tx.emit(&receipt)?;
-                    }
-                    Ok(())
-                }),
-        )
-        .hears(
-            Subscription::to(STOCK, ["inventory"], OnReject::GoOn)
-                .on(inventory::stock_changed::FollowStock(wake.clone())),
-        )
+fn topology_for(waker: &ModelWaker) -> Topology {
+    let orders =
+        Subscription::to(ORDER, ["order"], OnReject::Continue).on(StoreBasket(waker.clone()));
+    let products = Subscription::to(PRODUCT, ["product-catalog"], OnReject::Continue)
+        .on(UpdateProduct(waker.clone()))
+        .on(DeleteProduct(waker.clone()))
+        .on_dead_letter(emit_product_failed(SERVICE, receipt_key));
+    let stock =
+        Subscription::to(STOCK, ["inventory"], OnReject::Continue).on(UpdateStock(waker.clone()));
+    Topology::new(SERVICE.name)
+        .publishes::<PopularityChangedV1>()
+        .publishes::<ProductAppliedV1>()
+        .publishes::<ProductFailedV1>()
+        .subscribes(orders)
+        .subscribes(products)
+        .subscribes(stock)
+}
+
+/// The definition of the service for [`runtime::host`].
+#[derive(Debug)]
+pub struct BehaviorAnalytics;
+
+impl ServiceDefinition for BehaviorAnalytics {
+    type Config = Config;
+    type State = AppState;
+
+    const SERVICE: Service = SERVICE;
+
+    fn migrators() -> Vec<&'static Migrator> {
+        migrators().into()
+    }
+
+    fn topology() -> Topology {
+        topology()
+    }
+
+    fn routes() -> OpenApiRouter<AppState> {
+        http::routes()
+    }
+
+    async fn start(host: &Host, config: &Config) -> Result<AppState, StartError> {
+        let (lifecycle, outbox) = (&host.lifecycle, host.outbox.clone());
+        let database = outbox.pool().clone();
+        let waker = ModelWaker::default();
+        let topology = topology_for(&waker);
+        let recommender = model_updater::start(
+            lifecycle,
+            &host.health,
+            database.clone(),
+            config.model_days,
+            waker.clone(),
+        );
+        retention::start(lifecycle, database, config.retention_days);
+        popularity_publisher::start(lifecycle, outbox.clone(), recommender.clone());
+        host.start_messaging(topology.clone());
+        let stream = start_stream(host, &waker);
+        let replayer =
+            UserEventReplayer::new(outbox.clone(), host.amqp_url(), config.retention_days, waker);
+        let verifier = host.verifier.clone();
+        Ok(AppState { outbox, topology, verifier, stream, recommender, replayer })
+    }
+}
+
+/// Starts the publisher and the consumer of the stream of user events.
+fn start_stream(host: &Host, waker: &ModelWaker) -> Intake {
+    let (intake, publisher) = Intake::new(host.amqp_url(), USER_EVENTS_STREAM);
+    let stop = host.lifecycle.soft();
+    host.lifecycle.spawn("stream publisher", async move {
+        publisher.run(stop).await;
+        Ok::<_, Infallible>(())
+    });
+    let consumer = stream::read(
+        host.outbox.clone(),
+        host.amqp_url().to_owned(),
+        USER_EVENTS_STREAM,
+        CONSUMER,
+        Arc::new(StoreUserEvents(waker.clone())),
+        host.lifecycle.soft(),
+    );
+    host.lifecycle.spawn("stream consumer", async move {
+        consumer.await;
+        Ok::<_, Infallible>(())
+    });
+    intake
 }

@@ -1,28 +1,22 @@
-//! The way from looking to buying: how many sessions went how far.
+//! The purchase funnel: how many sessions reached which step.
 
 use chrono::{DateTime, Utc};
 
 use super::event::EventKind;
 
-/// The steps, in order. A session reaches a step only after the step before.
+/// The steps, in order. A session reaches a step only after the previous one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Step {
-    /// Looked at a product.
+pub(crate) enum FunnelStep {
     View,
-    /// Put one into the cart.
     Cart,
-    /// Opened the checkout.
     Checkout,
-    /// Ordered.
     Order,
 }
 
-impl Step {
-    /// Every step, in order.
-    pub const ALL: [Self; 4] = [Self::View, Self::Cart, Self::Checkout, Self::Order];
+impl FunnelStep {
+    pub(crate) const ALL: [Self; 4] = [Self::View, Self::Cart, Self::Checkout, Self::Order];
 
-    /// The name on the wire.
-    pub const fn as_str(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::View => "view",
             Self::Cart => "cart",
@@ -31,8 +25,7 @@ impl Step {
         }
     }
 
-    /// The step that an event takes, if it takes one.
-    pub const fn of(kind: EventKind) -> Option<Self> {
+    const fn of(kind: EventKind) -> Option<Self> {
         match kind {
             EventKind::ProductViewed => Some(Self::View),
             EventKind::CartAdded => Some(Self::Cart),
@@ -46,16 +39,18 @@ impl Step {
     }
 }
 
-/// How far the events of one session lead, taken in the order of their times: each step counts only after the one
-/// before it. Events of the same instant are taken in the order of a purchase, as [`EventKind`] is ordered.
-pub fn furthest(events: impl IntoIterator<Item = (DateTime<Utc>, EventKind)>) -> Option<Step> {
+/// The last step that the events of one session reach, sorted by time. Events of the same instant are sorted in the order
+/// of a purchase, which is the order of [`EventKind`].
+pub(crate) fn furthest_step(
+    events: impl IntoIterator<Item = (DateTime<Utc>, EventKind)>,
+) -> Option<FunnelStep> {
     let mut events: Vec<(DateTime<Utc>, EventKind)> = events.into_iter().collect();
     events.sort_unstable();
-    let mut ahead = Step::ALL.into_iter().peekable();
+    let mut next_steps = FunnelStep::ALL.into_iter().peekable();
     let mut reached = None;
     for (_, kind) in events {
-        if Step::of(kind).is_some_and(|step| ahead.peek() == Some(&step)) {
-            reached = ahead.next();
+        if FunnelStep::of(kind).is_some_and(|step| next_steps.peek() == Some(&step)) {
+            reached = next_steps.next();
         }
     }
     reached
@@ -63,40 +58,38 @@ pub fn furthest(events: impl IntoIterator<Item = (DateTime<Utc>, EventKind)>) ->
 
 /// The sessions that reached one step.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct StepCount {
-    /// Which.
-    pub step: Step,
-    /// How many sessions.
-    pub sessions: u32,
-    /// Their share of those that reached the step before, 0 to 1; for the first step, of all sessions.
-    pub of_previous: f64,
+pub(crate) struct StepCount {
+    pub(crate) step: FunnelStep,
+    pub(crate) sessions: u32,
+    /// Their share of the sessions that reached the previous step, 0 to 1; for the first step, of all sessions.
+    pub(crate) of_previous: f64,
     /// Their share of all sessions, 0 to 1.
-    pub of_all: f64,
+    pub(crate) of_all: f64,
 }
 
-/// A funnel over some sessions.
+/// The funnel of a set of sessions.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Funnel {
-    /// All sessions, whether they took a step or not.
-    pub sessions: u32,
+pub(crate) struct Funnel {
+    /// All sessions, including those that reached no step.
+    pub(crate) sessions: u32,
     /// The four steps, in order.
-    pub steps: [StepCount; 4],
+    pub(crate) steps: [StepCount; 4],
 }
 
 impl Funnel {
-    /// The funnel of sessions of which each went as far as given.
-    pub fn of(sessions: impl IntoIterator<Item = Option<Step>>) -> Self {
+    /// Counts sessions by the last step that each reached.
+    pub(crate) fn new(furthest_steps: impl IntoIterator<Item = Option<FunnelStep>>) -> Self {
         let mut all: u32 = 0;
         let mut reached = [0_u32; 4];
-        for furthest in sessions {
+        for furthest in furthest_steps {
             all += 1;
-            for (step, reached) in Step::ALL.into_iter().zip(&mut reached) {
+            for (step, reached) in FunnelStep::ALL.into_iter().zip(&mut reached) {
                 *reached += u32::from(furthest >= Some(step));
             }
         }
         let mut previous = all;
         let mut index = 0;
-        let steps = Step::ALL.map(|step| {
+        let steps = FunnelStep::ALL.map(|step| {
             let sessions = reached[index];
             let count = StepCount {
                 step,
@@ -112,7 +105,7 @@ impl Funnel {
     }
 }
 
-/// A part of a whole, 0 to 1; of nothing it is 0.
+/// `part` divided by `whole`, or 0 if `whole` is 0.
 pub(super) fn share(part: u32, whole: u32) -> f64 {
     if whole == 0 { 0.0 } else { f64::from(part) / f64::from(whole) }
 }
@@ -129,21 +122,22 @@ mod tests {
     }
 
     #[test]
-    fn a_step_counts_only_after_the_one_before() {
+    fn a_step_counts_only_after_the_previous_one() {
         use EventKind::{CartAdded, CheckoutStarted, OrderCompleted, ProductViewed, Searched};
-        let after = |kinds: &[EventKind]| furthest(events(kinds));
+        let after = |kinds: &[EventKind]| furthest_step(events(kinds));
         assert_eq!(after(&[]), None);
         assert_eq!(after(&[Searched]), None);
         assert_eq!(after(&[CartAdded, CheckoutStarted, OrderCompleted]), None);
-        assert_eq!(after(&[ProductViewed, CheckoutStarted]), Some(Step::View));
-        assert_eq!(after(&[CartAdded, ProductViewed, CheckoutStarted]), Some(Step::View));
-        assert_eq!(after(&[ProductViewed, ProductViewed, Searched, CartAdded]), Some(Step::Cart));
+        assert_eq!(after(&[ProductViewed, CheckoutStarted]), Some(FunnelStep::View));
+        assert_eq!(after(&[CartAdded, ProductViewed, CheckoutStarted]), Some(FunnelStep::View));
+        let to_cart = [ProductViewed, ProductViewed, Searched, CartAdded];
+        assert_eq!(after(&to_cart), Some(FunnelStep::Cart));
         let whole = [ProductViewed, CartAdded, CheckoutStarted, OrderCompleted];
-        assert_eq!(after(&whole), Some(Step::Order));
+        assert_eq!(after(&whole), Some(FunnelStep::Order));
     }
 
     #[test]
-    fn times_decide_not_arrival_and_one_instant_is_taken_in_the_order_of_a_purchase() {
+    fn events_sort_by_time_then_by_purchase_order() {
         let whole = [
             EventKind::ProductViewed,
             EventKind::CartAdded,
@@ -152,30 +146,31 @@ mod tests {
         ];
         let mut late = events(&whole);
         late.reverse();
-        assert_eq!(furthest(late), Some(Step::Order));
+        assert_eq!(furthest_step(late), Some(FunnelStep::Order));
         let instant = DateTime::UNIX_EPOCH;
-        let at_once = whole.into_iter().rev().map(|kind| (instant, kind));
-        assert_eq!(furthest(at_once), Some(Step::Order));
+        let simultaneous = whole.into_iter().rev().map(|kind| (instant, kind));
+        assert_eq!(furthest_step(simultaneous), Some(FunnelStep::Order));
     }
 
     #[test]
-    fn a_funnel_counts_every_step_on_the_way() {
-        let funnel = Funnel::of([None, Some(Step::View), Some(Step::Cart), Some(Step::Order)]);
+    fn a_funnel_counts_every_step_up_to_the_last() {
+        use FunnelStep::{Cart, Checkout, Order, View};
+        let funnel = Funnel::new([None, Some(View), Some(Cart), Some(Order)]);
         assert_eq!(funnel.sessions, 4);
         let count =
             |step, sessions, of_previous, of_all| StepCount { step, sessions, of_previous, of_all };
         let expected = [
-            count(Step::View, 3, 0.75, 0.75),
-            count(Step::Cart, 2, 2.0 / 3.0, 0.5),
-            count(Step::Checkout, 1, 0.5, 0.25),
-            count(Step::Order, 1, 1.0, 0.25),
+            count(View, 3, 0.75, 0.75),
+            count(Cart, 2, 2.0 / 3.0, 0.5),
+            count(Checkout, 1, 0.5, 0.25),
+            count(Order, 1, 1.0, 0.25),
         ];
         assert_eq!(funnel.steps, expected);
     }
 
     #[test]
-    fn an_empty_funnel_has_no_rates() {
+    fn an_empty_funnel_has_zero_rates() {
         let empty = |step: StepCount| step.of_previous == 0.0 && step.of_all == 0.0;
-        assert!(Funnel::of([]).steps.into_iter().all(empty));
+        assert!(Funnel::new([]).steps.into_iter().all(empty));
     }
 }

@@ -1,17 +1,30 @@
-//! What this service knows, as plain data that learns from events and answers questions. No I/O and no clock: the
-//! time is handed in.
+//! The recommender's model as plain data: it learns from events and answers queries. No I/O and no clock; callers pass the
+//! time.
 //!
-//! In reading order: [`event`] (what comes in), [`trending`], [`funnel`] and [`sessions`] (windows over it),
-//! [`recommendation`] (what goes out), [`similar`] and [`companions`] (where it comes from), [`personal`] (the blend
-//! for one visitor), [`model`] (all of it).
+//! In reading order: input ([`identity`], `event`, `rejection`, `product`, `basket`), the parts of the model (`trending`,
+//! `popularity`, `funnel`, `sessions`, [`session_index`], [`companions`], `profiles`), lists ([`recommendation`], `fallback`,
+//! `personalization`), and the `model` itself.
+
+pub mod identity;
+
+pub(crate) mod basket;
+pub(crate) mod event;
+pub(crate) mod product;
+pub(crate) mod rejection;
+
+pub(crate) mod funnel;
+pub(crate) mod popularity;
+pub(crate) mod sessions;
+pub(crate) mod trending;
 
 pub mod companions;
-pub mod event;
-pub mod funnel;
-pub mod model;
-pub mod personal;
-pub mod recommendation;
-pub mod sessions;
-pub mod similar;
+pub(crate) mod profiles;
+pub mod session_index;
 mod slots;
-pub mod trending;
+
+pub(crate) mod fallback;
+mod personalization;
+pub mod recommendation;
+
+pub(crate) mod model;
+pub(crate) mod report;

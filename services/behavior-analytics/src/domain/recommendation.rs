@@ -1,23 +1,22 @@
-//! What an answer is made of: a product, how strongly it is meant, and why.
+//! A recommended product with its score and reason.
 
 use std::cmp::Ordering;
 
 use uuid::Uuid;
 
-/// A product that one source suggests, and what it is suggested for.
+/// A product that one source suggests.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Suggestion {
-    /// What.
     pub product: Uuid,
-    /// How strongly; comparable within one answer only.
+    /// Comparable within one list only.
     pub score: f64,
-    /// The products that led to it, strongest first.
+    /// The products that caused the suggestion, strongest first.
     pub because: Vec<Uuid>,
 }
 
 impl Suggestion {
-    /// The suggestion with its reason.
-    pub fn with_reason(self, code: ReasonCode) -> Recommendation {
+    /// Adds the reason.
+    pub(crate) fn with_reason(self, code: ReasonCode) -> Recommendation {
         Recommendation {
             product: self.product,
             score: self.score,
@@ -26,24 +25,23 @@ impl Suggestion {
     }
 }
 
-/// Why a product is recommended, as a program reads it.
+/// The machine-readable reason of a recommendation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum ReasonCode {
-    /// Others looked at both.
+pub(crate) enum ReasonCode {
+    /// Other visitors viewed both products.
     ViewedTogether,
-    /// It fits what the visitor looked at, as a whole.
+    /// It matches the visitor's interactions as a whole.
     FromYourVisit,
-    /// Others bought both.
+    /// Other customers bought both products.
     BoughtTogether,
-    /// It is in demand in a category that the visitor, or the product asked about, is in.
+    /// It is in demand in a category of the visitor's products, or of the given product.
     TrendingInCategory,
-    /// It is in demand.
+    /// It is in demand in the whole shop.
     Trending,
 }
 
 impl ReasonCode {
-    /// The code on the wire.
-    pub const fn as_str(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::ViewedTogether => "viewed_together",
             Self::FromYourVisit => "from_your_visit",
@@ -52,52 +50,38 @@ impl ReasonCode {
             Self::Trending => "trending",
         }
     }
-
-    /// The sentence that a shopper reads.
-    pub const fn text(self) -> &'static str {
-        match self {
-            Self::ViewedTogether => "看了又看",
-            Self::FromYourVisit => "根据你的浏览推荐",
-            Self::BoughtTogether => "一起购买",
-            Self::TrendingInCategory => "同类热卖",
-            Self::Trending => "正在热卖",
-        }
-    }
 }
 
 /// Why a product is recommended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reason {
-    /// For programs; [`ReasonCode::text`] is for people.
-    pub code: ReasonCode,
-    /// The products that led to it, strongest first; none where only demand speaks.
-    pub because: Vec<Uuid>,
+pub(crate) struct Reason {
+    pub(crate) code: ReasonCode,
+    /// The products that caused the recommendation, strongest first; empty if the reason is demand alone.
+    pub(crate) because: Vec<Uuid>,
 }
 
-/// A product that is recommended.
+/// A recommended product.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Recommendation {
-    /// What.
-    pub product: Uuid,
-    /// How strongly; falls along a list, comparable within it only.
-    pub score: f64,
-    /// Why.
-    pub reason: Reason,
+pub(crate) struct Recommendation {
+    pub(crate) product: Uuid,
+    /// Decreases along a list; comparable within it only.
+    pub(crate) score: f64,
+    pub(crate) reason: Reason,
 }
 
-/// Orders suggestions best first; equal scores by product, so that the order is the same everywhere.
+/// Orders suggestions best first, and equal scores by product, so that the order is deterministic.
 fn best_first(a: &Suggestion, b: &Suggestion) -> Ordering {
     b.score.total_cmp(&a.score).then_with(|| a.product.cmp(&b.product))
 }
 
-/// Keeps the best `k`, best first.
-pub(super) fn top(mut suggestions: Vec<Suggestion>, k: usize) -> Vec<Suggestion> {
-    if k == 0 {
+/// Returns the `limit` best suggestions, best first.
+pub(super) fn top(mut suggestions: Vec<Suggestion>, limit: usize) -> Vec<Suggestion> {
+    if limit == 0 {
         return Vec::new();
     }
-    if suggestions.len() > k {
-        suggestions.select_nth_unstable_by(k - 1, best_first);
-        suggestions.truncate(k);
+    if suggestions.len() > limit {
+        suggestions.select_nth_unstable_by(limit - 1, best_first);
+        suggestions.truncate(limit);
     }
     suggestions.sort_unstable_by(best_first);
     suggestions
@@ -108,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_best_come_first_and_equals_are_ordered_by_product() {
+    fn best_come_first_and_ties_sort_by_product() {
         let suggestion = |product: u128, score: f64| Suggestion {
             product: Uuid::from_u128(product),
             score,
@@ -116,25 +100,11 @@ mod tests {
         };
         let all =
             vec![suggestion(3, 1.0), suggestion(4, 0.5), suggestion(1, 1.0), suggestion(2, 2.0)];
-        let names = |k: usize| -> Vec<u128> {
-            top(all.clone(), k).iter().map(|best| best.product.as_u128()).collect()
+        let numbers = |limit: usize| -> Vec<u128> {
+            top(all.clone(), limit).iter().map(|best| best.product.as_u128()).collect()
         };
-        assert_eq!(names(0), [0_u128; 0]);
-        assert_eq!(names(2), [2, 1]);
-        assert_eq!(names(9), [2, 1, 3, 4]);
-    }
-
-    #[test]
-    fn every_reason_has_its_own_code_and_text() {
-        use ReasonCode::{
-            BoughtTogether, FromYourVisit, Trending, TrendingInCategory, ViewedTogether,
-        };
-        let codes = [ViewedTogether, FromYourVisit, BoughtTogether, TrendingInCategory, Trending];
-        for (at, code) in codes.iter().enumerate() {
-            for other in &codes[at + 1..] {
-                assert_ne!(code.as_str(), other.as_str());
-                assert_ne!(code.text(), other.text());
-            }
-        }
+        assert_eq!(numbers(0), [0_u128; 0]);
+        assert_eq!(numbers(2), [2, 1]);
+        assert_eq!(numbers(9), [2, 1, 3, 4]);
     }
 }

@@ -1,9 +1,11 @@
-//! Slots: small dense numbers for products, sessions and baskets, so that an index is made of numbers.
+//! Slots: small dense numbers for products, sessions and baskets, so that the indexes store numbers instead of ids.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
+use std::{
+    collections::HashMap,
+    hash::{BuildHasherDefault, Hasher},
+};
 
-/// A map from slots. Its hasher is fixed and quick: slots are our own, so nobody can choose them to collide.
+/// A map keyed by slots. Its hasher is fixed and fast: the program assigns slots itself, so no client can force collisions.
 pub(super) type SlotMap<V> = HashMap<u32, V, BuildHasherDefault<SlotHasher>>;
 
 /// Spreads a slot over all bits, by one multiplication.
@@ -27,18 +29,17 @@ impl Hasher for SlotHasher {
     }
 }
 
-/// A slot as an index.
 pub(super) const fn index(slot: u32) -> usize {
     slot as usize
 }
 
-/// A length as a number; the bounds of the indexes keep every length far below the largest one.
+/// Converts a length. The bounds of the indexes keep every length far below the maximum.
 pub(super) fn count(length: usize) -> u32 {
     u32::try_from(length).unwrap_or(u32::MAX)
 }
 
-/// Puts a value into a free slot, or behind the last one.
-pub(super) fn place<T>(slots: &mut Vec<T>, free: &mut Vec<u32>, value: T) -> u32 {
+/// Stores a value in a free slot, or in a new one.
+pub(super) fn allocate<T>(slots: &mut Vec<T>, free: &mut Vec<u32>, value: T) -> u32 {
     if let Some(slot) = free.pop() {
         slots[index(slot)] = value;
         return slot;

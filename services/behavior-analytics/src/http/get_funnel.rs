@@ -9,33 +9,33 @@ use runtime::{
 };
 use serde::Serialize;
 
-use super::span::Span;
-use crate::{domain::funnel::StepCount, learning::Knowledge};
+use super::period::PeriodParameters;
+use crate::{app::recommender::Recommender, domain::funnel::StepCount};
 
-/// How many visits went how far.
+/// The purchase funnel of a period.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
-pub(super) struct FunnelAnswer {
+pub(super) struct FunnelResponse {
     from: DateTime<Utc>,
     to: DateTime<Utc>,
-    /// All visits that started in the span.
+    /// All sessions that started in the period.
     sessions: u32,
     /// The steps, in order: `view`, `cart`, `checkout`, `order`.
-    steps: Vec<StepAnswer>,
+    steps: Vec<FunnelStep>,
 }
 
-/// The visits that reached a step after those before it.
+/// The sessions that reached a step after all previous steps.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
-struct StepAnswer {
+struct FunnelStep {
     #[schema(value_type = String, example = "cart")]
     step: &'static str,
     sessions: u32,
-    /// Their share of those that reached the step before, 0 to 1.
+    /// Their share of the sessions that reached the previous step, 0 to 1.
     of_previous: f64,
-    /// Their share of all visits, 0 to 1.
+    /// Their share of all sessions, 0 to 1.
     of_all: f64,
 }
 
-impl From<StepCount> for StepAnswer {
+impl From<StepCount> for FunnelStep {
     fn from(count: StepCount) -> Self {
         Self {
             step: count.step.as_str(),
@@ -46,19 +46,22 @@ impl From<StepCount> for StepAnswer {
     }
 }
 
-/// How many visits that started in the span (the last day unless said) went how far towards an order.
+/// Get the purchase funnel
+///
+/// Counts the sessions that reached each step towards an order. The default period is the last day.
 #[utoipa::path(
-    get, path = "/v1/funnel", tag = "analytics", params(Span), responses((status = 200, body = FunnelAnswer)),
+    get, path = "/v1/funnel", tag = "analytics", params(PeriodParameters),
+    responses((status = 200, body = FunnelResponse)),
     security(("bearer" = ["analytics:read"]))
 )]
 pub(super) async fn get_funnel(
     caller: Caller,
-    State(knowledge): State<Knowledge>,
-    Query(span): Query<Span>,
-) -> Result<Json<FunnelAnswer>, Problem> {
+    State(recommender): State<Recommender>,
+    Query(period): Query<PeriodParameters>,
+) -> Result<Json<FunnelResponse>, Problem> {
     caller.require(Scope::AnalyticsRead)?;
-    let (from, to) = span.bounds(TimeDelta::days(1), clock::now())?;
-    let funnel = knowledge.ask_at_length(move |model| model.funnel(from, to)).await?;
-    let steps = funnel.steps.into_iter().map(StepAnswer::from).collect();
-    Ok(Json(FunnelAnswer { from, to, sessions: funnel.sessions, steps }))
+    let (from, to) = period.bounds(TimeDelta::days(1), clock::now())?;
+    let funnel = recommender.query_blocking(move |model| model.funnel(from, to)).await?;
+    let steps = funnel.steps.into_iter().map(FunnelStep::from).collect();
+    Ok(Json(FunnelResponse { from, to, sessions: funnel.sessions, steps }))
 }

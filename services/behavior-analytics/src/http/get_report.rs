@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
-use messaging::Kit;
+use messaging::Outbox;
 use problem::{Json, Path, Problem, Query};
 use runtime::{
     auth::{Caller, Scope},
@@ -12,24 +12,23 @@ use serde::Serialize;
 use sqlx::PgConnection;
 use vocabulary::ProductId;
 
-use super::span::Span;
+use super::period::PeriodParameters;
 use crate::storage::reports;
 
-/// How many products the report of top products has.
+/// The length of the report `top-products`.
 const TOP_PRODUCTS: i64 = 100;
 
-/// The reports that there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Report {
+enum ReportName {
     DailyEvents,
     TopProducts,
     Conservation,
 }
 
-impl Report {
+impl ReportName {
     const ALL: [Self; 3] = [Self::DailyEvents, Self::TopProducts, Self::Conservation];
 
-    const fn name(self) -> &'static str {
+    const fn as_str(self) -> &'static str {
         match self {
             Self::DailyEvents => "daily-events",
             Self::TopProducts => "top-products",
@@ -37,10 +36,10 @@ impl Report {
         }
     }
 
-    fn named(name: &str) -> Result<Self, Problem> {
-        Self::ALL.into_iter().find(|report| report.name() == name).ok_or_else(|| {
-            let names = Self::ALL.map(Self::name);
-            Problem::not_found(format_args!("such report; there are {}", names.join(", ")))
+    fn parse(text: &str) -> Result<Self, Problem> {
+        Self::ALL.into_iter().find(|name| name.as_str() == text).ok_or_else(|| {
+            let names = Self::ALL.map(Self::as_str);
+            Problem::not_found(format_args!("such report; available are {}", names.join(", ")))
                 .member("reports", names.map(String::from).to_vec())
         })
     }
@@ -48,41 +47,36 @@ impl Report {
 
 /// A report.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
-pub(super) struct ReportAnswer {
+pub(super) struct ReportResponse {
     #[schema(value_type = String, example = "daily-events")]
     name: &'static str,
-    /// When it was computed.
     generated_at: DateTime<Utc>,
-    /// Its rows.
     #[schema(inline)]
-    items: Rows,
+    items: ReportRows,
 }
 
-/// The rows of a report.
+/// The rows of a report; their type depends on the report.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 #[serde(untagged)]
-enum Rows {
-    /// Of `daily-events`.
+enum ReportRows {
     DailyEvents(Vec<DailyEventsRow>),
-    /// Of `top-products`.
     TopProducts(Vec<TopProductRow>),
-    /// Of `conservation`: one row.
     Conservation([ConservationRow; 1]),
 }
 
-/// The events of one kind on one day.
+/// The events of one type that were received on one day.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 struct DailyEventsRow {
-    /// The day, in UTC, on which they were taken in.
+    /// In UTC.
     day: NaiveDate,
-    /// Their kind.
     #[serde(rename = "type")]
     kind: String,
     events: i64,
+    /// Distinct visitors.
     visitors: i64,
 }
 
-/// What people did with a product.
+/// How often visitors interacted with a product.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 struct TopProductRow {
     product_id: ProductId,
@@ -92,60 +86,62 @@ struct TopProductRow {
     orders: i64,
 }
 
-/// What became of every event that was accepted.
+/// The outcomes of all events that were read from the stream.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 struct ConservationRow {
-    /// Read from the stream: each is stored, a duplicate or dropped.
+    /// The sum of `stored`, `duplicates` and `dropped`.
     received: i64,
-    /// Stored: each is kept, erased or expired.
+    /// The sum of `kept`, `erased` and `expired`.
     stored: i64,
-    /// Sent more than once.
+    /// Events that were sent more than once.
     duplicates: i64,
-    /// Of visitors who had been erased.
+    /// Events of visitors who were erased before.
     dropped: i64,
-    /// Stored now.
+    /// Stored events that still exist.
     kept: i64,
-    /// Gone with their visitors.
+    /// Stored events that were deleted with their visitor.
     erased: i64,
-    /// Gone because they grew old.
+    /// Stored events that were deleted because of their age.
     expired: i64,
-    /// Whether all of it adds up.
+    /// Whether both sums are correct.
     holds: bool,
 }
 
-/// A report over all that is stored, computed when it is asked for: `daily-events`, `top-products` (both over the last 30 days
-/// unless said) or `conservation` (over everything).
+/// Get a report
+///
+/// The reports are `daily-events`, `top-products` (both over the last 30 days by default) and `conservation` (over all events).
+/// They are computed on request.
 #[utoipa::path(
-    get, path = "/v1/reports/{name}", tag = "analytics", params(("name" = String, Path), Span),
+    get, path = "/v1/reports/{name}", tag = "analytics", params(("name" = String, Path), PeriodParameters),
     responses(
-        (status = 200, body = ReportAnswer),
-        (status = 404, body = Problem, description = "`not_found`: lists the reports that there are"),
+        (status = 200, body = ReportResponse),
+        (status = 404, body = Problem, description = "`not_found`: `reports` lists the available reports"),
     ),
     security(("bearer" = ["analytics:read"]))
 )]
 pub(super) async fn get_report(
     caller: Caller,
-    State(kit): State<Kit>,
+    State(outbox): State<Outbox>,
     Path(name): Path<String>,
-    Query(span): Query<Span>,
-) -> Result<Json<ReportAnswer>, Problem> {
+    Query(period): Query<PeriodParameters>,
+) -> Result<Json<ReportResponse>, Problem> {
     caller.require(Scope::AnalyticsRead)?;
-    let report = Report::named(&name)?;
+    let name = ReportName::parse(&name)?;
     let generated_at = clock::now();
-    let bounds = span.bounds(TimeDelta::days(30), generated_at)?;
-    let mut connection = kit.pool().acquire().await?;
-    let items = match report {
-        Report::DailyEvents => daily_events(&mut connection, bounds).await?,
-        Report::TopProducts => top_products(&mut connection, bounds).await?,
-        Report::Conservation => conservation(&mut connection).await?,
+    let bounds = period.bounds(TimeDelta::days(30), generated_at)?;
+    let mut connection = outbox.pool().acquire().await?;
+    let items = match name {
+        ReportName::DailyEvents => daily_events(&mut connection, bounds).await?,
+        ReportName::TopProducts => top_products(&mut connection, bounds).await?,
+        ReportName::Conservation => conservation(&mut connection).await?,
     };
-    Ok(Json(ReportAnswer { name: report.name(), generated_at, items }))
+    Ok(Json(ReportResponse { name: name.as_str(), generated_at, items }))
 }
 
 async fn daily_events(
     connection: &mut PgConnection,
     (from, to): (DateTime<Utc>, DateTime<Utc>),
-) -> Result<Rows, sqlx::Error> {
+) -> Result<ReportRows, sqlx::Error> {
     let rows = reports::daily_events(connection, from, to).await?;
     let rows = rows.into_iter().map(|row| DailyEventsRow {
         day: row.day,
@@ -153,13 +149,13 @@ async fn daily_events(
         events: row.events,
         visitors: row.visitors,
     });
-    Ok(Rows::DailyEvents(rows.collect()))
+    Ok(ReportRows::DailyEvents(rows.collect()))
 }
 
 async fn top_products(
     connection: &mut PgConnection,
     (from, to): (DateTime<Utc>, DateTime<Utc>),
-) -> Result<Rows, sqlx::Error> {
+) -> Result<ReportRows, sqlx::Error> {
     let rows = reports::top_products(connection, from, to, TOP_PRODUCTS).await?;
     let rows = rows.into_iter().map(|row| TopProductRow {
         product_id: row.product_id.into(),
@@ -168,12 +164,12 @@ async fn top_products(
         carts: row.carts,
         orders: row.orders,
     });
-    Ok(Rows::TopProducts(rows.collect()))
+    Ok(ReportRows::TopProducts(rows.collect()))
 }
 
-async fn conservation(connection: &mut PgConnection) -> Result<Rows, sqlx::Error> {
+async fn conservation(connection: &mut PgConnection) -> Result<ReportRows, sqlx::Error> {
     let found = reports::conservation(connection).await?;
-    Ok(Rows::Conservation([ConservationRow {
+    Ok(ReportRows::Conservation([ConservationRow {
         received: found.received,
         stored: found.stored,
         duplicates: found.duplicates,

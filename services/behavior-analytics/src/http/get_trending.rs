@@ -5,57 +5,66 @@ use problem::{Json, Problem, Query};
 use runtime::clock;
 use serde::Deserialize;
 
-use super::list::{Language, List, checked_limit};
+use super::recommendation_list::{Language, RecommendationList, checked_limit};
 use crate::{
-    domain::{model::Window, recommendation::ReasonCode},
-    learning::Knowledge,
+    app::recommender::Recommender,
+    domain::{recommendation::ReasonCode, trending::TrendingWindow},
 };
 
-/// Which trends are asked for.
+/// Query parameters of trending products.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Trends {
-    /// Of this category and those below it, as `a/b`; of all unless said.
+pub(super) struct TrendingParameters {
+    /// Only this category and its subcategories, as `a/b`; all by default.
     category: Option<String>,
-    /// `now` (what is rising, the default) or `day` (what sells).
+    /// `now` (rising products, the default) or `day` (products that sell).
     #[serde(default)]
     #[param(inline)]
-    window: WindowName,
-    /// How many products at most: 1 to 50, 10 unless said.
+    window: Window,
+    /// The most products to return: 1 to 50, 10 by default.
     limit: Option<u16>,
-    /// The language of the reasons: `zh` unless said.
+    /// The language of the reasons, `zh` by default.
     #[serde(default)]
     #[param(inline)]
     lang: Language,
 }
 
-/// Over how long demand is looked at.
+/// The period over which demand is measured.
 #[derive(Debug, Clone, Copy, Default, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
-enum WindowName {
-    /// A half-life of half an hour.
+enum Window {
+    /// A half-life of 30 minutes.
     #[default]
     Now,
-    /// A half-life of a day.
+    /// A half-life of one day.
     Day,
 }
 
-/// The products most in demand that can be bought. The score is a count of views that fades: a cart counts for four, an
-/// order for ten.
+impl From<Window> for TrendingWindow {
+    fn from(window: Window) -> Self {
+        match window {
+            Window::Now => Self::Now,
+            Window::Day => Self::Day,
+        }
+    }
+}
+
+/// Get the products with the highest demand
+///
+/// Only products in stock are listed. The score counts views and decays over time. Adding a product to a cart counts as four
+/// views, an order as ten.
 #[utoipa::path(
-    get, path = "/v1/trending", tag = "recommendations", params(Trends), responses((status = 200, body = List))
+    get, path = "/v1/trending", tag = "recommendations", params(TrendingParameters),
+    responses((status = 200, body = RecommendationList))
 )]
 pub(super) async fn get_trending(
-    State(knowledge): State<Knowledge>,
-    Query(asked): Query<Trends>,
-) -> Result<Json<List>, Problem> {
-    let limit = checked_limit(asked.limit)?;
-    let window = match asked.window {
-        WindowName::Now => Window::Now,
-        WindowName::Day => Window::Day,
-    };
-    let category = asked.category.as_deref().filter(|category| !category.is_empty());
+    State(recommender): State<Recommender>,
+    Query(parameters): Query<TrendingParameters>,
+) -> Result<Json<RecommendationList>, Problem> {
+    let limit = checked_limit(parameters.limit)?;
+    let window = parameters.window.into();
+    let category = parameters.category.as_deref().filter(|category| !category.is_empty());
     let code = category.map_or(ReasonCode::Trending, |_| ReasonCode::TrendingInCategory);
-    let trends = knowledge.ask(|model| model.trending(window, category, clock::now(), limit));
-    Ok(Json(List::of_trends(trends, code, asked.lang)))
+    let trends = recommender.query(|model| model.trending(window, category, clock::now(), limit));
+    Ok(Json(RecommendationList::from_trends(trends, code, parameters.lang)))
 }

@@ -1,12 +1,12 @@
-//! `popularity.changed.v1`: how much a product is sought after.
+//! `popularity.changed.v1`: the demand for a product changed.
 
 use chrono::{DateTime, Utc};
 use contracts::behavior::PopularityChangedV1;
 
-use crate::storage::popularity::Popularity;
+use crate::domain::popularity::Popularity;
 
-/// The event for what is now written of a product.
-pub const fn popularity_changed(
+/// The event for a new popularity score.
+pub(crate) const fn popularity_changed(
     popularity: &Popularity,
     changed_at: DateTime<Utc>,
 ) -> PopularityChangedV1 {

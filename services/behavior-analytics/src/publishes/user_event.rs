@@ -1,20 +1,19 @@
-//! A user event as it goes into the stream.
+//! `user_event.v1`: a user event in the stream.
 
 use chrono::{DateTime, Utc};
 use contracts::behavior::UserEventV1;
-use serde_json::value::to_raw_value;
+use serde_json::value::RawValue;
 
 use crate::domain::event::Event;
 
-/// The event for the stream, taken in at `received_at`.
-pub fn user_event(
+/// The message for an event that was received at `received_at`, with the client's `properties` as they are.
+pub(crate) fn user_event(
     event: &Event,
+    properties: Option<Box<RawValue>>,
     received_at: DateTime<Utc>,
-) -> Result<UserEventV1, serde_json::Error> {
-    let properties =
-        if event.properties.is_empty() { None } else { Some(to_raw_value(&event.properties)?) };
-    Ok(UserEventV1 {
-        event_id: event.event_id,
+) -> UserEventV1 {
+    UserEventV1 {
+        event_id: event.id,
         kind: event.kind.as_str().to_owned(),
         visitor_id: event.visitor_id.as_str().to_owned(),
         session_id: event.session_id.as_str().to_owned(),
@@ -22,5 +21,5 @@ pub fn user_event(
         occurred_at: event.occurred_at,
         received_at,
         properties,
-    })
+    }
 }

@@ -1,29 +1,19 @@
-//! What was bought together.
+//! Baskets: the products of paid orders.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
-use vocabulary::{CustomerId, OrderId, ProductId};
 
-use super::turns;
+use super::write_locks;
+use crate::domain::basket::Basket;
 
-/// The products of a paid order.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Basket {
-    /// Which order.
-    pub order_id: OrderId,
-    /// Whose.
-    pub customer_id: CustomerId,
-    /// Each once, in the order of the lines.
-    pub products: Vec<ProductId>,
-    /// When it was paid.
-    pub bought_at: DateTime<Utc>,
-}
-
-/// Keeps baskets, each order once; those of customers who were erased are left out.
-pub async fn insert(connection: &mut PgConnection, baskets: &[Basket]) -> Result<(), sqlx::Error> {
-    turns::take_baskets(&mut *connection).await?;
-    turns::heed_erasures(&mut *connection).await?;
+/// Inserts baskets, each order once, without those of erased customers.
+pub(crate) async fn insert(
+    connection: &mut PgConnection,
+    baskets: &[Basket],
+) -> Result<(), sqlx::Error> {
+    write_locks::lock_baskets(&mut *connection).await?;
+    write_locks::lock_erasures_shared(&mut *connection).await?;
     let orders: Vec<Uuid> = baskets.iter().map(|basket| basket.order_id.as_uuid()).collect();
     let customers: Vec<Uuid> = baskets.iter().map(|basket| basket.customer_id.as_uuid()).collect();
     let times: Vec<DateTime<Utc>> = baskets.iter().map(|basket| basket.bought_at).collect();
@@ -57,28 +47,24 @@ pub async fn insert(connection: &mut PgConnection, baskets: &[Basket]) -> Result
     Ok(())
 }
 
-/// A basket as it is learned.
+/// A basket with its row number.
 #[derive(Debug, Clone)]
-pub struct Learned {
-    /// Its number.
-    pub no: i64,
-    /// Which order.
-    pub order_id: Uuid,
-    /// What was bought.
-    pub products: Vec<Uuid>,
-    /// When.
-    pub bought_at: DateTime<Utc>,
+pub(crate) struct NumberedBasket {
+    pub(crate) no: i64,
+    pub(crate) order_id: Uuid,
+    pub(crate) products: Vec<Uuid>,
+    pub(crate) bought_at: DateTime<Utc>,
 }
 
-/// The next `limit` baskets behind the number `after` that were bought at or after `since`.
-pub async fn after(
+/// The first `limit` baskets with a number greater than `after` that were bought at or after `since`.
+pub(crate) async fn after(
     connection: &mut PgConnection,
     after: i64,
     since: DateTime<Utc>,
     limit: i64,
-) -> Result<Vec<Learned>, sqlx::Error> {
+) -> Result<Vec<NumberedBasket>, sqlx::Error> {
     sqlx::query_as!(
-        Learned,
+        NumberedBasket,
         r#"
         select no, order_id, products, bought_at
         from basket
@@ -95,11 +81,10 @@ pub async fn after(
 }
 
 /// Deletes the baskets that were bought before `before`.
-pub async fn expire(
+pub(crate) async fn delete_expired(
     connection: &mut PgConnection,
     before: DateTime<Utc>,
-) -> Result<u64, sqlx::Error> {
-    let done =
-        sqlx::query!("delete from basket where bought_at < $1", before).execute(connection).await?;
-    Ok(done.rows_affected())
+) -> Result<(), sqlx::Error> {
+    sqlx::query!("delete from basket where bought_at < $1", before).execute(connection).await?;
+    Ok(())
 }

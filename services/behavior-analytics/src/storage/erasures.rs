@@ -1,21 +1,21 @@
-//! Visitors who were erased.
+//! Erased visitors.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::turns;
-use crate::domain::event::VisitorId;
+use super::write_locks;
+use crate::domain::identity::VisitorId;
 
-/// Deletes what is stored of a visitor, and notes that nothing of theirs is to be stored again. Answers the number of
-/// the erasure. `connection` is in a transaction.
-pub async fn erase(
+/// Deletes a visitor's events and baskets, and records the erasure, so that later events of the visitor are dropped. Returns
+/// the number of the erasure. Requires a transaction.
+pub(crate) async fn erase(
     connection: &mut PgConnection,
     visitor: &VisitorId,
     at: DateTime<Utc>,
 ) -> Result<i64, sqlx::Error> {
-    turns::take_erasures(&mut *connection).await?;
-    // A customer is a visitor whose id is known to the order service.
+    write_locks::lock_erasures(&mut *connection).await?;
+    // A customer's id is also the visitor id.
     if let Ok(customer) = Uuid::parse_str(visitor.as_str()) {
         sqlx::query!("delete from basket where customer_id = $1", customer)
             .execute(&mut *connection)
@@ -23,11 +23,11 @@ pub async fn erase(
     }
     sqlx::query_scalar!(
         r#"
-        with gone as (
+        with deleted as (
             delete from user_event where visitor_id = $1 returning 1
         )
         insert into erasure as e (visitor_id, events, erased_at)
-        select $1, count(*), $2 from gone
+        select $1, count(*), $2 from deleted
         on conflict (visitor_id) do update set events = e.events + excluded.events
         returning no
         "#,
@@ -38,16 +38,16 @@ pub async fn erase(
     .await
 }
 
-/// The number of the newest erasure; zero if there is none.
-pub async fn newest(connection: &mut PgConnection) -> Result<i64, sqlx::Error> {
+/// The number of the newest erasure; 0 if there is none.
+pub(crate) async fn newest(connection: &mut PgConnection) -> Result<i64, sqlx::Error> {
     sqlx::query_scalar!(r#"select coalesce(max(no), 0) as "no!" from erasure"#)
         .fetch_one(connection)
         .await
 }
 
-/// The next `limit` erasures behind the number `after`: the number and the visitor of each; none if it is not a visitor by
-/// today's rules, of whom then nothing is known either.
-pub async fn after(
+/// The first `limit` erasures with a number greater than `after`. The visitor is `None` if the stored id is not valid; the
+/// model has learned nothing from such a visitor.
+pub(crate) async fn after(
     connection: &mut PgConnection,
     after: i64,
     limit: i64,

@@ -1,9 +1,9 @@
-//! The tables, as free functions over a connection.
+//! Queries as free functions over a connection, one file per table.
 
-pub mod baskets;
-pub mod erasures;
-pub mod popularity;
-pub mod products;
-pub mod reports;
-pub mod turns;
-pub mod user_events;
+pub(crate) mod baskets;
+pub(crate) mod erasures;
+pub(crate) mod popularity;
+pub(crate) mod products;
+pub(crate) mod reports;
+pub(crate) mod user_events;
+pub(crate) mod write_locks;

@@ -1,36 +1,28 @@
-//! What was said last of each product's popularity.
+//! The published popularity of each product.
 
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
-use vocabulary::{ProductId, Version};
+use vocabulary::Version;
 
-/// What is now written of a product.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Popularity {
-    /// Which.
-    pub product_id: ProductId,
-    /// Counts up with every change.
-    pub version: Version,
-    /// A decayed count of what people did with it.
-    pub score: f64,
-}
+use crate::domain::popularity::{ChangeThreshold, Popularity};
 
-/// The score of every product that was spoken of.
-pub async fn all(connection: &mut PgConnection) -> Result<HashMap<Uuid, f64>, sqlx::Error> {
+/// The score of every product with a published popularity.
+pub(crate) async fn scores(
+    connection: &mut PgConnection,
+) -> Result<HashMap<Uuid, f64>, sqlx::Error> {
     let rows =
         sqlx::query!("select product_id, score from popularity").fetch_all(connection).await?;
     Ok(rows.into_iter().map(|row| (row.product_id, row.score)).collect())
 }
 
-/// Writes new scores, each product once, where the change from what is written is at least `least.0` and more than the share
-/// `least.1` of it. Answers what was written.
-pub async fn raise(
+/// Writes the scores, each product once, whose change from the stored score reaches the threshold. Returns what was written.
+pub(crate) async fn upsert_changed(
     connection: &mut PgConnection,
     scores: &[(Uuid, f64)],
-    least: (f64, f64),
+    threshold: ChangeThreshold,
     at: DateTime<Utc>,
 ) -> Result<Vec<Popularity>, sqlx::Error> {
     let products: Vec<Uuid> = scores.iter().map(|(product, _)| *product).collect();
@@ -51,8 +43,8 @@ pub async fn raise(
         &products,
         &scores,
         at,
-        least.0,
-        least.1,
+        threshold.min_change,
+        threshold.min_share,
     )
     .fetch_all(connection)
     .await?;

@@ -1,36 +1,20 @@
-//! What the recommender has to know of products, and what their SKUs have in stock.
+//! Products of the catalogue, and the stock of their SKUs.
 
 use std::sync::Arc;
 
-use contracts::catalog::ProductStatus;
 use sqlx::PgConnection;
 use uuid::Uuid;
-use vocabulary::{ProductId, Sku, Version};
+use vocabulary::{ProductId, Version};
 
-use super::turns;
-use crate::domain::model::ProductFacts;
+use super::write_locks;
+use crate::domain::product::{CatalogProduct, ProductChange, ProductInfo, ProductStatus, SkuStock};
 
-/// A product in a version.
-#[derive(Debug, Clone)]
-pub struct Product<'a> {
-    /// Which.
-    pub product_id: ProductId,
-    /// In which version.
-    pub version: Version,
-    /// The path of its category.
-    pub category: &'a str,
-    /// Whether it is for sale.
-    pub status: ProductStatus,
-    /// Its variants.
-    pub skus: Vec<&'a Sku>,
-}
-
-/// Takes products, each once; what is held in the same or a later version stays as it is. Answers how many were taken.
-pub async fn raise(
+/// Writes products, each once, unless the same or a later version is stored. Returns the number of written products.
+pub(crate) async fn upsert_newer(
     connection: &mut PgConnection,
-    products: &[Product<'_>],
+    products: &[CatalogProduct<'_>],
 ) -> Result<u64, sqlx::Error> {
-    turns::take_products(&mut *connection).await?;
+    write_locks::lock_products(&mut *connection).await?;
     let ids: Vec<Uuid> = products.iter().map(|product| product.product_id.as_uuid()).collect();
     let versions: Vec<i64> = products.iter().map(|product| product.version.get()).collect();
     let categories: Vec<&str> = products.iter().map(|product| product.category).collect();
@@ -80,12 +64,12 @@ const fn name_of(status: ProductStatus) -> &'static str {
     }
 }
 
-/// Takes note that products, each once, were deleted in these versions.
-pub async fn delete(
+/// Marks products as deleted, each once, unless the same or a later version is stored.
+pub(crate) async fn mark_deleted(
     connection: &mut PgConnection,
     deleted: &[(ProductId, Version)],
 ) -> Result<(), sqlx::Error> {
-    turns::take_products(&mut *connection).await?;
+    write_locks::lock_products(&mut *connection).await?;
     let ids: Vec<Uuid> = deleted.iter().map(|(product, _)| product.as_uuid()).collect();
     let versions: Vec<i64> = deleted.iter().map(|(_, version)| version.get()).collect();
     sqlx::query!(
@@ -109,29 +93,18 @@ pub async fn delete(
     Ok(())
 }
 
-/// What of a SKU is free to be ordered.
-#[derive(Debug, Clone)]
-pub struct SkuStock<'a> {
-    /// Which.
-    pub sku: &'a Sku,
-    /// In which version of its level.
-    pub version: Version,
-    /// How many pieces.
-    pub available: i64,
-}
-
-/// Takes levels, each SKU once; what is held in the same or a later version stays as it is. A product gets a new number
-/// only if it is in stock now and was not before, or the other way round.
-pub async fn raise_stock(
+/// Writes the stock of SKUs, each once, unless the same or a later version is stored. A product gets a new change number only
+/// if its availability changes.
+pub(crate) async fn update_stock(
     connection: &mut PgConnection,
-    levels: &[SkuStock<'_>],
+    stock: &[SkuStock<'_>],
 ) -> Result<(), sqlx::Error> {
-    turns::take_products(&mut *connection).await?;
-    let skus: Vec<&str> = levels.iter().map(|level| level.sku.as_str()).collect();
-    let versions: Vec<i64> = levels.iter().map(|level| level.version.get()).collect();
-    let available: Vec<i64> = levels.iter().map(|level| level.available).collect();
-    // Only a SKU that has run out or is back can turn its product, and most changes are neither.
-    let turned = sqlx::query_scalar!(
+    write_locks::lock_products(&mut *connection).await?;
+    let skus: Vec<&str> = stock.iter().map(|one| one.sku.as_str()).collect();
+    let versions: Vec<i64> = stock.iter().map(|one| one.version.get()).collect();
+    let available: Vec<i64> = stock.iter().map(|one| one.available).collect();
+    // Only SKUs that ran out or came back can change their product; most updates do neither.
+    let changed_skus = sqlx::query_scalar!(
         r#"
         with before as (
             select sku, available > 0 as in_stock from sku_stock where sku = any($1)
@@ -150,7 +123,7 @@ pub async fn raise_stock(
     )
     .fetch_all(&mut *connection)
     .await?;
-    if turned.is_empty() {
+    if changed_skus.is_empty() {
         return Ok(());
     }
     sqlx::query!(
@@ -160,28 +133,19 @@ pub async fn raise_stock(
         where p.skus && $1::text[]
             and p.in_stock <> exists (select from sku_stock s where s.sku = any(p.skus) and s.available > 0)
         "#,
-        &turned,
+        &changed_skus,
     )
     .execute(connection)
     .await?;
     Ok(())
 }
 
-/// What is now true of a product.
-#[derive(Debug, Clone)]
-pub enum Known {
-    /// It is in the catalogue.
-    Product(ProductFacts),
-    /// It is not any more.
-    Deleted(Uuid),
-}
-
-/// The next `limit` changes behind the number `after`, each with its number: of a product only the newest.
-pub async fn after(
+/// The first `limit` changes with a number greater than `after`, each with its number. A product has only its latest change.
+pub(crate) async fn changes_after(
     connection: &mut PgConnection,
     after: i64,
     limit: i64,
-) -> Result<Vec<(i64, Known)>, sqlx::Error> {
+) -> Result<Vec<(i64, ProductChange)>, sqlx::Error> {
     let rows = sqlx::query!(
         r#"
         select change, product_id, category, status = 'active' as "active!", deleted, in_stock
@@ -196,17 +160,17 @@ pub async fn after(
     .fetch_all(connection)
     .await?;
     let changes = rows.into_iter().map(|row| {
-        let known = if row.deleted {
-            Known::Deleted(row.product_id)
+        let change = if row.deleted {
+            ProductChange::Deleted(row.product_id)
         } else {
-            Known::Product(ProductFacts {
+            ProductChange::Updated(ProductInfo {
                 id: row.product_id,
                 category: Arc::from(row.category),
                 in_stock: row.in_stock,
                 active: row.active,
             })
         };
-        (row.change, known)
+        (row.change, change)
     });
     Ok(changes.collect())
 }

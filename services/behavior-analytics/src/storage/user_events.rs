@@ -1,49 +1,62 @@
-//! User events: each once, in the order in which they were read from the stream.
+//! User events, each stored once, in the order of the stream.
 
 use chrono::{DateTime, Utc};
-use contracts::behavior::UserEventV1;
-use serde_json::{Map, Value, value::RawValue};
-use sqlx::PgConnection;
-use sqlx::types::Json;
+use serde::Deserialize;
+use serde_json::Value;
+use sqlx::{PgConnection, types::Json};
 use uuid::Uuid;
 
-use crate::domain::event::{Event, SessionId, VisitorId};
+use crate::domain::{
+    event::{Event, OrderDetails},
+    identity::{SessionId, VisitorId},
+};
 
-/// What became of events that were read from the stream.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// How many there were.
-    pub received: i64,
-    /// How many are stored now and were not before.
-    pub stored: i64,
-    /// How many are of visitors who were erased.
-    pub dropped: i64,
+/// An event as the stream contains it. Kind and ids are stored without a check.
+#[derive(Debug, Clone)]
+pub(crate) struct NewUserEvent<'a> {
+    pub(crate) event_id: Uuid,
+    pub(crate) kind: &'a str,
+    pub(crate) visitor_id: &'a str,
+    pub(crate) session_id: &'a str,
+    pub(crate) product_id: Option<Uuid>,
+    pub(crate) occurred_at: DateTime<Utc>,
+    pub(crate) received_at: DateTime<Utc>,
+    /// A JSON text.
+    pub(crate) properties: Option<&'a str>,
 }
 
-impl Counts {
-    /// How many were stored before, or stood among these twice.
-    pub const fn duplicates(self) -> i64 {
+/// The outcomes of one insert.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct InsertCounts {
+    pub(crate) received: i64,
+    /// Events that were not stored before.
+    pub(crate) stored: i64,
+    /// Events of erased visitors.
+    pub(crate) dropped: i64,
+}
+
+impl InsertCounts {
+    /// Events that were stored before, or occur twice in the same insert.
+    pub(crate) const fn duplicates(self) -> i64 {
         self.received - self.stored - self.dropped
     }
 }
 
-/// Stores events and counts what became of each, by the day on which it was taken in.
-pub async fn insert(
+/// Stores events, and counts the outcomes by the day on which the events were received.
+pub(crate) async fn insert(
     connection: &mut PgConnection,
-    events: &[UserEventV1],
-) -> Result<Counts, sqlx::Error> {
+    events: &[NewUserEvent<'_>],
+) -> Result<InsertCounts, sqlx::Error> {
     let ids: Vec<Uuid> = events.iter().map(|event| event.event_id).collect();
-    let kinds: Vec<&str> = events.iter().map(|event| event.kind.as_str()).collect();
-    let visitors: Vec<&str> = events.iter().map(|event| event.visitor_id.as_str()).collect();
-    let sessions: Vec<&str> = events.iter().map(|event| event.session_id.as_str()).collect();
-    let products: Vec<Option<Uuid>> =
-        events.iter().map(|event| event.product_id.map(Uuid::from)).collect();
+    let kinds: Vec<&str> = events.iter().map(|event| event.kind).collect();
+    let visitors: Vec<&str> = events.iter().map(|event| event.visitor_id).collect();
+    let sessions: Vec<&str> = events.iter().map(|event| event.session_id).collect();
+    let products: Vec<Option<Uuid>> = events.iter().map(|event| event.product_id).collect();
     let occurred: Vec<DateTime<Utc>> = events.iter().map(|event| event.occurred_at).collect();
     let received: Vec<DateTime<Utc>> = events.iter().map(|event| event.received_at).collect();
-    let properties: Vec<Option<&str>> =
-        events.iter().map(|event| event.properties.as_deref().map(RawValue::get)).collect();
-    let counts = sqlx::query_as!(
-        Counts,
+    let properties: Vec<Option<&str>> = events.iter().map(|event| event.properties).collect();
+    sqlx::query_as!(
+        InsertCounts,
         r#"
         with incoming as (
             select
@@ -72,7 +85,7 @@ pub async fn insert(
                 group by day
             ) i
             left join (select day, count(*) as stored from stored group by day) s on s.day = i.day
-        ), noted as (
+        ), written as (
             insert into intake_count as c (day, received, stored, duplicates, dropped)
             select day, received, stored, received - stored - dropped, dropped from counted
             on conflict (day) do update set
@@ -97,29 +110,45 @@ pub async fn insert(
         &properties as &[Option<&str>],
     )
     .fetch_one(connection)
-    .await?;
-    Ok(counts)
+    .await
 }
 
-/// An event as it is stored.
+/// An event with its row number.
 #[derive(Debug, Clone)]
-pub struct Stored {
-    /// Its number.
-    pub no: i64,
-    /// When the door took it in.
-    pub received_at: DateTime<Utc>,
-    /// What happened; none if it is not an event by today's rules. Of the properties only those of an order are there:
-    /// nothing else is learned from them.
-    pub event: Option<Event>,
+pub(crate) struct StoredEvent {
+    pub(crate) no: i64,
+    pub(crate) received_at: DateTime<Utc>,
+    /// `None` if the kind or an id is not valid.
+    pub(crate) event: Option<Event>,
 }
 
-/// The next `limit` events behind the number `after` that were taken in at or after `since`.
-pub async fn after(
+/// The properties of an `order_completed` event. Invalid values are ignored, because one bad row must not stop the model updater.
+#[derive(Debug, Default, Deserialize)]
+struct OrderPropertiesRow {
+    #[serde(default)]
+    order_id: Value,
+    #[serde(default)]
+    product_ids: Value,
+}
+
+impl From<OrderPropertiesRow> for OrderDetails {
+    fn from(row: OrderPropertiesRow) -> Self {
+        let uuid = |value: &Value| value.as_str().and_then(|text| Uuid::parse_str(text).ok());
+        let products = row.product_ids.as_array().map(Vec::as_slice).unwrap_or_default();
+        Self {
+            order_id: uuid(&row.order_id),
+            product_ids: products.iter().filter_map(uuid).collect(),
+        }
+    }
+}
+
+/// The first `limit` events with a number greater than `after` that were received at or after `since`.
+pub(crate) async fn after(
     connection: &mut PgConnection,
     after: i64,
     since: DateTime<Utc>,
     limit: i64,
-) -> Result<Vec<Stored>, sqlx::Error> {
+) -> Result<Vec<StoredEvent>, sqlx::Error> {
     let rows = sqlx::query!(
         r#"
         select
@@ -131,7 +160,7 @@ pub async fn after(
             product_id,
             occurred_at,
             received_at,
-            case when kind = 'order_completed' then properties end as "properties: Json<Map<String, Value>>"
+            case when kind = 'order_completed' then properties end as "properties: Json<OrderPropertiesRow>"
         from user_event
         where no > $1 and received_at >= $2
         order by no
@@ -146,22 +175,22 @@ pub async fn after(
     let events = rows.into_iter().map(|row| {
         let event = || {
             Some(Event {
-                event_id: row.event_id,
+                id: row.event_id,
                 kind: row.kind.parse().ok()?,
                 visitor_id: VisitorId::parse(&row.visitor_id).ok()?,
                 session_id: SessionId::parse(&row.session_id).ok()?,
                 product_id: row.product_id,
                 occurred_at: row.occurred_at,
-                properties: row.properties.map(|Json(properties)| properties).unwrap_or_default(),
+                order: row.properties.map(|Json(order)| order.into()).unwrap_or_default(),
             })
         };
-        Stored { no: row.no, received_at: row.received_at, event: event() }
+        StoredEvent { no: row.no, received_at: row.received_at, event: event() }
     });
     Ok(events.collect())
 }
 
-/// Deletes the oldest events, up to `limit` of them, that were taken in before `before`, and says how many.
-pub async fn expire(
+/// Deletes up to `limit` of the oldest events that were received before `before`. Returns the number of deleted events.
+pub(crate) async fn delete_expired(
     connection: &mut PgConnection,
     before: DateTime<Utc>,
     limit: i64,
@@ -170,18 +199,18 @@ pub async fn expire(
         r#"
         with oldest as (
             select event_id from user_event order by no limit $2
-        ), gone as (
+        ), deleted as (
             delete from user_event u
             using oldest o
             where u.event_id = o.event_id and u.received_at < $1
             returning (u.received_at at time zone 'utc')::date as day
         ), counted as (
             update intake_count c
-            set expired = c.expired + g.count
-            from (select day, count(*) from gone group by day) g
-            where c.day = g.day
+            set expired = c.expired + d.count
+            from (select day, count(*) from deleted group by day) d
+            where c.day = d.day
         )
-        select count(*) as "count!" from gone
+        select count(*) as "count!" from deleted
         "#,
         before,
         limit,

@@ -1,15 +1,16 @@
-//! What the program is told.
+//! The command line and the OpenAPI document.
 
-use behavior_analytics::{SERVICE, config::Config, http};
+use behavior_analytics::{BehaviorAnalytics, Config, SERVICE};
+use runtime::host::ServiceDefinition as _;
 
 #[test]
-fn the_command_line_is_sound() {
+fn the_command_line_is_consistent() {
     runtime::cli::command::<Config>(&SERVICE).debug_assert();
 }
 
 #[test]
-fn every_route_is_in_the_document() {
-    let document = runtime::http::document(&SERVICE, http::routes());
+fn the_document_contains_every_route() {
+    let document = runtime::http::document(&SERVICE, BehaviorAnalytics::routes());
     let paths: Vec<&str> = document.paths.paths.keys().map(String::as_str).collect();
     for path in [
         "/v1/events",

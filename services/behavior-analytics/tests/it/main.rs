@@ -1,16 +1,17 @@
-//! The behaviour analytics with a real PostgreSQL and a real RabbitMQ. Each test starts a service of its own, and plays the
-//! other services itself.
+//! Integration tests of behavior-analytics with a real PostgreSQL and a real RabbitMQ. Each test starts its own instance and
+//! plays the other services.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![expect(clippy::unwrap_used, reason = "a failed precondition fails the test")]
 
-mod suite;
+mod harness;
 
 mod command_line;
-mod erasing;
+mod erasure;
 mod faults;
 mod http;
-mod intake;
+mod ingestion;
+mod migrations;
 mod popularity;
 mod products;
-mod recommending;
-mod replaying;
+mod recommendations;
+mod replay;

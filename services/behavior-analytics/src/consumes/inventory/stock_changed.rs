@@ -1,4 +1,4 @@
-//! `stock.changed.v1`: whether a product can be bought now.
+//! `stock.changed.v1`: updates whether products are in stock.
 
 use std::collections::BTreeMap;
 
@@ -6,16 +6,13 @@ use contracts::inventory::StockChangedV1;
 use messaging::{Batch, Failure, Handler, Transaction};
 use vocabulary::Sku;
 
-use crate::{
-    learning::Wake,
-    storage::products::{self, SkuStock},
-};
+use crate::{app::model_waker::ModelWaker, domain::product::SkuStock, storage::products};
 
-/// Follows the levels.
+/// Updates the stock of SKUs.
 #[derive(Debug, Clone)]
-pub struct FollowStock(pub Wake);
+pub(crate) struct UpdateStock(pub(crate) ModelWaker);
 
-impl Handler for FollowStock {
+impl Handler for UpdateStock {
     type Event = StockChangedV1;
 
     async fn handle(
@@ -23,20 +20,19 @@ impl Handler for FollowStock {
         tx: &mut Transaction,
         batch: &mut Batch<StockChangedV1>,
     ) -> Result<(), Failure> {
-        // Of several versions of a level only the newest matters.
         let mut events: Vec<&StockChangedV1> =
-            batch.delivered().iter().map(|one| &one.event).collect();
+            batch.delivered().iter().map(|delivered| &delivered.event).collect();
+        // Only the newest version of each SKU is written.
         events.sort_by_key(|event| event.version);
         let newest: BTreeMap<&Sku, &StockChangedV1> =
             events.into_iter().map(|event| (&event.sku, event)).collect();
-        let level = |(sku, event): (_, &StockChangedV1)| SkuStock {
-            sku,
-            version: event.version,
-            available: event.available,
-        };
-        let levels: Vec<SkuStock<'_>> = newest.into_iter().map(level).collect();
-        products::raise_stock(tx, &levels).await?;
-        self.0.after(tx);
+        let stock: Vec<SkuStock<'_>> = newest.into_values().map(sku_stock).collect();
+        products::update_stock(tx, &stock).await?;
+        self.0.wake_after_commit(tx);
         Ok(())
     }
+}
+
+const fn sku_stock(changed: &StockChangedV1) -> SkuStock<'_> {
+    SkuStock { sku: &changed.sku, version: changed.version, available: changed.available }
 }

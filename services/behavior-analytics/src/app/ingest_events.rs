@@ -1,0 +1,48 @@
+//! Ingest events: append accepted user events to the stream.
+
+use chrono::{DateTime, Utc};
+use contracts::behavior::UserEventV1;
+use messaging::stream::{Intake, NotAppended};
+use serde_json::value::RawValue;
+
+use crate::{domain::event::Event, publishes::user_event::user_event};
+
+/// Append events to the stream.
+#[derive(Debug)]
+pub(crate) struct IngestEventsCommand {
+    pub(crate) events: Vec<AcceptedEvent>,
+    pub(crate) received_at: DateTime<Utc>,
+}
+
+/// An event that passed all checks.
+#[derive(Debug)]
+pub(crate) struct AcceptedEvent {
+    pub(crate) event: Event,
+    /// The client's `properties`, which are passed on unchanged.
+    pub(crate) properties: Option<Box<RawValue>>,
+}
+
+/// Why events were not appended.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum IngestEventsError {
+    #[error("the events could not be encoded")]
+    Encoding(#[from] serde_json::Error),
+    #[error(transparent)]
+    NotAppended(#[from] NotAppended),
+}
+
+/// Appends the events as one message, and returns when the broker has confirmed it. Without events it does nothing.
+pub(crate) async fn ingest_events(
+    stream: &Intake,
+    command: IngestEventsCommand,
+) -> Result<(), IngestEventsError> {
+    if command.events.is_empty() {
+        return Ok(());
+    }
+    let events = command.events.into_iter();
+    let message: Vec<UserEventV1> = events
+        .map(|accepted| user_event(&accepted.event, accepted.properties, command.received_at))
+        .collect();
+    stream.append(serde_json::to_vec(&message)?).await?;
+    Ok(())
+}

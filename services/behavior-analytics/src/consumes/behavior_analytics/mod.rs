@@ -1,0 +1,3 @@
+//! Messages of this service's own stream.
+
+pub(crate) mod user_events;

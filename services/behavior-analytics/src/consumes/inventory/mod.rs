@@ -1,0 +1,3 @@
+//! Events of stock: they update what is available.
+
+pub(crate) mod stock_changed;

@@ -1,0 +1,3 @@
+//! Events of orders: they report what is bought together.
+
+pub(crate) mod order_confirmed;

@@ -1,0 +1,140 @@
+//! `POST /v1/events`
+
+use std::time::Duration;
+
+use axum::{
+    body::Bytes,
+    extract::{State, rejection::BytesRejection},
+    http::{HeaderMap, StatusCode, header::CONTENT_TYPE},
+};
+use messaging::stream::{Intake, NotAppended};
+use problem::{FieldError, Json, Problem};
+use runtime::clock;
+use serde::Serialize;
+
+use super::{
+    event_batch::{BodyFormat, ParsedBatch, UnreadableBatch, parse_batch},
+    user_event::UserEvent,
+};
+use crate::{
+    app::ingest_events::{self as app, IngestEventsCommand, IngestEventsError},
+    domain::rejection::Rejection,
+};
+
+/// `Retry-After` if too many requests wait for the broker.
+const RETRY_AFTER_FULL: Duration = Duration::from_secs(1);
+
+/// `Retry-After` if the broker has not confirmed in time.
+const RETRY_AFTER_UNCONFIRMED: Duration = Duration::from_secs(5);
+
+/// The outcome of a batch of events.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub(super) struct IngestEventsResponse {
+    /// The number of accepted events.
+    accepted: usize,
+    rejected: Vec<RejectedEvent>,
+}
+
+/// An event that was not accepted.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+struct RejectedEvent {
+    /// Its position in the request, counted from 0.
+    index: usize,
+    /// `malformed`, `unknown_type`, `invalid_id`, `missing_product`, `too_many_products`, `too_old`, `in_future` or
+    /// `properties_too_large`.
+    #[schema(value_type = String, example = "malformed")]
+    code: &'static str,
+    /// A text that names the field.
+    reason: String,
+}
+
+impl From<(usize, Rejection)> for RejectedEvent {
+    fn from((index, rejection): (usize, Rejection)) -> Self {
+        Self { index, code: rejection.code.as_str(), reason: rejection.reason }
+    }
+}
+
+/// Ingest user events
+///
+/// Accepts 1 to 1,000 events: one object, an array, or one object per line (`application/x-ndjson`). Each event is accepted or
+/// rejected on its own. Accepted events are durable when the response arrives, and count once even if they are sent again.
+#[utoipa::path(
+    post, path = "/v1/events", tag = "events", request_body = Vec<UserEvent>,
+    responses(
+        (status = 202, body = IngestEventsResponse),
+        (status = 413, body = Problem, description = "`body_too_large`: more than 1 MiB"),
+        (status = 422, body = Problem, description = "`validation_failed`: no events, or more than 1,000"),
+        (status = 503, body = Problem, description = "`intake_full`, `intake_unavailable`: send the events again later"),
+    )
+)]
+pub(super) async fn ingest_events(
+    State(stream): State<Intake>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<(StatusCode, Json<IngestEventsResponse>), Problem> {
+    let format = body_format(&headers)?;
+    let body = body.map_err(|rejection| unreadable_body(&rejection))?;
+    let received_at = clock::now();
+    let ParsedBatch { accepted, rejected } = parse_batch(format, &body, received_at)?;
+    drop(body);
+    let count = accepted.len();
+    let command = IngestEventsCommand { events: accepted, received_at };
+    app::ingest_events(&stream, command).await?;
+    let increment = |outcome: &'static str, count: usize| {
+        let count = u64::try_from(count).unwrap_or_default();
+        metrics::counter!("behavior_ingested_events_total", "outcome" => outcome).increment(count);
+    };
+    increment("accepted", count);
+    increment("rejected", rejected.len());
+    let rejected = rejected.into_iter().map(RejectedEvent::from).collect();
+    Ok((StatusCode::ACCEPTED, Json(IngestEventsResponse { accepted: count, rejected })))
+}
+
+fn body_format(headers: &HeaderMap) -> Result<BodyFormat, Problem> {
+    let content_type = headers.get(CONTENT_TYPE).map(|value| value.to_str().unwrap_or("?"));
+    BodyFormat::from_content_type(content_type).ok_or_else(|| {
+        Problem::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "unsupported_media_type",
+            "The body must be JSON",
+        )
+        .detail("Send it as application/json or application/x-ndjson.")
+    })
+}
+
+fn unreadable_body(rejection: &BytesRejection) -> Problem {
+    if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "The body is too large")
+    } else {
+        Problem::bad_request("unreadable_body", "The body could not be read")
+    }
+}
+
+impl From<UnreadableBatch> for Problem {
+    fn from(error: UnreadableBatch) -> Self {
+        match &error {
+            UnreadableBatch::Malformed(source) => {
+                Self::bad_request("malformed_json", "The body is not JSON")
+                    .detail(source.to_string())
+            }
+            UnreadableBatch::EventCount => {
+                Self::validation(vec![FieldError::new("", "out_of_range", error.to_string())])
+            }
+        }
+    }
+}
+
+impl From<IngestEventsError> for Problem {
+    fn from(error: IngestEventsError) -> Self {
+        let IngestEventsError::NotAppended(reason) = &error else {
+            return Self::internal_from(&error);
+        };
+        let (code, retry_after) = match reason {
+            NotAppended::Full => ("intake_full", RETRY_AFTER_FULL),
+            NotAppended::Unconfirmed => ("intake_unavailable", RETRY_AFTER_UNCONFIRMED),
+        };
+        metrics::counter!("behavior_ingestion_refused_total", "code" => code).increment(1);
+        Self::unavailable(code, retry_after)
+            .detail(format!("{reason}; send the same events again, each counts once."))
+    }
+}

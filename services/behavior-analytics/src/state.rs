@@ -1,0 +1,18 @@
+//! The state that the HTTP handlers share.
+
+use axum::extract::FromRef;
+use messaging::{Outbox, Topology, stream::Intake};
+use runtime::auth::Verifier;
+
+use crate::app::{recommender::Recommender, replay_user_events::UserEventReplayer};
+
+/// The state from which HTTP handlers extract their parts.
+#[derive(Clone, FromRef)]
+pub struct AppState {
+    pub(crate) outbox: Outbox,
+    pub(crate) topology: Topology,
+    pub(crate) verifier: Verifier,
+    pub(crate) stream: Intake,
+    pub(crate) recommender: Recommender,
+    pub(crate) replayer: UserEventReplayer,
+}

@@ -1,0 +1,5 @@
+//! The background loops, one file each.
+
+pub(crate) mod model_updater;
+pub(crate) mod popularity_publisher;
+pub(crate) mod retention;

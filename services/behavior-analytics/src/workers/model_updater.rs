@@ -1,0 +1,189 @@
+//! Feeds the model from the tables.
+//!
+//! The model cannot commit together with PostgreSQL, so it follows committed rows: the updater reads each table in the order
+//! of its row numbers. Commits of this process wake it, and it polls for those of other replicas. A new process reads the last
+//! days again and arrives at the same model.
+
+use std::{convert::Infallible, time::Duration};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use runtime::{
+    Lifecycle, clock,
+    health::{Component, Health},
+};
+use sqlx::{PgConnection, PgPool};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    app::{
+        model_waker::ModelWaker,
+        recommender::{ModelProgress, ModelWriter, Recommender},
+    },
+    storage::{baskets, erasures, products, user_events},
+};
+
+/// The most rows that one query reads.
+const PAGE_SIZE: i64 = 2_000;
+
+/// The most rows that are learned under one write lock, so that queries wait only briefly.
+const CHUNK_SIZE: usize = 200;
+
+/// How often the updater looks for commits of other replicas.
+const POLL_INTERVAL: Duration = Duration::from_millis(250);
+
+/// The pause after a database error.
+const RETRY_DELAY: Duration = Duration::from_secs(1);
+
+/// Starts the worker with the last `model_days` days. The health component `model` is up once the model has learned everything
+/// that was stored at the start.
+pub(crate) fn start(
+    lifecycle: &Lifecycle,
+    health: &Health,
+    pool: PgPool,
+    model_days: u16,
+    waker: ModelWaker,
+) -> Recommender {
+    let (recommender, model) = Recommender::new(waker.clone());
+    let updater = ModelUpdater {
+        pool,
+        model,
+        since: clock::now() - TimeDelta::days(i64::from(model_days)),
+        progress: ModelProgress::default(),
+        waker,
+        component: health.component("model"),
+        started: false,
+    };
+    lifecycle.spawn("model updater", updater.run(lifecycle.soft()));
+    recommender
+}
+
+struct ModelUpdater {
+    pool: PgPool,
+    model: ModelWriter,
+    /// Older events and baskets are not learned.
+    since: DateTime<Utc>,
+    progress: ModelProgress,
+    waker: ModelWaker,
+    component: Component,
+    /// Whether the first erasure number has been read.
+    started: bool,
+}
+
+impl ModelUpdater {
+    async fn run(mut self, stop: CancellationToken) -> Result<(), Infallible> {
+        while let Some(result) = stop.run_until_cancelled(self.update()).await {
+            match result {
+                Ok(true) => {}
+                Ok(false) => {
+                    self.progress.caught_up = true;
+                    self.model.publish_progress(self.progress);
+                    self.component.up();
+                    tokio::select! {
+                        () = stop.cancelled() => break,
+                        () = self.waker.woken() => {}
+                        () = tokio::time::sleep(POLL_INTERVAL) => {}
+                    }
+                }
+                Err(error) => {
+                    let error = problem::chain(&error);
+                    tracing::warn!(error, "failed to update the model; retrying");
+                    stop.run_until_cancelled(tokio::time::sleep(RETRY_DELAY)).await;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Learns one page of each table. Returns whether there may be more.
+    async fn update(&mut self) -> Result<bool, sqlx::Error> {
+        let mut connection = self.pool.acquire().await?;
+        if !self.started {
+            // The events of earlier erasures are deleted already, so the model never learns them.
+            self.progress.erasures = erasures::newest(&mut connection).await?;
+            self.started = true;
+        }
+        let mut more = self.learn_products(&mut connection).await?;
+        more |= self.learn_baskets(&mut connection).await?;
+        more |= self.learn_events(&mut connection).await?;
+        // Erasures come last, so that an event that was read before its visitor was erased is forgotten in the same pass.
+        more |= self.forget_erased(&mut connection).await?;
+        drop(connection);
+        self.model.publish_progress(self.progress);
+        Ok(more)
+    }
+
+    async fn learn_products(&mut self, connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+        let page = products::changes_after(connection, self.progress.products, PAGE_SIZE).await?;
+        let more = is_full(&page);
+        for chunk in page.chunks(CHUNK_SIZE) {
+            self.model.update(|model| {
+                for (number, change) in chunk {
+                    model.apply_product(change.clone());
+                    self.progress.products = *number;
+                }
+            });
+        }
+        Ok(more)
+    }
+
+    async fn learn_baskets(&mut self, connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+        let page = baskets::after(connection, self.progress.baskets, self.since, PAGE_SIZE).await?;
+        let more = is_full(&page);
+        for chunk in page.chunks(CHUNK_SIZE) {
+            self.model.update(|model| {
+                for basket in chunk {
+                    model.learn_basket(basket.order_id, &basket.products, basket.bought_at);
+                    self.progress.baskets = basket.no;
+                }
+            });
+        }
+        Ok(more)
+    }
+
+    async fn learn_events(&mut self, connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+        let page =
+            user_events::after(connection, self.progress.events, self.since, PAGE_SIZE).await?;
+        let more = is_full(&page);
+        for chunk in page.chunks(CHUNK_SIZE) {
+            self.model.update(|model| {
+                for stored in chunk {
+                    if let Some(event) = &stored.event {
+                        model.apply(event);
+                    }
+                    self.progress.events = stored.no;
+                }
+            });
+        }
+        if let Some(newest) = page.last() {
+            let count = u64::try_from(page.len()).unwrap_or_default();
+            metrics::counter!("behavior_model_events_total").increment(count);
+            let age = clock::now().signed_duration_since(newest.received_at);
+            metrics::histogram!("behavior_model_delay_seconds").record(age.as_seconds_f64());
+        }
+        Ok(more)
+    }
+
+    async fn forget_erased(&mut self, connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+        let page = erasures::after(connection, self.progress.erasures, PAGE_SIZE).await?;
+        let more = is_full(&page);
+        for (number, visitor) in page {
+            if let Some(visitor) = visitor {
+                let forgotten = self.model.update(|model| model.forget_visitor(&visitor));
+                tracing::debug!(
+                    erasure = number,
+                    sessions = forgotten.sessions,
+                    indexed_sessions = forgotten.indexed_sessions,
+                    baskets = forgotten.baskets,
+                    profile = forgotten.profile,
+                    "the model has forgotten a visitor"
+                );
+            }
+            self.progress.erasures = number;
+        }
+        Ok(more)
+    }
+}
+
+fn is_full<T>(page: &[T]) -> bool {
+    i64::try_from(page.len()).is_ok_and(|length| length >= PAGE_SIZE)
+}
