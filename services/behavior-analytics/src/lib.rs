@@ -6,15 +6,15 @@ mod app;
 mod workers;
 
 mod http;
-
-mod consumes;
 mod publishes;
 
+mod consumes;
 mod storage;
+
+mod state;
 
 mod config;
 mod names;
-mod state;
 
 use std::{convert::Infallible, sync::Arc};
 

@@ -6,7 +6,6 @@ use messaging::Outbox;
 use super::recommender::{ForgetTimeout, Recommender};
 use crate::{domain::identity::VisitorId, storage::erasures};
 
-/// Erase a visitor.
 #[derive(Debug)]
 pub(crate) struct EraseVisitorCommand<'a> {
     pub(crate) visitor: &'a VisitorId,
@@ -18,7 +17,6 @@ pub(crate) struct EraseVisitorCommand<'a> {
 /// Why an erasure is not complete.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum EraseVisitorError {
-    /// Nothing is erased.
     #[error("the visitor could not be erased from the tables")]
     NotErased(#[from] messaging::Error),
     /// The tables are erased; the model still knows the visitor.

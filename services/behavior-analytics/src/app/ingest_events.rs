@@ -7,7 +7,6 @@ use serde_json::value::RawValue;
 
 use crate::{domain::event::Event, publishes::user_event::user_event};
 
-/// Append events to the stream.
 #[derive(Debug)]
 pub(crate) struct IngestEventsCommand {
     pub(crate) events: Vec<AcceptedEvent>,
@@ -18,7 +17,7 @@ pub(crate) struct IngestEventsCommand {
 #[derive(Debug)]
 pub(crate) struct AcceptedEvent {
     pub(crate) event: Event,
-    /// The client's `properties`, which are passed on unchanged.
+    /// The client's `properties`, stored unchanged.
     pub(crate) properties: Option<Box<RawValue>>,
 }
 

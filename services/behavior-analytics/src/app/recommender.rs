@@ -51,12 +51,6 @@ pub(crate) struct ForgetTimeout;
 #[error("the query of the model failed")]
 pub(crate) struct QueryFailed(#[source] tokio::task::JoinError);
 
-impl From<QueryFailed> for problem::Problem {
-    fn from(error: QueryFailed) -> Self {
-        Self::internal_from(&error)
-    }
-}
-
 impl Recommender {
     /// Creates an empty model. `waker` wakes the updater that feeds the returned [`ModelWriter`].
     pub(crate) fn new(waker: ModelWaker) -> (Self, ModelWriter) {

@@ -15,7 +15,6 @@ pub struct Suggestion {
 }
 
 impl Suggestion {
-    /// Adds the reason.
     pub(crate) fn with_reason(self, code: ReasonCode) -> Recommendation {
         Recommendation {
             product: self.product,
@@ -60,7 +59,7 @@ pub(crate) struct Reason {
     pub(crate) because: Vec<Uuid>,
 }
 
-/// A recommended product.
+/// A recommended product with its reason.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Recommendation {
     pub(crate) product: Uuid,

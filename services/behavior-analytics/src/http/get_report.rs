@@ -45,7 +45,7 @@ impl ReportName {
     }
 }
 
-/// A report.
+/// A report, computed on request.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub(super) struct ReportResponse {
     #[schema(value_type = String, example = "daily-events")]

@@ -19,7 +19,7 @@ use crate::{
 /// The most products of a request.
 const MAX_PRODUCTS: usize = 100;
 
-/// A session.
+/// The products of a session, or the ids under which its events were sent.
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SessionRequest {
@@ -40,8 +40,7 @@ pub(super) struct SessionRequest {
 
 /// Get recommendations for a session
 ///
-/// Products of similar sessions come first, then products in demand: from the categories of the session's products, then
-/// from all.
+/// Products of similar sessions come first, then products in demand in the same categories, then products in demand anywhere.
 #[utoipa::path(
     post, path = "/v1/recommendations/session", tag = "recommendations", request_body = SessionRequest,
     responses((status = 200, body = RecommendationList), (status = 422, body = Problem))

@@ -19,13 +19,14 @@ mod get_visitor_recommendations;
 mod ingest_events;
 mod replay_projection;
 
+use problem::Problem;
 use runtime::{http::within, operations, replay};
 use utoipa_axum::{
     router::{OpenApiRouter, UtoipaMethodRouterExt as _},
     routes,
 };
 
-use crate::state::AppState;
+use crate::{app::recommender::QueryFailed, state::AppState};
 
 /// All routes of the service, without those that every service has.
 pub(crate) fn routes() -> OpenApiRouter<AppState> {
@@ -45,4 +46,10 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
         // Scope `ops`.
         .routes(routes!(replay_projection::replay_projection).layer(within(replay::REPLAY_TIMEOUT)))
         .merge(operations::routes())
+}
+
+impl From<QueryFailed> for Problem {
+    fn from(error: QueryFailed) -> Self {
+        Self::internal_from(&error)
+    }
 }

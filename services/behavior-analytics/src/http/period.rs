@@ -6,10 +6,10 @@ use serde::Deserialize;
 
 use super::parameters::invalid_query;
 
-/// The longest period.
+/// The longest period; bounds the cost of a report.
 const MAX_PERIOD: TimeDelta = TimeDelta::days(366);
 
-/// The clocks of clients may be ahead by this much, so events of this moment can lie in the future.
+/// Events are dated by the client's clock, which may be ahead by this much. So the default period ends this much after now.
 const CLOCK_SKEW: TimeDelta = TimeDelta::minutes(10);
 
 /// Query parameters of a period.

@@ -29,7 +29,6 @@ pub(super) struct ListParameters {
 }
 
 impl ListParameters {
-    /// The checked limit.
     pub(super) fn limit(self) -> Result<usize, Problem> {
         checked_limit(self.limit)
     }
@@ -47,10 +46,8 @@ pub(super) fn checked_limit(limit: Option<u16>) -> Result<usize, Problem> {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Language {
-    /// Chinese.
     #[default]
     Zh,
-    /// English.
     En,
 }
 
@@ -60,7 +57,7 @@ pub(super) struct RecommendationList {
     items: Vec<RecommendedProduct>,
 }
 
-/// A recommended product.
+/// A product with its score and reason.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 struct RecommendedProduct {
     product_id: ProductId,

@@ -21,7 +21,7 @@ pub(crate) struct NewUserEvent<'a> {
     pub(crate) product_id: Option<Uuid>,
     pub(crate) occurred_at: DateTime<Utc>,
     pub(crate) received_at: DateTime<Utc>,
-    /// A JSON text.
+    /// JSON.
     pub(crate) properties: Option<&'a str>,
 }
 

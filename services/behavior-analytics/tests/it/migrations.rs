@@ -14,7 +14,10 @@ async fn the_old_lock_table_raises_an_error() {
         "select from turn where name = 'basket' for update",
         "select from turn where name = 'erasure' for share",
     ] {
-        let error = sqlx::raw_sql(query).execute(&pool).await.unwrap_err().to_string();
-        assert!(error.contains("migrated for a newer version of the program"), "{error}");
+        let error = sqlx::raw_sql(query).execute(&pool).await.unwrap_err();
+        let error = error.as_database_error().unwrap();
+        assert!(error.message().contains("migrated for a newer version of the program"), "{error}");
+        // The class that the messaging kit takes for an unavailable database.
+        assert_eq!(error.code().as_deref(), Some("57P03"));
     }
 }

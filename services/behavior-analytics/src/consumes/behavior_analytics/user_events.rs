@@ -4,7 +4,6 @@ use messaging::{Failure, Transaction, stream::StreamHandler};
 
 use crate::app::{model_waker::ModelWaker, store_user_events::store_user_events};
 
-/// Stores user events.
 #[derive(Debug, Clone)]
 pub(crate) struct StoreUserEvents(pub(crate) ModelWaker);
 

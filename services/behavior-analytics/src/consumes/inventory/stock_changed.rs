@@ -8,7 +8,6 @@ use vocabulary::Sku;
 
 use crate::{app::model_waker::ModelWaker, domain::product::SkuStock, storage::products};
 
-/// Updates the stock of SKUs.
 #[derive(Debug, Clone)]
 pub(crate) struct UpdateStock(pub(crate) ModelWaker);
 

@@ -5,7 +5,6 @@ use messaging::{Batch, Failure, Handler, Transaction};
 
 use crate::{app::model_waker::ModelWaker, domain::basket::Basket, storage::baskets};
 
-/// Stores baskets.
 #[derive(Debug, Clone)]
 pub(crate) struct StoreBasket(pub(crate) ModelWaker);
 

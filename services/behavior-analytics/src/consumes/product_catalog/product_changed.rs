@@ -13,7 +13,6 @@ use crate::{
     storage::products,
 };
 
-/// Updates products.
 #[derive(Debug, Clone)]
 pub(crate) struct UpdateProduct(pub(crate) ModelWaker);
 

@@ -9,7 +9,6 @@ use vocabulary::{ProductId, Version};
 use super::emit_product_applied;
 use crate::{app::model_waker::ModelWaker, storage::products};
 
-/// Marks products as deleted.
 #[derive(Debug, Clone)]
 pub(crate) struct DeleteProduct(pub(crate) ModelWaker);
 

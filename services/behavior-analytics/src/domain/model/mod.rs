@@ -59,7 +59,6 @@ pub(crate) struct Forgotten {
     pub(crate) profile: bool,
 }
 
-/// The model.
 #[derive(Debug)]
 pub(crate) struct Model {
     /// As many as the catalogue has.

@@ -44,7 +44,7 @@ impl Default for SessionIndexLimits {
     }
 }
 
-/// The index.
+/// The newest sessions and their products.
 #[derive(Debug)]
 pub struct SessionIndex {
     limits: SessionIndexLimits,

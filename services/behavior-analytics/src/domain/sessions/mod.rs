@@ -184,8 +184,7 @@ impl Sessions {
         sessions
     }
 
-    /// Removes the sessions with this key that cover the instant, merged into one: an event between two sessions connects
-    /// them.
+    /// Removes the sessions with this key that cover the instant, merged into one: an event can connect two sessions.
     fn remove_covering(&mut self, key: &SessionKey, at: DateTime<Utc>) -> Option<OpenSession> {
         let covering: Vec<u64> = self
             .by_key

@@ -10,7 +10,7 @@ use crate::domain::{
 };
 
 /// A longer pause ends a session, even if the next event has the same session id.
-pub const SESSION_GAP: TimeDelta = TimeDelta::minutes(30);
+pub(crate) const SESSION_GAP: TimeDelta = TimeDelta::minutes(30);
 
 /// One event of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
