@@ -2,7 +2,7 @@
 
 use runtime::Service;
 
-/// This service.
+/// The identity of the service.
 pub const SERVICE: Service = Service {
     name: "order",
     about: "Orders, payments, shipments, and the process that moves each order from one to the next.",

@@ -27,7 +27,6 @@ pub(crate) enum OrderStatus {
 pub(crate) struct UnknownStatus;
 
 impl OrderStatus {
-    /// All statuses.
     pub(crate) const ALL: [Self; 9] = [
         Self::Placed,
         Self::Reserved,

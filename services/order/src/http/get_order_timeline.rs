@@ -15,7 +15,7 @@ use crate::storage::timeline::{self, TimelineEntry};
 
 /// The events of an order in all services, oldest first.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(as = Timeline)]
+#[schema(as = OrderTimeline)]
 pub(crate) struct TimelineBody {
     items: Vec<TimelineItem>,
 }

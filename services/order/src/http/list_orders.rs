@@ -35,7 +35,6 @@ pub(crate) struct ListOrdersQuery {
 
 /// A page of orders, newest first.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(as = Orders)]
 pub(crate) struct OrderPage {
     items: Vec<OrderBody>,
     /// Absent on the last page.

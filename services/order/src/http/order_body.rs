@@ -53,7 +53,7 @@ struct LineBody {
 
 /// Why an order ended without a shipment.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(as = Reason)]
+#[schema(as = OrderReason)]
 struct ReasonBody {
     /// Stable, for programs.
     #[schema(example = "insufficient_stock")]
@@ -85,7 +85,7 @@ struct PaymentBody {
 /// How an order is paid.
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-#[schema(as = Method)]
+#[schema(as = PaymentMethod)]
 pub(super) enum MethodBody {
     /// The built-in provider approves at once.
     Test,

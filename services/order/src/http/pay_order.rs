@@ -33,7 +33,6 @@ use crate::{
 
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(as = Pay)]
 pub(crate) struct PayOrderRequest {
     /// Default `approve`. `method` is an alias, with the values of the payment methods.
     #[serde(default, alias = "method")]
@@ -43,7 +42,7 @@ pub(crate) struct PayOrderRequest {
 /// The result of the payment.
 #[derive(Debug, Clone, Copy, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-#[schema(as = Outcome)]
+#[schema(as = PaymentOutcome)]
 pub(super) enum OutcomeBody {
     #[default]
     #[serde(alias = "approved", alias = "test")]

@@ -30,27 +30,25 @@ use crate::{
     workers::order_batcher::OrderBatcher,
 };
 
-// Every field is optional and a plain text or number, so that one response lists all invalid fields.
+// All fields are optional texts or numbers: then one response lists all invalid fields.
 #[derive(Debug, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(as = PlaceOrder)]
 pub(crate) struct PlaceOrderRequest {
     /// The subject of the token; any customer with the scope `orders:admin`.
     #[schema(value_type = CustomerId, required, nullable = false)]
     customer_id: Option<String>,
     /// 1 to 100 lines. Lines of the same SKU are merged.
     #[schema(required, nullable = false, min_items = 1, max_items = 100)]
-    lines: Option<Vec<LineRequest>>,
+    lines: Option<Vec<OrderLineRequest>>,
     #[schema(required, nullable = false)]
-    shipping_address: Option<AddressRequest>,
+    shipping_address: Option<ShippingAddressRequest>,
     #[schema(required, nullable = false)]
-    payment: Option<PaymentRequest>,
+    payment: Option<PaymentMethodRequest>,
 }
 
 #[derive(Debug, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(as = PlaceOrderLine)]
-struct LineRequest {
+struct OrderLineRequest {
     #[schema(value_type = Sku, required, nullable = false)]
     sku: Option<String>,
     #[schema(value_type = Quantity, required, nullable = false)]
@@ -59,8 +57,7 @@ struct LineRequest {
 
 #[derive(Debug, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(as = PlaceOrderAddress)]
-struct AddressRequest {
+struct ShippingAddressRequest {
     /// Up to 100 characters. `recipient` is an alias.
     #[serde(alias = "recipient")]
     #[schema(required, nullable = false, max_length = 100)]
@@ -91,8 +88,7 @@ struct AddressRequest {
 
 #[derive(Debug, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(as = PlaceOrderPayment)]
-struct PaymentRequest {
+struct PaymentMethodRequest {
     #[schema(value_type = MethodBody, required, nullable = false)]
     method: Option<String>,
 }
@@ -206,7 +202,7 @@ impl PlaceOrderRequest {
 
 fn parse_lines(
     fields: &mut Fields,
-    lines: Option<Vec<LineRequest>>,
+    lines: Option<Vec<OrderLineRequest>>,
 ) -> Option<Vec<(Sku, Quantity)>> {
     let lines = fields.require("lines", lines)?;
     if !(1..=MAX_LINES).contains(&lines.len()) {
@@ -226,7 +222,7 @@ fn parse_lines(
     fields.check("lines", merge_lines(quantities))
 }
 
-impl AddressRequest {
+impl ShippingAddressRequest {
     fn parse(self, fields: &mut Fields) -> Option<Address> {
         let mut required = |name: &str, text: Option<String>, max_length| {
             let name = format!("shipping_address.{name}");

@@ -7,7 +7,7 @@ use crate::domain::OrderStatus;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-#[schema(as = Status)]
+#[schema(as = OrderStatus)]
 pub(super) enum StatusBody {
     /// Durable; inventory has not answered yet.
     Placed,

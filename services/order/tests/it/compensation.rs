@@ -1,19 +1,20 @@
-//! Every way out: rejected, declined, expired, cancelled; what was done is undone, once.
+//! Orders that end early: rejected, declined, expired, cancelled. Each compensates once.
 
 use std::time::Duration;
 
 use serde_json::json;
 
-use crate::shop::{Deadlines, Shop, wanted};
+use crate::shop::{Deadlines, Shop, order_request};
 
 const MOMENT: Duration = Duration::from_millis(50);
 
 #[tokio::test]
-async fn an_order_that_is_out_of_stock_is_rejected_with_what_is_missing() {
+async fn rejected_order_lists_its_shortages() {
     let shop = Shop::open(Deadlines::NONE).await;
     shop.sell(&[("OUT-1", 100)]).await;
     let (me, client) = shop.customer();
-    let placed = client.post("/v1/orders", &wanted(me, &[("OUT-1", 3)], "test")).await.expect(202);
+    let placed =
+        client.post("/v1/orders", &order_request(me, &[("OUT-1", 3)], "test")).await.expect(202);
     let id = placed["id"].as_str().unwrap();
     let rejected = client.wait(id, "rejected").await;
     assert_eq!(rejected["reason"]["code"], "insufficient_stock");
@@ -29,11 +30,13 @@ async fn an_order_that_is_out_of_stock_is_rejected_with_what_is_missing() {
 }
 
 #[tokio::test]
-async fn an_order_for_what_nobody_has_heard_of_is_taken_and_rejected() {
+async fn order_for_an_unknown_sku_is_placed_and_rejected() {
     let shop = Shop::open(Deadlines::NONE).await;
     let (me, client) = shop.customer();
-    let placed =
-        client.post("/v1/orders", &wanted(me, &[("UNHEARD-1", 1)], "test")).await.expect(202);
+    let placed = client
+        .post("/v1/orders", &order_request(me, &[("UNKNOWN-1", 1)], "test"))
+        .await
+        .expect(202);
     assert!(placed["total"].is_null() && placed["lines"][0]["unit_price"].is_null(), "{placed}");
     let rejected = client.wait(placed["id"].as_str().unwrap(), "rejected").await;
     assert_eq!(rejected["reason"]["code"], "unknown_sku");
@@ -41,7 +44,7 @@ async fn an_order_for_what_nobody_has_heard_of_is_taken_and_rejected() {
 }
 
 #[tokio::test]
-async fn an_order_gets_its_price_when_the_catalogue_tells_later_than_inventory() {
+async fn order_gets_a_price_that_arrives_after_the_reservation() {
     let shop = Shop::open(Deadlines::NONE).await;
     let (me, client) = shop.customer();
     let id = client.place(me, "LATE-1", "test").await;
@@ -54,7 +57,7 @@ async fn an_order_gets_its_price_when_the_catalogue_tells_later_than_inventory()
 }
 
 #[tokio::test]
-async fn an_order_whose_price_never_comes_is_called_off_within_seconds() {
+async fn order_without_a_price_is_cancelled_within_seconds() {
     let shop = Shop::open(Deadlines::NONE).await;
     let (me, client) = shop.customer();
     let id = client.place(me, "NEVER-1", "test").await;
@@ -66,7 +69,7 @@ async fn an_order_whose_price_never_comes_is_called_off_within_seconds() {
 }
 
 #[tokio::test]
-async fn a_declined_payment_releases_the_stock_once() {
+async fn declined_payment_releases_the_stock_once() {
     let shop = Shop::open(Deadlines::NONE).await;
     shop.sell(&[("KB-RED", 100)]).await;
     let (me, client) = shop.customer();
@@ -92,7 +95,7 @@ async fn a_declined_payment_releases_the_stock_once() {
 }
 
 #[tokio::test]
-async fn an_order_that_inventory_does_not_answer_expires() {
+async fn order_expires_without_an_answer_of_inventory() {
     let shop = Shop::open(Deadlines { reserve: MOMENT, ..Deadlines::NONE }).await;
     shop.sell(&[("SILENT-1", 100)]).await;
     let (me, client) = shop.customer();
@@ -103,7 +106,7 @@ async fn an_order_that_inventory_does_not_answer_expires() {
 }
 
 #[tokio::test]
-async fn an_unpaid_order_expires_and_a_late_approval_is_given_back() {
+async fn unpaid_order_expires_and_a_late_approval_is_refunded() {
     let shop = Shop::open(Deadlines { pay: MOMENT, ..Deadlines::NONE }).await;
     shop.sell(&[("KB-RED", 100)]).await;
     let (me, client) = shop.customer();
@@ -129,7 +132,7 @@ async fn an_unpaid_order_expires_and_a_late_approval_is_given_back() {
 }
 
 #[tokio::test]
-async fn an_order_can_be_cancelled_before_inventory_has_answered() {
+async fn order_can_be_cancelled_before_inventory_answers() {
     let shop = Shop::open(Deadlines::NONE).await;
     shop.sell(&[("SILENT-1", 100)]).await;
     let (me, client) = shop.customer();
@@ -139,7 +142,7 @@ async fn an_order_can_be_cancelled_before_inventory_has_answered() {
         (&cancelled["status"], &cancelled["reason"]["code"]),
         (&json!("cancelled"), &json!("cancelled_by_customer"))
     );
-    // Asked again, it is as it was.
+    // A second cancellation changes nothing.
     assert_eq!(
         client.post(&format!("/v1/orders/{id}/cancel"), &json!({})).await.expect(200),
         cancelled
@@ -149,7 +152,7 @@ async fn an_order_can_be_cancelled_before_inventory_has_answered() {
 }
 
 #[tokio::test]
-async fn a_paid_order_can_be_cancelled_until_it_is_shipped_and_is_refunded() {
+async fn paid_order_can_be_cancelled_until_it_is_shipped() {
     let shop = Shop::open(Deadlines { ship: Duration::from_secs(3), ..Deadlines::NONE }).await;
     shop.sell(&[("KB-RED", 100)]).await;
     let (me, client) = shop.customer();

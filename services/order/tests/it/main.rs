@@ -1,16 +1,17 @@
-//! The order service against a real PostgreSQL and a real RabbitMQ, between an inventory and a catalogue of the test's own.
+//! The order service on a real PostgreSQL and a real RabbitMQ, with doubles of inventory and product-catalog.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod catalogue;
+mod inventory_double;
+mod shop;
+
+mod backpressure;
 mod compensation;
 mod instances;
-mod inventory;
+mod lifecycle;
 mod payments;
-mod placing;
-mod pressure;
-mod reading;
-mod replaying;
-mod shop;
-mod way;
+mod place_order;
+mod product_catalog;
+mod read_orders;
+mod replay;
 mod webhooks;

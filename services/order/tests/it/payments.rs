@@ -1,4 +1,4 @@
-//! Paying by hand.
+//! Payments with the built-in test provider.
 
 use reqwest::Method;
 use serde_json::json;
@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::shop::{Deadlines, Shop};
 
 #[tokio::test]
-async fn a_manual_order_waits_for_its_payment() {
+async fn manual_order_waits_for_its_payment() {
     let shop = Shop::open(Deadlines::NONE).await;
     shop.sell(&[("KB-RED", 100), ("SILENT-1", 100)]).await;
     let (me, client) = shop.customer();
@@ -15,7 +15,7 @@ async fn a_manual_order_waits_for_its_payment() {
     let id = client.place(me, "KB-RED", "manual").await;
     let reserved = client.wait(&id, "reserved").await;
     assert!(reserved["expires_at"].is_string(), "{reserved}");
-    // No body at all is an approval, too.
+    // A request without a body approves.
     let paid = client.send(Method::POST, &pay(&id), None, Some("pay-1")).await.expect(200);
     assert_eq!(
         (&paid["status"], &paid["payment"]["state"]),

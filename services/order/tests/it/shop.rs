@@ -1,4 +1,4 @@
-//! The order service, running, with an inventory and a catalogue beside it, each with a database of its own.
+//! A running order service with doubles of inventory and product-catalog, each with its own database.
 
 use std::{borrow::Cow, collections::BTreeMap, time::Duration};
 
@@ -28,18 +28,18 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use vocabulary::{ChangeId, Currency, CustomerId, Localized, Money, ProductId, Sku, Version};
 
-use crate::inventory;
+use crate::inventory_double;
 
-/// How long anything in a test may take.
-pub(crate) const SOON: Duration = Duration::from_secs(30);
+/// The limit of every wait.
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// What the tests sign callbacks with.
-pub(crate) const WEBHOOK_SECRET: &str = "a secret of providers";
+/// The secret that signs webhooks.
+pub(crate) const WEBHOOK_SECRET: &str = "a webhook secret";
 
-/// Longer than any test lasts.
+/// Longer than any test.
 const NEVER: Duration = Duration::from_hours(1);
 
-/// How long the order process waits for what.
+/// The deadlines of the order process.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Deadlines {
     pub(crate) reserve: Duration,
@@ -49,11 +49,11 @@ pub(crate) struct Deadlines {
 }
 
 impl Deadlines {
-    /// Nothing happens by itself.
+    /// No deadline passes during a test.
     pub(crate) const NONE: Self = Self { reserve: NEVER, pay: NEVER, ship: NEVER, deliver: NEVER };
 }
 
-/// An answer of the service.
+/// A response of the service.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
@@ -62,18 +62,18 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    /// Status and code of what must be a problem.
+    /// Status and code of a problem.
     pub(crate) fn problem(&self) -> (u16, &str) {
         (self.status.as_u16(), self.body["code"].as_str().unwrap_or("no problem"))
     }
 
-    /// The body of an answer that must have this status.
+    /// The body; fails unless the response has this status.
     pub(crate) fn expect(self, status: u16) -> Value {
         assert_eq!(self.status, status, "{}", self.body);
         self.body
     }
 
-    /// The fields that a 422 names, sorted.
+    /// The invalid fields of a 422, sorted.
     pub(crate) fn fields(&self) -> Vec<&str> {
         let errors = self.body["errors"].as_array().unwrap();
         let mut fields: Vec<&str> =
@@ -83,7 +83,7 @@ impl Answer {
     }
 }
 
-/// Whoever speaks to the service.
+/// A client of one instance.
 #[derive(Debug, Clone)]
 pub(crate) struct Client {
     base: String,
@@ -120,23 +120,25 @@ impl Client {
         self.send(Method::POST, path, Some(body), None).await
     }
 
-    /// A callback with this signature.
-    pub(crate) async fn call_back(&self, path: &str, body: &str, signature: &str) -> Answer {
+    /// Sends a webhook with this signature.
+    pub(crate) async fn send_webhook(&self, path: &str, body: &str, signature: &str) -> Answer {
         let request = self.http.post(format!("{}{path}", self.base));
         let request =
             request.header("content-type", "application/json").header("x-signature", signature);
         Answer::of(request.body(body.to_owned())).await
     }
 
-    /// Places an order for `customer`, and answers its id.
+    /// Places an order for `customer`, and returns its id.
     pub(crate) async fn place(&self, customer: CustomerId, sku: &str, method: &str) -> String {
-        let placed =
-            self.post("/v1/orders", &wanted(customer, &[(sku, 1)], method)).await.expect(202);
+        let placed = self
+            .post("/v1/orders", &order_request(customer, &[(sku, 1)], method))
+            .await
+            .expect(202);
         assert_eq!(placed["status"], "placed");
         placed["id"].as_str().unwrap().to_owned()
     }
 
-    /// The order, once it is `status`.
+    /// Waits until the order has this status, and returns it.
     pub(crate) async fn wait(&self, order: &str, status: &str) -> Value {
         let path = format!("/v1/orders/{order}?wait_for={status}&wait_ms=30000");
         let read = self.get(&path).await.expect(200);
@@ -144,7 +146,7 @@ impl Client {
         read
     }
 
-    /// Services and events of an order's timeline.
+    /// The timeline of an order, one line `<service> <event>` for each entry.
     pub(crate) async fn timeline(&self, order: &str) -> Vec<String> {
         let read = self.get(&format!("/v1/orders/{order}/timeline")).await.expect(200);
         let items = read["items"].as_array().unwrap();
@@ -154,7 +156,7 @@ impl Client {
         items.iter().map(line).collect()
     }
 
-    /// The timeline, once `event` is in it.
+    /// Waits for `event` in the timeline, and returns the timeline.
     pub(crate) async fn timeline_with(&self, order: &str, event: &str) -> Vec<String> {
         let what = format!("{event} is in the timeline");
         let look = async || {
@@ -165,23 +167,23 @@ impl Client {
                 Err(timeline.join(", "))
             }
         };
-        wait_for(&what, SOON, look).await.unwrap()
+        wait_for(&what, TIMEOUT, look).await.unwrap()
     }
 
-    /// The status of the answer to somebody who follows an order again.
-    pub(crate) async fn follow_status(&self, order: &str, last_seen: &str) -> StatusCode {
+    /// The status of an event stream that is resumed after `last_seen`.
+    pub(crate) async fn stream_status(&self, order: &str, last_seen: &str) -> StatusCode {
         let request = self.http.get(format!("{}/v1/orders/{order}/events", self.base));
         let request =
             request.bearer_auth(self.token.as_ref().unwrap()).header("last-event-id", last_seen);
         request.send().await.unwrap().status()
     }
 
-    /// Ids and data of an order's event stream, up to its end, or up to `enough` events.
-    pub(crate) async fn follow(
+    /// Ids and data of an order's event stream, up to its end or `max` events.
+    pub(crate) async fn stream_events(
         &self,
         order: &str,
         last_seen: Option<&str>,
-        enough: usize,
+        max: usize,
     ) -> Vec<(String, Value)> {
         let mut request = self.http.get(format!("{}/v1/orders/{order}/events", self.base));
         request = request.bearer_auth(self.token.as_ref().unwrap());
@@ -191,7 +193,7 @@ impl Client {
         let answer = request.send().await.unwrap();
         assert_eq!(answer.headers()["content-type"], "text/event-stream");
         let (mut bytes, mut text, mut events) = (answer.bytes_stream(), String::new(), Vec::new());
-        while let Some(chunk) = tokio::time::timeout(SOON, bytes.next()).await.unwrap() {
+        while let Some(chunk) = tokio::time::timeout(TIMEOUT, bytes.next()).await.unwrap() {
             text.push_str(std::str::from_utf8(&chunk.unwrap()).unwrap());
             while let Some((event, rest)) = text.split_once("\n\n") {
                 let field = |name: &str| {
@@ -202,7 +204,7 @@ impl Client {
                 }
                 text = rest.to_owned();
             }
-            if events.len() >= enough {
+            if events.len() >= max {
                 break;
             }
         }
@@ -212,7 +214,7 @@ impl Client {
 
 impl Answer {
     async fn of(request: reqwest::RequestBuilder) -> Self {
-        let answer = request.timeout(SOON * 2).send().await.unwrap();
+        let answer = request.timeout(TIMEOUT * 2).send().await.unwrap();
         let status = answer.status();
         let location =
             answer.headers().get("location").map(|value| value.to_str().unwrap().to_owned());
@@ -221,8 +223,8 @@ impl Answer {
     }
 }
 
-/// What places an order.
-pub(crate) fn wanted(customer: CustomerId, lines: &[(&str, i64)], method: &str) -> Value {
+/// The body that places an order.
+pub(crate) fn order_request(customer: CustomerId, lines: &[(&str, i64)], method: &str) -> Value {
     let lines: Vec<Value> =
         lines.iter().map(|(sku, quantity)| json!({ "sku": sku, "quantity": quantity })).collect();
     json!({
@@ -235,20 +237,20 @@ pub(crate) fn wanted(customer: CustomerId, lines: &[(&str, i64)], method: &str) 
     })
 }
 
-/// The running service with its neighbours.
+/// The service under test with its doubles.
 pub(crate) struct Shop {
     pub(crate) vhost: Vhost,
     pub(crate) order: PgPool,
     pub(crate) inventory: Outbox,
     pub(crate) catalogue: Outbox,
-    pub(crate) nobody: Client,
+    pub(crate) anonymous: Client,
     key: SigningKey,
     database: Database,
-    neighbours: [Database; 2],
+    double_databases: [Database; 2],
     config: Config,
-    lives: Vec<Lifecycle>,
+    lifecycles: Vec<Lifecycle>,
     tasks: JoinSet<()>,
-    ending: CancellationToken,
+    stopped: CancellationToken,
     _folder: tempfile::TempDir,
 }
 
@@ -256,13 +258,13 @@ impl Shop {
     pub(crate) async fn open(deadlines: Deadlines) -> Self {
         let vhost = Vhost::create().await.unwrap();
         let database = Database::migrated(&order::migrators()).await.unwrap();
-        let neighbours = [
+        let double_databases = [
             Database::migrated(&[&messaging::MIGRATOR]).await.unwrap(),
             Database::migrated(&[&messaging::MIGRATOR]).await.unwrap(),
         ];
-        neighbours[0].run(inventory::TABLES).await.unwrap();
-        neighbours[1].run(RECEIPTS).await.unwrap();
-        let topologies = [inventory::topology(), catalogue_topology()];
+        double_databases[0].run(inventory_double::TABLES).await.unwrap();
+        double_databases[1].run(RECEIPTS).await.unwrap();
+        let topologies = [inventory_double::topology(), catalogue_topology()];
         for topology in topologies.iter().chain([&order::topology()]) {
             messaging::declare(vhost.url(), topology).await.unwrap();
         }
@@ -291,98 +293,98 @@ impl Shop {
             webhook_secret_file: Some(secret_file),
         };
 
-        let (mut tasks, ending) = (JoinSet::new(), CancellationToken::new());
-        let mut kits = Vec::new();
-        for (neighbour, topology) in neighbours.iter().zip(topologies) {
-            let kit = Outbox::new(neighbour.connect().await.unwrap());
-            let messaging = MessagingRuntime::new(kit.clone(), vhost.url(), topology);
-            tasks.spawn(messaging.clone().relay(ending.clone()));
-            tasks.spawn(messaging.consume(ending.clone()));
-            kits.push(kit);
+        let (mut tasks, stopped) = (JoinSet::new(), CancellationToken::new());
+        let mut outboxes = Vec::new();
+        for (database, topology) in double_databases.iter().zip(topologies) {
+            let outbox = Outbox::new(database.connect().await.unwrap());
+            let messaging = MessagingRuntime::new(outbox.clone(), vhost.url(), topology);
+            tasks.spawn(messaging.clone().relay(stopped.clone()));
+            tasks.spawn(messaging.consume(stopped.clone()));
+            outboxes.push(outbox);
         }
-        let nobody = Client { base: String::new(), token: None, http: reqwest::Client::new() };
+        let anonymous = Client { base: String::new(), token: None, http: reqwest::Client::new() };
         let mut shop = Self {
             order: database.connect().await.unwrap(),
-            catalogue: kits.pop().unwrap(),
-            inventory: kits.pop().unwrap(),
+            catalogue: outboxes.pop().unwrap(),
+            inventory: outboxes.pop().unwrap(),
             vhost,
-            nobody,
+            anonymous,
             key,
             database,
-            neighbours,
+            double_databases,
             config,
-            lives: Vec::new(),
+            lifecycles: Vec::new(),
             tasks,
-            ending,
+            stopped,
             _folder: folder,
         };
-        shop.nobody = shop.start_instance().await;
+        shop.anonymous = shop.start_instance().await;
         shop
     }
 
-    /// Starts one more instance of the service, and answers somebody who speaks to it without a token.
+    /// Starts another instance, and returns a client without a token.
     pub(crate) async fn start_instance(&mut self) -> Client {
         self.start_instance_with(&self.config.clone()).await
     }
 
-    /// Ends the service, and starts it anew behind what stands before its broker, with an outbox of at most `rows`.
+    /// Restarts the service behind a proxy of the broker, with an outbox of at most `rows`.
     pub(crate) async fn restart_behind_proxy(&mut self, rows: i64) -> Proxy {
-        for life in self.lives.drain(..) {
-            life.shutdown();
-            let _ = life.run_until_shutdown().await;
+        for lifecycle in self.lifecycles.drain(..) {
+            lifecycle.shutdown();
+            let _ = lifecycle.run_until_shutdown().await;
         }
         let (proxy, url) = Proxy::before(self.vhost.url()).await.unwrap();
         let mut config = self.config.clone();
         config.common.broker = Broker::at(url);
         config.common.outbox = OutboxConfig { rows, lesser_rows: rows };
-        self.nobody = self.start_instance_with(&config).await;
+        self.anonymous = self.start_instance_with(&config).await;
         proxy
     }
 
-    /// The same without a secret for callbacks.
+    /// Starts an instance without a webhook secret.
     pub(crate) async fn start_without_secret(&mut self) -> Client {
         let config = Config { webhook_secret_file: None, ..self.config.clone() };
         self.start_instance_with(&config).await
     }
 
-    /// The same, for which the catalogue answers at `url`.
+    /// Starts an instance with product-catalog at `url`.
     pub(crate) async fn start_with_catalogue(&mut self, url: &str) -> Client {
         let product_catalog_url = url.parse().unwrap();
         self.start_instance_with(&Config { product_catalog_url, ..self.config.clone() }).await
     }
 
     async fn start_instance_with(&mut self, config: &Config) -> Client {
-        let lifecycle = Lifecycle::new(SOON);
+        let lifecycle = Lifecycle::new(TIMEOUT);
         let address =
             runtime::host::start::<order::OrderService>(config, &lifecycle).await.unwrap();
-        self.lives.push(lifecycle);
+        self.lifecycles.push(lifecycle);
         Client { base: format!("http://{address}"), token: None, http: reqwest::Client::new() }
     }
 
-    /// Somebody with a token.
+    /// A client with a token, at the first instance.
     pub(crate) fn client(&self, subject: &str, scopes: &[Scope]) -> Client {
-        self.known_to(&self.nobody, subject, scopes)
+        self.client_of(&self.anonymous, subject, scopes)
     }
 
-    /// The same, at the instance that `client` speaks to.
-    pub(crate) fn known_to(&self, client: &Client, subject: &str, scopes: &[Scope]) -> Client {
+    /// A client with a token, at the instance of `client`.
+    pub(crate) fn client_of(&self, client: &Client, subject: &str, scopes: &[Scope]) -> Client {
         let token = mint(&self.key, subject, scopes, Duration::from_hours(1)).unwrap();
         Client { token: Some(token), ..client.clone() }
     }
 
-    /// A customer who may order and read.
+    /// A customer who may place and read orders.
     pub(crate) fn customer(&self) -> (CustomerId, Client) {
         let id = CustomerId::new();
         (id, self.client(&id.to_string(), &[Scope::OrdersWrite, Scope::OrdersRead]))
     }
 
-    /// Somebody who may do everything with everybody's orders.
+    /// An administrator of all orders and operations.
     pub(crate) fn admin(&self) -> Client {
-        self.client("the shop", &[Scope::OrdersAdmin, Scope::Ops])
+        self.client("admin", &[Scope::OrdersAdmin, Scope::Ops])
     }
 
-    /// Lets the catalogue say an event, and waits for its receipt.
-    pub(crate) async fn say_product<E: Event>(
+    /// Publishes an event of the catalogue, and waits for its receipt.
+    pub(crate) async fn publish_product<E: Event>(
         &self,
         event: &E,
         product: ProductId,
@@ -400,7 +402,7 @@ impl Shop {
         version: Version,
         outcome: &str,
     ) {
-        wait_for("the receipt has come", SOON, async || {
+        wait_for("the receipt has arrived", TIMEOUT, async || {
             let found: Option<String> = sqlx::query_scalar(
                 "select outcome from receipt where product_id = $1 and version = $2 and service = 'order'",
             )
@@ -415,28 +417,28 @@ impl Shop {
         .unwrap();
     }
 
-    /// Lets the catalogue sell these at these prices, and waits until the service knows.
+    /// Publishes a product with these prices, and waits for its receipt.
     pub(crate) async fn sell(&self, prices: &[(&str, i64)]) -> ProductId {
         let product = ProductId::new();
         let changed = changed(product, 1, ProductStatus::Active, prices);
-        self.say_product(&changed, product, Version::FIRST).await;
+        self.publish_product(&changed, product, Version::FIRST).await;
         product
     }
 
-    /// What inventory thinks of an order: the state of its reservation, and how often it was told that it is over.
+    /// The state of an order's reservation, and the number of events that ended the order.
     pub(crate) async fn reservation(&self, order: &str) -> Option<(String, i64)> {
-        sqlx::query_as("select state, told_over from reservation where order_id = $1::uuid")
+        sqlx::query_as("select state, end_events from reservation where order_id = $1::uuid")
             .bind(order)
             .fetch_optional(self.inventory.pool())
             .await
             .unwrap()
     }
 
-    /// Waits until inventory thinks so.
-    pub(crate) async fn wait_for_reservation(&self, order: &str, state: &str, told_over: i64) {
-        wait_for("inventory has followed", SOON, async || {
+    /// Waits until the reservation has this state and this number of events.
+    pub(crate) async fn wait_for_reservation(&self, order: &str, state: &str, end_events: i64) {
+        wait_for("inventory has caught up", TIMEOUT, async || {
             let found = self.reservation(order).await;
-            if found == Some((state.to_owned(), told_over)) {
+            if found == Some((state.to_owned(), end_events)) {
                 Ok(())
             } else {
                 Err(format!("{found:?}"))
@@ -446,7 +448,7 @@ impl Shop {
         .unwrap();
     }
 
-    /// The states of an order's payments, in the order in which they were made.
+    /// The states of an order's payments, oldest first.
     pub(crate) async fn payments(&self, order: &str) -> Vec<String> {
         sqlx::query_scalar("select state from payment where order_id = $1::uuid order by id")
             .bind(order)
@@ -455,25 +457,25 @@ impl Shop {
             .unwrap()
     }
 
-    /// Makes the service's database refuse every order for this SKU.
-    pub(crate) async fn break_for(&self, sku: &str) {
+    /// Makes the database refuse every order for this SKU.
+    pub(crate) async fn refuse_sku(&self, sku: &str) {
         let trigger = format!(
             "create function refuse() returns trigger language plpgsql as
-                 $$ begin raise exception 'the disk says no'; end $$;
+                 $$ begin raise exception 'refused by the test'; end $$;
              create trigger refuse before insert on order_line for each row when (new.sku = '{sku}') execute function refuse();"
         );
         self.database.run(&trigger).await.unwrap();
     }
 
-    /// How many rows a query counts in the service's database.
+    /// The count that a query returns from the service's database.
     pub(crate) async fn count(&self, query: &'static str) -> i64 {
         sqlx::query_scalar(query).fetch_one(&self.order).await.unwrap()
     }
 
-    /// Ends the test: nothing is left anywhere.
+    /// Stops everything, after all outboxes, queues and parked events are empty.
     pub(crate) async fn close(mut self) {
         let pools = [&self.order, self.inventory.pool(), self.catalogue.pool()];
-        wait_for("outboxes and parking places are empty", SOON, async || {
+        wait_for("outboxes and parked events are empty", TIMEOUT, async || {
             let mut left = 0_i64;
             for pool in pools {
                 left += sqlx::query_scalar::<_, i64>(
@@ -487,21 +489,21 @@ impl Shop {
         })
         .await
         .unwrap();
-        self.vhost.at_rest(SOON).await.unwrap();
-        for life in &self.lives {
-            life.shutdown();
+        self.vhost.at_rest(TIMEOUT).await.unwrap();
+        for lifecycle in &self.lifecycles {
+            lifecycle.shutdown();
         }
-        for life in &self.lives {
-            let _ = life.run_until_shutdown().await;
+        for lifecycle in &self.lifecycles {
+            let _ = lifecycle.run_until_shutdown().await;
         }
-        self.ending.cancel();
+        self.stopped.cancel();
         while self.tasks.join_next().await.is_some() {}
         self.order.close().await;
-        drop((self.database, self.neighbours));
+        drop((self.database, self.double_databases));
     }
 }
 
-/// A product in a version.
+/// A version of a product.
 pub(crate) fn changed(
     product_id: ProductId,
     version: i64,
@@ -531,14 +533,14 @@ pub(crate) fn changed(
     }
 }
 
-/// A change that nobody can read.
+/// An event of product-catalog with a missing body.
 #[derive(Debug, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
-pub(crate) struct Garbled {
+pub(crate) struct UnreadableChange {
     pub(crate) product_id: ProductId,
     pub(crate) version: Version,
 }
 
-impl Event for Garbled {
+impl Event for UnreadableChange {
     const TYPE: &'static str = ProductChangedV1::TYPE;
     const AGGREGATE: &'static str = PRODUCT;
 
@@ -557,13 +559,15 @@ fn catalogue_topology() -> Topology {
         .publishes::<ProductChangedV1>()
         .publishes::<ProductDeletedV1>()
         .subscribes(
-            Subscription::to(RECEIPT, ["order"], OnReject::Continue).on(NoteApplied).on(NoteFailed),
+            Subscription::to(RECEIPT, ["order"], OnReject::Continue)
+                .on(RecordApplied)
+                .on(RecordFailed),
         )
 }
 
-struct NoteApplied;
+struct RecordApplied;
 
-impl Handler for NoteApplied {
+impl Handler for RecordApplied {
     type Event = ProductAppliedV1;
 
     async fn handle(
@@ -573,17 +577,23 @@ impl Handler for NoteApplied {
     ) -> Result<(), Failure> {
         for delivered in batch.delivered() {
             for applied in &delivered.event.applied {
-                note(tx, applied.product_id, applied.version, &delivered.event.service, "applied")
-                    .await?;
+                record_receipt(
+                    tx,
+                    applied.product_id,
+                    applied.version,
+                    &delivered.event.service,
+                    "applied",
+                )
+                .await?;
             }
         }
         Ok(())
     }
 }
 
-struct NoteFailed;
+struct RecordFailed;
 
-impl Handler for NoteFailed {
+impl Handler for RecordFailed {
     type Event = ProductFailedV1;
 
     async fn handle(
@@ -593,13 +603,20 @@ impl Handler for NoteFailed {
     ) -> Result<(), Failure> {
         for delivered in batch.delivered() {
             let failed = delivered.event.failed;
-            note(tx, failed.product_id, failed.version, &delivered.event.service, "failed").await?;
+            record_receipt(
+                tx,
+                failed.product_id,
+                failed.version,
+                &delivered.event.service,
+                "failed",
+            )
+            .await?;
         }
         Ok(())
     }
 }
 
-async fn note(
+async fn record_receipt(
     tx: &mut Transaction,
     product: ProductId,
     version: Version,

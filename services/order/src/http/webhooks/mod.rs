@@ -69,7 +69,6 @@ where
 
 /// The response to a webhook; a repeated event gets the same response.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
-#[schema(as = Received)]
 pub(super) struct WebhookResponse {
     order_id: OrderId,
     /// The status of the order after the event.

@@ -27,7 +27,6 @@ use crate::{
 
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(as = PaymentTold)]
 pub(crate) struct PaymentWebhook {
     /// A repeated event with the same id takes effect once.
     event_id: String,

@@ -26,7 +26,6 @@ use crate::{
 
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(as = ShipmentTold)]
 pub(crate) struct ShipmentWebhook {
     /// A repeated event with the same id takes effect once.
     event_id: String,

@@ -1,4 +1,4 @@
-//! Placing orders: what is taken, what is refused, and what a repeated request comes to.
+//! Placing orders: validation, refusals and idempotency keys.
 
 use contracts::catalog::ProductStatus;
 use reqwest::Method;
@@ -6,14 +6,14 @@ use runtime::auth::Scope;
 use serde_json::{Value, json};
 use vocabulary::{Currency, CustomerId, Money, ProductId, Version};
 
-use crate::shop::{Deadlines, Shop, changed, wanted};
+use crate::shop::{Deadlines, Shop, changed, order_request};
 
 #[tokio::test]
-async fn prices_and_titles_are_the_shops_own_and_lines_of_one_sku_are_one() {
+async fn shop_sets_prices_and_lines_of_a_sku_are_merged() {
     let shop = Shop::open(Deadlines::NONE).await;
     shop.sell(&[("KB-RED", 12_900)]).await;
     let (me, client) = shop.customer();
-    let body = wanted(me, &[("KB-RED", 1), ("KB-RED", 2)], "manual");
+    let body = order_request(me, &[("KB-RED", 1), ("KB-RED", 2)], "manual");
     let placed = client.post("/v1/orders", &body).await.expect(202);
     let lines = placed["lines"].as_array().unwrap();
     assert_eq!(lines.len(), 1);
@@ -24,20 +24,20 @@ async fn prices_and_titles_are_the_shops_own_and_lines_of_one_sku_are_one() {
     let id = placed["id"].as_str().unwrap();
     let read = client.wait(id, "reserved").await;
     assert_eq!((&read["lines"], &read["total"]), (&placed["lines"], &placed["total"]));
-    // A later price is for later orders.
-    let mut cheeky = body.clone();
-    cheeky["lines"][0]["unit_price"] = json!({ "amount": 1, "currency": "CNY" });
-    assert_eq!(client.post("/v1/orders", &cheeky).await.problem(), (422, "invalid_body"));
+    // A client cannot set a price.
+    let mut with_price = body.clone();
+    with_price["lines"][0]["unit_price"] = json!({ "amount": 1, "currency": "CNY" });
+    assert_eq!(client.post("/v1/orders", &with_price).await.problem(), (422, "invalid_body"));
     shop.close().await;
 }
 
 #[tokio::test]
-async fn every_field_that_is_wrong_is_told() {
+async fn every_invalid_field_is_listed() {
     let shop = Shop::open(Deadlines::NONE).await;
     let (me, client) = shop.customer();
-    let nothing = client.post("/v1/orders", &json!({})).await;
-    assert_eq!(nothing.problem(), (422, "validation_failed"));
-    assert_eq!(nothing.fields(), ["customer_id", "lines", "payment", "shipping_address"]);
+    let empty = client.post("/v1/orders", &json!({})).await;
+    assert_eq!(empty.problem(), (422, "validation_failed"));
+    assert_eq!(empty.fields(), ["customer_id", "lines", "payment", "shipping_address"]);
 
     let wrong = json!({
         "customer_id": "me",
@@ -61,13 +61,13 @@ async fn every_field_that_is_wrong_is_told() {
     assert_eq!(client.post("/v1/orders", &wrong).await.fields(), all);
 
     for lines in [vec![], vec![("A", 1); 101], vec![("A", 1_000_000), ("A", 1)]] {
-        let answer = client.post("/v1/orders", &wanted(me, &lines, "test")).await;
+        let answer = client.post("/v1/orders", &order_request(me, &lines, "test")).await;
         assert_eq!((answer.problem().0, answer.fields()), (422, vec!["lines"]));
     }
     for (field, value) in
         [("coupon", json!("x")), ("lines", json!("x")), ("payment", json!({ "card": 1 }))]
     {
-        let mut body = wanted(me, &[("A", 1)], "test");
+        let mut body = order_request(me, &[("A", 1)], "test");
         body[field] = value;
         assert_eq!(
             client.post("/v1/orders", &body).await.problem(),
@@ -80,11 +80,11 @@ async fn every_field_that_is_wrong_is_told() {
 }
 
 #[tokio::test]
-async fn what_is_not_for_sale_or_cannot_be_added_up_is_refused() {
+async fn unsaleable_skus_and_invalid_totals_are_refused() {
     let shop = Shop::open(Deadlines::NONE).await;
-    shop.sell(&[("KB-RED", 12_900), ("DEAR", 1_000_000_000_000)]).await;
+    shop.sell(&[("KB-RED", 12_900), ("COSTLY", 1_000_000_000_000)]).await;
     let archived = ProductId::new();
-    shop.say_product(
+    shop.publish_product(
         &changed(archived, 1, ProductStatus::Archived, &[("OLD", 100)]),
         archived,
         Version::FIRST,
@@ -92,61 +92,72 @@ async fn what_is_not_for_sale_or_cannot_be_added_up_is_refused() {
     .await;
     let mut foreign = changed(ProductId::new(), 1, ProductStatus::Active, &[("EURO", 100)]);
     foreign.variants[0].price = Money::new(100, Currency::EUR).unwrap();
-    shop.say_product(&foreign, foreign.product_id, Version::FIRST).await;
+    shop.publish_product(&foreign, foreign.product_id, Version::FIRST).await;
 
     let (me, client) = shop.customer();
-    let place =
-        async |lines: &[(&str, i64)]| client.post("/v1/orders", &wanted(me, lines, "test")).await;
+    let place = async |lines: &[(&str, i64)]| {
+        client.post("/v1/orders", &order_request(me, lines, "test")).await
+    };
     let refused = place(&[("KB-RED", 1), ("OLD", 1)]).await;
     assert_eq!(
         (refused.problem(), &refused.body["skus"]),
         ((422, "sku_not_for_sale"), &json!(["OLD"]))
     );
     assert_eq!(place(&[("KB-RED", 1), ("EURO", 1)]).await.problem(), (422, "mixed_currencies"));
-    assert_eq!(place(&[("DEAR", 2)]).await.problem(), (422, "total_too_large"));
+    assert_eq!(place(&[("COSTLY", 2)]).await.problem(), (422, "total_too_large"));
     assert_eq!(shop.count("select count(*) from orders").await, 0);
     shop.close().await;
 }
 
 #[tokio::test]
-async fn a_request_that_comes_twice_at_once_is_one_order() {
+async fn concurrent_requests_with_one_key_place_one_order() {
     let shop = Shop::open(Deadlines::NONE).await;
     shop.sell(&[("KB-RED", 12_900)]).await;
     let archived = ProductId::new();
-    shop.say_product(
+    shop.publish_product(
         &changed(archived, 1, ProductStatus::Archived, &[("OLD", 100)]),
         archived,
         Version::FIRST,
     )
     .await;
     let (me, client) = shop.customer();
-    let body = wanted(me, &[("KB-RED", 1)], "manual");
-    let twice = async |body: &Value, key: &str| {
+    let body = order_request(me, &[("KB-RED", 1)], "manual");
+    let send_three = async |body: &Value, key: &str| {
         let send = || client.send(Method::POST, "/v1/orders", Some(body), Some(key));
         let (one, two, three) = tokio::join!(send(), send(), send());
         assert_eq!((&one.body, one.status, &one.location), (&two.body, two.status, &two.location));
         assert_eq!((&one.body, one.status), (&three.body, three.status));
         one
     };
-    let first = twice(&body, "k1").await.expect(202);
+    let first = send_three(&body, "k1").await.expect(202);
     assert_eq!(shop.count("select count(*) from orders").await, 1);
     let later = client.send(Method::POST, "/v1/orders", Some(&body), Some("k1")).await.expect(202);
     assert_eq!(later, first);
 
-    let other = wanted(me, &[("KB-RED", 2)], "manual");
+    let other = order_request(me, &[("KB-RED", 2)], "manual");
     let reused = client.send(Method::POST, "/v1/orders", Some(&other), Some("k1")).await;
     assert_eq!(reused.problem(), (422, "idempotency_key_reused"));
-    // A key is its owner's: the same word of somebody else is another key.
+    // The same key of another customer is another key.
     let (them, stranger) = shop.customer();
-    let body = wanted(them, &[("KB-RED", 1)], "manual");
+    let body = order_request(them, &[("KB-RED", 1)], "manual");
     stranger.send(Method::POST, "/v1/orders", Some(&body), Some("k1")).await.expect(202);
     assert_eq!(shop.count("select count(*) from orders").await, 2);
-    // What was refused is refused again in the same words, and takes nothing with it.
+    // A repeated request gets the same refusal and places nothing.
     let first = client
-        .send(Method::POST, "/v1/orders", Some(&wanted(me, &[("OLD", 1)], "test")), Some("k2"))
+        .send(
+            Method::POST,
+            "/v1/orders",
+            Some(&order_request(me, &[("OLD", 1)], "test")),
+            Some("k2"),
+        )
         .await;
     let again = client
-        .send(Method::POST, "/v1/orders", Some(&wanted(me, &[("OLD", 1)], "test")), Some("k2"))
+        .send(
+            Method::POST,
+            "/v1/orders",
+            Some(&order_request(me, &[("OLD", 1)], "test")),
+            Some("k2"),
+        )
         .await;
     assert_eq!(first.problem(), (422, "sku_not_for_sale"));
     assert_eq!(again.body, first.body);
@@ -155,14 +166,14 @@ async fn a_request_that_comes_twice_at_once_is_one_order() {
 }
 
 #[tokio::test]
-async fn an_order_that_the_database_refuses_takes_nobody_with_it() {
+async fn order_refused_by_the_database_fails_alone() {
     let shop = Shop::open(Deadlines::NONE).await;
-    shop.break_for("SILENT-BAD").await;
+    shop.refuse_sku("SILENT-BAD").await;
     let (me, client) = shop.customer();
     let mut placing = tokio::task::JoinSet::new();
     for number in 0..60 {
         let sku = if number % 20 == 7 { "SILENT-BAD" } else { "SILENT-1" };
-        let (client, body) = (client.clone(), wanted(me, &[(sku, 1)], "test"));
+        let (client, body) = (client.clone(), order_request(me, &[(sku, 1)], "test"));
         let key = format!("k{number}");
         placing.spawn(async move {
             client.send(Method::POST, "/v1/orders", Some(&body), Some(&key)).await.status
@@ -179,20 +190,20 @@ async fn an_order_that_the_database_refuses_takes_nobody_with_it() {
 }
 
 #[tokio::test]
-async fn orders_are_placed_for_oneself_or_by_the_shop() {
+async fn customers_place_own_orders_and_admins_place_any() {
     let shop = Shop::open(Deadlines::NONE).await;
     let (me, client) = shop.customer();
-    let mine = wanted(me, &[("SILENT-1", 1)], "test");
-    let theirs = wanted(CustomerId::new(), &[("SILENT-1", 1)], "test");
-    assert_eq!(shop.nobody.post("/v1/orders", &mine).await.problem(), (401, "unauthorized"));
+    let mine = order_request(me, &[("SILENT-1", 1)], "test");
+    let theirs = order_request(CustomerId::new(), &[("SILENT-1", 1)], "test");
+    assert_eq!(shop.anonymous.post("/v1/orders", &mine).await.problem(), (401, "unauthorized"));
     let reader = shop.client(&me.to_string(), &[Scope::OrdersRead]);
     assert_eq!(reader.post("/v1/orders", &mine).await.problem(), (403, "insufficient_scope"));
     assert_eq!(client.post("/v1/orders", &theirs).await.problem(), (403, "not_yours"));
     shop.admin().post("/v1/orders", &theirs).await.expect(202);
-    let mut odd = mine;
-    odd["shipping_address"] =
+    let mut with_aliases = mine;
+    with_aliases["shipping_address"] =
         json!({ "recipient": "a", "line1": "b", "city": "c", "province": "d", "country": "cn" });
-    let placed = client.post("/v1/orders", &odd).await.expect(202);
+    let placed = client.post("/v1/orders", &with_aliases).await.expect(202);
     let address = json!({ "name": "a", "line1": "b", "city": "c", "region": "d", "country": "CN" });
     assert_eq!(placed["shipping_address"], address);
     shop.close().await;

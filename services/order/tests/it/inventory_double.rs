@@ -1,4 +1,4 @@
-//! An inventory as the tests need it: what it answers is in the name of the SKU.
+//! A double of inventory. The prefix of a SKU selects the answer.
 
 use chrono::Utc;
 use contracts::{
@@ -15,11 +15,11 @@ use envelope::Event;
 use messaging::{Batch, Failure, Handler, OnReject, Subscription, Topology, Transaction};
 use vocabulary::OrderId;
 
-/// Its table: what is set aside for orders, and how often each of them was told to be over.
+/// The reservations of orders, each with the number of events that ended the order.
 pub(crate) const TABLES: &str = "create table reservation (
     order_id uuid primary key,
     state text not null,
-    told_over bigint not null default 0
+    end_events bigint not null default 0
 )";
 
 pub(crate) fn topology() -> Topology {
@@ -30,23 +30,23 @@ pub(crate) fn topology() -> Topology {
         .publishes::<StockDeductedV1>()
         .subscribes(
             Subscription::to(ORDER, ["order"], OnReject::BlockKey)
-                .on(Answer)
-                .on(Deduct)
-                .on(Release(|event: &OrderCancelledV1| event.order_id))
-                .on(Release(|event: &OrderExpiredV1| event.order_id))
-                .on(Release(|event: &OrderPaymentFailedV1| event.order_id)),
+                .on(AnswerOrder)
+                .on(DeductStock)
+                .on(ReleaseStock(|event: &OrderCancelledV1| event.order_id))
+                .on(ReleaseStock(|event: &OrderExpiredV1| event.order_id))
+                .on(ReleaseStock(|event: &OrderPaymentFailedV1| event.order_id)),
         )
 }
 
-#[expect(clippy::disallowed_methods, reason = "the test's own inventory has no service's clock")]
+#[expect(clippy::disallowed_methods, reason = "the double has its own clock")]
 fn now() -> chrono::DateTime<Utc> {
     Utc::now()
 }
 
-/// Reserves, unless the SKU says otherwise: `OUT-…` is out of stock, `UNHEARD-…` unknown, `SILENT-…` is not answered.
-struct Answer;
+/// Reserves, except for SKUs with a prefix: `OUT-` is out of stock, `UNKNOWN-` is unknown, `SILENT-` gets no answer.
+struct AnswerOrder;
 
-impl Handler for Answer {
+impl Handler for AnswerOrder {
     type Event = OrderPlacedV1;
 
     async fn handle(
@@ -56,15 +56,18 @@ impl Handler for Answer {
     ) -> Result<(), Failure> {
         for delivered in batch.delivered() {
             let (order_id, lines) = (delivered.event.order_id, &delivered.event.lines);
-            let starts =
+            let with_prefix =
                 |prefix: &str| lines.iter().find(|line| line.sku.as_str().starts_with(prefix));
-            let (state, refusal) = match (starts("OUT-"), starts("UNHEARD-"), starts("SILENT-")) {
-                (Some(line), ..) => ("rejected", Some((line, StockRejection::InsufficientStock))),
-                (_, Some(line), _) => ("rejected", Some((line, StockRejection::UnknownSku))),
-                (_, _, Some(_)) => ("silent", None),
-                (None, None, None) => ("reserved", None),
-            };
-            if let Some((line, reason)) = refusal {
+            let (state, rejection) =
+                match (with_prefix("OUT-"), with_prefix("UNKNOWN-"), with_prefix("SILENT-")) {
+                    (Some(line), ..) => {
+                        ("rejected", Some((line, StockRejection::InsufficientStock)))
+                    }
+                    (_, Some(line), _) => ("rejected", Some((line, StockRejection::UnknownSku))),
+                    (_, _, Some(_)) => ("silent", None),
+                    (None, None, None) => ("reserved", None),
+                };
+            if let Some((line, reason)) = rejection {
                 let requested = i64::from(line.quantity.get());
                 let shortages = vec![Shortage { sku: line.sku.clone(), requested, available: 1 }];
                 tx.emit_caused_by(
@@ -89,17 +92,17 @@ impl Handler for Answer {
     }
 }
 
-/// Releases what is reserved for an order that is over.
-struct Release<E>(fn(&E) -> OrderId);
+/// Releases the reservation of an order that ended.
+struct ReleaseStock<E>(fn(&E) -> OrderId);
 
-impl<E: Event> Handler for Release<E> {
+impl<E: Event> Handler for ReleaseStock<E> {
     type Event = E;
 
     async fn handle(&self, tx: &mut Transaction, batch: &mut Batch<E>) -> Result<(), Failure> {
         for delivered in batch.delivered() {
             let order_id = (self.0)(&delivered.event);
             let was_reserved: bool = sqlx::query_scalar(
-                "update reservation r set told_over = r.told_over + 1,
+                "update reservation r set end_events = r.end_events + 1,
                      state = case r.state when 'reserved' then 'released' else r.state end
                  from reservation before
                  where r.order_id = $1 and before.order_id = r.order_id
@@ -119,10 +122,10 @@ impl<E: Event> Handler for Release<E> {
     }
 }
 
-/// Deducts what has been shipped.
-struct Deduct;
+/// Deducts the reservation of a shipped order.
+struct DeductStock;
 
-impl Handler for Deduct {
+impl Handler for DeductStock {
     type Event = OrderShippedV1;
 
     async fn handle(

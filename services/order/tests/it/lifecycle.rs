@@ -1,10 +1,10 @@
-//! The way of an order that goes well.
+//! Orders without errors, and orders whose deadline fails.
 
 use std::time::Duration;
 
 use runtime::auth::Scope;
 
-use crate::shop::{Deadlines, SOON, Shop, wanted};
+use crate::shop::{Deadlines, Shop, TIMEOUT, order_request};
 
 const QUICK: Deadlines = Deadlines {
     ship: Duration::from_millis(50),
@@ -13,11 +13,11 @@ const QUICK: Deadlines = Deadlines {
 };
 
 #[tokio::test]
-async fn an_order_goes_its_way_to_the_door_by_itself() {
+async fn test_order_is_delivered_without_intervention() {
     let shop = Shop::open(QUICK).await;
     shop.sell(&[("KB-RED", 12_900), ("KB-BLUE", 9_900)]).await;
     let (me, client) = shop.customer();
-    let body = wanted(me, &[("KB-RED", 2), ("KB-BLUE", 1)], "test");
+    let body = order_request(me, &[("KB-RED", 2), ("KB-BLUE", 1)], "test");
     let placed = client.post("/v1/orders", &body).await;
     let id = placed.body["id"].as_str().unwrap().to_owned();
     assert_eq!(placed.location.as_deref(), Some(&*format!("/v1/orders/{id}")));
@@ -49,7 +49,7 @@ async fn an_order_goes_its_way_to_the_door_by_itself() {
 }
 
 #[tokio::test]
-async fn many_orders_at_once_share_commits_and_each_is_confirmed_once() {
+async fn concurrent_orders_share_commits_and_confirm_once() {
     const ORDERS: usize = 400;
     let shop = Shop::open(QUICK).await;
     shop.sell(&[("KB-RED", 12_900)]).await;
@@ -60,7 +60,7 @@ async fn many_orders_at_once_share_commits_and_each_is_confirmed_once() {
         let admin = admin.clone();
         placing.spawn(async move {
             let key = (number % 2 == 0).then(|| format!("order-{number}"));
-            let body = wanted(me, &[("KB-RED", 1)], "test");
+            let body = order_request(me, &[("KB-RED", 1)], "test");
             let placed =
                 admin.send(reqwest::Method::POST, "/v1/orders", Some(&body), key.as_deref()).await;
             placed.expect(202)["id"].as_str().unwrap().to_owned()
@@ -70,9 +70,9 @@ async fn many_orders_at_once_share_commits_and_each_is_confirmed_once() {
     while let Some(id) = placing.join_next().await {
         ids.push(id.unwrap());
     }
-    testkit::wait_for("all are delivered", SOON, async || {
+    testkit::wait_for("all orders are delivered", TIMEOUT, async || {
         let open = shop.count("select count(*) from orders where status <> 'delivered'").await;
-        if open == 0 { Ok(()) } else { Err(format!("{open} are not")) }
+        if open == 0 { Ok(()) } else { Err(format!("{open} are open")) }
     })
     .await
     .unwrap();
@@ -84,8 +84,8 @@ async fn many_orders_at_once_share_commits_and_each_is_confirmed_once() {
         let query = sqlx::AssertSqlSafe(format!(
             "select count(*) from order_timeline where event = {event}"
         ));
-        let told: i64 = sqlx::query_scalar(query).fetch_one(&shop.order).await.unwrap();
-        assert_eq!(told, ordered, "{event}");
+        let count: i64 = sqlx::query_scalar(query).fetch_one(&shop.order).await.unwrap();
+        assert_eq!(count, ordered, "{event}");
     }
     assert_eq!(
         shop.count("select count(distinct order_id) from payment where state = 'approved'").await,
@@ -95,9 +95,9 @@ async fn many_orders_at_once_share_commits_and_each_is_confirmed_once() {
     shop.close().await;
 }
 
-/// One bad order stops the clock for no other: neither one that cannot be read nor one whose step cannot be written.
+/// Three orders fail: two have invalid rows, one cannot be written.
 #[tokio::test]
-async fn orders_that_the_clock_fails_over_hold_up_no_other() {
+async fn failing_deadlines_do_not_delay_other_orders() {
     let deadlines = Deadlines { deliver: Duration::from_millis(50), ..Deadlines::NONE };
     let shop = Shop::open(deadlines).await;
     shop.sell(&[("KB-RED", 12_900)]).await;
@@ -108,8 +108,8 @@ async fn orders_that_the_clock_fails_over_hold_up_no_other() {
         client.wait(&order, "confirmed").await;
         orders.push(order);
     }
-    let [reason, currency, parcel, locked, good] = &*orders else { unreachable!() };
-    // Somebody repairs one that is due before all of them, and takes their time.
+    let [reason, currency, shipment, locked, good] = &*orders else { unreachable!() };
+    // An operator holds the row lock of the order with the earliest deadline.
     let due = sqlx::AssertSqlSafe(format!(
         "update orders set due_at = now() + interval '5 seconds' where id = '{locked}'"
     ));
@@ -117,7 +117,7 @@ async fn orders_that_the_clock_fails_over_hold_up_no_other() {
     let mut repair = shop.order.begin().await.unwrap();
     let lock = sqlx::AssertSqlSafe(format!("select from orders where id = '{locked}' for update"));
     sqlx::raw_sql(lock).execute(&mut *repair).await.unwrap();
-    testkit::wait_for("it is due", SOON, async || {
+    testkit::wait_for("the order is due", TIMEOUT, async || {
         match shop.count("select count(*) from orders where due_at <= now()").await {
             1 => Ok(()),
             other => Err(other),
@@ -125,25 +125,25 @@ async fn orders_that_the_clock_fails_over_hold_up_no_other() {
     })
     .await
     .unwrap();
-    let harm = sqlx::AssertSqlSafe(format!(
+    let damage = sqlx::AssertSqlSafe(format!(
         "update orders set reason = '\"why\"' where id = '{reason}';
          update order_line set currency = 'none' where order_id = '{currency}';
-         insert into shipment values (gen_random_uuid(), '{parcel}', 'a parcel', 'that nobody knows', now());
-         update orders set due_at = now() where id in ('{reason}', '{currency}', '{parcel}', '{good}');"
+         insert into shipment values (gen_random_uuid(), '{shipment}', 'a carrier', 'a number', now());
+         update orders set due_at = now() where id in ('{reason}', '{currency}', '{shipment}', '{good}');"
     ));
-    sqlx::raw_sql(harm).execute(&shop.order).await.unwrap();
+    sqlx::raw_sql(damage).execute(&shop.order).await.unwrap();
     client.wait(good, "delivered").await;
-    let stuck = shop.count("select count(*) from orders where status = 'confirmed'").await;
-    assert_eq!(stuck, 4, "the bad ones are left as they are");
+    let confirmed = shop.count("select count(*) from orders where status = 'confirmed'").await;
+    assert_eq!(confirmed, 4, "the failing orders stay as they are");
     repair.commit().await.unwrap();
     client.wait(locked, "delivered").await;
-    // What is due later is not held up either, now that they are known.
+    // Quarantined orders do not delay later deadlines.
     let later = client.place(me, "KB-RED", "test").await;
     client.wait(&later, "confirmed").await;
     let due = sqlx::AssertSqlSafe(format!("update orders set due_at = now() where id = '{later}'"));
     sqlx::raw_sql(due).execute(&shop.order).await.unwrap();
     client.wait(&later, "delivered").await;
-    // Nor can an order be left behind that is due for ever.
+    // An order that has ended cannot have a deadline.
     let ended =
         sqlx::AssertSqlSafe(format!("update orders set due_at = now() where id = '{good}'"));
     let refused = sqlx::raw_sql(ended).execute(&shop.order).await.unwrap_err().to_string();

@@ -1,22 +1,22 @@
-//! What the order service does while the broker is away.
+//! The service while the broker is unavailable.
 
 use std::time::Instant;
 
 use serde_json::json;
 use testkit::wait_for;
 
-use crate::shop::{Deadlines, SOON, Shop, wanted};
+use crate::shop::{Deadlines, Shop, TIMEOUT, order_request};
 
-/// How many events may wait in the outbox here.
-const BOUND: i64 = 12;
+/// The capacity of the outbox in this test.
+const OUTBOX_ROWS: i64 = 12;
 
 #[tokio::test]
-async fn orders_are_taken_without_a_broker_until_the_outbox_is_full() {
+async fn orders_are_placed_without_a_broker_until_the_outbox_fills() {
     let mut shop = Shop::open(Deadlines::NONE).await;
     shop.sell(&[("KB-RED", 100)]).await;
-    let proxy = shop.restart_behind_proxy(BOUND).await;
+    let proxy = shop.restart_behind_proxy(OUTBOX_ROWS).await;
     let (me, client) = shop.customer();
-    let body = wanted(me, &[("KB-RED", 1)], "manual");
+    let body = order_request(me, &[("KB-RED", 1)], "manual");
     let first = client.post("/v1/orders", &body).await.expect(202);
     client.wait(first["id"].as_str().unwrap(), "reserved").await;
     proxy.refuse().await;
@@ -26,15 +26,15 @@ async fn orders_are_taken_without_a_broker_until_the_outbox_is_full() {
     for _ in 0..3 {
         orders.push(client.post("/v1/orders", &body).await.expect(202));
     }
-    wait_for("the service says that events do not leave", SOON, async || {
-        let ready = shop.nobody.get("/health/ready").await;
+    wait_for("the service reports that events do not leave", TIMEOUT, async || {
+        let ready = shop.anonymous.get("/health/ready").await;
         let reason = &ready.body["components"]["outbox"]["reason"];
         let stuck = reason.as_str().is_some_and(|text| text.starts_with("events do not leave: "));
         if stuck { Ok(()) } else { Err(ready.body) }
     })
     .await
     .unwrap();
-    // Lesser writes are refused by now; an order is none.
+    // Deferrable writes are refused now; an order is critical.
     orders.push(client.post("/v1/orders", &body).await.expect(202));
     let began = Instant::now();
     let refused = loop {
@@ -43,14 +43,14 @@ async fn orders_are_taken_without_a_broker_until_the_outbox_is_full() {
             break answer;
         }
         orders.push(answer.expect(202));
-        assert!(began.elapsed() < SOON, "{} orders are taken", orders.len());
+        assert!(began.elapsed() < TIMEOUT, "{} orders are placed", orders.len());
     };
     assert_eq!(refused.problem(), (503, "outbox_full"));
     let paid = format!("/v1/orders/{}/payment", orders[0]["id"].as_str().unwrap());
     assert_eq!(client.post(&paid, &json!({})).await.problem(), (503, "outbox_full"));
 
     proxy.heal().await;
-    wait_for("orders are taken again", SOON, async || {
+    wait_for("orders are placed again", TIMEOUT, async || {
         let answer = client.post("/v1/orders", &body).await;
         if answer.status == 202 { Ok(()) } else { Err(answer.body) }
     })

@@ -1,4 +1,4 @@
-//! Reading orders: one, many, waiting for them, and following them live.
+//! Reading orders: get, list, long poll and event stream.
 
 use std::time::{Duration, Instant};
 
@@ -9,14 +9,14 @@ use vocabulary::{CustomerId, OrderId};
 use crate::shop::{Deadlines, Shop};
 
 #[tokio::test]
-async fn an_order_is_read_by_its_owner_and_by_the_shop() {
+async fn order_is_readable_by_its_customer_and_by_admins() {
     let shop = Shop::open(Deadlines::NONE).await;
     let (me, client) = shop.customer();
     let id = client.place(me, "SILENT-1", "test").await;
     let (_, stranger) = shop.customer();
     let writer = shop.client(&me.to_string(), &[Scope::OrdersWrite]);
     for path in ["", "/timeline", "/events"].map(|rest| format!("/v1/orders/{id}{rest}")) {
-        assert_eq!(shop.nobody.get(&path).await.problem(), (401, "unauthorized"), "{path}");
+        assert_eq!(shop.anonymous.get(&path).await.problem(), (401, "unauthorized"), "{path}");
         assert_eq!(writer.get(&path).await.problem(), (403, "insufficient_scope"), "{path}");
         assert_eq!(stranger.get(&path).await.problem(), (403, "not_yours"), "{path}");
     }
@@ -24,8 +24,8 @@ async fn an_order_is_read_by_its_owner_and_by_the_shop() {
         stranger.post(&format!("/v1/orders/{id}/cancel"), &json!({})).await.problem(),
         (403, "not_yours")
     );
-    let nowhere = format!("/v1/orders/{}", OrderId::new());
-    assert_eq!(client.get(&nowhere).await.problem(), (404, "not_found"));
+    let unknown = format!("/v1/orders/{}", OrderId::new());
+    assert_eq!(client.get(&unknown).await.problem(), (404, "not_found"));
     assert_eq!(client.get("/v1/orders/one").await.problem(), (400, "invalid_path"));
     assert_eq!(client.get(&format!("/v1/orders/{id}")).await.expect(200)["id"], json!(id));
     assert_eq!(shop.admin().get(&format!("/v1/orders/{id}")).await.expect(200)["id"], json!(id));
@@ -34,15 +34,15 @@ async fn an_order_is_read_by_its_owner_and_by_the_shop() {
 }
 
 #[tokio::test]
-async fn lists_go_from_the_newest_to_the_oldest_page_by_page() {
+async fn list_is_paged_from_newest_to_oldest() {
     let shop = Shop::open(Deadlines::NONE).await;
     let (me, client) = shop.customer();
-    let (them, stranger) = shop.customer();
+    let (other, stranger) = shop.customer();
     let mut mine = Vec::new();
     for _ in 0..5 {
         mine.push(client.place(me, "SILENT-1", "test").await);
     }
-    stranger.place(them, "SILENT-1", "test").await;
+    stranger.place(other, "SILENT-1", "test").await;
     client.post(&format!("/v1/orders/{}/cancel", mine[2]), &json!({})).await.expect(200);
     mine.reverse();
 
@@ -67,7 +67,7 @@ async fn lists_go_from_the_newest_to_the_oldest_page_by_page() {
         admin.get(&format!("/v1/orders?customer_id={me}&status=placed")).await.expect(200);
     assert_eq!(ids(&of_mine).len(), 4);
 
-    let others = format!("/v1/orders?customer_id={them}");
+    let others = format!("/v1/orders?customer_id={other}");
     assert_eq!(client.get(&others).await.problem(), (403, "not_yours"));
     let program = shop.client("a program", &[Scope::OrdersRead]);
     assert_eq!(program.get("/v1/orders").await.expect(200)["items"], json!([]));
@@ -82,7 +82,7 @@ async fn lists_go_from_the_newest_to_the_oldest_page_by_page() {
 }
 
 #[tokio::test]
-async fn who_waits_is_answered_when_it_comes_or_cannot_come_any_more() {
+async fn wait_ends_when_the_status_is_reached_or_unreachable() {
     let shop = Shop::open(Deadlines::NONE).await;
     shop.sell(&[("KB-RED", 100), ("OUT-1", 100)]).await;
     let (me, client) = shop.customer();
@@ -100,7 +100,7 @@ async fn who_waits_is_answered_when_it_comes_or_cannot_come_any_more() {
     let path = format!("/v1/orders/{id}?wait_for=confirmed&wait_ms=150");
     assert_eq!(client.get(&path).await.expect(200)["status"], "reserved");
     assert!(begun.elapsed() >= Duration::from_millis(150));
-    // A change wakes who waits, long before the next look would find it.
+    // A change ends the wait at once, without the next poll.
     let path = format!("/v1/orders/{id}?wait_for=confirmed");
     let pay = format!("/v1/orders/{id}/payment");
     let body = json!({});
@@ -117,7 +117,7 @@ async fn who_waits_is_answered_when_it_comes_or_cannot_come_any_more() {
 }
 
 #[tokio::test]
-async fn an_order_is_followed_live_to_its_end_and_nothing_is_missed() {
+async fn event_stream_reaches_the_end_without_gaps() {
     let quick = Duration::from_millis(300);
     let shop = Shop::open(Deadlines { ship: quick, deliver: quick, ..Deadlines::NONE }).await;
     shop.sell(&[("KB-RED", 100)]).await;
@@ -127,34 +127,34 @@ async fn an_order_is_followed_live_to_its_end_and_nothing_is_missed() {
     let pay = format!("/v1/orders/{id}/payment");
     let body = json!({});
     let (events, paid) =
-        tokio::join!(client.follow(&id, None, usize::MAX), client.post(&pay, &body));
+        tokio::join!(client.stream_events(&id, None, usize::MAX), client.post(&pay, &body));
     paid.expect(200);
-    let told: Vec<(&str, &str)> = events
+    let received: Vec<(&str, &str)> = events
         .iter()
         .map(|(_, data)| (data["event"].as_str().unwrap(), data["status"].as_str().unwrap()))
         .filter(|(event, _)| *event != "stock.deducted.v1")
         .collect();
-    let way = [
+    let expected = [
         ("stock.reserved.v1", "reserved"),
         ("payment.approved", "reserved"),
         ("order.confirmed.v1", "confirmed"),
         ("order.shipped.v1", "shipped"),
         ("order.delivered.v1", "delivered"),
     ];
-    // Whether the payment was there when the stream began is chance: then it begins with what came of it.
-    assert!(way.ends_with(&told) && told.len() >= 3, "{told:?}");
+    // The stream may start before or after the payment.
+    assert!(expected.ends_with(&received) && received.len() >= 3, "{received:?}");
     assert!(events.iter().all(|(_, data)| data["id"] == json!(id)));
 
-    // Who comes back says what it saw last.
+    // A client resumes with `Last-Event-ID`.
     let all = client.timeline_with(&id, "inventory stock.deducted.v1").await.len();
-    let again = client.follow(&id, Some("0"), all).await;
+    let again = client.stream_events(&id, Some("0"), all).await;
     assert_eq!(again.len(), all);
-    let rest = client.follow(&id, Some(&again[1].0), all - 2).await;
+    let rest = client.stream_events(&id, Some(&again[1].0), all - 2).await;
     assert_eq!(rest[0].1["event"], again[2].1["event"]);
-    // Who has seen the end is told not to come back.
-    assert_eq!(client.follow_status(&id, &again[all - 1].0).await, 204);
-    // An order that is over is told in one event.
-    let over = client.follow(&id, None, usize::MAX).await;
+    // A client that has seen the last event gets 204.
+    assert_eq!(client.stream_status(&id, &again[all - 1].0).await, 204);
+    // The stream of an ended order has one event.
+    let over = client.stream_events(&id, None, usize::MAX).await;
     assert_eq!((over.len(), &over[0].1["status"]), (1, &json!("delivered")));
     let (_, stranger) = (CustomerId::new(), shop.customer().1);
     assert_eq!(

@@ -1,4 +1,4 @@
-//! The copy of the catalogue is built again from what the catalogue has.
+//! Rebuilding the copy of the catalogue from a snapshot.
 
 use axum::{Json, Router, routing::get};
 use contracts::catalog::{ProductDeletedV1, ProductStatus};
@@ -18,7 +18,7 @@ fn entry(event: &impl Event, sequence: i64) -> Entry {
 }
 
 #[tokio::test]
-async fn damaged_prices_are_found_and_put_right() {
+async fn replay_finds_and_corrects_damaged_prices() {
     let mut shop = Shop::open(Deadlines::NONE).await;
     let [sold, moved, gone] = [ProductId::new(), ProductId::new(), ProductId::new()];
     let version = |number: i64| Version::try_from(number).unwrap();
@@ -31,16 +31,16 @@ async fn damaged_prices_are_found_and_put_right() {
         change_id: ChangeId::new(),
         deleted_at: chrono::DateTime::UNIX_EPOCH,
     };
-    let now_sold = active(sold, 1, &[("A", 100), ("B", 200)]);
-    let now_moved = active(moved, 2, &[("D", 400)]);
-    shop.say_product(&now_sold, sold, version(1)).await;
-    shop.say_product(&active(moved, 1, &[("C", 300)]), moved, version(1)).await;
-    shop.say_product(&now_moved, moved, version(2)).await;
-    shop.say_product(&active(gone, 1, &[("E", 500)]), gone, version(1)).await;
-    shop.say_product(&deleted, gone, version(2)).await;
+    let sold_now = active(sold, 1, &[("A", 100), ("B", 200)]);
+    let moved_now = active(moved, 2, &[("D", 400)]);
+    shop.publish_product(&sold_now, sold, version(1)).await;
+    shop.publish_product(&active(moved, 1, &[("C", 300)]), moved, version(1)).await;
+    shop.publish_product(&moved_now, moved, version(2)).await;
+    shop.publish_product(&active(gone, 1, &[("E", 500)]), gone, version(1)).await;
+    shop.publish_product(&deleted, gone, version(2)).await;
 
-    // What the catalogue would answer.
-    let items = vec![entry(&now_sold, 1), entry(&now_moved, 2), entry(&deleted, 2)];
+    // The snapshot of the catalogue.
+    let items = vec![entry(&sold_now, 1), entry(&moved_now, 2), entry(&deleted, 2)];
     let page = Page { items, next: None };
     let answer = get(async move || Json(page.clone()));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -51,15 +51,15 @@ async fn damaged_prices_are_found_and_put_right() {
         axum::serve(listener, router).await.unwrap();
     });
     let instance = shop.start_with_catalogue(&url).await;
-    let operator = shop.known_to(&instance, "operator", &[Scope::Ops]);
+    let operator = shop.client_of(&instance, "operator", &[Scope::Ops]);
     let replay = async |query: &str| {
         let answer = operator.send(Method::POST, &format!("{REPLAY}{query}"), None, None).await;
         answer.expect(200)
     };
 
-    // What a product listed once is not in the snapshot, and is not missed.
-    let sound = replay("?compare_only=true").await;
-    assert_eq!((&sound["differences"], &sound["entries"]), (&0.into(), &3.into()), "{sound}");
+    // Offers that are not for sale are not in the snapshot, and are no difference.
+    let intact = replay("?compare_only=true").await;
+    assert_eq!((&intact["differences"], &intact["entries"]), (&0.into(), &3.into()), "{intact}");
     sqlx::raw_sql(
         "update offer set amount = 1 where sku = 'A';
          delete from offer where sku = 'B';
@@ -82,13 +82,13 @@ async fn damaged_prices_are_found_and_put_right() {
     let prices = "select sum(amount)::bigint from offer where for_sale";
     assert_eq!(shop.count(prices).await, 100 + 200 + 400);
 
-    // Events go on from where they were.
-    shop.say_product(&active(sold, 2, &[("A", 111)]), sold, version(2)).await;
+    // Events continue at the position before the replay.
+    shop.publish_product(&active(sold, 2, &[("A", 111)]), sold, version(2)).await;
     assert_eq!(shop.count(prices).await, 111 + 400);
 
-    // A catalogue that does not answer is said to be the reason.
-    let nobody = shop.admin().send(Method::POST, REPLAY, None, None).await;
-    assert_eq!(nobody.problem(), (503, "replay_gave_up"));
+    // A replay fails without the catalogue.
+    let failed = shop.admin().send(Method::POST, REPLAY, None, None).await;
+    assert_eq!(failed.problem(), (503, "replay_gave_up"));
     let stranger = shop.customer().1.send(Method::POST, REPLAY, None, None).await;
     assert_eq!(stranger.problem().0, 403);
     shop.close().await;
