@@ -1,8 +1,8 @@
 //! Companions: products that are bought together.
 //!
 //! The index keeps the newest baskets, and per product the list of its baskets. A query counts from these lists how often
-//! two products share a basket. So the counts are exact, memory grows with the baskets instead of the square of the
-//! products, and an old basket or a visitor can be removed completely.
+//! two products share a basket. So the counts are exact, and an old basket or a visitor can be removed completely. Memory
+//! grows with the baskets, not with the square of the products.
 //!
 //! The score of two products is the Jaccard index of their baskets: baskets with both, divided by baskets with either. On
 //! real invoices it predicts better than confidence, which favours common products, and lift, which favours rare ones.
