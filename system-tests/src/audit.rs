@@ -1,7 +1,7 @@
-//! What must always hold, across the databases of all services, the index and the broker, once traffic rests.
+//! Checks the invariants across the databases of all services, the index and the broker.
 //!
-//! The invariants and their numbers are those of `ARCHITECTURE.md`. The audit only reads; run in the middle of traffic it finds
-//! what is merely under way, so whoever asks repeats it until traffic rests.
+//! The invariants and their numbers are those of `ARCHITECTURE.md`. The audit only reads. During traffic it reports work in progress as
+//! violations: repeat it until the suite is idle.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -16,47 +16,45 @@ use testkit::{ManagementClient, QueueState};
 
 use crate::{Error, SERVICES, streams};
 
-/// What is audited.
+/// The subject of an audit.
 #[derive(Debug, Clone, Copy)]
 pub struct Suite<'a> {
-    /// The databases of the services.
     pub databases: &'a Databases,
-    /// Without it nobody looks into queues and streams.
+    /// Without it, queues and streams are not checked.
     pub broker: Option<Broker<'a>>,
-    /// The addresses of all instances of search-sync, each of which has an index of its own.
+    /// The URLs of all instances of search-sync; each has an index of its own.
     pub search: &'a [&'a str],
     /// A token with the scope `ops`.
     pub token: &'a str,
 }
 
-/// Where the broker of the suite is.
+/// The broker of the suite.
 #[derive(Debug, Clone, Copy)]
 pub struct Broker<'a> {
-    /// Its management API.
     pub management: &'a ManagementClient,
     /// The name of the suite's vhost.
     pub vhost: &'a str,
-    /// The address of the vhost, `amqp://…`.
+    /// The URL of the vhost, `amqp://…`.
     pub amqp_url: &'a str,
 }
 
-/// Where the databases of the services are.
+/// The databases of the services.
 #[derive(Debug, Clone)]
 pub struct Databases(BTreeMap<&'static str, String>);
 
 impl Databases {
-    /// The address of each service's database.
+    /// From the URL of each service's database.
     pub fn new(urls: BTreeMap<&'static str, String>) -> Self {
         Self(urls)
     }
 
-    /// Databases named like their services, on one server.
+    /// Databases on one server, named like their services.
     pub fn on(server_url: &str) -> Self {
         let url = |service| testkit::database_url(server_url, service);
         Self(SERVICES.into_iter().map(|service| (service, url(service))).collect())
     }
 
-    /// The address of a service's database; empty if there is none.
+    /// The URL of a service's database; empty if there is none.
     pub fn url(&self, service: &str) -> &str {
         self.0.get(service).map(String::as_str).unwrap_or_default()
     }
@@ -67,22 +65,22 @@ impl Databases {
     }
 }
 
-/// What does not hold.
+/// The result of an audit.
 #[derive(Debug, Clone, Default)]
 pub struct Findings {
     /// One line each, by the number of the invariant.
     violations: BTreeMap<u8, Vec<String>>,
-    /// How many things were looked at, by name.
-    looked_at: BTreeMap<&'static str, i64>,
+    /// The numbers of checked items, by name.
+    checked: BTreeMap<&'static str, i64>,
 }
 
 impl Findings {
     /// Whether all invariants hold.
-    pub fn is_sound(&self) -> bool {
+    pub fn is_clean(&self) -> bool {
         self.violations.is_empty()
     }
 
-    /// How many violations there are, of all invariants.
+    /// The number of violations of all invariants.
     pub fn count(&self) -> usize {
         self.violations.values().map(Vec::len).sum()
     }
@@ -92,9 +90,9 @@ impl Findings {
         self.violations.get(&invariant).map(Vec::as_slice).unwrap_or_default()
     }
 
-    /// How many things were looked at, by name: an audit of nothing proves nothing.
-    pub fn looked_at(&self) -> &BTreeMap<&'static str, i64> {
-        &self.looked_at
+    /// The numbers of checked items, by name: an audit of nothing proves nothing.
+    pub fn checked(&self) -> &BTreeMap<&'static str, i64> {
+        &self.checked
     }
 
     fn add(&mut self, invariant: u8, lines: impl IntoIterator<Item = String>) {
@@ -118,33 +116,33 @@ impl fmt::Display for Findings {
     }
 }
 
-/// What the broker calls the kind of a queue that is a stream.
+/// The queue type of a stream.
 const STREAM: &str = "stream";
 
-/// How long a comparison of the whole catalogue may take.
-const DRIFT: Duration = Duration::from_mins(1);
+/// Timeout of a comparison of the whole catalogue.
+const DRIFT_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// How many invariants there are.
+/// The number of invariants.
 pub const INVARIANTS: u8 = 6;
 
 /// Checks every invariant.
 pub async fn run(suite: Suite<'_>) -> Result<Findings, Error> {
     let Suite { databases, broker, search, token } = suite;
     let mut findings = Findings::default();
-    orders_have_one_outcome(databases, &mut findings).await?;
-    stock_adds_up(databases, &mut findings).await?;
-    reservations_belong_to_living_orders(databases, &mut findings).await?;
-    copies_equal_the_catalogue(databases, &mut findings).await?;
+    check_orders(databases, &mut findings).await?;
+    check_stock(databases, &mut findings).await?;
+    check_reservations(databases, &mut findings).await?;
+    check_copies(databases, &mut findings).await?;
     for url in search {
-        the_index_equals_the_catalogue(url, token, &mut findings).await?;
+        check_index(url, token, &mut findings).await?;
     }
-    nothing_is_left_on_the_way(databases, &mut findings).await?;
+    check_messaging(databases, &mut findings).await?;
     if let Some(broker) = broker {
         let queues = broker.management.queues(broker.vhost).await?;
-        queues_are_empty(&queues, &mut findings);
-        streams_are_read_to_their_ends(databases, broker, &queues, &mut findings).await?;
+        check_queues(&queues, &mut findings);
+        check_streams(databases, broker, &queues, &mut findings).await?;
     }
-    user_events_are_counted_once(databases, &mut findings).await?;
+    check_user_events(databases, &mut findings).await?;
     Ok(findings)
 }
 
@@ -156,20 +154,17 @@ where
     Ok(sqlx::query_as(AssertSqlSafe(query)).fetch_all(connection).await?)
 }
 
-/// The one number that a query answers.
+/// The result of a query for one number.
 async fn number(connection: &mut PgConnection, query: &str) -> Result<i64, Error> {
     Ok(sqlx::query_scalar(AssertSqlSafe(query)).fetch_one(connection).await?)
 }
 
 /// Invariant 1: every accepted order has exactly one outcome or is still within its deadline.
-async fn orders_have_one_outcome(
-    databases: &Databases,
-    findings: &mut Findings,
-) -> Result<(), Error> {
+async fn check_orders(databases: &Databases, findings: &mut Findings) -> Result<(), Error> {
     let mut order = databases.connect("order").await?;
     let count = number(&mut order, "select count(*) from orders").await?;
-    findings.looked_at.insert("orders", count);
-    // The clock looks at what is due at once; half a minute is a process that is gone.
+    findings.checked.insert("orders", count);
+    // Deadlines are handled immediately: a delay of 30 seconds means that the worker is gone.
     let overdue: Vec<(String, String)> = rows(
         &mut order,
         "select id::text, status from orders where due_at < now() - interval '30 seconds'",
@@ -188,8 +183,11 @@ async fn orders_have_one_outcome(
          group by order_id having count(distinct status) > 1",
     )
     .await?;
-    findings.add(1, twice.into_iter().map(|(id, ends)| format!("order {id} has {ends} outcomes")));
-    let untold: Vec<(String, String)> = rows(
+    findings.add(
+        1,
+        twice.into_iter().map(|(id, outcomes)| format!("order {id} has {outcomes} outcomes")),
+    );
+    let inconsistent: Vec<(String, String)> = rows(
         &mut order,
         "select o.id::text, o.status from orders o
          where o.status is distinct from (
@@ -199,8 +197,8 @@ async fn orders_have_one_outcome(
     .await?;
     findings.add(
         1,
-        untold.into_iter().map(|(id, status)| {
-            format!("order {id} is {status}, which its timeline does not tell")
+        inconsistent.into_iter().map(|(id, status)| {
+            format!("order {id} is {status}, but the last status of its timeline differs")
         }),
     );
     let unpaid: Vec<(String, i64)> = rows(
@@ -220,18 +218,18 @@ async fn orders_have_one_outcome(
     Ok(())
 }
 
-/// Invariant 2: stock adds up, and what left the warehouses is what was shipped.
-async fn stock_adds_up(databases: &Databases, findings: &mut Findings) -> Result<(), Error> {
+/// Invariant 2: stock equals the sum of its ledger, and deducted quantities equal shipped ones.
+async fn check_stock(databases: &Databases, findings: &mut Findings) -> Result<(), Error> {
     let mut inventory = databases.connect("inventory").await?;
     let count = number(&mut inventory, "select count(*) from stock").await?;
-    findings.looked_at.insert("stock_rows", count);
-    let off: Vec<(String, i64, i64)> =
+    findings.checked.insert("stock_rows", count);
+    let wrong: Vec<(String, i64, i64)> =
         rows(&mut inventory, "select sku, on_hand, on_hand_by_ledger from ledger_discrepancy")
             .await?;
     findings.add(
         2,
-        off.into_iter().map(|(sku, on_hand, ledger)| {
-            format!("{sku}: {on_hand} on hand, {ledger} by the ledger")
+        wrong.into_iter().map(|(sku, on_hand, ledger)| {
+            format!("{sku}: {on_hand} on hand, {ledger} in the ledger")
         }),
     );
     let oversold: Vec<(String, i64, i64)> = rows(
@@ -241,9 +239,9 @@ async fn stock_adds_up(databases: &Databases, findings: &mut Findings) -> Result
     .await?;
     findings.add(
         2,
-        oversold
-            .into_iter()
-            .map(|(sku, on_hand, reserved)| format!("{sku}: {reserved} of {on_hand} are reserved")),
+        oversold.into_iter().map(|(sku, on_hand, reserved)| {
+            format!("{sku}: {reserved} reserved, {on_hand} on hand")
+        }),
     );
     let deducted: BTreeMap<String, i64> = rows::<(String, i64)>(
         &mut inventory,
@@ -271,21 +269,18 @@ async fn stock_adds_up(databases: &Databases, findings: &mut Findings) -> Result
     Ok(())
 }
 
-/// Invariant 3: every reservation belongs to a living order, or has been released or deducted.
-async fn reservations_belong_to_living_orders(
-    databases: &Databases,
-    findings: &mut Findings,
-) -> Result<(), Error> {
+/// Invariant 3: every reservation belongs to an open order, or has been released or deducted.
+async fn check_reservations(databases: &Databases, findings: &mut Findings) -> Result<(), Error> {
     let mut inventory = databases.connect("inventory").await?;
-    let off: Vec<(String, i64, i64)> = rows(
+    let wrong: Vec<(String, i64, i64)> = rows(
         &mut inventory,
         "select sku, reserved, reserved_by_orders from reservation_discrepancy",
     )
     .await?;
     findings.add(
         3,
-        off.into_iter().map(|(sku, reserved, orders)| {
-            format!("{sku}: {reserved} are reserved, {orders} of them for orders")
+        wrong.into_iter().map(|(sku, reserved, orders)| {
+            format!("{sku}: {reserved} reserved, {orders} of them for orders")
         }),
     );
     let reservations: BTreeMap<String, String> =
@@ -293,9 +288,7 @@ async fn reservations_belong_to_living_orders(
             .await?
             .into_iter()
             .collect();
-    findings
-        .looked_at
-        .insert("reservations", i64::try_from(reservations.len()).unwrap_or(i64::MAX));
+    findings.checked.insert("reservations", i64::try_from(reservations.len()).unwrap_or(i64::MAX));
     let mut order = databases.connect("order").await?;
     let orders: BTreeMap<String, String> =
         rows::<(String, String)>(&mut order, "select id::text, status from orders")
@@ -304,40 +297,36 @@ async fn reservations_belong_to_living_orders(
             .collect();
     for (id, status) in &orders {
         let state = reservations.get(id).map(String::as_str);
-        let fits = match status.as_str() {
+        let is_consistent = match status.as_str() {
             "placed" => matches!(state, None | Some("reserved")),
             "reserved" | "confirmed" => state == Some("reserved"),
             "shipped" | "delivered" => state == Some("deducted"),
             _ => matches!(state, None | Some("released")),
         };
-        if !fits {
+        if !is_consistent {
             findings.add(
                 3,
                 [format!(
-                    "order {id} is {status}, its reservation {}",
-                    state.unwrap_or("is missing")
+                    "order {id} is {status}, its reservation is {}",
+                    state.unwrap_or("missing")
                 )],
             );
         }
     }
-    let foreign = reservations.keys().filter(|id| !orders.contains_key(*id));
-    findings
-        .add(3, foreign.map(|id| format!("there is a reservation for {id}, and no such order")));
+    let unknown = reservations.keys().filter(|id| !orders.contains_key(*id));
+    findings.add(3, unknown.map(|id| format!("reservation for order {id}, which does not exist")));
     Ok(())
 }
 
-/// Invariant 4: what others hold of the catalogue is the catalogue, version for version.
-async fn copies_equal_the_catalogue(
-    databases: &Databases,
-    findings: &mut Findings,
-) -> Result<(), Error> {
+/// Invariant 4: the copies of all services have the products and versions of the catalogue.
+async fn check_copies(databases: &Databases, findings: &mut Findings) -> Result<(), Error> {
     let mut catalogue = databases.connect("product-catalog").await?;
     let originals: BTreeMap<String, i64> =
         rows::<(String, i64)>(&mut catalogue, "select id::text, version from product")
             .await?
             .into_iter()
             .collect();
-    findings.looked_at.insert("products", i64::try_from(originals.len()).unwrap_or(i64::MAX));
+    findings.checked.insert("products", i64::try_from(originals.len()).unwrap_or(i64::MAX));
     let copies = [
         ("inventory", "select product_id::text, version from product"),
         ("order", "select product_id::text, version from product"),
@@ -350,40 +339,32 @@ async fn copies_equal_the_catalogue(
             rows::<(String, i64)>(&mut connection, query).await?.into_iter().collect();
         for (id, version) in &originals {
             if copy.get(id) != Some(version) {
-                let held =
-                    copy.get(id).map_or("nothing".to_owned(), |held| format!("version {held}"));
+                let held = copy.get(id).map_or("none".to_owned(), |held| format!("version {held}"));
                 findings.add(
                     4,
                     [format!(
-                        "{service} holds {held} of product {id}, the catalogue version {version}"
+                        "product {id}: version {version} in the catalogue, {held} in {service}"
                     )],
                 );
             }
         }
-        let foreign = copy.keys().filter(|id| !originals.contains_key(*id));
-        findings.add(
-            4,
-            foreign
-                .map(|id| format!("{service} holds product {id}, which the catalogue never had")),
-        );
+        let unknown = copy.keys().filter(|id| !originals.contains_key(*id));
+        findings
+            .add(4, unknown.map(|id| format!("product {id} of {service} is not in the catalogue")));
     }
     Ok(())
 }
 
-/// Invariant 4, for what cannot be seen in a database: the index itself, product for product, as search-sync compares it.
-async fn the_index_equals_the_catalogue(
-    url: &str,
-    token: &str,
-    findings: &mut Findings,
-) -> Result<(), Error> {
-    let client = Client::builder().no_proxy().timeout(DRIFT).build()?;
+/// Invariant 4, for the index itself: search-sync compares it with the catalogue.
+async fn check_index(url: &str, token: &str, findings: &mut Findings) -> Result<(), Error> {
+    let client = Client::builder().no_proxy().timeout(DRIFT_TIMEOUT).build()?;
     let answer = client.get(format!("{url}/v1/index/drift")).bearer_auth(token).send().await?;
     let drift: Value = answer.error_for_status()?.json().await?;
     let number = |name: &str| drift[name].as_i64();
     let (Some(indexed), Some(differing)) = (number("index"), number("differing")) else {
-        return Err(Error::Unexpected(format!("no drift, but {drift}")));
+        return Err(Error::Unexpected(format!("unexpected drift report: {drift}")));
     };
-    findings.looked_at.insert("indexed_products", indexed);
+    findings.checked.insert("indexed_products", indexed);
     if differing > 0 {
         let items = &drift["items"];
         findings.add(4, [format!("{differing} products differ in the index: {items}")]);
@@ -391,17 +372,15 @@ async fn the_index_equals_the_catalogue(
     Ok(())
 }
 
-/// Invariant 5, for what is in the broker: all queues are empty, those for what nobody is bound for and for what processes
-/// died over too. Streams keep what was read.
-fn queues_are_empty(queues: &[QueueState], findings: &mut Findings) {
-    findings.looked_at.insert("queues", i64::try_from(queues.len()).unwrap_or(i64::MAX));
+/// Invariant 5, in the broker: all queues are empty, also those of unroutable and of dead-lettered messages. Streams retain messages.
+fn check_queues(queues: &[QueueState], findings: &mut Findings) {
+    findings.checked.insert("queues", i64::try_from(queues.len()).unwrap_or(i64::MAX));
     let full = queues.iter().filter(|queue| queue.kind != STREAM && queue.messages > 0);
     findings.add(5, full.map(|queue| format!("{} messages in {}", queue.messages, queue.name)));
 }
 
-/// Invariant 6, for what is in the broker: no accepted user event waits in its stream. What is not taken out of it would be missing
-/// in no table.
-async fn streams_are_read_to_their_ends(
+/// Invariant 6, in the broker: the stream has no unread user event. No table would show that one is missing.
+async fn check_streams(
     databases: &Databases,
     broker: Broker<'_>,
     queues: &[QueueState],
@@ -409,33 +388,28 @@ async fn streams_are_read_to_their_ends(
 ) -> Result<(), Error> {
     let mut analytics = databases.connect("behavior-analytics").await?;
     let streams: Vec<&QueueState> = queues.iter().filter(|queue| queue.kind == STREAM).collect();
-    findings.looked_at.insert("streams", i64::try_from(streams.len()).unwrap_or(i64::MAX));
+    findings.checked.insert("streams", i64::try_from(streams.len()).unwrap_or(i64::MAX));
     for QueueState { name, .. } in streams {
-        // A stream that was never read is unread from its first message on.
+        // Without an offset, nothing has been read.
         let read: i64 = sqlx::query_scalar(
             "select coalesce(min(next_offset), 0) from messaging.stream_offset where stream = $1",
         )
         .bind(name)
         .fetch_one(&mut analytics)
         .await?;
-        if streams::reaches(broker.amqp_url, name, read).await? {
-            findings.add(6, [format!("{name} holds messages from offset {read} on, not yet read")]);
+        if streams::has_message_at_or_after(broker.amqp_url, name, read).await? {
+            findings.add(6, [format!("{name} has unread messages from offset {read}")]);
         }
     }
     Ok(())
 }
 
-/// Invariant 5: nothing is left on the way but dead letters, which wait for people.
-async fn nothing_is_left_on_the_way(
-    databases: &Databases,
-    findings: &mut Findings,
-) -> Result<(), Error> {
+/// Invariant 5: no event is in transit, except dead letters, which wait for operators.
+async fn check_messaging(databases: &Databases, findings: &mut Findings) -> Result<(), Error> {
     let (mut dead, mut pending) = (0, 0);
     for service in SERVICES {
         let mut connection = databases.connect(service).await?;
-        for (table, what) in
-            [("outbox", "events wait in its outbox"), ("parked", "events are parked")]
-        {
+        for (table, what) in [("outbox", "events in the outbox"), ("parked", "parked events")] {
             let left =
                 number(&mut connection, &format!("select count(*) from messaging.{table}")).await?;
             if left > 0 {
@@ -452,9 +426,9 @@ async fn nothing_is_left_on_the_way(
         .await?;
         findings.add(
             5,
-            stuck
-                .into_iter()
-                .map(|(consumer, key)| format!("{consumer} holds {key} back for no reason")),
+            stuck.into_iter().map(|(consumer, key)| {
+                format!("{consumer} blocks key {key} without a pending dead letter")
+            }),
         );
         dead += number(&mut connection, "select count(*) from messaging.dead_letter").await?;
         pending += number(
@@ -463,18 +437,15 @@ async fn nothing_is_left_on_the_way(
         )
         .await?;
     }
-    findings.looked_at.extend([("dead_letters", dead), ("pending_dead_letters", pending)]);
+    findings.checked.extend([("dead_letters", dead), ("pending_dead_letters", pending)]);
     Ok(())
 }
 
-/// Invariant 6: every user event that was taken out of the stream is stored once, or known to be a duplicate or erased.
-async fn user_events_are_counted_once(
-    databases: &Databases,
-    findings: &mut Findings,
-) -> Result<(), Error> {
+/// Invariant 6: every user event read from the stream is stored once, or counted as duplicate, expired or erased.
+async fn check_user_events(databases: &Databases, findings: &mut Findings) -> Result<(), Error> {
     let mut analytics = databases.connect("behavior-analytics").await?;
-    let kept = number(&mut analytics, "select count(*) from user_event").await?;
-    findings.looked_at.insert("user_events", kept);
+    let stored = number(&mut analytics, "select count(*) from user_event").await?;
+    findings.checked.insert("user_events", stored);
     let missing = number(
         &mut analytics,
         "select (coalesce(sum(stored - expired), 0)
@@ -484,7 +455,7 @@ async fn user_events_are_counted_once(
     )
     .await?;
     if missing != 0 {
-        findings.add(6, [format!("{missing} user events were counted and are not there")]);
+        findings.add(6, [format!("{missing} counted user events are missing")]);
     }
     Ok(())
 }

@@ -1,18 +1,16 @@
-//! What a service answers.
+//! Answers of services.
 
 use reqwest::{StatusCode, header::HeaderMap};
 use serde_json::Value;
 
 use crate::Error;
 
-/// An answer of a service, read whole.
+/// A complete HTTP response.
 #[derive(Debug)]
 pub struct Answer {
-    /// Its status.
     pub status: StatusCode,
-    /// Its headers.
     pub headers: HeaderMap,
-    /// Its body; null if it is empty.
+    /// JSON, else a string; null if the body is empty.
     pub body: Value,
 }
 
@@ -28,29 +26,29 @@ impl Answer {
         Ok(Self { status, headers, body })
     }
 
-    /// The answer, if its status is `status`.
+    /// The answer if its status is `status`, else an error.
     pub fn expect_status(self, status: u16) -> Result<Self, Error> {
         if self.status.as_u16() == status {
             Ok(self)
         } else {
             Err(Error::Unexpected(format!(
-                "{status} was expected, not {}: {}",
+                "expected status {status}, got {}: {}",
                 self.status, self.body
             )))
         }
     }
 
-    /// The text at a JSON pointer, empty if there is none.
+    /// The string at a JSON pointer; empty if there is none.
     pub fn text(&self, pointer: &str) -> String {
         self.body.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned()
     }
 
-    /// The whole number at a JSON pointer.
+    /// The integer at a JSON pointer.
     pub fn number(&self, pointer: &str) -> Option<i64> {
         self.body.pointer(pointer).and_then(Value::as_i64)
     }
 
-    /// A header's text, empty if there is none.
+    /// The value of a header; empty if it is missing.
     pub fn header(&self, name: &str) -> String {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned()
     }

@@ -1,38 +1,30 @@
-//! Why the suite could not be started, asked or looked into.
+//! Errors around a system test.
 
 use std::path::PathBuf;
 
-/// What went wrong around a system test.
+/// An error around a system test.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A server or process could not be started, stopped or waited for.
+    /// A server or process failed.
     #[error(transparent)]
     Testkit(#[from] testkit::Error),
-    /// A state did not come.
     #[error(transparent)]
     Wait(#[from] testkit::WaitError),
-    /// A database could not be asked.
-    #[error("a database could not be asked")]
+    #[error("database query failed")]
     Database(#[from] sqlx::Error),
-    /// A key could not be made.
-    #[error("no key could be made")]
+    #[error("cannot make a signing key")]
     Key(#[from] runtime::auth::KeyError),
-    /// A token could not be minted.
-    #[error("no token could be minted")]
+    #[error("cannot mint a token")]
     Token(#[from] runtime::auth::TokenError),
-    /// A service could not be asked.
-    #[error("a service could not be asked")]
+    #[error("HTTP request failed")]
     Http(#[from] reqwest::Error),
-    /// The broker could not be asked.
-    #[error("the broker could not be asked")]
+    #[error("broker operation failed")]
     Broker(#[from] lapin::Error),
-    /// A file or folder of the run.
-    #[error("a file of the run could not be written")]
+    #[error("cannot write a file of the run")]
     File(#[from] std::io::Error),
-    /// The programs were not built.
-    #[error("there is no {0}; build the programs first: cargo build --bins")]
+    #[error("{0} is missing; build the programs first: cargo build --bins")]
     NotBuilt(PathBuf),
-    /// A service answered something else than it should.
+    /// An unexpected answer or state.
     #[error("{0}")]
     Unexpected(String),
 }

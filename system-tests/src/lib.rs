@@ -7,7 +7,9 @@ mod programs;
 mod shop;
 mod streams;
 
-pub use call::Answer;
-pub use error::Error;
-pub use programs::{SERVICES, programs_folder};
-pub use shop::{Servers, Shop, second};
+pub use crate::{
+    call::Answer,
+    error::Error,
+    programs::{SERVICES, programs_folder},
+    shop::{Servers, Shop, second},
+};

@@ -1,4 +1,4 @@
-//! The programs of the suite, as they lie in the target folder.
+//! The programs of the suite in the target folder.
 
 use std::path::PathBuf;
 
@@ -10,7 +10,7 @@ pub const SERVICES: [&str; 5] =
 
 /// The folder of the programs that were built with this test.
 pub fn programs_folder() -> Result<PathBuf, Error> {
-    // …/target/debug/deps/it-0123 or …/target/debug/xtask
+    // …/target/debug/deps/it-0123 or …/target/release/chaos
     let mut folder = std::env::current_exe()?;
     folder.pop();
     if folder.ends_with("deps") {

@@ -1,4 +1,4 @@
-//! A whole suite on servers of a test's own, and what people do with it.
+//! A whole suite under test, and requests to it.
 
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
@@ -12,33 +12,30 @@ use uuid::Uuid;
 
 use crate::{Answer, Error, SERVICES, audit, programs_folder};
 
-/// How long the suite may take to come up, or a state to come.
-const SOON: Duration = Duration::from_mins(1);
+/// Timeout of a start, of a stop, of a request, and until an expected state.
+const TIMEOUT: Duration = Duration::from_mins(1);
 
 /// The servers under a suite.
 #[derive(Debug)]
 pub enum Servers {
-    /// Databases and a vhost of its own on the servers that all tests share.
+    /// Databases and a vhost on the servers that all tests share.
     Shared {
         /// One for each service.
         databases: Vec<Database>,
-        /// For all services.
         vhost: Vhost,
     },
-    /// Servers of its own, which it may kill.
-    Own {
-        /// PostgreSQL.
+    /// Private servers, which tests may kill.
+    Private {
         postgres: Box<Postgres>,
-        /// RabbitMQ.
         rabbitmq: Box<RabbitMq>,
-        /// The way from the services to RabbitMQ, which may be cut, slowed and made to swallow.
-        way: Proxy,
+        /// Between the services and RabbitMQ; injects network faults.
+        proxy: Proxy,
     },
 }
 
-/// One program of the suite and its process, if it runs.
+/// An instance of a service, and its process if it runs.
 #[derive(Debug)]
-struct Running {
+struct Instance {
     program: Program,
     process: Option<Process>,
 }
@@ -48,16 +45,15 @@ pub fn second(service: &str) -> String {
     format!("{service}-2")
 }
 
-/// The running suite.
+/// A running suite.
 pub struct Shop {
-    /// What it runs on.
     pub servers: Servers,
-    /// By instance: the first of a service has the service's name, the second that of [`second`].
-    programs: BTreeMap<String, Running>,
+    /// By name: that of the service, or [`second`] of it.
+    instances: BTreeMap<String, Instance>,
     urls: BTreeMap<String, String>,
     databases: BTreeMap<&'static str, String>,
     amqp_url: String,
-    /// What else the services are told by their environment.
+    /// Additional environment variables of the services.
     settings: Vec<(&'static str, &'static str)>,
     key: SigningKey,
     client: Client,
@@ -65,8 +61,8 @@ pub struct Shop {
 }
 
 impl Shop {
-    /// A suite on the shared servers.
-    pub async fn open() -> Result<Self, Error> {
+    /// Starts a suite on the shared servers.
+    pub async fn start() -> Result<Self, Error> {
         let mut databases = Vec::new();
         for _ in SERVICES {
             databases.push(Database::create().await?);
@@ -75,11 +71,11 @@ impl Shop {
             databases.iter().map(|database| database.url().to_owned()).collect();
         let vhost = Vhost::create().await?;
         let amqp_url = vhost.url().to_owned();
-        Self::start(Servers::Shared { databases, vhost }, &urls, &amqp_url, &[]).await
+        Self::start_on(Servers::Shared { databases, vhost }, &urls, &amqp_url, &[]).await
     }
 
-    /// A suite on servers of its own, whose services have these `settings` in their environment.
-    pub async fn open_on_own_servers(
+    /// Starts a suite with private servers, whose services have these additional environment variables.
+    pub async fn start_with_private_servers(
         settings: &[(&'static str, &'static str)],
     ) -> Result<Self, Error> {
         let (postgres, rabbitmq) = tokio::join!(Postgres::start(), RabbitMq::start());
@@ -88,11 +84,12 @@ impl Shop {
         for service in SERVICES {
             urls.push(testkit::create_database(&postgres.url(), service).await?);
         }
-        let (way, amqp_url) = Proxy::before(&rabbitmq.url()).await?;
-        Self::start(Servers::Own { postgres, rabbitmq, way }, &urls, &amqp_url, settings).await
+        let (proxy, amqp_url) = Proxy::before(&rabbitmq.url()).await?;
+        Self::start_on(Servers::Private { postgres, rabbitmq, proxy }, &urls, &amqp_url, settings)
+            .await
     }
 
-    async fn start(
+    async fn start_on(
         servers: Servers,
         databases: &[String],
         amqp_url: &str,
@@ -105,7 +102,7 @@ impl Shop {
         std::fs::write(folder.path().join("webhook.secret"), Uuid::new_v4().to_string())?;
         let mut shop = Self {
             servers,
-            programs: BTreeMap::new(),
+            instances: BTreeMap::new(),
             urls: BTreeMap::new(),
             amqp_url: amqp_url.to_owned(),
             databases: SERVICES.into_iter().zip(databases.iter().cloned()).collect(),
@@ -114,7 +111,7 @@ impl Shop {
             client: Client::builder().no_proxy().build()?,
             folder,
         };
-        // All addresses first: a service is told where another is.
+        // All addresses first: services need those of other services.
         let mut addresses = BTreeMap::new();
         for service in SERVICES {
             let address = format!("127.0.0.1:{}", free_port()?);
@@ -123,16 +120,16 @@ impl Shop {
         }
         for (service, address) in &addresses {
             let program = shop.program(service, service, address)?;
-            let running = Running { program, process: None };
-            shop.programs.insert((*service).to_owned(), running);
+            let instance = Instance { program, process: None };
+            shop.instances.insert((*service).to_owned(), instance);
         }
-        // All migrations and queues first: no event is said before the queues of its listeners are there.
+        // All migrations and queues first: no event may be published before the queues of its subscribers exist.
         let migrating = SERVICES
             .iter()
-            .map(|service| shop.programs[*service].program.clone().argument("migrate").start());
+            .map(|service| shop.instances[*service].program.clone().argument("migrate").start());
         for migration in migrating.collect::<Result<Vec<_>, _>>()? {
             let mut migration = migration;
-            migration.wait_for_success(SOON).await?;
+            migration.wait_for_success(TIMEOUT).await?;
         }
         for service in SERVICES {
             shop.launch(service)?;
@@ -141,13 +138,13 @@ impl Shop {
         Ok(shop)
     }
 
-    /// Starts a second instance of every service, and waits until all are ready.
-    pub async fn launch_seconds(&mut self) -> Result<(), Error> {
+    /// Starts a second instance of every service and waits until all are ready.
+    pub async fn start_second_instances(&mut self) -> Result<(), Error> {
         for service in SERVICES {
             let (instance, address) = (second(service), format!("127.0.0.1:{}", free_port()?));
             let program = self.program(service, &instance, &address)?;
             self.urls.insert(instance.clone(), format!("http://{address}"));
-            self.programs.insert(instance.clone(), Running { program, process: None });
+            self.instances.insert(instance.clone(), Instance { program, process: None });
             self.launch(&instance)?;
         }
         self.wait_until_ready().await
@@ -164,12 +161,13 @@ impl Shop {
             return Err(Error::NotBuilt(path));
         }
         let file = |name: &str| self.folder.path().join(name);
-        // An index belongs to one process.
+        // Every process has an index of its own.
         let index = instance.replace("search-sync", "index");
         let program = Program::new(instance, path, file(&format!("{instance}.log")));
-        let told =
-            self.settings.iter().fold(program, |told, (name, value)| told.variable(name, value));
-        Ok(told
+        let settings = self.settings.iter();
+        let program =
+            settings.fold(program, |program, (name, value)| program.variable(name, value));
+        Ok(program
             .variable("DATABASE_URL", &self.databases[service])
             .variable("AMQP_URL", &self.amqp_url)
             .variable("HTTP_ADDR", address)
@@ -179,40 +177,40 @@ impl Shop {
             .variable("PRODUCT_CATALOG_URL", self.url("product-catalog")))
     }
 
-    /// Starts an instance's process; it is not yet ready.
+    /// Starts the process of an instance, without waiting until it is ready.
     pub fn launch(&mut self, service: &str) -> Result<(), Error> {
-        if let Some(running) = self.programs.get_mut(service) {
-            running.process = Some(running.program.clone().argument("serve").start()?);
+        if let Some(instance) = self.instances.get_mut(service) {
+            instance.process = Some(instance.program.clone().argument("serve").start()?);
         }
         Ok(())
     }
 
-    /// Kills a service's process with SIGKILL.
+    /// Kills an instance with SIGKILL.
     pub async fn kill(&mut self, service: &str) -> Result<(), Error> {
-        let process = self.programs.get_mut(service).and_then(|running| running.process.take());
+        let process = self.instances.get_mut(service).and_then(|instance| instance.process.take());
         if let Some(mut process) = process {
             process.kill().await?;
         }
         Ok(())
     }
 
-    /// Freezes a service's process with SIGSTOP.
+    /// Pauses an instance with SIGSTOP.
     pub fn pause(&self, service: &str) -> Result<(), Error> {
-        let process = self.programs.get(service).and_then(|running| running.process.as_ref());
+        let process = self.instances.get(service).and_then(|instance| instance.process.as_ref());
         Ok(process.map_or(Ok(()), Process::pause)?)
     }
 
-    /// Lets a service's process go on after [`pause`](Self::pause).
+    /// Resumes an instance after [`pause`](Self::pause).
     pub fn resume(&self, service: &str) -> Result<(), Error> {
-        let process = self.programs.get(service).and_then(|running| running.process.as_ref());
+        let process = self.instances.get(service).and_then(|instance| instance.process.as_ref());
         Ok(process.map_or(Ok(()), Process::resume)?)
     }
 
-    /// Lets processes that stand still go on, and starts those again that are gone.
-    pub fn revive(&mut self) -> Result<(), Error> {
-        let instances: Vec<String> = self.programs.keys().cloned().collect();
+    /// Resumes paused instances and restarts dead ones.
+    pub fn restore(&mut self) -> Result<(), Error> {
+        let instances: Vec<String> = self.instances.keys().cloned().collect();
         for instance in instances {
-            match self.programs.get(&instance).and_then(|running| running.process.as_ref()) {
+            match self.instances.get(&instance).and_then(|instance| instance.process.as_ref()) {
                 Some(process) if process.is_alive() => process.resume()?,
                 _ => self.launch(&instance)?,
             }
@@ -220,15 +218,15 @@ impl Shop {
         Ok(())
     }
 
-    /// Where a service listens.
+    /// The URL of an instance.
     pub fn url(&self, service: &str) -> &str {
         self.urls.get(service).map(String::as_str).unwrap_or_default()
     }
 
-    /// Waits until every instance of every service says that it is ready.
+    /// Waits until all instances are ready.
     pub async fn wait_until_ready(&self) -> Result<(), Error> {
         for service in self.urls.keys() {
-            wait_for(&format!("{service} is ready"), SOON, async || {
+            wait_for(&format!("{service} is ready"), TIMEOUT, async || {
                 match self.get(service, "/health/ready").await {
                     Ok(answer) if answer.status.is_success() => Ok(()),
                     Ok(answer) => Err(answer.body.to_string()),
@@ -243,25 +241,25 @@ impl Shop {
     }
 
     fn log_tail(&self, service: &str) -> String {
-        let process = self.programs.get(service).and_then(|running| running.process.as_ref());
+        let process = self.instances.get(service).and_then(|instance| instance.process.as_ref());
         process.map(Process::log_tail).unwrap_or_default()
     }
 
-    /// The log of a service.
+    /// The log file of an instance.
     pub fn log(&self, service: &str) -> std::path::PathBuf {
         self.folder.path().join(format!("{service}.log"))
     }
 
-    /// The folder with the secrets and logs of the run.
+    /// The folder of the secrets and logs.
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
 
-    /// Stops every service as SIGTERM does, and waits for their ends.
-    pub async fn close(mut self) -> Result<(), Error> {
-        for running in self.programs.values_mut() {
-            if let Some(process) = &mut running.process {
-                let status = process.stop(SOON).await?;
+    /// Stops all instances with SIGTERM; fails if one does not exit with status 0.
+    pub async fn stop(mut self) -> Result<(), Error> {
+        for instance in self.instances.values_mut() {
+            if let Some(process) = &mut instance.process {
+                let status = process.stop(TIMEOUT).await?;
                 if !status.success() {
                     let tail = process.log_tail();
                     return Err(Error::Unexpected(format!(
@@ -274,12 +272,12 @@ impl Shop {
         Ok(())
     }
 
-    /// A token for `subject` with `scopes`.
+    /// Mints a token for `subject` with `scopes`.
     pub fn token(&self, subject: &str, scopes: &[Scope]) -> Result<String, Error> {
         Ok(mint(&self.key, subject, scopes, Duration::from_hours(1))?)
     }
 
-    /// Asks a service, as whoever `token` says.
+    /// Sends a request to an instance.
     pub async fn call(
         &self,
         method: Method,
@@ -290,7 +288,7 @@ impl Shop {
         body: Option<&Value>,
     ) -> Result<Answer, Error> {
         let url = format!("{}{path}", self.urls[service]);
-        let mut request = self.client.request(method, url).timeout(SOON);
+        let mut request = self.client.request(method, url).timeout(TIMEOUT);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
@@ -303,13 +301,18 @@ impl Shop {
         Answer::read(request.send().await?).await
     }
 
-    /// Reads what everybody may read.
+    /// A GET request without a token.
     pub async fn get(&self, service: &str, path: &str) -> Result<Answer, Error> {
         self.call(Method::GET, service, path, None, &[], None).await
     }
 
-    /// Makes a product with one variant.
-    pub async fn make_product(&self, title: &str, sku: &str, price: i64) -> Result<Answer, Error> {
+    /// Creates a product with one variant.
+    pub async fn create_product(
+        &self,
+        title: &str,
+        sku: &str,
+        price: i64,
+    ) -> Result<Answer, Error> {
         let token = self.token("tester", &[Scope::CatalogWrite])?;
         let body = product(title, sku, price);
         self.call(Method::POST, "product-catalog", "/v1/products", Some(&token), &[], Some(&body))
@@ -317,7 +320,7 @@ impl Shop {
             .expect_status(201)
     }
 
-    /// Writes a product anew.
+    /// Replaces a product.
     pub async fn put_product(
         &self,
         id: &str,
@@ -332,10 +335,10 @@ impl Shop {
             .expect_status(200)
     }
 
-    /// Waits until every service has applied a change.
+    /// Waits until all services have applied a change.
     pub async fn wait_for_change(&self, change_id: &str) -> Result<Answer, Error> {
         let path = format!("/v1/changes/{change_id}?wait_ms=1000");
-        Ok(wait_for("every service has applied the change", SOON, async || {
+        Ok(wait_for("all services have applied the change", TIMEOUT, async || {
             match self.get("product-catalog", &path).await {
                 Ok(answer) if answer.body["complete"] == json!(true) => Ok(answer),
                 Ok(answer) => Err(answer.body.to_string()),
@@ -345,12 +348,12 @@ impl Shop {
         .await?)
     }
 
-    /// Puts `on_hand` pieces into the warehouse, as soon as inventory has heard of the SKU.
+    /// Sets the stock in the main warehouse once inventory knows the SKU.
     pub async fn stock(&self, sku: &str, on_hand: i64) -> Result<(), Error> {
         self.stock_in(sku, on_hand, None).await
     }
 
-    /// The same in a warehouse of this id, or in the main one.
+    /// Sets the stock in a warehouse, or in the main one.
     pub async fn stock_in(
         &self,
         sku: &str,
@@ -360,7 +363,7 @@ impl Shop {
         let token = self.token("tester", &[Scope::StockWrite])?;
         let path = format!("/v1/stock/{sku}");
         let body = json!({ "on_hand": on_hand, "warehouse_id": warehouse });
-        wait_for("the stock is set", SOON, async || {
+        wait_for("the stock is set", TIMEOUT, async || {
             let set =
                 self.call(Method::PUT, "inventory", &path, Some(&token), &[], Some(&body)).await;
             match set {
@@ -373,17 +376,17 @@ impl Shop {
         Ok(())
     }
 
-    /// Opens a warehouse: its id.
-    pub async fn open_warehouse(&self, name: &str) -> Result<String, Error> {
+    /// Creates a warehouse and returns its id.
+    pub async fn create_warehouse(&self, name: &str) -> Result<String, Error> {
         let token = self.token("tester", &[Scope::StockWrite])?;
         let body = json!({ "name": name });
-        let opened = self
+        let created = self
             .call(Method::POST, "inventory", "/v1/warehouses", Some(&token), &[], Some(&body))
             .await?;
-        Ok(opened.expect_status(201)?.text("/id"))
+        Ok(created.expect_status(201)?.text("/id"))
     }
 
-    /// A product that is known everywhere, with stock.
+    /// Creates a product, waits until all services have it, and sets its stock.
     pub async fn stocked_product(
         &self,
         title: &str,
@@ -391,13 +394,13 @@ impl Shop {
         price: i64,
         on_hand: i64,
     ) -> Result<Answer, Error> {
-        let made = self.make_product(title, sku, price).await?;
-        self.wait_for_change(&made.header("change-id")).await?;
+        let created = self.create_product(title, sku, price).await?;
+        self.wait_for_change(&created.header("change-id")).await?;
         self.stock(sku, on_hand).await?;
-        Ok(made)
+        Ok(created)
     }
 
-    /// Places an order for one SKU, and answers what the service says.
+    /// Places an order for one SKU and returns the answer.
     pub async fn order(
         &self,
         customer: &str,
@@ -411,7 +414,7 @@ impl Shop {
         self.call(Method::POST, "order", "/v1/orders", Some(&token), &key, Some(&body)).await
     }
 
-    /// An order as the shop's own people see it.
+    /// Reads an order with an admin token.
     pub async fn read_order(&self, id: &str) -> Result<Answer, Error> {
         let token = self.token("tester", &[Scope::OrdersAdmin])?;
         let path = format!("/v1/orders/{id}");
@@ -420,7 +423,7 @@ impl Shop {
 
     /// Waits until an order has one of `statuses`.
     pub async fn wait_for_order(&self, id: &str, statuses: &[&str]) -> Result<Answer, Error> {
-        Ok(wait_for(&format!("the order is {statuses:?}"), SOON * 2, async || {
+        Ok(wait_for(&format!("the order is {statuses:?}"), TIMEOUT * 2, async || {
             match self.read_order(id).await {
                 Ok(answer) if statuses.contains(&answer.text("/status").as_str()) => Ok(answer),
                 Ok(answer) => Err(answer.body.to_string()),
@@ -430,27 +433,27 @@ impl Shop {
         .await?)
     }
 
-    /// The level of a SKU: on hand, reserved, available.
-    pub async fn level(&self, sku: &str) -> Result<(i64, i64, i64), Error> {
+    /// The stock of a SKU: on hand, reserved, available.
+    pub async fn stock_of(&self, sku: &str) -> Result<(i64, i64, i64), Error> {
         let answer =
             self.get("inventory", &format!("/v1/stock/{sku}")).await?.expect_status(200)?;
         let number = |field| answer.number(field).unwrap_or(i64::MIN);
         Ok((number("/on_hand"), number("/reserved"), number("/available")))
     }
 
-    /// Where the databases are, for looking into them.
+    /// The databases of the services.
     pub fn databases(&self) -> audit::Databases {
         audit::Databases::new(self.databases.clone())
     }
 
-    /// What an audit of everything says now.
+    /// Runs the audit once.
     pub async fn audit(&self) -> Result<audit::Findings, Error> {
         let databases = self.databases();
         let (management, vhost, amqp_url) = match &self.servers {
             Servers::Shared { vhost, .. } => {
                 (vhost.management(), vhost.name(), vhost.url().to_owned())
             }
-            Servers::Own { rabbitmq, .. } => (rabbitmq.management(), "/", rabbitmq.url()),
+            Servers::Private { rabbitmq, .. } => (rabbitmq.management(), "/", rabbitmq.url()),
         };
         let broker = audit::Broker { management, vhost, amqp_url: &amqp_url };
         let token = self.token("tester", &[Scope::Ops])?;
@@ -461,11 +464,10 @@ impl Shop {
         audit::run(audit::Suite { databases: &databases, broker, search, token }).await
     }
 
-    /// How the queues of a service are divided now: how many each living instance has, in ascending order, and how many there are.
-    /// The queues are those that anybody has ever held.
-    pub async fn shares(&self, service: &'static str) -> Result<(Vec<i64>, i64), Error> {
+    /// The number of queues of each live instance of a service, in ascending order, and the number of all queues that were ever assigned.
+    pub async fn queue_counts(&self, service: &'static str) -> Result<(Vec<i64>, i64), Error> {
         let mut connection = self.databases().connect(service).await?;
-        let shares = sqlx::query_scalar(
+        let queue_counts = sqlx::query_scalar(
             "select count(l.queue) from messaging.living_member m
              left join messaging.lane l on l.holder = m.id group by m.id order by 1",
         )
@@ -475,34 +477,35 @@ impl Shop {
             .fetch_one(&mut connection)
             .await?;
         connection.close().await?;
-        Ok((shares, queues))
+        Ok((queue_counts, queues))
     }
 
-    /// Waits until traffic rests, at most `limit`, and finds nothing that does not hold: what was looked at.
-    pub async fn wait_until_sound(&self, limit: Duration) -> Result<audit::Findings, Error> {
-        let sound = wait_for("the audit finds nothing", limit, async || match self.audit().await {
-            Ok(findings) if findings.is_sound() => Ok(findings),
-            Ok(findings) => Err(findings.to_string()),
-            Err(error) => Err(format!("{error:?}")),
-        });
-        Ok(sound.await?)
+    /// Repeats the audit until it finds no violation; returns its findings.
+    pub async fn wait_for_clean_audit(&self, timeout: Duration) -> Result<audit::Findings, Error> {
+        let clean =
+            wait_for("the audit finds no violation", timeout, async || match self.audit().await {
+                Ok(findings) if findings.is_clean() => Ok(findings),
+                Ok(findings) => Err(findings.to_string()),
+                Err(error) => Err(format!("{error:?}")),
+            });
+        Ok(clean.await?)
     }
 
-    /// Waits until traffic rests, and finds nothing that does not hold, and no dead letter.
-    pub async fn assert_sound(&self) -> Result<(), Error> {
-        let findings = self.wait_until_sound(SOON * 2).await?;
-        match findings.looked_at().get("pending_dead_letters") {
+    /// Waits for a clean audit without pending dead letters, and until the broker is idle.
+    pub async fn assert_clean_audit(&self) -> Result<(), Error> {
+        let findings = self.wait_for_clean_audit(TIMEOUT * 2).await?;
+        match findings.checked().get("pending_dead_letters") {
             Some(0) => {}
             pending => return Err(Error::Unexpected(format!("{pending:?} dead letters"))),
         }
         if let Servers::Shared { vhost, .. } = &self.servers {
-            vhost.at_rest(SOON).await?;
+            vhost.at_rest(TIMEOUT).await?;
         }
         Ok(())
     }
 }
 
-/// A product as it is sent.
+/// The body of a product.
 pub(crate) fn product(title: &str, sku: &str, price: i64) -> Value {
     json!({
         "title": { "zh": title },
@@ -516,7 +519,7 @@ pub(crate) fn product(title: &str, sku: &str, price: i64) -> Value {
     })
 }
 
-/// An order as it is sent.
+/// The body of an order.
 pub(crate) fn order(customer: &str, sku: &str, quantity: i64, method: &str) -> Value {
     json!({
         "customer_id": customer,

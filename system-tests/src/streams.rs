@@ -1,4 +1,4 @@
-//! What stands in a stream behind the place up to which it was read.
+//! Looks for unread messages in a stream.
 
 use std::time::Duration;
 
@@ -12,18 +12,22 @@ use tokio::time::timeout;
 
 use crate::Error;
 
-/// How long the broker may take to connect and to attach a consumer.
-const ANSWER: Duration = Duration::from_secs(10);
+/// Timeout of the broker's answers.
+const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long the broker may take to hand out what is there: it begins within milliseconds.
-const SILENCE: Duration = Duration::from_millis(500);
+/// Timeout of a delivery: the broker starts to deliver within milliseconds.
+const DELIVERY_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// Whether the stream of this name holds a message at `offset` or behind it. Nobody's place in the stream moves.
+/// Whether a stream has a message at `offset` or later. No consumer's offset changes.
 ///
-/// To an offset behind the end of a stream, and to an empty one, the broker attaches as well, and hands out nothing.
-pub(crate) async fn reaches(amqp_url: &str, stream: &str, offset: i64) -> Result<bool, Error> {
-    let late = |what: &str| Error::Unexpected(format!("{what} took longer than {ANSWER:?}"));
-    let attaching = async {
+/// The broker also accepts an offset beyond the end of the stream, and then delivers nothing.
+pub(crate) async fn has_message_at_or_after(
+    amqp_url: &str,
+    stream: &str,
+    offset: i64,
+) -> Result<bool, Error> {
+    let late = |what: &str| Error::Unexpected(format!("{what} took longer than {TIMEOUT:?}"));
+    let attach = async {
         let connection = Connection::connect(amqp_url, ConnectionProperties::default()).await?;
         let channel = connection.create_channel().await?;
         channel.basic_qos(1, BasicQosOptions::default()).await?;
@@ -33,15 +37,15 @@ pub(crate) async fn reaches(amqp_url: &str, stream: &str, offset: i64) -> Result
         let messages = channel.basic_consume(stream.into(), "".into(), options, arguments).await?;
         Ok::<_, Error>((connection, messages))
     };
-    let attached = timeout(ANSWER, attaching).await;
-    let (connection, mut messages) = attached.map_err(|_| late("attaching to a stream"))??;
-    let found = match timeout(SILENCE, messages.next()).await {
+    let attached = timeout(TIMEOUT, attach).await;
+    let (connection, mut messages) = attached.map_err(|_| late("attach to a stream"))??;
+    let is_found = match timeout(DELIVERY_TIMEOUT, messages.next()).await {
         Err(_) => false,
         Ok(Some(message)) => message.map(|_| true)?,
-        Ok(None) => return Err(Error::Unexpected(format!("{stream} was closed by the broker"))),
+        Ok(None) => return Err(Error::Unexpected(format!("the broker closed {stream}"))),
     };
-    timeout(ANSWER, connection.close(200, "the audit is over".into()))
+    timeout(TIMEOUT, connection.close(200, "audit finished".into()))
         .await
-        .map_err(|_| late("leaving a stream"))??;
-    Ok(found)
+        .map_err(|_| late("closing the connection"))??;
+    Ok(is_found)
 }

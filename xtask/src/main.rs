@@ -1,113 +1,140 @@
-//! Every chore of the project, as `cargo xtask <command>`. It needs the Rust toolchain alone.
+//! `cargo xtask <command>`: the commands of the project. They need the Rust toolchain alone.
 
-mod failure;
-mod say;
+mod prove;
 
-mod command;
-mod install;
-mod workspace;
+use std::{
+    env, io,
+    io::Write as _,
+    os::unix::process::CommandExt as _,
+    process::{Command as Process, ExitCode, ExitStatus},
+};
 
-mod suite;
+use clap::Parser as _;
+use xtask::{
+    Arguments, Command,
+    arguments::{self, Bench},
+    cargo,
+    programs::{self, Profile},
+    workspace,
+};
 
-mod audit;
-mod bench;
-mod chaos;
-mod contracts;
-mod down;
-mod event_graph;
-mod import;
-mod letters;
-mod replay;
-mod sample;
-mod sqlx_prepare;
-mod supervise;
-mod test;
-mod token;
-mod up;
+use crate::prove::PROOFS;
 
-use std::process::ExitCode;
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+enum Error {
+    #[error("cannot run `{command}`: {source}")]
+    Start { command: String, source: io::Error },
 
-use clap::{Parser, Subcommand};
+    #[error("`{command}` failed ({status})")]
+    Failed { command: String, status: ExitStatus },
 
-use crate::failure::Failure;
+    #[error("the suite is not running; `cargo xtask up` starts it")]
+    NotRunning,
 
-/// The chores of the project.
-#[derive(Debug, Parser)]
-#[command(name = "cargo xtask", bin_name = "cargo xtask")]
-struct Arguments {
-    #[command(subcommand)]
-    chore: Chore,
+    #[error("`letters` is now `dead-letters`: cargo xtask dead-letters <service> …")]
+    Renamed,
+
+    #[error("there is no proof `{0}`; `cargo xtask prove` lists them")]
+    UnknownProof(String),
 }
 
-#[derive(Debug, Subcommand)]
-enum Chore {
-    /// Build and run the whole suite with private servers and the sample catalogue.
-    Up(up::Arguments),
-    /// Stop what `up` started.
-    Down(down::Arguments),
-    /// Everything that must hold before a change lands: format, lints, documentation, all tests.
-    Test,
-    /// Mint a token for the running suite; it stands alone on the last line.
-    Token(token::Arguments),
-    /// Import products from a file through the public route.
-    Import(import::Arguments),
-    /// Measure the running suite.
-    Bench(bench::Arguments),
-    /// Strike a suite of its own with a seeded plan of faults under load, and reckon up what was lost.
-    Chaos(chaos::Arguments),
-    /// Check what must always hold, across the databases of the running suite.
-    Audit(audit::Arguments),
-    /// Look at the dead letters of a running service, and deal with them.
-    Letters(letters::Arguments),
-    /// Build a projection of a running service again beside the live one, compare the two, and put the live one right.
-    Replay(replay::Arguments),
-    /// Write `docs/event-graph.md` anew.
-    EventGraph,
-    /// Write `docs/contracts` anew; refuses what would break those who rely on it.
-    Contracts(contracts::Arguments),
-    /// Write what the checked queries know of the databases into the `.sqlx` folders.
-    SqlxPrepare(sqlx_prepare::Arguments),
-    /// Start the suite's processes and keep them alive; `up` runs this in the background.
-    #[command(hide = true)]
-    Supervise,
-}
-
-#[tokio::main]
-async fn main() -> ExitCode {
-    match run(Arguments::parse().chore).await {
+fn main() -> ExitCode {
+    match run(&Arguments::parse().command) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            say::failure(&failure);
+        Err(error) => {
+            let _closed = writeln!(io::stderr(), "error: {error}");
             ExitCode::FAILURE
         }
     }
 }
 
-async fn run(chore: Chore) -> Result<(), Failure> {
-    match chore {
-        Chore::Up(arguments) => up::run(&arguments).await,
-        Chore::Down(arguments) => down::run(&arguments).await,
-        Chore::Test => test::run().await,
-        Chore::Token(arguments) => token::run(&arguments),
-        Chore::Import(arguments) => import::run(arguments).await,
-        Chore::Bench(arguments) => bench::run(arguments).await,
-        Chore::Chaos(arguments) => chaos::run(arguments).await,
-        Chore::Audit(arguments) => audit::run(&arguments).await,
-        Chore::Letters(arguments) => letters::run(arguments).await,
-        Chore::Replay(arguments) => replay::run(&arguments).await,
-        Chore::EventGraph => event_graph::run().await,
-        Chore::Contracts(arguments) => contracts::run(&arguments).await,
-        Chore::SqlxPrepare(arguments) => sqlx_prepare::run(&arguments).await,
-        Chore::Supervise => supervise::run().await,
+fn run(command: &Command) -> Result<(), Error> {
+    match command {
+        Command::Up(_) | Command::Supervise => {
+            finish(programs::build(["suite"], Profile::Release))?;
+            replace_by("suite", Profile::Release)
+        }
+        Command::Down(_) => operate(),
+        Command::Token(_)
+        | Command::Import(_)
+        | Command::Audit(_)
+        | Command::DeadLetters(_)
+        | Command::Replay(_) => {
+            // Nothing is compiled to find out that there is no suite.
+            if !workspace::suite().exists() {
+                return Err(Error::NotRunning);
+            }
+            operate()
+        }
+        Command::Test | Command::SqlxPrepare(_) => {
+            finish(programs::build(["suite"], Profile::Dev))?;
+            replace_by("suite", Profile::Dev)
+        }
+        Command::Bench(bench) => {
+            if matches!(bench, Bench::Quick(_)) && !workspace::suite().exists() {
+                return Err(Error::NotRunning);
+            }
+            // Optimised: a slow load generator measures itself.
+            finish(programs::build(["bench"], Profile::Release))?;
+            replace_by("bench", Profile::Release)
+        }
+        Command::Chaos(_) => {
+            finish(programs::build(programs::of_suite().chain(["chaos"]), Profile::Release))?;
+            replace_by("chaos", Profile::Release)
+        }
+        Command::Prove(arguments) => prove(arguments),
+        Command::EventGraph => {
+            let mut test = cargo::house_test("the_event_graph_is_written_down");
+            test.env("EVENT_GRAPH", "write");
+            finish(test)
+        }
+        Command::Contracts(arguments) => {
+            let mut test = cargo::house_test("the_contracts_are_written_down");
+            if arguments.check {
+                test.env_remove("CONTRACTS");
+            } else {
+                test.env("CONTRACTS", "write");
+            }
+            finish(test)
+        }
+        Command::Letters(_) => Err(Error::Renamed),
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use clap::CommandFactory as _;
-
-    #[test]
-    fn the_command_line_is_sound() {
-        super::Arguments::command().debug_assert();
+/// Runs this command with the program that started the suite, or builds that program if it is missing.
+fn operate() -> Result<(), Error> {
+    if !programs::path("suite", Profile::Release).exists() {
+        finish(programs::build(["suite"], Profile::Release))?;
     }
+    replace_by("suite", Profile::Release)
+}
+
+fn prove(arguments: &arguments::Prove) -> Result<(), Error> {
+    let Some(name) = &arguments.name else {
+        for proof in PROOFS {
+            let _closed = writeln!(io::stdout(), "{:12} {}", proof.name, proof.about);
+        }
+        return Ok(());
+    };
+    let proof = PROOFS.iter().find(|proof| proof.name == name);
+    let proof = proof.ok_or_else(|| Error::UnknownProof(name.clone()))?;
+    finish((proof.command)())
+}
+
+/// Runs a command to its end.
+fn finish(mut command: Process) -> Result<(), Error> {
+    match command.status() {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(Error::Failed { command: cargo::shown(&command), status }),
+        Err(source) => Err(Error::Start { command: cargo::shown(&command), source }),
+    }
+}
+
+/// Replaces this process by a program with the same command line: signals and the exit status need no forwarding.
+fn replace_by(name: &str, profile: Profile) -> Result<(), Error> {
+    let mut command = Process::new(programs::path(name, profile));
+    command.args(env::args_os().skip(1));
+    let source = command.exec();
+    Err(Error::Start { command: cargo::shown(&command), source })
 }

@@ -1,4 +1,4 @@
-//! The audit says which invariant does not hold when one is broken on purpose.
+//! The audit names the violated invariant.
 
 use reqwest::Method;
 use serde_json::json;
@@ -6,71 +6,71 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use system_tests::Shop;
 use uuid::Uuid;
 
-use crate::behaviour::event;
+use crate::behavior::event;
 
-/// Breaks something, looks at what the audit says, and mends it again.
-async fn breaks(shop: &Shop, invariant: u8, service: &str, harm: &str, mend: &str) {
+/// Violates an invariant, runs the audit, and repairs the data.
+async fn assert_detected(shop: &Shop, invariant: u8, service: &str, harm: &str, repair: &str) {
     let databases = shop.databases();
     let mut connection = PgConnection::connect(databases.url(service)).await.unwrap();
     sqlx::raw_sql(AssertSqlSafe(harm)).execute(&mut connection).await.unwrap();
     let findings = shop.audit().await.unwrap();
-    assert!(!findings.of(invariant).is_empty(), "{harm} was not seen: {findings}");
-    sqlx::raw_sql(AssertSqlSafe(mend)).execute(&mut connection).await.unwrap();
+    assert!(!findings.of(invariant).is_empty(), "not detected: {harm}: {findings}");
+    sqlx::raw_sql(AssertSqlSafe(repair)).execute(&mut connection).await.unwrap();
     let findings = shop.audit().await.unwrap();
-    assert!(findings.is_sound(), "{mend}: {findings}");
+    assert!(findings.is_clean(), "{repair}: {findings}");
 }
 
 #[tokio::test]
-async fn each_broken_invariant_is_named() {
-    let shop = Shop::open().await.unwrap();
+async fn each_violated_invariant_is_named() {
+    let shop = Shop::start().await.unwrap();
     let product = shop.stocked_product("茶叶", "TEA-9", 5_000, 10).await.unwrap().text("/id");
     let placed = shop.order(&Uuid::now_v7().to_string(), "TEA-9", 2, None).await.unwrap();
     let id = placed.expect_status(202).unwrap().text("/id");
     shop.wait_for_order(&id, &["delivered"]).await.unwrap();
-    // A stream without a message has no end that could be behind what was read.
-    shop.assert_sound().await.unwrap();
+    // An empty stream has no unread messages: it needs one event.
+    shop.assert_clean_audit().await.unwrap();
     let viewed = json!([event("product_viewed", "session-1", &product)]);
     shop.call(Method::POST, "behavior-analytics", "/v1/events", None, &[], Some(&viewed))
         .await
         .unwrap()
         .expect_status(202)
         .unwrap();
-    shop.assert_sound().await.unwrap();
+    shop.assert_clean_audit().await.unwrap();
 
     let twice = "insert into order_timeline (order_id, at, service, event, status, detail)
          select id, now(), 'order', 'order.cancelled', 'cancelled', '{}' from orders";
     let once = "delete from order_timeline where event = 'order.cancelled'";
-    breaks(&shop, 1, "order", twice, once).await;
+    assert_detected(&shop, 1, "order", twice, once).await;
     let (more, less) =
         ("update stock set on_hand = on_hand + 1", "update stock set on_hand = on_hand - 1");
-    breaks(&shop, 2, "inventory", more, less).await;
+    assert_detected(&shop, 2, "inventory", more, less).await;
     let (open, close) = (
         "update reservation set state = 'reserved', closed_at = null",
         "update reservation set state = 'deducted', closed_at = now()",
     );
-    breaks(&shop, 3, "inventory", open, close).await;
+    assert_detected(&shop, 3, "inventory", open, close).await;
     let (old, new) =
         ("update document set version = version + 1", "update document set version = version - 1");
-    breaks(&shop, 4, "search-sync", old, new).await;
+    assert_detected(&shop, 4, "search-sync", old, new).await;
     let (left, gone) = (
         "insert into messaging.outbox (event_id, kind, aggregate, key, slot, seq, time, data)
          select gen_random_uuid(), 'x', 'x', 'x', 0, n, now(), repeat(' ', 100) from generate_series(1, 3) n",
         "delete from messaging.outbox",
     );
-    // The relay of a service that runs would publish it, so that service is not running.
+    // The relay of a running service would publish the events.
     let mut shop = shop;
     shop.kill("inventory").await.unwrap();
-    breaks(&shop, 5, "inventory", left, gone).await;
+    assert_detected(&shop, 5, "inventory", left, gone).await;
     let (lost, found) = (
         "insert into intake_count (day, received, stored, duplicates, dropped) values ('2000-01-01', 1, 1, 0, 0)",
         "delete from intake_count where day = '2000-01-01'",
     );
-    breaks(&shop, 6, "behavior-analytics", lost, found).await;
-    // Nobody reads on from where the place in the stream is put.
+    assert_detected(&shop, 6, "behavior-analytics", lost, found).await;
+    // A running service would read from the changed offset.
     shop.kill("behavior-analytics").await.unwrap();
     let (unread, read) = (
         "update messaging.stream_offset set next_offset = next_offset - 1",
         "update messaging.stream_offset set next_offset = next_offset + 1",
     );
-    breaks(&shop, 6, "behavior-analytics", unread, read).await;
+    assert_detected(&shop, 6, "behavior-analytics", unread, read).await;
 }

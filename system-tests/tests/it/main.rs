@@ -1,9 +1,9 @@
-//! The suite as a user sees it.
+//! Tests of the whole suite through its public routes.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![expect(clippy::unwrap_used, reason = "a failed step fails the test")]
 
 mod audit;
-mod behaviour;
+mod behavior;
 mod faults;
 mod orders;
 mod poison;

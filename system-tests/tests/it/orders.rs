@@ -1,4 +1,4 @@
-//! An order is taken at once and carried out behind: reserved, paid, shipped, or refused with a reason.
+//! An order is accepted immediately and processed asynchronously: reserved, paid and shipped, or rejected with a reason.
 
 use futures::future::join_all;
 use reqwest::Method;
@@ -11,8 +11,8 @@ fn customer() -> String {
 }
 
 #[tokio::test]
-async fn an_order_is_confirmed_shipped_and_delivered() {
-    let shop = Shop::open().await.unwrap();
+async fn order_is_confirmed_shipped_and_delivered() {
+    let shop = Shop::start().await.unwrap();
     shop.stocked_product("极光 F87 机械键盘", "KB-1", 32_900, 10).await.unwrap();
     let placed =
         shop.order(&customer(), "KB-1", 2, None).await.unwrap().expect_status(202).unwrap();
@@ -20,7 +20,7 @@ async fn an_order_is_confirmed_shipped_and_delivered() {
     assert_eq!(placed.text("/status"), "placed");
     assert!(placed.header("location").ends_with(&id));
     shop.wait_for_order(&id, &["delivered"]).await.unwrap();
-    assert_eq!(shop.level("KB-1").await.unwrap(), (8, 0, 8));
+    assert_eq!(shop.stock_of("KB-1").await.unwrap(), (8, 0, 8));
     let token = shop.token("tester", &[Scope::OrdersAdmin]).unwrap();
     let path = format!("/v1/orders/{id}/timeline");
     let timeline = shop.call(Method::GET, "order", &path, Some(&token), &[], None).await.unwrap();
@@ -28,30 +28,30 @@ async fn an_order_is_confirmed_shipped_and_delivered() {
     for service in ["order", "inventory"] {
         assert!(items.iter().any(|item| item["service"] == service), "{items:?}");
     }
-    shop.assert_sound().await.unwrap();
-    shop.close().await.unwrap();
+    shop.assert_clean_audit().await.unwrap();
+    shop.stop().await.unwrap();
 }
 
 #[tokio::test]
-async fn what_is_short_or_unknown_is_rejected_and_nothing_stays_reserved() {
-    let shop = Shop::open().await.unwrap();
+async fn rejected_orders_reserve_nothing() {
+    let shop = Shop::start().await.unwrap();
     shop.stocked_product("茶杯", "CUP-1", 1_900, 1).await.unwrap();
     let short =
         shop.order(&customer(), "CUP-1", 2, None).await.unwrap().expect_status(202).unwrap();
     let short = shop.wait_for_order(&short.text("/id"), &["rejected"]).await.unwrap();
     assert!(short.body["reason"].to_string().contains("insufficient_stock"), "{}", short.body);
-    assert_eq!(shop.level("CUP-1").await.unwrap(), (1, 0, 1));
+    assert_eq!(shop.stock_of("CUP-1").await.unwrap(), (1, 0, 1));
     let unknown = shop.order(&customer(), "NO-SUCH-SKU", 1, None).await.unwrap();
     let unknown = unknown.expect_status(202).unwrap();
     let unknown = shop.wait_for_order(&unknown.text("/id"), &["rejected"]).await.unwrap();
     assert!(unknown.body["reason"].to_string().contains("unknown_sku"), "{}", unknown.body);
-    shop.assert_sound().await.unwrap();
-    shop.close().await.unwrap();
+    shop.assert_clean_audit().await.unwrap();
+    shop.stop().await.unwrap();
 }
 
 #[tokio::test]
-async fn a_cancelled_order_gives_back_what_it_had() {
-    let shop = Shop::open().await.unwrap();
+async fn cancelled_order_releases_its_stock() {
+    let shop = Shop::start().await.unwrap();
     shop.stocked_product("茶壶", "POT-1", 8_900, 5).await.unwrap();
     let (buyer, body) = (customer(), serde_json::json!({}));
     let token = shop.token(&buyer, &[Scope::OrdersWrite, Scope::OrdersRead]).unwrap();
@@ -64,27 +64,27 @@ async fn a_cancelled_order_gives_back_what_it_had() {
         shop.call(Method::POST, "order", "/v1/orders", Some(&token), &[], Some(&order)).await;
     let id = placed.unwrap().expect_status(202).unwrap().text("/id");
     shop.wait_for_order(&id, &["reserved"]).await.unwrap();
-    assert_eq!(shop.level("POT-1").await.unwrap(), (5, 3, 2));
+    assert_eq!(shop.stock_of("POT-1").await.unwrap(), (5, 3, 2));
     let path = format!("/v1/orders/{id}/cancel");
     let cancelled =
         shop.call(Method::POST, "order", &path, Some(&token), &[], Some(&body)).await.unwrap();
     assert!(cancelled.status.is_success(), "{}", cancelled.body);
     shop.wait_for_order(&id, &["cancelled"]).await.unwrap();
-    shop.assert_sound().await.unwrap();
-    assert_eq!(shop.level("POT-1").await.unwrap(), (5, 0, 5));
-    shop.close().await.unwrap();
+    shop.assert_clean_audit().await.unwrap();
+    assert_eq!(shop.stock_of("POT-1").await.unwrap(), (5, 0, 5));
+    shop.stop().await.unwrap();
 }
 
 #[tokio::test]
-async fn one_key_posted_twice_at_once_is_one_order() {
-    let shop = Shop::open().await.unwrap();
+async fn concurrent_posts_with_one_key_create_one_order() {
+    let shop = Shop::start().await.unwrap();
     shop.stocked_product("茶叶", "TEA-2", 5_000, 10).await.unwrap();
     let buyer = customer();
     let posts = (0..2).map(|_| shop.order(&buyer, "TEA-2", 1, Some("the-same-key")));
     let mut ids: Vec<String> = Vec::new();
     for post in join_all(posts).await {
         let answer = post.unwrap();
-        // The second may also be told that the first is still under way.
+        // The second request may get 409 while the first is in flight.
         if answer.status.as_u16() != 409 {
             ids.push(answer.expect_status(202).unwrap().text("/id"));
         }
@@ -95,14 +95,14 @@ async fn one_key_posted_twice_at_once_is_one_order() {
     assert_eq!(again.expect_status(202).unwrap().text("/id"), ids[0]);
     shop.order(&buyer, "TEA-2", 2, Some("the-same-key")).await.unwrap().expect_status(422).unwrap();
     shop.wait_for_order(&ids[0], &["delivered"]).await.unwrap();
-    assert_eq!(shop.level("TEA-2").await.unwrap(), (9, 0, 9));
-    shop.assert_sound().await.unwrap();
-    shop.close().await.unwrap();
+    assert_eq!(shop.stock_of("TEA-2").await.unwrap(), (9, 0, 9));
+    shop.assert_clean_audit().await.unwrap();
+    shop.stop().await.unwrap();
 }
 
 #[tokio::test]
-async fn two_hundred_buyers_at_once_get_twenty_pieces_and_not_one_more() {
-    let shop = Shop::open().await.unwrap();
+async fn two_hundred_buyers_do_not_oversell_twenty_pieces() {
+    let shop = Shop::start().await.unwrap();
     shop.stocked_product("限量手办", "RARE-1", 99_900, 20).await.unwrap();
     let buyers: Vec<String> = (0..200).map(|_| customer()).collect();
     let orders = buyers.iter().map(|buyer| shop.order(buyer, "RARE-1", 1, None));
@@ -116,7 +116,7 @@ async fn two_hundred_buyers_at_once_get_twenty_pieces_and_not_one_more() {
         bought += usize::from(end.text("/status") == "delivered");
     }
     assert_eq!(bought, 20);
-    assert_eq!(shop.level("RARE-1").await.unwrap(), (0, 0, 0));
-    shop.assert_sound().await.unwrap();
-    shop.close().await.unwrap();
+    assert_eq!(shop.stock_of("RARE-1").await.unwrap(), (0, 0, 0));
+    shop.assert_clean_audit().await.unwrap();
+    shop.stop().await.unwrap();
 }

@@ -1,4 +1,4 @@
-//! A message that nobody can read becomes a dead letter, and its neighbours go on.
+//! An undecodable message becomes a dead letter, and other messages are processed.
 
 use std::time::Duration;
 
@@ -10,15 +10,12 @@ use testkit::wait_for;
 use uuid::Uuid;
 
 #[tokio::test]
-#[expect(
-    clippy::disallowed_methods,
-    reason = "poison comes from somebody who does not use the kit"
-)]
-async fn poison_is_put_aside_and_explained() {
-    let shop = Shop::open().await.unwrap();
+#[expect(clippy::disallowed_methods, reason = "poison comes from a publisher without the kit")]
+async fn poison_becomes_a_dead_letter() {
+    let shop = Shop::start().await.unwrap();
     shop.stocked_product("茶叶", "TEA-3", 5_000, 10).await.unwrap();
     let Servers::Shared { vhost, .. } = &shop.servers else {
-        unreachable!("the shared servers were asked for")
+        unreachable!("the suite uses the shared servers")
     };
     let properties = ConnectionProperties::default();
     let connection = Connection::connect(vhost.url(), properties).await.unwrap();
@@ -41,14 +38,14 @@ async fn poison_is_put_aside_and_explained() {
 
     let token = shop.token("tester", &[Scope::Ops]).unwrap();
     for service in ["inventory", "search-sync", "order", "behavior-analytics"] {
-        let letters = wait_for(
+        let dead_letters = wait_for(
             &format!("{service} has a dead letter"),
             Duration::from_secs(20),
             async || {
-                let asked = shop
+                let answer = shop
                     .call(Method::GET, service, "/v1/dead-letters", Some(&token), &[], None)
                     .await;
-                let answer = asked.map_err(|error| error.to_string())?;
+                let answer = answer.map_err(|error| error.to_string())?;
                 if answer.number("/pending") > Some(0) {
                     Ok(answer)
                 } else {
@@ -58,12 +55,12 @@ async fn poison_is_put_aside_and_explained() {
         )
         .await
         .unwrap();
-        assert_eq!(letters.text("/items/0/reason"), "undecodable", "{service}");
-        let path = format!("/v1/dead-letters/{}/discard", letters.text("/items/0/id"));
+        assert_eq!(dead_letters.text("/items/0/reason"), "undecodable", "{service}");
+        let path = format!("/v1/dead-letters/{}/discard", dead_letters.text("/items/0/id"));
         let discarded =
             shop.call(Method::POST, service, &path, Some(&token), &[], None).await.unwrap();
         discarded.expect_status(204).unwrap();
     }
     connection.close(200, "done".into()).await.unwrap();
-    shop.close().await.unwrap();
+    shop.stop().await.unwrap();
 }

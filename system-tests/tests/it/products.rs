@@ -1,4 +1,4 @@
-//! A change of the catalogue reaches search, stock and the next order.
+//! A change of a product reaches search, inventory and the next order.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use system_tests::Shop;
 use testkit::wait_for;
 
 /// The ids of the products that a search finds.
-async fn found(shop: &Shop, query: &str) -> Vec<String> {
+async fn search(shop: &Shop, query: &str) -> Vec<String> {
     let answer = shop.get("search-sync", &format!("/v1/search?{query}")).await.unwrap();
     let items =
         answer.expect_status(200).unwrap().body["items"].as_array().cloned().unwrap_or_default();
@@ -17,11 +17,12 @@ async fn found(shop: &Shop, query: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_change_is_followed_by_every_service() {
-    let shop = Shop::open().await.unwrap();
-    let made = shop.make_product("极光 F87 三模机械键盘 红轴", "KB-F87-RED", 32_900).await.unwrap();
-    let id = made.text("/id");
-    let change = shop.wait_for_change(&made.header("change-id")).await.unwrap();
+async fn all_services_apply_a_change() {
+    let shop = Shop::start().await.unwrap();
+    let created =
+        shop.create_product("极光 F87 三模机械键盘 红轴", "KB-F87-RED", 32_900).await.unwrap();
+    let id = created.text("/id");
+    let change = shop.wait_for_change(&created.header("change-id")).await.unwrap();
     let services: Vec<&str> = change.body["downstream"]
         .as_array()
         .unwrap()
@@ -34,14 +35,14 @@ async fn a_change_is_followed_by_every_service() {
     for query in
         ["q=机械键盘", "q=jixiejianpan", "q=jixie%20jianpan", "q=f87%20jixiejianpan", "q=F87"]
     {
-        assert_eq!(found(&shop, query).await, std::slice::from_ref(&id), "{query}");
+        assert_eq!(search(&shop, query).await, std::slice::from_ref(&id), "{query}");
     }
-    assert_eq!(shop.level("KB-F87-RED").await.unwrap(), (0, 0, 0));
+    assert_eq!(shop.stock_of("KB-F87-RED").await.unwrap(), (0, 0, 0));
 
     let changed = shop.put_product(&id, "极光 M1 无线鼠标", "KB-F87-RED", 9_900).await.unwrap();
     shop.wait_for_change(&changed.header("change-id")).await.unwrap();
-    assert_eq!(found(&shop, "q=无线鼠标").await, std::slice::from_ref(&id));
-    assert_eq!(found(&shop, "q=三模").await, [""; 0]);
+    assert_eq!(search(&shop, "q=无线鼠标").await, std::slice::from_ref(&id));
+    assert_eq!(search(&shop, "q=三模").await, [""; 0]);
 
     let token = shop.token("tester", &[Scope::CatalogWrite]).unwrap();
     let path = format!("/v1/products/{id}");
@@ -49,52 +50,52 @@ async fn a_change_is_followed_by_every_service() {
         shop.call(Method::DELETE, "product-catalog", &path, Some(&token), &[], None).await;
     let deleted = deleted.unwrap().expect_status(204).unwrap();
     shop.wait_for_change(&deleted.header("change-id")).await.unwrap();
-    assert_eq!(found(&shop, "q=无线鼠标").await, [""; 0]);
-    shop.assert_sound().await.unwrap();
-    shop.close().await.unwrap();
+    assert_eq!(search(&shop, "q=无线鼠标").await, [""; 0]);
+    shop.assert_clean_audit().await.unwrap();
+    shop.stop().await.unwrap();
 }
 
 #[tokio::test]
-async fn stock_decides_what_is_in_stock_in_search() {
-    let shop = Shop::open().await.unwrap();
-    let made = shop.stocked_product("极光蓝牙耳机", "HP-1", 19_900, 3).await.unwrap();
-    let id = made.text("/id");
-    wait_for("search knows that it is in stock", Duration::from_secs(20), async || {
-        let ids = found(&shop, "q=蓝牙耳机&in_stock=true").await;
+async fn search_filters_by_stock() {
+    let shop = Shop::start().await.unwrap();
+    let created = shop.stocked_product("极光蓝牙耳机", "HP-1", 19_900, 3).await.unwrap();
+    let id = created.text("/id");
+    wait_for("search shows the product in stock", Duration::from_secs(20), async || {
+        let ids = search(&shop, "q=蓝牙耳机&in_stock=true").await;
         if ids == [id.clone()] { Ok(()) } else { Err(format!("{ids:?}")) }
     })
     .await
     .unwrap();
     shop.stock("HP-1", 0).await.unwrap();
-    wait_for("search knows that it is out of stock", Duration::from_secs(20), async || {
-        let ids = found(&shop, "q=蓝牙耳机&in_stock=true").await;
+    wait_for("search shows the product out of stock", Duration::from_secs(20), async || {
+        let ids = search(&shop, "q=蓝牙耳机&in_stock=true").await;
         if ids.is_empty() { Ok(()) } else { Err(format!("{ids:?}")) }
     })
     .await
     .unwrap();
-    assert_eq!(found(&shop, "q=蓝牙耳机").await, [id]);
-    shop.assert_sound().await.unwrap();
-    shop.close().await.unwrap();
+    assert_eq!(search(&shop, "q=蓝牙耳机").await, [id]);
+    shop.assert_clean_audit().await.unwrap();
+    shop.stop().await.unwrap();
 }
 
 #[tokio::test]
-async fn a_price_change_is_used_by_the_next_order() {
-    let shop = Shop::open().await.unwrap();
-    let made = shop.stocked_product("龙井茶", "TEA-1", 10_000, 10).await.unwrap();
-    let changed = shop.put_product(&made.text("/id"), "龙井茶", "TEA-1", 7_500).await.unwrap();
+async fn next_order_uses_the_new_price() {
+    let shop = Shop::start().await.unwrap();
+    let created = shop.stocked_product("龙井茶", "TEA-1", 10_000, 10).await.unwrap();
+    let changed = shop.put_product(&created.text("/id"), "龙井茶", "TEA-1", 7_500).await.unwrap();
     shop.wait_for_change(&changed.header("change-id")).await.unwrap();
     let customer = uuid::Uuid::now_v7().to_string();
     let placed = shop.order(&customer, "TEA-1", 2, None).await.unwrap().expect_status(202).unwrap();
     assert_eq!(placed.number("/lines/0/unit_price/amount"), Some(7_500), "{}", placed.body);
     assert_eq!(placed.number("/total/amount"), Some(15_000));
     shop.wait_for_order(&placed.text("/id"), &["confirmed", "shipped", "delivered"]).await.unwrap();
-    shop.assert_sound().await.unwrap();
-    shop.close().await.unwrap();
+    shop.assert_clean_audit().await.unwrap();
+    shop.stop().await.unwrap();
 }
 
 #[tokio::test]
-async fn every_service_explains_itself_and_its_refusals() {
-    let shop = Shop::open().await.unwrap();
+async fn all_services_serve_documents_and_problems() {
+    let shop = Shop::start().await.unwrap();
     for service in system_tests::SERVICES {
         let document =
             shop.get(service, "/openapi.json").await.unwrap().expect_status(200).unwrap();
@@ -111,8 +112,8 @@ async fn every_service_explains_itself_and_its_refusals() {
             unknown.body["code"].is_string() && unknown.body["trace_id"].is_string(),
             "{service}"
         );
-        let letters = shop.get(service, "/v1/dead-letters").await.unwrap();
-        letters.expect_status(401).unwrap();
+        let dead_letters = shop.get(service, "/v1/dead-letters").await.unwrap();
+        dead_letters.expect_status(401).unwrap();
     }
     let bad: Value = serde_json::json!({ "title": {}, "category": "a", "variants": [] });
     let good: Value = serde_json::json!({ "title": { "zh": "茶" }, "category": "食品/茶叶", "variants": [
@@ -129,6 +130,6 @@ async fn every_service_explains_itself_and_its_refusals() {
     let token = shop.token("tester", &[Scope::CatalogWrite]).unwrap();
     let refused = create(Some(&token), &bad).await.expect_status(422).unwrap();
     let fields = refused.body["errors"].as_array().cloned().unwrap_or_default();
-    assert!(fields.len() >= 2, "every bad field is listed: {}", refused.body);
-    shop.close().await.unwrap();
+    assert!(fields.len() >= 2, "all invalid fields are listed: {}", refused.body);
+    shop.stop().await.unwrap();
 }

@@ -1,0 +1,168 @@
+//! The load of the quick bench.
+
+use std::time::{Duration, Instant};
+
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use reqwest::{Client, Method};
+use runtime::auth::Scope;
+use serde_json::{Value, json};
+use suite::{Answer, Error as SuiteError, Keys, State, answer};
+use testkit::wait_for;
+use uuid::Uuid;
+
+use crate::error::Error;
+
+/// Timeout of every request and every wait.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A client of the running suite with all scopes.
+#[derive(Debug)]
+pub(crate) struct Load {
+    client: Client,
+    state: State,
+    token: String,
+}
+
+impl Load {
+    pub(crate) fn new(state: State, keys: &Keys) -> Result<Self, Error> {
+        let client = Client::builder().no_proxy().timeout(TIMEOUT).build();
+        let client = client.map_err(SuiteError::unreachable("the HTTP client"))?;
+        Ok(Self { client, state, token: keys.token("bench", &Scope::ALL)? })
+    }
+
+    /// Sends a request to a service.
+    pub(crate) async fn send(
+        &self,
+        method: Method,
+        service: &str,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<Answer, Error> {
+        let url = format!("{}{path}", self.state.ports.url_of(service));
+        let mut request = self.client.request(method, &url).bearer_auth(&self.token);
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        Ok(answer(&url, request).await?)
+    }
+
+    async fn read(&self, service: &str, path: &str) -> Result<Value, Error> {
+        Ok(self.send(Method::GET, service, path, None).await?.success()?.json()?)
+    }
+
+    /// Creates a product with `skus`, each with a stock of a million, and returns its id.
+    pub(crate) async fn create_product(&self, skus: &[String]) -> Result<String, Error> {
+        let body = product("基准测试商品", skus);
+        let created =
+            self.send(Method::POST, "product-catalog", "/v1/products", Some(&body)).await?;
+        let created: Value = created.success()?.json()?;
+        for sku in skus {
+            let (path, body) = (format!("/v1/stock/{sku}"), json!({ "on_hand": 1_000_000 }));
+            wait_for("inventory knows the product", TIMEOUT, async || {
+                let set = self.send(Method::PUT, "inventory", &path, Some(&body)).await;
+                set.and_then(|answer| Ok(answer.success()?)).map_err(|error| error.to_string())
+            })
+            .await?;
+        }
+        Ok(created["id"].as_str().unwrap_or_default().to_owned())
+    }
+
+    /// Deletes a product.
+    pub(crate) async fn delete_product(&self, id: &str) -> Result<(), Error> {
+        let path = format!("/v1/products/{id}");
+        self.send(Method::DELETE, "product-catalog", &path, None).await?.success()?;
+        Ok(())
+    }
+
+    /// The time from the request that changes a title until a search finds it.
+    pub(crate) async fn visible_after(&self, id: &str, skus: &[String]) -> Result<Duration, Error> {
+        // A word of no other product.
+        let word = format!("bench{}", Uuid::now_v7().simple());
+        let began = Instant::now();
+        let (path, body) = (format!("/v1/products/{id}"), product(&word, skus));
+        self.send(Method::PUT, "product-catalog", &path, Some(&body)).await?.success()?;
+        let path = format!("/v1/search?limit=1&q={word}");
+        while began.elapsed() < TIMEOUT {
+            let found = self.read("search-sync", &path).await?;
+            if found["items"][0]["product_id"] == *id {
+                return Ok(began.elapsed());
+            }
+        }
+        Err(Error::Timeout("a search finds the product"))
+    }
+
+    /// The time from the request that places an order until it is confirmed.
+    pub(crate) async fn confirmed_after(&self, sku: &str) -> Result<Duration, Error> {
+        let began = Instant::now();
+        let body = json!({
+            "customer_id": Uuid::now_v7(),
+            "lines": [{ "sku": sku, "quantity": 1 }],
+            "shipping_address": { "name": "Bench", "line1": "Street 1", "city": "Hangzhou", "country": "CN" },
+            "payment": { "method": "test" },
+        });
+        let placed = self.send(Method::POST, "order", "/v1/orders", Some(&body)).await?;
+        let placed: Value = placed.success()?.json()?;
+        let id = placed["id"].as_str().unwrap_or_default();
+        let path = format!("/v1/orders/{id}?wait_for=confirmed&wait_ms=20000");
+        let order = self.read("order", &path).await?;
+        match order["status"].as_str() {
+            Some("confirmed" | "shipped" | "delivered") => Ok(began.elapsed()),
+            _ => Err(Error::Timeout("the order is confirmed")),
+        }
+    }
+
+    /// Confirmed orders per second: concurrent buyers place `number` orders, each waiting for the confirmation before its next order.
+    pub(crate) async fn orders_per_second(
+        &self,
+        skus: &[String],
+        number: u32,
+        buyers: usize,
+    ) -> Result<f64, Error> {
+        let began = Instant::now();
+        stream::iter(skus.iter().cycle().zip(0..number))
+            .map(|(sku, _)| self.confirmed_after(sku))
+            .buffer_unordered(buyers)
+            .try_for_each(|_| async { Ok(()) })
+            .await?;
+        Ok(f64::from(number) / began.elapsed().as_secs_f64())
+    }
+
+    /// Accepted user events per second: concurrent senders send batches of 100.
+    pub(crate) async fn events_per_second(
+        &self,
+        product: &str,
+        batches: u32,
+        senders: usize,
+    ) -> Result<f64, Error> {
+        const BATCH: u32 = 100;
+        let began = Instant::now();
+        stream::iter(0..batches)
+            .map(|_| async {
+                let session = Uuid::now_v7().to_string();
+                let event = |_| {
+                    json!({
+                        "event_id": Uuid::now_v7(), "type": "product_viewed", "visitor_id": session,
+                        "session_id": session, "product_id": product, "occurred_at": runtime::clock::now(),
+                    })
+                };
+                let body = Value::Array((0..BATCH).map(event).collect());
+                let sent = self.send(Method::POST, "behavior-analytics", "/v1/events", Some(&body));
+                let answer: Value = sent.await?.success()?.json()?;
+                if answer["accepted"] == json!(BATCH) { Ok(()) } else { Err(Error::Timeout("all events are accepted")) }
+            })
+            .buffer_unordered(senders)
+            .try_for_each(|()| async { Ok(()) })
+            .await?;
+        Ok(f64::from(batches * BATCH) / began.elapsed().as_secs_f64())
+    }
+}
+
+/// The body of a product.
+fn product(title: &str, skus: &[String]) -> Value {
+    let variant = |sku: &String| json!({ "sku": sku, "options": { "款": sku }, "price": { "amount": 1_000, "currency": "CNY" } });
+    json!({
+        "title": { "zh": title },
+        "category": "测试/基准",
+        "variants": skus.iter().map(variant).collect::<Vec<_>>(),
+    })
+}

@@ -1,0 +1,36 @@
+//! Measures the running suite and the messaging kit: `cargo xtask bench`.
+
+mod dispatch;
+mod error;
+mod load;
+mod messaging;
+mod quick;
+mod services;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use suite::output;
+use xtask::{Arguments, Command, arguments::Bench};
+
+use crate::error::Error;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run(Arguments::parse().command).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            output::error(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(command: Command) -> Result<(), Error> {
+    let Command::Bench(bench) = command else { return Err(suite::Error::OtherProgram.into()) };
+    match bench {
+        Bench::Quick(options) => quick::run(options).await,
+        Bench::Messaging(options) => messaging::run(options).await,
+        Bench::Dispatch(options) => dispatch::run(options).await,
+    }
+}

@@ -1,0 +1,283 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, builder::PossibleValuesParser};
+use uuid::Uuid;
+
+/// The services, by the names of their directories.
+pub const SERVICES: [&str; 5] =
+    ["product-catalog", "order", "inventory", "search-sync", "behavior-analytics"];
+
+/// Everything that a token can allow.
+pub const SCOPES: [&str; 7] = [
+    "catalog:write",
+    "stock:write",
+    "orders:read",
+    "orders:write",
+    "orders:admin",
+    "analytics:read",
+    "ops",
+];
+
+/// The commands of the project.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+pub struct Arguments {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Build and run the whole suite with private servers and the sample catalogue.
+    Up(Up),
+    /// Stop the suite.
+    Down(Down),
+    /// Run everything that must pass before a change lands: format, lints, documentation, all tests.
+    Test,
+    /// Run a long proof, or list the proofs.
+    Prove(Prove),
+    /// Mint a token for the running suite; it is the last line of the output.
+    Token(Token),
+    /// Import products from a file through the public route.
+    Import(Import),
+    /// Measure the running suite or the messaging kit.
+    #[command(subcommand)]
+    Bench(Bench),
+    /// Inject a seeded sequence of faults into a suite under load, then verify that nothing was lost.
+    Chaos(Chaos),
+    /// Check the invariants across the databases of the running suite.
+    Audit(Audit),
+    /// Inspect, edit, redrive or discard the dead letters of a running service.
+    DeadLetters(DeadLetters),
+    /// Rebuild a projection of a running service beside the live one, compare them and correct the live one.
+    Replay(Replay),
+    /// Generate `docs/event-graph.md`.
+    EventGraph,
+    /// Generate `docs/contracts`; fails on a change that breaks subscribers.
+    Contracts(Check),
+    /// Generate the `.sqlx` folders: the metadata of the checked queries.
+    SqlxPrepare(SqlxPrepare),
+    /// Start the suite's processes and restart those that die; `up` runs this in the background.
+    #[command(hide = true)]
+    Supervise,
+    /// The former name of `dead-letters`.
+    #[command(hide = true, disable_help_flag = true)]
+    Letters(Ignored),
+}
+
+/// How to run the suite.
+#[derive(Debug, Args)]
+pub struct Up {
+    /// Return when everything is ready and leave the suite running in the background.
+    #[arg(long)]
+    pub detach: bool,
+}
+
+/// How to stop the suite.
+#[derive(Debug, Args)]
+pub struct Down {
+    /// Also delete the data of the private servers, the search index and the keys.
+    #[arg(long)]
+    pub wipe: bool,
+}
+
+/// Which proof to run.
+#[derive(Debug, Args)]
+pub struct Prove {
+    /// The proof; without it, the proofs are listed.
+    pub name: Option<String>,
+}
+
+/// The claims of a token.
+#[derive(Debug, Args)]
+pub struct Token {
+    /// The subject: the customer's id for `orders:read` and `orders:write`.
+    #[arg(long, default_value = "operator")]
+    pub subject: String,
+
+    /// What the token allows.
+    #[arg(required = true, value_parser = PossibleValuesParser::new(SCOPES))]
+    pub scope: Vec<String>,
+}
+
+/// What to import.
+#[derive(Debug, Args)]
+pub struct Import {
+    /// A file with one JSON product per line, plain (`.ndjson`) or compressed (`.ndjson.gz`): as `POST /v1/products` takes it, or as in
+    /// the open Icecat catalogue.
+    pub file: PathBuf,
+}
+
+/// What to measure.
+#[derive(Debug, Subcommand)]
+pub enum Bench {
+    /// The baseline: start, memory, freshness of search, orders, user events, a whole catalogue.
+    Quick(BenchOptions),
+    /// The messaging kit compared with the bare broker, a polled outbox and a write without events; needs no running suite.
+    Messaging(BenchOptions),
+    /// The kit's dispatch orders under one overload, compared with queueing theory, and adaptive batches; needs no running suite.
+    Dispatch(BenchOptions),
+}
+
+/// The options of every bench.
+#[derive(Debug, Args)]
+pub struct BenchOptions {
+    /// A folder with real data, such as icecat-products.ndjson.gz; without it, data of the same size is generated.
+    #[arg(long)]
+    pub data: Option<PathBuf>,
+    /// Write the figures to this file, as one flat JSON object.
+    #[arg(long)]
+    pub json: Option<PathBuf>,
+}
+
+/// Which faults to inject.
+#[derive(Debug, Args)]
+pub struct Chaos {
+    /// The number of faults, one after the other.
+    #[arg(long, default_value_t = 200)]
+    pub faults: usize,
+    /// The same seed gives the same faults in the same order.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Write the figures to this file, as one flat JSON object.
+    #[arg(long)]
+    pub json: Option<PathBuf>,
+}
+
+/// How to report the audit.
+#[derive(Debug, Args)]
+pub struct Audit {
+    /// Write the violations of each invariant and the numbers of rows checked to this file, as one flat JSON object.
+    #[arg(long)]
+    pub json: Option<PathBuf>,
+}
+
+/// Which dead letters, and what to do with them.
+#[derive(Debug, Args)]
+pub struct DeadLetters {
+    /// The service that stores them.
+    #[arg(value_parser = PossibleValuesParser::new(SERVICES))]
+    pub service: String,
+
+    #[command(subcommand)]
+    pub action: DeadLetterAction,
+}
+
+/// What to do with dead letters.
+#[derive(Debug, Subcommand)]
+pub enum DeadLetterAction {
+    /// List dead letters, newest first.
+    List {
+        #[command(flatten)]
+        filter: DeadLetterFilter,
+        /// Include resolved ones.
+        #[arg(long)]
+        all: bool,
+        /// The page size.
+        #[arg(long, default_value_t = 50)]
+        limit: u16,
+        /// The cursor: `next` of the previous page.
+        #[arg(long)]
+        after: Option<Uuid>,
+    },
+    /// Group unresolved dead letters by cause.
+    Groups,
+    /// Show one with everything known about it, and where its data violates the schema of its type.
+    Show { id: Uuid },
+    /// Replace the data of one.
+    Edit {
+        id: Uuid,
+        /// A file with the new data in JSON.
+        file: PathBuf,
+    },
+    /// Report what a redrive of one would do, and change nothing.
+    DryRun { id: Uuid },
+    /// Process one or many again. An interrupted redrive can be repeated.
+    Redrive(DeadLetterSelection),
+    /// Discard one or many for good.
+    Discard(DeadLetterSelection),
+}
+
+/// One dead letter, or those that match a filter.
+#[derive(Debug, Args)]
+pub struct DeadLetterSelection {
+    /// One dead letter.
+    #[arg(conflicts_with = "filter", required_unless_present = "filter")]
+    pub id: Option<Uuid>,
+    #[command(flatten)]
+    pub filter: DeadLetterFilter,
+    /// The most per second.
+    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub per_second: u32,
+}
+
+/// Which dead letters.
+#[derive(Debug, Args)]
+#[group(id = "filter", multiple = true)]
+pub struct DeadLetterFilter {
+    /// Of this consumer, such as `inventory.order`.
+    #[arg(long)]
+    pub consumer: Option<String>,
+    /// With this reason, such as `undecodable`.
+    #[arg(long)]
+    pub reason: Option<String>,
+    /// Of this event type; empty for messages that are no events.
+    #[arg(long)]
+    pub kind: Option<String>,
+    /// With this cause, as `groups` prints it.
+    #[arg(long)]
+    pub cause: Option<String>,
+}
+
+/// What to rebuild.
+#[derive(Debug, Args)]
+pub struct Replay {
+    /// The service that owns the projection.
+    #[arg(value_parser = PossibleValuesParser::new(SERVICES))]
+    pub service: String,
+
+    /// The projection, such as `user_events` of behavior-analytics.
+    pub projection: String,
+
+    /// Report the differences and do not correct them.
+    #[arg(long)]
+    pub compare_only: bool,
+}
+
+/// How to generate files.
+#[derive(Debug, Args)]
+pub struct Check {
+    /// Write nothing, and fail if a file is not up to date.
+    #[arg(long)]
+    pub check: bool,
+}
+
+/// What to prepare.
+#[derive(Debug, Args)]
+pub struct SqlxPrepare {
+    #[command(flatten)]
+    pub mode: Check,
+
+    /// The crates to prepare; by default all that have checked queries.
+    pub packages: Vec<String>,
+}
+
+/// Any arguments.
+#[derive(Debug, Args)]
+pub struct Ignored {
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    _arguments: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn command_line_is_consistent() {
+        super::Arguments::command().debug_assert();
+    }
+}

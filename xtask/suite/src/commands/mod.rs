@@ -1,0 +1,15 @@
+//! The commands, one file each.
+
+mod back_off;
+mod sample;
+
+pub(crate) mod audit;
+pub(crate) mod dead_letters;
+pub(crate) mod down;
+pub(crate) mod import;
+pub(crate) mod replay;
+pub(crate) mod sqlx_prepare;
+pub(crate) mod supervise;
+pub(crate) mod test;
+pub(crate) mod token;
+pub(crate) mod up;

@@ -1,0 +1,79 @@
+//! The secrets of the suite, generated once and stored in `target/suite/keys/`.
+
+use std::{
+    fs::{self, OpenOptions},
+    io::Write as _,
+    os::unix::fs::OpenOptionsExt as _,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use rand::{Rng as _, distr::Alphanumeric};
+use runtime::auth::{Scope, SigningKey, mint};
+use xtask::workspace;
+
+use crate::{Error, make_folder};
+
+/// The lifetime of a minted token: a working day.
+const LIFETIME: Duration = Duration::from_hours(12);
+
+/// The files of the secrets.
+#[derive(Debug, Clone)]
+pub struct Keys {
+    /// Signs tokens.
+    pub token_key: PathBuf,
+    /// Verifies tokens.
+    pub token_public_key: PathBuf,
+    /// Signs the webhooks of payment providers and carriers.
+    pub webhook_secret: PathBuf,
+}
+
+impl Keys {
+    /// The names of the files, whether they exist or not.
+    pub fn in_suite() -> Self {
+        let folder = workspace::suite().join("keys");
+        Self {
+            token_key: folder.join("token.key"),
+            token_public_key: folder.join("token.pub"),
+            webhook_secret: folder.join("webhook.secret"),
+        }
+    }
+
+    /// Generates the missing ones.
+    pub fn make(&self) -> Result<(), Error> {
+        if let Some(folder) = self.token_key.parent() {
+            make_folder(folder)?;
+        }
+        // The public key is written last: if it exists, the pair is complete.
+        if !self.token_public_key.exists() {
+            SigningKey::generate()?.write_pair(&self.token_key, &self.token_public_key)?;
+        }
+        if !self.webhook_secret.exists() {
+            write_secret(&self.webhook_secret)?;
+        }
+        Ok(())
+    }
+
+    /// Mints a token for `subject` with `scopes`.
+    pub fn token(&self, subject: &str, scopes: &[Scope]) -> Result<String, Error> {
+        if !self.token_key.exists() {
+            return Err(Error::NotRunning);
+        }
+        Ok(mint(&SigningKey::read(&self.token_key)?, subject, scopes, LIFETIME)?)
+    }
+}
+
+/// Writes a random text of at least 256 bits, completely or not at all.
+fn write_secret(path: &Path) -> Result<(), Error> {
+    let text: String = rand::rng().sample_iter(Alphanumeric).take(48).map(char::from).collect();
+    let fresh = path.with_extension("new");
+    OpenOptions::new()
+        .create(true)
+        .truncate(true)
+        .write(true)
+        .mode(0o600)
+        .open(&fresh)
+        .and_then(|mut file| file.write_all(text.as_bytes()))
+        .map_err(Error::file(&fresh))?;
+    fs::rename(&fresh, path).map_err(Error::file(path))
+}

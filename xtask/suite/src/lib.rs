@@ -1,0 +1,28 @@
+//! The suite as it runs on this machine: its services, its state on disk, its keys, and what its programs share.
+
+pub mod command;
+mod error;
+mod figures;
+mod http;
+pub mod import;
+pub mod install;
+mod keys;
+pub mod output;
+mod services;
+mod state;
+
+pub use crate::{
+    error::Error,
+    figures::{Figures, Target, median_ms, percentile_ms},
+    http::{Answer, Http, answer},
+    keys::Keys,
+    services::{CONSOLE, Ports, SEARCH_SYNC, SERVICES, Service},
+    state::{Phase, State, Supervisor, data_folder_name},
+};
+
+use std::{fs, path::Path};
+
+/// Creates a folder and its parents.
+pub fn make_folder(path: &Path) -> Result<(), Error> {
+    fs::create_dir_all(path).map_err(Error::file(path))
+}

@@ -1,0 +1,44 @@
+//! Runs and operates the suite: the commands of `cargo xtask` that need its servers, its keys or its routes.
+
+mod commands;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use suite::{Error, output};
+use xtask::{Arguments, Command};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run(Arguments::parse().command).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            output::error(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(command: Command) -> Result<(), Error> {
+    use commands::{
+        audit, dead_letters, down, import, replay, sqlx_prepare, supervise, test, token, up,
+    };
+    match command {
+        Command::Up(arguments) => up::run(&arguments).await,
+        Command::Supervise => supervise::run().await,
+        Command::Down(arguments) => down::run(&arguments).await,
+        Command::Test => test::run().await,
+        Command::Token(arguments) => token::run(&arguments),
+        Command::Import(arguments) => import::run(arguments).await,
+        Command::Audit(arguments) => audit::run(&arguments).await,
+        Command::DeadLetters(arguments) => dead_letters::run(arguments).await,
+        Command::Replay(arguments) => replay::run(&arguments).await,
+        Command::SqlxPrepare(arguments) => sqlx_prepare::run(&arguments).await,
+        Command::Prove(_)
+        | Command::Bench(_)
+        | Command::Chaos(_)
+        | Command::EventGraph
+        | Command::Contracts(_)
+        | Command::Letters(_) => Err(Error::OtherProgram),
+    }
+}
