@@ -11,7 +11,7 @@ use super::search_params::{SearchParams, read_search};
 use crate::{
     app::{
         search_pool::SearchPool,
-        search_products::{self as app, SearchResponse},
+        search_products::{self, SearchResponse},
     },
     index::{self, LiveIndex, Results},
 };
@@ -116,7 +116,7 @@ pub(crate) async fn search_products(
     Query(pairs): Query<Vec<(String, String)>>,
 ) -> Result<Json<SearchPage>, Problem> {
     let request = read_search(pairs)?;
-    let response = app::search_products(&pool, &live, &outbox, request).await?;
+    let response = search_products::search_products(&pool, &live, &outbox, request).await?;
     metrics::histogram!("search_duration_seconds").record(response.took);
     Ok(Json(response.into()))
 }

@@ -3,11 +3,12 @@
 use contracts::catalog::ProductChangedV1;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
+use service_testkit::answer;
 use vocabulary::ProductId;
 
 use crate::{
     events::{keyboard, sku_of},
-    suite::{Suite, answer},
+    suite::Suite,
 };
 
 /// A product as the catalogue returns it.

@@ -1,13 +1,11 @@
 //! Events of the other services.
 
-use contracts::{
-    behavior::PopularityChangedV1,
-    catalog::{ProductChangedV1, ProductDeletedV1, ProductStatus, Variant},
-    inventory::StockChangedV1,
-};
+use contracts::{behavior::PopularityChangedV1, catalog::ProductChangedV1};
 use runtime::clock;
 use serde_json::json;
-use vocabulary::{ChangeId, Currency, Money, ProductId, Version};
+use service_testkit::events::product_changed;
+pub use service_testkit::events::{product_deleted, stock_changed};
+use vocabulary::{Currency, Money, ProductId, Version};
 
 pub fn version(number: i64) -> Version {
     Version::try_from(number).unwrap()
@@ -15,28 +13,16 @@ pub fn version(number: i64) -> Version {
 
 /// An active product with one variant per SKU.
 pub fn product(id: ProductId, number: i64, zh: &str, en: &str, skus: &[&str]) -> ProductChangedV1 {
-    let now = clock::now();
-    let variant = |sku: &&str| Variant {
-        sku: sku.parse().unwrap(),
-        options: serde_json::from_value(json!({})).unwrap(),
-        price: Money::new(25_900, Currency::CNY).unwrap(),
-        barcode: None,
-    };
-    ProductChangedV1 {
-        product_id: id,
-        version: version(number),
-        change_id: ChangeId::new(),
+    let mut event = ProductChangedV1 {
         title: serde_json::from_value(json!({"zh": zh, "en": en})).unwrap(),
-        description: serde_json::from_value(json!({})).unwrap(),
-        brand: Some("AULA".to_owned()),
         category: "数码/键盘/机械键盘".to_owned(),
         attributes: serde_json::from_value(json!({"轴体": "红轴", "键数": 87})).unwrap(),
-        images: Vec::new(),
-        status: ProductStatus::Active,
-        variants: skus.iter().map(variant).collect(),
-        created_at: now,
-        updated_at: now,
+        ..product_changed(id, number, skus)
+    };
+    for variant in &mut event.variants {
+        variant.price = Money::new(25_900, Currency::CNY).unwrap();
     }
+    event
 }
 
 /// The product of most tests.
@@ -48,8 +34,8 @@ pub fn keyboard(id: ProductId, number: i64) -> ProductChangedV1 {
 /// `count` keyboards in their first version, with different names.
 pub fn keyboards(count: usize) -> Vec<ProductChangedV1> {
     let ids: Vec<ProductId> = (0..count).map(|_| ProductId::new()).collect();
-    let numbered = |(place, id): (usize, &ProductId)| {
-        let en = format!("Keyboard number K{place:05}");
+    let numbered = |(number, id): (usize, &ProductId)| {
+        let en = format!("Keyboard number K{number:05}");
         product(*id, 1, "机械键盘", &en, &[&sku_of(*id)])
     };
     ids.iter().enumerate().map(numbered).collect()
@@ -61,32 +47,11 @@ pub fn sku_of(id: ProductId) -> String {
 }
 
 /// The next version of a product.
-pub fn again(event: &ProductChangedV1) -> ProductChangedV1 {
+pub fn next_version(event: &ProductChangedV1) -> ProductChangedV1 {
     ProductChangedV1 { version: event.version.next(), ..event.clone() }
 }
 
-pub fn deleted(id: ProductId, number: i64) -> ProductDeletedV1 {
-    let version = version(number);
-    ProductDeletedV1 {
-        product_id: id,
-        version,
-        change_id: ChangeId::new(),
-        deleted_at: clock::now(),
-    }
-}
-
-pub fn stock(sku: &str, number: i64, available: i64) -> StockChangedV1 {
-    StockChangedV1 {
-        sku: sku.parse().unwrap(),
-        version: version(number),
-        on_hand: available,
-        reserved: 0,
-        available,
-        changed_at: clock::now(),
-    }
-}
-
-pub fn popularity(id: ProductId, number: i64, score: f64) -> PopularityChangedV1 {
+pub fn popularity_changed(id: ProductId, number: i64, score: f64) -> PopularityChangedV1 {
     PopularityChangedV1 {
         product_id: id,
         version: version(number),

@@ -2,13 +2,14 @@
 
 use std::{fs, path::PathBuf};
 
+use service_testkit::LONGEST_WAIT;
 use sqlx::Acquire as _;
 use testkit::wait_for;
 use vocabulary::ProductId;
 
 use crate::{
     events::{keyboard, keyboards},
-    suite::{Suite, TIMEOUT},
+    suite::Suite,
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -72,7 +73,7 @@ async fn repeated_kills_under_load_lose_nothing() {
         }
         // Kill it at another point in each round.
         let reached = i64::try_from(round * 100 + 15 * round + 1).unwrap();
-        wait_for("some documents are written", TIMEOUT, async || {
+        wait_for("some documents are written", LONGEST_WAIT, async || {
             let written = suite.count("select count(*) from document").await;
             if written >= reached { Ok(()) } else { Err(written) }
         })
@@ -81,7 +82,7 @@ async fn repeated_kills_under_load_lose_nothing() {
         suite.kill_service().await;
         suite.start_service().await;
     }
-    wait_for("all products are found", TIMEOUT, async || {
+    wait_for("all products are found", LONGEST_WAIT, async || {
         let total = suite.search(&[("q", "机械键盘"), ("limit", "0")]).await["total"].clone();
         if total == 600 { Ok(()) } else { Err(total) }
     })

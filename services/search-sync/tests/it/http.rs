@@ -4,11 +4,12 @@ use std::time::Instant;
 
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
+use service_testkit::answer;
 use vocabulary::ProductId;
 
 use crate::{
-    events::{deleted, keyboard, product, sku_of},
-    suite::{Suite, answer, ids},
+    events::{keyboard, product, product_deleted, sku_of},
+    suite::{Suite, ids},
 };
 
 /// Status and code of a problem.
@@ -166,7 +167,7 @@ async fn a_search_waits_for_the_callers_write() {
     assert_eq!(suite.search(&newer).await["caught_up"], false);
     // A condition that is already met needs no wait.
     assert_eq!(read(1, "0").await, (true, 1));
-    suite.catalogue.publish(&deleted(id, 2)).await;
+    suite.catalogue.publish(&product_deleted(id, 2)).await;
     assert_eq!(read(2, "10000").await, (true, 0));
     assert_eq!(read(3, "0").await, (false, 0));
 

@@ -3,7 +3,6 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot continue fails")]
 
 mod events;
-mod services;
 mod suite;
 
 mod command_line;

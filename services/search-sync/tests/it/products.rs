@@ -1,16 +1,17 @@
 //! Products are searchable, and their receipts follow.
 
 use contracts::catalog::{ProductChangedV1, ProductStatus};
-use envelope::Slot;
+use envelope::{Priority, Slot};
 use messaging::SLOT_GROUPS;
 use serde_json::json;
+use service_testkit::LONGEST_WAIT;
 use testkit::wait_for;
 use uuid::Uuid;
 use vocabulary::ProductId;
 
 use crate::{
-    events::{again, deleted, keyboard, keyboards, product},
-    suite::{Suite, TIMEOUT, ids},
+    events::{keyboard, keyboards, next_version, product, product_deleted},
+    suite::{Suite, ids, total_in},
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -49,7 +50,7 @@ async fn a_receipt_follows_the_index() {
     consumers.run_until_shutdown().await;
 
     suite.start_service().await;
-    wait_for("all receipts are received", TIMEOUT, async || {
+    wait_for("all receipts are received", LONGEST_WAIT, async || {
         let published =
             products.iter().filter(|one| suite.published_receipt(one.product_id) == Some(1));
         match published.count() {
@@ -63,7 +64,7 @@ async fn a_receipt_follows_the_index() {
     assert!(receipts.iter().all(|receipt| receipt.service == "search-sync"));
     // A product with a receipt is found at once.
     for product in &products {
-        let next = again(product);
+        let next = next_version(product);
         suite.catalogue.publish(&next).await;
         suite.wait_applied(next.product_id, 2).await;
         assert_eq!(suite.found(next.product_id).await, Some(2));
@@ -82,7 +83,7 @@ async fn an_older_version_only_gets_a_receipt() {
     suite.catalogue.publish(&named(3, "Older")).await;
     suite.catalogue.publish(&named(5, "Same")).await;
     let received = || suite.applied.all().iter().flat_map(|one| one.applied.clone()).count();
-    wait_for("both versions have a receipt", TIMEOUT, async || {
+    wait_for("both versions have a receipt", LONGEST_WAIT, async || {
         let versions = suite.count("select count(*) from receipt_due").await;
         if received() >= 2 && versions == 0 {
             Ok(())
@@ -117,7 +118,7 @@ async fn only_active_products_are_found() {
     suite.catalogue.publish(&with(4, ProductStatus::Active)).await;
     suite.wait_applied(id, 4).await;
     assert_eq!(suite.found(id).await, Some(4));
-    suite.catalogue.publish(&deleted(id, 5)).await;
+    suite.catalogue.publish(&product_deleted(id, 5)).await;
     suite.wait_applied(id, 5).await;
     assert_eq!(suite.found(id).await, None);
     // A change older than the deletion does not restore the product.
@@ -136,7 +137,7 @@ async fn changes_and_deletions_keep_their_order() {
     for round in 0..20 {
         let version = 2 * round + 1;
         suite.catalogue.publish(&keyboard(first, version)).await;
-        suite.catalogue.publish(&deleted(first, version + 1)).await;
+        suite.catalogue.publish(&product_deleted(first, version + 1)).await;
         suite.catalogue.publish(&keyboard(second, version)).await;
         suite.catalogue.publish(&keyboard(second, version + 1)).await;
     }
@@ -154,7 +155,7 @@ async fn an_undecodable_event_becomes_a_dead_letter() {
     suite.catalogue.publish_raw::<ProductChangedV1>(&bad.to_string(), 1, &data).await;
     suite.catalogue.publish(&keyboard(good, 1)).await;
     suite.wait_applied(good, 1).await;
-    let failed = wait_for("the failure is received", TIMEOUT, async || {
+    let failed = wait_for("the failure is received", LONGEST_WAIT, async || {
         suite.failed.all().into_iter().next().ok_or("not yet")
     });
     let failed = failed.await.unwrap();
@@ -172,10 +173,10 @@ async fn two_processes_publish_each_receipt_once() {
     for products in products.chunks(20) {
         suite.catalogue.publish_all(products).await;
     }
-    wait_for("both indexes are complete", TIMEOUT, async || {
+    wait_for("both indexes are complete", LONGEST_WAIT, async || {
         let (here, there) = (
             suite.search(&[("q", "机械键盘")]).await["total"].clone(),
-            replica.total("机械键盘").await,
+            total_in(&replica, "机械键盘").await,
         );
         if here == 200 && there == 200 { Ok(()) } else { Err(format!("{here} and {there}")) }
     })
@@ -200,16 +201,16 @@ async fn an_edit_overtakes_an_import() {
     let mut suite = Suite::without_service().await;
     let imported = keyboards(600);
     for rows in imported.chunks(100) {
-        suite.catalogue.publish_bulk(rows).await;
+        suite.catalogue.publish_with(Priority::Bulk, rows).await;
     }
-    let edited = again(&imported[599]);
+    let edited = next_version(&imported[599]);
     suite.catalogue.publish(&edited).await;
-    suite.catalogue.wait_published().await;
+    suite.catalogue.wait_until_published().await;
     // The lock on the change counter stops the first batch until all messages are delivered.
     let mut lock = suite.pool.begin().await.unwrap();
     search_sync::storage::changes::lock(&mut lock).await.unwrap();
     suite.start_service().await;
-    wait_for("all messages are delivered", TIMEOUT, async || {
+    wait_for("all messages are delivered", LONGEST_WAIT, async || {
         let queues = suite.vhost.queues().await.unwrap();
         let ours = queues.iter().filter(|queue| queue.name.starts_with("search-sync.product."));
         let (ready, delivered) = ours.fold((0, 0), |(ready, delivered), queue| {

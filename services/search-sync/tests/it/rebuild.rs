@@ -3,11 +3,12 @@
 use std::fs;
 
 use reqwest::{Method, StatusCode};
+use service_testkit::{LONGEST_WAIT, answer};
 use testkit::wait_for;
 
 use crate::{
-    events::{again, keyboards},
-    suite::{Suite, TIMEOUT, answer},
+    events::{keyboards, next_version},
+    suite::Suite,
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -26,7 +27,7 @@ async fn a_rebuild_under_load_loses_nothing() {
     let mut seen = 0;
     for batch in products.chunks_mut(10) {
         for product in &mut *batch {
-            *product = again(product);
+            *product = next_version(product);
         }
         suite.catalogue.publish_all(batch).await;
         let newest = suite.search(&[("q", "机械键盘"), ("limit", "0")]).await;
@@ -35,7 +36,7 @@ async fn a_rebuild_under_load_loses_nothing() {
         assert!(change >= seen, "the index went back from {seen} to {change}");
         seen = change;
     }
-    wait_for("the rebuild is finished", TIMEOUT, async || {
+    wait_for("the rebuild is finished", LONGEST_WAIT, async || {
         let state = suite.index().await;
         if state["rebuilding"] == false { Ok(()) } else { Err(state) }
     })

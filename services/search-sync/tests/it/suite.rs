@@ -1,9 +1,9 @@
 //! A search service with its servers, the other services and the index folder.
 
 use std::{
+    collections::BTreeMap,
     path::PathBuf,
     sync::{Arc, Mutex},
-    time::Duration,
 };
 
 use axum::{
@@ -19,53 +19,41 @@ use contracts::{
     receipts::{ProductAppliedV1, ProductFailedV1, RECEIPT},
 };
 use messaging::{MessagingRuntime, OnReject, Outbox, Subscription, Topology};
-use reqwest::{Client, Method, RequestBuilder, StatusCode};
-use runtime::{
-    Lifecycle,
-    auth::{self, Scope, SigningKey},
-    config, host,
-};
+use reqwest::{Method, RequestBuilder, StatusCode};
+use runtime::{Lifecycle, auth::Scope};
 use search_sync::{Config, SearchSync};
 use serde_json::{Value, json};
+use service_testkit::{
+    Credentials, Instance, LONGEST_WAIT, Recorder, ServiceDouble, answer, assert_dead_letters,
+    count, run_messaging, wait_until_published,
+};
 use sqlx::PgPool;
-use tempfile::TempDir;
 use testkit::{Database, Vhost, wait_for};
 use tokio_util::sync::DropGuard;
 use vocabulary::ProductId;
 
-use crate::services::{FakeService, Received, run, wait_outbox_empty};
-
-/// The limit of every wait; generous, because tests share few processors.
-pub const TIMEOUT: Duration = Duration::from_secs(30);
+use crate::events::sku_of;
 
 /// The products that the HTTP API of the catalogue returns, as JSON by id.
-pub type CatalogProducts = Arc<Mutex<std::collections::BTreeMap<ProductId, Value>>>;
+pub type CatalogProducts = Arc<Mutex<BTreeMap<ProductId, Value>>>;
 
 /// A search service with its environment.
 pub struct Suite {
-    pub catalogue: FakeService,
-    pub inventory: FakeService,
-    pub analytics: FakeService,
-    pub applied: Received<ProductAppliedV1>,
-    pub failed: Received<ProductFailedV1>,
+    pub catalogue: ServiceDouble,
+    pub inventory: ServiceDouble,
+    pub analytics: ServiceDouble,
+    pub applied: Recorder<ProductAppliedV1>,
+    pub failed: Recorder<ProductFailedV1>,
     pub catalog_products: CatalogProducts,
     pub pool: PgPool,
     config: Config,
-    service: Option<Service>,
-    client: Client,
+    instance: Option<Instance>,
     operator: String,
     unprivileged: String,
-    services: Lifecycle,
-    folders: TempDir,
+    doubles: Lifecycle,
+    credentials: Credentials,
     database: Database,
     pub vhost: Vhost,
-    _guard: DropGuard,
-}
-
-/// The process under test.
-struct Service {
-    base: String,
-    lifecycle: Lifecycle,
     _guard: DropGuard,
 }
 
@@ -79,32 +67,19 @@ impl Suite {
 
     /// Starts the environment without the service.
     pub async fn without_service() -> Self {
-        let folders = tempfile::tempdir().unwrap();
-        let key = SigningKey::generate().unwrap();
-        let public_key_file = folders.path().join("public.der");
-        key.write_pair(folders.path().join("private.der"), &public_key_file).unwrap();
-        let token = |subject, scopes: &[Scope]| {
-            auth::mint(&key, subject, scopes, Duration::from_mins(10)).unwrap()
-        };
+        let credentials = Credentials::new();
         let vhost = Vhost::create().await.unwrap();
         let database = Database::migrated(&search_sync::migrators()).await.unwrap();
         messaging::declare(vhost.url(), &search_sync::topology()).await.unwrap();
-        let services = Lifecycle::new(Duration::from_secs(20));
-        let guard = services.hard().drop_guard();
-        let (catalog_products, product_catalog_url) = serve_catalogue(&services).await;
+        let doubles = Lifecycle::new(LONGEST_WAIT);
+        let guard = doubles.hard().drop_guard();
+        let (catalog_products, product_catalog_url) = serve_catalogue(&doubles).await;
         let config = Config {
-            common: config::Common {
-                database: config::Database::at(database.url()),
-                broker: config::Broker::at(vhost.url()),
-                outbox: config::Outbox::default(),
-                http: config::Http::at("127.0.0.1:0".parse().unwrap()),
-                tokens: config::Tokens { public_key_file },
-                shutdown: config::Shutdown::default(),
-            },
-            index_dir: folders.path().join("index"),
+            common: credentials.common(database.url(), vhost.url()),
+            index_dir: credentials.file("index"),
             product_catalog_url: product_catalog_url.parse().unwrap(),
         };
-        let (applied, failed) = (Received::new(), Received::new());
+        let (applied, failed) = (Recorder::default(), Recorder::default());
         let receipts = Subscription::to(RECEIPT, ["search-sync"], OnReject::Continue)
             .on(applied.clone())
             .on(failed.clone());
@@ -115,20 +90,20 @@ impl Suite {
         let inventory = Topology::new("inventory").publishes::<StockChangedV1>();
         let analytics = Topology::new("behavior-analytics").publishes::<PopularityChangedV1>();
         Self {
-            catalogue: FakeService::start(&services, &vhost, catalogue).await,
-            inventory: FakeService::start(&services, &vhost, inventory).await,
-            analytics: FakeService::start(&services, &vhost, analytics).await,
+            catalogue: ServiceDouble::start(&doubles, &vhost, catalogue).await,
+            inventory: ServiceDouble::start(&doubles, &vhost, inventory).await,
+            analytics: ServiceDouble::start(&doubles, &vhost, analytics).await,
             applied,
             failed,
             catalog_products,
             pool: database.connect().await.unwrap(),
             config,
-            service: None,
-            client: Client::new(),
-            operator: token("operator", &[Scope::Ops]),
-            unprivileged: token("unprivileged", &[Scope::CatalogWrite, Scope::OrdersAdmin]),
-            services,
-            folders,
+            instance: None,
+            operator: credentials.token("operator", &[Scope::Ops]),
+            unprivileged: credentials
+                .token("unprivileged", &[Scope::CatalogWrite, Scope::OrdersAdmin]),
+            doubles,
+            credentials,
             database,
             vhost,
             _guard: guard,
@@ -137,45 +112,32 @@ impl Suite {
 
     /// Starts the service and waits until it is ready.
     pub async fn start_service(&mut self) {
-        self.service = Some(start(self.config.clone()).await);
-        self.wait_ready().await;
+        let instance = Instance::start::<SearchSync>(&self.config).await;
+        instance.wait_until_ready().await;
+        self.instance = Some(instance);
     }
 
-    /// Starts a second process with its own index; dropping the replica stops it.
-    pub async fn start_replica(&self) -> Replica {
-        let index_dir = self.folders.path().join("replica");
-        let service = start(Config { index_dir, ..self.config.clone() }).await;
-        Replica { base: service.base.clone(), _service: service }
-    }
-
-    pub async fn wait_ready(&self) {
-        wait_for("the service is ready", TIMEOUT, async || {
-            let (status, body) = answer(self.request(Method::GET, "/health/ready")).await;
-            if status == StatusCode::OK { Ok(()) } else { Err(body.to_string()) }
-        })
-        .await
-        .unwrap();
+    /// Starts a second process with its own index; it stops when dropped.
+    pub async fn start_replica(&self) -> Instance {
+        let index_dir = self.credentials.file("replica");
+        Instance::start::<SearchSync>(&Config { index_dir, ..self.config.clone() }).await
     }
 
     /// Stops the service immediately, like a kill.
     pub async fn kill_service(&mut self) {
-        let service = self.service.take().unwrap();
-        service.lifecycle.abort();
-        service.lifecycle.run_until_shutdown().await;
+        self.instance.take().unwrap().kill().await;
     }
 
     /// Stops the service gracefully.
     pub async fn stop_service(&mut self) {
-        let service = self.service.take().unwrap();
-        service.lifecycle.shutdown();
-        service.lifecycle.run_until_shutdown().await;
+        self.instance.take().unwrap().stop().await;
     }
 
     /// Runs the consumers without an indexer.
     pub fn consume_without_indexer(&self) -> Lifecycle {
-        let lifecycle = Lifecycle::new(TIMEOUT);
-        let outbox = Outbox::new(self.pool.clone());
-        run(&lifecycle, &MessagingRuntime::new(outbox, self.vhost.url(), search_sync::topology()));
+        let lifecycle = Lifecycle::new(LONGEST_WAIT);
+        let (outbox, topology) = (Outbox::new(self.pool.clone()), search_sync::topology());
+        run_messaging(&lifecycle, &MessagingRuntime::new(outbox, self.vhost.url(), topology));
         lifecycle
     }
 
@@ -186,8 +148,7 @@ impl Suite {
 
     /// A request without a token.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        let base = &self.service.as_ref().unwrap().base;
-        self.client.request(method, format!("{base}{path}")).timeout(TIMEOUT)
+        self.instance.as_ref().unwrap().request(method, path)
     }
 
     /// A request with the scope `ops`.
@@ -210,7 +171,7 @@ impl Suite {
 
     /// The version in which a search finds a product.
     pub async fn found(&self, id: ProductId) -> Option<i64> {
-        let answer = self.search(&[("q", &crate::events::sku_of(id)), ("limit", "100")]).await;
+        let answer = self.search(&[("q", &sku_of(id)), ("limit", "100")]).await;
         let id = json!(id);
         let hit = answer["items"].as_array().unwrap().iter().find(|hit| hit["product_id"] == id);
         hit.map(|hit| hit["version"].as_i64().unwrap())
@@ -218,7 +179,7 @@ impl Suite {
 
     /// Waits for the receipt of a product in this version.
     pub async fn wait_applied(&self, id: ProductId, version: i64) {
-        wait_for("the receipt is received", TIMEOUT, async || {
+        wait_for("the receipt is received", LONGEST_WAIT, async || {
             if self.published_receipt(id) == Some(version) { Ok(()) } else { Err("not yet") }
         })
         .await
@@ -241,12 +202,12 @@ impl Suite {
 
     /// Queries a number from the service's database.
     pub async fn count(&self, query: &'static str) -> i64 {
-        sqlx::query_scalar(query).fetch_one(&self.pool).await.unwrap()
+        count(&self.pool, query).await
     }
 
     /// Waits until a query on the service's database returns `expected`.
     pub async fn wait_count(&self, query: &'static str, expected: i64) {
-        wait_for(query, TIMEOUT, async || {
+        wait_for(query, LONGEST_WAIT, async || {
             let count = self.count(query).await;
             if count == expected { Ok(()) } else { Err(count) }
         })
@@ -256,14 +217,14 @@ impl Suite {
 
     /// Waits until all outboxes and queues are empty.
     pub async fn settle(&self) {
-        for service in [&self.catalogue, &self.inventory, &self.analytics] {
-            service.wait_published().await;
+        for double in [&self.catalogue, &self.inventory, &self.analytics] {
+            double.wait_until_published().await;
         }
-        self.vhost.at_rest(TIMEOUT).await.unwrap();
-        if self.service.is_some() {
+        self.vhost.wait_until_drained(LONGEST_WAIT).await.unwrap();
+        if self.instance.is_some() {
             self.wait_count("select count(*) from receipt_due", 0).await;
-            wait_outbox_empty(&self.pool).await;
-            self.vhost.at_rest(TIMEOUT).await.unwrap();
+            wait_until_published(&self.pool).await;
+            self.vhost.wait_until_drained(LONGEST_WAIT).await.unwrap();
         }
     }
 
@@ -271,8 +232,7 @@ impl Suite {
     /// pending, and the index equals the projection.
     pub async fn finish(mut self, dead_letters: i64) {
         self.settle().await;
-        let pending = "select count(*) from messaging.dead_letter where state = 'pending'";
-        assert_eq!(self.count(pending).await, dead_letters, "dead letters");
+        assert_dead_letters(&self.pool, dead_letters).await;
         let state = self.index().await;
         assert_eq!(state["behind"], 0, "{state}");
         let active = self.count("select count(*) from document where state = 'active'").await;
@@ -280,30 +240,16 @@ impl Suite {
 
         self.stop_service().await;
         self.pool.close().await;
-        self.services.shutdown();
-        self.services.run_until_shutdown().await;
+        self.doubles.shutdown();
+        self.doubles.run_until_shutdown().await;
         drop(self.database);
     }
 }
 
-async fn start(config: Config) -> Service {
-    let lifecycle = Lifecycle::new(config.common.shutdown.timeout);
-    let address = host::start::<SearchSync>(&config, &lifecycle).await.unwrap();
-    Service { base: format!("http://{address}"), _guard: lifecycle.hard().drop_guard(), lifecycle }
-}
-
-/// A second process of the service.
-pub struct Replica {
-    base: String,
-    _service: Service,
-}
-
-impl Replica {
-    /// The number of hits of a search in this process.
-    pub async fn total(&self, q: &str) -> i64 {
-        let request = Client::new().get(format!("{}/v1/search", self.base)).query(&[("q", q)]);
-        answer(request).await.1["total"].as_i64().unwrap_or_default()
-    }
+/// The number of hits of a search in one process.
+pub async fn total_in(instance: &Instance, q: &str) -> i64 {
+    let request = instance.request(Method::GET, "/v1/search").query(&[("q", q)]);
+    answer(request).await.1["total"].as_i64().unwrap_or_default()
 }
 
 /// Serves the HTTP API of the catalogue that consistency checks use.
@@ -332,13 +278,6 @@ async fn serve_catalogue(lifecycle: &Lifecycle) -> (CatalogProducts, String) {
         axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await
     });
     (products, format!("http://{address}"))
-}
-
-/// Sends a request and returns status and body.
-pub async fn answer(request: RequestBuilder) -> (StatusCode, Value) {
-    let response = request.send().await.unwrap();
-    let status = response.status();
-    (status, response.json().await.unwrap())
 }
 
 /// The products of the hits, in order.
