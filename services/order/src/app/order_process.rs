@@ -12,7 +12,10 @@ use super::deadline_waker::DeadlineWaker;
 use crate::{
     domain::{Order, OrderEvent, OrderEventKind, OrderStatus, ProcessDeadlines, Transition},
     publishes,
-    storage::{orders, payments, shipments, timeline},
+    storage::{
+        orders::{self, LockedOrder},
+        payments, shipments, timeline,
+    },
 };
 
 /// The maximum number of concurrent long polls and event streams of a process.
@@ -26,6 +29,23 @@ pub(crate) type OrderWatcher = KeyedWatcher<OrderId, OrderStatus>;
 pub(crate) struct TracedTransition {
     pub(crate) trace: Option<TraceContext>,
     pub(crate) transition: Transition,
+}
+
+/// The locked orders of a batch.
+pub(crate) type LockedOrders = HashMap<OrderId, LockedOrder>;
+
+/// Decides on a locked order. Later decisions of the batch see the new state. The trace is `cause`, or else the trace in
+/// which the order was placed. An order that is not locked is skipped.
+pub(super) fn decide(
+    locked: &mut LockedOrders,
+    order: OrderId,
+    cause: Option<TraceContext>,
+    decide: impl FnOnce(Order) -> Transition,
+) -> Option<TracedTransition> {
+    let LockedOrder { order, trace } = locked.get_mut(&order)?;
+    let transition = decide(order.clone());
+    *order = transition.order.clone();
+    Some(TracedTransition { trace: cause.or(*trace), transition })
 }
 
 /// The status of an order after a command.

@@ -16,10 +16,7 @@ use crate::{
         self, Address, CatalogListing, Order, PaymentMethod, PlaceOrderError, Transition,
         price_lines,
     },
-    storage::{
-        offers,
-        orders::{self, NewOrder},
-    },
+    storage::{offers, orders},
 };
 
 #[derive(Debug)]
@@ -144,7 +141,7 @@ async fn insert(
     if placed.is_empty() {
         return Ok(());
     }
-    let new: Vec<NewOrder<'_>> = placed
+    let new: Vec<_> = placed
         .iter()
         .map(|(command, placed)| (&placed.order, &command.shipping_address, command.trace))
         .collect();

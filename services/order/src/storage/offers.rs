@@ -38,7 +38,7 @@ pub(crate) async fn advance_versions(
 pub(crate) async fn withdraw_unlisted(
     connection: &mut PgConnection,
     products: &[ProductId],
-    listed: &[(&Sku, Offer, bool)],
+    listed: &[(&Sku, &Offer, bool)],
 ) -> Result<(), sqlx::Error> {
     let products: Vec<Uuid> = products.iter().map(|product| product.as_uuid()).collect();
     let listed_products: Vec<Uuid> =
@@ -62,7 +62,7 @@ pub(crate) async fn withdraw_unlisted(
 /// Inserts or updates offers; the flag tells whether the SKU is for sale.
 pub(crate) async fn upsert(
     connection: &mut PgConnection,
-    offers: &[(&Sku, Offer, bool)],
+    offers: &[(&Sku, &Offer, bool)],
 ) -> Result<(), sqlx::Error> {
     let products: Vec<Uuid> = offers.iter().map(|(_, offer, _)| offer.product.as_uuid()).collect();
     let skus: Vec<&str> = offers.iter().map(|(sku, ..)| sku.as_str()).collect();

@@ -23,13 +23,10 @@ pub(crate) struct LockedOrder {
     pub(crate) trace: Option<TraceContext>,
 }
 
-/// A new order with its shipping address and the trace of the request that placed it.
-pub(crate) type NewOrder<'a> = (&'a Order, &'a Address, Option<TraceContext>);
-
-/// Inserts new orders with their lines.
+/// Inserts new orders with their lines, shipping addresses and the traces of the requests that placed them.
 pub(crate) async fn insert(
     connection: &mut PgConnection,
-    new: &[NewOrder<'_>],
+    new: &[(&Order, &Address, Option<TraceContext>)],
 ) -> Result<(), sqlx::Error> {
     let orders = || new.iter().map(|(order, ..)| *order);
     let ids: Vec<Uuid> = orders().map(|order| order.id.as_uuid()).collect();

@@ -5,16 +5,10 @@ pub(crate) mod stock_rejected;
 pub(crate) mod stock_released;
 pub(crate) mod stock_reserved;
 
-use std::collections::HashMap;
-
 use messaging::{Batch, Failure, Transaction};
 use vocabulary::OrderId;
 
-use crate::{
-    app::order_process::TracedTransition,
-    domain::{Order, Transition},
-    storage::orders::{self, LockedOrder},
-};
+use crate::{app::order_process::LockedOrders, storage::orders};
 
 #[derive(Debug, thiserror::Error)]
 #[error("there is no order {0}")]
@@ -26,7 +20,7 @@ async fn lock_orders<E>(
     tx: &mut Transaction,
     batch: &mut Batch<E>,
     order_of: impl Fn(&E) -> OrderId,
-) -> Result<Option<HashMap<OrderId, LockedOrder>>, Failure> {
+) -> Result<Option<LockedOrders>, Failure> {
     let ids: Vec<OrderId> =
         batch.delivered().iter().map(|delivered| order_of(&delivered.event)).collect();
     let locked = orders::lock(tx, &ids).await?;
@@ -36,20 +30,4 @@ async fn lock_orders<E>(
         batch.refuse(*index, Failure::reject("unknown_order", UnknownOrder(ids[*index])));
     }
     Ok(unknown.is_empty().then_some(locked))
-}
-
-/// Decides each event of a batch in order. Later events of an order see the state after the earlier ones.
-fn decide_each<E>(
-    batch: &Batch<E>,
-    locked: &mut HashMap<OrderId, LockedOrder>,
-    order_of: impl Fn(&E) -> OrderId,
-    decide: impl Fn(Order, &E) -> Transition,
-) -> Vec<TracedTransition> {
-    let decided = batch.delivered().iter().filter_map(|delivered| {
-        let locked = locked.get_mut(&order_of(&delivered.event))?;
-        let transition = decide(locked.order.clone(), &delivered.event);
-        locked.order = transition.order.clone();
-        Some(TracedTransition { trace: delivered.cause.or(locked.trace), transition })
-    });
-    decided.collect()
 }

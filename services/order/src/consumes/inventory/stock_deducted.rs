@@ -3,8 +3,11 @@
 use contracts::inventory::StockDeductedV1;
 use messaging::{Batch, Failure, Handler, Transaction};
 
-use super::{decide_each, lock_orders};
-use crate::{app::order_process::OrderProcess, domain};
+use super::lock_orders;
+use crate::app::{
+    order_process::OrderProcess,
+    record_stock_deducted::{RecordStockDeductedCommand, record_stock_deducted},
+};
 
 /// Adds the event to the timeline.
 pub(crate) struct RecordStockDeducted(pub(crate) OrderProcess);
@@ -17,15 +20,14 @@ impl Handler for RecordStockDeducted {
         tx: &mut Transaction,
         batch: &mut Batch<StockDeductedV1>,
     ) -> Result<(), Failure> {
-        let Some(mut locked) = lock_orders(tx, batch, |event| event.order_id).await? else {
+        let Some(locked) = lock_orders(tx, batch, |event| event.order_id).await? else {
             return Ok(());
         };
-        let transitions = decide_each(
-            batch,
-            &mut locked,
-            |event| event.order_id,
-            |order, event| domain::record_stock_deducted(order, event.deducted_at),
-        );
-        Ok(self.0.publish(tx, &transitions).await?)
+        let commands = batch.delivered().iter().map(|delivered| RecordStockDeductedCommand {
+            order: delivered.event.order_id,
+            deducted_at: delivered.event.deducted_at,
+            cause: delivered.cause,
+        });
+        Ok(record_stock_deducted(tx, &self.0, locked, commands.collect()).await?)
     }
 }

@@ -2,12 +2,14 @@
 
 use contracts::inventory::{StockRejectedV1, StockRejection};
 use messaging::{Batch, Failure, Handler, Transaction};
-use runtime::clock;
 
-use super::{decide_each, lock_orders};
+use super::lock_orders;
 use crate::{
-    app::order_process::OrderProcess,
-    domain::{self, EndReason, Shortage},
+    app::{
+        order_process::OrderProcess,
+        reject_order::{RejectOrderCommand, reject_orders},
+    },
+    domain::{EndReason, Shortage},
 };
 
 /// Rejects the order, with the shortages as the reason.
@@ -21,17 +23,16 @@ impl Handler for RejectOrder {
         tx: &mut Transaction,
         batch: &mut Batch<StockRejectedV1>,
     ) -> Result<(), Failure> {
-        let Some(mut locked) = lock_orders(tx, batch, |event| event.order_id).await? else {
+        let Some(locked) = lock_orders(tx, batch, |event| event.order_id).await? else {
             return Ok(());
         };
-        let now = clock::now();
-        let transitions = decide_each(
-            batch,
-            &mut locked,
-            |event| event.order_id,
-            |order, event| domain::reject(order, end_reason(event), event.rejected_at, now),
-        );
-        Ok(self.0.record(tx, &transitions, now).await?)
+        let commands = batch.delivered().iter().map(|delivered| RejectOrderCommand {
+            order: delivered.event.order_id,
+            reason: end_reason(&delivered.event),
+            rejected_at: delivered.event.rejected_at,
+            cause: delivered.cause,
+        });
+        Ok(reject_orders(tx, &self.0, locked, commands.collect()).await?)
     }
 }
 

@@ -3,8 +3,11 @@
 use contracts::inventory::StockReleasedV1;
 use messaging::{Batch, Failure, Handler, Transaction};
 
-use super::{decide_each, lock_orders};
-use crate::{app::order_process::OrderProcess, domain};
+use super::lock_orders;
+use crate::app::{
+    order_process::OrderProcess,
+    record_stock_released::{RecordStockReleasedCommand, record_stock_released},
+};
 
 /// Adds the event to the timeline.
 pub(crate) struct RecordStockReleased(pub(crate) OrderProcess);
@@ -17,15 +20,14 @@ impl Handler for RecordStockReleased {
         tx: &mut Transaction,
         batch: &mut Batch<StockReleasedV1>,
     ) -> Result<(), Failure> {
-        let Some(mut locked) = lock_orders(tx, batch, |event| event.order_id).await? else {
+        let Some(locked) = lock_orders(tx, batch, |event| event.order_id).await? else {
             return Ok(());
         };
-        let transitions = decide_each(
-            batch,
-            &mut locked,
-            |event| event.order_id,
-            |order, event| domain::record_stock_released(order, event.released_at),
-        );
-        Ok(self.0.publish(tx, &transitions).await?)
+        let commands = batch.delivered().iter().map(|delivered| RecordStockReleasedCommand {
+            order: delivered.event.order_id,
+            released_at: delivered.event.released_at,
+            cause: delivered.cause,
+        });
+        Ok(record_stock_released(tx, &self.0, locked, commands.collect()).await?)
     }
 }
