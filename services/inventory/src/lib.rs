@@ -32,14 +32,17 @@ use runtime::{
 use sqlx::migrate::Migrator;
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::consumes::{
-    order::{
-        DeductStock, ReleaseCancelledOrder, ReleaseExpiredOrder, ReleaseRejectedOrder,
-        ReleaseUnpaidOrder, ReserveStock,
-    },
-    product_catalog::{RegisterSkus, WithdrawSkus},
-};
 pub use crate::{config::Config, state::AppState};
+use crate::{
+    consumes::{
+        order::{
+            DeductStock, ReleaseCancelledOrder, ReleaseExpiredOrder, ReleaseRejectedOrder,
+            ReleaseUnpaidOrder, ReserveStock,
+        },
+        product_catalog::{RegisterSkus, WithdrawSkus},
+    },
+    workers::retention,
+};
 
 /// The publisher of orders, and the ledger's actor for the movements that orders cause.
 const ORDER_SERVICE: &str = "order";
@@ -92,9 +95,9 @@ pub fn topology() -> Topology {
 
 /// The service as the host runs it.
 #[derive(Debug)]
-pub struct Inventory;
+pub struct InventoryService;
 
-impl ServiceDefinition for Inventory {
+impl ServiceDefinition for InventoryService {
     type Config = Config;
     type State = AppState;
 
@@ -113,6 +116,10 @@ impl ServiceDefinition for Inventory {
     }
 
     async fn start(host: &Host, _config: &Config) -> Result<AppState, StartError> {
-        Ok(state::start(host))
+        let (outbox, lifecycle) = (host.outbox.clone(), &host.lifecycle);
+        let topology = topology();
+        host.start_messaging(topology.clone());
+        lifecycle.spawn("retention", retention::run(outbox.pool().clone(), lifecycle.soft()));
+        Ok(AppState { outbox, topology, verifier: host.verifier.clone() })
     }
 }

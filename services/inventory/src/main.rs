@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-use inventory::Inventory;
+use inventory::InventoryService;
 
 fn main() -> ExitCode {
-    runtime::host::run::<Inventory>()
+    runtime::host::run::<InventoryService>()
 }

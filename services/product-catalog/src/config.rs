@@ -1,15 +1,15 @@
-//! What the service is told from outside.
+//! The configuration of the service.
 
 use runtime::config::Common;
 
-/// What the service is told from outside.
+/// The configuration of product-catalog.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Config {
-    /// What every service is told.
+    /// The settings that every service has.
     #[command(flatten)]
     pub common: Common,
 
-    /// Days after which changes, finished imports and idempotency keys are forgotten.
+    /// Days after which old changes, receipts, finished imports and idempotency keys are deleted.
     #[arg(
         long,
         env = "RETENTION_DAYS",
@@ -23,4 +23,10 @@ pub struct Config {
 impl Config {
     /// The default of `retention_days`.
     pub const RETENTION_DAYS: u16 = 7;
+}
+
+impl AsRef<Common> for Config {
+    fn as_ref(&self) -> &Common {
+        &self.common
+    }
 }

@@ -1,55 +1,115 @@
 #![doc = include_str!("../README.md")]
 
-pub mod app;
-mod config;
-
 mod domain;
-mod http;
-mod importing;
-mod writing;
 
-mod consumes;
-mod following;
+mod app;
+mod workers;
+
+mod http;
 mod publishes;
 
-mod housekeeping;
+mod consumes;
 mod storage;
 
-use contracts::catalog::{ProductChangedV1, ProductDeletedV1};
-use contracts::receipts::RECEIPT;
+mod state;
+
+mod config;
+
+use contracts::{
+    catalog::{ProductChangedV1, ProductDeletedV1},
+    receipts::RECEIPT,
+};
 use messaging::{OnReject, Subscription, Topology};
-use runtime::Service;
+use runtime::{
+    Service,
+    host::{Host, ServiceDefinition, StartError},
+};
 use sqlx::migrate::Migrator;
+use utoipa_axum::router::OpenApiRouter;
 
-pub use crate::config::Config;
-use crate::consumes::receipts::{NoteApplied, NoteFailed};
-use crate::following::Followers;
+use crate::{
+    app::{ChangeWatchers, ImporterWaker, change_watchers},
+    consumes::receipts::{RecordApplied, RecordFailed},
+    domain::DOWNSTREAM_SERVICES,
+    state::UploadSlots,
+    workers::{importer::Importer, retention},
+};
+pub use crate::{config::Config, state::AppState};
 
-/// What this service is.
+/// The service's identity.
 pub const SERVICE: Service = Service {
     name: "product-catalog",
-    about: "Products, variants, prices, categories and imports, and how far each change has come.",
+    about: "Products, variants, prices, categories and imports, and the progress of changes.",
     version: env!("CARGO_PKG_VERSION"),
     http_addr: "0.0.0.0:8081",
 };
 
-/// The service's own tables.
+/// The migrations of the service's own tables.
 pub static MIGRATOR: Migrator = sqlx::migrate!();
 
-/// All tables in the service's database, in the order in which they are made.
+/// All migrations of the service's database, in the order in which they run.
 pub fn migrators() -> [&'static Migrator; 3] {
     [&messaging::MIGRATOR, &idempotency::MIGRATOR, &MIGRATOR]
 }
 
-/// All that this service says and hears.
+/// The events that the service publishes, and its subscriptions.
 pub fn topology() -> Topology {
-    topology_for(&Followers::default())
+    topology_with(&change_watchers())
 }
 
-/// The same, where `followers` are woken by what is heard.
-fn topology_for(followers: &Followers) -> Topology {
-    let receipts = Subscription::to(RECEIPT, domain::DOWNSTREAM, OnReject::GoOn)
-        .on(NoteApplied(followers.clone()))
-        .on(NoteFailed(followers.clone()));
-    Topology::of(SERVICE.name).says::<ProductChangedV1>().says::<ProductDeletedV1>().hears(receipts)
+/// The same topology; received receipts wake `watchers`.
+fn topology_with(watchers: &ChangeWatchers) -> Topology {
+    Topology::new(SERVICE.name)
+        .publishes::<ProductChangedV1>()
+        .publishes::<ProductDeletedV1>()
+        .subscribes(
+            Subscription::to(RECEIPT, DOWNSTREAM_SERVICES, OnReject::Continue)
+                .on(RecordApplied(watchers.clone()))
+                .on(RecordFailed(watchers.clone())),
+        )
+}
+
+/// The service as the host runs it.
+#[derive(Debug)]
+pub struct ProductCatalogService;
+
+impl ServiceDefinition for ProductCatalogService {
+    type Config = Config;
+    type State = AppState;
+
+    const SERVICE: Service = SERVICE;
+
+    fn migrators() -> Vec<&'static Migrator> {
+        migrators().into()
+    }
+
+    fn topology() -> Topology {
+        topology()
+    }
+
+    fn routes() -> OpenApiRouter<AppState> {
+        http::routes()
+    }
+
+    async fn start(host: &Host, config: &Config) -> Result<AppState, StartError> {
+        let (outbox, lifecycle) = (host.outbox.clone(), &host.lifecycle);
+        let watchers = change_watchers();
+        let topology = topology_with(&watchers);
+        host.start_messaging(topology.clone());
+
+        let waker = ImporterWaker::default();
+        let importer = Importer::new(outbox.clone(), waker.clone());
+        lifecycle.spawn("importer", importer.run(lifecycle.soft()));
+        let pool = outbox.pool().clone();
+        let retention = retention::run(pool, config.retention_days, lifecycle.soft());
+        lifecycle.spawn("retention", retention);
+        Ok(AppState {
+            outbox,
+            topology,
+            verifier: host.verifier.clone(),
+            watchers,
+            uploads: UploadSlots::new(),
+            importer: waker,
+        })
+    }
 }

@@ -5,7 +5,7 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse as _, Response},
 };
-use idempotency::{Answer, Claim, Request};
+use idempotency::{Claim, Request, StoredResponse};
 use messaging::{Criticality, Outbox};
 use problem::{Fields, IdempotencyKey, Json, Path, Problem};
 use runtime::{
@@ -83,35 +83,35 @@ pub(super) async fn create_adjustment(
     State(outbox): State<Outbox>,
     Path(sku): Path<Sku>,
     key: Option<IdempotencyKey>,
-    Json(request): Json<Adjustment>,
+    Json(adjustment): Json<Adjustment>,
 ) -> Result<Response, Problem> {
     caller.require(Scope::StockWrite)?;
     admit(&outbox, Criticality::Deferrable)?;
-    request.validate()?;
+    adjustment.validate()?;
     let body =
-        serde_json::to_vec(&(&sku, &request)).map_err(|error| Problem::internal_from(&error))?;
+        serde_json::to_vec(&(&sku, &adjustment)).map_err(|error| Problem::internal_from(&error))?;
 
     let mut tx = outbox.begin().await?;
-    let claim = Request {
+    let request = Request {
         caller: caller.subject(),
         operation: "adjust_stock",
         key: key.as_ref(),
         body: &body,
     };
-    let claim = match idempotency::claim(&mut tx, claim).await? {
-        Claim::Replay(answer) => return Ok(answer.into_response()),
-        Claim::Acquired(claim) => claim,
+    let key = match idempotency::claim(&mut tx, request).await? {
+        Claim::Replay(response) => return Ok(response.into_response()),
+        Claim::Acquired(key) => key,
     };
-    let warehouse = warehouse_or_default(&mut tx, request.warehouse_id).await?;
+    let warehouse = warehouse_or_default(&mut tx, adjustment.warehouse_id).await?;
     let stock = stock::lock(&mut tx, [&sku]).await?;
-    let Adjustment { delta, reason, .. } = request;
+    let Adjustment { delta, reason, .. } = adjustment;
     let command = AdjustStockCommand { sku, warehouse, delta, reason };
     app::adjust_stock(&mut tx, stock, &command, caller.subject())
         .await
         .map_err(|error| stock_not_changed(&command.sku, error))?;
     let view = StockView::read(&mut tx, &command.sku).await?;
-    let answer = Answer::json(StatusCode::CREATED, &view)?;
-    claim.record(&mut tx, &answer).await?;
+    let response = StoredResponse::json(StatusCode::CREATED, &view)?;
+    key.record(&mut tx, &response).await?;
     tx.commit().await?;
-    Ok(answer.into_response())
+    Ok(response.into_response())
 }

@@ -5,7 +5,7 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse as _, Response},
 };
-use idempotency::{Answer, Claim, Request};
+use idempotency::{Claim, Request, StoredResponse};
 use messaging::Outbox;
 use problem::{Fields, IdempotencyKey, Json, Problem};
 use runtime::auth::{Caller, Scope};
@@ -61,29 +61,29 @@ pub(super) async fn create_warehouse(
     caller: Caller,
     State(outbox): State<Outbox>,
     key: Option<IdempotencyKey>,
-    Json(request): Json<NewWarehouse>,
+    Json(warehouse): Json<NewWarehouse>,
 ) -> Result<Response, Problem> {
     caller.require(Scope::StockWrite)?;
-    request.validate()?;
-    let body = serde_json::to_vec(&request).map_err(|error| Problem::internal_from(&error))?;
+    warehouse.validate()?;
+    let body = serde_json::to_vec(&warehouse).map_err(|error| Problem::internal_from(&error))?;
 
     let mut tx = outbox.begin().await?;
-    let claim = Request {
+    let request = Request {
         caller: caller.subject(),
         operation: "open_warehouse",
         key: key.as_ref(),
         body: &body,
     };
-    let claim = match idempotency::claim(&mut tx, claim).await? {
-        Claim::Replay(answer) => return Ok(answer.into_response()),
-        Claim::Acquired(claim) => claim,
+    let key = match idempotency::claim(&mut tx, request).await? {
+        Claim::Replay(response) => return Ok(response.into_response()),
+        Claim::Acquired(key) => key,
     };
-    let command = CreateWarehouseCommand { name: request.name };
+    let command = CreateWarehouseCommand { name: warehouse.name };
     let warehouse = app::create_warehouse(&mut tx, command).await.map_err(not_created)?;
-    let answer = Answer::json(StatusCode::CREATED, &WarehouseView::from(warehouse))?;
-    claim.record(&mut tx, &answer).await?;
+    let response = StoredResponse::json(StatusCode::CREATED, &WarehouseView::from(warehouse))?;
+    key.record(&mut tx, &response).await?;
     tx.commit().await?;
-    Ok(answer.into_response())
+    Ok(response.into_response())
 }
 
 fn not_created(error: CreateWarehouseError) -> Problem {

@@ -23,5 +23,5 @@ pub(crate) async fn run(database: PgPool, stop: CancellationToken) -> Result<(),
 
 async fn delete_old_keys(database: &PgPool) -> Result<u64, sqlx::Error> {
     let mut connection = database.acquire().await?;
-    idempotency::forget(&mut connection, RETENTION_DAYS).await
+    idempotency::delete_expired(&mut connection, RETENTION_DAYS).await
 }

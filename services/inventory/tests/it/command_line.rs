@@ -1,6 +1,6 @@
 //! The command line and the OpenAPI document.
 
-use inventory::{Config, Inventory, SERVICE};
+use inventory::{Config, InventoryService, SERVICE};
 use runtime::host::ServiceDefinition as _;
 
 #[test]
@@ -10,7 +10,7 @@ fn command_line_is_valid() {
 
 #[test]
 fn document_contains_every_route() {
-    let document = runtime::http::document(&SERVICE, Inventory::routes());
+    let document = runtime::http::document(&SERVICE, InventoryService::routes());
     let paths: Vec<&str> = document.paths.paths.keys().map(String::as_str).collect();
     for path in [
         "/v1/stock",

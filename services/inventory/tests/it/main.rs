@@ -1,4 +1,4 @@
-//! Inventory on a real PostgreSQL and a real RabbitMQ. Each test starts its own service, and plays the order service and
+//! InventoryService on a real PostgreSQL and a real RabbitMQ. Each test starts its own service, and plays the order service and
 //! the catalogue.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]

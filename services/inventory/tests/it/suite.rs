@@ -19,7 +19,7 @@ use contracts::{
     receipts::{ProductAppliedV1, ProductFailedV1, RECEIPT},
 };
 use envelope::Event;
-use inventory::{Config, Inventory};
+use inventory::{Config, InventoryService};
 use messaging::{
     Batch, Failure, Handler, MessagingRuntime, OnReject, Outbox, Subscription, Topology,
     Transaction,
@@ -249,7 +249,7 @@ impl Suite {
         let catalogue = FakeService::start(&fakes, &vhost, catalogue).await;
 
         let service = Lifecycle::new(Duration::from_secs(20));
-        let address = host::start::<Inventory>(&config, &service).await.unwrap();
+        let address = host::start::<InventoryService>(&config, &service).await.unwrap();
         Self {
             order,
             catalogue,

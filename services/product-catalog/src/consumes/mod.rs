@@ -1,4 +1,4 @@
-//! What this service hears. All services that follow products say the same two events, so there is one folder for them all:
-//! who they are, [`crate::topology`] lists.
+//! Consumed events. Receipts come from several publishers, so they share one folder; [`crate::topology`] names the
+//! publishers.
 
 pub(crate) mod receipts;

@@ -1,47 +1,43 @@
-//! The tree of categories, as the products make it.
+//! The category tree, derived from the categories of products.
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
-use utoipa::ToSchema;
-
-/// A category with what stands below it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+/// A category with its subcategories.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct CategoryNode {
-    /// The last level of its path.
+    /// The last level of the path.
     pub(crate) name: String,
-    /// The whole path, as the filter `category` takes it.
+    /// The whole path, levels separated by `/`.
     pub(crate) path: String,
-    /// How many active products stand in it and below it.
+    /// The number of active products in it and below it.
     pub(crate) count: i64,
-    /// The categories one level further down, by name.
-    #[schema(no_recursion)]
+    /// Sorted by name.
     pub(crate) children: Vec<CategoryNode>,
 }
 
 #[derive(Default)]
 struct Branch {
     count: i64,
-    below: BTreeMap<String, Branch>,
+    children: BTreeMap<String, Branch>,
 }
 
-/// The tree of all categories with their numbers of products, by name.
-pub(crate) fn tree(counts: impl IntoIterator<Item = (String, i64)>) -> Vec<CategoryNode> {
+/// Builds the tree of all categories, sorted by name, from the number of products per category.
+pub(crate) fn category_tree(counts: impl IntoIterator<Item = (String, i64)>) -> Vec<CategoryNode> {
     let mut root = Branch::default();
     for (path, count) in counts {
         let mut branch = &mut root;
         for level in path.split('/') {
-            branch = branch.below.entry(level.to_owned()).or_default();
+            branch = branch.children.entry(level.to_owned()).or_default();
             branch.count += count;
         }
     }
-    nodes("", root.below)
+    nodes("", root.children)
 }
 
-fn nodes(above: &str, branches: BTreeMap<String, Branch>) -> Vec<CategoryNode> {
+fn nodes(parent: &str, branches: BTreeMap<String, Branch>) -> Vec<CategoryNode> {
     let node = |(name, branch): (String, Branch)| {
-        let path = if above.is_empty() { name.clone() } else { format!("{above}/{name}") };
-        let children = nodes(&path, branch.below);
+        let path = if parent.is_empty() { name.clone() } else { format!("{parent}/{name}") };
+        let children = nodes(&path, branch.children);
         CategoryNode { name, path, count: branch.count, children }
     };
     branches.into_iter().map(node).collect()
@@ -49,10 +45,10 @@ fn nodes(above: &str, branches: BTreeMap<String, Branch>) -> Vec<CategoryNode> {
 
 #[cfg(test)]
 mod tests {
-    use super::{CategoryNode, tree};
+    use super::{CategoryNode, category_tree};
 
     #[test]
-    fn a_category_counts_what_is_below_it() {
+    fn category_counts_include_subcategories() {
         let counts = [("a/b/c", 2), ("a/b", 1), ("a/d", 4), ("e", 8)];
         let leaf = |path: &str, count| CategoryNode {
             name: path.rsplit('/').next().unwrap().to_owned(),
@@ -62,6 +58,9 @@ mod tests {
         };
         let b = CategoryNode { children: vec![leaf("a/b/c", 2)], ..leaf("a/b", 3) };
         let a = CategoryNode { children: vec![b, leaf("a/d", 4)], ..leaf("a", 7) };
-        assert_eq!(tree(counts.map(|(path, count)| (path.to_owned(), count))), [a, leaf("e", 8)]);
+        assert_eq!(
+            category_tree(counts.map(|(path, count)| (path.to_owned(), count))),
+            [a, leaf("e", 8)]
+        );
     }
 }

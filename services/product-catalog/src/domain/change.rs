@@ -1,12 +1,10 @@
-//! A change on its way: which of the services that follow products have applied it, and when.
+//! Changes: writes to products, tracked until every downstream service has applied them.
 
 use chrono::{DateTime, Utc};
-use serde::Serialize;
-use utoipa::ToSchema;
 use vocabulary::{ChangeId, ProductId, Version};
 
-/// The services that follow products, by their directory names. A change is complete when all of them have applied it.
-pub(crate) const DOWNSTREAM: [&str; 4] =
+/// The services that copy products, by directory name. A change is complete when all of them have applied it.
+pub(crate) const DOWNSTREAM_SERVICES: [&str; 4] =
     ["search-sync", "inventory", "order", "behavior-analytics"];
 
 /// A write to a product.
@@ -14,54 +12,63 @@ pub(crate) const DOWNSTREAM: [&str; 4] =
 pub(crate) struct Change {
     pub(crate) id: ChangeId,
     pub(crate) product_id: ProductId,
-    /// The version that the write made, or found if it changed nothing.
+    /// The version that the write created. A write without any difference refers to the existing version.
     pub(crate) version: Version,
     pub(crate) made_at: DateTime<Utc>,
 }
 
-/// What a service has said so far of the versions from that of a change on.
+/// The receipt of a service for one version of a product, not yet stored.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct NewReceipt<'a> {
+    pub(crate) service: &'a str,
+    pub(crate) product: ProductId,
+    pub(crate) version: Version,
+    pub(crate) at: DateTime<Utc>,
+    /// Why the service did not apply the version.
+    pub(crate) failure: Option<&'a str>,
+}
+
+/// The receipts of one service for the version of a change and all later ones.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Receipt {
     pub(crate) service: String,
-    /// When the first of them took effect.
+    /// When the service first applied one of the versions.
     pub(crate) applied_at: Option<DateTime<Utc>>,
-    /// Why the last that failed did.
+    /// The reason of the last failed version.
     pub(crate) failure: Option<String>,
 }
 
-/// How far a change has come in one service.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-pub(crate) struct Downstream {
-    /// The service, by its directory name.
-    #[schema(value_type = String, example = "search-sync")]
+/// The progress of a change in one service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct DownstreamProgress {
+    /// The directory name of the service.
     pub(crate) service: &'static str,
-    /// How far it has come there.
     pub(crate) status: DownstreamStatus,
-    /// When it took effect there.
     pub(crate) applied_at: Option<DateTime<Utc>>,
-    /// Milliseconds from the write until then.
+    /// Milliseconds from the write to `applied_at`.
     pub(crate) latency_ms: Option<i64>,
-    /// Why it failed there.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// Why the service failed to apply the change.
     pub(crate) reason: Option<String>,
 }
 
-/// How far a change has come in one service.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
+/// The status of a change in one service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum DownstreamStatus {
-    /// Nothing has been heard yet.
+    /// No receipt has arrived.
     Pending,
-    /// It, or a later version, has taken effect.
+    /// The service has applied the change, or a later version.
     Applied,
-    /// It will not take effect until somebody looks at the dead letter.
+    /// The service recorded a dead letter.
     Failed,
 }
 
-/// How far `change` has come in each service. A receipt for a version settles all changes up to it, so a failure counts only
-/// as long as nothing from that version on has taken effect.
-pub(crate) fn downstream(change: &Change, receipts: &[Receipt]) -> Vec<Downstream> {
-    let state = |service| {
+/// The progress of `change` in each service. A receipt for a version settles all earlier versions, so a failure counts only
+/// until the service applies that version or a later one.
+pub(crate) fn downstream_progress(
+    change: &Change,
+    receipts: &[Receipt],
+) -> Vec<DownstreamProgress> {
+    let progress = |service| {
         let receipt = receipts.iter().find(|receipt| receipt.service == service);
         let applied_at = receipt.and_then(|receipt| receipt.applied_at);
         let failure = receipt.and_then(|receipt| receipt.failure.clone());
@@ -70,11 +77,12 @@ pub(crate) fn downstream(change: &Change, receipts: &[Receipt]) -> Vec<Downstrea
             (None, Some(reason)) => (DownstreamStatus::Failed, Some(reason)),
             (None, None) => (DownstreamStatus::Pending, None),
         };
-        // A write that changed nothing finds its version applied before it was made, and clocks may differ a little.
+        // A write without any difference finds its version already applied, and clocks may differ slightly.
         let latency = |at: DateTime<Utc>| (at - change.made_at).num_milliseconds().max(0);
-        Downstream { service, status, applied_at, latency_ms: applied_at.map(latency), reason }
+        let latency_ms = applied_at.map(latency);
+        DownstreamProgress { service, status, applied_at, latency_ms, reason }
     };
-    DOWNSTREAM.map(state).into()
+    DOWNSTREAM_SERVICES.map(progress).into()
 }
 
 #[cfg(test)]
@@ -82,11 +90,12 @@ mod tests {
     use chrono::{DateTime, TimeDelta};
 
     use super::{
-        Change, ChangeId, DOWNSTREAM, DownstreamStatus, ProductId, Receipt, Version, downstream,
+        Change, ChangeId, DOWNSTREAM_SERVICES, DownstreamStatus, ProductId, Receipt, Version,
+        downstream_progress,
     };
 
     #[test]
-    fn each_service_stands_for_itself() {
+    fn progress_is_tracked_per_service() {
         let made_at = DateTime::UNIX_EPOCH;
         let change = Change {
             id: ChangeId::new(),
@@ -102,19 +111,24 @@ mod tests {
         let receipts = [
             receipt("inventory", Some(12), None),
             receipt("order", None, Some("no price")),
-            receipt("behavior-analytics", Some(-3), Some("mended since")),
+            receipt("behavior-analytics", Some(-3), Some("repaired since")),
         ];
-        let found: Vec<_> = downstream(&change, &receipts)
+        let found: Vec<_> = downstream_progress(&change, &receipts)
             .into_iter()
             .map(|one| (one.service, one.status, one.latency_ms, one.reason))
             .collect();
         assert_eq!(
             found,
             [
-                (DOWNSTREAM[0], DownstreamStatus::Pending, None, None),
-                (DOWNSTREAM[1], DownstreamStatus::Applied, Some(12), None),
-                (DOWNSTREAM[2], DownstreamStatus::Failed, None, Some("no price".to_owned())),
-                (DOWNSTREAM[3], DownstreamStatus::Applied, Some(0), None),
+                (DOWNSTREAM_SERVICES[0], DownstreamStatus::Pending, None, None),
+                (DOWNSTREAM_SERVICES[1], DownstreamStatus::Applied, Some(12), None),
+                (
+                    DOWNSTREAM_SERVICES[2],
+                    DownstreamStatus::Failed,
+                    None,
+                    Some("no price".to_owned())
+                ),
+                (DOWNSTREAM_SERVICES[3], DownstreamStatus::Applied, Some(0), None),
             ]
         );
     }

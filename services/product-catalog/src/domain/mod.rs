@@ -1,21 +1,28 @@
-//! Decisions about products, as functions of data and time: no I/O, no waiting.
+//! Decisions about products: pure functions of data and time.
 
+mod attribute;
 mod category;
 mod change;
 mod content;
+mod csv;
 mod draft;
 mod import;
-mod merge_patch;
+mod import_plan;
 mod product;
-mod rows;
-mod spreadsheet;
+mod row_splitter;
 
-pub(crate) use category::{CategoryNode, tree};
-pub(crate) use change::{Change, DOWNSTREAM, Downstream, DownstreamStatus, Receipt, downstream};
-pub(crate) use content::{Attribute, Content, Status, Variant};
-pub(crate) use draft::{Draft, Flaw};
-pub(crate) use import::{Current, ImportRow, Known, Plan, Refusal, plan};
-pub(crate) use merge_patch::merge;
-pub(crate) use product::{Product, Write};
-pub(crate) use rows::{Row, Rows};
-pub(crate) use spreadsheet::{Columns, Groups};
+pub(crate) use self::{
+    attribute::{Attribute, Number},
+    category::{CategoryNode, category_tree},
+    change::{
+        Change, DOWNSTREAM_SERVICES, DownstreamProgress, DownstreamStatus, NewReceipt, Receipt,
+        downstream_progress,
+    },
+    content::{Content, ProductStatus, Variant},
+    csv::{Columns, RowGrouper, draft_of_group},
+    draft::{Draft, DraftAttribute, DraftPrice, DraftVariant, ValidationError},
+    import::{ImportCursor, ImportFormat, ImportProgress, ImportState, ReceivedImport, RefusedRow},
+    import_plan::{ImportPlan, ImportRow, KnownProducts, StoredProduct, plan_import},
+    product::{Product, ProductFilter, ProductWrite, SequencedProduct},
+    row_splitter::{MAX_ROW, Row, RowSplitter},
+};

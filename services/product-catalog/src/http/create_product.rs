@@ -1,61 +1,67 @@
-use axum::extract::State;
-use axum::http::StatusCode;
-use axum::response::{IntoResponse as _, Response};
-use idempotency::{Answer, Claim, Request};
-use messaging::{Kit, Worth};
+//! `POST /v1/products`
+
+use axum::{
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse as _, Response},
+};
+use idempotency::{Claim, Request, StoredResponse};
+use messaging::{Criticality, Outbox};
 use problem::{IdempotencyKey, Json, Problem};
-use runtime::auth::{Caller, Scope};
-use runtime::clock;
-use runtime::messaging::admit;
+use runtime::{
+    auth::{Caller, Scope},
+    messaging::admit,
+};
 
-use super::product::{Product, headers_of};
-use super::{internal, not_valid, not_written};
-use crate::domain::{Draft, Write};
-use crate::writing;
+use super::{
+    not_written,
+    product_draft::ProductDraft,
+    product_view::{ProductView, creation_headers},
+};
+use crate::app::{self, CreateProductCommand};
 
-/// Makes a product.
+/// Create a product
 ///
-/// The header `Change-Id` names the change, to be followed with `GET /v1/changes/{id}`.
+/// The header `Change-Id` identifies the change; `GET /v1/changes/{id}` shows its progress.
 #[utoipa::path(
-    post, path = "/v1/products", tag = "products", request_body = Draft,
-    params(("Idempotency-Key" = Option<String>, Header, description = "The same key, the same product")),
+    post, path = "/v1/products", tag = "products", request_body = ProductDraft,
+    params(("Idempotency-Key" = Option<String>, Header, description = "A repetition with the same key and body creates no second product")),
     responses(
-        (status = 201, body = Product, headers(
+        (status = 201, body = ProductView, headers(
             ("ETag" = String, description = "The version"),
             ("Change-Id" = String, description = "The change that this write made"),
-            ("Location" = String, description = "The product"),
+            ("Location" = String, description = "The path of the product"),
         )),
         (status = 409, body = Problem, description = "`sku_taken`: another product has one of the SKUs"),
-        (status = 422, body = Problem, description = "`validation_failed`: every field that is wrong"),
+        (status = 422, body = Problem, description = "`validation_failed`: lists every invalid field"),
     ),
     security(("bearer" = ["catalog:write"]))
 )]
 pub(super) async fn create_product(
     caller: Caller,
-    State(kit): State<Kit>,
+    State(outbox): State<Outbox>,
     key: Option<IdempotencyKey>,
-    Json(draft): Json<Draft>,
+    Json(draft): Json<ProductDraft>,
 ) -> Result<Response, Problem> {
     caller.require(Scope::CatalogWrite)?;
-    admit(&kit, Worth::Lesser)?;
+    admit(&outbox, Criticality::Deferrable)?;
     let body = serde_json::to_vec(&draft).map_err(|error| Problem::internal_from(&error))?;
-    let content = draft.check().map_err(not_valid)?;
+    let content = draft.into_content()?;
 
-    let mut tx = kit.begin().await.map_err(internal)?;
+    let mut tx = outbox.begin().await?;
     let (caller, operation) = (caller.subject(), "create_product");
     let request = Request { caller, operation, key: key.as_ref(), body: &body };
-    let claim = match idempotency::claim(&mut tx, request).await? {
-        Claim::Replay(answer) => return Ok(answer.into_response()),
-        Claim::Acquired(claim) => claim,
+    let key = match idempotency::claim(&mut tx, request).await? {
+        Claim::Replay(response) => return Ok(response.into_response()),
+        Claim::Acquired(key) => key,
     };
-    let now = clock::now();
-    let written = writing::write_one(&mut tx, Write::create(content, now), now).await;
-    let (product, change) = written.map_err(not_written)?;
-    let headers = headers_of(&product, change.id);
-    let answer = Answer::json(StatusCode::CREATED, &Product::from(product))?;
-    let answer =
-        headers.into_iter().fold(answer, |answer, (name, value)| answer.header(name, value));
-    claim.record(&mut tx, &answer).await?;
-    tx.commit().await.map_err(internal)?;
-    Ok(answer.into_response())
+    let created = app::create_product(&mut tx, CreateProductCommand { content }).await;
+    let (product, change) = created.map_err(not_written)?;
+    let headers = creation_headers(&product, change.id);
+    let response = StoredResponse::json(StatusCode::CREATED, &ProductView::from(product))?;
+    let response =
+        headers.into_iter().fold(response, |response, (name, value)| response.header(name, value));
+    key.record(&mut tx, &response).await?;
+    tx.commit().await?;
+    Ok(response.into_response())
 }

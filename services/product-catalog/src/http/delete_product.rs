@@ -1,49 +1,51 @@
-use axum::extract::State;
-use axum::http::StatusCode;
-use axum::response::{IntoResponse as _, Response};
-use messaging::{Kit, Worth};
+//! `DELETE /v1/products/{id}`
+
+use axum::{
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse as _, Response},
+};
+use messaging::{Criticality, Outbox};
 use problem::{IfMatch, Path, Problem};
-use runtime::auth::{Caller, Scope};
-use runtime::clock;
-use runtime::messaging::admit;
+use runtime::{
+    auth::{Caller, Scope},
+    messaging::admit,
+};
 use vocabulary::ProductId;
 
-use super::product::change_header;
-use super::{internal, not_written};
-use crate::storage::products;
-use crate::writing;
+use super::{lock_product, not_written, product_view::change_header};
+use crate::app::{self, DeleteProductCommand};
 
-/// Deletes a product. Its SKUs are free again, its id is not.
+/// Delete a product
+///
+/// Other products may use its SKUs afterwards. Its id is never used again.
 #[utoipa::path(
     delete, path = "/v1/products/{id}", tag = "products",
     params(
-        ("id" = uuid::Uuid, Path),
-        ("If-Match" = Option<String>, Header, description = "The version that the change rests upon"),
+        ("id" = ProductId, Path),
+        ("If-Match" = Option<String>, Header, description = "The version to delete"),
     ),
     responses(
         (status = 204, headers(("Change-Id" = String, description = "The change that this write made"))),
-        (status = 404, body = Problem, description = "There is none, or it is deleted"),
-        (status = 412, body = Problem, description = "The product has another version by now"),
+        (status = 404, body = Problem, description = "`not_found`: the product does not exist, or was deleted"),
+        (status = 412, body = Problem, description = "`precondition_failed`: the product has another version"),
     ),
     security(("bearer" = ["catalog:write"]))
 )]
 pub(super) async fn delete_product(
     caller: Caller,
-    State(kit): State<Kit>,
+    State(outbox): State<Outbox>,
     Path(id): Path<ProductId>,
     if_match: Option<IfMatch>,
 ) -> Result<Response, Problem> {
     caller.require(Scope::CatalogWrite)?;
-    admit(&kit, Worth::Lesser)?;
+    admit(&outbox, Criticality::Deferrable)?;
 
-    let mut tx = kit.begin().await.map_err(internal)?;
-    let current = products::lock(&mut tx, id).await?;
-    let current = current.ok_or_else(|| Problem::not_found(format_args!("product {id}")))?;
-    if let Some(if_match) = if_match {
-        if_match.check(current.version.get())?;
-    }
-    let change = writing::delete(&mut tx, &current, clock::now()).await.map_err(not_written)?;
-    tx.commit().await.map_err(internal)?;
+    let mut tx = outbox.begin().await?;
+    let current = lock_product(&mut tx, id, if_match).await?;
+    let deleted = app::delete_product(&mut tx, DeleteProductCommand { current }).await;
+    let change = deleted.map_err(not_written)?;
+    tx.commit().await?;
     let mut response = StatusCode::NO_CONTENT.into_response();
     response.headers_mut().extend(change_header(change.id));
     Ok(response)

@@ -1,87 +1,108 @@
-//! The routes: one file per endpoint.
+//! The HTTP API: the route table, and one file per endpoint.
+
+mod change_view;
+mod import_upload;
+mod import_view;
+mod merge_patch;
+mod product_draft;
+mod product_view;
 
 mod create_product;
 mod delete_product;
-mod export;
-mod follow_change;
+mod export_products;
+mod get_change;
+mod get_import;
+mod get_product;
+mod get_snapshot;
 mod list_categories;
 mod list_products;
-mod patch_product;
-mod product;
-mod read_change;
-mod read_import;
-mod read_product;
-mod read_snapshot;
 mod replace_product;
 mod start_import;
+mod stream_change_events;
+mod update_product;
 
 use std::time::Duration;
 
 use axum::extract::DefaultBodyLimit;
-use problem::{FieldError, Problem};
+use problem::{FieldError, IfMatch, Problem};
 use runtime::http::within;
-use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt as _};
-use utoipa_axum::routes;
+use sqlx::PgConnection;
+use utoipa_axum::{
+    router::{OpenApiRouter, UtoipaMethodRouterExt as _},
+    routes,
+};
+use vocabulary::ProductId;
 
-pub(crate) use start_import::Uploads;
+pub(crate) use self::product_draft::draft_of_json_line;
+use crate::{
+    AppState,
+    app::WriteProductsError,
+    domain::{MAX_ROW, Product, ValidationError},
+    storage::products::{self, WriteError},
+};
 
-use crate::app::State;
-use crate::domain::Flaw;
-use crate::storage::products::WriteError;
-use crate::writing::WritingError;
+/// The timeout of a long poll: the longest wait, and some seconds for the response.
+const LONG_POLL_TIMEOUT: Duration = Duration::from_secs(35);
+const UPLOAD_TIMEOUT: Duration = Duration::from_mins(10);
 
-/// The largest product, in bytes.
-const PRODUCT_LIMIT: usize = 256 * 1024;
-/// How long a long poll may take, with some seconds to answer it.
-const LONG_POLL: Duration = Duration::from_secs(35);
-/// How long an upload may take.
-const UPLOAD: Duration = Duration::from_mins(10);
-
-/// The route table.
-pub(crate) fn routes() -> OpenApiRouter<State> {
+/// The routes of the service.
+pub(crate) fn routes() -> OpenApiRouter<AppState> {
     let products = OpenApiRouter::new()
         .routes(routes!(list_products::list_products, create_product::create_product))
         .routes(routes!(
-            read_product::read_product,
+            get_product::get_product,
             replace_product::replace_product,
-            patch_product::patch_product,
+            update_product::update_product,
             delete_product::delete_product
         ))
-        .layer(DefaultBodyLimit::max(PRODUCT_LIMIT));
+        .layer(DefaultBodyLimit::max(MAX_ROW));
     OpenApiRouter::new()
         .merge(products)
         .routes(routes!(list_categories::list_categories))
-        .routes(routes!(start_import::start_import).layer(within(UPLOAD)))
-        .routes(routes!(read_import::read_import))
-        .routes(routes!(export::export))
-        .routes(routes!(read_snapshot::read_snapshot))
-        .routes(routes!(read_change::read_change).layer(within(LONG_POLL)))
-        .routes(routes!(follow_change::follow_change))
+        .routes(routes!(start_import::start_import).layer(within(UPLOAD_TIMEOUT)))
+        .routes(routes!(get_import::get_import))
+        .routes(routes!(export_products::export_products))
+        .routes(routes!(get_snapshot::get_snapshot))
+        .routes(routes!(get_change::get_change).layer(within(LONG_POLL_TIMEOUT)))
+        .routes(routes!(stream_change_events::stream_change_events))
+        .merge(runtime::messaging::dead_letter_routes())
 }
 
-/// The answer to an error of ours.
-#[expect(clippy::needless_pass_by_value, reason = "it is handed to map_err")]
-fn internal(error: messaging::Error) -> Problem {
-    Problem::internal_from(&error)
+/// Locks a product until the transaction ends; 404 if it does not exist, 412 if `if_match` names another version.
+async fn lock_product(
+    connection: &mut PgConnection,
+    id: ProductId,
+    if_match: Option<IfMatch>,
+) -> Result<Product, Problem> {
+    let product = products::lock(connection, id).await?.ok_or_else(|| product_not_found(id))?;
+    if let Some(if_match) = if_match {
+        if_match.check(product.version.get())?;
+    }
+    Ok(product)
 }
 
-/// 409 where a SKU is taken; else an error of ours.
-fn not_written(error: WritingError) -> Problem {
+/// 404 for a product that does not exist, or was deleted.
+fn product_not_found(id: ProductId) -> Problem {
+    Problem::not_found(format_args!("product {id}"))
+}
+
+/// 409 if a SKU is taken, otherwise an internal error.
+fn not_written(error: WriteProductsError) -> Problem {
     match error {
-        WritingError::Storage(WriteError::Taken(skus)) => {
+        WriteProductsError::Storage(WriteError::SkusTaken(skus)) => {
             Problem::conflict("sku_taken", "Another product has this SKU")
                 .detail(format!("Taken: {}.", skus.join(", ")))
                 .member("skus", skus)
         }
-        WritingError::Storage(WriteError::Database(error)) => error.into(),
-        WritingError::Messaging(error) => internal(error),
+        WriteProductsError::Storage(WriteError::Database(error)) => error.into(),
+        WriteProductsError::Messaging(error) => error.into(),
     }
 }
 
-/// 422 with everything that is wrong with a product.
-fn not_valid(flaws: Vec<Flaw>) -> Problem {
-    let error = |flaw: Flaw| FieldError::new(flaw.field, flaw.code, flaw.message);
-    Problem::validation(flaws.into_iter().map(error).collect())
+/// 422 with every invalid field.
+fn not_valid(errors: Vec<ValidationError>) -> Problem {
+    let error = |error: ValidationError| FieldError::new(error.field, error.code, error.message);
+    Problem::validation(errors.into_iter().map(error).collect())
 }
 
 /// 400 for a query parameter.

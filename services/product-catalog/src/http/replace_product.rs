@@ -1,57 +1,57 @@
+//! `PUT /v1/products/{id}`
+
 use axum::extract::State;
-use messaging::{Kit, Worth};
+use messaging::{Criticality, Outbox};
 use problem::{IfMatch, Json, Path, Problem};
-use runtime::auth::{Caller, Scope};
-use runtime::clock;
-use runtime::messaging::admit;
+use runtime::{
+    auth::{Caller, Scope},
+    messaging::admit,
+};
 use vocabulary::ProductId;
 
-use super::product::{Product, Written};
-use super::{internal, not_valid, not_written};
-use crate::domain::Draft;
-use crate::storage::products;
-use crate::writing;
+use super::{
+    lock_product, not_written,
+    product_draft::ProductDraft,
+    product_view::{ProductView, WrittenProduct},
+};
+use crate::app::{self, ReplaceProductCommand};
 
-/// Gives a product new content.
+/// Replace a product
 ///
-/// What the body does not say, the product does not have any more. A body that changes nothing makes no new version.
+/// Absent fields become empty. Equal content creates no version.
 #[utoipa::path(
-    put, path = "/v1/products/{id}", tag = "products", request_body = Draft,
+    put, path = "/v1/products/{id}", tag = "products", request_body = ProductDraft,
     params(
-        ("id" = uuid::Uuid, Path),
-        ("If-Match" = Option<String>, Header, description = "The version that the change rests upon"),
+        ("id" = ProductId, Path),
+        ("If-Match" = Option<String>, Header, description = "The version to replace"),
     ),
     responses(
-        (status = 200, body = Product, headers(
+        (status = 200, body = ProductView, headers(
             ("ETag" = String, description = "The version"),
             ("Change-Id" = String, description = "The change that this write made"),
         )),
-        (status = 404, body = Problem, description = "There is none, or it is deleted"),
+        (status = 404, body = Problem, description = "`not_found`: the product does not exist, or was deleted"),
         (status = 409, body = Problem, description = "`sku_taken`: another product has one of the SKUs"),
-        (status = 412, body = Problem, description = "The product has another version by now"),
-        (status = 422, body = Problem, description = "`validation_failed`: every field that is wrong"),
+        (status = 412, body = Problem, description = "`precondition_failed`: the product has another version"),
+        (status = 422, body = Problem, description = "`validation_failed`: lists every invalid field"),
     ),
     security(("bearer" = ["catalog:write"]))
 )]
 pub(super) async fn replace_product(
     caller: Caller,
-    State(kit): State<Kit>,
+    State(outbox): State<Outbox>,
     Path(id): Path<ProductId>,
     if_match: Option<IfMatch>,
-    Json(draft): Json<Draft>,
-) -> Result<Written, Problem> {
+    Json(draft): Json<ProductDraft>,
+) -> Result<WrittenProduct, Problem> {
     caller.require(Scope::CatalogWrite)?;
-    admit(&kit, Worth::Lesser)?;
-    let content = draft.check().map_err(not_valid)?;
+    admit(&outbox, Criticality::Deferrable)?;
+    let content = draft.into_content()?;
 
-    let mut tx = kit.begin().await.map_err(internal)?;
-    let current = products::lock(&mut tx, id).await?;
-    let current = current.ok_or_else(|| Problem::not_found(format_args!("product {id}")))?;
-    if let Some(if_match) = if_match {
-        if_match.check(current.version.get())?;
-    }
-    let written = writing::replace(&mut tx, current, content, clock::now()).await;
-    let (product, change) = written.map_err(not_written)?;
-    tx.commit().await.map_err(internal)?;
-    Ok(Written { product, change: change.id })
+    let mut tx = outbox.begin().await?;
+    let current = lock_product(&mut tx, id, if_match).await?;
+    let replaced = app::replace_product(&mut tx, ReplaceProductCommand { current, content }).await;
+    let (product, change) = replaced.map_err(not_written)?;
+    tx.commit().await?;
+    Ok(WrittenProduct { product, change: change.id })
 }

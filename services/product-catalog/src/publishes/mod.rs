@@ -1,7 +1,6 @@
-//! What this service says, one file per event.
+//! Published events, one file each: conversions from the domain to the contract.
 
 mod product_changed;
 mod product_deleted;
 
-pub(crate) use product_changed::product_changed;
-pub(crate) use product_deleted::product_deleted;
+pub(crate) use self::{product_changed::product_changed, product_deleted::product_deleted};

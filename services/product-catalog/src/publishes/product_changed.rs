@@ -1,13 +1,15 @@
-use contracts::catalog::{ProductChangedV1, ProductStatus, Variant};
+//! `product.changed.v1`: the full state of a created or changed product.
+
+use contracts::catalog;
+use serde_json::Value;
 use vocabulary::ChangeId;
 
-use crate::domain::{self, Product, Status};
+use crate::domain::{Attribute, Number, Product, ProductStatus, Variant};
 
-/// A product was made or changed: its full state.
-pub(crate) fn product_changed(product: &Product, change_id: ChangeId) -> ProductChangedV1 {
+pub(crate) fn product_changed(product: &Product, change_id: ChangeId) -> catalog::ProductChangedV1 {
     let content = product.content.clone();
-    let attributes = content.attributes.into_iter().map(|(name, value)| (name, value.into()));
-    ProductChangedV1 {
+    let attributes = content.attributes.into_iter().map(|(name, value)| (name, attribute(value)));
+    catalog::ProductChangedV1 {
         product_id: product.id,
         version: product.version,
         change_id,
@@ -24,15 +26,26 @@ pub(crate) fn product_changed(product: &Product, change_id: ChangeId) -> Product
     }
 }
 
-const fn status(status: Status) -> ProductStatus {
-    match status {
-        Status::Draft => ProductStatus::Draft,
-        Status::Active => ProductStatus::Active,
-        Status::Archived => ProductStatus::Archived,
+fn attribute(attribute: Attribute) -> Value {
+    match attribute {
+        Attribute::Flag(flag) => flag.into(),
+        Attribute::Number(Number::Unsigned(number)) => number.into(),
+        Attribute::Number(Number::Signed(number)) => number.into(),
+        Attribute::Number(Number::Decimal(number)) => number.into(),
+        Attribute::Text(text) => text.into(),
+        Attribute::Texts(texts) => texts.into(),
     }
 }
 
-fn variant(variant: domain::Variant) -> Variant {
-    let domain::Variant { sku, options, price, barcode } = variant;
-    Variant { sku, options, price, barcode }
+const fn status(status: ProductStatus) -> catalog::ProductStatus {
+    match status {
+        ProductStatus::Draft => catalog::ProductStatus::Draft,
+        ProductStatus::Active => catalog::ProductStatus::Active,
+        ProductStatus::Archived => catalog::ProductStatus::Archived,
+    }
+}
+
+fn variant(variant: Variant) -> catalog::Variant {
+    let Variant { sku, options, price, barcode } = variant;
+    catalog::Variant { sku, options, price, barcode }
 }

@@ -1,8 +1,10 @@
+//! `product.deleted.v1`: a product was deleted.
+
 use contracts::catalog::ProductDeletedV1;
 
 use crate::domain::Change;
 
-/// A product was deleted; the version of the change is the one after its last.
+/// The version of `change` is the one after the product's last.
 pub(crate) const fn product_deleted(change: &Change) -> ProductDeletedV1 {
     ProductDeletedV1 {
         product_id: change.product_id,

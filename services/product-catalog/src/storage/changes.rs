@@ -1,14 +1,14 @@
-//! Changes, to be followed.
+//! Changes.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 use vocabulary::{ChangeId, ImportId, Version};
 
-use super::products::undecodable;
+use super::undecodable;
 use crate::domain::Change;
 
-/// Notes changes, which an import may have made.
+/// Inserts changes. `import` is the import that made them, if any.
 pub(crate) async fn insert(
     connection: &mut PgConnection,
     changes: &[Change],
@@ -35,7 +35,7 @@ pub(crate) async fn insert(
     Ok(())
 }
 
-/// A change, if it is not too long ago.
+/// A change, unless retention deleted it.
 pub(crate) async fn find(
     connection: &mut PgConnection,
     id: ChangeId,
@@ -49,7 +49,7 @@ pub(crate) async fn find(
     Ok(Some(Change { id, product_id: row.product_id.into(), version, made_at: row.made_at }))
 }
 
-/// How many of the changes that an import made have taken effect in each of `services`.
+/// The number of changes of an import that each of `services` has applied; absent if zero.
 pub(crate) async fn count_applied(
     connection: &mut PgConnection,
     import: ImportId,
@@ -74,11 +74,11 @@ pub(crate) async fn count_applied(
     Ok(rows.into_iter().map(|row| (row.service, row.count)).collect())
 }
 
-/// Forgets changes made before `time`.
-pub(crate) async fn forget(
+/// Deletes changes made before `time`.
+pub(crate) async fn delete_before(
     connection: &mut PgConnection,
     time: DateTime<Utc>,
 ) -> Result<u64, sqlx::Error> {
-    let forgotten = sqlx::query!("delete from change where made_at < $1", time);
-    Ok(forgotten.execute(connection).await?.rows_affected())
+    let deleted = sqlx::query!("delete from change where made_at < $1", time);
+    Ok(deleted.execute(connection).await?.rows_affected())
 }

@@ -1,15 +1,18 @@
-//! Imports, their rows until they are worked off, and the rows that were refused.
+//! Imports, their unprocessed rows, and their refused rows.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use vocabulary::ImportId;
 
-use crate::domain::{Plan, Refusal, Row};
+use crate::domain::{
+    ImportCursor, ImportFormat, ImportPlan, ImportProgress, ImportState, ReceivedImport,
+    RefusedRow, Row,
+};
 
-/// How many refused rows are kept of one import.
-pub(crate) const MAX_REFUSALS: i64 = 1_000;
+/// The maximum number of refused rows stored per import.
+const MAX_REFUSED_ROWS: i64 = 1_000;
 
-/// Stores the next rows of an import that still arrives.
+/// Stores the next rows of an import whose body is still arriving.
 pub(crate) async fn append_chunk(
     connection: &mut PgConnection,
     import: ImportId,
@@ -30,46 +33,34 @@ pub(crate) async fn append_chunk(
     Ok(())
 }
 
-/// An import that has arrived as a whole.
-#[derive(Debug)]
-pub(crate) struct Arrived {
-    pub(crate) id: ImportId,
-    /// The header of a CSV file; else it is NDJSON.
-    pub(crate) header: Option<Vec<u8>>,
-    pub(crate) rows: i64,
-    pub(crate) chunks: i32,
-    pub(crate) traceparent: Option<String>,
-    pub(crate) at: DateTime<Utc>,
-}
-
-/// Notes that an import has arrived: from now on it will be worked off, whatever happens.
+/// Inserts an import whose rows are stored. The importer will process it.
 pub(crate) async fn insert(
     connection: &mut PgConnection,
-    import: &Arrived,
+    import: &ReceivedImport,
 ) -> Result<(), sqlx::Error> {
-    let empty = import.chunks == 0;
+    let is_empty = import.chunks == 0;
+    let state = if is_empty { ImportState::Done } else { ImportState::Running };
     sqlx::query!(
         r#"
         insert into import (id, state, format, header, received, chunks, traceparent, received_at, finished_at)
         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
         "#,
         import.id.as_uuid(),
-        if empty { "done" } else { "running" },
-        if import.header.is_some() { "csv" } else { "ndjson" },
+        state.as_str(),
+        import.format().as_str(),
         import.header,
         import.rows,
         import.chunks,
         import.traceparent,
-        import.at,
-        empty.then_some(import.at),
+        import.received_at,
+        is_empty.then_some(import.received_at),
     )
     .execute(connection)
     .await?;
     Ok(())
 }
 
-/// Gives up the rows of an upload that became no import. Whoever asks may not know whether it did, for a commit whose answer
-/// was lost may have taken place.
+/// Deletes the rows of an upload, unless it became a running import: a commit may succeed although its reply is lost.
 pub(crate) async fn discard_upload(
     connection: &mut PgConnection,
     import: ImportId,
@@ -86,28 +77,12 @@ pub(crate) async fn discard_upload(
     Ok(())
 }
 
-/// How an import goes.
-#[derive(Debug)]
-pub(crate) struct Progress {
-    pub(crate) state: String,
-    pub(crate) format: String,
-    pub(crate) received: i64,
-    pub(crate) created: i64,
-    pub(crate) updated: i64,
-    pub(crate) unchanged: i64,
-    pub(crate) refused: i64,
-    pub(crate) reason: Option<String>,
-    pub(crate) received_at: DateTime<Utc>,
-    pub(crate) finished_at: Option<DateTime<Utc>>,
-}
-
-/// How an import goes.
+/// The progress of an import.
 pub(crate) async fn progress(
     connection: &mut PgConnection,
     id: ImportId,
-) -> Result<Option<Progress>, sqlx::Error> {
-    sqlx::query_as!(
-        Progress,
+) -> Result<Option<ImportProgress>, sqlx::Error> {
+    let row = sqlx::query!(
         r#"
         select state, format, received, created, updated, unchanged, refused, reason, received_at, finished_at
         from import where id = $1
@@ -115,42 +90,41 @@ pub(crate) async fn progress(
         id.as_uuid(),
     )
     .fetch_optional(connection)
-    .await
+    .await?;
+    Ok(row.map(|row| ImportProgress {
+        state: ImportState::parse(&row.state),
+        format: ImportFormat::parse(&row.format),
+        received: row.received,
+        created: row.created,
+        updated: row.updated,
+        unchanged: row.unchanged,
+        refused: row.refused,
+        reason: row.reason,
+        received_at: row.received_at,
+        finished_at: row.finished_at,
+    }))
 }
 
 /// The first refused rows of an import.
-pub(crate) async fn refusals(
+pub(crate) async fn refused_rows(
     connection: &mut PgConnection,
     id: ImportId,
-) -> Result<Vec<Refusal>, sqlx::Error> {
-    sqlx::query_as!(
-        Refusal,
+) -> Result<Vec<RefusedRow>, sqlx::Error> {
+    let rows = sqlx::query!(
         "select line, reason from import_refusal where import_id = $1 order by line limit $2",
         id.as_uuid(),
-        MAX_REFUSALS,
+        MAX_REFUSED_ROWS,
     )
     .fetch_all(connection)
-    .await
+    .await?;
+    Ok(rows.into_iter().map(|row| RefusedRow { line: row.line, reason: row.reason }).collect())
 }
 
-/// Where work on an import goes on.
-#[derive(Debug)]
-pub(crate) struct Cursor {
-    pub(crate) import_id: ImportId,
-    pub(crate) header: Option<Vec<u8>>,
-    pub(crate) chunks: i32,
-    pub(crate) next_chunk: i32,
-    pub(crate) next_row: i32,
-    pub(crate) refused: i64,
-    pub(crate) traceparent: Option<String>,
-}
-
-/// The oldest import that nobody is working on; it is ours until the transaction ends.
+/// The cursor of the oldest running import that no other importer has locked. It stays locked until the transaction ends.
 pub(crate) async fn lock_next(
     connection: &mut PgConnection,
-) -> Result<Option<Cursor>, sqlx::Error> {
-    sqlx::query_as!(
-        Cursor,
+) -> Result<Option<ImportCursor>, sqlx::Error> {
+    let row = sqlx::query!(
         r#"
         select id as import_id, header, chunks, next_chunk, next_row, refused, traceparent
         from import
@@ -161,11 +135,20 @@ pub(crate) async fn lock_next(
         "#,
     )
     .fetch_optional(connection)
-    .await
+    .await?;
+    Ok(row.map(|row| ImportCursor {
+        import_id: row.import_id.into(),
+        header: row.header,
+        chunks: row.chunks,
+        next_chunk: row.next_chunk,
+        next_row: row.next_row,
+        refused: row.refused,
+        traceparent: row.traceparent,
+    }))
 }
 
 /// The rows of a chunk.
-pub(crate) async fn chunk(
+pub(crate) async fn read_chunk(
     connection: &mut PgConnection,
     import: ImportId,
     number: i32,
@@ -181,15 +164,15 @@ pub(crate) async fn chunk(
     Ok(rows.map(|(line, bytes)| Row { line, bytes }).collect())
 }
 
-/// Moves the cursor on over what `plan` covers, to `next` (chunk and row), and finishes the import where that is the end.
+/// Records the results of `plan` and moves the cursor to `next` (chunk, row). The import is done after its last chunk.
 pub(crate) async fn advance(
     connection: &mut PgConnection,
-    cursor: &Cursor,
-    plan: &Plan,
+    cursor: &ImportCursor,
+    plan: &ImportPlan,
     next: (i32, i32),
     now: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
-    let refused = i64::try_from(plan.refusals.len()).unwrap_or(i64::MAX);
+    let refused = i64::try_from(plan.refused.len()).unwrap_or(i64::MAX);
     let done = next.0 == cursor.chunks;
     sqlx::query!(
         r#"
@@ -225,21 +208,21 @@ pub(crate) async fn advance(
         .execute(&mut *connection)
         .await?;
     }
-    let room = usize::try_from(MAX_REFUSALS - cursor.refused).unwrap_or_default();
-    let kept = &plan.refusals[..plan.refusals.len().min(room)];
+    let room = usize::try_from(MAX_REFUSED_ROWS - cursor.refused).unwrap_or_default();
+    let kept = &plan.refused[..plan.refused.len().min(room)];
     if !kept.is_empty() {
-        refuse(connection, cursor.import_id, kept).await?;
+        insert_refused_rows(connection, cursor.import_id, kept).await?;
     }
     Ok(())
 }
 
-async fn refuse(
+async fn insert_refused_rows(
     connection: &mut PgConnection,
     import: ImportId,
-    refusals: &[Refusal],
+    rows: &[RefusedRow],
 ) -> Result<(), sqlx::Error> {
-    let lines: Vec<i64> = refusals.iter().map(|refusal| refusal.line).collect();
-    let reasons: Vec<&str> = refusals.iter().map(|refusal| refusal.reason.as_str()).collect();
+    let lines: Vec<i64> = rows.iter().map(|row| row.line).collect();
+    let reasons: Vec<&str> = rows.iter().map(|row| row.reason.as_str()).collect();
     sqlx::query!(
         r#"
         insert into import_refusal (import_id, line, reason)
@@ -254,7 +237,7 @@ async fn refuse(
     Ok(())
 }
 
-/// Gives an import up. What of it was worked off stays.
+/// Abandons an import. The products written so far stay.
 pub(crate) async fn fail(
     connection: &mut PgConnection,
     id: ImportId,
@@ -272,8 +255,8 @@ pub(crate) async fn fail(
     discard_upload(connection, id).await
 }
 
-/// Forgets imports that were finished before `time`, and uploads older than an hour that never became an import.
-pub(crate) async fn forget(
+/// Deletes imports finished before `time`, and uploads older than an hour that became no import.
+pub(crate) async fn delete_before(
     connection: &mut PgConnection,
     time: DateTime<Utc>,
 ) -> Result<u64, sqlx::Error> {

@@ -1,8 +1,14 @@
-//! Statements, grouped by table: free functions over a connection, in sets where a batch comes in.
+//! SQL queries, grouped by table: free functions over a connection.
 //!
-//! Rows are locked in one order: products by id, then SKUs.
+//! Rows are locked in a fixed order: products by id, then SKUs.
 
 pub(crate) mod changes;
+pub(crate) mod document;
 pub(crate) mod imports;
 pub(crate) mod products;
 pub(crate) mod receipts;
+
+/// An error for a stored value that violates the domain's rules.
+fn undecodable(error: impl std::error::Error + Send + Sync + 'static) -> sqlx::Error {
+    sqlx::Error::Decode(Box::new(error))
+}

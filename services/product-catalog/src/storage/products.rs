@@ -1,4 +1,4 @@
-//! Products, and which of them have which SKUs.
+//! Products, and the owners of SKUs.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -7,10 +7,13 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 use vocabulary::{ProductId, Sku, Version};
 
-use crate::domain::{Content, Current, Known, Product, Write};
+use super::{document, undecodable};
+use crate::domain::{
+    KnownProducts, Product, ProductFilter, ProductStatus, ProductWrite, SequencedProduct,
+    StoredProduct,
+};
 
-/// A product as it is stored.
-struct Row {
+struct ProductRow {
     id: Uuid,
     version: i64,
     document: String,
@@ -18,20 +21,19 @@ struct Row {
     updated_at: DateTime<Utc>,
 }
 
-impl TryFrom<Row> for Product {
+impl TryFrom<ProductRow> for Product {
     type Error = sqlx::Error;
 
-    fn try_from(row: Row) -> Result<Self, sqlx::Error> {
-        let content: Content = serde_json::from_str(&row.document).map_err(undecodable)?;
-        let version = Version::try_from(row.version).map_err(undecodable)?;
-        let Row { id, created_at, updated_at, .. } = row;
-        Ok(Self { id: id.into(), version, content, created_at, updated_at })
+    fn try_from(row: ProductRow) -> Result<Self, sqlx::Error> {
+        let ProductRow { id, version, document, created_at, updated_at } = row;
+        Ok(Self {
+            id: id.into(),
+            version: Version::try_from(version).map_err(undecodable)?,
+            content: document::decode(&document)?,
+            created_at,
+            updated_at,
+        })
     }
-}
-
-/// What was stored by us cannot be read by us.
-pub(super) fn undecodable(error: impl std::error::Error + Send + Sync + 'static) -> sqlx::Error {
-    sqlx::Error::Decode(Box::new(error))
 }
 
 /// A product that is not deleted.
@@ -40,7 +42,7 @@ pub(crate) async fn find(
     id: ProductId,
 ) -> Result<Option<Product>, sqlx::Error> {
     let row = sqlx::query_as!(
-        Row,
+        ProductRow,
         r#"
         select id, version, document::text as "document!", created_at, updated_at
         from product where id = $1 and deleted_at is null
@@ -52,13 +54,13 @@ pub(crate) async fn find(
     row.map(Product::try_from).transpose()
 }
 
-/// The same, and nobody else writes it until the transaction ends.
+/// A product that is not deleted, locked until the transaction ends.
 pub(crate) async fn lock(
     connection: &mut PgConnection,
     id: ProductId,
 ) -> Result<Option<Product>, sqlx::Error> {
     let row = sqlx::query_as!(
-        Row,
+        ProductRow,
         r#"
         select id, version, document::text as "document!", created_at, updated_at
         from product where id = $1 and deleted_at is null
@@ -71,29 +73,14 @@ pub(crate) async fn lock(
     row.map(Product::try_from).transpose()
 }
 
-/// Which products to list.
-#[derive(Debug, Default)]
-pub(crate) struct Filter {
-    /// This category and all below it.
-    pub(crate) category: Option<String>,
-    pub(crate) brand: Option<String>,
-    pub(crate) status: Option<&'static str>,
-    /// The one product that has this SKU.
-    pub(crate) sku: Option<String>,
-    /// Written at this time or later.
-    pub(crate) updated_since: Option<DateTime<Utc>>,
-    /// Those after this one.
-    pub(crate) after: Option<ProductId>,
-}
-
-/// The first `limit` products that fit, in the order in which they were made.
+/// The first `limit` products that match, in the order of their creation.
 pub(crate) async fn list(
     connection: &mut PgConnection,
-    filter: &Filter,
+    filter: &ProductFilter,
     limit: i64,
 ) -> Result<Vec<Product>, sqlx::Error> {
     let rows = sqlx::query_as!(
-        Row,
+        ProductRow,
         r#"
         select id, version, document::text as "document!", created_at, updated_at
         from product
@@ -111,7 +98,7 @@ pub(crate) async fn list(
         filter.after.map(ProductId::as_uuid),
         filter.category,
         filter.brand,
-        filter.status,
+        filter.status.map(ProductStatus::as_str),
         filter.sku,
         filter.updated_since,
         limit,
@@ -121,23 +108,13 @@ pub(crate) async fn list(
     rows.into_iter().map(Product::try_from).collect()
 }
 
-/// A product with the number of its last event, as of one moment.
-pub(crate) struct Numbered {
-    /// What it is; of a deleted product what it was last, with the version of its deletion.
-    pub(crate) product: Product,
-    /// When it was deleted, if it was.
-    pub(crate) deleted_at: Option<DateTime<Utc>>,
-    /// The number of its last event.
-    pub(crate) sequence: i64,
-}
-
-/// The first `limit` products behind `after`, deleted ones too. A product and its events commit together, so what one statement
-/// reads of both belongs together.
-pub(crate) async fn numbered(
+/// The first `limit` products after `after`, deleted ones included. A product commits together with its events, so one
+/// statement reads a consistent pair of product and sequence number.
+pub(crate) async fn list_with_sequence(
     connection: &mut PgConnection,
     after: Option<ProductId>,
     limit: i64,
-) -> Result<Vec<Numbered>, sqlx::Error> {
+) -> Result<Vec<SequencedProduct>, sqlx::Error> {
     let rows = sqlx::query!(
         r#"
         select p.id, p.version, p.document::text as "document!", p.created_at, p.updated_at, p.deleted_at, s.last as sequence
@@ -152,16 +129,16 @@ pub(crate) async fn numbered(
     )
     .fetch_all(connection)
     .await?;
-    let numbered = rows.into_iter().map(|row| {
+    let products = rows.into_iter().map(|row| {
         let (id, version, document) = (row.id, row.version, row.document);
         let (created_at, updated_at) = (row.created_at, row.updated_at);
-        let product = Row { id, version, document, created_at, updated_at }.try_into()?;
-        Ok(Numbered { product, deleted_at: row.deleted_at, sequence: row.sequence })
+        let product = ProductRow { id, version, document, created_at, updated_at }.try_into()?;
+        Ok(SequencedProduct { product, deleted_at: row.deleted_at, sequence: row.sequence })
     });
-    numbered.collect()
+    products.collect()
 }
 
-/// How many active products stand in each category.
+/// The number of active products per category.
 pub(crate) async fn count_by_category(
     connection: &mut PgConnection,
     limit: i64,
@@ -182,14 +159,14 @@ pub(crate) async fn count_by_category(
     Ok(rows.into_iter().map(|row| (row.category, row.count)).collect())
 }
 
-/// The owners of `skus`, locked until the transaction ends, and what they are now.
+/// The products that own `skus`, locked until the transaction ends.
 ///
-/// A SKU that changes hands while its owner is being locked is not seen; who then wants to claim it finds it taken.
+/// A SKU that moves to another product during the locking is missed; a later claim of it fails as taken.
 pub(crate) async fn lock_owners(
     connection: &mut PgConnection,
     skus: &[&str],
-) -> Result<Known, sqlx::Error> {
-    let mut known = Known::default();
+) -> Result<KnownProducts, sqlx::Error> {
+    let mut known = KnownProducts::default();
     let products = sqlx::query!(
         r#"
         select id, version, document::text as "document!", created_at
@@ -208,8 +185,8 @@ pub(crate) async fn lock_owners(
     for row in products {
         let version = Version::try_from(row.version).map_err(undecodable)?;
         let (document, created_at) = (row.document, row.created_at);
-        let current = Current { version, document, created_at, skus: BTreeSet::new() };
-        known.products.insert(row.id.into(), current);
+        let stored = StoredProduct { version, document, created_at, skus: BTreeSet::new() };
+        known.products.insert(row.id.into(), stored);
     }
     let ids: Vec<Uuid> = known.products.keys().map(|id| id.as_uuid()).collect();
     let variants =
@@ -219,8 +196,8 @@ pub(crate) async fn lock_owners(
     for row in variants {
         let sku = Sku::try_from(row.sku).map_err(undecodable)?;
         let owner = ProductId::from(row.product_id);
-        if let Some(current) = known.products.get_mut(&owner) {
-            current.skus.insert(sku.clone());
+        if let Some(stored) = known.products.get_mut(&owner) {
+            stored.skus.insert(sku.clone());
         }
         known.owners.insert(sku, owner);
     }
@@ -232,15 +209,15 @@ pub(crate) async fn lock_owners(
 pub(crate) enum WriteError {
     #[error("the database failed")]
     Database(#[from] sqlx::Error),
-    /// These SKUs belong to other products. The transaction is of no use any more.
+    /// These SKUs belong to other products. The transaction must be rolled back.
     #[error("the SKU {} belongs to another product", .0.join(", "))]
-    Taken(Vec<String>),
+    SkusTaken(Vec<String>),
 }
 
-/// Writes new versions of products that the transaction has locked, or new products.
+/// Inserts new products, and updates products that the transaction has locked.
 pub(crate) async fn write(
     connection: &mut PgConnection,
-    writes: &[Write],
+    writes: &[ProductWrite],
 ) -> Result<(), WriteError> {
     let products = || writes.iter().map(|write| &write.product);
     let ids: Vec<Uuid> = products().map(|product| product.id.as_uuid()).collect();
@@ -250,7 +227,8 @@ pub(crate) async fn write(
         products().map(|product| product.content.category.as_str()).collect();
     let brands: Vec<Option<&str>> =
         products().map(|product| product.content.brand.as_deref()).collect();
-    let documents: Vec<String> = products().map(|product| product.content.document()).collect();
+    let documents: Vec<String> =
+        products().map(|product| document::encode(&product.content)).collect();
     let created: Vec<DateTime<Utc>> = products().map(|product| product.created_at).collect();
     let updated: Vec<DateTime<Utc>> = products().map(|product| product.updated_at).collect();
     sqlx::query!(
@@ -279,10 +257,13 @@ pub(crate) async fn write(
     )
     .execute(&mut *connection)
     .await?;
-    hand_over_skus(connection, writes).await
+    move_skus(connection, writes).await
 }
 
-async fn hand_over_skus(connection: &mut PgConnection, writes: &[Write]) -> Result<(), WriteError> {
+async fn move_skus(
+    connection: &mut PgConnection,
+    writes: &[ProductWrite],
+) -> Result<(), WriteError> {
     let freed: Vec<&str> = writes.iter().flat_map(|write| &write.freed).map(Sku::as_str).collect();
     if !freed.is_empty() {
         sqlx::query!("delete from variant where sku = any($1)", &freed as &[&str])
@@ -317,10 +298,10 @@ async fn hand_over_skus(connection: &mut PgConnection, writes: &[Write]) -> Resu
     let mut taken: Vec<String> =
         skus.into_iter().filter(|sku| !claimed.contains(sku)).map(str::to_owned).collect();
     taken.sort_unstable();
-    Err(WriteError::Taken(taken))
+    Err(WriteError::SkusTaken(taken))
 }
 
-/// Deletes a product that the transaction has locked. Its row stays, with its last version; its SKUs are free.
+/// Deletes a product that the transaction has locked. Its row stays, with the last version; its SKUs become free.
 pub(crate) async fn delete(
     connection: &mut PgConnection,
     id: ProductId,

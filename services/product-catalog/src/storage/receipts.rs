@@ -1,43 +1,21 @@
-//! Receipts of the services that follow products.
+//! Receipts of the downstream services.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::domain::{Change, Receipt};
+use crate::domain::{Change, NewReceipt, Receipt};
 
-/// Receipts side by side: one of `service` for each product and version.
-#[derive(Debug, Default)]
-pub(crate) struct Receipts<'a> {
-    products: Vec<Uuid>,
-    services: Vec<&'a str>,
-    versions: Vec<i64>,
-    times: Vec<DateTime<Utc>>,
-    failures: Vec<Option<&'a str>>,
-}
-
-impl<'a> Receipts<'a> {
-    /// Adds one; `failure` says why it did not take effect.
-    pub(crate) fn push(
-        &mut self,
-        service: &'a str,
-        product: contracts::receipts::ProductVersion,
-        at: DateTime<Utc>,
-        failure: Option<&'a str>,
-    ) {
-        self.products.push(product.product_id.as_uuid());
-        self.services.push(service);
-        self.versions.push(product.version.get());
-        self.times.push(at);
-        self.failures.push(failure);
-    }
-}
-
-/// Notes receipts. Of two for the same version the first counts, unless it was a failure and has been mended since.
+/// Inserts receipts. The first receipt for a version stays, except that a success replaces a failure.
 pub(crate) async fn insert(
     connection: &mut PgConnection,
-    receipts: &Receipts<'_>,
+    receipts: &[NewReceipt<'_>],
 ) -> Result<(), sqlx::Error> {
+    let products: Vec<Uuid> = receipts.iter().map(|receipt| receipt.product.as_uuid()).collect();
+    let services: Vec<&str> = receipts.iter().map(|receipt| receipt.service).collect();
+    let versions: Vec<i64> = receipts.iter().map(|receipt| receipt.version.get()).collect();
+    let times: Vec<DateTime<Utc>> = receipts.iter().map(|receipt| receipt.at).collect();
+    let failures: Vec<Option<&str>> = receipts.iter().map(|receipt| receipt.failure).collect();
     sqlx::query!(
         r#"
         insert into receipt as r (product_id, service, version, at, failure)
@@ -49,24 +27,23 @@ pub(crate) async fn insert(
             set at = excluded.at, failure = excluded.failure
             where r.failure is not null and excluded.failure is null
         "#,
-        &receipts.products,
-        &receipts.services as &[&str],
-        &receipts.versions,
-        &receipts.times,
-        &receipts.failures as &[Option<&str>],
+        &products,
+        &services as &[&str],
+        &versions,
+        &times,
+        &failures as &[Option<&str>],
     )
     .execute(connection)
     .await?;
     Ok(())
 }
 
-/// What each service has said of the versions from that of `change` on.
-pub(crate) async fn of(
+/// The receipts of each service for the version of `change` and all later ones.
+pub(crate) async fn for_change(
     connection: &mut PgConnection,
     change: &Change,
 ) -> Result<Vec<Receipt>, sqlx::Error> {
-    sqlx::query_as!(
-        Receipt,
+    let rows = sqlx::query!(
         r#"
         select
             service,
@@ -80,15 +57,21 @@ pub(crate) async fn of(
         change.version.get(),
     )
     .fetch_all(connection)
-    .await
+    .await?;
+    let receipts = rows.into_iter().map(|row| Receipt {
+        service: row.service,
+        applied_at: row.applied_at,
+        failure: row.failure,
+    });
+    Ok(receipts.collect())
 }
 
-/// Forgets receipts from before `time`, but never the last of a product and service.
-pub(crate) async fn forget(
+/// Deletes receipts from before `time` that a later success of the same service and product supersedes.
+pub(crate) async fn delete_superseded(
     connection: &mut PgConnection,
     time: DateTime<Utc>,
 ) -> Result<u64, sqlx::Error> {
-    let forgotten = sqlx::query!(
+    let deleted = sqlx::query!(
         r#"
         delete from receipt r
         where r.at < $1 and exists (
@@ -99,5 +82,5 @@ pub(crate) async fn forget(
         "#,
         time,
     );
-    Ok(forgotten.execute(connection).await?.rows_affected())
+    Ok(deleted.execute(connection).await?.rows_affected())
 }

@@ -1,4 +1,4 @@
-//! Who may do what, and what the service says of itself.
+//! Authorization, queue metrics and the OpenAPI document.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,8 @@ use runtime::auth::Scope;
 use serde_json::Value;
 use testkit::wait_for;
 
-use crate::suite::{PATIENCE, Suite, keyboard, path_of, problem_of};
+use crate::suite::{Suite, keyboard, path_of, problem_of};
+use service_testkit::LONGEST_WAIT;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn reading_is_public_and_writing_needs_the_scope() {
@@ -22,8 +23,8 @@ async fn reading_is_public_and_writing_needs_the_scope() {
         (Method::POST, "/v1/imports"),
     ] {
         let body = keyboard("K-2");
-        let nobody = suite.anonymous(method.clone(), path).json(&body).send().await.unwrap();
-        assert_eq!(problem_of(nobody).await.1, "unauthorized", "{method} {path}");
+        let anonymous = suite.anonymous(method.clone(), path).json(&body).send().await.unwrap();
+        assert_eq!(problem_of(anonymous).await.1, "unauthorized", "{method} {path}");
         let forged = suite
             .anonymous(method.clone(), path)
             .bearer_auth("a.b.c")
@@ -43,37 +44,38 @@ async fn reading_is_public_and_writing_needs_the_scope() {
         assert_eq!(problem_of(other).await.1, "insufficient_scope", "{method} {path}");
     }
     assert_eq!(suite.get(&path).await, product);
-    suite.at_rest().await;
-    assert_eq!(suite.heard().len(), 1);
+    suite.settled().await;
+    assert_eq!(suite.received().len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn operators_see_how_the_queues_fare() {
+async fn operators_get_queue_metrics() {
     let suite = Suite::start().await;
     let path = "/v1/queues";
-    let nobody = suite.anonymous(Method::GET, path).send().await.unwrap();
-    assert_eq!(problem_of(nobody).await.1, "unauthorized");
+    let anonymous = suite.anonymous(Method::GET, path).send().await.unwrap();
+    assert_eq!(problem_of(anonymous).await.1, "unauthorized");
     let other = suite.request(Method::GET, path).send().await.unwrap();
     assert_eq!(problem_of(other).await.1, "insufficient_scope");
-    let figures = wait_for("the queues have been looked at", PATIENCE, async || {
-        let asked = suite.anonymous(Method::GET, path).bearer_auth(suite.token(&[Scope::Ops]));
-        let figures: Value = asked.send().await.unwrap().json().await.unwrap();
-        let seen = figures["queues"][0]["in_queue"].is_number() && figures["outbox"].is_object();
-        if seen { Ok(figures) } else { Err(figures) }
+    let metrics = wait_for("the queues are measured", LONGEST_WAIT, async || {
+        let request = suite.anonymous(Method::GET, path).bearer_auth(suite.token(&[Scope::Ops]));
+        let metrics: Value = request.send().await.unwrap().json().await.unwrap();
+        let measured =
+            metrics["queues"][0]["in_queue"].is_number() && metrics["outbox"].is_object();
+        if measured { Ok(metrics) } else { Err(metrics) }
     })
     .await
     .unwrap();
-    assert_eq!(figures["queues"][0]["queue"], "product-catalog.receipt.0");
-    assert_eq!(figures["outbox"]["in_queue"], 0.0);
+    assert_eq!(metrics["queues"][0]["queue"], "product-catalog.receipt.0");
+    assert_eq!(metrics["outbox"]["in_queue"], 0.0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_document_lists_every_route() {
+async fn document_lists_every_route() {
     let suite = Suite::start().await;
     let document = suite.get("/openapi.json").await;
     let mut found = BTreeSet::new();
     let paths = document["paths"].as_object().unwrap();
-    // What every service has besides is not looked at here.
+    // The routes of every service are tested in `runtime`.
     for (path, item) in paths.iter().filter(|(path, _)| path.starts_with("/v1/")) {
         for (method, operation) in item.as_object().unwrap() {
             assert!(
@@ -109,7 +111,7 @@ async fn the_document_lists_every_route() {
         "put /v1/products/{id}",
     ];
     assert_eq!(found, expected.map(str::to_owned).into());
-    // Every schema that is named is there.
+    // Every referenced schema exists.
     let schemas = document["components"]["schemas"].as_object().unwrap();
     let text = document.to_string();
     for reference in text.split("#/components/schemas/").skip(1) {

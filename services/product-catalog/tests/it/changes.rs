@@ -1,4 +1,4 @@
-//! Following changes until every service has applied them.
+//! Changes, until every service has applied them.
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use testkit::wait_for;
 use tokio::time::timeout;
 
-use crate::suite::{PATIENCE, Suite, change_of, keyboard, later, path_of, problem_of};
+use crate::suite::{Suite, change_of, keyboard, later, path_of, problem_of};
+use service_testkit::LONGEST_WAIT;
 
 const SERVICES: [&str; 4] = ["search-sync", "inventory", "order", "behavior-analytics"];
 
@@ -21,10 +22,10 @@ fn statuses(change: &Value) -> Vec<&str> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn receipts_complete_a_change_and_all_before_it() {
+async fn receipt_completes_a_change_and_all_earlier_ones() {
     let suite = Suite::start().await;
     let (product, first) = suite.create(&keyboard("K-1")).await;
-    let (other, unconcerned) = suite.create(&keyboard("K-2")).await;
+    let (other, other_change) = suite.create(&keyboard("K-2")).await;
     let patch = suite
         .request(Method::PATCH, &path_of(&product))
         .json(&json!({"brand": "B"}))
@@ -41,15 +42,15 @@ async fn receipts_complete_a_change_and_all_before_it() {
     assert_eq!(statuses(&state), ["pending"; 4]);
 
     let at = later(50);
-    let mut speakers = Vec::new();
+    let mut services = Vec::new();
     for service in SERVICES {
-        speakers.push(suite.speaker(service).await);
+        services.push(suite.downstream(service).await);
     }
-    // Three have applied the first version, and the second later; one goes straight to the second.
-    for speaker in &speakers[1..] {
-        speaker.applied(&[(&product, 1), (&other, 1)], at).await;
+    // Three services apply the first version, and later the second; one applies only the second.
+    for service in &services[1..] {
+        service.applied(&[(&product, 1), (&other, 1)], at).await;
     }
-    speakers[0].applied(&[(&product, 2)], later(70)).await;
+    services[0].applied(&[(&product, 2)], later(70)).await;
     let state = suite.get(&format!("/v1/changes/{first}?wait_ms=30000")).await;
     assert_eq!((&state["complete"], statuses(&state)), (&json!(true), vec!["applied"; 4]));
     let one = &state["downstream"][1];
@@ -64,18 +65,18 @@ async fn receipts_complete_a_change_and_all_before_it() {
 
     let state = suite.get(&format!("/v1/changes/{second}")).await;
     assert_eq!(statuses(&state), ["applied", "pending", "pending", "pending"]);
-    let state = suite.get(&format!("/v1/changes/{unconcerned}")).await;
+    let state = suite.get(&format!("/v1/changes/{other_change}")).await;
     assert_eq!(statuses(&state), ["pending", "applied", "applied", "applied"]);
-    for speaker in &speakers[1..] {
-        speaker.applied(&[(&product, 2)], later(1000)).await;
+    for service in &services[1..] {
+        service.applied(&[(&product, 2)], later(1000)).await;
     }
     let state = suite.get(&format!("/v1/changes/{second}?wait_ms=30000")).await;
     assert_eq!(state["complete"], json!(true));
-    // The first receipt that covered the first change stands.
+    // The first receipt for the first change stays.
     let state = suite.get(&format!("/v1/changes/{first}")).await;
     assert_eq!(&state["downstream"][1], one);
 
-    // A write that changes nothing is complete at once.
+    // A write without any difference is complete at once.
     let same = suite
         .request(Method::PATCH, &path_of(&product))
         .json(&json!({"brand": "B"}))
@@ -84,17 +85,17 @@ async fn receipts_complete_a_change_and_all_before_it() {
         .unwrap();
     let state = suite.get(&format!("/v1/changes/{}", change_of(&same))).await;
     assert_eq!(state["complete"], json!(true));
-    suite.at_rest().await;
+    suite.settled().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_failure_is_shown_until_it_is_mended() {
+async fn failure_is_shown_until_it_is_repaired() {
     let suite = Suite::start().await;
     let (product, change) = suite.create(&keyboard("K-1")).await;
-    let inventory = suite.speaker("inventory").await;
+    let inventory = suite.downstream("inventory").await;
     let path = format!("/v1/changes/{change}");
     let becomes = async |expected: &str| {
-        wait_for("the receipt is noted", PATIENCE, async || {
+        wait_for("the receipt is recorded", LONGEST_WAIT, async || {
             let state = suite.get(&path).await;
             if statuses(&state)[1] == expected { Ok(state) } else { Err(state.to_string()) }
         })
@@ -108,50 +109,50 @@ async fn a_failure_is_shown_until_it_is_mended() {
     inventory.applied(&[(&product, 1)], later(0)).await;
     let state = becomes("applied").await;
     assert!(state["downstream"][1].get("reason").is_none());
-    suite.at_rest().await;
+    suite.settled().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_waits_is_woken_and_else_answered_in_time() {
+async fn long_poll_ends_with_completion_or_timeout() {
     let suite = Suite::start().await;
     let (product, change) = suite.create(&keyboard("K-1")).await;
-    let begun = Instant::now();
+    let started = Instant::now();
     let state = suite.get(&format!("/v1/changes/{change}?wait_ms=300")).await;
     assert_eq!(state["complete"], json!(false));
-    assert!(begun.elapsed() >= Duration::from_millis(300));
+    assert!(started.elapsed() >= Duration::from_millis(300));
 
-    let mut speakers = Vec::new();
+    let mut services = Vec::new();
     for service in SERVICES {
-        speakers.push(suite.speaker(service).await);
+        services.push(suite.downstream(service).await);
     }
     let path = format!("/v1/changes/{change}?wait_ms=30000");
     let waiting = suite.get(&path);
-    let saying = async {
-        for speaker in &speakers {
-            speaker.applied(&[(&product, 1)], later(0)).await;
+    let publishing = async {
+        for service in &services {
+            service.applied(&[(&product, 1)], later(0)).await;
         }
     };
-    let (state, ()) = tokio::join!(waiting, saying);
+    let (state, ()) = tokio::join!(waiting, publishing);
     assert_eq!(state["complete"], json!(true));
 
     let unknown = uuid::Uuid::now_v7();
-    let answer = suite
+    let response = suite
         .anonymous(Method::GET, &format!("/v1/changes/{unknown}?wait_ms=10"))
         .send()
         .await
         .unwrap();
-    assert_eq!(problem_of(answer).await.1, "not_found");
-    let answer = suite
+    assert_eq!(problem_of(response).await.1, "not_found");
+    let response = suite
         .anonymous(Method::GET, &format!("/v1/changes/{change}?wait_ms=soon"))
         .send()
         .await
         .unwrap();
-    assert_eq!(problem_of(answer).await.1, "invalid_query");
-    suite.at_rest().await;
+    assert_eq!(problem_of(response).await.1, "invalid_query");
+    suite.settled().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn events_tell_each_step_and_end_with_the_last() {
+async fn stream_sends_every_step_and_ends_with_the_last() {
     let suite = Suite::start().await;
     let (product, change) = suite.create(&keyboard("K-1")).await;
     let path = format!("/v1/changes/{change}/events");
@@ -161,7 +162,7 @@ async fn events_tell_each_step_and_end_with_the_last() {
     let mut states: Vec<Value> = Vec::new();
     let mut next = async |until: usize| -> Vec<Value> {
         while states.len() < until {
-            let piece = timeout(PATIENCE, stream.chunk()).await.expect("an event or the end");
+            let piece = timeout(LONGEST_WAIT, stream.chunk()).await.expect("an event or the end");
             let Some(piece) = piece.unwrap() else { break };
             text.push_str(std::str::from_utf8(&piece).unwrap());
             while let Some((event, rest)) = text.split_once("\n\n") {
@@ -174,17 +175,17 @@ async fn events_tell_each_step_and_end_with_the_last() {
         states.clone()
     };
     assert_eq!(statuses(&next(1).await[0]), ["pending"; 4]);
-    let mut speakers = Vec::new();
+    let mut services = Vec::new();
     for (place, service) in SERVICES.into_iter().enumerate() {
-        let speaker = suite.speaker(service).await;
-        speaker.applied(&[(&product, 1)], later(0)).await;
-        speakers.push(speaker);
+        let service = suite.downstream(service).await;
+        service.applied(&[(&product, 1)], later(0)).await;
+        services.push(service);
         let states = next(place + 2).await;
         let expected: Vec<&str> =
             (0..4).map(|at| if at <= place { "applied" } else { "pending" }).collect();
         assert_eq!(statuses(&states[place + 1]), expected);
     }
-    // The stream has ended: asking for more does not hang.
+    // The stream has ended: reading more does not hang.
     assert_eq!(next(usize::MAX).await.len(), 5);
-    suite.at_rest().await;
+    suite.settled().await;
 }

@@ -1,4 +1,4 @@
-//! Many products at once, in and out.
+//! Imports and exports.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use testkit::wait_for;
 
-use crate::suite::{PATIENCE, Suite, keyboard, later, problem_of};
+use crate::suite::{Suite, keyboard, later, problem_of};
+use service_testkit::LONGEST_WAIT;
 
 const NDJSON: &str = "application/x-ndjson";
 
@@ -22,12 +23,12 @@ async fn import(suite: &Suite, kind: &str, body: String) -> Response {
         .unwrap()
 }
 
-/// Takes in a body and waits until it is worked off.
+/// Imports a body, and waits until the import is finished.
 async fn imported(suite: &Suite, kind: &str, body: String) -> Value {
-    let answer = import(suite, kind, body).await;
-    assert_eq!(answer.status(), 202);
-    let location = answer.headers()["location"].to_str().unwrap().to_owned();
-    let started: Value = answer.json().await.unwrap();
+    let response = import(suite, kind, body).await;
+    assert_eq!(response.status(), 202);
+    let location = response.headers()["location"].to_str().unwrap().to_owned();
+    let started: Value = response.json().await.unwrap();
     assert_eq!(location, format!("/v1/imports/{}", started["id"].as_str().unwrap()));
     suite.finished(&location).await
 }
@@ -53,7 +54,7 @@ fn lines(products: impl IntoIterator<Item = Value>) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn good_lines_are_taken_and_bad_ones_told() {
+async fn valid_lines_are_imported_and_invalid_ones_reported() {
     let suite = Suite::start().await;
     let (owner, _) = suite.create(&keyboard("K-1")).await;
     suite.create(&keyboard("K-2")).await;
@@ -81,13 +82,16 @@ async fn good_lines_are_taken_and_bad_ones_told() {
     assert_eq!((&import["state"], counts(&import)), (&json!("done"), [8, 8, 2, 2, 1, 3]));
     assert!(import["finished_at"].is_string());
     let refusals = import["refusals"].as_array().unwrap();
-    let told: Vec<(i64, &str)> = refusals
+    let reasons: Vec<(i64, &str)> = refusals
         .iter()
         .map(|row| (row["line"].as_i64().unwrap(), row["reason"].as_str().unwrap()))
         .collect();
-    assert!(told[0].0 == 4 && told[0].1.starts_with("is not JSON: "), "{told:?}");
-    assert_eq!(told[1], (6, "variants[0].price.amount: an amount of money must not be negative"));
-    assert_eq!(told[2], (7, "its SKUs belong to 2 different products"));
+    assert!(reasons[0].0 == 4 && reasons[0].1.starts_with("is not JSON: "), "{reasons:?}");
+    assert_eq!(
+        reasons[1],
+        (6, "variants[0].price.amount: an amount of money must not be negative")
+    );
+    assert_eq!(reasons[2], (7, "its SKUs belong to 2 different products"));
     let updated = &suite.get("/v1/products?sku=K-1").await["items"][0];
     assert_eq!(
         (&updated["id"], &updated["version"], &updated["brand"]),
@@ -96,13 +100,13 @@ async fn good_lines_are_taken_and_bad_ones_told() {
     let last = &suite.get("/v1/products?sku=K-4").await["items"][0];
     assert_eq!((&last["version"], &last["brand"]), (&json!(2), &json!("Later")));
 
-    // What the services have applied of it is counted.
-    let inventory = suite.speaker("inventory").await;
+    // The applied changes of each service are counted.
+    let inventory = suite.downstream("inventory").await;
     inventory.applied(&[(updated, 2), (last, 2)], later(0)).await;
     let path = format!("/v1/imports/{}", import["id"].as_str().unwrap());
-    wait_for("the receipts are counted", PATIENCE, async || {
+    wait_for("the receipts are counted", LONGEST_WAIT, async || {
         let downstream = suite.get(&path).await["downstream"].clone();
-        // Of K-4 both versions.
+        // K-4 has two versions.
         if downstream[1] == json!({"service": "inventory", "applied": 3}) {
             Ok(())
         } else {
@@ -111,15 +115,15 @@ async fn good_lines_are_taken_and_bad_ones_told() {
     })
     .await
     .unwrap();
-    suite.at_rest().await;
-    assert_eq!(suite.heard().len(), 2 + 4);
+    suite.settled().await;
+    assert_eq!(suite.received().len(), 2 + 4);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_import_goes_on_after_a_kill_and_does_nothing_twice() {
+async fn killed_import_continues_and_repeats_nothing() {
     const ROWS: usize = 2_600;
     let mut suite = Suite::start().await;
-    // Somebody holds the SKU of a row in the middle, so that the importer must wait in the middle.
+    // Another transaction holds the SKU of a row in the middle, so the importer waits there.
     let mut holder = PgConnection::connect(suite.database.url()).await.unwrap();
     let hold = r"begin;
         insert into product (id, version, status, category, document, created_at, updated_at)
@@ -130,41 +134,40 @@ async fn an_import_goes_on_after_a_kill_and_does_nothing_twice() {
     let rows = (0..ROWS).map(|row| {
         if row % 100 == 7 { json!({ "row": row }) } else { keyboard(&format!("R-{row}")) }
     });
-    let answer = import(&suite, NDJSON, lines(rows)).await;
-    assert_eq!(answer.status(), 202);
-    let location = answer.headers()["location"].to_str().unwrap().to_owned();
-    wait_for("the importer is in the middle", PATIENCE, async || {
+    let response = import(&suite, NDJSON, lines(rows)).await;
+    assert_eq!(response.status(), 202);
+    let location = response.headers()["location"].to_str().unwrap().to_owned();
+    wait_for("the importer is in the middle", LONGEST_WAIT, async || {
         let processed = suite.get(&location).await["processed"].as_i64().unwrap();
         if (1_000..=1_600).contains(&processed) { Ok(()) } else { Err(processed) }
     })
     .await
     .unwrap();
     let observer = suite.database.connect().await.unwrap();
-    wait_for("the importer waits", PATIENCE, async || {
+    wait_for("the importer waits", LONGEST_WAIT, async || {
         let waiting = "select count(*) from pg_stat_activity \
             where datname = current_database() and wait_event_type = 'Lock'";
         let waiting: i64 = sqlx::query_scalar(waiting).fetch_one(&observer).await.unwrap();
-        if waiting > 0 { Ok(()) } else { Err("nobody waits") }
+        if waiting > 0 { Ok(()) } else { Err("no session waits") }
     })
     .await
     .unwrap();
     observer.close().await;
 
-    suite.catalogue.abort();
-    suite.start_catalogue().await;
+    suite.restart_catalogue().await;
     sqlx::raw_sql(AssertSqlSafe("rollback")).execute(&mut holder).await.unwrap();
     let import = suite.finished(&location).await;
     assert_eq!((&import["state"], counts(&import)), (&json!("done"), [2600, 2600, 2574, 0, 0, 26]));
     assert_eq!(import["refusals"][0]["line"], 8);
-    suite.at_rest().await;
-    let heard = suite.heard();
-    let products: BTreeSet<_> = heard.iter().map(|one| one.product).collect();
-    assert_eq!((heard.len(), products.len()), (2574, 2574));
-    assert!(heard.iter().all(|one| one.version == 1));
+    suite.settled().await;
+    let received = suite.received();
+    let products: BTreeSet<_> = received.iter().map(|one| one.product).collect();
+    assert_eq!((received.len(), products.len()), (2574, 2574));
+    assert!(received.iter().all(|one| one.version == 1));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_exported_is_imported_without_change() {
+async fn exported_products_are_imported_unchanged() {
     let suite = Suite::start().await;
     let products = (0..1_203).map(|row| keyboard(&format!("E-{row}")));
     let first = imported(&suite, NDJSON, lines(products)).await;
@@ -181,13 +184,13 @@ async fn what_is_exported_is_imported_without_change() {
     let empty = Suite::start().await;
     let third = imported(&empty, NDJSON, exported).await;
     assert_eq!(counts(&third), [1203, 1203, 1203, 0, 0, 0]);
-    suite.at_rest().await;
-    empty.at_rest().await;
-    assert_eq!((suite.heard().len(), empty.heard().len()), (1203, 1203));
+    suite.settled().await;
+    empty.settled().await;
+    assert_eq!((suite.received().len(), empty.received().len()), (1203, 1203));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn spreadsheets_are_taken_too() {
+async fn csv_files_are_imported() {
     let suite = Suite::start().await;
     let body = "\u{feff}product,sku,title_zh,title_en,brand,category,price,currency,option.尺码,attr.材质\r\n\
         shirt,S-1,\"衬衫\n长袖\",Shirt,Cloth,服装/衬衫,129.00,,S,棉\r\n\
@@ -222,11 +225,11 @@ async fn spreadsheets_are_taken_too() {
     assert_eq!((status, code.as_str()), (415, "unsupported_media_type"));
     let empty = imported(&suite, NDJSON, "\n\n".to_owned()).await;
     assert_eq!((&empty["state"], counts(&empty)), (&json!("done"), [0; 6]));
-    suite.at_rest().await;
+    suite.settled().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_same_key_makes_one_import() {
+async fn same_key_starts_one_import() {
     let suite = Suite::start().await;
     let body = lines((0..3).map(|row| keyboard(&format!("I-{row}"))));
     let post = |body: &str| {
@@ -241,8 +244,8 @@ async fn the_same_key_makes_one_import() {
     assert_eq!(problem_of(post("{}\n").await.unwrap()).await.1, "idempotency_key_reused");
     let import = suite.finished(location.to_str().unwrap()).await;
     assert_eq!(counts(&import), [3, 3, 3, 0, 0, 0]);
-    suite.at_rest().await;
+    suite.settled().await;
     let left = r"do $$ begin if exists (select from import_chunk) then raise 'rows are left'; end if; end $$";
     suite.database.run(left).await.unwrap();
-    assert_eq!(suite.heard().len(), 3);
+    assert_eq!(suite.received().len(), 3);
 }

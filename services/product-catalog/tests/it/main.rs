@@ -1,6 +1,6 @@
-//! The catalogue as its clients and the other services see it: a real database, a real broker.
+//! The catalogue as clients and other services see it, on a real database and a real broker.
 
-// What stands beside the tests is test code too.
+// Makes lints treat helpers as test code.
 #![cfg(test)]
 
 mod access;

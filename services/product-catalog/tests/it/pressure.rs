@@ -1,31 +1,33 @@
-//! What the catalogue does while the broker is away.
+//! Backpressure: the catalogue while the broker is away.
 
 use reqwest::{Method, Response};
 use testkit::wait_for;
 
-use crate::suite::{PATIENCE, Suite, keyboard, path_of, problem_of};
+use crate::suite::{Suite, keyboard, path_of, problem_of};
+use service_testkit::LONGEST_WAIT;
 
-async fn refused(answer: Response) {
-    let seconds: u32 = answer.headers()["retry-after"].to_str().unwrap().parse().unwrap();
+async fn refused(response: Response) {
+    let seconds: u32 = response.headers()["retry-after"].to_str().unwrap().parse().unwrap();
     assert!(seconds >= 1);
-    assert_eq!(problem_of(answer).await, (503, "broker_unavailable".to_owned(), vec![]));
+    assert_eq!(problem_of(response).await, (503, "broker_unavailable".to_owned(), vec![]));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn writes_are_refused_while_events_do_not_leave_and_taken_when_they_do() {
+async fn writes_are_refused_while_the_broker_is_away() {
     let mut suite = Suite::start().await;
-    let proxy = suite.restart_catalogue_behind().await;
+    let proxy = suite.restart_catalogue_behind_proxy().await;
     let (product, _) = suite.create(&keyboard("K-1")).await;
-    suite.hear(1).await;
+    suite.receive(1).await;
     let path = path_of(&product);
     proxy.refuse().await;
     proxy.cut();
 
-    // It is taken, and cannot leave; who comes when it is old is refused.
+    // This write is accepted, but its event stays in the outbox; when it is old, writes are refused.
     suite.create(&keyboard("K-2")).await;
-    wait_for("a write is refused", PATIENCE, async || {
-        let answer = suite.request(Method::PUT, &path).json(&keyboard("K-1")).send().await.unwrap();
-        if answer.status() == 503 { Ok(()) } else { Err(answer.status()) }
+    wait_for("a write is refused", LONGEST_WAIT, async || {
+        let response =
+            suite.request(Method::PUT, &path).json(&keyboard("K-1")).send().await.unwrap();
+        if response.status() == 503 { Ok(()) } else { Err(response.status()) }
     })
     .await
     .unwrap();
@@ -42,7 +44,7 @@ async fn writes_are_refused_while_events_do_not_leave_and_taken_when_they_do() {
     let import = suite.request(Method::POST, "/v1/imports");
     let import = import.header("content-type", "application/x-ndjson");
     refused(import.body(keyboard("K-4").to_string()).send().await.unwrap()).await;
-    assert_eq!(suite.get(&path).await["version"], product["version"], "reading goes on");
+    assert_eq!(suite.get(&path).await["version"], product["version"], "reads still work");
     let ready = suite.anonymous(Method::GET, "/health/ready").send().await.unwrap();
     assert_eq!(ready.status(), 503);
     let ready: serde_json::Value = ready.json().await.unwrap();
@@ -50,17 +52,18 @@ async fn writes_are_refused_while_events_do_not_leave_and_taken_when_they_do() {
     assert!(reason.starts_with("events do not leave: "), "{reason}");
 
     proxy.heal().await;
-    wait_for("writes are taken again", PATIENCE, async || {
-        let answer = suite.request(Method::PUT, &path).json(&keyboard("K-1")).send().await.unwrap();
-        if answer.status() == 200 { Ok(()) } else { Err(answer.status()) }
+    wait_for("writes are accepted again", LONGEST_WAIT, async || {
+        let response =
+            suite.request(Method::PUT, &path).json(&keyboard("K-1")).send().await.unwrap();
+        if response.status() == 200 { Ok(()) } else { Err(response.status()) }
     })
     .await
     .unwrap();
-    wait_for("the catalogue is ready", PATIENCE, async || {
+    wait_for("the catalogue is ready", LONGEST_WAIT, async || {
         let ready = suite.anonymous(Method::GET, "/health/ready").send().await.unwrap();
         if ready.status() == 200 { Ok(()) } else { Err(ready.text().await.unwrap()) }
     })
     .await
     .unwrap();
-    suite.at_rest().await;
+    suite.settled().await;
 }

@@ -4,19 +4,19 @@ use futures::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::suite::{Heard, Suite, change_of, id_of, keyboard, path_of, problem_of};
+use crate::suite::{ReceivedEvent, Suite, change_of, id_of, keyboard, path_of, problem_of};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_written_is_read_and_heard_in_order() {
+async fn writes_are_readable_and_published_in_order() {
     let suite = Suite::start().await;
-    let answer =
+    let response =
         suite.request(Method::POST, "/v1/products").json(&keyboard("K-1")).send().await.unwrap();
     assert_eq!(
-        (answer.status().as_u16(), &answer.headers()["etag"]),
+        (response.status().as_u16(), &response.headers()["etag"]),
         (201, &"\"1\"".parse().unwrap())
     );
-    let location = answer.headers()["location"].to_str().unwrap().to_owned();
-    let product: Value = answer.json().await.unwrap();
+    let location = response.headers()["location"].to_str().unwrap().to_owned();
+    let product: Value = response.json().await.unwrap();
     assert_eq!(location, path_of(&product));
     let mut expected = keyboard("K-1");
     for name in ["id", "version", "status", "created_at", "updated_at"] {
@@ -28,66 +28,65 @@ async fn what_is_written_is_read_and_heard_in_order() {
 
     let mut changed = keyboard("K-2");
     changed["variants"].as_array_mut().unwrap().push(keyboard("K-3")["variants"][0].clone());
-    let answer = suite.request(Method::PUT, &location).json(&changed).send().await.unwrap();
+    let response = suite.request(Method::PUT, &location).json(&changed).send().await.unwrap();
     assert_eq!(
-        (answer.status().as_u16(), &answer.headers()["etag"]),
+        (response.status().as_u16(), &response.headers()["etag"]),
         (200, &"\"2\"".parse().unwrap())
     );
-    let answer = suite.request(Method::DELETE, &location).send().await.unwrap();
-    assert_eq!(answer.status(), 204);
-    assert!(!change_of(&answer).is_empty());
+    let response = suite.request(Method::DELETE, &location).send().await.unwrap();
+    assert_eq!(response.status(), 204);
+    assert!(!change_of(&response).is_empty());
     let gone = suite.anonymous(Method::GET, &location).send().await.unwrap();
     assert_eq!(problem_of(gone).await.1, "not_found");
     let again = suite.request(Method::DELETE, &location).send().await.unwrap();
     assert_eq!(again.status(), 404);
-    // Its SKUs are free.
+    // Its SKUs are free again.
     suite.create(&keyboard("K-2")).await;
 
     let product = id_of(&product);
-    let heard: Vec<Heard> =
-        suite.hear(4).await.into_iter().filter(|one| one.product == product).collect();
+    let received: Vec<ReceivedEvent> =
+        suite.receive(4).await.into_iter().filter(|one| one.product == product).collect();
     let expected = [(1, false), (2, false), (3, true)];
-    assert_eq!(heard, expected.map(|(version, deleted)| Heard { product, version, deleted }));
-    suite.at_rest().await;
+    assert_eq!(
+        received,
+        expected.map(|(version, deleted)| ReceivedEvent { product, version, deleted })
+    );
+    suite.settled().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_write_that_changes_nothing_makes_no_version() {
+async fn write_without_difference_creates_no_version() {
     let suite = Suite::start().await;
     let (product, _) = suite.create(&keyboard("K-1")).await;
-    let address = path_of(&product);
-    // The same in other words: another order, other white space, the default said.
+    let url = path_of(&product);
+    // Equal content: extra white space, and an explicit default.
     let mut same = keyboard("K-1");
     same["title"]["en"] = json!("  Mechanical keyboard ");
     same["status"] = json!("active");
-    let replaced = suite.request(Method::PUT, &address).json(&same).send().await.unwrap();
-    let patch = suite
-        .request(Method::PATCH, &address)
-        .json(&json!({"brand": "Keys"}))
-        .send()
-        .await
-        .unwrap();
-    for answer in [replaced, patch] {
+    let replaced = suite.request(Method::PUT, &url).json(&same).send().await.unwrap();
+    let patch =
+        suite.request(Method::PATCH, &url).json(&json!({"brand": "Keys"})).send().await.unwrap();
+    for response in [replaced, patch] {
         assert_eq!(
-            (answer.status().as_u16(), &answer.headers()["etag"]),
+            (response.status().as_u16(), &response.headers()["etag"]),
             (200, &"\"1\"".parse().unwrap())
         );
-        let change = suite.get(&format!("/v1/changes/{}", change_of(&answer))).await;
+        let change = suite.get(&format!("/v1/changes/{}", change_of(&response))).await;
         assert_eq!(change["version"], 1);
-        assert_eq!(answer.json::<Value>().await.unwrap(), product);
+        assert_eq!(response.json::<Value>().await.unwrap(), product);
     }
-    suite.at_rest().await;
-    assert_eq!(suite.heard().len(), 1);
+    suite.settled().await;
+    assert_eq!(suite.received().len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stale_writer_is_told_so() {
+async fn stale_write_is_refused() {
     let suite = Suite::start().await;
     let (product, _) = suite.create(&keyboard("K-1")).await;
-    let address = path_of(&product);
+    let url = path_of(&product);
     let patch = |tag: &str, brand: &str| {
         suite
-            .request(Method::PATCH, &address)
+            .request(Method::PATCH, &url)
             .header("if-match", tag)
             .json(&json!({ "brand": brand }))
             .send()
@@ -95,37 +94,37 @@ async fn a_stale_writer_is_told_so() {
     assert_eq!(patch("\"1\"", "A").await.unwrap().status(), 200);
     assert_eq!(problem_of(patch("\"1\"", "B").await.unwrap()).await.1, "precondition_failed");
     let replace =
-        suite.request(Method::PUT, &address).header("if-match", "\"1\"").json(&keyboard("K-1"));
+        suite.request(Method::PUT, &url).header("if-match", "\"1\"").json(&keyboard("K-1"));
     assert_eq!(replace.send().await.unwrap().status(), 412);
-    let delete = suite.request(Method::DELETE, &address).header("if-match", "\"1\"");
+    let delete = suite.request(Method::DELETE, &url).header("if-match", "\"1\"");
     assert_eq!(delete.send().await.unwrap().status(), 412);
     assert_eq!(patch("*", "C").await.unwrap().status(), 200);
-    // Of many who saw the same version one wins.
+    // Of concurrent writes with the same If-Match, one succeeds.
     let writers = (0..8).map(|number| patch("\"3\"", if number % 2 == 0 { "D" } else { "E" }));
-    let answers = join_all(writers).await;
+    let responses = join_all(writers).await;
     let statuses: Vec<u16> =
-        answers.iter().map(|answer| answer.as_ref().unwrap().status().as_u16()).collect();
+        responses.iter().map(|response| response.as_ref().unwrap().status().as_u16()).collect();
     assert_eq!(statuses.iter().filter(|status| **status == 200).count(), 1, "{statuses:?}");
     assert_eq!(statuses.iter().filter(|status| **status == 412).count(), 7, "{statuses:?}");
-    suite.at_rest().await;
-    assert_eq!(suite.get(&address).await["version"], 4);
+    suite.settled().await;
+    assert_eq!(suite.get(&url).await["version"], 4);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_patch_changes_what_it_names() {
+async fn patch_changes_only_its_members() {
     let suite = Suite::start().await;
     let (product, _) = suite.create(&keyboard("K-1")).await;
-    let address = path_of(&product);
+    let url = path_of(&product);
     let patch = json!({"brand": null, "title": {"en": null}, "attributes": {"weight": null, "hot-swap": true}, "images": []});
-    let answer = suite
-        .request(Method::PATCH, &address)
+    let response = suite
+        .request(Method::PATCH, &url)
         .header("content-type", "application/merge-patch+json")
         .body(patch.to_string())
         .send()
         .await
         .unwrap();
-    assert_eq!(answer.status(), 200);
-    let patched: Value = answer.json().await.unwrap();
+    assert_eq!(response.status(), 200);
+    let patched: Value = response.json().await.unwrap();
     let mut expected = product.clone();
     expected["brand"] = Value::Null;
     expected["title"].as_object_mut().unwrap().remove("en");
@@ -145,19 +144,19 @@ async fn a_patch_changes_what_it_names() {
         (json!([1]), "invalid_body", ""),
     ];
     for (patch, code, field) in bad {
-        let answer = suite.request(Method::PATCH, &address).json(&patch).send().await.unwrap();
-        let (status, found, fields) = problem_of(answer).await;
+        let response = suite.request(Method::PATCH, &url).json(&patch).send().await.unwrap();
+        let (status, found, fields) = problem_of(response).await;
         assert_eq!((status, found.as_str()), (422, code), "{patch}");
         if !field.is_empty() {
             assert_eq!(fields, [field], "{patch}");
         }
     }
-    assert_eq!(suite.get(&address).await, patched);
-    suite.at_rest().await;
+    assert_eq!(suite.get(&url).await, patched);
+    suite.settled().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_same_key_makes_one_product() {
+async fn same_key_creates_one_product() {
     let suite = Suite::start().await;
     let post = |body: Value| {
         suite
@@ -166,27 +165,27 @@ async fn the_same_key_makes_one_product() {
             .json(&body)
             .send()
     };
-    let answers = join_all((0..6).map(|_| post(keyboard("K-1")))).await;
+    let responses = join_all((0..6).map(|_| post(keyboard("K-1")))).await;
     let mut seen = Vec::new();
-    for answer in answers {
-        let answer = answer.unwrap();
-        assert_eq!(answer.status(), 201);
+    for response in responses {
+        let response = response.unwrap();
+        assert_eq!(response.status(), 201);
         seen.push((
-            change_of(&answer),
-            answer.headers()["etag"].clone(),
-            answer.json::<Value>().await.unwrap(),
+            change_of(&response),
+            response.headers()["etag"].clone(),
+            response.json::<Value>().await.unwrap(),
         ));
     }
     assert!(seen.iter().all(|one| one == &seen[0]), "{seen:?}");
     let other = post(keyboard("K-2")).await.unwrap();
     assert_eq!(problem_of(other).await.1, "idempotency_key_reused");
-    suite.at_rest().await;
-    assert_eq!(suite.heard().len(), 1);
+    suite.settled().await;
+    assert_eq!(suite.received().len(), 1);
     assert_eq!(suite.get("/v1/products").await["items"].as_array().unwrap().len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_sku_belongs_to_one_product() {
+async fn sku_belongs_to_one_product() {
     let suite = Suite::start().await;
     let (first, _) = suite.create(&keyboard("K-1")).await;
     let (second, _) = suite.create(&keyboard("K-2")).await;
@@ -198,22 +197,25 @@ async fn a_sku_belongs_to_one_product() {
     let put =
         suite.request(Method::PUT, &path_of(&second)).json(&keyboard("K-1")).send().await.unwrap();
     assert_eq!(problem_of(put).await.1, "sku_taken");
-    // What was refused left nothing behind.
+    // A refused write changes nothing.
     assert_eq!(suite.get(&path_of(&second)).await, second);
     assert_eq!(suite.get("/v1/products?sku=K-1").await["items"], json!([first]));
-    // Of many who want the same new one, one gets it.
+    // Of concurrent claims of a new SKU, one succeeds.
     let body = keyboard("K-3");
     let posts = (0..6).map(|_| suite.request(Method::POST, "/v1/products").json(&body).send());
-    let statuses: Vec<u16> =
-        join_all(posts).await.into_iter().map(|answer| answer.unwrap().status().as_u16()).collect();
+    let statuses: Vec<u16> = join_all(posts)
+        .await
+        .into_iter()
+        .map(|response| response.unwrap().status().as_u16())
+        .collect();
     assert_eq!(statuses.iter().filter(|status| **status == 201).count(), 1, "{statuses:?}");
     assert_eq!(statuses.iter().filter(|status| **status == 409).count(), 5, "{statuses:?}");
-    suite.at_rest().await;
-    assert_eq!(suite.heard().len(), 3);
+    suite.settled().await;
+    assert_eq!(suite.received().len(), 3);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn bad_products_are_refused_with_every_field() {
+async fn invalid_products_are_refused_with_every_field() {
     let suite = Suite::start().await;
     let post = |body: String| {
         let request = suite.request(Method::POST, "/v1/products");
@@ -252,7 +254,7 @@ async fn bad_products_are_refused_with_every_field() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn lists_are_cut_into_pages_and_narrowed() {
+async fn lists_are_filtered_and_paginated() {
     let suite = Suite::start().await;
     let mut ids = Vec::new();
     for number in 0..7 {
@@ -297,9 +299,9 @@ async fn lists_are_cut_into_pages_and_narrowed() {
         "updated_since=now",
         "sku=%00",
     ] {
-        let answer =
+        let response =
             suite.anonymous(Method::GET, &format!("/v1/products?{bad}")).send().await.unwrap();
-        let (status, code, _) = problem_of(answer).await;
+        let (status, code, _) = problem_of(response).await;
         assert_eq!((status, code.as_str()), (400, "invalid_query"), "{bad}");
     }
 
@@ -309,5 +311,5 @@ async fn lists_are_cut_into_pages_and_narrowed() {
     let expected =
         json!({"items": [a, leaf("ab", "ab", 1, json!([])), leaf("x", "x", 1, json!([]))]});
     assert_eq!(suite.get("/v1/categories").await, expected);
-    suite.at_rest().await;
+    suite.settled().await;
 }

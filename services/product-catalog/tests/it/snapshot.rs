@@ -1,4 +1,4 @@
-//! What the catalogue tells whoever begins to hear it.
+//! The snapshot that bootstraps new consumers.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::suite::{Suite, keyboard, path_of, problem_of};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_snapshot_has_every_product_with_its_number_deleted_ones_too() {
+async fn snapshot_contains_all_products_with_sequence_numbers() {
     let suite = Suite::start().await;
     let mut products = Vec::new();
     for sku in ["K-1", "K-2", "K-3"] {
@@ -14,8 +14,8 @@ async fn a_snapshot_has_every_product_with_its_number_deleted_ones_too() {
     }
     let mut changed = keyboard("K-1");
     changed["brand"] = json!("another");
-    let address = path_of(&products[0]);
-    suite.request(Method::PUT, &address).json(&changed).send().await.unwrap();
+    let path = path_of(&products[0]);
+    suite.request(Method::PUT, &path).json(&changed).send().await.unwrap();
     suite.request(Method::DELETE, &path_of(&products[1])).send().await.unwrap();
 
     let first = suite.get("/v1/snapshots/product?limit=2").await;
@@ -24,7 +24,7 @@ async fn a_snapshot_has_every_product_with_its_number_deleted_ones_too() {
     assert_eq!(second["next"], Value::Null);
     let items: Vec<&Value> =
         [&first, &second].into_iter().flat_map(|page| page["items"].as_array().unwrap()).collect();
-    let told: Vec<(&str, i64, &str)> = items
+    let entries: Vec<(&str, i64, &str)> = items
         .iter()
         .map(|item| {
             let text = |name: &str| item[name].as_str().unwrap();
@@ -33,11 +33,11 @@ async fn a_snapshot_has_every_product_with_its_number_deleted_ones_too() {
         .collect();
     let id = |place: usize| products[place]["id"].as_str().unwrap();
     let (changed, deleted) = ("product.changed.v1", "product.deleted.v1");
-    assert_eq!(told, [(id(0), 2, changed), (id(1), 2, deleted), (id(2), 1, changed)]);
+    assert_eq!(entries, [(id(0), 2, changed), (id(1), 2, deleted), (id(2), 1, changed)]);
     assert_eq!(items[0]["data"]["brand"], "another");
     assert_eq!(items[1]["data"]["version"], 2);
 
     let wrong = suite.anonymous(Method::GET, "/v1/snapshots/product?limit=0").send().await.unwrap();
     assert_eq!(problem_of(wrong).await.0, 400);
-    suite.at_rest().await;
+    suite.settled().await;
 }

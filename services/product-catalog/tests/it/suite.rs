@@ -1,47 +1,48 @@
-//! The catalogue on servers of its own, somebody who hears its events, and services that answer with receipts.
+//! The catalogue with its servers, a subscriber that records its events, and services that publish receipts.
 
-use std::convert::Infallible;
-use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use contracts::catalog::{PRODUCT, ProductChangedV1, ProductDeletedV1};
-use contracts::receipts::{ProductAppliedV1, ProductFailedV1, ProductVersion};
-use messaging::{
-    Batch, Failure, Handler, Kit, Messaging, OnReject, Subscription, Topology, Transaction,
+use contracts::{
+    catalog::{PRODUCT, ProductChangedV1, ProductDeletedV1},
+    receipts::{ProductAppliedV1, ProductFailedV1, ProductVersion},
 };
-use product_catalog::{Config, app, migrators, topology};
-use reqwest::{Client, Method, RequestBuilder, Response};
-use runtime::Lifecycle;
-use runtime::auth::{Scope, SigningKey, mint};
-use runtime::config::{Broker, Common, Database, Http, Outbox, Shutdown, Tokens};
+use messaging::{Batch, Failure, Handler, OnReject, Subscription, Topology, Transaction};
+use product_catalog::{Config, ProductCatalogService, migrators, topology};
+use reqwest::{Method, RequestBuilder, Response};
+use runtime::{Lifecycle, auth::Scope};
 use serde_json::{Value, json};
-use tempfile::TempDir;
-use testkit::{Proxy, Vhost, wait_for};
+use service_testkit::{Credentials, Instance, LONGEST_WAIT, ServiceDouble, wait_until_published};
+use sqlx::PgPool;
+use testkit::{Database, Proxy, Vhost, wait_for};
 use vocabulary::{ProductId, Version};
 
-/// How long anything may take on a busy machine.
-pub const PATIENCE: Duration = Duration::from_mins(1);
-
-/// A service that hears the catalogue.
-const LISTENER: &str = "listener";
-
-/// What was heard of a product: its version, and whether it is there.
+/// A received event of a product.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Heard {
+pub struct ReceivedEvent {
     pub product: ProductId,
     pub version: i64,
     pub deleted: bool,
 }
 
+/// The received events of both types, in order.
 #[derive(Clone, Default)]
-struct Ear(Arc<Mutex<Vec<Heard>>>);
+struct ReceivedEvents(Arc<Mutex<Vec<ReceivedEvent>>>);
 
-struct Changed(Ear);
-struct Deleted(Ear);
+impl ReceivedEvents {
+    fn extend_after_commit(&self, tx: &mut Transaction, events: Vec<ReceivedEvent>) {
+        let received = self.0.clone();
+        tx.after_commit(move || received.lock().unwrap().extend(events));
+    }
+}
 
-impl Handler for Changed {
+struct RecordChanged(ReceivedEvents);
+struct RecordDeleted(ReceivedEvents);
+
+impl Handler for RecordChanged {
     type Event = ProductChangedV1;
 
     async fn handle(
@@ -49,23 +50,17 @@ impl Handler for Changed {
         tx: &mut Transaction,
         batch: &mut Batch<ProductChangedV1>,
     ) -> Result<(), Failure> {
-        let heard: Vec<Heard> = batch
-            .delivered()
-            .iter()
-            .map(|one| &one.event)
-            .map(|event| Heard {
-                product: event.product_id,
-                version: event.version.get(),
-                deleted: false,
-            })
-            .collect();
-        let ear = self.0.0.clone();
-        tx.after_commit(move || ear.lock().unwrap().extend(heard));
+        let events = batch.delivered().iter().map(|delivery| ReceivedEvent {
+            product: delivery.event.product_id,
+            version: delivery.event.version.get(),
+            deleted: false,
+        });
+        self.0.extend_after_commit(tx, events.collect());
         Ok(())
     }
 }
 
-impl Handler for Deleted {
+impl Handler for RecordDeleted {
     type Event = ProductDeletedV1;
 
     async fn handle(
@@ -73,163 +68,130 @@ impl Handler for Deleted {
         tx: &mut Transaction,
         batch: &mut Batch<ProductDeletedV1>,
     ) -> Result<(), Failure> {
-        let heard: Vec<Heard> = batch
-            .delivered()
-            .iter()
-            .map(|one| &one.event)
-            .map(|event| Heard {
-                product: event.product_id,
-                version: event.version.get(),
-                deleted: true,
-            })
-            .collect();
-        let ear = self.0.0.clone();
-        tx.after_commit(move || ear.lock().unwrap().extend(heard));
+        let events = batch.delivered().iter().map(|delivery| ReceivedEvent {
+            product: delivery.event.product_id,
+            version: delivery.event.version.get(),
+            deleted: true,
+        });
+        self.0.extend_after_commit(tx, events.collect());
         Ok(())
     }
 }
 
-/// Everything that a test needs. What was started ends with it.
+/// A running catalogue with its surroundings. Dropping it stops everything.
 pub struct Suite {
-    /// The catalogue's own life.
-    pub catalogue: Lifecycle,
-    pub database: testkit::Database,
-    pub client: Client,
-    address: SocketAddr,
-    ear: Ear,
-    key: SigningKey,
-    keys: TempDir,
-    surroundings: Lifecycle,
+    pub catalogue: Instance,
+    pub database: Database,
+    pool: PgPool,
+    received: ReceivedEvents,
+    credentials: Credentials,
+    doubles: Lifecycle,
+    _subscriber: ServiceDouble,
     vhost: Vhost,
-    _listener: testkit::Database,
 }
 
 impl Drop for Suite {
     fn drop(&mut self) {
-        self.catalogue.abort();
-        self.surroundings.abort();
+        self.doubles.abort();
     }
 }
 
 impl Suite {
     pub async fn start() -> Suite {
-        let (database, listener, vhost) = tokio::join!(
-            async { testkit::Database::migrated(&migrators()).await.unwrap() },
-            async { testkit::Database::migrated(&[&messaging::MIGRATOR]).await.unwrap() },
-            async { Vhost::create().await.unwrap() },
-        );
-        let ear = Ear::default();
-        let hears = Subscription::to(PRODUCT, ["product-catalog"], OnReject::GoOn)
-            .on(Changed(ear.clone()))
-            .on(Deleted(ear.clone()));
-        let listening = Topology::of(LISTENER).hears(hears);
-        messaging::declare(vhost.url(), &listening).await.unwrap();
+        let (database, vhost) =
+            tokio::join!(async { Database::migrated(&migrators()).await.unwrap() }, async {
+                Vhost::create().await.unwrap()
+            },);
         messaging::declare(vhost.url(), &topology()).await.unwrap();
-        let surroundings = Lifecycle::new(Duration::from_secs(1));
-        let kit = Kit::new(listener.connect().await.unwrap());
-        run(&surroundings, Messaging::new(kit, vhost.url(), listening));
+        let received = ReceivedEvents::default();
+        let subscription = Subscription::to(PRODUCT, ["product-catalog"], OnReject::Continue)
+            .on(RecordChanged(received.clone()))
+            .on(RecordDeleted(received.clone()));
+        let doubles = Lifecycle::new(Duration::from_secs(1));
+        let subscriber = Topology::new("subscriber").subscribes(subscription);
+        let subscriber = ServiceDouble::start(&doubles, &vhost, subscriber).await;
 
-        let (key, keys) = (SigningKey::generate().unwrap(), TempDir::new().unwrap());
-        key.write_pair(keys.path().join("private"), keys.path().join("public")).unwrap();
-        let mut suite = Suite {
-            catalogue: Lifecycle::new(Duration::from_secs(1)),
+        let credentials = Credentials::new();
+        let config = config(&credentials, &database, vhost.url());
+        Suite {
+            catalogue: Instance::start::<ProductCatalogService>(&config).await,
+            pool: database.connect().await.unwrap(),
             database,
-            client: Client::new(),
-            address: ([127, 0, 0, 1], 0).into(),
-            ear,
-            key,
-            keys,
-            surroundings,
+            received,
+            credentials,
+            doubles,
+            _subscriber: subscriber,
             vhost,
-            _listener: listener,
-        };
-        suite.start_catalogue().await;
-        suite
+        }
     }
 
-    /// Starts the catalogue anew, after its life has ended.
-    pub async fn start_catalogue(&mut self) {
+    /// Kills the catalogue and starts it again.
+    pub async fn restart_catalogue(&mut self) {
         let amqp_url = self.vhost.url().to_owned();
-        self.start_catalogue_at(&amqp_url).await;
+        self.restart_catalogue_at(&amqp_url).await;
     }
 
-    /// Ends the catalogue, and starts it anew behind what stands before its broker.
-    pub async fn restart_catalogue_behind(&mut self) -> Proxy {
+    /// Kills the catalogue and starts it again, with a fault proxy between it and the broker.
+    pub async fn restart_catalogue_behind_proxy(&mut self) -> Proxy {
         let (proxy, url) = Proxy::before(self.vhost.url()).await.unwrap();
-        self.catalogue.abort();
-        self.start_catalogue_at(&url).await;
+        self.restart_catalogue_at(&url).await;
         proxy
     }
 
-    async fn start_catalogue_at(&mut self, amqp_url: &str) {
-        let config = Config {
-            common: Common {
-                database: Database::at(self.database.url()),
-                broker: Broker::at(amqp_url),
-                outbox: Outbox::default(),
-                http: Http::at(([127, 0, 0, 1], 0).into()),
-                tokens: Tokens { public_key_file: self.keys.path().join("public") },
-                shutdown: Shutdown { timeout: Duration::from_secs(1) },
-            },
-            retention_days: Config::RETENTION_DAYS,
-        };
-        self.catalogue = Lifecycle::new(Duration::from_secs(1));
-        self.address = app::start(&config, &self.catalogue).await.unwrap();
+    async fn restart_catalogue_at(&mut self, amqp_url: &str) {
+        self.catalogue.kill().await;
+        let config = config(&self.credentials, &self.database, amqp_url);
+        self.catalogue = Instance::start::<ProductCatalogService>(&config).await;
     }
 
-    /// Waits until everything that was said has been heard, and nothing is left anywhere.
-    pub async fn at_rest(&self) {
-        let pool = self.database.connect().await.unwrap();
-        wait_for("the outbox is empty", PATIENCE, async || {
-            let left = sqlx::query_scalar("select count(*) from messaging.outbox").fetch_one(&pool);
-            match left.await.unwrap() {
-                0_i64 => Ok(()),
-                left => Err(format!("{left} events")),
-            }
-        })
-        .await
-        .unwrap();
-        pool.close().await;
-        self.vhost.at_rest(PATIENCE).await.unwrap();
+    /// Waits until all events are published and every queue is empty.
+    pub async fn settled(&self) {
+        wait_until_published(&self.pool).await;
+        self.vhost.at_rest(LONGEST_WAIT).await.unwrap();
     }
 
     pub fn token(&self, scopes: &[Scope]) -> String {
-        mint(&self.key, "tester", scopes, Duration::from_mins(10)).unwrap()
+        self.credentials.token("tester", scopes)
     }
 
     /// A request without a token.
     pub fn anonymous(&self, method: Method, path: &str) -> RequestBuilder {
-        self.client.request(method, format!("http://{}{path}", self.address))
+        self.catalogue.request(method, path)
     }
 
-    /// A request of somebody who may write.
+    /// A request with the scope `catalog:write`.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.anonymous(method, path).bearer_auth(self.token(&[Scope::CatalogWrite]))
     }
 
     pub async fn get(&self, path: &str) -> Value {
-        let answer = self.anonymous(Method::GET, path).send().await.unwrap();
-        assert_eq!(answer.status(), 200, "{path}");
-        answer.json().await.unwrap()
+        let response = self.anonymous(Method::GET, path).send().await.unwrap();
+        assert_eq!(response.status(), 200, "{path}");
+        response.json().await.unwrap()
     }
 
-    /// A product that was made, and its change.
+    /// Creates a product, and returns it with the id of its change.
     pub async fn create(&self, product: &Value) -> (Value, String) {
-        let answer = self.request(Method::POST, "/v1/products").json(product).send().await.unwrap();
-        assert_eq!(answer.status(), 201);
-        let change = change_of(&answer);
-        (answer.json().await.unwrap(), change)
+        let request = self.request(Method::POST, "/v1/products").json(product);
+        let response = request.send().await.unwrap();
+        assert_eq!(response.status(), 201);
+        let change = change_of(&response);
+        (response.json().await.unwrap(), change)
     }
 
-    pub fn heard(&self) -> Vec<Heard> {
-        self.ear.0.lock().unwrap().clone()
+    /// The events that the subscriber has received.
+    pub fn received(&self) -> Vec<ReceivedEvent> {
+        self.received.0.lock().unwrap().clone()
     }
 
-    /// Waits until so many events have been heard.
-    pub async fn hear(&self, count: usize) -> Vec<Heard> {
-        wait_for("the events are heard", PATIENCE, async || {
-            let heard = self.heard();
-            if heard.len() >= count { Ok(heard) } else { Err(format!("{} events", heard.len())) }
+    /// Waits until the subscriber has received `count` events.
+    pub async fn receive(&self, count: usize) -> Vec<ReceivedEvent> {
+        wait_for("the events are received", LONGEST_WAIT, async || {
+            let received = self.received();
+            match received.len() {
+                enough if enough >= count => Ok(received),
+                fewer => Err(format!("{fewer} events")),
+            }
         })
         .await
         .unwrap()
@@ -237,7 +199,7 @@ impl Suite {
 
     /// Waits until an import is no longer running.
     pub async fn finished(&self, location: &str) -> Value {
-        wait_for("the import is finished", PATIENCE, async || {
+        wait_for("the import is finished", LONGEST_WAIT, async || {
             let import = self.get(location).await;
             if import["state"] == "running" { Err(import.to_string()) } else { Ok(import) }
         })
@@ -245,66 +207,51 @@ impl Suite {
         .unwrap()
     }
 
-    /// A service that says receipts.
-    pub async fn speaker(&self, service: &'static str) -> Speaker {
-        let database = testkit::Database::migrated(&[&messaging::MIGRATOR]).await.unwrap();
-        let kit = Kit::new(database.connect().await.unwrap());
-        let topology = Topology::of(service).says::<ProductAppliedV1>().says::<ProductFailedV1>();
-        run(&self.surroundings, Messaging::new(kit.clone(), self.vhost.url(), topology));
-        Speaker { service, kit, _database: database }
+    /// Starts a service that publishes receipts.
+    pub async fn downstream(&self, service: &'static str) -> Downstream {
+        let topology =
+            Topology::new(service).publishes::<ProductAppliedV1>().publishes::<ProductFailedV1>();
+        let double = ServiceDouble::start(&self.doubles, &self.vhost, topology).await;
+        Downstream { service, double }
     }
 }
 
-/// Runs relay and consumers until the end of the test.
-fn run(lifecycle: &Lifecycle, messaging: Messaging) {
-    let (relaying, consuming) =
-        (messaging.clone().relay(lifecycle.soft()), messaging.consume(lifecycle.soft()));
-    lifecycle.spawn("relay", async move {
-        relaying.await;
-        Ok::<_, Infallible>(())
-    });
-    lifecycle.spawn("consumers", async move {
-        consuming.await;
-        Ok::<_, Infallible>(())
-    });
+fn config(credentials: &Credentials, database: &Database, amqp_url: &str) -> Config {
+    Config {
+        common: credentials.common(database.url(), amqp_url),
+        retention_days: Config::RETENTION_DAYS,
+    }
 }
 
-/// A service that follows products.
-pub struct Speaker {
+/// A service that copies products and publishes receipts.
+pub struct Downstream {
     service: &'static str,
-    kit: Kit,
-    _database: testkit::Database,
+    double: ServiceDouble,
 }
 
-impl Speaker {
-    /// Says that these versions have taken effect.
+impl Downstream {
+    /// Publishes the receipt for applied versions.
     pub async fn applied(&self, products: &[(&Value, i64)], at: DateTime<Utc>) {
-        let mut tx = self.kit.begin().await.unwrap();
-        tx.emit(&ProductAppliedV1 {
+        let applied = products.iter().map(|(product, version)| version_of(product, *version));
+        let receipt = ProductAppliedV1 {
             service: self.service.to_owned(),
             receipt_key: "0".to_owned(),
-            applied: products
-                .iter()
-                .map(|(product, version)| version_of(product, *version))
-                .collect(),
+            applied: applied.collect(),
             applied_at: at,
-        })
-        .unwrap();
-        tx.commit().await.unwrap();
+        };
+        self.double.publish(&receipt).await;
     }
 
-    /// Says that a version will not take effect.
+    /// Publishes the receipt for a failed version.
     pub async fn failed(&self, product: &Value, version: i64, reason: &str, at: DateTime<Utc>) {
-        let mut tx = self.kit.begin().await.unwrap();
-        tx.emit(&ProductFailedV1 {
+        let receipt = ProductFailedV1 {
             service: self.service.to_owned(),
             receipt_key: "0".to_owned(),
             failed: version_of(product, version),
             reason: reason.to_owned(),
             failed_at: at,
-        })
-        .unwrap();
-        tx.commit().await.unwrap();
+        };
+        self.double.publish(&receipt).await;
     }
 }
 
@@ -320,23 +267,23 @@ pub fn path_of(product: &Value) -> String {
     format!("/v1/products/{}", id_of(product))
 }
 
-/// `Change-Id` of an answer.
-pub fn change_of(answer: &Response) -> String {
-    answer.headers()["change-id"].to_str().unwrap().to_owned()
+/// The header `Change-Id`.
+pub fn change_of(response: &Response) -> String {
+    response.headers()["change-id"].to_str().unwrap().to_owned()
 }
 
-/// The code of a problem, and the fields that are wrong.
-pub async fn problem_of(answer: Response) -> (u16, String, Vec<String>) {
-    let status = answer.status().as_u16();
-    assert_eq!(answer.headers()["content-type"], "application/problem+json");
-    let body: Value = answer.json().await.unwrap();
+/// Status, code and invalid fields of a problem.
+pub async fn problem_of(response: Response) -> (u16, String, Vec<String>) {
+    let status = response.status().as_u16();
+    assert_eq!(response.headers()["content-type"], "application/problem+json");
+    let body: Value = response.json().await.unwrap();
     assert!(body["trace_id"].is_string(), "{body}");
     let fields = body["errors"].as_array().into_iter().flatten();
     let fields = fields.map(|error| error["field"].as_str().unwrap().to_owned()).collect();
     (status, body["code"].as_str().unwrap().to_owned(), fields)
 }
 
-/// A product as it is sent.
+/// The request body for a product.
 pub fn keyboard(sku: &str) -> Value {
     json!({
         "title": {"zh": "机械键盘", "en": "Mechanical keyboard"},
@@ -352,7 +299,7 @@ pub fn keyboard(sku: &str) -> Value {
     })
 }
 
-/// A time that is later than every write before this call by `milliseconds`.
+/// A time `milliseconds` from now.
 pub fn later(milliseconds: i64) -> DateTime<Utc> {
     runtime::clock::now() + TimeDelta::milliseconds(milliseconds)
 }

@@ -1,7 +1,6 @@
-//! Receipts: what has become of a product's version in the service that says it.
+//! Receipts: what became of a product's version in a downstream service.
 
 mod product_applied;
 mod product_failed;
 
-pub(crate) use product_applied::NoteApplied;
-pub(crate) use product_failed::NoteFailed;
+pub(crate) use self::{product_applied::RecordApplied, product_failed::RecordFailed};

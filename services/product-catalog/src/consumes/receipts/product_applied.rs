@@ -1,13 +1,16 @@
+//! `product.applied.v1`: a service has applied versions of products.
+
 use contracts::receipts::ProductAppliedV1;
 use messaging::{Batch, Failure, Handler, Transaction};
 
-use crate::following::Followers;
-use crate::storage::receipts::{self, Receipts};
+use crate::{
+    app::{ChangeWatchers, record_receipts},
+    domain::NewReceipt,
+};
 
-/// Notes what has taken effect somewhere, and wakes who waits for it.
-pub(crate) struct NoteApplied(pub(crate) Followers);
+pub(crate) struct RecordApplied(pub(crate) ChangeWatchers);
 
-impl Handler for NoteApplied {
+impl Handler for RecordApplied {
     type Event = ProductAppliedV1;
 
     async fn handle(
@@ -15,18 +18,17 @@ impl Handler for NoteApplied {
         tx: &mut Transaction,
         batch: &mut Batch<ProductAppliedV1>,
     ) -> Result<(), Failure> {
-        let mut noted = Receipts::default();
-        let mut products = Vec::new();
-        for delivered in batch.delivered() {
-            let event = &delivered.event;
-            for applied in &event.applied {
-                noted.push(&event.service, *applied, event.applied_at, None);
-                products.push(applied.product_id);
-            }
+        let mut receipts = Vec::new();
+        for delivery in batch.delivered() {
+            let ProductAppliedV1 { service, applied, applied_at, .. } = &delivery.event;
+            receipts.extend(applied.iter().map(|applied| NewReceipt {
+                service,
+                product: applied.product_id,
+                version: applied.version,
+                at: *applied_at,
+                failure: None,
+            }));
         }
-        receipts::insert(tx, &noted).await?;
-        let followers = self.0.clone();
-        tx.after_commit(move || followers.wake(&products));
-        Ok(())
+        Ok(record_receipts(tx, &receipts, &self.0).await?)
     }
 }

@@ -1,13 +1,16 @@
+//! `product.failed.v1`: a service recorded a dead letter instead of applying a version.
+
 use contracts::receipts::ProductFailedV1;
 use messaging::{Batch, Failure, Handler, Transaction};
 
-use crate::following::Followers;
-use crate::storage::receipts::{self, Receipts};
+use crate::{
+    app::{ChangeWatchers, record_receipts},
+    domain::NewReceipt,
+};
 
-/// Notes what will not take effect somewhere, and wakes who waits for it.
-pub(crate) struct NoteFailed(pub(crate) Followers);
+pub(crate) struct RecordFailed(pub(crate) ChangeWatchers);
 
-impl Handler for NoteFailed {
+impl Handler for RecordFailed {
     type Event = ProductFailedV1;
 
     async fn handle(
@@ -15,16 +18,15 @@ impl Handler for NoteFailed {
         tx: &mut Transaction,
         batch: &mut Batch<ProductFailedV1>,
     ) -> Result<(), Failure> {
-        let mut noted = Receipts::default();
-        let mut products = Vec::new();
-        for delivered in batch.delivered() {
-            let event = &delivered.event;
-            noted.push(&event.service, event.failed, event.failed_at, Some(&event.reason));
-            products.push(event.failed.product_id);
-        }
-        receipts::insert(tx, &noted).await?;
-        let followers = self.0.clone();
-        tx.after_commit(move || followers.wake(&products));
-        Ok(())
+        let events = batch.delivered().iter().map(|delivery| &delivery.event);
+        let receipts = events.map(|event| NewReceipt {
+            service: &event.service,
+            product: event.failed.product_id,
+            version: event.failed.version,
+            at: event.failed_at,
+            failure: Some(&event.reason),
+        });
+        let receipts: Vec<NewReceipt<'_>> = receipts.collect();
+        Ok(record_receipts(tx, &receipts, &self.0).await?)
     }
 }

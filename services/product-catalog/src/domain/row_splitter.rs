@@ -1,41 +1,41 @@
-//! Rows out of a stream of bytes.
+//! Splits an import body, a stream of bytes, into rows.
 
-/// The longest row, and the longest group of rows that form one product, in bytes; as much as the body of a `POST`.
+/// The maximum size of a row or of a group of rows that form one product, in bytes; equal to the body limit of a `POST`.
 pub(crate) const MAX_ROW: usize = 256 * 1024;
 
-/// One row of an import: what will be one product.
+/// One row of an import: the text of one product.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Row {
-    /// The line on which it begins, counted from 1.
+    /// The line on which the row begins, counted from 1.
     pub(crate) line: i64,
-    /// What it says, without the end of the line. More than [`MAX_ROW`] bytes are cut off, one byte over the limit.
+    /// Without the line break. A longer row is truncated to [`MAX_ROW`] + 1 bytes.
     pub(crate) bytes: Vec<u8>,
 }
 
-/// Divides a body that arrives in pieces into rows. Blank lines are passed over, but counted.
+/// Splits a body that arrives in pieces into rows. Blank lines are skipped, but counted.
 #[derive(Debug)]
-pub(crate) struct Rows {
-    /// Whether a line break between double quotes belongs to the row, as CSV has it.
+pub(crate) struct RowSplitter {
+    /// Whether a line break between double quotes belongs to the row, as in CSV.
     quoted: bool,
     in_quotes: bool,
     line: i64,
     row: Row,
 }
 
-impl Rows {
-    /// Rows of a body of which nothing has arrived yet.
+impl RowSplitter {
+    /// Starts before the first byte.
     pub(crate) fn new(quoted: bool) -> Self {
         Self { quoted, in_quotes: false, line: 1, row: Row { line: 1, bytes: Vec::new() } }
     }
 
-    /// Takes in the next piece, and adds the rows that end in it to `rows`.
+    /// Reads the next piece, and adds the rows that end in it to `rows`.
     pub(crate) fn push(&mut self, mut piece: &[u8], rows: &mut Vec<Row>) {
         while !piece.is_empty() {
             let end = piece.iter().position(|byte| *byte == b'\n');
             let part = &piece[..end.unwrap_or(piece.len())];
             piece = end.map_or(&[], |end| &piece[end + 1..]);
             if self.quoted {
-                // A quote within quotes is written twice: out and in again.
+                // A quote within quotes is doubled: it closes and opens again.
                 self.in_quotes =
                     part.iter().fold(self.in_quotes, |quoted, byte| quoted ^ (*byte == b'"'));
             }
@@ -51,7 +51,7 @@ impl Rows {
         }
     }
 
-    /// The body has ended; its last row may lack a line break.
+    /// Ends the body. The last row may lack a line break.
     pub(crate) fn finish(mut self, rows: &mut Vec<Row>) {
         self.end_row(rows);
     }
@@ -63,7 +63,7 @@ impl Rows {
 
     fn end_row(&mut self, rows: &mut Vec<Row>) {
         let mut row = std::mem::replace(&mut self.row, Row { line: self.line, bytes: Vec::new() });
-        // Some programs begin a file with a byte order mark.
+        // Some programs write a byte order mark at the start of a file.
         if row.line == 1 && row.bytes.starts_with(b"\xEF\xBB\xBF") {
             row.bytes.drain(..3);
         }
@@ -78,17 +78,17 @@ impl Rows {
 
 #[cfg(test)]
 mod tests {
-    use super::{MAX_ROW, Rows};
+    use super::{MAX_ROW, RowSplitter};
 
     fn rows(body: &[u8], piece: usize, quoted: bool) -> Vec<(i64, String)> {
-        let (mut splitter, mut rows) = (Rows::new(quoted), Vec::new());
+        let (mut splitter, mut rows) = (RowSplitter::new(quoted), Vec::new());
         body.chunks(piece).for_each(|piece| splitter.push(piece, &mut rows));
         splitter.finish(&mut rows);
         rows.into_iter().map(|row| (row.line, String::from_utf8(row.bytes).unwrap())).collect()
     }
 
     #[test]
-    fn the_pieces_do_not_matter() {
+    fn rows_do_not_depend_on_the_pieces() {
         let body = "\u{feff}{1}\r\n\n  \n{2}\n{三}".as_bytes();
         let expected =
             [(1, "{1}"), (4, "{2}"), (5, "{三}")].map(|(line, row)| (line, row.to_owned()));
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn a_quoted_line_break_ends_no_row() {
+    fn quoted_line_break_does_not_end_a_row() {
         let body = b"a,\"b\n\"\"c\"\" \nd\",e\nf\n";
         let expected =
             [(1, "a,\"b\n\"\"c\"\" \nd\",e"), (4, "f")].map(|(line, row)| (line, row.to_owned()));
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_without_end_takes_no_memory_without_end() {
+    fn memory_of_an_endless_row_is_bounded() {
         let body = [vec![b'x'; MAX_ROW * 3], b"\ny".to_vec()].concat();
         let rows = rows(&body, 1000, false);
         assert_eq!((rows.len(), rows[0].1.len(), rows[1].1.as_str()), (2, MAX_ROW + 1, "y"));

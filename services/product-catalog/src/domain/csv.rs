@@ -1,21 +1,18 @@
-//! Products in CSV: what the columns mean, which rows belong together, and what product they make.
+//! Products in CSV: columns, grouping of rows, and conversion to drafts.
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
 use vocabulary::Localized;
 
-use super::content::Status;
-use super::draft::{Draft, DraftPrice, DraftVariant};
-use super::rows::{MAX_ROW, Row};
+use super::{Draft, DraftAttribute, DraftPrice, DraftVariant, MAX_ROW, ProductStatus, Row};
 
-/// The most rows that are kept of one product: one more than it may have variants, so that too many are seen.
+/// The maximum number of rows kept per product: one more than the limit of variants, so that validation sees the excess.
 const MAX_GROUP: usize = 101;
 
-/// What a column holds.
+/// The meaning of a column.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Column {
-    /// What the rows of one product have in common and nobody else has; not kept.
+    /// Groups neighbouring rows into one product; not stored.
     Product,
     Sku,
     TitleZh,
@@ -27,10 +24,10 @@ enum Column {
     Status,
     /// In major units, with at most two decimals: `129.00`.
     Price,
-    /// `CNY` unless said.
+    /// Default: `CNY`.
     Currency,
     Barcode,
-    /// Addresses, divided by white space.
+    /// URLs, separated by white space.
     Images,
     /// `attr.<name>`.
     Attribute(String),
@@ -42,44 +39,44 @@ enum Column {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Columns(Vec<Column>);
 
-/// Why the first row is no header.
+/// Why the header was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum InvalidColumns {
-    #[error("the header cannot be read")]
+pub(crate) enum InvalidHeader {
+    #[error("the header is not valid CSV")]
     Unreadable,
     #[error(
-        "there is no column `{0}`; known are product, sku, title_zh, title_en, description_zh, description_en, brand, \
+        "the column `{0}` is unknown; the columns are product, sku, title_zh, title_en, description_zh, description_en, brand, \
              category, status, price, currency, barcode, images, attr.<name> and option.<name>"
     )]
     Unknown(String),
-    #[error("the column `{0}` stands there twice")]
-    Twice(String),
-    #[error("the columns sku, category, price and title_zh or title_en are needed")]
+    #[error("the column `{0}` occurs twice")]
+    Repeated(String),
+    #[error("the columns sku, category, price, and title_zh or title_en are required")]
     Missing,
 }
 
 impl Columns {
-    /// Reads the header.
-    pub(crate) fn read(header: &[u8]) -> Result<Self, InvalidColumns> {
-        let cells = cells(header).ok_or(InvalidColumns::Unreadable)?;
+    /// Parses the header.
+    pub(crate) fn parse(header: &[u8]) -> Result<Self, InvalidHeader> {
+        let cells = cells(header).ok_or(InvalidHeader::Unreadable)?;
         let mut columns = Vec::with_capacity(cells.len());
         for name in &cells {
             let column =
-                column(name.trim()).ok_or_else(|| InvalidColumns::Unknown(name.to_owned()))?;
+                column(name.trim()).ok_or_else(|| InvalidHeader::Unknown(name.to_owned()))?;
             if columns.contains(&column) {
-                return Err(InvalidColumns::Twice(name.to_owned()));
+                return Err(InvalidHeader::Repeated(name.to_owned()));
             }
             columns.push(column);
         }
         let has = |column| columns.contains(&column);
-        let titled = has(Column::TitleZh) || has(Column::TitleEn);
-        if !(titled && [Column::Sku, Column::Category, Column::Price].into_iter().all(has)) {
-            return Err(InvalidColumns::Missing);
+        let has_title = has(Column::TitleZh) || has(Column::TitleEn);
+        if !(has_title && [Column::Sku, Column::Category, Column::Price].into_iter().all(has)) {
+            return Err(InvalidHeader::Missing);
         }
         Ok(Self(columns))
     }
 
-    /// What ties the row to others; `None` if it stands for itself.
+    /// The `product` cell, which groups rows; none if the row is a product of its own.
     fn group_of(&self, row: &Row) -> Option<String> {
         let place = self.0.iter().position(|column| *column == Column::Product)?;
         let cell = cells(&row.bytes)?.get(place)?.trim().to_owned();
@@ -112,21 +109,21 @@ fn column(name: &str) -> Option<Column> {
     })
 }
 
-/// Joins neighbouring rows with the same `product` to one row: the variants of one product.
+/// Joins neighbouring rows with the same `product` cell into one row. Each of them is a variant.
 #[derive(Debug)]
-pub(crate) struct Groups {
+pub(crate) struct RowGrouper {
     columns: Columns,
     open: Option<(String, usize, Row)>,
 }
 
-impl Groups {
+impl RowGrouper {
     pub(crate) fn new(columns: Columns) -> Self {
         Self { columns, open: None }
     }
 
-    /// Takes in the next row, and adds what is complete to `rows`.
+    /// Reads the next row, and adds the completed groups to `rows`.
     pub(crate) fn push(&mut self, row: Row, rows: &mut Vec<Row>) {
-        // A row that was cut off is refused for its length, and cannot be read before that.
+        // A truncated row is refused later for its length; it may not be valid CSV.
         let group = if row.bytes.len() > MAX_ROW { None } else { self.columns.group_of(&row) };
         if let Some((open, count, first)) = &mut self.open
             && group.as_ref() == Some(open)
@@ -145,14 +142,13 @@ impl Groups {
         }
     }
 
-    /// No more rows will come.
+    /// Ends the body.
     pub(crate) fn finish(self, rows: &mut Vec<Row>) {
         rows.extend(self.open.map(|(_, _, row)| row));
     }
 }
 
-/// The product that a group of rows describes. What belongs to the product and not to a variant is taken from the first row
-/// that says it.
+/// The draft that a group of rows describes. A product-level field takes the first non-empty cell of its column.
 pub(crate) fn draft_of_group(columns: &Columns, group: &[u8]) -> Result<Draft, String> {
     let mut draft = Draft {
         title: Localized::default(),
@@ -161,7 +157,7 @@ pub(crate) fn draft_of_group(columns: &Columns, group: &[u8]) -> Result<Draft, S
         category: String::new(),
         attributes: BTreeMap::new(),
         images: Vec::new(),
-        status: Status::default(),
+        status: ProductStatus::default(),
         variants: Vec::new(),
     };
     let mut status = None;
@@ -187,9 +183,9 @@ pub(crate) fn draft_of_group(columns: &Columns, group: &[u8]) -> Result<Draft, S
                     draft.images = cell.split_whitespace().map(str::to_owned).collect();
                 }
                 Column::Attribute(name) => {
-                    draft.attributes.entry(name.clone()).or_insert(Value::String(text));
+                    draft.attributes.entry(name.clone()).or_insert(DraftAttribute::Text(text));
                 }
-                // What an earlier row said, and what belongs to the variant.
+                // Fields that an earlier row has set, and fields of the variant.
                 Column::Category
                 | Column::Images
                 | Column::Product
@@ -202,13 +198,13 @@ pub(crate) fn draft_of_group(columns: &Columns, group: &[u8]) -> Result<Draft, S
         }
     }
     if let Some(status) = status {
-        draft.status = serde_json::from_value(Value::String(status))
-            .map_err(|_| "status: must be draft, active or archived")?;
+        draft.status =
+            ProductStatus::parse(&status).ok_or("status: must be draft, active or archived")?;
     }
     Ok(draft)
 }
 
-/// The variant that a row describes.
+/// The variant of a row.
 fn variant_of<'a>(
     cells: impl Iterator<Item = (&'a Column, &'a str)>,
 ) -> Result<DraftVariant, String> {
@@ -240,12 +236,12 @@ fn variant_of<'a>(
     Ok(DraftVariant { sku, options, price: DraftPrice { amount, currency }, barcode })
 }
 
-/// What was said first counts.
+/// Keeps the first text.
 fn first(place: &mut Option<String>, text: String) {
     place.get_or_insert(text);
 }
 
-/// `129`, `129.5` and `129.00` in hundredths.
+/// Parses `129`, `129.5` or `129.00` as hundredths.
 fn minor_units(text: &str) -> Option<i64> {
     let (sign, digits) = text.strip_prefix('-').map_or((1, text), |digits| (-1, digits));
     let (whole, part) = digits.split_once('.').unwrap_or((digits, "0"));
@@ -272,39 +268,39 @@ fn reader(rows: &[u8]) -> csv::Reader<&[u8]> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Columns, Groups, InvalidColumns, MAX_GROUP, Row, draft_of_group, minor_units};
+    use super::{Columns, InvalidHeader, MAX_GROUP, Row, RowGrouper, draft_of_group, minor_units};
 
     fn row(line: i64, text: &str) -> Row {
         Row { line, bytes: text.as_bytes().to_vec() }
     }
 
     #[test]
-    fn a_header_must_be_understood_as_a_whole() {
-        let refusal = |header: &str| Columns::read(header.as_bytes()).unwrap_err();
-        assert_eq!(refusal("sku,colour"), InvalidColumns::Unknown("colour".to_owned()));
-        assert_eq!(refusal("sku,attr."), InvalidColumns::Unknown("attr.".to_owned()));
-        assert_eq!(refusal("sku,sku"), InvalidColumns::Twice("sku".to_owned()));
-        assert_eq!(refusal("sku,title_en,category"), InvalidColumns::Missing);
-        assert!(Columns::read(b"sku, title_zh ,category,price,attr.x,option.x").is_ok());
+    fn every_column_of_the_header_must_be_known() {
+        let refusal = |header: &str| Columns::parse(header.as_bytes()).unwrap_err();
+        assert_eq!(refusal("sku,colour"), InvalidHeader::Unknown("colour".to_owned()));
+        assert_eq!(refusal("sku,attr."), InvalidHeader::Unknown("attr.".to_owned()));
+        assert_eq!(refusal("sku,sku"), InvalidHeader::Repeated("sku".to_owned()));
+        assert_eq!(refusal("sku,title_en,category"), InvalidHeader::Missing);
+        assert!(Columns::parse(b"sku, title_zh ,category,price,attr.x,option.x").is_ok());
     }
 
     #[test]
-    fn neighbouring_rows_of_one_product_are_its_variants() {
+    fn neighbouring_rows_with_the_same_product_are_variants() {
         let header = b"product,sku,title_en,category,price,option.size,attr.weight,images,status";
-        let columns = Columns::read(header).unwrap();
-        let (mut groups, mut rows) = (Groups::new(columns.clone()), Vec::new());
+        let columns = Columns::parse(header).unwrap();
+        let (mut grouper, mut rows) = (RowGrouper::new(columns.clone()), Vec::new());
         for (line, text) in (2..).zip([
             "p,A,Shirt,a/b,12.5,S,\"1 kg\",http://x http://y,draft",
             "p,B,,,13,M,,,",
             ",C,Cup,a,1.00,,,,",
             "p,D,Hat,a,2,,,,",
         ]) {
-            groups.push(row(line, text), &mut rows);
+            grouper.push(row(line, text), &mut rows);
         }
-        groups.finish(&mut rows);
+        grouper.finish(&mut rows);
         let lines: Vec<i64> = rows.iter().map(|row| row.line).collect();
         assert_eq!(lines, [2, 4, 5]);
-        let shirt = draft_of_group(&columns, &rows[0].bytes).unwrap().check().unwrap();
+        let shirt = draft_of_group(&columns, &rows[0].bytes).unwrap().validate().unwrap();
         let prices: Vec<i64> =
             shirt.variants.iter().map(|variant| variant.price.amount()).collect();
         assert_eq!((prices, shirt.images.len()), (vec![1250, 1300], 2));
@@ -313,22 +309,22 @@ mod tests {
     }
 
     #[test]
-    fn a_group_is_bounded_and_stays_one_group() {
-        let columns = Columns::read(b"product,sku,title_en,category,price").unwrap();
-        let (mut groups, mut rows) = (Groups::new(columns.clone()), Vec::new());
+    fn size_of_a_group_is_bounded() {
+        let columns = Columns::parse(b"product,sku,title_en,category,price").unwrap();
+        let (mut grouper, mut rows) = (RowGrouper::new(columns.clone()), Vec::new());
         for line in 0..500 {
-            groups.push(row(line, &format!("p,S{line},T,a,1")), &mut rows);
+            grouper.push(row(line, &format!("p,S{line},T,a,1")), &mut rows);
         }
-        groups.finish(&mut rows);
+        grouper.finish(&mut rows);
         assert_eq!(rows.len(), 1);
         let draft = draft_of_group(&columns, &rows[0].bytes).unwrap();
         assert_eq!(draft.variants.len(), MAX_GROUP);
-        assert_eq!(draft.check().unwrap_err()[0].code, "too_many");
+        assert_eq!(draft.validate().unwrap_err()[0].code, "too_many");
     }
 
     #[test]
-    fn rows_that_make_no_product_say_why() {
-        let columns = Columns::read(b"sku,title_en,category,price").unwrap();
+    fn invalid_rows_report_the_reason() {
+        let columns = Columns::parse(b"sku,title_en,category,price").unwrap();
         for (bad, reason) in [
             ("A,T,a", "the row has 3 cells, the header 4"),
             ("A,T,a,", "price: is required"),
@@ -339,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn prices_are_read_exactly() {
+    fn prices_are_parsed_exactly() {
         let cases =
             [("129", Some(12900)), ("129.5", Some(12950)), ("0.07", Some(7)), ("-1.5", Some(-150))];
         for (text, amount) in cases {

@@ -1,9 +1,9 @@
-//! JSON merge patches, as RFC 7396 has them.
+//! JSON merge patches (RFC 7396).
 
 use serde_json::{Map, Value};
 
-/// Changes `target` by `patch`: members of objects one by one, `null` takes a member away, anything else replaces.
-pub(crate) fn merge(target: &mut Value, patch: Value) {
+/// Applies `patch` to `target`: object members are merged, `null` removes a member, any other value replaces.
+pub(super) fn merge(target: &mut Value, patch: Value) {
     let Value::Object(changes) = patch else {
         *target = patch;
         return;
@@ -27,9 +27,9 @@ mod tests {
 
     use super::merge;
 
-    /// The examples of the RFC's appendix.
+    /// The examples of appendix A of the RFC.
     #[test]
-    fn the_examples_of_the_standard_hold() {
+    fn examples_of_the_rfc_hold() {
         let examples: [(Value, Value, Value); 15] = [
             (json!({"a":"b"}), json!({"a":"c"}), json!({"a":"c"})),
             (json!({"a":"b"}), json!({"b":"c"}), json!({"a":"b","b":"c"})),

@@ -1,0 +1,57 @@
+//! Imports a batch of rows, and moves the cursor of the import in the same transaction.
+
+use messaging::Transaction;
+use runtime::clock;
+use vocabulary::Sku;
+
+use super::write_products::{WriteProductsError, write_products};
+use crate::{
+    domain::{Content, ImportCursor, ImportPlan, ImportRow, plan_import},
+    storage::{document, imports, products},
+};
+
+/// The maximum number of rows in a transaction.
+const BATCH_SIZE: usize = 250;
+
+pub(crate) struct ImportBatchCommand<'a> {
+    /// Locked by the transaction.
+    pub(crate) cursor: &'a ImportCursor,
+    /// All rows of the cursor's chunk.
+    pub(crate) rows: &'a [ImportRow],
+}
+
+/// Why a batch was not imported.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ImportBatchError {
+    #[error("the database failed")]
+    Database(#[from] sqlx::Error),
+    #[error("the transaction failed")]
+    Messaging(#[from] messaging::Error),
+    #[error("the products could not be written")]
+    Write(#[from] WriteProductsError),
+}
+
+/// Plans and writes the next batch at the cursor.
+pub(crate) async fn import_batch(
+    tx: &mut Transaction,
+    command: ImportBatchCommand<'_>,
+) -> Result<ImportPlan, ImportBatchError> {
+    let ImportBatchCommand { cursor, rows } = command;
+    let first = usize::try_from(cursor.next_row).unwrap_or_default().min(rows.len());
+    let batch = &rows[first..rows.len().min(first + BATCH_SIZE)];
+    let contents = batch.iter().filter_map(|row| row.content.as_ref().ok());
+    let skus: Vec<&str> = contents.flat_map(Content::skus).map(Sku::as_str).collect();
+    let known = products::lock_owners(tx, &skus).await?;
+    let now = clock::now();
+    let plan = plan_import(batch, &known, document::encode, now);
+    if !plan.writes.is_empty() {
+        write_products(tx, &plan.writes, Some(cursor.import_id), now).await?;
+    }
+    let end = first + plan.processed;
+    let next = match i32::try_from(end) {
+        Ok(row) if end < rows.len() => (cursor.next_chunk, row),
+        Ok(_) | Err(_) => (cursor.next_chunk + 1, 0),
+    };
+    imports::advance(tx, cursor, &plan, next, now).await?;
+    Ok(plan)
+}
