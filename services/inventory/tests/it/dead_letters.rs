@@ -3,10 +3,11 @@
 use contracts::catalog::ProductChangedV1;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
+use service_testkit::{answer, events::product_changed};
 use uuid::Uuid;
 use vocabulary::ProductId;
 
-use crate::suite::{Suite, answer, product};
+use crate::suite::Suite;
 
 /// An undecodable product event, and the id of its dead letter.
 async fn with_dead_letter() -> (Suite, ProductId, String) {
@@ -55,10 +56,10 @@ async fn dead_letter_is_inspected_repaired_and_redriven() {
     assert_eq!((status, &tried["outcome"]), (200, &json!("fails")));
     let bad = call(&suite, Method::PUT, &data, Some(json!({"variants": []}))).await;
     assert_eq!(code(&bad), (422, "does_not_fit"), "{}", bad.1);
-    let other = serde_json::to_value(product(ProductId::new(), 1, &["A"])).unwrap();
+    let other = serde_json::to_value(product_changed(ProductId::new(), 1, &["A"])).unwrap();
     let other = call(&suite, Method::PUT, &data, Some(other)).await;
     assert_eq!(code(&other), (422, "other_key"), "{}", other.1);
-    let repaired = serde_json::to_value(product(product_id, 1, &["A"])).unwrap();
+    let repaired = serde_json::to_value(product_changed(product_id, 1, &["A"])).unwrap();
     let put = suite.as_operator(Method::PUT, &format!("/v1/dead-letters{data}")).json(&repaired);
     assert_eq!(put.send().await.unwrap().status(), StatusCode::NO_CONTENT);
     let (_, tried) = call(&suite, Method::POST, &dry_run, None).await;

@@ -2,9 +2,10 @@
 
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
+use service_testkit::answer;
 use uuid::Uuid;
 
-use crate::suite::{Suite, answer, placed};
+use crate::suite::{Suite, placed};
 
 /// Status and code of a problem.
 fn code((status, body): (StatusCode, Value)) -> (u16, String) {
@@ -41,8 +42,8 @@ async fn only_reading_stock_is_public() {
         assert_eq!(code(forbidden), refused(403, "insufficient_scope"), "{method} {path}");
     }
     assert_eq!(suite.levels("A").await, (5, 0, 5));
-    let (status, letters) = answer(suite.as_operator(Method::GET, "/v1/dead-letters")).await;
-    assert_eq!((status, &letters["pending"]), (StatusCode::OK, &json!(0)));
+    let (status, dead_letters) = answer(suite.as_operator(Method::GET, "/v1/dead-letters")).await;
+    assert_eq!((status, &dead_letters["pending"]), (StatusCode::OK, &json!(0)));
     suite.finish(0).await;
 }
 

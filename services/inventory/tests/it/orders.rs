@@ -2,16 +2,17 @@
 
 use std::collections::BTreeSet;
 
-use contracts::inventory::{Shortage, StockRejection};
-use contracts::order::OrderPlacedV1;
+use contracts::{
+    inventory::{Shortage, StockRejection},
+    order::OrderPlacedV1,
+};
 use reqwest::StatusCode;
 use serde_json::json;
+use service_testkit::{LONGEST_WAIT, events::product_changed};
 use testkit::wait_for;
 use vocabulary::{OrderId, ProductId};
 
-use crate::suite::{
-    Suite, TIMEOUT, cancelled, expired, payment_failed, placed, product, rejected, shipped,
-};
+use crate::suite::{Suite, cancelled, expired, payment_failed, placed, rejected, shipped};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn twenty_pieces_serve_twenty_of_two_hundred_orders() {
@@ -71,8 +72,8 @@ async fn concurrent_stock_changes_never_deadlock() {
         }
     };
     tokio::join!(buying, counting);
-    suite.order.outbox_is_empty().await;
-    suite.queues_are_empty().await;
+    suite.order.wait_until_published().await;
+    suite.wait_until_queues_are_empty().await;
     let shipping: Vec<OrderPlacedV1> = (0..20).map(order).collect();
     let ids: BTreeSet<OrderId> = shipping.iter().map(|order| order.order_id).collect();
     suite.order.publish_all(&shipping).await;
@@ -166,8 +167,8 @@ async fn repeated_event_takes_effect_once() {
     let other = placed(&[("A", 1)]);
     suite.order.publish(&other).await;
     suite.reserved.wait(1, |one| one.order_id == other.order_id).await;
-    suite.order.outbox_is_empty().await;
-    suite.queues_are_empty().await;
+    suite.order.wait_until_published().await;
+    suite.wait_until_queues_are_empty().await;
     assert_eq!((suite.reserved.all().len(), suite.deducted.all().len()), (2, 1));
     assert_eq!(suite.levels("A").await, (8, 1, 7));
     suite.finish(0).await;
@@ -179,14 +180,14 @@ async fn order_waits_for_a_late_sku() {
     let order = placed(&[("A", 1), ("LATE", 1)]);
     suite.order.publish(&order).await;
     let parked = "select count(*) from messaging.parked where why = 'retry'";
-    wait_for("the order is parked", TIMEOUT, async || match suite.count(parked).await {
+    wait_for("the order is parked", LONGEST_WAIT, async || match suite.count(parked).await {
         0 => Err("not yet"),
         _ => Ok(()),
     })
     .await
     .unwrap();
     assert_eq!(suite.levels("A").await, (10, 0, 10));
-    suite.catalogue.publish(&product(ProductId::new(), 1, &["LATE"])).await;
+    suite.catalogue.publish(&product_changed(ProductId::new(), 1, &["LATE"])).await;
     let rejections = suite.rejected.wait(1, |one| one.order_id == order.order_id).await;
     assert_eq!(rejections[0].reason, StockRejection::InsufficientStock);
     suite.finish(0).await;
@@ -223,9 +224,11 @@ async fn shipment_without_reservation_becomes_dead_letter() {
     suite.order.publish(&shipped(never_placed)).await;
     let pending =
         "select count(*) from messaging.dead_letter where reason = 'nothing_reserved' and blocks";
-    wait_for("two dead letters are recorded", TIMEOUT, async || match suite.count(pending).await {
-        2 => Ok(()),
-        count => Err(format!("{count} are")),
+    wait_for("two dead letters are recorded", LONGEST_WAIT, async || {
+        match suite.count(pending).await {
+            2 => Ok(()),
+            count => Err(format!("{count} are")),
+        }
     })
     .await
     .unwrap();

@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use reqwest::Method;
 use runtime::auth::Scope;
 use serde_json::Value;
+use service_testkit::LONGEST_WAIT;
 use testkit::wait_for;
 
 use crate::suite::{Suite, keyboard, path_of, problem_of};
-use service_testkit::LONGEST_WAIT;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn reading_is_public_and_writing_needs_the_scope() {

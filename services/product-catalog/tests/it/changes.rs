@@ -4,11 +4,11 @@ use std::time::{Duration, Instant};
 
 use reqwest::Method;
 use serde_json::{Value, json};
+use service_testkit::LONGEST_WAIT;
 use testkit::wait_for;
 use tokio::time::timeout;
 
 use crate::suite::{Suite, change_of, keyboard, later, path_of, problem_of};
-use service_testkit::LONGEST_WAIT;
 
 const SERVICES: [&str; 4] = ["search-sync", "inventory", "order", "behavior-analytics"];
 

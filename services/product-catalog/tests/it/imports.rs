@@ -1,15 +1,14 @@
 //! Imports and exports.
 
-use std::collections::BTreeSet;
-use std::fmt::Write as _;
+use std::{collections::BTreeSet, fmt::Write as _};
 
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
+use service_testkit::LONGEST_WAIT;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use testkit::wait_for;
 
 use crate::suite::{Suite, keyboard, later, problem_of};
-use service_testkit::LONGEST_WAIT;
 
 const NDJSON: &str = "application/x-ndjson";
 

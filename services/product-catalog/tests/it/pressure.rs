@@ -1,10 +1,10 @@
 //! Backpressure: the catalogue while the broker is away.
 
 use reqwest::{Method, Response};
+use service_testkit::LONGEST_WAIT;
 use testkit::wait_for;
 
 use crate::suite::{Suite, keyboard, path_of, problem_of};
-use service_testkit::LONGEST_WAIT;
 
 async fn refused(response: Response) {
     let seconds: u32 = response.headers()["retry-after"].to_str().unwrap().parse().unwrap();
