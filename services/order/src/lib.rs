@@ -7,14 +7,15 @@ mod workers;
 
 mod http;
 
-mod consumes;
 mod publishes;
 
+mod consumes;
 mod storage;
+
+mod state;
 
 mod config;
 mod names;
-mod state;
 
 use std::path::Path;
 
