@@ -364,3 +364,39 @@ pub(crate) async fn mark_deleted(
     .await?;
     Ok(u64::try_from(deleted.count).unwrap_or_default())
 }
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::{Body, ChangedDocument, DocumentRow};
+    use crate::domain::{ProductContent, ProductStatus, ProjectedProduct};
+
+    const BODY: &str = r#"{"title":{"zh":"键盘"},"description":{},"brand":null,"category":"a/b","attributes":{"键数":87,"颜色":["黑","白"]},"variants":[{"sku":"A","price":{"amount":300,"currency":"CNY"}}]}"#;
+
+    fn decode(body: &str) -> ProjectedProduct {
+        let row = DocumentRow {
+            product_id: Uuid::from_u128(7),
+            version: 3,
+            state: "active".to_owned(),
+            body: Some(body.to_owned()),
+            in_stock: true,
+            popularity: 2.0,
+            change: 9,
+        };
+        ChangedDocument(row).into()
+    }
+
+    #[test]
+    fn the_json_of_a_body_is_stable() {
+        let content: ProductContent = serde_json::from_str::<Body>(BODY).unwrap().into();
+        assert_eq!(serde_json::to_string(&Body::from(&content)).unwrap(), BODY);
+        assert_eq!(decode(BODY).content, Some(content));
+    }
+
+    #[test]
+    fn an_undecodable_body_has_no_content() {
+        let product = decode("{");
+        assert_eq!((product.status, product.content), (ProductStatus::Active, None));
+    }
+}
