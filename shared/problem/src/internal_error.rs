@@ -61,13 +61,13 @@ fn transient_code(error: &sqlx::Error) -> Option<&'static str> {
         | sqlx::Error::WorkerCrashed
         | sqlx::Error::Io(_)
         | sqlx::Error::Tls(_) => Some("database_unavailable"),
-        sqlx::Error::Database(database) => transient_sqlstate(database.code()?.as_ref()),
+        sqlx::Error::Database(database) => transient_sqlstate_code(database.code()?.as_ref()),
         _ => None,
     }
 }
 
 /// The problem code of a temporary error, by PostgreSQL's SQLSTATE.
-fn transient_sqlstate(sqlstate: &str) -> Option<&'static str> {
+fn transient_sqlstate_code(sqlstate: &str) -> Option<&'static str> {
     match sqlstate {
         // Administrator shutdown, crash, starting up, idle session timeout, too many connections.
         "57P01" | "57P02" | "57P03" | "57P05" | "53300" => Some("database_unavailable"),
@@ -82,7 +82,7 @@ fn transient_sqlstate(sqlstate: &str) -> Option<&'static str> {
 mod tests {
     use axum::http::StatusCode;
 
-    use super::{chain, transient_sqlstate};
+    use super::{chain, transient_sqlstate_code};
     use crate::Problem;
 
     #[derive(Debug, thiserror::Error)]
@@ -112,10 +112,10 @@ mod tests {
         assert_eq!(wrapped.code(), "database_unavailable");
         let messaging = messaging::Error::Database(sqlx::Error::PoolTimedOut);
         assert_eq!(Problem::from(messaging).code(), "database_unavailable");
-        assert_eq!(transient_sqlstate("57P03"), Some("database_unavailable"));
-        assert_eq!(transient_sqlstate("08006"), Some("database_unavailable"));
-        assert_eq!(transient_sqlstate("40P01"), Some("database_busy"));
-        assert_eq!(transient_sqlstate("23505"), None);
+        assert_eq!(transient_sqlstate_code("57P03"), Some("database_unavailable"));
+        assert_eq!(transient_sqlstate_code("08006"), Some("database_unavailable"));
+        assert_eq!(transient_sqlstate_code("40P01"), Some("database_busy"));
+        assert_eq!(transient_sqlstate_code("23505"), None);
     }
 
     #[test]

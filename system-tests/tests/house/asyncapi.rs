@@ -84,9 +84,9 @@ fn published(topology: &Topology) -> BTreeMap<&'static str, Vec<EventKind>> {
 /// The events of `publisher` that a subscription handles.
 fn handled(subscription: &Subscription, publisher: &Topology) -> Vec<EventKind> {
     let handled = subscription.handled();
-    let published = publisher.published().iter();
-    let published = published.filter(|kind| kind.aggregate == subscription.aggregate());
-    published.filter(|kind| handled.contains(&kind.name)).copied().collect()
+    let events = publisher.published().iter();
+    let events = events.filter(|kind| kind.aggregate == subscription.aggregate());
+    events.filter(|kind| handled.contains(&kind.name)).copied().collect()
 }
 
 fn publish_description(service: &str, aggregate: &str) -> String {

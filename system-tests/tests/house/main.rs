@@ -4,6 +4,7 @@
 
 mod asyncapi;
 mod contract_files;
+mod error_codes;
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -4,6 +4,7 @@ mod deadline;
 mod document;
 mod observe;
 mod pages;
+mod problem_pages;
 mod serve;
 mod streams;
 
@@ -26,7 +27,8 @@ use crate::{Lifecycle, Service, config, telemetry};
 /// The largest request body in bytes; a route may set its own `DefaultBodyLimit`.
 pub const BODY_LIMIT: usize = 1024 * 1024;
 
-/// The router of a service: `routes`, and `/health/live`, `/health/ready`, `/metrics`, `/openapi.json` and `/docs`.
+/// The router of a service: `routes`, and `/health/live`, `/health/ready`, `/metrics`, `/openapi.json`, `/docs` and
+/// `/problems/{code}`.
 ///
 /// The middleware, from the outside in: trace context and span, 500 for panics, timeout (see [`within`]), end of event
 /// streams at shutdown, body limit. An unknown route or method is answered with a problem.

@@ -12,6 +12,7 @@ use problem::Problem;
 use utoipa::openapi::OpenApi;
 use utoipa_swagger_ui::Config;
 
+use super::problem_pages::get_problem_page;
 use crate::health::Health;
 use crate::telemetry;
 
@@ -25,6 +26,7 @@ pub(super) fn router(health: Health, document: OpenApi) -> Router {
         .with_state(health)
         .route("/metrics", get(metrics))
         .route("/openapi.json", get(move || async move { Json(document).into_response() }))
+        .route("/problems/{code}", get(get_problem_page))
         .route("/docs", get(to_docs))
         .route("/docs/", get(docs_index))
         .route("/docs/{*file}", get(docs_file))

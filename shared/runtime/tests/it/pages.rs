@@ -148,3 +148,17 @@ async fn the_api_reference_is_embedded() {
     let missing = get(&router, "/docs/nothing.js").await;
     assert_eq!(missing.problem(), (404, "not_found".to_owned()));
 }
+
+#[tokio::test]
+async fn the_type_of_a_problem_is_a_page_that_explains_its_code() {
+    let (router, ..) = router();
+    let problem = get(&router, "/nothing").await;
+    let path = problem.json()["type"].as_str().unwrap().to_owned();
+    let page = get(&router, &path).await;
+    assert_eq!(
+        (page.status.as_u16(), page.header("content-type")),
+        (200, "text/html; charset=utf-8")
+    );
+    assert!(page.text.contains("<h1><code>route_not_found</code></h1>"), "{}", page.text);
+    assert_eq!(get(&router, "/problems/nothing").await.problem(), (404, "not_found".to_owned()));
+}
