@@ -98,7 +98,7 @@ impl ServiceDefinition for ProductCatalogService {
         host.start_messaging(topology.clone());
 
         let waker = ImporterWaker::default();
-        let importer = Importer::new(outbox.clone(), waker.clone());
+        let importer = Importer::new(outbox.clone(), waker.clone(), http::draft_of_json_line);
         lifecycle.spawn("importer", importer.run(lifecycle.soft()));
         let pool = outbox.pool().clone();
         let retention = retention::run(pool, config.retention_days, lifecycle.soft());

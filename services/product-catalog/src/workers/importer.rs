@@ -11,8 +11,7 @@ use vocabulary::ImportId;
 
 use crate::{
     app::{ImportBatchCommand, ImportBatchError, ImporterWaker, import_batch},
-    domain::{Columns, ImportCursor, ImportPlan, ImportRow, Row, draft_of_group},
-    http::draft_of_json_line,
+    domain::{Columns, Draft, ImportCursor, ImportPlan, ImportRow, Row, draft_of_group},
     storage::imports,
 };
 
@@ -29,10 +28,14 @@ enum ImportStep {
     Idle,
 }
 
+/// Parses a line of an NDJSON import.
+type ParseLine = fn(&[u8]) -> Result<Draft, String>;
+
 /// Processes imports, the oldest first.
 pub(crate) struct Importer {
     outbox: Outbox,
     waker: ImporterWaker,
+    parse_line: ParseLine,
     chunk: Option<ParsedChunk>,
     /// The import that failed last, with the number of consecutive failures.
     failing: Option<(ImportId, u32)>,
@@ -46,8 +49,8 @@ struct ParsedChunk {
 }
 
 impl Importer {
-    pub(crate) const fn new(outbox: Outbox, waker: ImporterWaker) -> Self {
-        Self { outbox, waker, chunk: None, failing: None }
+    pub(crate) fn new(outbox: Outbox, waker: ImporterWaker, parse_line: ParseLine) -> Self {
+        Self { outbox, waker, parse_line, chunk: None, failing: None }
     }
 
     /// Runs until `stop`; finishes the current batch.
@@ -98,7 +101,8 @@ impl Importer {
             Some(chunk) if (chunk.import_id, chunk.number) == (import_id, number) => chunk,
             Some(_) | None => {
                 let rows = imports::read_chunk(tx, import_id, number).await?;
-                ParsedChunk { import_id, number, rows: parse(cursor.header.as_deref(), &rows) }
+                let rows = parse(cursor.header.as_deref(), self.parse_line, &rows);
+                ParsedChunk { import_id, number, rows }
             }
         };
         Ok(&self.chunk.insert(chunk).rows)
@@ -122,13 +126,13 @@ impl Importer {
     }
 }
 
-/// Parses rows as CSV if there is a header, as JSON otherwise.
-fn parse(header: Option<&[u8]>, rows: &[Row]) -> Vec<ImportRow> {
+/// Parses rows as CSV if there is a header, and with `parse_line` otherwise.
+fn parse(header: Option<&[u8]>, parse_line: ParseLine, rows: &[Row]) -> Vec<ImportRow> {
     // The header was validated when the body arrived.
     let columns = header.and_then(|header| Columns::parse(header).ok());
     let parse = |bytes: &[u8]| match &columns {
         Some(columns) => draft_of_group(columns, bytes),
-        None => draft_of_json_line(bytes),
+        None => parse_line(bytes),
     };
     rows.iter().map(|row| ImportRow::read(row, parse)).collect()
 }
