@@ -15,7 +15,8 @@ pub(crate) struct ListedProduct<'a> {
     pub(crate) skus: Vec<&'a Sku>,
 }
 
-/// Registers the SKUs of `products`, and returns how many of the versions were skipped because a later one is known.
+/// Registers the SKUs of `products`, and returns how many of the versions were skipped because a later one is
+/// known.
 pub(crate) async fn register_skus(
     tx: &mut Transaction,
     mut products: Vec<ListedProduct<'_>>,

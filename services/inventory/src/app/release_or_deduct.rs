@@ -20,8 +20,8 @@ pub(crate) struct ReleaseOrDeductCommand {
     pub(crate) cause: Option<TraceContext>,
 }
 
-/// Gives the reservation of each order the same outcome. If some cannot reach it, nothing changes; they are returned by
-/// index.
+/// Gives the reservation of each order the same outcome. If some cannot reach it, nothing changes; they are
+/// returned by index.
 pub(crate) async fn release_or_deduct(
     tx: &mut Transaction,
     commands: &[ReleaseOrDeductCommand],

@@ -22,7 +22,8 @@ pub(crate) struct ReserveStockCommand {
     pub(crate) may_wait: bool,
 }
 
-/// Reserves or rejects each order. If orders must wait for an unknown SKU, it changes nothing and returns them by index.
+/// Reserves or rejects each order. If orders must wait for an unknown SKU, it changes nothing and returns
+/// them by index.
 pub(crate) async fn reserve_stock(
     tx: &mut Transaction,
     commands: &[ReserveStockCommand],

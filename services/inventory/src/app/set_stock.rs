@@ -23,8 +23,8 @@ pub(crate) async fn set_stock(
     Ok(write_for_request(tx, stock, actor, None).await?)
 }
 
-/// Sets many levels of the locked `stock`, and returns for each whether it changed. A refused command does not affect the
-/// others.
+/// Sets many levels of the locked `stock`, and returns for each whether it changed. A refused command does
+/// not affect the others.
 pub(crate) async fn set_stock_batch(
     tx: &mut Transaction,
     mut stock: Stock,

@@ -130,7 +130,8 @@ pub(crate) enum ReservationError {
     },
 }
 
-/// Releases or deducts the reservation of `order`, and returns whether it changed. A repetition changes nothing.
+/// Releases or deducts the reservation of `order`, and returns whether it changed. A repetition changes
+/// nothing.
 pub(crate) fn release_or_deduct(
     order: OrderId,
     reservation: Option<&mut Reservation>,

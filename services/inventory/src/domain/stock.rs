@@ -124,8 +124,8 @@ impl Stock {
 
     /// Reserves all lines of an order, or none.
     ///
-    /// The first warehouse with every line available serves the whole order. If there is none, each line is taken from
-    /// the warehouses in id order.
+    /// The first warehouse with every line available serves the whole order. If there is none, each line is
+    /// taken from the warehouses in id order.
     pub(crate) fn reserve(&mut self, request: &ReservationRequest) -> ReservationDecision {
         let lines = &request.lines;
         let shortages = self.shortages(lines);
@@ -287,7 +287,8 @@ impl Stock {
         }
     }
 
-    /// Changes one level and records the movement, without any check. A SKU new to the warehouse starts at zero.
+    /// Changes one level and records the movement, without any check. A SKU new to the warehouse starts at
+    /// zero.
     fn apply(
         &mut self,
         place: &Allocation,
@@ -502,8 +503,8 @@ mod tests {
     }
 
     proptest! {
-        /// After every change: no level is negative or oversold, the reserved quantity equals the open reservations, and
-        /// the movements add up to the levels.
+        /// After every change: no level is negative or oversold, the reserved quantity equals the open
+        /// reservations, and the movements add up to the levels.
         #[test]
         fn levels_movements_and_reservations_always_agree(
             opening in any_stock(),

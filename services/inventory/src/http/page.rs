@@ -54,8 +54,8 @@ fn invalid(parameter: &str, message: impl Into<String>) -> Problem {
 }
 
 impl<T> Page<T> {
-    /// A page of the first `limit` of `rows`. One more row means that there is a next page, after the `position` of the
-    /// last shown row; so a query must fetch `limit + 1` rows.
+    /// A page of the first `limit` of `rows`. One more row means that there is a next page, after the
+    /// `position` of the last shown row; so a query must fetch `limit + 1` rows.
     pub(super) fn new<R, P: Display>(
         mut rows: Vec<R>,
         limit: u16,

@@ -51,8 +51,8 @@ struct StockLineResult {
     /// As sent.
     sku: String,
     status: StockLineStatus,
-    /// Why the line was refused: `invalid_sku`, `unknown_sku`, `unknown_warehouse`, `out_of_range`, `below_reserved` or
-    /// `repeated`.
+    /// Why the line was refused: `invalid_sku`, `unknown_sku`, `unknown_warehouse`, `out_of_range`,
+    /// `below_reserved` or `repeated`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     code: Option<&'static str>,
@@ -83,7 +83,8 @@ enum StockLineStatus {
 
 /// Set the stock of many SKUs
 ///
-/// A request has up to 1000 lines. A refused line does not affect the others. Repeating a request changes nothing.
+/// A request has up to 1000 lines. A refused line does not affect the others. Repeating a request changes
+/// nothing.
 #[utoipa::path(
     post, path = "/v1/stock", tag = "stock", request_body = Vec<StockLine>,
     responses(

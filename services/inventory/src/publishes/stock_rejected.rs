@@ -6,7 +6,8 @@ use vocabulary::OrderId;
 
 use crate::domain::Shortage;
 
-/// The rejection of `order_id`. An unknown SKU takes precedence over insufficient stock: a delivery would not help.
+/// The rejection of `order_id`. An unknown SKU takes precedence over insufficient stock: a delivery would not
+/// help.
 pub(crate) fn stock_rejected(
     order_id: OrderId,
     shortages: Vec<Shortage>,

@@ -7,8 +7,8 @@ use vocabulary::{ProductId, Sku, Version};
 
 use crate::domain::DEFAULT_WAREHOUSE;
 
-/// Stores the given version of each product, and returns the products that were older. A product already stored in the same
-/// or a later version stays unchanged. Each product may occur once.
+/// Stores the given version of each product, and returns the products that were older. A product already
+/// stored in the same or a later version stays unchanged. Each product may occur once.
 pub(crate) async fn upsert_newer(
     connection: &mut PgConnection,
     versions: &[(ProductId, Version)],
@@ -34,8 +34,8 @@ pub(crate) async fn upsert_newer(
     Ok(updated.into_iter().map(ProductId::from).collect())
 }
 
-/// Makes `listed` the SKUs of `products`. New SKUs start with zero stock in the default warehouse. SKUs no longer listed
-/// are marked as withdrawn and keep their stock.
+/// Makes `listed` the SKUs of `products`. New SKUs start with zero stock in the default warehouse. SKUs no
+/// longer listed are marked as withdrawn and keep their stock.
 pub(crate) async fn replace_skus(
     connection: &mut PgConnection,
     products: &[ProductId],

@@ -1,5 +1,5 @@
-//! Reservations and their lines. A handler of an order's events holds the order's cursor, so it is the only writer of the
-//! order's reservation.
+//! Reservations and their lines. A handler of an order's events holds the order's cursor, so it is the only
+//! writer of the order's reservation.
 
 use std::collections::HashMap;
 

@@ -15,9 +15,9 @@ const STOCK_LOCK: i64 = 0x73_74_6f_63_6b;
 
 /// Locks all stock until the transaction ends, and reads the levels of `skus`. Unknown SKUs are absent.
 ///
-/// There is one lock for all stock instead of one per row. A transaction handles several event types one after the other,
-/// each with its own SKUs, so row locks have no common order and two consumers would deadlock under load. The lock is held
-/// for the few statements of a batch; the next batch grows meanwhile.
+/// There is one lock for all stock instead of one per row. A transaction handles several event types one
+/// after the other, each with its own SKUs, so row locks have no common order and two consumers would
+/// deadlock under load. The lock is held for the few statements of a batch; the next batch grows meanwhile.
 pub(crate) async fn lock<'a>(
     connection: &mut PgConnection,
     skus: impl IntoIterator<Item = &'a Sku>,
@@ -73,8 +73,8 @@ async fn read(connection: &mut PgConnection, skus: &[&str]) -> Result<Vec<SkuSto
     Ok(skus)
 }
 
-/// Writes changes in one statement: the movements, the resulting levels and the versions of the SKUs. `actor` and `reason`
-/// apply to all movements.
+/// Writes changes in one statement: the movements, the resulting levels and the versions of the SKUs. `actor`
+/// and `reason` apply to all movements.
 pub(crate) async fn write(
     connection: &mut PgConnection,
     changes: &StockChanges,

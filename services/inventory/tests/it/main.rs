@@ -1,5 +1,5 @@
-//! The inventory service on a real PostgreSQL and a real RabbitMQ. Each test starts its own instance, and plays the order
-//! service and the catalogue.
+//! The inventory service on a real PostgreSQL and a real RabbitMQ. Each test starts its own instance, and
+//! plays the order service and the catalogue.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 

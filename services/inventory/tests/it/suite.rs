@@ -184,8 +184,8 @@ impl Suite {
         self.vhost.at_rest(LONGEST_WAIT).await.unwrap();
     }
 
-    /// Waits until queues and outboxes are empty, checks the invariants and stops everything. `dead_letters` is the expected
-    /// number of pending dead letters.
+    /// Waits until queues and outboxes are empty, checks the invariants and stops everything. `dead_letters`
+    /// is the expected number of pending dead letters.
     pub async fn finish(self, dead_letters: i64) {
         self.order.wait_until_published().await;
         self.catalogue.wait_until_published().await;

@@ -15,8 +15,8 @@ pub(crate) struct ReplaceProductCommand {
     pub(crate) content: Content,
 }
 
-/// Replaces the content. Equal content creates no version: the change then refers to the current version, and is complete
-/// when every service has applied that one.
+/// Replaces the content. Equal content creates no version: the change then refers to the current version, and
+/// is complete when every service has applied that one.
 pub(crate) async fn replace_product(
     tx: &mut Transaction,
     command: ReplaceProductCommand,

@@ -62,8 +62,8 @@ pub(crate) enum DownstreamStatus {
     Failed,
 }
 
-/// The progress of `change` in each service. A receipt for a version settles all earlier versions, so a failure counts only
-/// until the service applies that version or a later one.
+/// The progress of `change` in each service. A receipt for a version settles all earlier versions, so a
+/// failure counts only until the service applies that version or a later one.
 pub(crate) fn downstream_progress(
     change: &Change,
     receipts: &[Receipt],

@@ -6,8 +6,8 @@ use vocabulary::{Localized, Money, Sku};
 
 use super::Attribute;
 
-/// The part of a product that clients write. It comes from [`Draft::validate`](super::Draft::validate) or from the
-/// database.
+/// The part of a product that clients write. It comes from [`Draft::validate`](super::Draft::validate) or
+/// from the database.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Content {
     pub(crate) title: Localized,

@@ -6,7 +6,8 @@ use vocabulary::Localized;
 
 use super::{Draft, DraftAttribute, DraftPrice, DraftVariant, MAX_ROW, ProductStatus, Row};
 
-/// The maximum number of rows kept per product: one more than the limit of variants, so that validation sees the excess.
+/// The maximum number of rows kept per product: one more than the limit of variants, so that validation sees
+/// the excess.
 const MAX_GROUP: usize = 101;
 
 /// The meaning of a column.
@@ -148,7 +149,8 @@ impl RowGrouper {
     }
 }
 
-/// The draft that a group of rows describes. A product-level field takes the first non-empty cell of its column.
+/// The draft that a group of rows describes. A product-level field takes the first non-empty cell of its
+/// column.
 pub(crate) fn draft_of_group(columns: &Columns, group: &[u8]) -> Result<Draft, String> {
     let mut draft = Draft {
         title: Localized::default(),

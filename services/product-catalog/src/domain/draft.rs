@@ -22,8 +22,8 @@ const MAX_TITLE: usize = 500;
 const MAX_DESCRIPTION: usize = 20_000;
 /// The maximum length of an attribute's text.
 const MAX_TEXT: usize = 8_000;
-/// The maximum length of a brand, of a level of a category, and of the name of an attribute or the name or value of an
-/// option.
+/// The maximum length of a brand, of a level of a category, and of the name of an attribute or the name or
+/// value of an option.
 const MAX_NAME: usize = 120;
 /// The maximum length of an image's URL.
 const MAX_URL: usize = 2_000;
@@ -135,8 +135,9 @@ impl ValidationErrors {
         found <= limit
     }
 
-    /// Refuses a text that is too long, or contains NUL, which PostgreSQL cannot store. Other control characters are allowed:
-    /// real data sheets contain some, left over from wrong conversions between encodings.
+    /// Refuses a text that is too long, or contains NUL, which PostgreSQL cannot store. Other control
+    /// characters are allowed: real data sheets contain some, left over from wrong conversions between
+    /// encodings.
     fn text(&mut self, field: impl Display, text: &str, limit: usize) {
         if text.chars().nth(limit).is_some() {
             self.add(&field, "too_long", format!("may have at most {limit} characters"));

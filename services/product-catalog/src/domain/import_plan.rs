@@ -86,11 +86,11 @@ pub(crate) struct ImportPlan {
     pub(crate) refused: Vec<RefusedRow>,
 }
 
-/// Plans `rows`: a row updates the product that owns its SKUs, or creates one. `encode` returns the stored form of a
-/// content; an equal document means an unchanged product.
+/// Plans `rows`: a row updates the product that owns its SKUs, or creates one. `encode` returns the stored
+/// form of a content; an equal document means an unchanged product.
 ///
-/// The plan ends before a row that depends on an earlier one, so every row sees the effects of the rows before it, however
-/// the file is divided. Of two rows with the same SKU, the later one wins.
+/// The plan ends before a row that depends on an earlier one, so every row sees the effects of the rows
+/// before it, however the file is divided. Of two rows with the same SKU, the later one wins.
 pub(crate) fn plan_import(
     rows: &[ImportRow],
     known: &KnownProducts,

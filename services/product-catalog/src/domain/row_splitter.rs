@@ -1,6 +1,7 @@
 //! Splits an import body, a stream of bytes, into rows.
 
-/// The maximum size of a row or of a group of rows that form one product, in bytes; equal to the body limit of a `POST`.
+/// The maximum size of a row or of a group of rows that form one product, in bytes; equal to the body limit
+/// of a `POST`.
 pub(crate) const MAX_ROW: usize = 256 * 1024;
 
 /// One row of an import: the text of one product.

@@ -19,8 +19,8 @@ const PAGE_SIZE: i64 = 500;
 
 /// Export all products as NDJSON
 ///
-/// One product per line, in the order of creation. `POST /v1/imports` accepts the lines. An incomplete export breaks the
-/// connection.
+/// One product per line, in the order of creation. `POST /v1/imports` accepts the lines. An incomplete export
+/// breaks the connection.
 #[utoipa::path(
     get, path = "/v1/export", tag = "imports",
     responses((status = 200, body = ProductView, content_type = "application/x-ndjson"))

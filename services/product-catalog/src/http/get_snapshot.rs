@@ -39,8 +39,8 @@ pub(super) struct SnapshotPage(Page);
 
 /// Get a snapshot of all products as events
 ///
-/// It bootstraps a new consumer: after an entry, the consumer applies the events of its key with a larger sequence number. A
-/// deleted product is a deletion event.
+/// It bootstraps a new consumer: after an entry, the consumer applies the events of its key with a larger
+/// sequence number. A deleted product is a deletion event.
 #[utoipa::path(
     get, path = "/v1/snapshots/product", tag = "operations", params(SnapshotQuery),
     responses((status = 200, body = SnapshotPage))

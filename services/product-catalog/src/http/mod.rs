@@ -68,7 +68,8 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
         .merge(runtime::messaging::dead_letter_routes())
 }
 
-/// Locks a product until the transaction ends; 404 if it does not exist, 412 if `if_match` names another version.
+/// Locks a product until the transaction ends; 404 if it does not exist, 412 if `if_match` names another
+/// version.
 async fn lock_product(
     connection: &mut PgConnection,
     id: ProductId,

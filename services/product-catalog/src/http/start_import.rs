@@ -27,15 +27,17 @@ use crate::{app::ImporterWaker, domain::ImportFormat, state::UploadSlots, storag
 ///
 /// The body is NDJSON or CSV, at most 200 MiB.
 ///
-/// NDJSON (`application/x-ndjson`) has one product per line, as in the body of `POST /v1/products`. Lines of `GET /v1/export`
-/// are accepted.
+/// NDJSON (`application/x-ndjson`) has one product per line, as in the body of `POST /v1/products`. Lines of
+/// `GET /v1/export` are accepted.
 ///
-/// CSV (`text/csv`) has the columns `sku`, `title_zh`, `title_en`, `description_zh`, `description_en`, `brand`, `category`,
-/// `status`, `price` (major units: `129.00`), `currency`, `barcode`, `images`, `attr.<name>`, `option.<name>` and `product`.
-/// Neighbouring rows with the same `product` are variants of one product.
+/// CSV (`text/csv`) has the columns `sku`, `title_zh`, `title_en`, `description_zh`, `description_en`,
+/// `brand`, `category`, `status`, `price` (major units: `129.00`), `currency`, `barcode`, `images`,
+/// `attr.<name>`, `option.<name>` and `product`. Neighbouring rows with the same `product` are variants of
+/// one product.
 ///
-/// An import finds products by SKU: it updates the product that owns a SKU, or creates one. Of two rows with the same SKU, the
-/// later one wins. The response is sent when the body is stored; the rows are processed afterwards.
+/// An import finds products by SKU: it updates the product that owns a SKU, or creates one. Of two rows with
+/// the same SKU, the later one wins. The response is sent when the body is stored; the rows are processed
+/// afterwards.
 #[utoipa::path(
     post, path = "/v1/imports", tag = "imports",
     request_body(content((String = "application/x-ndjson"), (String = "text/csv"))),

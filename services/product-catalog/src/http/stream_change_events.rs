@@ -25,8 +25,8 @@ const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(15);
 
 /// Stream the progress of a change
 ///
-/// Server-sent events of type `change`, with the body of `GET /v1/changes/{id}` as data. The stream ends when the change is
-/// complete.
+/// Server-sent events of type `change`, with the body of `GET /v1/changes/{id}` as data. The stream ends when
+/// the change is complete.
 #[utoipa::path(
     get, path = "/v1/changes/{id}/events", tag = "changes", params(("id" = ChangeId, Path)),
     responses(

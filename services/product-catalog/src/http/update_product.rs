@@ -24,8 +24,8 @@ use crate::{
 
 /// Update parts of a product
 ///
-/// The body is a JSON merge patch (RFC 7396) for the body of `PUT`: a member replaces, `null` removes, and a list is replaced
-/// as a whole.
+/// The body is a JSON merge patch (RFC 7396) for the body of `PUT`: a member replaces, `null` removes, and a
+/// list is replaced as a whole.
 #[utoipa::path(
     patch, path = "/v1/products/{id}", tag = "products",
     request_body(content = Object, content_type = "application/merge-patch+json"),

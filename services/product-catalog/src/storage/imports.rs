@@ -60,7 +60,8 @@ pub(crate) async fn insert(
     Ok(())
 }
 
-/// Deletes the rows of an upload, unless it became a running import: a commit may succeed although its reply is lost.
+/// Deletes the rows of an upload, unless it became a running import: a commit may succeed although its reply
+/// is lost.
 pub(crate) async fn discard_upload(
     connection: &mut PgConnection,
     import: ImportId,
@@ -120,7 +121,8 @@ pub(crate) async fn refused_rows(
     Ok(rows.into_iter().map(|row| RefusedRow { line: row.line, reason: row.reason }).collect())
 }
 
-/// The cursor of the oldest running import that no other importer has locked. It stays locked until the transaction ends.
+/// The cursor of the oldest running import that no other importer has locked. It stays locked until the
+/// transaction ends.
 pub(crate) async fn lock_next(
     connection: &mut PgConnection,
 ) -> Result<Option<ImportCursor>, sqlx::Error> {
@@ -164,7 +166,8 @@ pub(crate) async fn read_chunk(
     Ok(rows.map(|(line, bytes)| Row { line, bytes }).collect())
 }
 
-/// Records the results of `plan` and moves the cursor to `next` (chunk, row). The import is done after its last chunk.
+/// Records the results of `plan` and moves the cursor to `next` (chunk, row). The import is done after its
+/// last chunk.
 pub(crate) async fn advance(
     connection: &mut PgConnection,
     cursor: &ImportCursor,

@@ -108,8 +108,8 @@ pub(crate) async fn list(
     rows.into_iter().map(Product::try_from).collect()
 }
 
-/// The first `limit` products after `after`, deleted ones included. A product commits together with its events, so one
-/// statement reads a consistent pair of product and sequence number.
+/// The first `limit` products after `after`, deleted ones included. A product commits together with its
+/// events, so one statement reads a consistent pair of product and sequence number.
 pub(crate) async fn list_with_sequence(
     connection: &mut PgConnection,
     after: Option<ProductId>,
@@ -301,7 +301,8 @@ async fn move_skus(
     Err(WriteError::SkusTaken(taken))
 }
 
-/// Deletes a product that the transaction has locked. Its row stays, with the last version; its SKUs become free.
+/// Deletes a product that the transaction has locked. Its row stays, with the last version; its SKUs become
+/// free.
 pub(crate) async fn delete(
     connection: &mut PgConnection,
     id: ProductId,

@@ -1,5 +1,5 @@
-//! Processes imports in batches. A batch commits together with the cursor, so a killed process leaves no partial batch, and
-//! the next importer continues at the cursor.
+//! Processes imports in batches. A batch commits together with the cursor, so a killed process leaves no
+//! partial batch, and the next importer continues at the cursor.
 
 use std::{convert::Infallible, time::Duration};
 

@@ -10,8 +10,8 @@ use crate::{
     domain::ReservationRequest,
 };
 
-/// The attempts before an order for an unknown SKU is rejected: about six seconds. Product events come through another
-/// queue, so an order may overtake the event that registers its SKU.
+/// The attempts before an order for an unknown SKU is rejected: about six seconds. Product events come
+/// through another queue, so an order may overtake the event that registers its SKU.
 const UNKNOWN_SKU_ATTEMPTS: u32 = 6;
 
 #[derive(Debug, Clone, Copy)]

@@ -1,4 +1,5 @@
-//! `order.rejected.v1`: releases the reservation, if there is one. Usually inventory rejected the order itself.
+//! `order.rejected.v1`: releases the reservation, if there is one. Usually inventory rejected the order
+//! itself.
 
 use contracts::order::OrderRejectedV1;
 use messaging::{Batch, Failure, Handler, Transaction};
