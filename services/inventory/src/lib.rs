@@ -14,6 +14,7 @@ mod storage;
 mod state;
 
 mod config;
+mod names;
 
 use contracts::{
     catalog::PRODUCT,
@@ -32,7 +33,7 @@ use runtime::{
 use sqlx::migrate::Migrator;
 use utoipa_axum::router::OpenApiRouter;
 
-pub use crate::{config::Config, state::AppState};
+pub use crate::{config::Config, names::SERVICE, state::AppState};
 use crate::{
     consumes::{
         order::{
@@ -42,17 +43,6 @@ use crate::{
         product_catalog::{RegisterSkus, WithdrawSkus},
     },
     workers::retention,
-};
-
-/// The publisher of orders, and the ledger's actor for the movements that orders cause.
-const ORDER_SERVICE: &str = "order";
-
-/// The service's identity.
-pub const SERVICE: Service = Service {
-    name: "inventory",
-    about: "Stock per SKU and warehouse, reservations and the ledger.",
-    version: env!("CARGO_PKG_VERSION"),
-    http_addr: "0.0.0.0:8083",
 };
 
 /// The migrations of the service's own tables.
@@ -74,7 +64,7 @@ pub fn topology() -> Topology {
         .publishes::<ProductAppliedV1>()
         .publishes::<ProductFailedV1>()
         .subscribes(
-            Subscription::to(ORDER, [ORDER_SERVICE], OnReject::BlockKey)
+            Subscription::to(ORDER, [names::ORDER], OnReject::BlockKey)
                 .on(ReserveStock)
                 .on(DeductStock)
                 .on(ReleaseCancelledOrder)
@@ -83,7 +73,7 @@ pub fn topology() -> Topology {
                 .on(ReleaseRejectedOrder),
         )
         .subscribes(
-            Subscription::to(PRODUCT, ["product-catalog"], OnReject::Continue)
+            Subscription::to(PRODUCT, [names::PRODUCT_CATALOG], OnReject::Continue)
                 .on(RegisterSkus)
                 .on(WithdrawSkus)
                 .on_dead_letter(product_receipts::emit_product_failed(

@@ -14,6 +14,7 @@ mod storage;
 mod state;
 
 mod config;
+mod names;
 
 use contracts::{
     catalog::{ProductChangedV1, ProductDeletedV1},
@@ -34,15 +35,8 @@ use crate::{
     state::UploadSlots,
     workers::{importer::Importer, retention},
 };
-pub use crate::{config::Config, state::AppState};
 
-/// The service's identity.
-pub const SERVICE: Service = Service {
-    name: "product-catalog",
-    about: "Products, variants, prices, categories and imports, and the progress of changes.",
-    version: env!("CARGO_PKG_VERSION"),
-    http_addr: "0.0.0.0:8081",
-};
+pub use crate::{config::Config, names::SERVICE, state::AppState};
 
 /// The migrations of the service's own tables.
 pub static MIGRATOR: Migrator = sqlx::migrate!();

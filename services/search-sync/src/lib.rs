@@ -19,6 +19,7 @@ pub mod storage;
 mod state;
 
 mod config;
+mod names;
 
 use std::num::NonZeroU32;
 
@@ -43,17 +44,11 @@ use crate::{
         inventory::stock_changed::UpdateAvailability,
         product_catalog::{product_changed::UpdateProduct, product_deleted::DeleteProduct},
     },
+    names::{BEHAVIOR_ANALYTICS, INVENTORY, PRODUCT_CATALOG},
     publishes::product_failed,
 };
-pub use crate::{config::Config, state::AppState};
 
-/// The service's identity.
-pub const SERVICE: Service = Service {
-    name: "search-sync",
-    about: "The search index, kept consistent with the catalogue.",
-    version: env!("CARGO_PKG_VERSION"),
-    http_addr: "0.0.0.0:8084",
-};
+pub use crate::{config::Config, names::SERVICE, state::AppState};
 
 /// How many edits are handled for each imported product while both wait: an import hardly delays edits, and
 /// still finishes under constant edits.
@@ -75,14 +70,14 @@ pub fn topology() -> Topology {
 /// The topology whose handlers wake an indexer.
 fn subscriptions(indexer: &IndexerWaker) -> Topology {
     // Each event is the full state, and the receipt of a newer version settles the older ones.
-    let products = Subscription::to_state(PRODUCT, ["product-catalog"])
+    let products = Subscription::to_state(PRODUCT, [PRODUCT_CATALOG])
         .dispatch(Dispatch::PriorityClasses { normal_per_bulk: EDITS_PER_IMPORTED })
         .on(UpdateProduct(indexer.clone()))
         .on(DeleteProduct(indexer.clone()))
         .on_dead_letter(product_failed());
-    let stock = Subscription::to(STOCK, ["inventory"], OnReject::Continue)
+    let stock = Subscription::to(STOCK, [INVENTORY], OnReject::Continue)
         .on(UpdateAvailability(indexer.clone()));
-    let popularity = Subscription::to(POPULARITY, ["behavior-analytics"], OnReject::Continue)
+    let popularity = Subscription::to(POPULARITY, [BEHAVIOR_ANALYTICS], OnReject::Continue)
         .on(UpdatePopularity(indexer.clone()));
     Topology::new(SERVICE.name)
         .publishes::<ProductAppliedV1>()

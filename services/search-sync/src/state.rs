@@ -11,12 +11,12 @@ use runtime::{
 use tokio::time::{Instant, sleep};
 
 use crate::{
-    Config,
     app::{
         IndexerWaker, consistency::IndexConsistency, rebuild_index::IndexRebuilder,
         search_pool::SearchPool,
     },
     clients::product_catalog::CatalogClient,
+    config::Config,
     index::{FolderError, IndexFolder, LiveIndex},
     workers,
 };

@@ -9,8 +9,8 @@ use runtime::clock;
 use vocabulary::{OrderId, Sku};
 
 use crate::{
-    ORDER_SERVICE,
     domain::{Movement, Stock, StockRefusal},
+    names,
     publishes::stock_changed,
     storage::stock,
 };
@@ -45,7 +45,7 @@ pub(super) async fn write_for_orders(
     let cause_of = |movement: &Movement| {
         movement.order.and_then(|order| causes.get(&order).copied().flatten())
     };
-    write(tx, stock, ORDER_SERVICE, reason, now, cause_of).await
+    write(tx, stock, names::ORDER, reason, now, cause_of).await
 }
 
 /// Publishes each changed SKU once, in the trace of its last movement.

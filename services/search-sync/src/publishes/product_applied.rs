@@ -6,7 +6,7 @@ use runtime::product_receipts;
 use vocabulary::{ProductId, Version};
 
 use super::ReceiptKey;
-use crate::SERVICE;
+use crate::names::SERVICE;
 
 /// The receipt for `versions`; `None` if there are none.
 pub(crate) fn product_applied(

@@ -4,7 +4,7 @@ use envelope::Envelope;
 use messaging::{Error, Transaction};
 use runtime::product_receipts::emit_product_failed;
 
-use crate::SERVICE;
+use crate::names::SERVICE;
 
 /// The key of these receipts. The consumers publish them, not the indexer.
 const RECEIPT_KEY: &str = "failed";

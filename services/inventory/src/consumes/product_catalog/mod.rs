@@ -8,7 +8,7 @@ use runtime::{clock, product_receipts};
 use vocabulary::{ProductId, Version};
 
 pub(crate) use self::{product_changed::RegisterSkus, product_deleted::WithdrawSkus};
-use crate::SERVICE;
+use crate::names::SERVICE;
 
 /// Emits the receipt for a batch of product events, in the trace of the last one.
 fn emit_product_applied<E>(
