@@ -14,7 +14,6 @@ mod storage;
 mod state;
 
 mod config;
-mod names;
 
 use std::{convert::Infallible, sync::Arc};
 
@@ -39,7 +38,8 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
     app::{
-        model_waker::ModelWaker, replay_user_events::UserEventReplayer, store_user_events::CONSUMER,
+        model_waker::ModelWaker, recommender::Recommender, replay_user_events::UserEventReplayer,
+        store_user_events::CONSUMER,
     },
     consumes::{
         behavior_analytics::user_events::StoreUserEvents,
@@ -47,10 +47,18 @@ use crate::{
         order::order_confirmed::StoreBasket,
         product_catalog::{product_changed::UpdateProduct, product_deleted::DeleteProduct},
     },
-    workers::{model_updater, popularity_publisher, retention},
+    workers::{model_updater::ModelUpdater, popularity_publisher, retention},
 };
 
-pub use crate::{config::Config, names::SERVICE, state::AppState};
+pub use crate::{config::Config, state::AppState};
+
+/// The service's identity.
+pub const SERVICE: Service = Service {
+    name: "behavior-analytics",
+    about: "User events, trends and recommendations.",
+    version: env!("CARGO_PKG_VERSION"),
+    http_addr: "0.0.0.0:8085",
+};
 
 /// The service's own tables.
 pub static MIGRATOR: Migrator = sqlx::migrate!();
@@ -107,19 +115,22 @@ impl ServiceDefinition for BehaviorAnalytics {
 
     async fn start(host: &Host, config: &Config) -> Result<AppState, StartError> {
         let (lifecycle, outbox) = (&host.lifecycle, host.outbox.clone());
-        let database = outbox.pool().clone();
+        let pool = outbox.pool().clone();
         let waker = ModelWaker::default();
         let topology = topology_for(&waker);
-        let recommender = model_updater::start(
-            lifecycle,
-            &host.health,
-            database.clone(),
-            config.model_days,
-            waker.clone(),
-        );
-        retention::start(lifecycle, database, config.retention_days);
-        popularity_publisher::start(lifecycle, outbox.clone(), recommender.clone());
         host.start_messaging(topology.clone());
+
+        let (recommender, model) = Recommender::new(waker.clone());
+        let component = host.health.component("model");
+        let updater =
+            ModelUpdater::new(pool.clone(), model, component, waker.clone(), config.model_days);
+        lifecycle.spawn("model updater", updater.run(lifecycle.soft()));
+        let publisher =
+            popularity_publisher::run(outbox.clone(), recommender.clone(), lifecycle.soft());
+        lifecycle.spawn("popularity publisher", publisher);
+        let retention = retention::run(pool, config.retention_days, lifecycle.soft());
+        lifecycle.spawn("retention", retention);
+
         let stream = start_stream(host, &waker);
         let replayer =
             UserEventReplayer::new(outbox.clone(), host.amqp_url(), config.retention_days, waker);

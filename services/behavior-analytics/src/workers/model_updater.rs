@@ -7,17 +7,14 @@
 use std::{convert::Infallible, time::Duration};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use runtime::{
-    Lifecycle, clock,
-    health::{Component, Health},
-};
+use runtime::{clock, health::Component};
 use sqlx::{PgConnection, PgPool};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     app::{
         model_waker::ModelWaker,
-        recommender::{ModelProgress, ModelWriter, Recommender},
+        recommender::{ModelProgress, ModelWriter},
     },
     storage::{baskets, erasures, products, user_events},
 };
@@ -34,30 +31,8 @@ const POLL_INTERVAL: Duration = Duration::from_millis(250);
 /// The pause after a database error.
 const RETRY_DELAY: Duration = Duration::from_secs(1);
 
-/// Starts the worker with the last `model_days` days. The health component `model` is up once the model has learned everything
-/// that was stored at the start.
-pub(crate) fn start(
-    lifecycle: &Lifecycle,
-    health: &Health,
-    pool: PgPool,
-    model_days: u16,
-    waker: ModelWaker,
-) -> Recommender {
-    let (recommender, model) = Recommender::new(waker.clone());
-    let updater = ModelUpdater {
-        pool,
-        model,
-        since: clock::now() - TimeDelta::days(i64::from(model_days)),
-        progress: ModelProgress::default(),
-        waker,
-        component: health.component("model"),
-        started: false,
-    };
-    lifecycle.spawn("model updater", updater.run(lifecycle.soft()));
-    recommender
-}
-
-struct ModelUpdater {
+/// Feeds the model of this process.
+pub(crate) struct ModelUpdater {
     pool: PgPool,
     model: ModelWriter,
     /// Older events and baskets are not learned.
@@ -70,7 +45,28 @@ struct ModelUpdater {
 }
 
 impl ModelUpdater {
-    async fn run(mut self, stop: CancellationToken) -> Result<(), Infallible> {
+    /// Learns from the last `model_days` days. `component` is up once the model has learned everything that was stored at the
+    /// start.
+    pub(crate) fn new(
+        pool: PgPool,
+        model: ModelWriter,
+        component: Component,
+        waker: ModelWaker,
+        model_days: u16,
+    ) -> Self {
+        Self {
+            pool,
+            model,
+            since: clock::now() - TimeDelta::days(i64::from(model_days)),
+            progress: ModelProgress::default(),
+            waker,
+            component,
+            started: false,
+        }
+    }
+
+    /// Runs until `stop`.
+    pub(crate) async fn run(mut self, stop: CancellationToken) -> Result<(), Infallible> {
         while let Some(result) = stop.run_until_cancelled(self.update()).await {
             match result {
                 Ok(true) => {}

@@ -3,8 +3,9 @@
 use std::{convert::Infallible, time::Duration};
 
 use chrono::TimeDelta;
-use runtime::{Lifecycle, clock};
+use runtime::clock;
 use sqlx::PgPool;
+use tokio_util::sync::CancellationToken;
 
 use crate::storage::{baskets, user_events};
 
@@ -14,23 +15,23 @@ const DELETE_INTERVAL: Duration = Duration::from_hours(1);
 /// The most events that one statement deletes, so that it holds its locks only briefly.
 const BATCH_SIZE: i64 = 5_000;
 
-/// Starts the worker: every hour it deletes rows older than `retention_days`.
-pub(crate) fn start(lifecycle: &Lifecycle, pool: PgPool, retention_days: u16) {
-    let stopping = lifecycle.soft();
-    lifecycle.spawn("retention", async move {
-        let mut ticks = tokio::time::interval(DELETE_INTERVAL);
-        while stopping.run_until_cancelled(ticks.tick()).await.is_some() {
-            let deleted = delete_expired(&pool, retention_days);
-            match stopping.run_until_cancelled(deleted).await {
-                None => break,
-                Some(Ok(events)) => tracing::debug!(events, "deleted expired events"),
-                Some(Err(error)) => {
-                    tracing::warn!(error = problem::chain(&error), "failed to delete expired rows");
-                }
+/// Deletes rows older than `retention_days` every hour until `stop`.
+pub(crate) async fn run(
+    pool: PgPool,
+    retention_days: u16,
+    stop: CancellationToken,
+) -> Result<(), Infallible> {
+    let mut ticks = tokio::time::interval(DELETE_INTERVAL);
+    while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+        match stop.run_until_cancelled(delete_expired(&pool, retention_days)).await {
+            None => break,
+            Some(Ok(events)) => tracing::debug!(events, "deleted expired events"),
+            Some(Err(error)) => {
+                tracing::warn!(error = problem::chain(&error), "failed to delete expired rows");
             }
         }
-        Ok::<(), Infallible>(())
-    });
+    }
+    Ok(())
 }
 
 async fn delete_expired(pool: &PgPool, retention_days: u16) -> Result<i64, sqlx::Error> {

@@ -7,22 +7,22 @@ use testkit::wait_for;
 use tokio::sync::Notify;
 use vocabulary::CustomerId;
 
-use crate::harness::{Harness, order_confirmed, products_of, view};
+use crate::suite::{Suite, order_confirmed, products_of, view};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_erased_visitor_is_removed_everywhere_for_good() {
-    let mut harness = Harness::start().await;
-    let (a, b) = (harness.stocked_product("A", "x").await, harness.stocked_product("B", "y").await);
+    let mut suite = Suite::start().await;
+    let (a, b) = (suite.stocked_product("A", "x").await, suite.stocked_product("B", "y").await);
     let customer = CustomerId::new();
     let visitor = customer.to_string();
     let events: Vec<Value> = vec![view(&visitor, a), view(&visitor, b), view("other", a)];
-    harness.send(&events).await;
-    harness.order.publish(&order_confirmed(customer, &[a, b])).await;
-    harness.order.publish(&order_confirmed(CustomerId::new(), &[a])).await;
+    suite.send(&events).await;
+    suite.order.publish(&order_confirmed(customer, &[a, b])).await;
+    suite.order.publish(&order_confirmed(CustomerId::new(), &[a])).await;
     let similar = format!("/v1/recommendations/similar/{a}");
-    harness.wait_for_list(&similar, &[b]).await;
-    harness.wait_for_list(&format!("/v1/recommendations/companions/{a}"), &[b]).await;
-    let replica = harness.start_replica().await;
+    suite.wait_for_list(&similar, &[b]).await;
+    suite.wait_for_list(&format!("/v1/recommendations/companions/{a}"), &[b]).await;
+    let replica = suite.start_replica().await;
     let replica_lists = async |expected: &[_]| {
         wait_for("the replica is up to date", LONGEST_WAIT, async || {
             let (_, list) = answer(replica.request(Method::GET, &similar)).await;
@@ -35,37 +35,37 @@ async fn an_erased_visitor_is_removed_everywhere_for_good() {
 
     let path = format!("/v1/visitors/{visitor}");
     for _ in 0..2 {
-        let (status, _) = answer(harness.as_analyst(Method::DELETE, &path)).await;
+        let (status, _) = answer(suite.as_analyst(Method::DELETE, &path)).await;
         assert_eq!(status, StatusCode::NO_CONTENT);
         // No other visitor viewed both products.
-        assert_eq!(harness.products_at(&similar).await, []);
+        assert_eq!(suite.products_at(&similar).await, []);
     }
     replica_lists(&[]).await;
     replica.stop().await;
-    assert_eq!(harness.count("select count(*) from user_event").await, 1);
-    assert_eq!(harness.count("select count(*) from basket").await, 1);
-    let (_, sessions) = harness.get("/v1/sessions").await;
+    assert_eq!(suite.count("select count(*) from user_event").await, 1);
+    assert_eq!(suite.count("select count(*) from basket").await, 1);
+    let (_, sessions) = suite.get("/v1/sessions").await;
     assert_eq!((&sessions["visitors"], &sessions["events"]), (&json!(1), &json!(1)));
 
     // Repeated and new events of the visitor are dropped and counted.
-    harness.send(&events).await;
-    harness.send(&[view(&visitor, b)]).await;
-    harness.order.publish(&order_confirmed(customer, &[a, b])).await;
-    let row = harness.wait_until_received(7).await;
+    suite.send(&events).await;
+    suite.send(&[view(&visitor, b)]).await;
+    suite.order.publish(&order_confirmed(customer, &[a, b])).await;
+    let row = suite.wait_until_received(7).await;
     let numbers = ["stored", "duplicates", "dropped", "kept", "erased"].map(|name| &row[name]);
     assert_eq!(numbers, [3, 1, 3, 1, 2].map(Value::from).each_ref());
-    harness.wait_until_idle().await;
-    harness.restart().await;
-    assert_eq!(harness.products_at(&similar).await, []);
-    assert_eq!(harness.products_at(&format!("/v1/recommendations/companions/{a}")).await, []);
-    assert_eq!(harness.count("select count(*) from basket").await, 1);
-    harness.finish(0).await;
+    suite.wait_until_idle().await;
+    suite.restart().await;
+    assert_eq!(suite.products_at(&similar).await, []);
+    assert_eq!(suite.products_at(&format!("/v1/recommendations/companions/{a}")).await, []);
+    assert_eq!(suite.count("select count(*) from basket").await, 1);
+    suite.finish(0).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn concurrent_events_of_an_erased_visitor_are_dropped() {
-    let harness = Harness::start().await;
-    let product = harness.stocked_product("A", "x").await;
+    let suite = Suite::start().await;
+    let product = suite.stocked_product("A", "x").await;
     let erased = Notify::new();
     let send = async {
         for round in 0..60 {
@@ -73,33 +73,33 @@ async fn concurrent_events_of_an_erased_visitor_are_dropped() {
                 // The last rounds arrive after the erasure, however slow it is.
                 erased.notified().await;
             }
-            harness.send(&[view("erased", product), view("other", product)]).await;
+            suite.send(&[view("erased", product), view("other", product)]).await;
         }
     };
     let erase = async {
         wait_for("some events are stored", LONGEST_WAIT, async || {
-            match harness.count("select count(*) from user_event").await {
+            match suite.count("select count(*) from user_event").await {
                 0 => Err("none"),
                 _ => Ok(()),
             }
         })
         .await
         .unwrap();
-        let (status, _) = answer(harness.as_analyst(Method::DELETE, "/v1/visitors/erased")).await;
+        let (status, _) = answer(suite.as_analyst(Method::DELETE, "/v1/visitors/erased")).await;
         assert_eq!(status, StatusCode::NO_CONTENT);
         erased.notify_one();
     };
     tokio::join!(send, erase);
-    let row = harness.wait_until_received(120).await;
+    let row = suite.wait_until_received(120).await;
     assert_eq!(row["kept"], 60, "{row}");
     let (dropped, erased) = (row["dropped"].as_i64().unwrap(), row["erased"].as_i64().unwrap());
     assert!(dropped > 0 && erased > 0 && dropped + erased == 60, "{row}");
     wait_for("the model knows only the remaining visitor", LONGEST_WAIT, async || {
-        let (_, sessions) = harness.get("/v1/sessions").await;
+        let (_, sessions) = suite.get("/v1/sessions").await;
         let learned = (&sessions["visitors"], &sessions["events"]);
         if learned == (&json!(1), &json!(60)) { Ok(()) } else { Err(sessions.to_string()) }
     })
     .await
     .unwrap();
-    harness.finish(0).await;
+    suite.finish(0).await;
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use service_testkit::answer;
 use uuid::Uuid;
 
-use crate::harness::Harness;
+use crate::suite::Suite;
 
 /// Status and code of a problem.
 fn code((status, body): (StatusCode, Value)) -> (u16, String) {
@@ -18,7 +18,7 @@ fn refused(status: u16, code: &str) -> (u16, String) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn analytics_need_a_scope_and_recommendations_none() {
-    let harness = Harness::start().await;
+    let suite = Suite::start().await;
     let calls = [
         (Method::GET, "/v1/funnel"),
         (Method::GET, "/v1/sessions"),
@@ -28,12 +28,12 @@ async fn analytics_need_a_scope_and_recommendations_none() {
         (Method::GET, "/v1/dead-letters"),
     ];
     for (method, path) in calls {
-        let unsigned = answer(harness.request(method.clone(), path)).await;
+        let unsigned = answer(suite.request(method.clone(), path)).await;
         assert_eq!(code(unsigned), refused(401, "unauthorized"), "{method} {path}");
-        let unauthorized = answer(harness.as_unauthorized(method.clone(), path)).await;
+        let unauthorized = answer(suite.as_unauthorized(method.clone(), path)).await;
         assert_eq!(code(unauthorized), refused(403, "insufficient_scope"), "{method} {path}");
     }
-    assert_eq!(harness.count("select count(*) from erasure").await, 0);
+    assert_eq!(suite.count("select count(*) from erasure").await, 0);
     let id = Uuid::now_v7();
     for path in [
         format!("/v1/recommendations/similar/{id}"),
@@ -41,18 +41,18 @@ async fn analytics_need_a_scope_and_recommendations_none() {
         format!("/v1/recommendations/for/{id}"),
         "/v1/trending".to_owned(),
     ] {
-        let (status, list) = answer(harness.request(Method::GET, &path)).await;
+        let (status, list) = answer(suite.request(Method::GET, &path)).await;
         assert_eq!((status, list), (StatusCode::OK, json!({"items": []})), "{path}");
     }
-    let session = harness.request(Method::POST, "/v1/recommendations/session");
+    let session = suite.request(Method::POST, "/v1/recommendations/session");
     let (status, list) = answer(session.json(&json!({"product_ids": [id]}))).await;
     assert_eq!((status, list), (StatusCode::OK, json!({"items": []})));
-    harness.finish(0).await;
+    suite.finish(0).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn invalid_requests_are_rejected() {
-    let harness = Harness::start().await;
+    let suite = Suite::start().await;
     let id = Uuid::now_v7();
     let long = "x".repeat(65);
     let gets = [
@@ -72,9 +72,9 @@ async fn invalid_requests_are_rejected() {
         ("/v1/reports/none".to_owned(), refused(404, "not_found")),
     ];
     for (path, expected) in gets {
-        assert_eq!(code(harness.get(&path).await), expected, "GET {path}");
+        assert_eq!(code(suite.get(&path).await), expected, "GET {path}");
     }
-    let (_, none) = harness.get("/v1/reports/none").await;
+    let (_, none) = suite.get("/v1/reports/none").await;
     assert_eq!(none["reports"], json!(["daily-events", "top-products", "conservation"]));
     let posts = [
         (json!({"product_ids": [7]}), refused(422, "invalid_body")),
@@ -85,10 +85,10 @@ async fn invalid_requests_are_rejected() {
         (json!({"product_ids": [id], "session_id": long}), refused(422, "validation_failed")),
     ];
     for (body, expected) in posts {
-        let session = harness.request(Method::POST, "/v1/recommendations/session").json(&body);
+        let session = suite.request(Method::POST, "/v1/recommendations/session").json(&body);
         assert_eq!(code(answer(session).await), expected, "{body}");
     }
-    let erased = harness.as_analyst(Method::DELETE, &format!("/v1/visitors/{long}"));
+    let erased = suite.as_analyst(Method::DELETE, &format!("/v1/visitors/{long}"));
     assert_eq!(code(answer(erased).await), refused(400, "invalid_path"));
-    harness.finish(0).await;
+    suite.finish(0).await;
 }

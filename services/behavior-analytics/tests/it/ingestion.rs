@@ -9,18 +9,18 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use vocabulary::ProductId;
 
-use crate::harness::{Harness, view};
+use crate::suite::{Suite, view};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn invalid_events_are_rejected_and_duplicates_count_once() {
-    let harness = Harness::start().await;
+    let suite = Suite::start().await;
     let product = ProductId::new();
     let mut events: Vec<Value> = (0..10).map(|n| view(&format!("v{n}"), product)).collect();
     events[3]["event_id"] = json!("not an id");
     events[5]["type"] = json!("product_seen");
     events[7]["occurred_at"] = json!("2001-01-01T00:00:00Z");
     events[8]["properties"] = json!({"referrer": "搜索", "price": 12.5});
-    let (status, response) = harness.post_events(&json!(events)).await;
+    let (status, response) = suite.post_events(&json!(events)).await;
     assert_eq!((status, &response["accepted"]), (StatusCode::ACCEPTED, &json!(7)));
     let rejected: Vec<(u64, &str)> = response["rejected"]
         .as_array()
@@ -32,27 +32,27 @@ async fn invalid_events_are_rejected_and_duplicates_count_once() {
     assert!(response["rejected"][0]["reason"].as_str().unwrap().contains("event_id"));
 
     // The same batch again, and a batch with the same event twice.
-    assert_eq!(harness.post_events(&json!(events)).await.1["accepted"], 7);
-    assert_eq!(harness.post_events(&json!([events[0], events[0]])).await.1["accepted"], 2);
-    let row = harness.wait_until_received(16).await;
+    assert_eq!(suite.post_events(&json!(events)).await.1["accepted"], 7);
+    assert_eq!(suite.post_events(&json!([events[0], events[0]])).await.1["accepted"], 2);
+    let row = suite.wait_until_received(16).await;
     assert_eq!((&row["stored"], &row["duplicates"]), (&json!(7), &json!(9)));
-    assert_eq!(harness.count("select count(*) from user_event").await, 7);
+    assert_eq!(suite.count("select count(*) from user_event").await, 7);
     let kept = "select count(*) from user_event where properties = '{\"referrer\": \"搜索\", \"price\": 12.5}'";
-    assert_eq!(harness.count(kept).await, 1);
-    let (_, daily) = harness.get("/v1/reports/daily-events").await;
+    assert_eq!(suite.count(kept).await, 1);
+    let (_, daily) = suite.get("/v1/reports/daily-events").await;
     assert_eq!(daily["items"][0]["events"], 7, "{daily}");
     assert_eq!(daily["items"][0]["visitors"], 7, "{daily}");
-    harness.finish(0).await;
+    suite.finish(0).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_single_event_and_lines_are_accepted() {
-    let harness = Harness::start().await;
+    let suite = Suite::start().await;
     let product = ProductId::new();
-    assert_eq!(harness.post_events(&view("a", product)).await.1["accepted"], 1);
+    assert_eq!(suite.post_events(&view("a", product)).await.1["accepted"], 1);
     let lines = format!("{}\n{}\n{{broken\n", view("b", product), view("c", product));
     let sent = |content_type: Option<&str>| {
-        let request = harness.request(Method::POST, "/v1/events").body(lines.clone());
+        let request = suite.request(Method::POST, "/v1/events").body(lines.clone());
         match content_type {
             Some(content_type) => request.header("content-type", content_type),
             None => request,
@@ -63,20 +63,20 @@ async fn a_single_event_and_lines_are_accepted() {
         assert_eq!((status, &response["accepted"]), (StatusCode::ACCEPTED, &json!(2)));
         assert_eq!(response["rejected"][0]["index"], 2, "{response}");
     }
-    let row = harness.wait_until_received(7).await;
+    let row = suite.wait_until_received(7).await;
     assert_eq!((&row["stored"], &row["duplicates"]), (&json!(3), &json!(4)));
 
     // Nothing is appended if no event is accepted.
-    let (status, response) = harness.post_events(&json!([7])).await;
+    let (status, response) = suite.post_events(&json!([7])).await;
     assert_eq!((status, &response["accepted"]), (StatusCode::ACCEPTED, &json!(0)));
-    harness.finish(0).await;
+    suite.finish(0).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn unreadable_bodies_are_rejected_as_a_whole() {
-    let harness = Harness::start().await;
+    let suite = Suite::start().await;
     let post = |content_type: &str, body: String| {
-        let request = harness.request(Method::POST, "/v1/events").body(body);
+        let request = suite.request(Method::POST, "/v1/events").body(body);
         answer(request.header("content-type", content_type))
     };
     let many = format!("[{}]", vec!["{}"; 1001].join(","));
@@ -97,16 +97,16 @@ async fn unreadable_bodies_are_rejected_as_a_whole() {
     // The maximum is 1,000 events, which become one message.
     let product = ProductId::new();
     let most: Vec<Value> = (0..1000).map(|n| view(&format!("v{}", n % 7), product)).collect();
-    harness.send(&most).await;
-    let row = harness.wait_until_received(1000).await;
+    suite.send(&most).await;
+    let row = suite.wait_until_received(1000).await;
     assert_eq!(row["stored"], 1000);
-    harness.finish(0).await;
+    suite.finish(0).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_undecodable_stream_message_becomes_a_dead_letter() {
-    let harness = Harness::start().await;
-    let (intake, publisher) = Intake::new(harness.vhost.url(), USER_EVENTS_STREAM);
+    let suite = Suite::start().await;
+    let (intake, publisher) = Intake::new(suite.vhost.url(), USER_EVENTS_STREAM);
     let stop = CancellationToken::new();
     let (appended, ()) = tokio::join!(
         async {
@@ -117,7 +117,7 @@ async fn an_undecodable_stream_message_becomes_a_dead_letter() {
         publisher.run(stop.clone()),
     );
     appended.unwrap();
-    harness.send(&[view("a", Uuid::now_v7().into())]).await;
-    assert_eq!(harness.wait_until_received(1).await["stored"], 1);
-    harness.finish(1).await;
+    suite.send(&[view("a", Uuid::now_v7().into())]).await;
+    assert_eq!(suite.wait_until_received(1).await["stored"], 1);
+    suite.finish(1).await;
 }

@@ -3,7 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed precondition fails the test")]
 
-mod harness;
+mod suite;
 
 mod command_line;
 mod erasure;

@@ -5,12 +5,12 @@ use serde_json::{Value, json};
 use service_testkit::answer;
 use vocabulary::ProductId;
 
-use crate::harness::{Harness, view};
+use crate::suite::{Suite, view};
 
 const REPLAY: &str = "/v1/replays/user_events";
 
-async fn replay(harness: &Harness, query: &str) -> Value {
-    let request = harness.as_operator(Method::POST, &format!("{REPLAY}{query}"));
+async fn replay(suite: &Suite, query: &str) -> Value {
+    let request = suite.as_operator(Method::POST, &format!("{REPLAY}{query}"));
     let (status, report) = answer(request).await;
     assert_eq!(status, StatusCode::OK, "{report}");
     report
@@ -18,25 +18,25 @@ async fn replay(harness: &Harness, query: &str) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_replay_repairs_events_and_keeps_visitors_erased() {
-    let harness = Harness::start().await;
+    let suite = Suite::start().await;
     let product = ProductId::new();
     for visitor in ["a", "b", "c", "erased"] {
         let events: Vec<Value> = (0..10).map(|_| view(visitor, product)).collect();
-        harness.send(&events).await;
+        suite.send(&events).await;
         // The stream also contains duplicates.
-        harness.send(&events[..2]).await;
+        suite.send(&events[..2]).await;
     }
-    harness.wait_until_received(48).await;
-    let erased = harness.as_analyst(Method::DELETE, "/v1/visitors/erased");
+    suite.wait_until_received(48).await;
+    let erased = suite.as_analyst(Method::DELETE, "/v1/visitors/erased");
     assert_eq!(answer(erased).await.0, StatusCode::NO_CONTENT);
     let reports = async || {
-        let (status, report) = harness.get("/v1/reports/daily-events").await;
+        let (status, report) = suite.get("/v1/reports/daily-events").await;
         assert_eq!(status, StatusCode::OK, "{report}");
-        (report["items"].clone(), harness.conservation().await)
+        (report["items"].clone(), suite.conservation().await)
     };
     let before = reports().await;
 
-    let unchanged = replay(&harness, "?compare_only=true").await;
+    let unchanged = replay(&suite, "?compare_only=true").await;
     assert_eq!(
         (&unchanged["differences"], &unchanged["swapped"]),
         (&json!(0), &json!(false)),
@@ -47,33 +47,33 @@ async fn a_replay_repairs_events_and_keeps_visitors_erased() {
     let damage = "
         delete from user_event where visitor_id = 'a';
         update user_event set kind = 'search' where visitor_id = 'b'";
-    sqlx::raw_sql(damage).execute(&harness.pool).await.unwrap();
+    sqlx::raw_sql(damage).execute(&suite.pool).await.unwrap();
     assert_ne!(reports().await, before);
     for (query, swapped) in [("?compare_only=true", false), ("", true)] {
-        let found = replay(&harness, query).await;
+        let found = replay(&suite, query).await;
         assert_eq!(found["differences"], 20, "{found}");
         assert_eq!(found["swapped"], swapped);
     }
     assert_eq!(reports().await, before);
-    assert_eq!(replay(&harness, "").await["differences"], 0);
+    assert_eq!(replay(&suite, "").await["differences"], 0);
 
     // Later events are counted as before.
-    harness.send(&[view("d", product)]).await;
-    harness.wait_until_received(49).await;
-    harness.finish(0).await;
+    suite.send(&[view("d", product)]).await;
+    suite.wait_until_received(49).await;
+    suite.finish(0).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_replay_needs_the_ops_scope_and_a_known_projection() {
-    let harness = Harness::start().await;
+    let suite = Suite::start().await;
     let status = async |request| answer(request).await.0;
-    assert_eq!(status(harness.request(Method::POST, REPLAY)).await, StatusCode::UNAUTHORIZED);
-    assert_eq!(status(harness.as_analyst(Method::POST, REPLAY)).await, StatusCode::FORBIDDEN);
-    let unknown = harness.as_operator(Method::POST, "/v1/replays/nothing");
+    assert_eq!(status(suite.request(Method::POST, REPLAY)).await, StatusCode::UNAUTHORIZED);
+    assert_eq!(status(suite.as_analyst(Method::POST, REPLAY)).await, StatusCode::FORBIDDEN);
+    let unknown = suite.as_operator(Method::POST, "/v1/replays/nothing");
     assert_eq!(status(unknown).await, StatusCode::NOT_FOUND);
-    let wrong = harness.as_operator(Method::POST, &format!("{REPLAY}?compare=true"));
+    let wrong = suite.as_operator(Method::POST, &format!("{REPLAY}?compare=true"));
     assert_eq!(status(wrong).await, StatusCode::BAD_REQUEST);
     // The stream and the table are empty.
-    assert_eq!(replay(&harness, "").await["differences"], 0);
-    harness.finish(0).await;
+    assert_eq!(replay(&suite, "").await["differences"], 0);
+    suite.finish(0).await;
 }

@@ -23,7 +23,7 @@ use uuid::Uuid;
 use vocabulary::{Currency, CustomerId, Money, OrderId, PaymentId, ProductId, Quantity, Version};
 
 /// The running instance and everything around it.
-pub struct Harness {
+pub struct Suite {
     pub order: ServiceDouble,
     pub catalogue: ServiceDouble,
     pub inventory: ServiceDouble,
@@ -43,7 +43,7 @@ pub struct Harness {
     _guard: DropGuard,
 }
 
-impl Harness {
+impl Suite {
     pub async fn start() -> Self {
         Self::start_with_broker_at(Vhost::create().await.unwrap(), None).await
     }
