@@ -1,5 +1,5 @@
-//! Measures how well the recommender predicts the behaviour of real shoppers: the next product of held-out sessions, and a
-//! hidden product of held-out baskets.
+//! Measures how well the recommender predicts the behaviour of real shoppers: the next product of held-out
+//! sessions, and a hidden product of held-out baskets.
 //!
 //! `cargo run --release -p behavior-analytics --example sessions -- --data DIR`, where DIR contains
 //! `sessions-train.tsv.gz`, `sessions-valid.tsv.gz` (session, item, Unix time) and `online-retail.csv.gz` (invoices).
@@ -174,8 +174,8 @@ fn learn(clicks: &[Click]) -> Result<SessionIndex, InvalidId> {
     Ok(index)
 }
 
-/// Learns the first 90 % of the baskets, hides one product of each later basket, and predicts it from the others. Repeated 12
-/// times; the hidden product depends on the basket's position.
+/// Learns the first 90 % of the baskets, hides one product of each later basket, and predicts it from the
+/// others. Repeated 12 times; the hidden product depends on the basket's position.
 fn hidden_products(baskets: &[Basket]) -> Score {
     let (train, held_out) = baskets.split_at(baskets.len() / 10 * 9);
     let mut companions = Companions::new(CompanionLimits::default());

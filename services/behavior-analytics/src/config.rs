@@ -21,7 +21,8 @@ pub struct Config {
 
     /// Days after which events and baskets are deleted; at least 31.
     ///
-    /// `POST /v1/events` accepts events of the last 30 days, and a duplicate is recognised only while the first event is stored.
+    /// `POST /v1/events` accepts events of the last 30 days, and a duplicate is recognised only while the
+    /// first event is stored.
     #[arg(
         long,
         env = "RETENTION_DAYS",

@@ -14,6 +14,7 @@ mod storage;
 mod state;
 
 mod config;
+mod names;
 
 use std::{convert::Infallible, sync::Arc};
 
@@ -50,15 +51,7 @@ use crate::{
     workers::{model_updater::ModelUpdater, popularity_publisher, retention},
 };
 
-pub use crate::{config::Config, state::AppState};
-
-/// The service's identity.
-pub const SERVICE: Service = Service {
-    name: "behavior-analytics",
-    about: "User events, trends and recommendations.",
-    version: env!("CARGO_PKG_VERSION"),
-    http_addr: "0.0.0.0:8085",
-};
+pub use crate::{config::Config, names::SERVICE, state::AppState};
 
 /// The service's own tables.
 pub static MIGRATOR: Migrator = sqlx::migrate!();
@@ -75,13 +68,13 @@ pub fn topology() -> Topology {
 
 fn topology_for(waker: &ModelWaker) -> Topology {
     let orders =
-        Subscription::to(ORDER, ["order"], OnReject::Continue).on(StoreBasket(waker.clone()));
-    let products = Subscription::to(PRODUCT, ["product-catalog"], OnReject::Continue)
+        Subscription::to(ORDER, [names::ORDER], OnReject::Continue).on(StoreBasket(waker.clone()));
+    let products = Subscription::to(PRODUCT, [names::PRODUCT_CATALOG], OnReject::Continue)
         .on(UpdateProduct(waker.clone()))
         .on(DeleteProduct(waker.clone()))
         .on_dead_letter(emit_product_failed(SERVICE, receipt_key));
-    let stock =
-        Subscription::to(STOCK, ["inventory"], OnReject::Continue).on(UpdateStock(waker.clone()));
+    let stock = Subscription::to(STOCK, [names::INVENTORY], OnReject::Continue)
+        .on(UpdateStock(waker.clone()));
     Topology::new(SERVICE.name)
         .publishes::<PopularityChangedV1>()
         .publishes::<ProductAppliedV1>()

@@ -30,7 +30,8 @@ pub(crate) enum IngestEventsError {
     NotAppended(#[from] NotAppended),
 }
 
-/// Appends the events as one message, and returns when the broker has confirmed it. Without events it does nothing.
+/// Appends the events as one message, and returns when the broker has confirmed it. Without events it does
+/// nothing.
 pub(crate) async fn ingest_events(
     stream: &Intake,
     command: IngestEventsCommand,

@@ -20,8 +20,8 @@ pub(crate) async fn published_scores(
     Ok(popularity::scores(&mut connection).await?)
 }
 
-/// Publishes the scores that changed enough, and updates `published`. The table decides: what another replica published
-/// meanwhile is not published again.
+/// Publishes the scores that changed enough, and updates `published`. The table decides: what another replica
+/// published meanwhile is not published again.
 pub(crate) async fn publish_popularity(
     outbox: &Outbox,
     published: &mut HashMap<Uuid, f64>,

@@ -75,7 +75,8 @@ impl Recommender {
         task.await.map_err(QueryFailed)
     }
 
-    /// The demand for each product of the catalogue, with a half-life of one day; `None` until the model has caught up.
+    /// The demand for each product of the catalogue, with a half-life of one day; `None` until the model has
+    /// caught up.
     pub(crate) fn demand(&self, now: DateTime<Utc>) -> Option<Vec<(Uuid, f64)>> {
         if !self.progress.borrow().caught_up {
             return None;

@@ -57,7 +57,8 @@ impl UserEventReplayer {
         let projection = Projection::of(USER_EVENTS)
             .table(Table::of("user_event").since("received_at"))
             .scratch("intake_count")
-            // Blocks erasures while the shadow is compared, and removes visitors that were erased after it was filled.
+            // Blocks erasures while the shadow is compared, and removes visitors that were erased after it
+            // was filled.
             .turn("select from write_lock where name = 'erasure' for share")
             .tidy("delete from user_event e using erasure x where x.visitor_id = e.visitor_id");
         let source = Tape {

@@ -14,8 +14,8 @@ use crate::storage::{
 /// The stream consumer's name, under which its offset and its dead letters are stored.
 pub(crate) const CONSUMER: &str = "user-events";
 
-/// Decodes the messages and stores each event once. Rejects the batch if one message cannot be decoded; the messaging kit
-/// then isolates that message.
+/// Decodes the messages and stores each event once. Rejects the batch if one message cannot be decoded; the
+/// messaging kit then isolates that message.
 pub(crate) async fn store_user_events(
     tx: &mut Transaction,
     messages: &[&[u8]],

@@ -1,11 +1,12 @@
 //! Companions: products that are bought together.
 //!
-//! The index keeps the newest baskets, and per product the list of its baskets. A query counts from these lists how often
-//! two products share a basket. So the counts are exact, and an old basket or a visitor can be removed completely. Memory
-//! grows with the baskets, not with the square of the products.
+//! The index keeps the newest baskets, and per product the list of its baskets. A query counts from these
+//! lists how often two products share a basket. So the counts are exact, and an old basket or a visitor can
+//! be removed completely. Memory grows with the baskets, not with the square of the products.
 //!
-//! The score of two products is the Jaccard index of their baskets: baskets with both, divided by baskets with either. On
-//! real invoices it predicts better than confidence, which favours common products, and lift, which favours rare ones.
+//! The score of two products is the Jaccard index of their baskets: baskets with both, divided by baskets
+//! with either. On real invoices it predicts better than confidence, which favours common products, and lift,
+//! which favours rare ones.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
@@ -23,10 +24,11 @@ use super::{
 pub struct CompanionLimits {
     /// Baskets. Beyond this bound, the oldest is dropped.
     pub baskets: usize,
-    /// The first products of a basket that are kept. Longer baskets belong to wholesalers; their pairs mean little.
+    /// The first products of a basket that are kept. Longer baskets belong to wholesalers; their pairs mean
+    /// little.
     pub products_per_basket: usize,
-    /// The newest baskets of a product from which a query counts pairs. The counts of a product with more baskets are
-    /// scaled up.
+    /// The newest baskets of a product from which a query counts pairs. The counts of a product with more
+    /// baskets are scaled up.
     pub baskets_per_query: usize,
 }
 
@@ -36,8 +38,8 @@ impl Default for CompanionLimits {
     }
 }
 
-/// Two products that share n baskets keep n / (n + `SHRINKAGE`) of their score. Otherwise, one shared basket would make two
-/// rare products a perfect pair.
+/// Two products that share n baskets keep n / (n + `SHRINKAGE`) of their score. Otherwise, one shared basket
+/// would make two rare products a perfect pair.
 const SHRINKAGE: f64 = 0.5;
 
 /// The most products that one query may name; only the last ones are used.
@@ -128,8 +130,9 @@ impl Companions {
         self.product_slots.len()
     }
 
-    /// Adds a basket, unless it is known already. `reported_by` is the visitor whose event reported it, or `None` if the
-    /// order service did. A basket that the order service reported remains when its visitor is erased.
+    /// Adds a basket, unless it is known already. `reported_by` is the visitor whose event reported it, or
+    /// `None` if the order service did. A basket that the order service reported remains when its visitor is
+    /// erased.
     pub fn learn_basket(
         &mut self,
         basket: Uuid,
@@ -188,8 +191,8 @@ impl Companions {
         baskets.len()
     }
 
-    /// The products that are bought together with the given ones and pass `filter`, best first. A product's score is the sum
-    /// of its scores with each given product.
+    /// The products that are bought together with the given ones and pass `filter`, best first. A product's
+    /// score is the sum of its scores with each given product.
     pub fn companions(
         &self,
         products: &[Uuid],

@@ -164,8 +164,8 @@ impl Event {
         products
     }
 
-    /// The id of the order's basket: the order id if known, else the event id. An order that both the client and the order
-    /// service report is thus one basket.
+    /// The id of the order's basket: the order id if known, else the event id. An order that both the client
+    /// and the order service report is thus one basket.
     pub(crate) fn basket_id(&self) -> Uuid {
         self.order.order_id.unwrap_or(self.id)
     }

@@ -17,8 +17,8 @@ pub(crate) struct CatalogView<'a> {
     pub(crate) category: &'a dyn Fn(Uuid) -> Option<Arc<str>>,
 }
 
-/// Fills a list up to `limit` with products in demand that pass `filter`: first from the given categories, then from all.
-/// The scores continue to decrease from the last one of the list.
+/// Fills a list up to `limit` with products in demand that pass `filter`: first from the given categories,
+/// then from all. The scores continue to decrease from the last one of the list.
 pub(crate) fn fill_with_trending(
     mut list: Vec<Recommendation>,
     trending: &Trending,
@@ -46,7 +46,8 @@ pub(crate) fn fill_with_trending(
     list
 }
 
-/// Fills a list up to `limit` with those trends that it does not contain yet. The scores continue to decrease.
+/// Fills a list up to `limit` with those trends that it does not contain yet. The scores continue to
+/// decrease.
 pub(crate) fn fill_with(
     mut list: Vec<Recommendation>,
     trends: &[Trend],

@@ -39,8 +39,8 @@ impl FunnelStep {
     }
 }
 
-/// The last step that the events of one session reach, sorted by time. Events of the same instant are sorted in the order
-/// of a purchase, which is the order of [`EventKind`].
+/// The last step that the events of one session reach, sorted by time. Events of the same instant are sorted
+/// in the order of a purchase, which is the order of [`EventKind`].
 pub(crate) fn furthest_step(
     events: impl IntoIterator<Item = (DateTime<Utc>, EventKind)>,
 ) -> Option<FunnelStep> {
@@ -61,7 +61,8 @@ pub(crate) fn furthest_step(
 pub(crate) struct StepCount {
     pub(crate) step: FunnelStep,
     pub(crate) sessions: u32,
-    /// Their share of the sessions that reached the previous step, 0 to 1; for the first step, of all sessions.
+    /// Their share of the sessions that reached the previous step, 0 to 1; for the first step, of all
+    /// sessions.
     pub(crate) of_previous: f64,
     /// Their share of all sessions, 0 to 1.
     pub(crate) of_all: f64,

@@ -10,8 +10,8 @@ pub const MAX_ID_CHARS: usize = 64;
 #[error("an id has 1 to {MAX_ID_CHARS} visible characters, without blanks")]
 pub struct InvalidId;
 
-/// Beyond ASCII only letters and digits count as visible: other blocks contain characters without a shape, and two
-/// different ids could look the same.
+/// Beyond ASCII only letters and digits count as visible: other blocks contain characters without a shape,
+/// and two different ids could look the same.
 fn is_visible_id(text: &str) -> bool {
     let visible = |c: char| c.is_ascii_graphic() || (!c.is_ascii() && c.is_alphanumeric());
     !text.is_empty() && text.chars().all(visible) && text.chars().count() <= MAX_ID_CHARS
@@ -47,7 +47,8 @@ impl SessionId {
     }
 }
 
-/// Identifies a session within this service. Clients choose session ids, so two visitors may use the same one.
+/// Identifies a session within this service. Clients choose session ids, so two visitors may use the same
+/// one.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SessionKey {
     pub visitor: VisitorId,

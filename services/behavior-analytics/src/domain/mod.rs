@@ -1,9 +1,9 @@
-//! The recommender's model as plain data: it learns from events and answers queries. No I/O and no clock; callers pass the
-//! time.
+//! The recommender's model as plain data: it learns from events and answers queries. No I/O and no clock;
+//! callers pass the time.
 //!
-//! In reading order: input ([`identity`], `event`, `rejection`, `product`, `basket`), the parts of the model (`trending`,
-//! `popularity`, `funnel`, `sessions`, [`session_index`], [`companions`], `profiles`), lists ([`recommendation`], `fallback`,
-//! `personalization`), and the `model` itself.
+//! In reading order: input ([`identity`], `event`, `rejection`, `product`, `basket`), the parts of the model
+//! (`trending`, `popularity`, `funnel`, `sessions`, [`session_index`], [`companions`], `profiles`), lists
+//! ([`recommendation`], `fallback`, `personalization`), and the `model` itself.
 
 pub mod identity;
 

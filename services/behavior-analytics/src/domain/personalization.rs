@@ -1,8 +1,9 @@
 //! A list for one visitor, from the visitor's interactions and purchases.
 //!
-//! Three sources are added up, each scaled to 1 at its best product: sessions similar to the latest interactions, products
-//! similar to the very latest ones, and companions of purchases. If they give too few products, products in demand fill the
-//! list: first from the visitor's categories, then from all. The reason of each product names its source.
+//! Three sources are added up, each scaled to 1 at its best product: sessions similar to the latest
+//! interactions, products similar to the very latest ones, and companions of purchases. If they give too few
+//! products, products in demand fill the list: first from the visitor's categories, then from all. The reason
+//! of each product names its source.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -37,7 +38,8 @@ const SIMILAR_SEEDS: usize = 3;
 /// How many of the latest purchases are looked up for companions.
 const COMPANION_SEEDS: usize = 10;
 
-/// How many products each source returns per product of the list, so that enough remain after filtering and diversification.
+/// How many products each source returns per product of the list, so that enough remain after filtering and
+/// diversification.
 const OVERFETCH: usize = 5;
 
 /// The most products that a reason names.
@@ -149,8 +151,8 @@ impl BlendedScores {
     }
 }
 
-/// Returns the `limit` best products. A category may fill at most half of the list as long as other categories have
-/// products; its further products move to the end.
+/// Returns the `limit` best products. A category may fill at most half of the list as long as other
+/// categories have products; its further products move to the end.
 fn diversify(
     ranked: Vec<Recommendation>,
     category: &dyn Fn(Uuid) -> Option<Arc<str>>,
@@ -207,7 +209,8 @@ mod tests {
     }
 
     impl Shop {
-        /// A shop with the given sessions and baskets. Every product is in demand, more so the larger its number.
+        /// A shop with the given sessions and baskets. Every product is in demand, more so the larger its
+        /// number.
         fn new(sessions: &[&[u128]], baskets: &[&[u128]], products: u32) -> Self {
             let mut index =
                 SessionIndex::new(SessionIndexLimits::default(), SessionScoring::default());

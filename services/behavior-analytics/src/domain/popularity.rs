@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use uuid::Uuid;
 use vocabulary::{ProductId, Version};
 
-/// The most scores that are published at once, the largest changes first. The next comparison finds the others again.
+/// The most scores that are published at once, the largest changes first. The next comparison finds the
+/// others again.
 const BATCH_SIZE: usize = 500;
 
 /// The rule by which a change of the score is published: both thresholds must be reached.

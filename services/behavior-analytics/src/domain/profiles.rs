@@ -32,7 +32,8 @@ pub(crate) struct Profile {
 }
 
 impl Profile {
-    /// The latest products that the visitor viewed or put into the cart, the latest last; a repeated product appears again.
+    /// The latest products that the visitor viewed or put into the cart, the latest last; a repeated product
+    /// appears again.
     pub(crate) fn interactions(&self) -> Vec<Uuid> {
         self.interactions.iter().copied().collect()
     }

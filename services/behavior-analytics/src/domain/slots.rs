@@ -1,11 +1,13 @@
-//! Slots: small dense numbers for products, sessions and baskets, so that the indexes store numbers instead of ids.
+//! Slots: small dense numbers for products, sessions and baskets, so that the indexes store numbers instead
+//! of ids.
 
 use std::{
     collections::HashMap,
     hash::{BuildHasherDefault, Hasher},
 };
 
-/// A map keyed by slots. Its hasher is fixed and fast: the program assigns slots itself, so no client can force collisions.
+/// A map keyed by slots. Its hasher is fixed and fast: the program assigns slots itself, so no client can
+/// force collisions.
 pub(super) type SlotMap<V> = HashMap<u32, V, BuildHasherDefault<SlotHasher>>;
 
 /// Spreads a slot over all bits, by one multiplication.

@@ -1,8 +1,8 @@
 //! Products in demand: per product a count that halves with every half-life.
 //!
-//! Each product has one number, the binary logarithm of its count converted to a fixed instant in the past. An event of
-//! weight w at time t adds w × 2^(t / half-life) there. So counts compare without regard to the current time, and the
-//! products are always sorted. A late event weighs as much as a punctual one.
+//! Each product has one number, the binary logarithm of its count converted to a fixed instant in the past.
+//! An event of weight w at time t adds w × 2^(t / half-life) there. So counts compare without regard to the
+//! current time, and the products are always sorted. A late event weighs as much as a punctual one.
 
 use std::{
     cmp::{Ordering, Reverse},

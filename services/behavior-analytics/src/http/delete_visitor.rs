@@ -21,8 +21,8 @@ const RETRY_AFTER: Duration = Duration::from_secs(5);
 
 /// Erase a visitor
 ///
-/// Deletes the visitor's events and baskets, and removes the visitor from the model. Events that arrive later are dropped. The
-/// request can be repeated.
+/// Deletes the visitor's events and baskets, and removes the visitor from the model. Events that arrive later
+/// are dropped. The request can be repeated.
 #[utoipa::path(
     delete, path = "/v1/visitors/{id}", tag = "events",
     params(("id" = String, Path, description = "As in the visitor's events, or the customer's id")),

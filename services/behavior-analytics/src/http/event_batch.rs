@@ -16,7 +16,8 @@ pub(super) enum BodyFormat {
     Json,
     /// One JSON object per line.
     Lines,
-    /// An array if the first byte is `[`, else lines. Beacons send it, because they cannot set the content type.
+    /// An array if the first byte is `[`, else lines. Beacons send it, because they cannot set the content
+    /// type.
     Unspecified,
 }
 

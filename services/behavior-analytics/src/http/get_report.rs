@@ -109,8 +109,8 @@ struct ConservationRow {
 
 /// Get a report
 ///
-/// The reports are `daily-events`, `top-products` (both over the last 30 days by default) and `conservation` (over all events).
-/// They are computed on request.
+/// The reports are `daily-events`, `top-products` (both over the last 30 days by default) and `conservation`
+/// (over all events). They are computed on request.
 #[utoipa::path(
     get, path = "/v1/reports/{name}", tag = "analytics", params(("name" = String, Path), PeriodParameters),
     responses(

@@ -23,8 +23,8 @@ const MAX_PRODUCTS: usize = 100;
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SessionRequest {
-    /// The products of the session, up to 100, the latest last. If empty, the products of the session's events are used; this
-    /// requires `visitor_id` and `session_id`.
+    /// The products of the session, up to 100, the latest last. If empty, the products of the session's
+    /// events are used; this requires `visitor_id` and `session_id`.
     #[serde(default)]
     product_ids: Vec<ProductId>,
     /// With `visitor_id`, excludes the session itself from the sessions on which the list is based.
@@ -40,7 +40,8 @@ pub(super) struct SessionRequest {
 
 /// Get recommendations for a session
 ///
-/// Products of similar sessions come first, then products in demand in the same categories, then products in demand anywhere.
+/// Products of similar sessions come first, then products in demand in the same categories, then products in
+/// demand anywhere.
 #[utoipa::path(
     post, path = "/v1/recommendations/session", tag = "recommendations", request_body = SessionRequest,
     responses((status = 200, body = RecommendationList), (status = 422, body = Problem))

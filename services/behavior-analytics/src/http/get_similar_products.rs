@@ -10,7 +10,8 @@ use crate::app::recommender::Recommender;
 
 /// Get products similar to a product
 ///
-/// Products that other visitors viewed in the same sessions come first, then products in demand in the same category.
+/// Products that other visitors viewed in the same sessions come first, then products in demand in the same
+/// category.
 #[utoipa::path(
     get, path = "/v1/recommendations/similar/{product_id}", tag = "recommendations",
     params(("product_id" = ProductId, Path), ListParameters),

@@ -51,8 +51,8 @@ impl From<Window> for TrendingWindow {
 
 /// Get the products with the highest demand
 ///
-/// Only products in stock are listed. The score counts views and decays over time. Adding a product to a cart counts as four
-/// views, an order as ten.
+/// Only products in stock are listed. The score counts views and decays over time. Adding a product to a cart
+/// counts as four views, an order as ten.
 #[utoipa::path(
     get, path = "/v1/trending", tag = "recommendations", params(TrendingParameters),
     responses((status = 200, body = RecommendationList))

@@ -15,8 +15,9 @@ use crate::{
 
 /// Get recommendations for a visitor
 ///
-/// The list is based on the visitor's views and purchases and filled up with products in demand. Products that the visitor
-/// knows come last, and only if there are not enough others. An unknown visitor gets products in demand.
+/// The list is based on the visitor's views and purchases and filled up with products in demand. Products
+/// that the visitor knows come last, and only if there are not enough others. An unknown visitor gets
+/// products in demand.
 #[utoipa::path(
     get, path = "/v1/recommendations/for/{visitor_id}", tag = "recommendations",
     params(("visitor_id" = String, Path, description = "As in the visitor's events"), ListParameters),

@@ -40,8 +40,8 @@ pub(super) struct IngestEventsResponse {
 struct RejectedEvent {
     /// Its position in the request, counted from 0.
     index: usize,
-    /// `malformed`, `unknown_type`, `invalid_id`, `missing_product`, `too_many_products`, `too_old`, `in_future` or
-    /// `properties_too_large`.
+    /// `malformed`, `unknown_type`, `invalid_id`, `missing_product`, `too_many_products`, `too_old`,
+    /// `in_future` or `properties_too_large`.
     #[schema(value_type = String, example = "malformed")]
     code: &'static str,
     /// A text that names the field.
@@ -56,8 +56,9 @@ impl From<(usize, Rejection)> for RejectedEvent {
 
 /// Ingest user events
 ///
-/// Accepts 1 to 1,000 events: one object, an array, or one object per line (`application/x-ndjson`). Each event is accepted or
-/// rejected on its own. Accepted events are durable when the response arrives, and count once even if they are sent again.
+/// Accepts 1 to 1,000 events: one object, an array, or one object per line (`application/x-ndjson`). Each
+/// event is accepted or rejected on its own. Accepted events are durable when the response arrives, and count
+/// once even if they are sent again.
 #[utoipa::path(
     post, path = "/v1/events", tag = "events", request_body = Vec<UserEvent>,
     responses(

@@ -9,7 +9,8 @@ use super::parameters::invalid_query;
 /// The longest period; bounds the cost of a report.
 const MAX_PERIOD: TimeDelta = TimeDelta::days(366);
 
-/// Events are dated by the client's clock, which may be ahead by this much. So the default period ends this much after now.
+/// Events are dated by the client's clock, which may be ahead by this much. So the default period ends this
+/// much after now.
 const CLOCK_SKEW: TimeDelta = TimeDelta::minutes(10);
 
 /// Query parameters of a period.

@@ -11,7 +11,8 @@ use crate::app::replay_user_events::{USER_EVENTS, UserEventReplayer};
 
 /// Rebuild the stored user events
 ///
-/// Replays the stream as far back as it reaches, compares the result with the stored events, and corrects the differences.
+/// Replays the stream as far back as it reaches, compares the result with the stored events, and corrects the
+/// differences.
 #[utoipa::path(
     post, path = "/v1/replays/{projection}", tag = "operations",
     params(("projection" = String, Path, description = "`user_events`"), ReplayParameters),

@@ -25,8 +25,8 @@ const MAX_PROPERTIES_BYTES: usize = 8 * 1024;
 pub(super) struct UserEvent {
     /// Chosen by the client. An event that is sent again with the same id counts once.
     event_id: Uuid,
-    /// `product_viewed`, `list_viewed`, `product_clicked`, `searched`, `cart_added`, `cart_removed`, `checkout_started` or
-    /// `order_completed`.
+    /// `product_viewed`, `list_viewed`, `product_clicked`, `searched`, `cart_added`, `cart_removed`,
+    /// `checkout_started` or `order_completed`.
     #[serde(rename = "type")]
     #[schema(example = "product_viewed")]
     kind: String,
@@ -39,7 +39,8 @@ pub(super) struct UserEvent {
     /// By the client's clock: within the last 30 days, and at most 10 minutes in the future.
     #[serde(deserialize_with = "rfc3339")]
     occurred_at: DateTime<Utc>,
-    /// Any other data: an object of up to 8 KiB. An order lists its products in `product_ids` and may name its id in `order_id`.
+    /// Any other data: an object of up to 8 KiB. An order lists its products in `product_ids` and may name
+    /// its id in `order_id`.
     properties: Option<Map<String, Value>>,
 }
 

@@ -7,8 +7,8 @@ use uuid::Uuid;
 use super::write_locks;
 use crate::domain::identity::VisitorId;
 
-/// Deletes a visitor's events and baskets, and records the erasure, so that later events of the visitor are dropped. Returns
-/// the number of the erasure. Requires a transaction.
+/// Deletes a visitor's events and baskets, and records the erasure, so that later events of the visitor are
+/// dropped. Returns the number of the erasure. Requires a transaction.
 pub(crate) async fn erase(
     connection: &mut PgConnection,
     visitor: &VisitorId,
@@ -45,8 +45,8 @@ pub(crate) async fn newest(connection: &mut PgConnection) -> Result<i64, sqlx::E
         .await
 }
 
-/// The first `limit` erasures with a number greater than `after`. The visitor is `None` if the stored id is not valid; the
-/// model has learned nothing from such a visitor.
+/// The first `limit` erasures with a number greater than `after`. The visitor is `None` if the stored id is
+/// not valid; the model has learned nothing from such a visitor.
 pub(crate) async fn after(
     connection: &mut PgConnection,
     after: i64,

@@ -18,7 +18,8 @@ pub(crate) async fn scores(
     Ok(rows.into_iter().map(|row| (row.product_id, row.score)).collect())
 }
 
-/// Writes the scores, each product once, whose change from the stored score reaches the threshold. Returns what was written.
+/// Writes the scores, each product once, whose change from the stored score reaches the threshold. Returns
+/// what was written.
 pub(crate) async fn upsert_changed(
     connection: &mut PgConnection,
     scores: &[(Uuid, f64)],

@@ -9,7 +9,8 @@ use vocabulary::{ProductId, Version};
 use super::write_locks;
 use crate::domain::product::{CatalogProduct, ProductChange, ProductInfo, ProductStatus, SkuStock};
 
-/// Writes products, each once, unless the same or a later version is stored. Returns the number of written products.
+/// Writes products, each once, unless the same or a later version is stored. Returns the number of written
+/// products.
 pub(crate) async fn upsert_newer(
     connection: &mut PgConnection,
     products: &[CatalogProduct<'_>],
@@ -93,8 +94,8 @@ pub(crate) async fn mark_deleted(
     Ok(())
 }
 
-/// Writes the stock of SKUs, each once, unless the same or a later version is stored. A product gets a new change number only
-/// if its availability changes.
+/// Writes the stock of SKUs, each once, unless the same or a later version is stored. A product gets a new
+/// change number only if its availability changes.
 pub(crate) async fn update_stock(
     connection: &mut PgConnection,
     stock: &[SkuStock<'_>],
@@ -140,7 +141,8 @@ pub(crate) async fn update_stock(
     Ok(())
 }
 
-/// The first `limit` changes with a number greater than `after`, each with its number. A product has only its latest change.
+/// The first `limit` changes with a number greater than `after`, each with its number. A product has only its
+/// latest change.
 pub(crate) async fn changes_after(
     connection: &mut PgConnection,
     after: i64,

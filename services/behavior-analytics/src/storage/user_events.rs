@@ -122,7 +122,8 @@ pub(crate) struct StoredEvent {
     pub(crate) event: Option<Event>,
 }
 
-/// The properties of an `order_completed` event. Invalid values are ignored, because one bad row must not stop the model updater.
+/// The properties of an `order_completed` event. Invalid values are ignored, because one bad row must not
+/// stop the model updater.
 #[derive(Debug, Default, Deserialize)]
 struct OrderPropertiesRow {
     #[serde(default)]
@@ -189,7 +190,8 @@ pub(crate) async fn after(
     Ok(events.collect())
 }
 
-/// Deletes up to `limit` of the oldest events that were received before `before`. Returns the number of deleted events.
+/// Deletes up to `limit` of the oldest events that were received before `before`. Returns the number of
+/// deleted events.
 pub(crate) async fn delete_expired(
     connection: &mut PgConnection,
     before: DateTime<Utc>,

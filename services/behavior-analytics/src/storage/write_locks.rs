@@ -1,8 +1,8 @@
 //! Locks that serialise the writers of a table.
 //!
-//! The model updater reads a table in the order of its row numbers, so numbers must commit in the order in which they were
-//! assigned. A writer therefore locks the table's row in `write_lock` first and holds it until the commit. One lock per table,
-//! instead of one per row, also rules out deadlocks between writers.
+//! The model updater reads a table in the order of its row numbers, so numbers must commit in the order in
+//! which they were assigned. A writer therefore locks the table's row in `write_lock` first and holds it
+//! until the commit. One lock per table, instead of one per row, also rules out deadlocks between writers.
 
 use sqlx::PgConnection;
 
@@ -21,8 +21,8 @@ pub(crate) async fn lock_erasures(connection: &mut PgConnection) -> Result<(), s
     lock(connection, "erasure").await
 }
 
-/// Locks erasures in shared mode until the transaction ends: no visitor is erased meanwhile, and later statements see all
-/// committed erasures.
+/// Locks erasures in shared mode until the transaction ends: no visitor is erased meanwhile, and later
+/// statements see all committed erasures.
 pub(crate) async fn lock_erasures_shared(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     sqlx::query!("select from write_lock where name = 'erasure' for share")
         .execute(connection)

@@ -1,8 +1,8 @@
 //! Feeds the model from the tables.
 //!
-//! The model cannot commit together with PostgreSQL, so it follows committed rows: the updater reads each table in the order
-//! of its row numbers. Commits of this process wake it, and it polls for those of other replicas. A new process reads the last
-//! days again and arrives at the same model.
+//! The model cannot commit together with PostgreSQL, so it follows committed rows: the updater reads each
+//! table in the order of its row numbers. Commits of this process wake it, and it polls for those of other
+//! replicas. A new process reads the last days again and arrives at the same model.
 
 use std::{convert::Infallible, time::Duration};
 
@@ -45,8 +45,8 @@ pub(crate) struct ModelUpdater {
 }
 
 impl ModelUpdater {
-    /// Learns from the last `model_days` days. `component` is up once the model has learned everything that was stored at the
-    /// start.
+    /// Learns from the last `model_days` days. `component` is up once the model has learned everything that
+    /// was stored at the start.
     pub(crate) fn new(
         pool: PgPool,
         model: ModelWriter,
@@ -101,7 +101,8 @@ impl ModelUpdater {
         let mut more = self.learn_products(&mut connection).await?;
         more |= self.learn_baskets(&mut connection).await?;
         more |= self.learn_events(&mut connection).await?;
-        // Erasures come last, so that an event that was read before its visitor was erased is forgotten in the same pass.
+        // Erasures come last, so that an event that was read before its visitor was erased is forgotten in
+        // the same pass.
         more |= self.forget_erased(&mut connection).await?;
         drop(connection);
         self.model.publish_progress(self.progress);

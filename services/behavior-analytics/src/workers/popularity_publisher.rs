@@ -38,7 +38,8 @@ pub(crate) async fn run(
     Ok(())
 }
 
-/// `published` holds the published scores as far as this process knows; the first call reads them from the table.
+/// `published` holds the published scores as far as this process knows; the first call reads them from the
+/// table.
 async fn publish(
     outbox: &Outbox,
     published: &mut Option<HashMap<Uuid, f64>>,

@@ -1,5 +1,5 @@
-//! Integration tests of behavior-analytics with a real PostgreSQL and a real RabbitMQ. Each test starts its own instance and
-//! plays the other services.
+//! Integration tests of behavior-analytics with a real PostgreSQL and a real RabbitMQ. Each test starts its
+//! own instance and plays the other services.
 
 #![expect(clippy::unwrap_used, reason = "a failed precondition fails the test")]
 

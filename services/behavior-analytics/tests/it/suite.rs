@@ -167,7 +167,8 @@ impl Suite {
         report["items"][0].clone()
     }
 
-    /// Waits until `count` events have been read from the stream. Returns the row of the report `conservation`.
+    /// Waits until `count` events have been read from the stream. Returns the row of the report
+    /// `conservation`.
     pub async fn wait_until_received(&self, count: u64) -> Value {
         wait_for(&format!("{count} events are received"), LONGEST_WAIT, async || {
             let row = self.conservation().await;
@@ -209,8 +210,8 @@ impl Suite {
         self.vhost.wait_until_drained(LONGEST_WAIT).await.unwrap();
     }
 
-    /// Asserts that nothing is left over: queues and outboxes are empty, exactly `dead_letters` are pending, and every user event
-    /// is accounted for. Then stops everything.
+    /// Asserts that nothing is left over: queues and outboxes are empty, exactly `dead_letters` are pending,
+    /// and every user event is accounted for. Then stops everything.
     pub async fn finish(self, dead_letters: i64) {
         self.wait_until_idle().await;
         assert_dead_letters(&self.pool, dead_letters).await;

@@ -10,7 +10,7 @@ use runtime::{
 };
 use vocabulary::{ProductId, Version};
 
-use crate::SERVICE;
+use crate::names::SERVICE;
 
 /// Emits the receipt for a batch of product events, in the trace of the last one.
 fn emit_product_applied<E>(

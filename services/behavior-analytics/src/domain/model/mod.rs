@@ -1,7 +1,7 @@
 //! The recommender's model: it learns from events, baskets and products, and answers queries.
 //!
-//! Equal input in equal order gives bit-identical answers, so a model that is rebuilt from the tables equals the lost one.
-//! The caller must pass each event only once.
+//! Equal input in equal order gives bit-identical answers, so a model that is rebuilt from the tables equals
+//! the lost one. The caller must pass each event only once.
 
 mod queries;
 #[cfg(test)]
@@ -130,8 +130,8 @@ impl Model {
         }
     }
 
-    /// Removes a visitor's sessions, profile, and the baskets that only the visitor's events reported. Demand counts remain:
-    /// they contain no visitor and fade within days.
+    /// Removes a visitor's sessions, profile, and the baskets that only the visitor's events reported. Demand
+    /// counts remain: they contain no visitor and fade within days.
     pub(crate) fn forget_visitor(&mut self, visitor: &VisitorId) -> Forgotten {
         Forgotten {
             sessions: self.sessions.forget_visitor(visitor),

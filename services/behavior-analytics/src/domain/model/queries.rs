@@ -71,14 +71,16 @@ impl Model {
         })
     }
 
-    /// Products that are bought together with these. The list is not filled up: products in demand are no companions.
+    /// Products that are bought together with these. The list is not filled up: products in demand are no
+    /// companions.
     pub(crate) fn companions(&self, products: &[Uuid], limit: usize) -> Vec<Recommendation> {
         let filter = |product: Uuid| self.is_available(product);
         let companions = self.companions.companions(products, limit.min(MAX_LIST), filter);
         with_reason(companions, ReasonCode::BoughtTogether)
     }
 
-    /// Products for a session, filled up with products in demand: first from the categories of its products, then from all.
+    /// Products for a session, filled up with products in demand: first from the categories of its products,
+    /// then from all.
     pub(crate) fn for_session(&self, query: SessionQuery<'_>, limit: usize) -> Vec<Recommendation> {
         let (products, now, limit) = (query.products, query.now, limit.min(MAX_LIST));
         let is_new = |product: Uuid| !products.contains(&product) && self.is_available(product);

@@ -198,8 +198,8 @@ fn lists_have_a_maximum_length() {
     assert_eq!(model.trending(TrendingWindow::Day, None, at(0), 1_000).len(), MAX_LIST);
 }
 
-/// Events within one day, the allowed lateness. Beyond it, the newest event of all visitors decides which sessions are
-/// closed, and forgetting that visitor does not reopen them.
+/// Events within one day, the allowed lateness. Beyond it, the newest event of all visitors decides which
+/// sessions are closed, and forgetting that visitor does not reopen them.
 fn events() -> impl Strategy<Value = Vec<Event>> {
     let one = (0_u8..6, prop::sample::select(EventKind::ALL.to_vec()), 0..PRODUCTS, 0_i64..1_440);
     prop::collection::vec(one, 1..150).prop_map(|drawn| {

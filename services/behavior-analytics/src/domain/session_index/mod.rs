@@ -1,10 +1,11 @@
 //! Recommendations from browsing: a nearest-neighbour index of sessions that learns from every event.
 //!
-//! The index holds the newest sessions, each with its products in the order of their last interaction, and per product the
-//! newest sessions with it. An open session is a normal entry that grows, so a new product is recommended as soon as one
-//! session contains it beside another product. The index is never rebuilt.
+//! The index holds the newest sessions, each with its products in the order of their last interaction, and
+//! per product the newest sessions with it. An open session is a normal entry that grows, so a new product is
+//! recommended as soon as one session contains it beside another product. The index is never rebuilt.
 //!
-//! All sums are computed in an order that depends on the events alone, so equal events give bit-identical answers.
+//! All sums are computed in an order that depends on the events alone, so equal events give bit-identical
+//! answers.
 
 mod product_query;
 mod scoring;
@@ -115,7 +116,8 @@ impl SessionIndex {
         self.product_slots.len()
     }
 
-    /// Adds an interaction of a session with a product. A late event joins the newest entry of its session key.
+    /// Adds an interaction of a session with a product. A late event joins the newest entry of its session
+    /// key.
     pub fn learn(&mut self, key: &SessionKey, product: Uuid, at: DateTime<Utc>) {
         let slot = self.session_slot(key, at);
         let product = self.product_slot(product);

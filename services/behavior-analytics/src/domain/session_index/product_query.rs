@@ -12,15 +12,15 @@ use crate::domain::{
 /// The number of days after which a shared session counts half.
 const HALF_LIFE_DAYS: f64 = 30.0;
 
-/// Two products that share n sessions keep n / (n + `SHRINKAGE`) of their cosine: a single shared session of two rare
-/// products means little.
+/// Two products that share n sessions keep n / (n + `SHRINKAGE`) of their cosine: a single shared session of
+/// two rare products means little.
 const SHRINKAGE: f64 = 2.0;
 
 impl SessionIndex {
     /// The products that occur in the same sessions as this one and pass `filter`, best first.
     ///
-    /// The score is the cosine of the two products' sets of sessions. A shared session loses weight with age, and the score
-    /// is reduced if few sessions are shared.
+    /// The score is the cosine of the two products' sets of sessions. A shared session loses weight with age,
+    /// and the score is reduced if few sessions are shared.
     pub fn similar(
         &self,
         product: Uuid,

@@ -2,8 +2,8 @@
 
 use super::count;
 
-/// One weighting of neighbours and their votes. Two kernels are added up: a sharp one for the products right beside the
-/// shared product, and a broad one for the whole neighbour session.
+/// One weighting of neighbours and their votes. Two kernels are added up: a sharp one for the products right
+/// beside the shared product, and a broad one for the whole neighbour session.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Kernel {
     /// The weight of the kernel's scores, scaled to 1 at the best product.
@@ -12,7 +12,8 @@ pub struct Kernel {
     pub session_decay: f64,
     /// A neighbour weighs e^(-age / `neighbour_decay_days`).
     pub neighbour_decay_days: f64,
-    /// A vote weighs e^(-steps / `distance_decay`), counted from the nearest occurrence of the shared product.
+    /// A vote weighs e^(-steps / `distance_decay`), counted from the nearest occurrence of the shared
+    /// product.
     pub distance_decay: f64,
     /// A neighbour weighs e^(-steps / `match_decay`), counted back to the latest product that it shares.
     pub match_decay: f64,
@@ -46,8 +47,8 @@ impl SessionScoring {
 
 impl Default for SessionScoring {
     fn default() -> Self {
-        // Started from values published for two other shops, then tuned on seven held-out days of a third one for hit rate
-        // and reciprocal rank together. Both are flat around these values.
+        // Started from values published for two other shops, then tuned on seven held-out days of a third one
+        // for hit rate and reciprocal rank together. Both are flat around these values.
         let sharp = Kernel {
             weight: 1.0,
             session_decay: 6.0,

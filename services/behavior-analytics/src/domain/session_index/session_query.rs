@@ -1,8 +1,9 @@
 //! Which products a session will most likely interact with next.
 //!
-//! Sessions that share a product with the query are its neighbours. A neighbour is closer, the later the shared products
-//! occur in the query and the younger the neighbour is. The closest neighbours vote for their products. A vote weighs
-//! more, the nearer its product is to the shared one in the neighbour, and the rarer it is.
+//! Sessions that share a product with the query are its neighbours. A neighbour is closer, the later the
+//! shared products occur in the query and the younger the neighbour is. The closest neighbours vote for their
+//! products. A vote weighs more, the nearer its product is to the shared one in the neighbour, and the rarer
+//! it is.
 
 use std::collections::hash_map::Entry;
 
@@ -23,8 +24,9 @@ pub struct SessionQuery<'a> {
     pub products: &'a [Uuid],
     /// The session's own entry in the index, which is no neighbour.
     pub own: Option<&'a SessionKey>,
-    /// Whether its earlier products may be recommended again. Visitors do return to products, so prediction is better with
-    /// revisits, but a list of new products is better without. The latest product is never recommended.
+    /// Whether its earlier products may be recommended again. Visitors do return to products, so prediction
+    /// is better with revisits, but a list of new products is better without. The latest product is never
+    /// recommended.
     pub revisits: bool,
     pub now: DateTime<Utc>,
 }
@@ -79,7 +81,8 @@ impl BestScores {
 }
 
 impl SessionIndex {
-    /// The products that the session will most likely interact with next among those that pass `filter`, best first.
+    /// The products that the session will most likely interact with next among those that pass `filter`, best
+    /// first.
     pub fn recommend_session(
         &self,
         query: SessionQuery<'_>,
@@ -157,8 +160,8 @@ impl SessionIndex {
         neighbours
     }
 
-    /// The sessions that share a product, up to the sample size: first those that share the latest products, of these the
-    /// newest.
+    /// The sessions that share a product, up to the sample size: first those that share the latest products,
+    /// of these the newest.
     fn candidates(&self, known: &[QueryProduct], own: Option<&SessionKey>) -> SlotMap<Neighbour> {
         let own = own.and_then(|key| self.session_slots.get(key)).copied();
         let mut found: SlotMap<Neighbour> = SlotMap::default();
@@ -215,7 +218,8 @@ impl SessionIndex {
     }
 }
 
-/// Each product of a session once, with the fewest steps between any occurrence of it and any of the shared product.
+/// Each product of a session once, with the fewest steps between any occurrence of it and any of the shared
+/// product.
 fn distances(products: &[u32], shared: u32) -> impl Iterator<Item = (u32, usize)> {
     let positions = |product: u32| {
         let occurrences = products.iter().enumerate().filter(move |&(_, &other)| other == product);

@@ -1,8 +1,9 @@
-//! Sessions: the events of one visitor and session id, split wherever the visitor paused for more than 30 minutes.
+//! Sessions: the events of one visitor and session id, split wherever the visitor paused for more than 30
+//! minutes.
 //!
-//! An open session keeps its events sorted by time. So a late event finds its place and merges two sessions that it
-//! connects, and the order of arrival does not matter. A session is closed when the newest event of all sessions is
-//! further ahead than the allowed lateness. Only a few numbers of it remain.
+//! An open session keeps its events sorted by time. So a late event finds its place and merges two sessions
+//! that it connects, and the order of arrival does not matter. A session is closed when the newest event of
+//! all sessions is further ahead than the allowed lateness. Only a few numbers of it remain.
 
 mod open_session;
 #[cfg(test)]
@@ -28,7 +29,8 @@ pub(crate) struct SessionLimits {
     pub(crate) lateness: TimeDelta,
     /// Open sessions. Beyond this bound, the session with the oldest last event is closed.
     pub(crate) open: usize,
-    /// Events that an open session keeps. Beyond this bound, events that do not change the funnel are dropped.
+    /// Events that an open session keeps. Beyond this bound, events that do not change the funnel are
+    /// dropped.
     pub(crate) interactions: usize,
     /// Closed sessions. Beyond this bound, the session that started first is dropped.
     pub(crate) closed: usize,
@@ -166,8 +168,8 @@ impl Sessions {
         before - self.open.len() - self.closed.len()
     }
 
-    /// All sessions that started in the period, sorted by start, then by content: sums of floating-point numbers must not
-    /// depend on the order of arrival.
+    /// All sessions that started in the period, sorted by start, then by content: sums of floating-point
+    /// numbers must not depend on the order of arrival.
     fn started_between(&self, from: DateTime<Utc>, to: DateTime<Utc>) -> Vec<ClosedSession> {
         if from >= to {
             return Vec::new();
@@ -184,7 +186,8 @@ impl Sessions {
         sessions
     }
 
-    /// Removes the sessions with this key that cover the instant, merged into one: an event can connect two sessions.
+    /// Removes the sessions with this key that cover the instant, merged into one: an event can connect two
+    /// sessions.
     fn remove_covering(&mut self, key: &SessionKey, at: DateTime<Utc>) -> Option<OpenSession> {
         let covering: Vec<u64> = self
             .by_key
