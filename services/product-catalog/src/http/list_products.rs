@@ -10,10 +10,7 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 use vocabulary::ProductId;
 
-use super::{
-    invalid_query,
-    product_view::{ProductStatusView, ProductView},
-};
+use super::{invalid_query, product_status_view::ProductStatusView, product_view::ProductView};
 use crate::{domain::ProductFilter, storage::products};
 
 const DEFAULT_LIMIT: u16 = 50;

@@ -5,6 +5,7 @@ mod import_upload;
 mod import_view;
 mod merge_patch;
 mod product_draft;
+mod product_status_view;
 mod product_view;
 
 mod create_product;

@@ -8,7 +8,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use vocabulary::Localized;
 
-use super::{not_valid, product_view::ProductStatusView};
+use super::{not_valid, product_status_view::ProductStatusView};
 use crate::domain::{
     Attribute, Content, Draft, DraftAttribute, DraftPrice, DraftVariant, Number, Variant,
 };

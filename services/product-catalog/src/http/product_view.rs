@@ -8,13 +8,13 @@ use axum::{
 };
 use chrono::{DateTime, Utc};
 use problem::{ETag, Json};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 use vocabulary::{ChangeId, Localized, Money, ProductId, Sku, Version};
 
-use super::product_draft::attribute_value;
-use crate::domain::{Product, ProductStatus, Variant};
+use super::{product_draft::attribute_value, product_status_view::ProductStatusView};
+use crate::domain::{Product, Variant};
 
 /// A product with its variants.
 #[derive(Debug, Serialize, ToSchema)]
@@ -39,19 +39,6 @@ pub(super) struct ProductView {
     created_at: DateTime<Utc>,
     /// When this version was written.
     updated_at: DateTime<Utc>,
-}
-
-/// Whether a product is for sale.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-#[schema(as = ProductStatus)]
-pub(super) enum ProductStatusView {
-    /// Not yet for sale.
-    Draft,
-    #[default]
-    Active,
-    /// No longer for sale.
-    Archived,
 }
 
 /// One sellable form of a product.
@@ -94,26 +81,6 @@ impl From<Variant> for VariantView {
     fn from(variant: Variant) -> Self {
         let Variant { sku, options, price, barcode } = variant;
         Self { sku, options, price, barcode }
-    }
-}
-
-impl From<ProductStatus> for ProductStatusView {
-    fn from(status: ProductStatus) -> Self {
-        match status {
-            ProductStatus::Draft => Self::Draft,
-            ProductStatus::Active => Self::Active,
-            ProductStatus::Archived => Self::Archived,
-        }
-    }
-}
-
-impl From<ProductStatusView> for ProductStatus {
-    fn from(status: ProductStatusView) -> Self {
-        match status {
-            ProductStatusView::Draft => Self::Draft,
-            ProductStatusView::Active => Self::Active,
-            ProductStatusView::Archived => Self::Archived,
-        }
     }
 }
 
