@@ -3,9 +3,10 @@
 use std::time::Instant;
 
 use serde_json::json;
+use service_testkit::LONGEST_WAIT;
 use testkit::wait_for;
 
-use crate::shop::{Deadlines, Shop, TIMEOUT, order_request};
+use crate::shop::{Deadlines, Shop, order_request};
 
 /// The capacity of the outbox in this test.
 const OUTBOX_ROWS: i64 = 12;
@@ -26,7 +27,7 @@ async fn orders_are_placed_without_a_broker_until_the_outbox_fills() {
     for _ in 0..3 {
         orders.push(client.post("/v1/orders", &body).await.expect(202));
     }
-    wait_for("the service reports that events do not leave", TIMEOUT, async || {
+    wait_for("the service reports that events do not leave", LONGEST_WAIT, async || {
         let ready = shop.anonymous.get("/health/ready").await;
         let reason = &ready.body["components"]["outbox"]["reason"];
         let stuck = reason.as_str().is_some_and(|text| text.starts_with("events do not leave: "));
@@ -43,14 +44,14 @@ async fn orders_are_placed_without_a_broker_until_the_outbox_fills() {
             break answer;
         }
         orders.push(answer.expect(202));
-        assert!(began.elapsed() < TIMEOUT, "{} orders are placed", orders.len());
+        assert!(began.elapsed() < LONGEST_WAIT, "{} orders are placed", orders.len());
     };
     assert_eq!(refused.problem(), (503, "outbox_full"));
     let paid = format!("/v1/orders/{}/payment", orders[0]["id"].as_str().unwrap());
     assert_eq!(client.post(&paid, &json!({})).await.problem(), (503, "outbox_full"));
 
     proxy.heal().await;
-    wait_for("orders are placed again", TIMEOUT, async || {
+    wait_for("orders are placed again", LONGEST_WAIT, async || {
         let answer = client.post("/v1/orders", &body).await;
         if answer.status == 202 { Ok(()) } else { Err(answer.body) }
     })

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use runtime::auth::Scope;
+use service_testkit::LONGEST_WAIT;
 use testkit::wait_for;
 
-use crate::shop::{Deadlines, Shop, TIMEOUT, order_request};
+use crate::shop::{Deadlines, Shop, order_request};
 
 #[tokio::test]
 async fn two_instances_share_the_work_without_duplicates() {
@@ -62,11 +63,11 @@ async fn two_instances_share_the_work_without_duplicates() {
         let orders = if event == "order.placed.v1" { ORDERS / 2 } else { ORDERS / 4 };
         assert_eq!(counts, vec![1; orders], "{event}");
     }
-    wait_for("inventory has caught up", TIMEOUT, async || {
+    wait_for("inventory has caught up", LONGEST_WAIT, async || {
         let states: Vec<(String, i64, i64)> = sqlx::query_as(
             "select state, end_events, count(*) from reservation group by 1, 2 order by 1",
         )
-        .fetch_all(shop.inventory.pool())
+        .fetch_all(shop.inventory.outbox().pool())
         .await
         .unwrap();
         let half = i64::try_from(ORDERS / 4).unwrap();

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use runtime::auth::Scope;
 
-use crate::shop::{Deadlines, Shop, TIMEOUT, order_request};
+use service_testkit::LONGEST_WAIT;
+
+use crate::shop::{Deadlines, Shop, order_request};
 
 const QUICK: Deadlines = Deadlines {
     ship: Duration::from_millis(50),
@@ -70,7 +72,7 @@ async fn concurrent_orders_share_commits_and_confirm_once() {
     while let Some(id) = placing.join_next().await {
         ids.push(id.unwrap());
     }
-    testkit::wait_for("all orders are delivered", TIMEOUT, async || {
+    testkit::wait_for("all orders are delivered", LONGEST_WAIT, async || {
         let open = shop.count("select count(*) from orders where status <> 'delivered'").await;
         if open == 0 { Ok(()) } else { Err(format!("{open} are open")) }
     })
@@ -117,7 +119,7 @@ async fn failing_deadlines_do_not_delay_other_orders() {
     let mut repair = shop.order.begin().await.unwrap();
     let lock = sqlx::AssertSqlSafe(format!("select from orders where id = '{locked}' for update"));
     sqlx::raw_sql(lock).execute(&mut *repair).await.unwrap();
-    testkit::wait_for("the order is due", TIMEOUT, async || {
+    testkit::wait_for("the order is due", LONGEST_WAIT, async || {
         match shop.count("select count(*) from orders where due_at <= now()").await {
             1 => Ok(()),
             other => Err(other),

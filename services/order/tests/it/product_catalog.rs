@@ -48,9 +48,8 @@ async fn newest_version_wins_and_every_version_gets_a_receipt() {
 async fn unreadable_change_fails_and_the_next_change_applies() {
     let shop = Shop::open(Deadlines::NONE).await;
     let product = ProductId::new();
-    let mut tx = shop.catalogue.begin().await.unwrap();
-    tx.emit(&UnreadableChange { product_id: product, version: Version::FIRST }).unwrap();
-    tx.commit().await.unwrap();
+    let unreadable = UnreadableChange { product_id: product, version: Version::FIRST };
+    shop.catalogue.publish(&unreadable).await;
     shop.wait_for_receipt(product, Version::FIRST, "failed").await;
     let dead_letters = shop.admin().get("/v1/dead-letters").await.expect(200);
     assert_eq!(

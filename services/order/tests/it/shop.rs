@@ -8,30 +8,21 @@ use contracts::{
 };
 use envelope::Event;
 use futures::StreamExt as _;
-use messaging::{
-    Batch, Failure, Handler, MessagingRuntime, OnReject, Outbox, Subscription, Topology,
-    Transaction,
-};
-use order::Config;
+use messaging::{Batch, Failure, Handler, OnReject, Subscription, Topology, Transaction};
+use order::{Config, OrderService};
 use reqwest::{Method, StatusCode};
 use runtime::{
     Lifecycle,
-    auth::{Scope, SigningKey, mint},
-    config::{
-        Broker, Common, Database as DatabaseConfig, Http, Outbox as OutboxConfig, Shutdown, Tokens,
-    },
+    auth::Scope,
+    config::{Broker, Outbox as OutboxConfig},
 };
 use serde_json::{Value, json};
+use service_testkit::{Credentials, Instance, LONGEST_WAIT, ServiceDouble};
 use sqlx::PgPool;
 use testkit::{Database, Proxy, Vhost, wait_for};
-use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
 use vocabulary::{ChangeId, Currency, CustomerId, Localized, Money, ProductId, Sku, Version};
 
 use crate::inventory_double;
-
-/// The limit of every wait.
-pub(crate) const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The secret that signs webhooks.
 pub(crate) const WEBHOOK_SECRET: &str = "a webhook secret";
@@ -167,7 +158,7 @@ impl Client {
                 Err(timeline.join(", "))
             }
         };
-        wait_for(&what, TIMEOUT, look).await.unwrap()
+        wait_for(&what, LONGEST_WAIT, look).await.unwrap()
     }
 
     /// The status of an event stream that is resumed after `last_seen`.
@@ -193,7 +184,7 @@ impl Client {
         let answer = request.send().await.unwrap();
         assert_eq!(answer.headers()["content-type"], "text/event-stream");
         let (mut bytes, mut text, mut events) = (answer.bytes_stream(), String::new(), Vec::new());
-        while let Some(chunk) = tokio::time::timeout(TIMEOUT, bytes.next()).await.unwrap() {
+        while let Some(chunk) = tokio::time::timeout(LONGEST_WAIT, bytes.next()).await.unwrap() {
             text.push_str(std::str::from_utf8(&chunk.unwrap()).unwrap());
             while let Some((event, rest)) = text.split_once("\n\n") {
                 let field = |name: &str| {
@@ -214,7 +205,7 @@ impl Client {
 
 impl Answer {
     async fn of(request: reqwest::RequestBuilder) -> Self {
-        let answer = request.timeout(TIMEOUT * 2).send().await.unwrap();
+        let answer = request.timeout(LONGEST_WAIT).send().await.unwrap();
         let status = answer.status();
         let location =
             answer.headers().get("location").map(|value| value.to_str().unwrap().to_owned());
@@ -241,50 +232,32 @@ pub(crate) fn order_request(customer: CustomerId, lines: &[(&str, i64)], method:
 pub(crate) struct Shop {
     pub(crate) vhost: Vhost,
     pub(crate) order: PgPool,
-    pub(crate) inventory: Outbox,
-    pub(crate) catalogue: Outbox,
+    pub(crate) inventory: ServiceDouble,
+    pub(crate) catalogue: ServiceDouble,
     pub(crate) anonymous: Client,
-    key: SigningKey,
+    credentials: Credentials,
     database: Database,
-    double_databases: [Database; 2],
     config: Config,
-    lifecycles: Vec<Lifecycle>,
-    tasks: JoinSet<()>,
-    stopped: CancellationToken,
-    _folder: tempfile::TempDir,
+    instances: Vec<Instance>,
+    doubles: Lifecycle,
 }
 
 impl Shop {
     pub(crate) async fn open(deadlines: Deadlines) -> Self {
         let vhost = Vhost::create().await.unwrap();
         let database = Database::migrated(&order::migrators()).await.unwrap();
-        let double_databases = [
-            Database::migrated(&[&messaging::MIGRATOR]).await.unwrap(),
-            Database::migrated(&[&messaging::MIGRATOR]).await.unwrap(),
-        ];
-        double_databases[0].run(inventory_double::TABLES).await.unwrap();
-        double_databases[1].run(RECEIPTS).await.unwrap();
-        let topologies = [inventory_double::topology(), catalogue_topology()];
-        for topology in topologies.iter().chain([&order::topology()]) {
-            messaging::declare(vhost.url(), topology).await.unwrap();
-        }
+        messaging::declare(vhost.url(), &order::topology()).await.unwrap();
+        let doubles = Lifecycle::new(LONGEST_WAIT);
+        let inventory = ServiceDouble::start(&doubles, &vhost, inventory_double::topology()).await;
+        let catalogue = ServiceDouble::start(&doubles, &vhost, catalogue_topology()).await;
+        inventory.database().run(inventory_double::TABLES).await.unwrap();
+        catalogue.database().run(RECEIPTS).await.unwrap();
 
-        let folder = tempfile::tempdir().unwrap();
-        let key = SigningKey::generate().unwrap();
-        let public_key_file = folder.path().join("token.pub.der");
-        key.write_pair(folder.path().join("token.der"), &public_key_file).unwrap();
-        let secret_file = folder.path().join("webhooks");
+        let credentials = Credentials::new();
+        let secret_file = credentials.file("webhooks");
         std::fs::write(&secret_file, format!("{WEBHOOK_SECRET}\n")).unwrap();
-        let common = Common {
-            database: DatabaseConfig::at(database.url()),
-            broker: Broker::at(vhost.url()),
-            outbox: OutboxConfig::default(),
-            http: Http::at(([127, 0, 0, 1], 0).into()),
-            tokens: Tokens { public_key_file },
-            shutdown: Shutdown::default(),
-        };
         let config = Config {
-            common,
+            common: credentials.common(database.url(), vhost.url()),
             reserve_timeout: deadlines.reserve,
             payment_timeout: deadlines.pay,
             ship_after: deadlines.ship,
@@ -292,31 +265,18 @@ impl Shop {
             product_catalog_url: "http://127.0.0.1:9".parse().unwrap(),
             webhook_secret_file: Some(secret_file),
         };
-
-        let (mut tasks, stopped) = (JoinSet::new(), CancellationToken::new());
-        let mut outboxes = Vec::new();
-        for (database, topology) in double_databases.iter().zip(topologies) {
-            let outbox = Outbox::new(database.connect().await.unwrap());
-            let messaging = MessagingRuntime::new(outbox.clone(), vhost.url(), topology);
-            tasks.spawn(messaging.clone().relay(stopped.clone()));
-            tasks.spawn(messaging.consume(stopped.clone()));
-            outboxes.push(outbox);
-        }
         let anonymous = Client { base: String::new(), token: None, http: reqwest::Client::new() };
         let mut shop = Self {
-            order: database.connect().await.unwrap(),
-            catalogue: outboxes.pop().unwrap(),
-            inventory: outboxes.pop().unwrap(),
             vhost,
+            order: database.connect().await.unwrap(),
+            inventory,
+            catalogue,
             anonymous,
-            key,
+            credentials,
             database,
-            double_databases,
             config,
-            lifecycles: Vec::new(),
-            tasks,
-            stopped,
-            _folder: folder,
+            instances: Vec::new(),
+            doubles,
         };
         shop.anonymous = shop.start_instance().await;
         shop
@@ -329,11 +289,10 @@ impl Shop {
 
     /// Restarts the service behind a proxy of the broker, with an outbox of at most `rows`.
     pub(crate) async fn restart_behind_proxy(&mut self, rows: i64) -> Proxy {
-        for lifecycle in self.lifecycles.drain(..) {
-            lifecycle.shutdown();
-            let _ = lifecycle.run_until_shutdown().await;
+        for instance in self.instances.drain(..) {
+            instance.stop().await;
         }
-        let (proxy, url) = Proxy::before(self.vhost.url()).await.unwrap();
+        let (proxy, url) = Proxy::in_front_of(self.vhost.url()).await.unwrap();
         let mut config = self.config.clone();
         config.common.broker = Broker::at(url);
         config.common.outbox = OutboxConfig { rows, lesser_rows: rows };
@@ -354,11 +313,11 @@ impl Shop {
     }
 
     async fn start_instance_with(&mut self, config: &Config) -> Client {
-        let lifecycle = Lifecycle::new(TIMEOUT);
-        let address =
-            runtime::host::start::<order::OrderService>(config, &lifecycle).await.unwrap();
-        self.lifecycles.push(lifecycle);
-        Client { base: format!("http://{address}"), token: None, http: reqwest::Client::new() }
+        let instance = Instance::start::<OrderService>(config).await;
+        let client =
+            Client { base: instance.base().to_owned(), token: None, http: reqwest::Client::new() };
+        self.instances.push(instance);
+        client
     }
 
     /// A client with a token, at the first instance.
@@ -368,8 +327,7 @@ impl Shop {
 
     /// A client with a token, at the instance of `client`.
     pub(crate) fn client_of(&self, client: &Client, subject: &str, scopes: &[Scope]) -> Client {
-        let token = mint(&self.key, subject, scopes, Duration::from_hours(1)).unwrap();
-        Client { token: Some(token), ..client.clone() }
+        Client { token: Some(self.credentials.token(subject, scopes)), ..client.clone() }
     }
 
     /// A customer who may place and read orders.
@@ -390,9 +348,7 @@ impl Shop {
         product: ProductId,
         version: Version,
     ) {
-        let mut tx = self.catalogue.begin().await.unwrap();
-        tx.emit(event).unwrap();
-        tx.commit().await.unwrap();
+        self.catalogue.publish(event).await;
         self.wait_for_receipt(product, version, "applied").await;
     }
 
@@ -402,13 +358,13 @@ impl Shop {
         version: Version,
         outcome: &str,
     ) {
-        wait_for("the receipt has arrived", TIMEOUT, async || {
+        wait_for("the receipt has arrived", LONGEST_WAIT, async || {
             let found: Option<String> = sqlx::query_scalar(
                 "select outcome from receipt where product_id = $1 and version = $2 and service = 'order'",
             )
             .bind(product.as_uuid())
             .bind(version.get())
-            .fetch_optional(self.catalogue.pool())
+            .fetch_optional(self.catalogue.outbox().pool())
             .await
             .unwrap();
             if found.as_deref() == Some(outcome) { Ok(()) } else { Err(format!("{found:?}")) }
@@ -429,14 +385,14 @@ impl Shop {
     pub(crate) async fn reservation(&self, order: &str) -> Option<(String, i64)> {
         sqlx::query_as("select state, end_events from reservation where order_id = $1::uuid")
             .bind(order)
-            .fetch_optional(self.inventory.pool())
+            .fetch_optional(self.inventory.outbox().pool())
             .await
             .unwrap()
     }
 
     /// Waits until the reservation has this state and this number of events.
     pub(crate) async fn wait_for_reservation(&self, order: &str, state: &str, end_events: i64) {
-        wait_for("inventory has caught up", TIMEOUT, async || {
+        wait_for("inventory has caught up", LONGEST_WAIT, async || {
             let found = self.reservation(order).await;
             if found == Some((state.to_owned(), end_events)) {
                 Ok(())
@@ -473,9 +429,9 @@ impl Shop {
     }
 
     /// Stops everything, after all outboxes, queues and parked events are empty.
-    pub(crate) async fn close(mut self) {
-        let pools = [&self.order, self.inventory.pool(), self.catalogue.pool()];
-        wait_for("outboxes and parked events are empty", TIMEOUT, async || {
+    pub(crate) async fn close(self) {
+        let pools = [&self.order, self.inventory.outbox().pool(), self.catalogue.outbox().pool()];
+        wait_for("outboxes and parked events are empty", LONGEST_WAIT, async || {
             let mut left = 0_i64;
             for pool in pools {
                 left += sqlx::query_scalar::<_, i64>(
@@ -489,17 +445,14 @@ impl Shop {
         })
         .await
         .unwrap();
-        self.vhost.at_rest(TIMEOUT).await.unwrap();
-        for lifecycle in &self.lifecycles {
-            lifecycle.shutdown();
+        self.vhost.wait_until_drained(LONGEST_WAIT).await.unwrap();
+        for instance in &self.instances {
+            instance.stop().await;
         }
-        for lifecycle in &self.lifecycles {
-            let _ = lifecycle.run_until_shutdown().await;
-        }
-        self.stopped.cancel();
-        while self.tasks.join_next().await.is_some() {}
+        self.doubles.shutdown();
+        self.doubles.run_until_shutdown().await;
         self.order.close().await;
-        drop((self.database, self.double_databases));
+        drop(self.database);
     }
 }
 
