@@ -177,7 +177,7 @@ fn request_headers(received: &HeaderMap, peer: Option<IpAddr>) -> HeaderMap {
         }
     }
     // A child of the browser's trace context, or a new one.
-    if let Some(context) = contracts::trace::current()
+    if let Some(context) = envelope::trace::current()
         && let Ok(value) = HeaderValue::from_str(&context.to_string())
     {
         headers.insert(TRACEPARENT, value);

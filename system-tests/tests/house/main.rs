@@ -4,6 +4,7 @@
 
 mod asyncapi;
 mod contract_files;
+mod documents;
 mod error_codes;
 
 use std::{
@@ -32,6 +33,11 @@ fn topologies() -> Vec<Topology> {
 
 /// All Rust files in a directory and its subdirectories.
 fn sources(folder: &Path) -> Vec<PathBuf> {
+    files_with_extension(folder, "rs")
+}
+
+/// All files with the extension in a directory and its subdirectories.
+fn files_with_extension(folder: &Path, extension: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {
@@ -39,7 +45,7 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
+            } else if path.extension().is_some_and(|found| found == extension) {
                 found.push(path);
             }
         }
