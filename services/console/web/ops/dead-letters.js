@@ -92,8 +92,8 @@ export function deadLetterPanel(credentials, changed) {
       draw();
     },
     /** Shows the responses of `GET /ops/dead-letters` and of its groups. Rows of groups that still exist stay. */
-    update(list, groupList) {
-      summary = list;
+    update(response, groupList) {
+      summary = response;
       groups = groupList.items;
       const names = new Set(groups.map(keyOf));
       for (const group of groups) if (!rows.has(keyOf(group))) rows.set(keyOf(group), groupRow(group));

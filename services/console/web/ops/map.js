@@ -102,7 +102,7 @@ export function flowMap(container, rates) {
       sent.set(item.exchange, n + 1);
       const radius = Math.min(9, 3 + Math.log2(Math.max(1, item.events)));
       send(layout.positions[item.exchange], layout.hub, radius, n * 120, () => {
-        ring();
+        animateRing();
         const aggregate = item.routing_key.split('.')[0];
         for (const service of subscribers.get(aggregate) ?? []) if (layout.positions[service]) send(layout.hub, layout.positions[service], Math.max(2.5, radius * .7), 0);
       });
@@ -130,7 +130,7 @@ export function flowMap(container, rates) {
   }
 
   let ringing = false;
-  function ring() {
+  function animateRing() {
     if (ringing) return;
     ringing = true;
     parts.ring.animate([{ r: '46px', opacity: .6 }, { r: '58px', opacity: 0 }], { duration: 900, easing: 'ease-out' }).finished.catch(() => {}).finally(() => { ringing = false; });
