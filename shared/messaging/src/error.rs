@@ -1,101 +1,76 @@
-//! What can go wrong between a service, its database and the broker.
+//! Errors between a service, its database and the broker.
 
 use std::time::Duration;
 
-/// Why the kit could not do what was asked.
+/// Why an operation of the kit failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// PostgreSQL refused or was out of reach.
+    /// PostgreSQL returned an error or was unreachable.
     #[error("the database failed")]
     Database(#[from] sqlx::Error),
-    /// The kit's tables could not be brought up to date.
     #[error("the migrations of the messaging schema failed")]
     Migration(#[from] sqlx::migrate::MigrateError),
-    /// RabbitMQ refused or was out of reach.
+    /// RabbitMQ returned an error or was unreachable.
     #[error("the broker failed")]
     Broker(#[from] lapin::Error),
-    /// Something took longer than it ever should.
     #[error("{what} took longer than {limit:?}")]
-    Deadline {
-        /// What was waited for.
-        what: &'static str,
-        /// How long.
-        limit: Duration,
-    },
+    Deadline { what: &'static str, limit: Duration },
     /// An event could not be written as JSON.
     #[error("an event could not be encoded")]
     Encode(#[from] serde_json::Error),
-    /// Another process has taken over what this one was doing; it starts again from what is committed.
+    /// Another process took over the work. This one restarts from the committed state.
     #[error("another process has taken over {0}")]
     Superseded(&'static str),
-    /// The broker ended a consumer, for instance because its queue was deleted.
-    #[error("the broker ended the consumer of {0}")]
-    ConsumerEnded(String),
-    /// What a message carries says nothing of what the kit must know of it.
-    #[error("a message of {queue} lacks its {what}")]
-    Incomplete {
-        /// Where it came from.
-        queue: String,
-        /// What it lacks.
-        what: &'static str,
-    },
-    /// A handler found that the database or the broker is out of reach.
-    #[error("what a handler needs is out of reach")]
+    /// The broker cancelled a consumer, for example because its queue was deleted.
+    #[error("the broker cancelled the consumer of {0}")]
+    ConsumerCancelled(String),
+    /// A message lacks a property that the kit requires.
+    #[error("a message of {queue} has no {what}")]
+    Incomplete { queue: String, what: &'static str },
+    /// A handler could not reach the database or the broker.
+    #[error("a dependency of a handler is unreachable")]
     Unavailable(#[source] crate::Cause),
-    /// A consumer's task ended by itself.
-    #[error("a consumer's task ended")]
-    Lane(#[source] crate::Cause),
-    /// The connection is being closed.
-    #[error("the connection is being closed")]
-    Ended,
-    /// The broker reads nothing from connections that publish, because it runs out of memory or disk.
-    #[error("the broker takes nothing, for it has raised an alarm of memory or disk")]
+    /// The task of a consumer panicked or was cancelled.
+    #[error("the task of a consumer ended unexpectedly")]
+    TaskFailed(#[source] crate::Cause),
+    #[error("the connection is closed")]
+    ConnectionClosed,
+    /// The broker blocks publishing connections because of a memory or disk alarm.
+    #[error("the broker accepts no messages because of a memory or disk alarm")]
     Blocked,
-    /// The broker has refused messages again and again.
-    #[error("the broker refuses messages")]
-    Refused,
-    /// The channel was not in confirm mode, so nothing is known of what was published.
-    #[error("the broker confirms nothing on this channel")]
+    /// The broker rejected messages repeatedly.
+    #[error("the broker rejects messages")]
+    PublishRejected,
+    /// The channel was not in confirm mode, so the fate of the messages is unknown.
+    #[error("the channel is not in confirm mode")]
     Unconfirmed,
-    /// A handler wrote in a replay where a replay may not write.
-    #[error("a replay would have written into {0}, which is no table of its projection")]
+    /// A handler wrote to a table outside its projection during a replay.
+    #[error("the replay would have written to {0}, which is not part of its projection")]
     OutsideShadow(String),
-    /// A key that no listener would take.
-    #[error("the key of the event {kind} is longer than 512 bytes, or has a NUL: {key:?}")]
-    Key {
-        /// Its type.
-        kind: &'static str,
-        /// Its key.
-        key: String,
-    },
-    /// An event is larger than a message may be.
-    #[error("the event {kind} has {bytes} bytes, more than fit into a message")]
-    TooLarge {
-        /// Its type.
-        kind: &'static str,
-        /// Its size.
-        bytes: usize,
-    },
+    #[error("the key of the event {kind} is longer than 512 bytes or contains a NUL: {key:?}")]
+    InvalidKey { kind: &'static str, key: String },
+    #[error("the event {kind} has {bytes} bytes, which exceeds the maximum message size")]
+    TooLarge { kind: &'static str, bytes: usize },
 }
 
 impl Error {
-    /// Whether a server is to blame rather than what was asked of it: then the same may simply be tried again.
+    /// Whether a server caused the error, not the request: the same request may be retried.
     pub fn is_outage(&self) -> bool {
         match self {
             Self::Database(error) => crate::failure::is_unavailable(error),
             Self::Broker(_)
             | Self::Deadline { .. }
             | Self::Superseded(_)
-            | Self::ConsumerEnded(_)
+            | Self::ConsumerCancelled(_)
             | Self::Unavailable(_)
-            | Self::Lane(_)
+            | Self::TaskFailed(_)
             | Self::Blocked
-            | Self::Refused
-            | Self::Ended
+            | Self::PublishRejected
+            | Self::ConnectionClosed
             | Self::Unconfirmed => true,
             Self::Migration(_)
             | Self::Encode(_)
-            | Self::Key { .. }
+            | Self::InvalidKey { .. }
             | Self::TooLarge { .. }
             | Self::Incomplete { .. }
             | Self::OutsideShadow(_) => false,
@@ -103,8 +78,8 @@ impl Error {
     }
 }
 
-/// Waits for `future`, at most `limit`: nothing in the kit waits for ever.
-pub(crate) async fn within<T, E>(
+/// Runs `future` with a timeout: every wait in the kit has one.
+pub(crate) async fn with_timeout<T, E>(
     what: &'static str,
     limit: Duration,
     future: impl Future<Output = Result<T, E>>,
@@ -118,12 +93,12 @@ where
     }
 }
 
-/// Text that PostgreSQL can hold: errors quote what they could not read, and that may have a NUL.
-pub(crate) fn printable(causes: &[String]) -> Vec<String> {
+/// Replaces NULs, which PostgreSQL cannot store: error texts may quote invalid input.
+pub(crate) fn without_nul(causes: &[String]) -> Vec<String> {
     causes.iter().map(|cause| cause.replace('\0', "\u{fffd}")).collect()
 }
 
-/// An error with all its causes, outermost first, as people read it in a log or a dead letter.
+/// The error and all its sources, outermost first, for logs and dead letters.
 pub(crate) fn causes(error: &(dyn std::error::Error + 'static)) -> Vec<String> {
     std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string).collect()
 }

@@ -1,53 +1,64 @@
 #![doc = include_str!("../README.md")]
 
-mod adaptive;
+// Layers, from the bottom to the top; a module uses only its own layer and those before it:
+//   1. error, failure, retry, batch_size, naming, snapshot, broker, connection_status, settings
+//   2. queue_metrics
+//   3. publish
+//   4. consume
+//   5. topology
+//   6. dead_letters, streams
+//   7. replay
+//   8. runtime
+mod batch_size;
 mod broker;
-mod connectivity;
-mod consumer;
+mod connection_status;
+mod consume;
 pub mod dead_letters;
 mod error;
 mod failure;
-mod kit;
-mod lease;
-mod outbox;
-mod pressure;
-mod queues;
-mod relay;
+mod naming;
+mod publish;
+mod queue_metrics;
 pub mod replay;
 mod retry;
+mod runtime;
 mod settings;
 #[cfg(test)]
 mod simulation;
 pub mod snapshot;
-pub mod stream;
+pub mod streams;
 mod topology;
-mod wake;
 
-pub use adaptive::BatchSize;
-pub use broker::declare;
-pub use connectivity::ConnectionStatus;
-// temporary alias
-#[doc(hidden)]
-pub use connectivity::ConnectionStatus as Connectivity;
-pub use consumer::dispatch::Dispatch;
-pub use consumer::handler::{Batch, Delivered, Handler};
+pub use batch_size::BatchSize;
+pub use connection_status::ConnectionStatus;
+pub use consume::{
+    dispatch::Dispatch,
+    handler::{Batch, Delivered, Handler},
+    subscription::{OnReject, StateSubscription, Subscription},
+};
 pub use error::Error;
 pub use failure::{Cause, Failure};
-pub use kit::{MIGRATOR, Outbox, Transaction, with_session_timeouts};
+pub use naming::SLOT_GROUPS;
+pub use publish::{
+    admission::{Criticality, OutboxBounds},
+    backpressure::{BackpressureState, Overloaded},
+    outbox::{MIGRATOR, Outbox, with_session_timeouts},
+    transaction::Transaction,
+};
+pub use queue_metrics::{OutboxMetrics, QueueMetrics, QueueReport};
+pub use runtime::{MessagingRuntime, declare};
+pub use topology::Topology;
+
 // temporary aliases
 #[doc(hidden)]
-pub use kit::{Outbox as Kit, guarded};
-pub use pressure::{BackpressureState, Criticality, OutboxBounds, Overloaded};
-// temporary aliases
-#[doc(hidden)]
-pub use pressure::{BackpressureState as Pressure, Criticality as Worth, Overloaded as Shed};
-pub use queues::{OutboxMetrics, QueueMetrics, QueueReport};
-// temporary aliases
-#[doc(hidden)]
-pub use queues::{OutboxMetrics as OutboxFigures, QueueMetrics as QueueFigures};
-pub use settings::MessagingRuntime;
-// temporary alias
-#[doc(hidden)]
-pub use settings::MessagingRuntime as Messaging;
-pub(crate) use settings::Settings;
-pub use topology::{OnReject, SLOT_GROUPS, StateSubscription, Subscription, Topology};
+pub use {
+    connection_status::ConnectionStatus as Connectivity,
+    publish::{
+        admission::Criticality as Worth,
+        backpressure::{BackpressureState as Pressure, Overloaded as Shed},
+        outbox::{Outbox as Kit, guarded},
+    },
+    queue_metrics::{OutboxMetrics as OutboxFigures, QueueMetrics as QueueFigures},
+    runtime::MessagingRuntime as Messaging,
+    streams as stream,
+};

@@ -1,58 +1,58 @@
-//! How long to wait before trying again.
+//! Retries with exponential backoff.
+//!
+//! Not the crate `backon`: the loops here mix retries with shutdown, database bookkeeping and jitter in both directions.
 
 use std::time::Duration;
 
 use rand::Rng;
 use tokio::time::{Instant, sleep};
 
-use crate::{Failure, failure::Verdict};
+use crate::{Failure, failure::FailureKind};
 
-/// The first pause.
-const FIRST: Duration = Duration::from_millis(100);
+const INITIAL_DELAY: Duration = Duration::from_millis(100);
 
-/// The longest pause between two attempts at the same event.
-const LONGEST: Duration = Duration::from_mins(10);
+/// The longest delay between two attempts at the same event.
+const MAX_EVENT_DELAY: Duration = Duration::from_mins(10);
 
-/// The longest pause between two attempts to reach a server.
-const LONGEST_CONNECT: Duration = Duration::from_secs(2);
+/// The longest delay between two attempts to reach a server.
+const MAX_CONNECT_DELAY: Duration = Duration::from_secs(2);
 
-/// How often an event is tried before it becomes a dead letter: with the pauses below, about three and a half minutes.
-const ATTEMPTS: u32 = 12;
+/// How often an event is tried before it becomes a dead letter: with these delays, over about three and a half minutes.
+const MAX_ATTEMPTS: u32 = 12;
 
-/// How often an event that fails is tried, and how long it rests in between.
+/// After this time of normal operation, a failure starts a new series of attempts instead of lengthening the delay.
+const STABLE_AFTER: Duration = Duration::from_secs(2);
+
+/// How often a failing event is tried, and how long it waits in between.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Patience {
-    /// How often it is tried before it becomes a dead letter.
-    pub(crate) attempts: u32,
-    /// The pause before attempt number so-and-so (from 1).
-    pub(crate) pause: fn(u32) -> Duration,
+pub(crate) struct RetryPolicy {
+    pub(crate) max_attempts: u32,
+    /// The delay after the given number of failed attempts (from 1).
+    pub(crate) delay: fn(u32) -> Duration,
 }
 
-/// The patience with every event.
-pub(crate) const PATIENCE: Patience = Patience { attempts: ATTEMPTS, pause };
+/// The retry policy of all events.
+pub(crate) const RETRY_POLICY: RetryPolicy =
+    RetryPolicy { max_attempts: MAX_ATTEMPTS, delay: event_delay };
 
-/// The pause before attempt number `attempt` (from 1) at an event: doubled each time, with jitter, so that what failed
-/// together does not come back together.
-fn pause(attempt: u32) -> Duration {
-    jittered(FIRST, attempt, LONGEST)
+/// The delay after `attempt` failed attempts at an event. It doubles each time; jitter spreads events that failed together.
+fn event_delay(attempt: u32) -> Duration {
+    jittered(INITIAL_DELAY, attempt, MAX_EVENT_DELAY)
 }
 
-/// The pause before attempt number `attempt` (from 1) to reach a server.
+/// The delay after `attempt` failed attempts (from 1) to reach a server.
 pub(crate) fn backoff(attempt: u32) -> Duration {
-    jittered(FIRST, attempt, LONGEST_CONNECT)
+    jittered(INITIAL_DELAY, attempt, MAX_CONNECT_DELAY)
 }
 
-/// What went well for so long starts afresh when it fails; what fails sooner is tried ever more seldom.
-const SOUND: Duration = Duration::from_secs(2);
-
-/// How many attempts in a row have failed, now that the one that `began` then has failed too, after `failed` others.
-pub(crate) fn failed_in_a_row(failed: u32, began: Instant) -> u32 {
-    if began.elapsed() > SOUND { 1 } else { failed + 1 }
+/// The number of consecutive failures, given that the attempt that `began` then failed after `failures` others.
+pub(crate) fn consecutive_failures(failures: u32, began: Instant) -> u32 {
+    if began.elapsed() > STABLE_AFTER { 1 } else { failures + 1 }
 }
 
-/// Repeats `attempt` until it succeeds, is refused for good, or has failed so many `times`. The inner result is that of the last
-/// attempt; an outer error ends it at once.
-pub(crate) async fn insist<E, F>(
+/// Repeats `attempt` until it succeeds, is rejected, or has failed `times` times. The inner result is that of the last attempt;
+/// an outer error ends the loop at once.
+pub(crate) async fn retry_up_to<E, F>(
     times: u32,
     mut attempt: impl FnMut() -> F,
 ) -> Result<Result<(), Failure>, E>
@@ -62,7 +62,7 @@ where
     let mut number = 1;
     loop {
         match attempt().await? {
-            Err(failure) if number < times && !matches!(failure.verdict, Verdict::Reject(_)) => {
+            Err(failure) if number < times && !matches!(failure.kind, FailureKind::Reject(_)) => {
                 sleep(backoff(number)).await;
                 number += 1;
             }
@@ -71,8 +71,8 @@ where
     }
 }
 
-fn jittered(first: Duration, attempt: u32, longest: Duration) -> Duration {
-    let doubled = first
+fn jittered(initial: Duration, attempt: u32, longest: Duration) -> Duration {
+    let doubled = initial
         .saturating_mul(1_u32.checked_shl(attempt.saturating_sub(1).min(31)).unwrap_or(u32::MAX));
     doubled.min(longest).mul_f64(rand::rng().random_range(0.75..1.25))
 }
@@ -81,12 +81,12 @@ fn jittered(first: Duration, attempt: u32, longest: Duration) -> Duration {
 mod tests {
     use std::time::Duration;
 
-    use super::pause;
+    use super::event_delay;
 
     #[test]
-    fn pauses_grow_and_end_somewhere() {
-        assert!(pause(1) < Duration::from_millis(126));
-        assert!(pause(5) > pause(1) * 4);
-        assert!(pause(1000) <= Duration::from_secs(750));
+    fn delays_grow_up_to_a_maximum() {
+        assert!(event_delay(1) < Duration::from_millis(126));
+        assert!(event_delay(5) > event_delay(1) * 4);
+        assert!(event_delay(1000) <= Duration::from_secs(750));
     }
 }

@@ -1,8 +1,9 @@
-//! What an owner tells of itself as a whole: a snapshot, page by page, of its keys with their numbers and their full state.
+//! Snapshots of a publisher: all its keys with their sequence numbers and full state, page by page.
 //!
-//! State and number of a key must belong to one moment, so the owner reads both in one statement: its own table joined with
-//! `messaging.sequence`, where the number of the last event of each key stands. Whoever begins with a snapshot takes the events of a
-//! key that come behind its number, and none is missing and none is taken twice.
+//! State and number of a key must be consistent, so the publisher reads both in one statement: its own table
+//! joined with `messaging.sequence`, which holds the number of the last event of each key. A consumer that
+//! starts from a snapshot continues with the events after that number, so no event is missing or applied
+//! twice.
 
 use envelope::Event;
 use serde::{Deserialize, Serialize};
@@ -10,31 +11,30 @@ use serde_json::value::RawValue;
 
 use crate::Error;
 
-/// A part of a snapshot.
+/// One page of a snapshot.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Page {
-    /// The keys of this page, each once in the whole snapshot. In the whole stand all keys that events were ever said of, those that are
-    /// gone by the event that says so: of a key that is missing a replay waits for in vain, and gives up.
+    /// The keys of this page; each key is once in the snapshot. It must contain all keys that ever had an
+    /// event, deleted ones with their deletion event: a replay would wait in vain for a missing key and fail.
     pub items: Vec<Entry>,
-    /// Where the next page begins; none after the last.
+    /// The position of the next page; `None` after the last.
     pub next: Option<String>,
 }
 
-/// One key as its owner knows it.
+/// One key of a snapshot.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Entry {
-    /// The key within the aggregate.
     pub key: String,
     /// The number of its last event, from 1.
     pub sequence: i64,
-    /// The type of `data`.
+    /// The event type of `data`.
     pub kind: String,
-    /// An event that says the full state as of that number.
+    /// An event with the full state as of that number.
     pub data: Box<RawValue>,
 }
 
 impl Entry {
-    /// The entry of the key of `event`, which says all that its events up to number `sequence` have made of it.
+    /// The entry of the key of `event`, which must contain its full state up to the event number `sequence`.
     pub fn of<E: Event>(event: &E, sequence: i64) -> Result<Self, Error> {
         Ok(Self {
             key: event.key().into_owned(),

@@ -69,13 +69,15 @@ fn replay_problem(error: ReplayError) -> Problem {
         | ReplayError::NoPause
         | ReplayError::TooSlow
         | ReplayError::StreamLost(_) => Problem::unavailable("replay_gave_up", RETRY_AFTER),
-        ReplayError::Refused { .. }
-        | ReplayError::Stuck(_)
+        ReplayError::Rejected { .. }
+        | ReplayError::HandlerFailed(_)
         | ReplayError::Behind { .. }
         | ReplayError::Truncated(_) => {
             Problem::conflict("not_replayable", "The projection cannot be replayed")
         }
-        ReplayError::Messaging(_) | ReplayError::NoKey(_) | ReplayError::NotHeard(_) => {
+        ReplayError::Messaging(_)
+        | ReplayError::NoPrimaryKey(_)
+        | ReplayError::NotSubscribed(_) => {
             return Problem::internal_from(&error);
         }
     }

@@ -30,7 +30,8 @@ async fn orders_are_placed_without_a_broker_until_the_outbox_fills() {
     wait_for("the service reports that events do not leave", LONGEST_WAIT, async || {
         let ready = shop.anonymous.get("/health/ready").await;
         let reason = &ready.body["components"]["outbox"]["reason"];
-        let stuck = reason.as_str().is_some_and(|text| text.starts_with("events do not leave: "));
+        let stuck =
+            reason.as_str().is_some_and(|text| text.starts_with("events cannot be published: "));
         if stuck { Ok(()) } else { Err(ready.body) }
     })
     .await

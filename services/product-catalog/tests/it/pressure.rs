@@ -49,7 +49,7 @@ async fn writes_are_refused_while_the_broker_is_away() {
     assert_eq!(ready.status(), 503);
     let ready: serde_json::Value = ready.json().await.unwrap();
     let reason = ready["components"]["outbox"]["reason"].as_str().unwrap();
-    assert!(reason.starts_with("events do not leave: "), "{reason}");
+    assert!(reason.starts_with("events cannot be published: "), "{reason}");
 
     proxy.heal().await;
     wait_for("writes are accepted again", LONGEST_WAIT, async || {

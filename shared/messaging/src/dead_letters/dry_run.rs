@@ -1,4 +1,4 @@
-//! What would happen if a dead letter were sent again.
+//! Simulates a redrive.
 
 use std::{collections::HashMap, slice::from_ref};
 
@@ -7,97 +7,95 @@ use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use super::{
-    decisions::Again,
-    redriving::{NotPlayed, Redrive, Unresolved, pending},
+    plan::RedriveDecision,
+    redrive::{AttemptError, Redriver, ResolveError, find_pending},
 };
-use crate::{Error, Outbox, Topology, error::causes};
+use crate::{Error, Outbox, Topology, Transaction, error::causes};
 
-/// What would happen if a dead letter were sent again now.
+/// What a redrive would do now.
 #[derive(Debug, Clone, Serialize)]
 pub struct DryRun {
-    /// What it would come to.
-    pub outcome: Outcome,
-    /// Why it would fail, outermost first; empty if it would not.
+    pub outcome: DryRunOutcome,
+    /// The errors of the handler, outermost first; empty if it would succeed.
     pub causes: Vec<String>,
-    /// What the handler would say.
-    pub events: Vec<SaidEvent>,
+    /// The events that the handler would emit.
+    pub events: Vec<EmittedEvent>,
 }
 
-/// What sending a dead letter again would come to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Outcome {
-    /// Its event would take effect.
+pub enum DryRunOutcome {
     TakesEffect,
-    /// Nobody here handles its type: the letter would be dealt with, and nothing else would happen.
+    /// The event type has no handler: the letter would be resolved without an effect.
     Ignored,
-    /// Its event has taken effect already: the letter would be dealt with, and nothing else would happen.
+    /// The event was applied already: the letter would be resolved without an effect.
     AlreadyDone,
-    /// Something that stands before it must be dealt with first.
+    /// An earlier event or letter of the key must be resolved first.
     NotYet,
     /// The handler would fail.
     Fails,
 }
 
-/// An event that a handler would say.
+/// An event that a handler would emit.
 #[derive(Debug, Clone, Serialize)]
-pub struct SaidEvent {
-    /// Its type.
+pub struct EmittedEvent {
     pub kind: String,
-    /// What it is about.
     pub aggregate: String,
-    /// Its key.
     pub key: String,
-    /// Itself.
     pub data: Box<RawValue>,
 }
 
-/// Hands a dead letter to its handler in a transaction that is rolled back whatever happens. Nothing is said, nothing is run that
-/// waits for the commit, and the letter stays as it is. The cursor of its key is locked meanwhile.
-pub async fn dry_run(outbox: &Outbox, topology: &Topology, id: Uuid) -> Result<DryRun, Unresolved> {
-    let picked = pending(&mut *outbox.pool().acquire().await.map_err(Error::from)?, id).await?;
-    let redrive = Redrive::of(outbox, topology, &picked, false)?;
+/// Passes a dead letter to its handler in a transaction that is always rolled back: no event is published, no action runs after a
+/// commit, and the letter stays unchanged. The cursor of its key is locked meanwhile.
+pub async fn dry_run(
+    outbox: &Outbox,
+    topology: &Topology,
+    id: Uuid,
+) -> Result<DryRun, ResolveError> {
+    let selected =
+        find_pending(&mut *outbox.pool().acquire().await.map_err(Error::from)?, id).await?;
+    let redriver = Redriver::new(outbox, topology, &selected, false)?;
     let mut tx = outbox.begin().await?;
-    let played = redrive.play(&mut tx, from_ref(&picked.wanted), &HashMap::new()).await;
-    let fails = |causes| DryRun { outcome: Outcome::Fails, causes, events: Vec::new() };
-    let found = match played {
-        Ok(played) => {
-            let letter = played.desk.letters.first().zip(played.decided.first());
-            let (letter, again) = letter.ok_or(Unresolved::NotPending(id))?;
-            let outcome = match again {
-                Again::NotYet => Outcome::NotYet,
-                Again::Mark => Outcome::AlreadyDone,
-                Again::Effect if redrive.handles(&letter.incoming.envelope.kind) => {
-                    Outcome::TakesEffect
+    let attempt = redriver.apply(&mut tx, from_ref(&selected.letter), &HashMap::new()).await;
+    let fails = |causes| DryRun { outcome: DryRunOutcome::Fails, causes, events: Vec::new() };
+    let found = match attempt {
+        Ok(applied) => {
+            let letter = applied.batch.letters.first().zip(applied.decisions.first());
+            let (letter, decision) = letter.ok_or(ResolveError::NotPending(id))?;
+            let outcome = match decision {
+                RedriveDecision::NotYet => DryRunOutcome::NotYet,
+                RedriveDecision::MarkResolved => DryRunOutcome::AlreadyDone,
+                RedriveDecision::Apply if redriver.handles(&letter.event.envelope.kind) => {
+                    DryRunOutcome::TakesEffect
                 }
-                Again::Effect => Outcome::Ignored,
+                RedriveDecision::Apply => DryRunOutcome::Ignored,
             };
-            // What the commit would find out is asked now.
+            // Deferred constraints are checked now instead of at the commit.
             let checked = sqlx::query!("set constraints all immediate").execute(&mut *tx).await;
             match checked.map_err(Error::from) {
-                Ok(_) => Ok(DryRun { outcome, causes: Vec::new(), events: said(&tx)? }),
+                Ok(_) => Ok(DryRun { outcome, causes: Vec::new(), events: emitted(&tx)? }),
                 Err(error) if error.is_outage() => Err(error),
                 Err(error) => Ok(fails(causes(&error))),
             }
         }
-        Err(NotPlayed::Failed(failed)) => Ok(fails(failed.into_values().flatten().collect())),
-        // One letter is never split, nor taken apart.
-        Err(NotPlayed::Split | NotPlayed::Apart) => Ok(fails(Vec::new())),
-        Err(NotPlayed::Messaging(error)) => Err(error),
+        Err(AttemptError::Failed(failed)) => Ok(fails(failed.into_values().flatten().collect())),
+        // A single letter is never split.
+        Err(AttemptError::BatchFailed | AttemptError::TimedOut) => Ok(fails(Vec::new())),
+        Err(AttemptError::Messaging(error)) => Err(error),
     };
     tx.rollback().await;
     Ok(found?)
 }
 
-/// The events that wait for the commit that does not come.
-fn said(tx: &crate::Transaction) -> Result<Vec<SaidEvent>, Error> {
-    let said = tx.said().iter().map(|event| {
-        Ok(SaidEvent {
+/// The events that wait for the commit.
+fn emitted(tx: &Transaction) -> Result<Vec<EmittedEvent>, Error> {
+    let events = tx.pending().iter().map(|event| {
+        Ok(EmittedEvent {
             kind: event.kind.to_owned(),
             aggregate: event.aggregate.to_owned(),
             key: event.key.clone(),
             data: RawValue::from_string(event.data.clone())?,
         })
     });
-    said.collect()
+    events.collect()
 }

@@ -1,31 +1,37 @@
-//! Dead letters: what could not be handled, kept with its reason, until somebody deals with it.
+//! Administration of dead letters: events that could not be processed, stored with the reason until an operator resolves them.
 //!
-//! They are read ([`list`], [`groups`], [`show`]), put right ([`edit`]), tried ([`dry_run()`]), sent again ([`redrive`],
-//! [`redrive_many`]) and given up ([`discard`], [`discard_many`]).
+//! Operators read them ([`list`], [`groups`], [`show`]), correct their data ([`edit`]), test them ([`dry_run()`]), redrive them
+//! ([`redrive`], [`redrive_many`]) and discard them ([`discard`], [`discard_many`]).
 //!
-//! Whoever deals with letters locks the cursors of their keys first, in the order of the keys, and then the letters: as consumers
-//! do, so that nobody waits for another in a circle. What is decided under these locks stands in `decisions`, without any I/O.
+//! Every operation locks the cursors of the keys first, in key order, and then the letters: the lock order of consumers, so no
+//! deadlock is possible. The decisions under these locks are in `plan`, without I/O.
 //!
-//! Dealing with many needs no record of how far it has come: the state of each letter is the state of the work, and it
-//! commits with the letter's effect. A process may die anywhere, and the next call finds what is left.
+//! Operations on many letters record no progress of their own: the state of each letter is the progress, and it commits with the
+//! effect. A process may die at any point, and the next call continues with the remaining letters.
 
-mod burying;
-pub(crate) mod decisions;
-mod desk;
-mod discarding;
+mod details;
+mod discard;
 mod dry_run;
-mod editing;
-mod letter;
-mod listing;
-mod many;
-mod redriving;
+mod edit;
+mod list;
+mod locked_batch;
+mod pace;
+pub(crate) mod plan;
+mod redrive;
 
-pub use discarding::{Discarded, discard, discard_many};
-pub use dry_run::{DryRun, Outcome, SaidEvent, dry_run};
-pub use editing::{NotEdited, edit};
-pub use letter::{DeadLetter, Fit, Shown, show};
-pub use listing::{Group, Selection, count_pending, exists, groups, list};
-pub use many::Pace;
-pub use redriving::{FailedAgain, Redriven, Unresolved, redrive, redrive_many};
+pub use details::{DeadLetter, DeadLetterDetails, SchemaCheck, show};
+pub use discard::{DiscardReport, discard, discard_many};
+pub use dry_run::{DryRun, DryRunOutcome, EmittedEvent, dry_run};
+pub use edit::{EditError, edit};
+pub use list::{DeadLetterGroup, Selection, count_pending, exists, groups, list};
+pub use pace::Pace;
+pub use redrive::{RedriveFailure, RedriveReport, ResolveError, redrive, redrive_many};
 
-pub(crate) use burying::{Burial, MISSING_PREDECESSOR, Unreadable, bury, bury_unreadable};
+// temporary aliases
+#[doc(hidden)]
+pub use self::{
+    DeadLetterDetails as Shown, DeadLetterGroup as Group, DiscardReport as Discarded,
+    DryRunOutcome as Outcome, EditError as NotEdited, EmittedEvent as SaidEvent,
+    RedriveFailure as FailedAgain, RedriveReport as Redriven, ResolveError as Unresolved,
+    SchemaCheck as Fit,
+};

@@ -1,26 +1,26 @@
-//! Replay: a projection is built again beside the live one, compared with it, and put into its place.
+//! Replay: rebuilds a projection beside the live one, compares both, and optionally swaps them.
 //!
-//! The same handlers run as did the first time, in transactions that see the tables of a [`shadow`] first: a schema with empty
-//! tables like those of the projection. What they say goes nowhere. They are fed [from a stream](from_stream), or [from the
-//! owners](from_owners) of what they were told: from a snapshot of each, and from the events that come behind it, through queues
-//! of the replay's own.
+//! The same handlers run again, in transactions that see the tables of a [`shadow`] first: a schema with
+//! empty copies of the projection's tables. Events that they emit are dropped. The input comes [from a
+//! stream](from_stream) or [from snapshots](from_snapshots) of the publishers, followed by their later events
+//! through temporary queues.
 //!
-//! In the end the live consumers are held back for a moment: the shadow takes exactly what they have taken, the tables are
-//! compared (see [`difference`]), and rows that differ are written from the shadow into the live tables, all in one transaction. Until it
-//! commits nothing has happened, whoever dies.
+//! At the end the live consumers are paused for a moment. The shadow catches up exactly, the tables are
+//! compared (see [`comparison`]), and rows that differ are copied from the shadow to the live tables, all in
+//! one transaction. Until it commits, the live projection is unchanged.
 
 #[expect(
     clippy::disallowed_methods,
-    reason = "which tables and columns there are is known only here and now"
+    reason = "the cursor table of a shadow exists at run time only"
 )]
-mod difference;
-#[expect(clippy::disallowed_methods, reason = "the cursors of a shadow are there only while it is")]
-mod effects;
-#[expect(clippy::disallowed_methods, reason = "the name of a shadow is known only once it is made")]
-mod owners;
+mod apply;
+#[expect(clippy::disallowed_methods, reason = "the tables and columns are known at run time only")]
+mod comparison;
 mod projection;
 pub(crate) mod shadow;
-mod tape;
+#[expect(clippy::disallowed_methods, reason = "the name of a shadow is known at run time only")]
+mod snapshot_source;
+mod stream_source;
 
 use std::time::Duration;
 
@@ -28,128 +28,120 @@ use serde::Serialize;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use tokio::time::Instant;
 
+// temporary aliases
+#[doc(hidden)]
 pub use self::{
-    difference::Compared,
-    owners::{Owner, from_owners},
-    projection::{Projection, Table},
-    tape::{Tape, from_stream},
+    ReplayReport as Report, SnapshotSource as Owner, StreamSource as Tape,
+    from_snapshots as from_owners,
 };
-use self::{difference::Pair, shadow::Shadow};
+pub use self::{
+    comparison::TableComparison,
+    projection::{Projection, Table},
+    snapshot_source::{SnapshotSource, from_snapshots},
+    stream_source::{StreamSource, from_stream},
+};
+use self::{comparison::TablePair, shadow::Shadow};
 use crate::{Cause, Error, Outbox, failure::is_unavailable};
 
-/// How often the live consumers are held back at most before a replay is given up.
-const ATTEMPTS: u32 = 8;
+/// How often the live consumers are paused before a replay gives up.
+const MAX_PAUSES: u32 = 8;
 
-/// How long the first attempt waits for those who work on the live tables; each later one waits longer. Whoever comes
-/// meanwhile waits behind us.
-const PATIENCE: Duration = Duration::from_millis(500);
+/// The lock timeout of the first pause; each later one is longer. Other transactions queue behind the lock
+/// request.
+const PAUSE_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// A shadow that was so quick to follow is close enough behind the live projection.
-const CLOSE: Duration = Duration::from_millis(500);
+/// If catching up takes less than this, the shadow is close enough for a pause.
+const CLOSE_ENOUGH: Duration = Duration::from_millis(500);
 
-/// How long a shadow may try to come so close.
-const PURSUIT: Duration = Duration::from_mins(10);
+/// How long a shadow may try to come close enough.
+const CATCH_UP_TIMEOUT: Duration = Duration::from_mins(10);
 
-/// How long the shadow may take to catch up while the live consumers are held back.
-const LEVEL: Duration = Duration::from_secs(5);
+/// How long the shadow may take to catch up during a pause.
+const PAUSED_CATCH_UP_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What is to be done with what differs.
+/// What to do with the differences.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
-    /// It is shown.
+    /// Report them.
     Compare,
-    /// It is put right.
+    /// Correct the live tables.
     Swap,
 }
 
-/// What a replay did.
+/// The result of a replay.
 #[derive(Debug, Clone, Serialize)]
-pub struct Report {
-    /// What was built again.
+pub struct ReplayReport {
     pub projection: &'static str,
-    /// How many keys came with the snapshots of their owners.
+    /// Keys read from snapshots.
     pub entries: u64,
-    /// How many events, or messages of a stream, were handled again.
+    /// Events, or messages of a stream, that were handled again.
     pub replayed: u64,
-    /// How many of these were refused by their handler, as they were the first time.
-    pub refused: u64,
-    /// Of how many keys a snapshot had more than the live consumer had heard: what these differ in may be on its way.
+    /// Those of them that their handler rejected, as it did the first time.
+    #[serde(rename = "refused")]
+    pub rejected: u64,
+    /// Keys whose snapshot was ahead of the live consumer: their differences may be events in flight.
     pub ahead: i64,
-    /// The tables, one by one.
-    pub tables: Vec<Compared>,
-    /// How many rows were wrong, in all.
+    pub tables: Vec<TableComparison>,
+    /// The total number of wrong rows.
     pub differences: i64,
-    /// Whether the shadow has taken the place of the live projection.
+    /// Whether the live projection was corrected.
     pub swapped: bool,
-    /// For how long the live consumers were held back.
+    /// How long the live consumers were paused.
     pub paused_seconds: f64,
-    /// How long it took in all.
+    /// The total duration.
     pub seconds: f64,
 }
 
-/// Why a replay came to no end. The live projection is as it was.
+/// Why a replay failed. The live projection is unchanged.
 #[derive(Debug, thiserror::Error)]
 pub enum ReplayError {
-    /// Somebody else is at it.
     #[error("this projection is being replayed already")]
     Busy,
-    /// The database or the broker failed, or another replay has taken the shadow away.
+    /// The database or the broker failed, or another replay dropped the shadow.
     #[error(transparent)]
     Messaging(#[from] Error),
-    /// An owner does not tell what it has.
     #[error("the snapshot of {aggregate} cannot be read")]
     Snapshot {
-        /// Of what.
         aggregate: &'static str,
-        /// Why.
         #[source]
         source: Cause,
     },
-    /// A handler refuses what an owner has.
-    #[error("the handler refuses the state of {key} in the snapshot of {aggregate}: {}", .causes.join(": "))]
-    Refused {
-        /// Of what.
-        aggregate: &'static str,
-        /// Which key.
-        key: String,
-        /// Why.
-        causes: Vec<String>,
-    },
-    /// A handler failed again and again over what did not fail the first time.
-    #[error("a handler fails again and again: {}", .0.join(": "))]
-    Stuck(Vec<String>),
-    /// The live consumer knows of a key more than its owner has told the replay.
+    /// A handler rejects the state in a snapshot.
+    #[error("the handler rejects the state of {key} in the snapshot of {aggregate}: {}", .causes.join(": "))]
+    Rejected { aggregate: &'static str, key: String, causes: Vec<String> },
+    /// A handler keeps failing over an event that it handled before.
+    #[error("a handler fails repeatedly: {}", .0.join(": "))]
+    HandlerFailed(Vec<String>),
+    /// The live consumer has applied more events of a key than the replay received.
     #[error(
-        "the live projection has {key} of {aggregate} up to number {live}, the replay up to {shadow}"
+        "the live projection has applied {key} of {aggregate} up to number {live}, the replay only up to {shadow}"
     )]
     Behind {
-        /// Of what.
         aggregate: String,
-        /// Which key.
         key: String,
-        /// The number of its last event that the live consumer has handled.
+        /// The number of the last event that the live consumer has applied.
         live: i64,
-        /// The number of the last that the replay has.
+        /// The number of the last event that the replay has applied.
         shadow: i64,
     },
-    /// There was always somebody at work on the live tables.
-    #[error("the live consumers could not be held back")]
+    /// The live tables were always locked by other transactions.
+    #[error("the live consumers could not be paused")]
     NoPause,
-    /// More is said than can be handled again at the same time.
-    #[error("the replay does not come close to the live projection within {PURSUIT:?}")]
+    /// Events are published faster than the replay handles them.
+    #[error("the replay does not catch up with the live projection within {CATCH_UP_TIMEOUT:?}")]
     TooSlow,
-    /// The stream has forgotten its beginning, and nothing tells which rows are older than what it has.
-    #[error("the stream has forgotten its beginning, and the rows of {0} have no time")]
+    /// Rows older than the first message of the stream cannot be told apart.
+    #[error("the retention removed the beginning of the stream, and the rows of {0} have no time")]
     Truncated(&'static str),
-    /// The stream was lost, and what the live projection has out of it cannot be told again.
-    #[error("the stream {0} was lost, and its reader has not yet read what is there now")]
+    /// The messages of the lost stream, which the live projection contains, cannot be replayed.
+    #[error("the stream {0} was lost, and its reader has not read the new one yet")]
     StreamLost(&'static str),
-    /// Rows without a key cannot be compared.
+    /// Rows without a primary key cannot be compared.
     #[error("the table {0} does not exist, or has no primary key")]
-    NoKey(&'static str),
-    /// The service does not hear what it is to be told again.
-    #[error("nothing is heard of {0}")]
-    NotHeard(&'static str),
+    NoPrimaryKey(&'static str),
+    /// The service does not subscribe to the aggregate of a snapshot.
+    #[error("there is no subscription to {0}")]
+    NotSubscribed(&'static str),
 }
 
 impl From<sqlx::Error> for ReplayError {
@@ -158,92 +150,98 @@ impl From<sqlx::Error> for ReplayError {
     }
 }
 
-/// From where a shadow is filled.
-trait Source {
-    /// Puts into the shadow what it begins with.
-    async fn fill(&mut self, shadow: &Shadow, live: &mut PgConnection) -> Result<(), ReplayError>;
+/// The source of a replay.
+trait ReplaySource {
+    /// Fills the shadow with the initial state.
+    async fn initialize(
+        &mut self,
+        shadow: &Shadow,
+        live: &mut PgConnection,
+    ) -> Result<(), ReplayError>;
 
-    /// Brings the shadow to where the live projection stands at this moment; that goes on meanwhile.
-    async fn follow(&mut self, shadow: &Shadow, live: &mut PgConnection)
-    -> Result<(), ReplayError>;
+    /// Brings the shadow to the current state of the live projection, which continues meanwhile.
+    async fn catch_up(
+        &mut self,
+        shadow: &Shadow,
+        live: &mut PgConnection,
+    ) -> Result<(), ReplayError>;
 
-    /// Holds the live consumers back until the transaction of `live` ends.
-    async fn hold_back(&mut self, live: &mut PgConnection) -> Result<(), Error>;
+    /// Pauses the live consumers until the transaction of `live` ends.
+    async fn pause_live(&mut self, live: &mut PgConnection) -> Result<(), Error>;
 
-    /// Brings the shadow to where the live projection stands while nobody writes to that; says whether it is there by `deadline`.
-    async fn level(
+    /// Brings the shadow to the state of the paused live projection. Returns whether it succeeded by
+    /// `deadline`.
+    async fn catch_up_paused(
         &mut self,
         shadow: &Shadow,
         live: &mut PgConnection,
         deadline: Instant,
     ) -> Result<bool, ReplayError>;
 
-    /// Gives the live consumers the shadow's place in what they hear.
-    async fn hand_over(
+    /// Moves the cursors of the live consumers to those of the shadow.
+    async fn transfer_cursors(
         &mut self,
         shadow: &Shadow,
         live: &mut PgConnection,
     ) -> Result<(), ReplayError>;
 
-    /// Why the shadow does not come to where the live projection stands.
-    async fn why_behind(&mut self, shadow: &Shadow, live: &mut PgConnection) -> ReplayError;
+    /// Why the shadow does not reach the state of the live projection.
+    async fn lag_reason(&mut self, shadow: &Shadow, live: &mut PgConnection) -> ReplayError;
 
-    /// From when on the source has everything; `None` if it has all there ever was.
+    /// The time from which the source is complete; `None` if it always is.
     fn since(&self) -> Option<chrono::DateTime<chrono::Utc>>;
 
-    /// How much was handled.
-    fn tally(&self) -> Tally;
+    fn counts(&self) -> ReplayCounts;
 }
 
-/// How much a replay has handled.
 #[derive(Debug, Clone, Copy, Default)]
-struct Tally {
+struct ReplayCounts {
     entries: u64,
     replayed: u64,
-    refused: u64,
+    rejected: u64,
     ahead: i64,
 }
 
-/// Builds `projection` again from `source`, compares, and swaps if told to.
+/// Rebuilds `projection` from `source`, compares, and swaps according to `mode`.
 async fn run(
     outbox: &Outbox,
     projection: &Projection,
-    source: &mut impl Source,
+    source: &mut impl ReplaySource,
     mode: Mode,
-) -> Result<Report, ReplayError> {
+) -> Result<ReplayReport, ReplayError> {
     let began = Instant::now();
-    // A connection of our own: what holds other replays off ends with it.
+    // A connection of its own: the advisory lock against concurrent replays ends with it.
     let options = (*outbox.pool().connect_options()).clone().options([
         ("statement_timeout", "120000"),
         ("idle_in_transaction_session_timeout", "60000"),
         ("lock_timeout", "60000"),
     ]);
     let mut live = PgConnection::connect_with(&options).await?;
-    let ours: bool =
+    let is_locked: bool =
         sqlx::query_scalar("select pg_try_advisory_lock(hashtext('replay'), hashtext($1))")
             .bind(projection.name)
             .fetch_one(&mut live)
             .await?;
-    if !ours {
+    if !is_locked {
         return Err(ReplayError::Busy);
     }
-    let shadow = Shadow::make(&mut live, outbox.pool(), projection).await?;
+    let shadow = Shadow::create(&mut live, outbox.pool(), projection).await?;
     let outcome = rebuild(&shadow, &mut live, projection, source, mode).await;
     shadow.outbox.pool().close().await;
-    // What cannot be cleared away now is cleared away by the next replay.
-    if let Err(error) = shadow::clear(&mut live, projection).await {
-        tracing::warn!(projection = projection.name, %error, "the shadow of a replay is left behind");
+    // The next replay drops what could not be dropped now.
+    if let Err(error) = shadow::drop_all(&mut live, projection).await {
+        tracing::warn!(projection = projection.name, %error, "failed to drop the shadow of a replay");
     }
-    let Ended { tables, swapped, paused } = outcome?;
-    outbox.unparked().send_replace(());
-    let Tally { entries, replayed, refused, ahead } = source.tally();
-    Ok(Report {
+    let Outcome { tables, swapped, paused } = outcome?;
+    outbox.parking_signal().send_replace(());
+    let ReplayCounts { entries, replayed, rejected, ahead } = source.counts();
+    Ok(ReplayReport {
         projection: projection.name,
         entries,
         replayed,
-        refused,
+        rejected,
         ahead,
-        differences: tables.iter().map(Compared::differences).sum(),
+        differences: tables.iter().map(TableComparison::differences).sum(),
         tables,
         swapped,
         paused_seconds: paused.as_secs_f64(),
@@ -251,9 +249,9 @@ async fn run(
     })
 }
 
-/// What the last step of a replay came to.
-struct Ended {
-    tables: Vec<Compared>,
+/// The result of the final comparison.
+struct Outcome {
+    tables: Vec<TableComparison>,
     swapped: bool,
     paused: Duration,
 }
@@ -262,49 +260,50 @@ async fn rebuild(
     shadow: &Shadow,
     live: &mut PgConnection,
     projection: &Projection,
-    source: &mut impl Source,
+    source: &mut impl ReplaySource,
     mode: Mode,
-) -> Result<Ended, ReplayError> {
+) -> Result<Outcome, ReplayError> {
     let mut pairs = Vec::new();
-    source.fill(shadow, live).await?;
+    source.initialize(shadow, live).await?;
     for table in &projection.tables {
-        pairs.push(Pair::read(live, table, &shadow.schema, source.since()).await?);
+        pairs.push(TablePair::read(live, table, &shadow.schema, source.since()).await?);
     }
-    pursue(shadow, live, source).await?;
+    follow_live(shadow, live, source).await?;
     let mut failed = ReplayError::NoPause;
     let mut paused = Duration::ZERO;
-    for attempt in 1..=ATTEMPTS {
+    for attempt in 1..=MAX_PAUSES {
         let began = Instant::now();
-        let settled = settle(shadow, live, projection, &pairs, source, mode, PATIENCE * attempt);
-        let settled = settled.await;
-        // Whoever waits for the lock holds the live consumers back already: they stand behind it.
+        let compared =
+            compare_paused(shadow, live, projection, &pairs, source, mode, PAUSE_TIMEOUT * attempt);
+        let compared = compared.await;
+        // Waiting for the lock already blocks the live consumers behind it.
         paused += began.elapsed();
-        match settled {
-            Ok(tables) => return Ok(Ended { tables, swapped: mode == Mode::Swap, paused }),
-            // Whoever was at work on the tables, or lost against us, is let through first.
+        match compared {
+            Ok(tables) => return Ok(Outcome { tables, swapped: mode == Mode::Swap, paused }),
+            // Transactions that hold the lock, or lost against ours, may finish first.
             Err(ReplayError::Messaging(Error::Database(error))) if is_unavailable(&error) => {
-                tracing::debug!(%error, attempt, "a replay could not hold the live consumers back");
+                tracing::debug!(%error, attempt, "a replay failed to pause the live consumers");
                 failed = ReplayError::NoPause;
             }
             Err(behind @ ReplayError::Behind { .. }) => failed = behind,
             Err(error) => return Err(error),
         }
-        pursue(shadow, live, source).await?;
+        follow_live(shadow, live, source).await?;
     }
     Err(failed)
 }
 
-/// Follows the live projection until the shadow is so close behind it that the rest can be done while the live consumers are held back.
-async fn pursue(
+/// Follows the live projection until the shadow is close enough for a pause.
+async fn follow_live(
     shadow: &Shadow,
     live: &mut PgConnection,
-    source: &mut impl Source,
+    source: &mut impl ReplaySource,
 ) -> Result<(), ReplayError> {
-    let deadline = Instant::now() + PURSUIT;
+    let deadline = Instant::now() + CATCH_UP_TIMEOUT;
     loop {
         let began = Instant::now();
-        source.follow(shadow, live).await?;
-        if began.elapsed() < CLOSE {
+        source.catch_up(shadow, live).await?;
+        if began.elapsed() < CLOSE_ENOUGH {
             return Ok(());
         }
         if Instant::now() > deadline {
@@ -313,36 +312,36 @@ async fn pursue(
     }
 }
 
-/// Holds the live consumers back, brings the shadow level with them, compares, and swaps if told to.
-async fn settle(
+/// Pauses the live consumers, brings the shadow up to date, compares, and swaps according to `mode`.
+async fn compare_paused(
     shadow: &Shadow,
     live: &mut PgConnection,
     projection: &Projection,
-    pairs: &[Pair],
-    source: &mut impl Source,
+    pairs: &[TablePair],
+    source: &mut impl ReplaySource,
     mode: Mode,
-    patience: Duration,
-) -> Result<Vec<Compared>, ReplayError> {
+    lock_timeout: Duration,
+) -> Result<Vec<TableComparison>, ReplayError> {
     let mut tx = live.begin().await?;
-    let patience = format!("set local lock_timeout = {}", patience.as_millis());
-    sqlx::raw_sql(AssertSqlSafe(patience)).execute(&mut *tx).await?;
+    let lock_timeout = format!("set local lock_timeout = {}", lock_timeout.as_millis());
+    sqlx::raw_sql(AssertSqlSafe(lock_timeout)).execute(&mut *tx).await?;
     let began = Instant::now();
-    source.hold_back(&mut tx).await?;
-    if !source.level(shadow, &mut tx, began + LEVEL).await? {
-        return Err(source.why_behind(shadow, &mut tx).await);
+    source.pause_live(&mut tx).await?;
+    if !source.catch_up_paused(shadow, &mut tx, began + PAUSED_CATCH_UP_TIMEOUT).await? {
+        return Err(source.lag_reason(shadow, &mut tx).await);
     }
-    // The consumers write no more; others who do, such as requests, wait from here on. Readers go on.
-    if let Some(turn) = projection.turn {
-        sqlx::raw_sql(turn).execute(&mut *tx).await?;
+    // The consumers are paused. Other writers, such as requests, wait from here on; readers continue.
+    if let Some(before_lock) = projection.before_lock {
+        sqlx::raw_sql(before_lock).execute(&mut *tx).await?;
     }
     let names: Vec<String> =
         projection.tables.iter().map(|table| format!(r#"public."{}""#, table.name)).collect();
     let lock = format!("lock table {} in share row exclusive mode", names.join(", "));
     sqlx::raw_sql(AssertSqlSafe(lock)).execute(&mut *tx).await?;
-    if let Some(tidy) = projection.tidy {
-        let mut tidying = shadow.outbox.begin().await?;
-        sqlx::raw_sql(tidy).execute(&mut *tidying).await?;
-        tidying.commit().await?;
+    if let Some(before_compare) = projection.before_compare {
+        let mut tx = shadow.outbox.begin().await?;
+        sqlx::raw_sql(before_compare).execute(&mut *tx).await?;
+        tx.commit().await?;
     }
     let mut tables = Vec::new();
     for pair in pairs {
@@ -353,9 +352,9 @@ async fn settle(
             pair.delete(&mut tx).await?;
         }
         for pair in pairs {
-            pair.write(&mut tx).await?;
+            pair.upsert(&mut tx).await?;
         }
-        source.hand_over(shadow, &mut tx).await?;
+        source.transfer_cursors(shadow, &mut tx).await?;
         tx.commit().await?;
     } else {
         tx.rollback().await?;

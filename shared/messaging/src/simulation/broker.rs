@@ -1,4 +1,4 @@
-//! The broker: one queue for each slot group, one for what it gives up, and answers to what is published.
+//! The broker: a queue per slot group, a dead-letter queue, and publisher confirms.
 
 use std::{collections::VecDeque, rc::Rc};
 
@@ -6,86 +6,85 @@ use envelope::Envelope;
 
 use super::world::World;
 
-/// The queue of what the broker gives up; those before it are of the slot groups.
+/// The dead-letter queue; the queues before it belong to the slot groups.
 pub(super) const DEAD: usize = 2;
 
-/// How often a message may come back before the broker gives it up. Twenty in the kit.
+/// How often a message may be redelivered before it is dead-lettered. Twenty in the kit.
 const DELIVERY_LIMIT: u32 = 3;
 
-/// A message as it lies in a queue.
+/// A message in a queue.
 #[derive(Debug, Clone)]
-pub(super) struct Stored {
+pub(super) struct StoredMessage {
     pub(super) events: Rc<Vec<Envelope>>,
-    /// How often it has come back.
+    /// The number of redeliveries.
     returns: u32,
 }
 
-/// A message that is handed out.
+/// A delivered message.
 #[derive(Debug)]
-struct Handed {
+struct Unacknowledged {
     to: usize,
     tag: u64,
-    message: Stored,
+    message: StoredMessage,
 }
 
-/// A quorum queue.
 #[derive(Debug, Default)]
 struct Queue {
-    ready: VecDeque<Stored>,
-    /// What is handed out and not acknowledged, in order.
-    unacknowledged: Vec<Handed>,
+    ready: VecDeque<StoredMessage>,
+    /// In order of delivery.
+    unacknowledged: Vec<Unacknowledged>,
     /// The single active consumer.
     active: Option<usize>,
 }
 
-/// All queues.
 #[derive(Debug, Default)]
 pub(super) struct Broker {
     queues: [Queue; DEAD + 1],
-    /// The last delivery tag. Those of real channels begin anew with each.
+    /// The last delivery tag. On real channels, tags start again with each channel.
     last_tag: u64,
 }
 
-/// What a publisher hears of one message.
+/// What a publisher learns about a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Confirm {
-    /// It is on disk.
     Acknowledged,
-    /// It was refused, though it may be in the queue.
-    Refused,
-    /// It came back, and was confirmed as if it had not.
+    /// The message may be in the queue nevertheless.
+    Nacked,
+    /// The message was returned, and confirmed nevertheless.
     Returned,
-    /// Nothing, and nothing of the others of its round: the connection is lost.
+    /// The connection is lost, with the confirms of the whole round.
     Lost,
 }
 
 impl Broker {
-    /// Takes a message, and answers.
+    /// Accepts a message and returns a confirm.
     pub(super) fn publish(world: &mut World, events: Vec<Envelope>, queue: usize) -> Confirm {
-        let dice = if world.faults > 0 { world.random.weighted(world.weights.confirms) } else { 5 };
-        let (confirm, is_stored) = match dice {
-            0 => (Confirm::Refused, false),
-            1 => (Confirm::Refused, true),
+        let drawn =
+            if world.faults > 0 { world.random.weighted(world.weights.confirms) } else { 5 };
+        let (confirm, is_stored) = match drawn {
+            0 => (Confirm::Nacked, false),
+            1 => (Confirm::Nacked, true),
             2 => (Confirm::Returned, false),
             3 => (Confirm::Lost, false),
             4 => (Confirm::Lost, true),
             _ => (Confirm::Acknowledged, true),
         };
         if is_stored {
-            let stored = Stored { events: Rc::new(events), returns: 0 };
+            let stored = StoredMessage { events: Rc::new(events), returns: 0 };
             world.broker.queues[queue].ready.push_back(stored);
         }
         confirm
     }
 
-    /// Whether `process` would get anything from `queue`.
+    /// Whether `queue` would deliver a message to `process`.
     pub(super) fn has_for(&self, queue: usize, process: usize) -> bool {
         let from = &self.queues[queue];
         let may = queue == DEAD || from.active.is_none_or(|active| active == process);
         may && !from.ready.is_empty()
     }
 
-    /// Hands out up to `most` messages with their tags. Only one process is served by a queue at a time, but for the queue of the dead.
+    /// Delivers up to `most` messages with their tags. A queue serves one process at a time, except the
+    /// dead-letter queue.
     pub(super) fn take(
         &mut self,
         queue: usize,
@@ -101,12 +100,12 @@ impl Broker {
         for message in from.ready.drain(..count) {
             self.last_tag += 1;
             taken.push((self.last_tag, message.events.clone()));
-            from.unacknowledged.push(Handed { to: process, tag: self.last_tag, message });
+            from.unacknowledged.push(Unacknowledged { to: process, tag: self.last_tag, message });
         }
         taken
     }
 
-    /// Forgets what `process` has from `queue` and acknowledges: the messages with these tags.
+    /// Removes the messages with these tags, which `process` acknowledges.
     pub(super) fn acknowledge(
         &mut self,
         queue: usize,
@@ -114,13 +113,13 @@ impl Broker {
         is_meant: impl Fn(u64) -> bool,
     ) -> Vec<Rc<Vec<Envelope>>> {
         let unacknowledged = &mut self.queues[queue].unacknowledged;
-        let is_gone = |handed: &mut Handed| handed.to == process && is_meant(handed.tag);
+        let is_gone = |handed: &mut Unacknowledged| handed.to == process && is_meant(handed.tag);
         let gone = unacknowledged.extract_if(.., is_gone);
         gone.map(|handed| handed.message.events).collect()
     }
 
-    /// The connection of `process` is gone: what it has not acknowledged is at the front again, in order, or given up.
-    /// Says how many messages were given up.
+    /// The connection of `process` ends: its unacknowledged messages return to the front in order, or are
+    /// dead-lettered. Returns the number of the latter.
     pub(super) fn disconnect(&mut self, process: usize) -> usize {
         let mut given_up = Vec::new();
         for (number, queue) in self.queues.iter_mut().enumerate() {
@@ -128,11 +127,11 @@ impl Broker {
                 .into_iter()
                 .partition(|handed| handed.to == process);
             queue.unacknowledged = others;
-            let back: Vec<Handed> = back;
-            for Handed { message: mut stored, .. } in back.into_iter().rev() {
+            let back: Vec<Unacknowledged> = back;
+            for Unacknowledged { message: mut stored, .. } in back.into_iter().rev() {
                 stored.returns += 1;
                 if number != DEAD && stored.returns > DELIVERY_LIMIT {
-                    given_up.push(Stored { returns: 0, ..stored });
+                    given_up.push(StoredMessage { returns: 0, ..stored });
                 } else {
                     queue.ready.push_front(stored);
                 }
@@ -146,7 +145,7 @@ impl Broker {
         count
     }
 
-    /// Whether nothing is in any queue.
+    /// Whether all queues are empty.
     pub(super) fn is_empty(&self) -> bool {
         self.queues.iter().all(|queue| queue.ready.is_empty() && queue.unacknowledged.is_empty())
     }

@@ -1,103 +1,103 @@
-//! Bugs that can be planted: each is one wrong decision in the model or around the kit's cores. A simulation that would not
-//! notice them would prove nothing.
+//! Planted bugs: each is one wrong decision in the model or around the pure functions. A simulation that does
+//! not find them proves nothing.
 
-/// One wrong behaviour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Bug {
-    /// A writer takes its numbers without holding the row of its key until it commits.
+    /// A writer numbers its events without holding the row lock of the key until the commit.
     NumberWithoutLock,
-    /// The relay deletes what it has read before the broker has confirmed it.
+    /// The relay deletes rows before the broker has confirmed them.
     DeleteBeforeConfirm,
-    /// The relay deletes all rows up to the highest one confirmed, and with them what was refused or committed late.
+    /// The relay deletes all rows up to the highest confirmed one, including nacked and late ones.
     DeleteUpToHighest,
-    /// The relay reads on from the highest row it has carried, as a reader with a cursor would.
+    /// The relay continues after the highest row it has published, like a reader with a cursor.
     ReadPastHighest,
-    /// The relay takes a refusal for a confirm: number 5 is refused, and deleted like number 6.
-    RefusedIsConfirmed,
-    /// The relay takes a returned message for a confirmed one.
+    /// The relay treats a nack as a confirm: event 5 is nacked, and deleted like event 6.
+    NackedIsConfirmed,
+    /// The relay treats a returned message as confirmed.
     ReturnedIsConfirmed,
-    /// A return is put down to another message of the round, as can happen to who shares a channel: that one is published again, and
-    /// the one that came back is deleted.
+    /// A return is attributed to another message of the round, as on a shared channel: that one is published
+    /// again, and the returned one is deleted.
     ReturnOfAnother,
-    /// The relays need no lease: each reads the rows that the other has not locked.
+    /// The relays work without a lease: each skips the rows that the other has locked.
     RelaysSkipLocked,
-    /// The relay lets the refused rows rest, and not their keys: what follows is published before them.
-    FollowersOvertakeRefused,
-    /// The listener acknowledges what it takes before its effects are committed.
+    /// The relay delays the nacked rows instead of their keys: later events are published first.
+    FollowersOvertakeNacked,
+    /// The consumer acknowledges before the effects are committed.
     AcknowledgeBeforeCommit,
-    /// The listener applies whatever comes.
+    /// The consumer applies every event, whatever its cursor.
     SkipCursor,
-    /// The listener applies an event though its predecessor has not come.
+    /// The consumer applies an event although its predecessor has not arrived.
     SkipGap,
-    /// An event that waits for a retry holds nobody back.
+    /// An event that waits for a retry does not delay later ones.
     RetryIsOvertaken,
-    /// A new cursor overwrites the one that another process has written meanwhile.
+    /// A new cursor overwrites the one that another process has created meanwhile.
     TakeoverUnnoticed,
-    /// A dead letter is written, and the cursor stays where it was.
+    /// A dead letter is recorded, but the cursor does not move.
     LetterWithoutCursor,
-    /// The cursor goes past a dead event of which no letter is written.
+    /// The cursor moves past a dead event, but no letter is recorded.
     CursorWithoutLetter,
-    /// What the broker gave up is acknowledged and not parked.
-    DeadQueueDropped,
-    /// Settling a key does not look at an event that has become the next.
-    SettleForgetsTheNext,
-    /// A resolved letter can be sent again.
+    /// Messages of the dead-letter queue are acknowledged but not parked.
+    DeadLetterQueueDropped,
+    /// Settling a key ignores an event that has become the next.
+    SettleIgnoresTheNext,
+    /// A resolved letter can be redriven.
     ResolvedIsRedriven,
-    /// A letter whose event has taken effect meanwhile is handed to its handler all the same.
-    EffectIsRedriven,
-    /// That a letter is dealt with commits after the effect and not with it.
+    /// A letter whose event was applied meanwhile is handled again.
+    AppliedIsRedriven,
+    /// The letter is resolved after the commit of the effect, not with it.
     RedriveMarkedLater,
-    /// Of letters that are sent again together, one that fails does not hold back those behind it.
+    /// In a batch of redriven letters, a failed one does not block later ones.
     FailedIsOvertaken,
-    /// Dealing with one letter frees its key, though another letter blocks it.
+    /// Resolving a letter unblocks its key although another letter blocks it.
     UnblockedTooEarly,
-    /// A letter that waits for a predecessor is not told that its event has been rejected since. The kit had this bug.
-    RejectedCopyForgotten,
-    /// Giving up a letter does not tell the letters before it that the cursor has gone past them. The kit had this bug.
-    LeapForgotten,
-    /// What has been started too often is named by its place, though another process may have changed what stands there. The
-    /// kit had this bug.
-    GivenUpByPlace,
-    /// Of full state: the number of what comes is not compared, so that an old state overwrites a newer one.
+    /// A letter with a missing predecessor is not updated when its event is rejected later. The kit had this
+    /// bug.
+    RejectedCopyIgnored,
+    /// Discarding a letter does not mark the earlier letters that the cursor passes. The kit had this bug.
+    LeapNotMarked,
+    /// An event that was started too often is identified by its index, although another process may have
+    /// changed the list. The kit had this bug.
+    GivenUpByIndex,
+    /// Full state: the sequence number is not compared, so an old state overwrites a newer one.
     NumberNotCompared,
-    /// Of full state: what fails makes what is older in the same batch stale.
+    /// Full state: a failed event makes older ones in the same batch stale.
     FailedMakesStale,
-    /// Of full state: what nobody handles makes what is older stale.
+    /// Full state: an event without a handler makes older ones stale.
     IgnoredMakesStale,
-    /// Of full state: what waited for its retry is applied, though something newer has taken effect meanwhile.
+    /// Full state: a retried event is applied although a newer one was applied meanwhile.
     OvertakenRetryIsApplied,
-    /// Of full state: what has been tried again with success stays in the parking place.
+    /// Full state: a successfully retried event stays parked.
     RetryStaysParked,
-    /// Of full state: a message is acknowledged with the first of its events that is committed.
+    /// Full state: a message is acknowledged with the first of its events that is committed.
     AcknowledgedWithTheFirst,
-    /// Of full state: a message is acknowledged together with all before it, though one of those is open.
+    /// Full state: a message is acknowledged together with all earlier ones, although one of them is open.
     AcknowledgedWithOpen,
-    /// Of full state: a letter takes effect when it is sent again, though something newer has.
+    /// Full state: a redriven letter is applied although a newer event was.
     OvertakenLetterIsRedriven,
-    /// Of full state: several letters of a key take effect in one transaction.
+    /// Full state: several letters of a key are applied in one transaction.
     LettersOfAKeyTogether,
-    /// Of full state: a letter is written as if the cursor had gone past it.
+    /// Full state: a letter is recorded as if the cursor had passed it.
     LetterOfStateIsPassed,
-    /// Of full state: giving up a letter moves the cursor.
+    /// Full state: discarding a letter moves the cursor.
     DiscardedMakesStale,
-    /// Of full state: a letter that nobody handles any more makes what is older stale when it is sent again. The kit had this bug.
+    /// Full state: a redriven letter without a handler makes older events stale. The kit had this bug.
     IgnoredLetterMakesStale,
-    /// The relay deletes without looking at the epoch of its lease. This is harmless, see the test.
+    /// The relay deletes without checking the epoch of its lease. This is harmless, see the test.
     DeleteWithoutEpoch,
 }
 
 impl Bug {
-    /// Those that do harm.
+    /// The bugs that break an invariant.
     pub(super) const HARMFUL: [Self; 38] = [
         Self::NumberWithoutLock,
         Self::DeleteBeforeConfirm,
         Self::DeleteUpToHighest,
         Self::ReadPastHighest,
-        Self::RefusedIsConfirmed,
+        Self::NackedIsConfirmed,
         Self::ReturnedIsConfirmed,
         Self::ReturnOfAnother,
         Self::RelaysSkipLocked,
-        Self::FollowersOvertakeRefused,
+        Self::FollowersOvertakeNacked,
         Self::AcknowledgeBeforeCommit,
         Self::SkipCursor,
         Self::SkipGap,
@@ -105,16 +105,16 @@ impl Bug {
         Self::TakeoverUnnoticed,
         Self::LetterWithoutCursor,
         Self::CursorWithoutLetter,
-        Self::DeadQueueDropped,
-        Self::SettleForgetsTheNext,
+        Self::DeadLetterQueueDropped,
+        Self::SettleIgnoresTheNext,
         Self::ResolvedIsRedriven,
-        Self::EffectIsRedriven,
+        Self::AppliedIsRedriven,
         Self::RedriveMarkedLater,
         Self::FailedIsOvertaken,
         Self::UnblockedTooEarly,
-        Self::RejectedCopyForgotten,
-        Self::LeapForgotten,
-        Self::GivenUpByPlace,
+        Self::RejectedCopyIgnored,
+        Self::LeapNotMarked,
+        Self::GivenUpByIndex,
         Self::NumberNotCompared,
         Self::FailedMakesStale,
         Self::IgnoredMakesStale,

@@ -1,5 +1,5 @@
-//! The databases of the speaking and of the listening service, as tables in memory. Every method stands for one statement or
-//! one transaction of the kit, which it names; what the kit reads or writes under a row lock is locked here as well.
+//! The databases of publisher and subscriber, as tables in memory. Every method models the statement or
+//! transaction of the kit that it names. Rows that the kit locks are locked here as well.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -7,15 +7,17 @@ use uuid::Uuid;
 
 use super::{
     bugs::Bug,
-    letters::Letter,
+    dead_letters::Letter,
     parking::Parked,
-    relay::TERM,
+    relay::LEASE_TTL,
     world::{KEYS, World, name, number},
 };
 use crate::{
-    consumer::core::{Key, Position},
-    outbox::Row,
-    topology::{Guard, OnReject},
+    consume::{
+        plan::{Key, Position},
+        subscription::{OnReject, Ordering},
+    },
+    publish::table::OutboxRow,
 };
 
 /// A row of `messaging.lease`.
@@ -26,57 +28,57 @@ pub(super) struct Lease {
     pub(super) expires_at: u64,
 }
 
-/// That an event took effect.
+/// An applied event.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Effect {
     pub(super) event: usize,
     pub(super) key: usize,
     pub(super) sequence: i64,
-    /// Whether somebody sent it again though the cursor had gone past it: only then it may stand behind its followers.
+    /// Whether it was redriven after the cursor had passed it: only then it may follow later events.
     is_late: bool,
 }
 
-/// All tables.
 #[derive(Debug, Default)]
 pub(super) struct Database {
-    /// `messaging.sequence`, and who holds its rows.
+    /// `messaging.sequence`, with the holders of its row locks.
     pub(super) sequences: [i64; KEYS],
     pub(super) sequence_locks: [Option<usize>; KEYS],
-    /// `messaging.outbox` in the order of the ids.
-    pub(super) outbox: Vec<Row>,
+    /// `messaging.outbox` in id order.
+    pub(super) outbox: Vec<OutboxRow>,
     pub(super) last_id: i64,
-    /// How far a relay with a cursor has read: only with a bug.
+    /// The position of a relay with a cursor; only with a bug.
     pub(super) horizon: i64,
-    /// The rows that are locked, and by which relay: only with a bug.
+    /// Locked rows and their relays; only with a bug.
     pub(super) outbox_locks: HashMap<i64, usize>,
     pub(super) lease: Option<Lease>,
-    /// `messaging.cursor`, and which lane holds its rows.
+    /// `messaging.cursor`, with the holders of its row locks.
     pub(super) cursors: [Option<Position>; KEYS],
     pub(super) cursor_locks: [Option<usize>; KEYS],
-    /// `messaging.parked` by key and number.
+    /// `messaging.parked` by key and sequence.
     pub(super) parked: BTreeMap<(usize, i64), Parked>,
     /// `messaging.dead_letter`.
     pub(super) letters: Vec<Letter>,
-    /// What the handler did, in the order of the commits.
+    /// The effects of the handler, in commit order.
     pub(super) effects: Vec<Effect>,
-    /// What was given up together with a letter behind it: key, and the numbers that this lies between.
+    /// Missing predecessors that were given up with a discarded letter: the key, and the exclusive bounds of
+    /// their numbers.
     pub(super) given_up: Vec<(usize, i64, i64)>,
 }
 
 impl Database {
-    /// `lease::take`.
-    pub(super) fn take_lease(&mut self, holder: Uuid, now: u64) -> Option<i64> {
+    /// `lease::acquire`.
+    pub(super) fn acquire_lease(&mut self, holder: Uuid, now: u64) -> Option<i64> {
         let epoch = match self.lease {
             None => 1,
             Some(lease) if lease.holder == holder => lease.epoch,
             Some(lease) if lease.expires_at <= now => lease.epoch + 1,
             Some(_) => return None,
         };
-        self.lease = Some(Lease { holder, epoch, expires_at: now + TERM });
+        self.lease = Some(Lease { holder, epoch, expires_at: now + LEASE_TTL });
         Some(epoch)
     }
 
-    /// `outbox::delete`. Without an epoch the lease is not looked at, which is a bug.
+    /// `table::delete`. Without an epoch the lease is not checked, which is a bug.
     pub(super) fn delete(&mut self, ids: &[i64], holder: Uuid, epoch: Option<i64>) -> bool {
         let is_held = epoch.is_none_or(|epoch| {
             self.lease.is_some_and(|lease| lease.holder == holder && lease.epoch == epoch)
@@ -87,17 +89,17 @@ impl Database {
         is_held
     }
 
-    /// The end of a relay's transaction, however it ends.
+    /// The end of a relay's transaction, whatever its outcome.
     pub(super) fn unlock_outbox(&mut self, relay: usize) {
         self.outbox_locks.retain(|_, holder| *holder != relay);
     }
 
-    /// Whether somebody else holds the cursor of a key.
+    /// Whether another actor has locked the cursor of a key.
     pub(super) fn is_locked(&self, key: usize, by: usize) -> bool {
         self.cursor_locks[key].is_some_and(|holder| holder != by)
     }
 
-    /// `cursors::lock`, once nobody else holds any of them. What has no row is not locked.
+    /// `cursors::lock`, after all locks are free. Missing rows are not locked.
     pub(super) fn lock(&mut self, keys: &[usize], by: usize) -> HashMap<Key, Position> {
         let mut positions = HashMap::with_capacity(keys.len());
         for key in keys {
@@ -109,7 +111,7 @@ impl Database {
         positions
     }
 
-    /// The end of a transaction, however it ends.
+    /// The end of a transaction, whatever its outcome.
     pub(super) fn unlock(&mut self, by: usize) {
         for lock in &mut self.cursor_locks {
             if *lock == Some(by) {
@@ -118,7 +120,7 @@ impl Database {
         }
     }
 
-    /// `cursors::save`: false if a key that was new is not new any more.
+    /// `cursors::save`: false if a key that had no cursor has one now.
     pub(super) fn save(
         &mut self,
         before: &HashMap<Key, Position>,
@@ -139,17 +141,17 @@ impl Database {
     }
 }
 
-/// A key as the kit knows it.
+/// A key as the kit represents it.
 pub(super) fn full(key: usize) -> Key {
     ("orders".to_owned(), name(key))
 }
 
 impl World {
-    /// An effect commits. Within a key the effects stand in the order of their numbers, and none comes before a letter that
-    /// blocks it is dealt with. The one exception are letters that block nobody where every number takes effect: sent again, they
-    /// take effect late.
+    /// Commits an effect and checks the order: effects of a key are in sequence, and none precedes the
+    /// resolution of a letter that blocks it. The only exception are non-blocking letters of a sequenced
+    /// subscription, which are applied late.
     pub(super) fn effect(&mut self, event: usize, key: usize, sequence: i64, is_late: bool) {
-        let is_late = is_late && self.guard == Guard::Cursors(OnReject::Continue);
+        let is_late = is_late && self.ordering == Ordering::Sequenced(OnReject::Continue);
         self.count_stand_in(key, sequence);
         let database = &mut self.database;
         let of_key = |effect: &&Effect| effect.key == key && !effect.is_late;
@@ -162,16 +164,16 @@ impl World {
         let blocking = blocking.map(|letter| letter.sequence);
         let is_double = database.effects.iter().any(|effect| effect.event == event);
         database.effects.push(Effect { event, key, sequence, is_late });
-        self.seen.effects += 1;
+        self.coverage.effects += 1;
         if is_double {
-            self.violated(|| format!("{key}/{sequence} took effect twice"));
+            self.violated(|| format!("{key}/{sequence} was applied twice"));
         }
         if let Some(behind) = behind {
-            self.violated(|| format!("{key}/{sequence} took effect behind {key}/{behind}"));
+            self.violated(|| format!("{key}/{sequence} was applied after {key}/{behind}"));
         }
         if let Some(blocking) = blocking {
             self.violated(|| {
-                format!("{key}/{sequence} took effect though {key}/{blocking} blocks it")
+                format!("{key}/{sequence} was applied although {key}/{blocking} blocks it")
             });
         }
     }

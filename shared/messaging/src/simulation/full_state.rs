@@ -1,42 +1,45 @@
-//! What a subscription to full state promises: effects on a key never go back, in the end the newest stands that could be handled,
-//! and its handlers see one event of a key at a time.
+//! The invariants of a state subscription: effects of a key only become newer, the newest event that can be
+//! handled wins, and a batch has at most one event per key.
 
 use std::collections::HashSet;
 
 use super::{
     database::Database,
-    letters::{Letter, State},
-    world::{Said, World, number},
+    dead_letters::{Letter, State},
+    world::{EmittedEvent, World, number},
 };
 use crate::{
-    consumer::core::{Hold, Incoming, Origin, Position, Step},
-    dead_letters::decisions::Again,
-    topology::Guard,
+    consume::{
+        plan::{Decision, Hold, Origin, Position, ReceivedEvent},
+        subscription::Ordering,
+    },
+    dead_letters::plan::RedriveDecision,
 };
 
-/// How often the situations came up that these promises are about.
+/// How often the situations occurred that these invariants concern.
 #[derive(Debug, Default, Clone, Copy)]
-pub(super) struct SeenOfState {
-    /// Events that something newer had overtaken when they were taken; those of them that had waited for a retry; dead letters
-    /// of which the same was found when they were sent again.
+pub(super) struct StateCoverage {
+    /// Stale events in all; those that had waited for a retry; dead letters that were stale when they were
+    /// redriven.
     stale: u64,
     stale_retries: u64,
     stale_letters: u64,
-    /// Effects of an event while a newer one of its key waited or was dead; of retries; of letters.
+    /// Effects of an event while a newer one of its key was parked or dead; effects of retries; effects of
+    /// letters.
     stood_in: u64,
     retried: u64,
     redriven: u64,
-    /// Letters that were sent again when nobody handled their type any more.
+    /// Redriven letters whose event type had no handler any more.
     unhandled: u64,
-    /// Events that processes had died over too often.
+    /// Events that processes died over too often.
     exhausted: u64,
-    /// Batches after which some but not all events of a message were committed, and messages that were acknowledged though one
-    /// before them was open.
+    /// Batches after which a message had some but not all events committed; messages acknowledged behind an
+    /// open one.
     pub(super) between: u64,
     pub(super) acknowledged_alone: u64,
 }
 
-impl SeenOfState {
+impl StateCoverage {
     const fn fields(&mut self) -> [&mut u64; 10] {
         [
             &mut self.stale,
@@ -52,50 +55,53 @@ impl SeenOfState {
         ]
     }
 
-    /// Adds what another schedule has seen.
+    /// Adds the coverage of another schedule.
     pub(super) fn add(&mut self, mut other: Self) {
         for (mine, others) in self.fields().into_iter().zip(other.fields()) {
             *mine += *others;
         }
     }
 
-    /// Whether each situation came up.
+    /// Whether each situation occurred.
     pub(super) fn is_everything(mut self) -> bool {
         self.fields().into_iter().all(|count| *count > 0)
     }
 }
 
 impl World {
-    /// Whether the subscription is to full state.
+    /// Whether the subscription is a state subscription.
     pub(super) const fn is_of_state(&self) -> bool {
-        matches!(self.guard, Guard::Newest(_))
+        matches!(self.ordering, Ordering::LatestWins(_))
     }
 
-    /// Counts what a transaction has decided about an event.
-    pub(super) fn count_step(&mut self, step: &Step, origin: Origin) {
+    /// Counts a decision of a transaction.
+    pub(super) fn count_decision(&mut self, decision: &Decision, origin: Origin) {
         if !self.is_of_state() {
             return;
         }
-        let (seen, is_retry) = (&mut self.seen.of_state, origin == Origin::Parked);
-        seen.stale += u64::from(*step == Step::Stale);
-        seen.stale_retries += u64::from(*step == Step::Stale && is_retry);
-        seen.retried += u64::from(*step == Step::Apply && is_retry);
-        seen.exhausted += u64::from(*step == Step::Dead("starts_exhausted"));
+        let (coverage, is_retry) = (&mut self.coverage.of_state, origin == Origin::Parked);
+        coverage.stale += u64::from(*decision == Decision::Stale);
+        coverage.stale_retries += u64::from(*decision == Decision::Stale && is_retry);
+        coverage.retried += u64::from(*decision == Decision::Apply && is_retry);
+        coverage.exhausted += u64::from(*decision == Decision::DeadLetter("starts_exhausted"));
     }
 
-    /// Counts what sending letters again has come to.
-    pub(super) fn count_again(&mut self, decided: &[Again], steps: &[Step]) {
+    /// Counts the results of a redrive.
+    pub(super) fn count_redrive(&mut self, redrives: &[RedriveDecision], decisions: &[Decision]) {
         if self.is_of_state() {
-            for (again, step) in decided.iter().zip(steps) {
-                self.seen.of_state.stale_letters += u64::from(*again == Again::Mark);
-                let is_newest = *again == Again::Effect;
-                self.seen.of_state.redriven += u64::from(is_newest && *step == Step::Apply);
-                self.seen.of_state.unhandled += u64::from(is_newest && *step == Step::Ignore);
+            for (redrive, decision) in redrives.iter().zip(decisions) {
+                self.coverage.of_state.stale_letters +=
+                    u64::from(*redrive == RedriveDecision::MarkResolved);
+                let is_newest = *redrive == RedriveDecision::Apply;
+                self.coverage.of_state.redriven +=
+                    u64::from(is_newest && *decision == Decision::Apply);
+                self.coverage.of_state.unhandled +=
+                    u64::from(is_newest && *decision == Decision::Ignore);
             }
         }
     }
 
-    /// Counts an effect that stands in for that of a newer event.
+    /// Counts an effect that precedes that of a newer event.
     pub(super) fn count_stand_in(&mut self, key: usize, sequence: i64) {
         let Database { parked, letters, .. } = &self.database;
         let waits = || parked.range((key, sequence + 1)..(key + 1, 0)).next().is_some();
@@ -105,14 +111,19 @@ impl World {
             })
         };
         if self.is_of_state() && (waits() || is_dead()) {
-            self.seen.of_state.stood_in += 1;
+            self.coverage.of_state.stood_in += 1;
         }
     }
 
-    /// Handlers of full state are handed one event of a key at a time.
-    pub(super) fn check_one_of_each_key(&mut self, incoming: &[Incoming], steps: &[Step]) {
+    /// Handlers of full state get at most one event per key.
+    pub(super) fn check_one_event_per_key(
+        &mut self,
+        events: &[ReceivedEvent],
+        decisions: &[Decision],
+    ) {
         let mut keys = HashSet::new();
-        let applied = incoming.iter().zip(steps).filter(|(_, step)| **step == Step::Apply);
+        let applied =
+            events.iter().zip(decisions).filter(|(_, decision)| **decision == Decision::Apply);
         let mut keys_applied = applied.map(|(one, _)| number(&one.envelope.subject));
         if self.is_of_state()
             && let Some(key) = keys_applied.find(|key| !keys.insert(*key))
@@ -121,29 +132,32 @@ impl World {
         }
     }
 
-    /// What stands of a key at rest is the newest of its events that are handled and no dead letters, and nothing waits.
-    pub(super) fn state_is_wrong(&self, key: usize, is_clear: bool) -> Option<String> {
+    /// When all work is done, the last effect of a key is its newest event that has a handler and is not a
+    /// dead letter, and no event is parked.
+    pub(super) fn state_violation(&self, key: usize, is_clear: bool) -> Option<String> {
         let Database { cursors, effects, letters, parked, .. } = &self.database;
-        let standing = effects.iter().rfind(|effect| effect.key == key);
-        let standing = standing.map_or(0, |effect| effect.sequence);
+        let last_effect = effects.iter().rfind(|effect| effect.key == key);
+        let last_effect = last_effect.map_or(0, |effect| effect.sequence);
         let is_dead = |event| {
             letters.iter().any(|letter| letter.event == event && letter.state != State::Redriven)
         };
-        let said = self.said.iter().enumerate();
-        let mut said = said.filter_map(|(event, said)| Some((event, (*said)?)));
-        let missed = said.find(|(event, said)| {
-            let is_meant = said.key == key && self.handler.handles(said.kind);
-            is_meant && said.sequence > standing && !is_dead(*event)
+        let emitted = self.emitted.iter().enumerate();
+        let mut emitted = emitted.filter_map(|(event, emitted)| Some((event, (*emitted)?)));
+        let missed = emitted.find(|(event, emitted)| {
+            let is_meant = emitted.key == key && self.handler.handles(emitted.kind);
+            is_meant && emitted.sequence > last_effect && !is_dead(*event)
         });
-        if let Some((_, Said { sequence, .. })) = missed {
-            return Some(format!("{key}/{sequence} is lost, and {standing} stands"));
+        if let Some((_, EmittedEvent { sequence, .. })) = missed {
+            return Some(format!("{key}/{sequence} is lost, and {last_effect} is the last effect"));
         }
         let position = cursors[key].unwrap_or(Position::START);
-        if position != (Position { last: standing, hold: Hold::Free }) {
-            return Some(format!("the cursor of {key} is {position:?}, and {standing} stands"));
+        if position != (Position { last: last_effect, hold: Hold::Free }) {
+            return Some(format!(
+                "the cursor of {key} is {position:?}, but {last_effect} is the last effect"
+            ));
         }
         if parked.keys().any(|(of, _)| *of == key) {
-            return Some(format!("events of key {key} wait for nothing"));
+            return Some(format!("events of key {key} are parked without a reason"));
         }
         let is_pending = |letter: &Letter| letter.key == key && letter.state == State::Pending;
         (is_clear && letters.iter().any(is_pending))

@@ -1,113 +1,113 @@
-//! The handler of the listening service, and what its events do to it.
+//! The handler of the subscribing service, and the behaviour of its events.
 
 use std::collections::HashMap;
 
 use super::world::{Random, event};
-use crate::{consumer::core::Incoming, failure::Verdict};
+use crate::{consume::plan::ReceivedEvent, failure::FailureKind};
 
-/// The types of events that somebody handles.
+/// The event types with a handler.
 pub(super) const HANDLED: [&str; 2] = ["changed", "removed"];
 
-/// The type that nobody handles.
+/// The event type without a handler.
 pub(super) const UNHANDLED: &str = "whatever";
 
-/// What a type of event is called.
+/// The static name of an event type.
 pub(super) fn kind(name: &str) -> &'static str {
     HANDLED.into_iter().find(|kind| *kind == name).unwrap_or(UNHANDLED)
 }
 
-/// How an event behaves when it is handled.
+/// How an event behaves in its handler.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Temper {
-    /// It is handled.
-    Good,
-    /// It fails so often, and then is handled.
+pub(super) enum Behaviour {
+    Succeeds,
+    /// It fails so many times, and then succeeds.
     Fails(u32),
-    /// It never goes better, until somebody mends it.
+    /// It is rejected until the handler is fixed.
     Rejected,
-    /// It fails the whole batch, and the handler does not say which event it was.
+    /// It fails the whole batch without being named.
     RejectedSilently,
-    /// The process dies over it so often.
+    /// The process dies over it so many times.
     Kills(u32),
 }
 
-impl Temper {
+impl Behaviour {
     pub(super) fn drawn(random: &mut Random, weights: [usize; 5]) -> Self {
         match random.weighted(weights) {
             1 => Self::Fails(1 + u32::try_from(random.below(6)).unwrap()),
             2 => Self::Rejected,
             3 => Self::RejectedSilently,
             4 => Self::Kills(1 + u32::try_from(random.below(9)).unwrap()),
-            _ => Self::Good,
+            _ => Self::Succeeds,
         }
     }
 }
 
-/// What the handler answers.
+/// The result of a handler call.
 #[derive(Debug)]
-pub(super) enum Answer {
-    /// The effects are in the transaction.
+pub(super) enum HandlerResult {
     Done,
-    /// These of the events are refused.
-    Refused(HashMap<usize, Verdict>),
-    /// Something in the batch is bad.
-    Failed(Verdict),
-    /// Nothing: the process is gone.
+    /// These events failed.
+    Failed(HashMap<usize, FailureKind>),
+    /// An unknown event of the batch failed.
+    BatchFailed(FailureKind),
+    /// The process died.
     Died,
 }
 
-/// The handler, with what it remembers outside of any transaction.
+/// The handler, with its state outside of transactions.
 #[derive(Debug, Default)]
 pub(super) struct Handler {
-    /// How each event behaves, by its id.
-    pub(super) tempers: Vec<Temper>,
-    /// Whether a release has taken one of the handlers away.
+    /// The behaviour of each event by id.
+    pub(super) behaviours: Vec<Behaviour>,
+    /// Whether a release has removed one of the handlers.
     pub(super) is_reduced: bool,
 }
 
 impl Handler {
-    /// Whether anybody handles events of this type.
+    /// Whether the event type has a handler.
     pub(super) fn handles(&self, kind: &str) -> bool {
         kind != UNHANDLED && !(self.is_reduced && kind == HANDLED[1])
     }
 
     /// Handles events of one type together.
-    pub(super) fn handle(&mut self, events: &[&Incoming]) -> Answer {
-        let mut refused = HashMap::new();
-        for (index, one) in events.iter().enumerate() {
-            let temper = &mut self.tempers[event(&one.envelope)];
-            match temper {
-                Temper::Good => {}
-                Temper::Fails(times) => {
+    pub(super) fn handle(&mut self, events: &[&ReceivedEvent]) -> HandlerResult {
+        let mut failed = HashMap::new();
+        for (index, received) in events.iter().enumerate() {
+            let behaviour = &mut self.behaviours[event(&received.envelope)];
+            match behaviour {
+                Behaviour::Succeeds => {}
+                Behaviour::Fails(times) => {
                     *times -= 1;
                     if *times == 0 {
-                        *temper = Temper::Good;
+                        *behaviour = Behaviour::Succeeds;
                     }
-                    refused.insert(index, Verdict::Retry);
+                    failed.insert(index, FailureKind::Retry);
                 }
-                Temper::Rejected => {
-                    refused.insert(index, Verdict::Reject("bad"));
+                Behaviour::Rejected => {
+                    failed.insert(index, FailureKind::Reject("bad"));
                 }
-                Temper::RejectedSilently => return Answer::Failed(Verdict::Reject("bad")),
-                Temper::Kills(times) => {
+                Behaviour::RejectedSilently => {
+                    return HandlerResult::BatchFailed(FailureKind::Reject("bad"));
+                }
+                Behaviour::Kills(times) => {
                     *times -= 1;
                     if *times == 0 {
-                        *temper = Temper::Good;
+                        *behaviour = Behaviour::Succeeds;
                     }
-                    return Answer::Died;
+                    return HandlerResult::Died;
                 }
             }
         }
-        if refused.is_empty() { Answer::Done } else { Answer::Refused(refused) }
+        if failed.is_empty() { HandlerResult::Done } else { HandlerResult::Failed(failed) }
     }
 
-    /// Whoever is responsible has mended the handler for this event.
-    pub(super) fn mend(&mut self, event: usize) {
-        self.tempers[event] = Temper::Good;
+    /// The handler is fixed for this event.
+    pub(super) fn fix(&mut self, event: usize) {
+        self.behaviours[event] = Behaviour::Succeeds;
     }
 
-    /// As [`mend`](Self::mend), for all events.
-    pub(super) fn mend_all(&mut self) {
-        self.tempers.fill(Temper::Good);
+    /// The handler is fixed for all events.
+    pub(super) fn fix_all(&mut self) {
+        self.behaviours.fill(Behaviour::Succeeds);
     }
 }

@@ -1,4 +1,4 @@
-//! What must hold when everything has come to rest.
+//! The invariants that hold when all work is done.
 
 use std::rc::Rc;
 
@@ -6,51 +6,51 @@ use envelope::Envelope;
 
 use super::{
     database::Database,
-    full_state::SeenOfState,
-    letters::State,
-    world::{Said, World, number},
+    dead_letters::State,
+    full_state::StateCoverage,
+    world::{EmittedEvent, World, number},
 };
-use crate::consumer::core::{Hold, Position, Step};
+use crate::consume::plan::{Decision, Hold, Position};
 
-/// How often the situations came up that the promises are about.
+/// How often the situations occurred that the invariants concern.
 #[derive(Debug, Default, Clone, Copy)]
-pub(super) struct Seen {
+pub(super) struct Coverage {
     pub(super) events: u64,
     pub(super) effects: u64,
     pub(super) duplicates: u64,
     pub(super) gaps: u64,
     pub(super) retries: u64,
-    /// Dead letters of any kind, and those of them for want of a predecessor.
+    /// Dead letters in all; those with a missing predecessor.
     pub(super) dead: u64,
-    pub(super) lonely: u64,
+    pub(super) missing_predecessor: u64,
     pub(super) redriven: u64,
-    /// Transactions that dealt with more than one letter.
+    /// Transactions that resolved several letters.
     pub(super) together: u64,
     pub(super) discarded: u64,
-    /// Messages that the broker gave up.
+    /// Messages that the broker dead-lettered.
     pub(super) given_up: u64,
-    /// Transactions that found that another process had begun with their keys.
+    /// Transactions whose keys another process had started meanwhile.
     pub(super) superseded: u64,
-    /// Messages published by a relay whose lease another one had, and deletes refused for that reason.
+    /// Messages published by a relay without the lease; deletes rejected for that reason.
     pub(super) zombie_published: u64,
     pub(super) zombie_refused: u64,
-    /// What came up with subscriptions to full state.
-    pub(super) of_state: SeenOfState,
+    /// The coverage of state subscriptions.
+    pub(super) of_state: StateCoverage,
 }
 
-impl Seen {
+impl Coverage {
     /// Counts a decision.
-    pub(super) fn count(&mut self, step: &Step) {
-        match step {
-            Step::Duplicate => self.duplicates += 1,
-            Step::ParkGap => self.gaps += 1,
-            Step::ParkRetry(_) => self.retries += 1,
-            Step::Stale
-            | Step::Apply
-            | Step::Ignore
-            | Step::ParkBehind
-            | Step::ParkDue
-            | Step::Dead(_) => {}
+    pub(super) fn count(&mut self, decision: &Decision) {
+        match decision {
+            Decision::Duplicate => self.duplicates += 1,
+            Decision::ParkGap => self.gaps += 1,
+            Decision::ParkRetry(_) => self.retries += 1,
+            Decision::Stale
+            | Decision::Apply
+            | Decision::Ignore
+            | Decision::ParkBehind
+            | Decision::ParkDue
+            | Decision::DeadLetter(_) => {}
         }
     }
 
@@ -62,7 +62,7 @@ impl Seen {
             &mut self.gaps,
             &mut self.retries,
             &mut self.dead,
-            &mut self.lonely,
+            &mut self.missing_predecessor,
             &mut self.redriven,
             &mut self.together,
             &mut self.discarded,
@@ -73,7 +73,7 @@ impl Seen {
         ]
     }
 
-    /// Adds what another schedule has seen.
+    /// Adds the coverage of another schedule.
     pub(super) fn add(&mut self, mut other: Self) {
         for (mine, others) in self.fields().into_iter().zip(other.fields()) {
             *mine += *others;
@@ -81,24 +81,24 @@ impl Seen {
         self.of_state.add(other.of_state);
     }
 
-    /// Whether each situation came up.
+    /// Whether each situation occurred.
     pub(super) fn is_everything(mut self) -> bool {
         self.fields().into_iter().all(|count| *count > 0) && self.of_state.is_everything()
     }
 }
 
 impl World {
-    /// Checks all promises. `is_clear` says that all dead letters have been dealt with.
+    /// Checks all invariants. `is_clear` tells that all dead letters are resolved.
     pub(super) fn check(&mut self, is_clear: bool) {
-        let wrong = self.remains().or_else(|| {
+        let wrong = self.unfinished().or_else(|| {
             if self.is_of_state() {
-                return (0..self.keys).find_map(|key| self.state_is_wrong(key, is_clear));
+                return (0..self.keys).find_map(|key| self.state_violation(key, is_clear));
             }
-            let key = (0..self.keys).find_map(|key| self.key_is_wrong(key, is_clear));
+            let key = (0..self.keys).find_map(|key| self.key_violation(key, is_clear));
             key.or_else(|| {
-                let said = self.said.iter().enumerate();
-                let mut said = said.filter_map(|(event, said)| Some((event, (*said)?)));
-                said.find_map(|(event, said)| self.event_is_wrong(event, said, is_clear))
+                let emitted = self.emitted.iter().enumerate();
+                let mut emitted = emitted.filter_map(|(event, emitted)| Some((event, (*emitted)?)));
+                emitted.find_map(|(event, emitted)| self.event_violation(event, emitted, is_clear))
             })
         });
         if let Some(wrong) = wrong {
@@ -106,17 +106,17 @@ impl World {
         }
     }
 
-    /// Messages are acknowledged: nothing of them may be left to do.
+    /// Acknowledged messages must be processed completely.
     pub(super) fn check_acknowledged(&mut self, messages: &[Rc<Vec<Envelope>>]) {
         let mut events = messages.iter().flat_map(|events| events.iter());
-        if let Some(open) = events.find(|envelope| !self.is_dealt_with(envelope)) {
+        if let Some(open) = events.find(|envelope| !self.is_processed(envelope)) {
             let (key, sequence) = (&open.subject, open.sequence);
-            self.violated(|| format!("{key}/{sequence} is acknowledged and not dealt with"));
+            self.violated(|| format!("{key}/{sequence} is acknowledged but not processed"));
         }
     }
 
-    /// Whether the cursor has gone past an event, or it is parked or dead, or leaves no trace at all.
-    fn is_dealt_with(&self, envelope: &Envelope) -> bool {
+    /// Whether an event is behind the cursor, parked, dead, or without a handler.
+    fn is_processed(&self, envelope: &Envelope) -> bool {
         let (key, sequence) = (number(&envelope.subject), envelope.sequence);
         let Database { cursors, parked, letters, .. } = &self.database;
         let is_ignored = || !self.handler.handles(&envelope.kind);
@@ -126,8 +126,8 @@ impl World {
             || (self.is_of_state() && is_ignored())
     }
 
-    /// Nothing may be under way any more.
-    fn remains(&self) -> Option<String> {
+    /// Nothing may be in flight.
+    fn unfinished(&self) -> Option<String> {
         let Database { outbox, cursor_locks, sequence_locks, .. } = &self.database;
         if let Some(row) = outbox.first() {
             return Some(format!("{}/{} is still in the outbox", row.key, row.seq));
@@ -139,8 +139,8 @@ impl World {
         is_locked.then(|| "a lock is held by nobody".to_owned())
     }
 
-    /// The hold of a key has a reason, and the reason has its hold.
-    fn key_is_wrong(&self, key: usize, is_clear: bool) -> Option<String> {
+    /// The hold of a key must match its parked events and letters.
+    fn key_violation(&self, key: usize, is_clear: bool) -> Option<String> {
         let Position { last, hold } = self.database.cursors[key].unwrap_or(Position::START);
         let letters = self.database.letters.iter().filter(|letter| letter.key == key);
         let pending: Vec<_> = letters.filter(|letter| letter.state == State::Pending).collect();
@@ -151,11 +151,11 @@ impl World {
             (false, false) => Hold::Free,
         };
         if hold != expected {
-            return Some(format!("key {key} is {hold:?} and should be {expected:?}"));
+            return Some(format!("key {key} is {hold:?} instead of {expected:?}"));
         }
-        // What waits for a time has had it: only people can help now.
+        // All timeouts have passed: only an operator could help.
         if waits && expected != Hold::Blocked {
-            return Some(format!("events of key {key} wait for nothing"));
+            return Some(format!("events of key {key} are parked without a reason"));
         }
         if let Some(letter) = pending.iter().find(|letter| letter.passed && letter.sequence > last)
         {
@@ -168,11 +168,16 @@ impl World {
             .then(|| format!("key {key} cannot be cleared of its letters"))
     }
 
-    /// Every event took effect once, or is accounted for: nobody handles it, it is a letter that is pending or was given up,
-    /// somebody gave it up together with a letter behind it, or it waits behind a letter. A letter that was sent again with
-    /// success is no excuse: then there must be an effect.
-    fn event_is_wrong(&self, event: usize, said: Said, is_clear: bool) -> Option<String> {
-        let Said { key, sequence, kind } = said;
+    /// Every event was applied once or is accounted for: it has no handler, it is a pending or discarded
+    /// letter, it was given up with a later letter, or it waits behind a letter. A redriven letter must have
+    /// an effect.
+    fn event_violation(
+        &self,
+        event: usize,
+        emitted: EmittedEvent,
+        is_clear: bool,
+    ) -> Option<String> {
+        let EmittedEvent { key, sequence, kind } = emitted;
         let Database { effects, letters, parked, given_up, .. } = &self.database;
         let count = effects.iter().filter(|effect| effect.event == event).count();
         let letters: Vec<_> = letters.iter().filter(|letter| letter.event == event).collect();
@@ -183,7 +188,7 @@ impl World {
         }
         if count >= 1 {
             return Some(format!(
-                "{key}/{sequence} took effect {count} times, and is dead: {is_dead}"
+                "{key}/{sequence} was applied {count} times, and is dead: {is_dead}"
             ));
         }
         let is_given_up =
@@ -193,7 +198,7 @@ impl World {
         let is_accounted_for = if self.handler.handles(kind) {
             (is_given_up && !is_in(State::Redriven)) || (!is_clear && waits)
         } else {
-            sequence <= self.docket(key).position.last || (!is_clear && waits)
+            sequence <= self.letters_of_key(key).position.last || (!is_clear && waits)
         };
         (!is_accounted_for).then(|| format!("{key}/{sequence} is lost"))
     }

@@ -1,28 +1,27 @@
-//! A person who deals with dead letters: in any order, at any time, and more than once.
+//! An operator who resolves dead letters in any order, at any time, and repeatedly.
 
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 
 use super::{
     bugs::Bug,
     database::full,
-    handler::Answer,
-    letters::{Letter, State},
+    dead_letters::{Letter, State},
+    handler::HandlerResult,
     world::{World, number},
 };
 use crate::{
-    consumer::core::{Incoming, Key, Step, runs},
-    dead_letters::decisions::{Again, Docket, plan},
+    consume::plan::{Decision, Key, ReceivedEvent, handler_calls},
+    dead_letters::plan::{KeyLetters, RedriveDecision, plan_redrive},
 };
 
-/// The person.
 #[derive(Debug, Default)]
 pub(super) struct Operator {
-    /// A letter that has had its effect and is not yet marked: only with a bug.
+    /// A letter whose effect is committed but which is not marked as resolved yet; only with a bug.
     unmarked: Option<usize>,
 }
 
 impl Operator {
-    /// Picks letters, and sends them again or gives the first up. Whether there was any.
+    /// Selects letters, and redrives them or discards the first. Returns whether there were any.
     pub(super) fn step(&mut self, world: &mut World) -> bool {
         let count = world.database.letters.len();
         if let Some(index) = self.unmarked.take() {
@@ -34,11 +33,11 @@ impl Operator {
         if count == 0 {
             return false;
         }
-        let letters = pick(world, count);
+        let letters = pick_letters(world, count);
         for index in &letters {
             if world.random.chance(50) {
                 let event = world.database.letters[*index].event;
-                world.handler.mend(event);
+                world.handler.fix(event);
             }
         }
         if world.random.chance(70) {
@@ -49,26 +48,26 @@ impl Operator {
         true
     }
 
-    /// Marks what is not marked yet: at the end nobody dies any more.
+    /// Marks the pending letter at the end of a schedule.
     pub(super) fn mark(&mut self, world: &mut World) {
         if let Some(index) = self.unmarked.take() {
             world.database.letters[index].state = State::Redriven;
         }
     }
 
-    /// `Redrive::all`: some letters in one transaction under the locks of their cursors, again without those that fail, and in
-    /// halves if nobody knows which one does. If the process dies in it, nothing has happened.
+    /// `Redriver::redrive`: letters in one transaction under the locks of their cursors, again without failed
+    /// ones, in halves if the failed one is unknown. If the process dies, nothing has happened.
     pub(super) fn redrive(&mut self, world: &mut World, letters: &[usize]) {
         let mut failed = HashSet::new();
         let mut ranges: VecDeque<Vec<usize>> = std::iter::once(letters.to_vec()).collect();
         while let Some(range) = ranges.pop_front() {
             match self.attempt(world, &range, &failed) {
-                Attempt::Over => {}
+                Attempt::Done => {}
                 Attempt::Failed(found) => {
                     failed.extend(found);
                     ranges.push_front(range);
                 }
-                Attempt::Split => {
+                Attempt::BatchFailed => {
                     let (first, second) = range.split_at(range.len() / 2);
                     ranges.push_front(second.to_vec());
                     ranges.push_front(first.to_vec());
@@ -82,66 +81,68 @@ impl Operator {
         let keys: BTreeSet<usize> =
             letters.iter().map(|index| world.database.letters[*index].key).collect();
         if keys.iter().any(|key| world.database.cursor_locks[*key].is_some()) {
-            return Attempt::Over;
+            return Attempt::Done;
         }
-        let (after, decided) = decide(world, &letters, failed);
-        let incoming: Vec<Incoming> =
-            letters.iter().map(|index| world.database.letters[*index].incoming()).collect();
-        let step = |(one, again): (&Incoming, &Again)| {
-            let is_handled = *again == Again::Effect && world.handler.handles(&one.envelope.kind);
-            if is_handled { Step::Apply } else { Step::Ignore }
+        let (after, redrive_decisions) = decide(world, &letters, failed);
+        let events: Vec<ReceivedEvent> =
+            letters.iter().map(|index| world.database.letters[*index].received_event()).collect();
+        let decide = |(event, decision): (&ReceivedEvent, &RedriveDecision)| {
+            let is_handled =
+                *decision == RedriveDecision::Apply && world.handler.handles(&event.envelope.kind);
+            if is_handled { Decision::Apply } else { Decision::Ignore }
         };
-        let steps: Vec<Step> = incoming.iter().zip(&decided).map(step).collect();
-        world.check_one_of_each_key(&incoming, &steps);
-        for run in runs(&incoming, &steps) {
-            let events: Vec<&Incoming> =
-                run.indices.iter().map(|place| &incoming[*place]).collect();
-            let refused = match world.handler.handle(&events) {
-                Answer::Done => continue,
-                Answer::Died => return Attempt::Over,
-                Answer::Failed(_) if events.len() > 1 => return Attempt::Split,
-                Answer::Failed(_) => vec![0],
-                Answer::Refused(refused) => refused.into_keys().collect(),
+        let decisions: Vec<Decision> = events.iter().zip(&redrive_decisions).map(decide).collect();
+        world.check_one_event_per_key(&events, &decisions);
+        for call in handler_calls(&events, &decisions) {
+            let events: Vec<&ReceivedEvent> =
+                call.indices.iter().map(|index| &events[*index]).collect();
+            let failed = match world.handler.handle(&events) {
+                HandlerResult::Done => continue,
+                HandlerResult::Died => return Attempt::Done,
+                HandlerResult::BatchFailed(_) if events.len() > 1 => return Attempt::BatchFailed,
+                HandlerResult::BatchFailed(_) => vec![0],
+                HandlerResult::Failed(failed) => failed.into_keys().collect(),
             };
-            world.note(|| "    and some fail again".to_owned());
+            world.note(|| "    some fail again".to_owned());
             return Attempt::Failed(
-                refused.into_iter().map(|place| letters[run.indices[place]]).collect(),
+                failed.into_iter().map(|index| letters[call.indices[index]]).collect(),
             );
         }
-        let dealt = letters.iter().zip(&decided).filter(|(_, again)| **again != Again::NotYet);
-        let dealt: Vec<usize> = dealt.map(|(index, _)| *index).collect();
-        if !dealt.is_empty() {
-            world.count_again(&decided, &steps);
-            self.commit(world, &letters, &steps, &dealt, &after);
+        let resolved = letters.iter().zip(&redrive_decisions);
+        let resolved = resolved.filter(|(_, one)| **one != RedriveDecision::NotYet);
+        let resolved: Vec<usize> = resolved.map(|(index, _)| *index).collect();
+        if !resolved.is_empty() {
+            world.count_redrive(&redrive_decisions, &decisions);
+            self.commit(world, &letters, &decisions, &resolved, &after);
         }
-        Attempt::Over
+        Attempt::Done
     }
 
     fn commit(
         &mut self,
         world: &mut World,
         letters: &[usize],
-        steps: &[Step],
-        dealt: &[usize],
-        after: &HashMap<Key, Docket>,
+        decisions: &[Decision],
+        resolved: &[usize],
+        after: &HashMap<Key, KeyLetters>,
     ) {
-        for (index, step) in letters.iter().zip(steps) {
-            // The letter is as good as resolved within its own transaction.
-            if dealt.contains(index) {
+        for (index, decision) in letters.iter().zip(decisions) {
+            // Within its own transaction, the letter already counts as resolved.
+            if resolved.contains(index) {
                 world.database.letters[*index].state = State::Redriven;
             }
-            if *step == Step::Apply {
+            if *decision == Decision::Apply {
                 let Letter { event, key, sequence, .. } = world.database.letters[*index];
-                let is_late = sequence <= world.docket(key).position.last;
-                world.seen.redriven += 1;
+                let is_late = sequence <= world.letters_of_key(key).position.last;
+                world.coverage.redriven += 1;
                 world.effect(event, key, sequence, is_late);
             }
         }
-        world.seen.together += u64::from(dealt.len() > 1);
-        for (key, docket) in after {
-            world.close(number(&key.1), docket);
+        world.coverage.together += u64::from(resolved.len() > 1);
+        for (key, letters) in after {
+            world.close(number(&key.1), letters);
         }
-        if let [index] = dealt
+        if let [index] = resolved
             && world.has(Bug::RedriveMarkedLater)
         {
             world.database.letters[*index].state = State::Pending;
@@ -150,8 +151,8 @@ impl Operator {
     }
 }
 
-/// Any letters that became so one after the other, or any of one key.
-fn pick(world: &mut World, count: usize) -> Vec<usize> {
+/// Consecutive letters, or letters of one key.
+fn pick_letters(world: &mut World, count: usize) -> Vec<usize> {
     let first = world.random.below(count);
     let many = world.random.pick([1, 1, 2, 5]);
     let is_of_one_key = world.random.chance(50);
@@ -160,7 +161,7 @@ fn pick(world: &mut World, count: usize) -> Vec<usize> {
     (first..count).filter(is_meant).take(many).collect()
 }
 
-/// Those of some letters that can be sent again, in the order of keys and numbers.
+/// The letters that can be redriven, in order of key and sequence.
 fn pending(world: &World, range: &[usize]) -> Vec<usize> {
     let letters = &world.database.letters;
     let is_pending = |index: &&usize| {
@@ -171,58 +172,63 @@ fn pending(world: &World, range: &[usize]) -> Vec<usize> {
     pending
 }
 
-/// What sending these letters again comes to, and what their keys are like after it.
+/// The decisions about a redrive, and the state of the keys after it.
 fn decide(
     world: &mut World,
     letters: &[usize],
     failed: &HashSet<usize>,
-) -> (HashMap<Key, Docket>, Vec<Again>) {
-    let (mut dockets, mut numbers) = (HashMap::new(), Vec::new());
-    for (place, index) in letters.iter().enumerate() {
+) -> (HashMap<Key, KeyLetters>, Vec<RedriveDecision>) {
+    let (mut keys, mut numbers) = (HashMap::new(), Vec::new());
+    for (position, index) in letters.iter().enumerate() {
         let letter = &world.database.letters[*index];
         let (key, sequence) = (letter.key, letter.sequence);
-        let docket = dockets.entry(full(key)).or_insert_with(|| world.docket(key));
-        // Pending it is in any case, but for a bug.
-        docket.pending.insert(sequence, letter.pending());
+        let of_key = keys.entry(full(key)).or_insert_with(|| world.letters_of_key(key));
+        // It is pending in any case, except with a bug.
+        of_key.pending.insert(sequence, letter.pending());
         numbers.push((full(key), sequence));
-        if world.has(Bug::FailedIsOvertaken) && failed.contains(&letters[place]) {
-            docket.pending.remove(&sequence);
+        if world.has(Bug::FailedIsOvertaken) && failed.contains(&letters[position]) {
+            of_key.pending.remove(&sequence);
         }
     }
-    let has_failed = |place: usize| failed.contains(&letters[place]);
+    let has_failed = |position: usize| failed.contains(&letters[position]);
     let moves_always = world.has(Bug::IgnoredLetterMakesStale);
-    let is_handled = |place: usize| {
-        let letter = &world.database.letters[letters[place]];
+    let is_handled = |position: usize| {
+        let letter = &world.database.letters[letters[position]];
         moves_always || world.handler.handles(&letter.envelope.kind)
     };
-    let mut decided = if world.has(Bug::LettersOfAKeyTogether) {
-        let one = |(place, (key, sequence)): (usize, &(Key, i64))| {
-            plan(&mut dockets, [(key, *sequence)], |_| has_failed(place), |_| is_handled(place))[0]
+    let mut decisions = if world.has(Bug::LettersOfAKeyTogether) {
+        let decide = |(position, (key, sequence)): (usize, &(Key, i64))| {
+            plan_redrive(
+                &mut keys,
+                [(key, *sequence)],
+                |_| has_failed(position),
+                |_| is_handled(position),
+            )[0]
         };
-        numbers.iter().enumerate().map(one).collect()
+        numbers.iter().enumerate().map(decide).collect()
     } else {
         let named = numbers.iter().map(|(key, sequence)| (key, *sequence));
-        plan(&mut dockets, named, has_failed, is_handled)
+        plan_redrive(&mut keys, named, has_failed, is_handled)
     };
-    let redrives_done =
-        if world.is_of_state() { Bug::OvertakenLetterIsRedriven } else { Bug::EffectIsRedriven };
-    if world.has(redrives_done) {
-        for again in decided.iter_mut().filter(|again| **again == Again::Mark) {
-            *again = Again::Effect;
+    let bug =
+        if world.is_of_state() { Bug::OvertakenLetterIsRedriven } else { Bug::AppliedIsRedriven };
+    if world.has(bug) {
+        for decision in decisions.iter_mut().filter(|one| **one == RedriveDecision::MarkResolved) {
+            *decision = RedriveDecision::Apply;
         }
     }
-    world.note(|| format!("operator sends {numbers:?} again: {decided:?}"));
-    (dockets, decided)
+    world.note(|| format!("operator redrives {numbers:?}: {decisions:?}"));
+    (keys, decisions)
 }
 
-/// How one attempt at some letters ended.
+/// The result of one attempt.
 enum Attempt {
-    /// Committed, or nothing was to be done, or nothing could be.
-    Over,
-    /// Rolled back: these fail.
+    /// Committed, or nothing to do, or blocked by a lock.
+    Done,
+    /// Rolled back: these letters fail.
     Failed(Vec<usize>),
-    /// Rolled back: one of them fails, and nobody knows which.
-    Split,
+    /// Rolled back: an unknown letter fails.
+    BatchFailed,
 }
 
 /// `dead_letters::discard`: one transaction.
@@ -232,19 +238,19 @@ pub(super) fn discard(world: &mut World, index: usize) {
     if letter.state != State::Pending || world.database.cursor_locks[key].is_some() {
         return;
     }
-    let mut docket = world.docket(key);
-    let last = docket.position.last;
-    if !docket.discard(sequence) {
+    let mut letters = world.letters_of_key(key);
+    let last = letters.position.last;
+    if !letters.discard(sequence) {
         return;
     }
-    world.note(|| format!("operator gives {key}/{sequence} up"));
-    world.seen.discarded += 1;
+    world.note(|| format!("operator discards {key}/{sequence}"));
+    world.coverage.discarded += 1;
     world.database.letters[index].state = State::Discarded;
     if world.has(Bug::DiscardedMakesStale) && world.is_of_state() {
-        docket.position.last = last.max(sequence);
+        letters.position.last = last.max(sequence);
     }
     if sequence > last && !world.is_of_state() {
         world.database.given_up.push((key, last, sequence));
     }
-    world.close(key, &docket);
+    world.close(key, &letters);
 }

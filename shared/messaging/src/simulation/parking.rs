@@ -1,4 +1,4 @@
-//! `messaging.parked`: the statements of `consumer/parking.rs`.
+//! `messaging.parked`: the statements of `consume::parking`.
 
 use envelope::Envelope;
 
@@ -7,22 +7,21 @@ use super::{
     database::Database,
     world::{World, number},
 };
-use crate::consumer::core::{Hold, Incoming, Step};
+use crate::consume::plan::{Decision, Hold, ReceivedEvent};
 
-/// How long a missing predecessor is waited for, in milliseconds.
-pub(super) const GAP: u64 = 60_000;
+/// In milliseconds.
+pub(super) const GAP_TIMEOUT: u64 = 60_000;
 
-/// How long a failed event rests.
+/// The delay of a retry, in milliseconds.
 const RETRY: u64 = 1_000;
 
-/// Why a row waits.
+/// Why an event is parked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Why {
-    /// It failed.
     Retry,
-    /// Its predecessor has not come.
+    /// Its predecessor has not arrived.
     Gap,
-    /// Another event of its key waits.
+    /// An earlier event of its key is parked.
     Behind,
 }
 
@@ -37,9 +36,9 @@ pub(super) struct Parked {
 }
 
 impl Parked {
-    /// The row as an event on its way.
-    pub(super) fn incoming(&self) -> Incoming {
-        Incoming {
+    /// The event of the row, as received.
+    pub(super) fn received_event(&self) -> ReceivedEvent {
+        ReceivedEvent {
             envelope: self.envelope.clone(),
             attempts: self.attempts,
             causes: Vec::new(),
@@ -50,33 +49,37 @@ impl Parked {
 
 impl Database {
     /// `parking::park` for one event.
-    pub(super) fn park(&mut self, incoming: &Incoming, step: &Step, now: u64) {
-        let (why, next_at) = match step {
-            Step::ParkGap => (Why::Gap, Some(now + GAP)),
-            Step::ParkBehind => (Why::Behind, None),
-            Step::ParkDue => (Why::Behind, Some(now)),
-            // The pause that the kit draws has jitter; here it is a fixed one, or none.
-            Step::ParkRetry(pause) => {
+    pub(super) fn park(&mut self, received: &ReceivedEvent, decision: &Decision, now: u64) {
+        let (why, next_at) = match decision {
+            Decision::ParkGap => (Why::Gap, Some(now + GAP_TIMEOUT)),
+            Decision::ParkBehind => (Why::Behind, None),
+            Decision::ParkDue => (Why::Behind, Some(now)),
+            // The kit adds jitter to the delay; here it is fixed or zero.
+            Decision::ParkRetry(pause) => {
                 (Why::Retry, Some(if pause.is_zero() { now } else { now + RETRY }))
             }
-            Step::Duplicate | Step::Stale | Step::Apply | Step::Ignore | Step::Dead(_) => return,
+            Decision::Duplicate
+            | Decision::Stale
+            | Decision::Apply
+            | Decision::Ignore
+            | Decision::DeadLetter(_) => return,
         };
-        let envelope = &incoming.envelope;
-        let place = (number(&envelope.subject), envelope.sequence);
-        let attempts = incoming.attempts;
-        match self.parked.get_mut(&place) {
+        let envelope = &received.envelope;
+        let position = (number(&envelope.subject), envelope.sequence);
+        let attempts = received.attempts;
+        match self.parked.get_mut(&position) {
             Some(row) if why == Why::Retry || row.why != Why::Retry => {
                 (row.why, row.attempts, row.next_at) = (why, attempts, next_at);
             }
             Some(_) => {}
             None => {
                 let row = Parked { why, attempts, starts: 0, next_at, envelope: envelope.clone() };
-                self.parked.insert(place, row);
+                self.parked.insert(position, row);
             }
         }
     }
 
-    /// `parking::due` for one slot group.
+    /// `parking::due_keys` for one slot group.
     pub(super) fn due(&self, group: usize, now: u64) -> Vec<usize> {
         let is_due = |row: &Parked| row.next_at.is_some_and(|at| at <= now);
         let mut keys: Vec<usize> = self
@@ -89,7 +92,8 @@ impl Database {
         keys
     }
 
-    /// `parking::first`: the number of the first parked event of a key, whether it is due, and its starts, this one included.
+    /// `parking::first`: the number of the first parked event of a key, whether it is due, and its starts
+    /// including this one.
     pub(super) fn first(&mut self, key: usize, last: i64, now: u64) -> Option<(i64, bool, i32)> {
         let ((_, sequence), row) = self.parked.range_mut((key, 0)..(key + 1, 0)).next()?;
         let is_due = row.next_at.is_some_and(|at| at <= now);
@@ -97,11 +101,11 @@ impl Database {
         Some((*sequence, is_due, row.starts))
     }
 
-    /// `parking::of_key`.
-    pub(super) fn of_key(&self, key: usize) -> Vec<Incoming> {
+    /// `parking::events_of_key`.
+    pub(super) fn of_key(&self, key: usize) -> Vec<ReceivedEvent> {
         let rows = || self.parked.range((key, 0)..(key + 1, 0)).map(|(_, row)| row);
-        let is_alone = rows().next().is_some_and(|row| row.starts > 1 || row.attempts > 0);
-        rows().take(if is_alone { 1 } else { usize::MAX }).map(Parked::incoming).collect()
+        let is_single = rows().next().is_some_and(|row| row.starts > 1 || row.attempts > 0);
+        rows().take(if is_single { 1 } else { usize::MAX }).map(Parked::received_event).collect()
     }
 }
 
@@ -123,14 +127,14 @@ impl World {
                     None
                 } else if row.why == Why::Retry && row.next_at.is_some() {
                     row.next_at
-                } else if *sequence == last + 1 && bug != Some(Bug::SettleForgetsTheNext) {
+                } else if *sequence == last + 1 && bug != Some(Bug::SettleIgnoresTheNext) {
                     Some(now)
                 } else if row.why == Why::Gap && row.next_at.is_some() {
                     row.next_at
-                } else if bug == Some(Bug::SettleForgetsTheNext) {
+                } else if bug == Some(Bug::SettleIgnoresTheNext) {
                     None
                 } else {
-                    Some(now + GAP)
+                    Some(now + GAP_TIMEOUT)
                 };
             }
             is_first = false;

@@ -1,5 +1,5 @@
-//! Two relays of one service. What they read, publish and delete is the kit's; a relay that the schedule leaves alone for longer
-//! than its lease lasts, and then lets go on, is a zombie.
+//! Two relays of one service. What they read, publish and delete is decided by the real functions. A relay
+//! that is paused for longer than its lease and then continues is a zombie.
 
 use std::collections::{HashMap, HashSet};
 
@@ -11,51 +11,50 @@ use super::{
     world::{World, number},
     writer::list,
 };
-use crate::relay::core::{Answers, Message, envelope, pack_up_to, settle};
+use crate::publish::packing::{Confirms, Message, envelope, pack_up_to, settle};
 
-/// How long a lease lasts, in milliseconds, as `lease::TERM`.
-pub(super) const TERM: u64 = 3_000;
+/// In milliseconds, as `lease::LEASE_TTL`.
+pub(super) const LEASE_TTL: u64 = 3_000;
 
-/// How long a key rests after one of its messages was refused.
-const REFUSED: u64 = 500;
+/// The delay of a key after a nacked message, in milliseconds.
+const RETRY_DELAY: u64 = 500;
 
-/// A relay.
 #[derive(Debug)]
 pub(super) struct Relay {
     id: usize,
-    /// Who this process is to the lease.
+    /// The holder of the lease: this process.
     holder: Uuid,
-    /// When the lease was taken, and its epoch.
+    /// The time of the renewal, and the epoch.
     renewed: Option<(u64, i64)>,
-    /// Keys that rest, and until when.
-    stopped: HashMap<(String, String), u64>,
-    /// Rows that rest: only with a bug.
-    stopped_rows: HashMap<i64, u64>,
+    /// Delayed keys, and the time of the next attempt.
+    blocked_keys: HashMap<(String, String), u64>,
+    /// Delayed rows; only with a bug.
+    blocked_rows: HashMap<i64, u64>,
     round: Option<Round>,
 }
 
-/// What was read and is being published.
+/// Messages being published.
 #[derive(Debug)]
 struct Round {
     epoch: i64,
     messages: Vec<Message>,
     next: usize,
-    answers: Answers,
+    confirms: Confirms,
 }
 
 impl Relay {
     pub(super) fn new(id: usize) -> Self {
         let holder = Uuid::from_u128(u128::try_from(id).unwrap());
-        let (stopped, stopped_rows) = (HashMap::new(), HashMap::new());
-        Self { id, holder, renewed: None, stopped, stopped_rows, round: None }
+        let (blocked_keys, blocked_rows) = (HashMap::new(), HashMap::new());
+        Self { id, holder, renewed: None, blocked_keys, blocked_rows, round: None }
     }
 
-    /// Does the next thing. Whether anything was done.
+    /// Runs the next step. Returns whether there was one.
     pub(super) fn step(&mut self, world: &mut World) -> bool {
         let id = self.id;
         if world.fault(3) {
-            world.note(|| format!("relay {id} dies and comes again"));
-            // A new process is a new holder; the ids of the two relays stay apart.
+            world.note(|| format!("relay {id} dies and restarts"));
+            // A new process is a new holder; the ids of the two relays never overlap.
             let holder = Uuid::from_u128(self.holder.as_u128() + 2);
             world.database.unlock_outbox(id);
             *self = Self { holder, ..Self::new(id) };
@@ -68,21 +67,21 @@ impl Relay {
         }
     }
 
-    /// The earliest time at which something may become possible that is not possible now.
+    /// The earliest time at which a delay ends.
     pub(super) fn wakes(&self) -> Option<u64> {
-        self.stopped.values().chain(self.stopped_rows.values()).min().copied()
+        self.blocked_keys.values().chain(self.blocked_rows.values()).min().copied()
     }
 
-    /// Sees to the lease, and reads.
+    /// Acquires the lease if necessary, and reads rows.
     fn begin(&mut self, world: &mut World) -> bool {
         let now = world.clock;
-        self.stopped.retain(|_, until| *until > now);
-        self.stopped_rows.retain(|_, until| *until > now);
+        self.blocked_keys.retain(|_, until| *until > now);
+        self.blocked_rows.retain(|_, until| *until > now);
         let horizon = world.database.horizon;
         let locked = world.database.outbox_locks.clone();
-        let is_read = |row: &&crate::outbox::Row| {
-            !self.stopped.contains_key(&(row.aggregate.clone(), row.key.clone()))
-                && !self.stopped_rows.contains_key(&row.id)
+        let is_read = |row: &&crate::publish::table::OutboxRow| {
+            !self.blocked_keys.contains_key(&(row.aggregate.clone(), row.key.clone()))
+                && !self.blocked_rows.contains_key(&row.id)
                 && row.id > horizon
                 && !locked.contains_key(&row.id)
         };
@@ -92,15 +91,15 @@ impl Relay {
         }
         let epoch = match self.renewed {
             _ if world.has(Bug::RelaysSkipLocked) => 0,
-            Some((at, epoch)) if now - at < TERM / 3 => epoch,
+            Some((at, epoch)) if now - at < LEASE_TTL / 3 => epoch,
             _ => {
-                let Some(epoch) = world.database.take_lease(self.holder, now) else {
+                let Some(epoch) = world.database.acquire_lease(self.holder, now) else {
                     self.renewed = None;
                     return false;
                 };
                 self.renewed = Some((now, epoch));
                 let id = self.id;
-                world.note(|| format!("relay {id} has the lease, epoch {epoch}"));
+                world.note(|| format!("relay {id} acquires the lease, epoch {epoch}"));
                 return true;
             }
         };
@@ -118,11 +117,12 @@ impl Relay {
             world.database.outbox_locks.extend(rows.iter().map(|row| (row.id, id)));
         }
         let messages = pack_up_to(rows, world.random.pick([1, 1, 2, 4]), usize::MAX);
-        self.round = Some(Round { epoch, messages, next: 0, answers: Answers::default() });
+        self.round = Some(Round { epoch, messages, next: 0, confirms: Confirms::default() });
         true
     }
 
-    /// What is read of a key is the beginning of what the outbox has of it: nothing is published before what it follows.
+    /// The rows read of a key must be the first ones of the outbox: no event is published before its
+    /// predecessor.
     fn check_order(&self, world: &mut World, read: &HashSet<i64>) {
         let mut left_out: [Option<i64>; super::world::KEYS] = [None; super::world::KEYS];
         let mut wrong = None;
@@ -140,10 +140,10 @@ impl Relay {
         }
     }
 
-    /// Publishes the next message of the round, or renews the lease meanwhile.
+    /// Publishes the next message of the round, or renews the lease.
     fn publish(&mut self, world: &mut World, mut round: Round) -> bool {
         let (id, now) = (self.id, world.clock);
-        if world.random.chance(10) && world.database.take_lease(self.holder, now).is_some() {
+        if world.random.chance(10) && world.database.acquire_lease(self.holder, now).is_some() {
             self.round = Some(round);
             return true;
         }
@@ -151,23 +151,23 @@ impl Relay {
         let rows = list(&message.rows);
         let events = message.rows.iter().map(|row| envelope(row, "orders").unwrap()).collect();
         if world.database.lease.is_some_and(|lease| lease.holder != self.holder) {
-            world.seen.zombie_published += 1;
+            world.coverage.zombie_published += 1;
         }
         let queue = number(&message.rows[0].key) % 2;
         let confirm = Broker::publish(world, events, queue);
         world.note(|| format!("relay {id} publishes {rows}: {confirm:?}"));
         match confirm {
             Confirm::Acknowledged => {}
-            Confirm::Refused => {
-                round.answers.nacked.insert(message.id);
+            Confirm::Nacked => {
+                round.confirms.nacked.insert(message.id);
             }
             Confirm::Returned => {
                 let shift = usize::from(world.has(Bug::ReturnOfAnother));
                 let returned = &round.messages[(round.next + shift) % round.messages.len()];
-                round.answers.returned.insert(returned.id);
+                round.confirms.returned.insert(returned.id);
             }
             Confirm::Lost => {
-                // The round is lost with the connection; the next one connects anew.
+                // The round is lost with the connection; the next one reconnects.
                 self.renewed = None;
                 world.database.unlock_outbox(id);
                 return true;
@@ -178,21 +178,22 @@ impl Relay {
         true
     }
 
-    /// All is answered: deletes what was confirmed.
+    /// All messages are confirmed: deletes their rows.
     fn end(&mut self, world: &mut World, mut round: Round) -> bool {
         let (id, now) = (self.id, world.clock);
         match world.bug {
-            Some(Bug::RefusedIsConfirmed) => round.answers.nacked.clear(),
-            Some(Bug::ReturnedIsConfirmed) => round.answers.returned.clear(),
+            Some(Bug::NackedIsConfirmed) => round.confirms.nacked.clear(),
+            Some(Bug::ReturnedIsConfirmed) => round.confirms.returned.clear(),
             _ => {}
         }
-        let mut settlement = settle(&round.messages, &round.answers);
-        if world.has(Bug::FollowersOvertakeRefused) {
+        let mut settlement = settle(&round.messages, &round.confirms);
+        if world.has(Bug::FollowersOvertakeNacked) {
             let rows = round.messages.iter().flat_map(|message| &message.rows).map(|row| row.id);
             let refused = rows.filter(|row| !settlement.confirmed.contains(row));
-            self.stopped_rows.extend(refused.map(|row| (row, now + REFUSED)));
+            self.blocked_rows.extend(refused.map(|row| (row, now + RETRY_DELAY)));
         } else {
-            self.stopped.extend(settlement.stopped.into_iter().map(|key| (key, now + REFUSED)));
+            self.blocked_keys
+                .extend(settlement.blocked_keys.into_iter().map(|key| (key, now + RETRY_DELAY)));
         }
         let highest = settlement.confirmed.iter().max().copied();
         if world.has(Bug::DeleteUpToHighest) {
@@ -206,7 +207,7 @@ impl Relay {
             world.database.horizon = world.database.horizon.max(highest.unwrap_or(0));
         }
         if !is_held {
-            world.seen.zombie_refused += 1;
+            world.coverage.zombie_refused += 1;
             self.renewed = None;
         }
         let what = if is_held { "deletes" } else { "may not delete" };

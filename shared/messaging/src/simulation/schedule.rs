@@ -1,21 +1,21 @@
-//! One schedule: some dozens of random steps with faults, then rest, then all dead letters are dealt with, then rest again.
+//! A schedule: random steps with faults, then all pending work, then the resolution of all dead letters, then
+//! all pending work again.
 
 use super::{
     bugs::Bug,
-    consumer::Process,
-    invariants::Seen,
-    letters::State,
+    dead_letters::State,
+    invariants::Coverage,
     operator::{Operator, discard},
-    parking::GAP,
-    relay::{Relay, TERM},
+    parking::GAP_TIMEOUT,
+    process::Process,
+    relay::{LEASE_TTL, Relay},
     world::World,
     writer::Writer,
 };
 
-/// How many steps come to rest at the latest.
+/// The most steps until all work is done.
 const BOUND: usize = 3_000;
 
-/// All actors.
 #[derive(Debug)]
 struct Actors {
     writers: [Writer; 2],
@@ -24,13 +24,12 @@ struct Actors {
     operator: Operator,
 }
 
-/// What a schedule came to.
+/// The result of a schedule.
 #[derive(Debug)]
 pub(super) struct Outcome {
-    pub(super) seen: Seen,
-    /// Which promise was broken, if one was.
+    pub(super) coverage: Coverage,
     pub(super) violation: Option<String>,
-    /// What happened, if it was to be written down.
+    /// The steps, if they were recorded.
     pub(super) trace: Vec<String>,
 }
 
@@ -47,30 +46,34 @@ pub(super) fn run(seed: u64, bug: Option<Bug>, is_traced: bool) -> Outcome {
     let release = world.random.below(2 * steps);
     for step in 0..steps {
         if step == release && world.is_of_state() {
-            world.note(|| "a release takes a handler away".to_owned());
+            world.note(|| "a release removes a handler".to_owned());
             world.handler.is_reduced = true;
         }
-        actors.stir(&mut world);
+        actors.random_step(&mut world);
     }
     actors.operator.mark(&mut world);
     world.faults = 0;
-    world.note(|| "from here on nothing fails".to_owned());
-    actors.settle_down(&mut world, false);
-    world.note(|| "from here on all dead letters are dealt with".to_owned());
-    world.handler.mend_all();
+    world.note(|| "no more faults".to_owned());
+    actors.run_to_completion(&mut world, false);
+    world.note(|| "resolving all dead letters".to_owned());
+    world.handler.fix_all();
     for _ in 0..BOUND {
-        if world.violation.is_some() || !actors.clear_some(&mut world) {
+        if world.violation.is_some() || !actors.resolve_some(&mut world) {
             break;
         }
     }
-    actors.settle_down(&mut world, true);
-    world.seen.events = u64::try_from(world.said.iter().flatten().count()).unwrap();
-    Outcome { seen: world.seen, violation: world.violation, trace: world.trace.unwrap_or_default() }
+    actors.run_to_completion(&mut world, true);
+    world.coverage.events = u64::try_from(world.emitted.iter().flatten().count()).unwrap();
+    Outcome {
+        coverage: world.coverage,
+        violation: world.violation,
+        trace: world.trace.unwrap_or_default(),
+    }
 }
 
 impl Actors {
-    /// One random step, if no promise is broken yet.
-    fn stir(&mut self, world: &mut World) {
+    /// One random step, unless an invariant is violated.
+    fn random_step(&mut self, world: &mut World) {
         if world.violation.is_some() {
             return;
         }
@@ -79,33 +82,33 @@ impl Actors {
             1 => drop(self.relays[0].step(world)),
             2 => drop(self.relays[1].step(world)),
             process @ (3 | 4) => {
-                let lane = world.random.below(3);
-                self.processes[process - 3].step(world, lane);
+                let consumer = world.random.below(3);
+                self.processes[process - 3].step(world, consumer);
             }
             5 => drop(self.operator.step(world)),
             _ => {
-                let pauses = [100, 1_100, TERM + 1, GAP + 1];
+                let pauses = [100, 1_100, LEASE_TTL + 1, GAP_TIMEOUT + 1];
                 world.clock += pauses[world.random.weighted(world.weights.pauses)];
             }
         }
     }
 
-    /// Lets everybody work until nobody has anything to do, and checks the promises.
-    fn settle_down(&mut self, world: &mut World, is_clear: bool) {
+    /// Lets all actors work until there is nothing to do, and checks the invariants.
+    fn run_to_completion(&mut self, world: &mut World, is_clear: bool) {
         for _ in 0..BOUND {
             if world.violation.is_some() {
                 return;
             }
-            if !self.turn(world) && !self.wait(world) {
+            if !self.round(world) && !self.advance_clock(world) {
                 world.check(is_clear);
                 return;
             }
         }
-        world.violated(|| format!("after {BOUND} turns there is still no rest"));
+        world.violated(|| format!("work is left after {BOUND} rounds"));
     }
 
-    /// A step of everybody. Whether anybody did anything.
-    fn turn(&mut self, world: &mut World) -> bool {
+    /// One step of each actor. Returns whether any had something to do.
+    fn round(&mut self, world: &mut World) -> bool {
         let mut any = false;
         for writer in &mut self.writers {
             any |= writer.step(world);
@@ -114,15 +117,15 @@ impl Actors {
             any |= relay.step(world);
         }
         for process in &mut self.processes {
-            for lane in 0..3 {
-                any |= process.step(world, lane);
+            for consumer in 0..3 {
+                any |= process.step(world, consumer);
             }
         }
         any
     }
 
-    /// Lets the time pass until something may have become possible. Whether there is any such time.
-    fn wait(&self, world: &mut World) -> bool {
+    /// Advances the clock to the next time at which something may become due. Returns whether there is one.
+    fn advance_clock(&self, world: &mut World) -> bool {
         let parked = world.database.parked.values().filter_map(|row| row.next_at);
         let lease = world.database.lease.filter(|_| !world.database.outbox.is_empty());
         let lease = lease.map(|lease| lease.expires_at);
@@ -134,9 +137,9 @@ impl Actors {
         next.is_some()
     }
 
-    /// Deals with one of the pending dead letters, whichever, or sends some again, and lets what follows from it come to rest.
-    /// Whether there was any.
-    fn clear_some(&mut self, world: &mut World) -> bool {
+    /// Resolves one of the pending dead letters, or redrives some, and lets the consequences settle. Returns
+    /// whether there was any.
+    fn resolve_some(&mut self, world: &mut World) -> bool {
         let letters = world.database.letters.iter().enumerate();
         let pending = letters.filter(|(_, letter)| letter.state == State::Pending);
         let pending: Vec<usize> = pending.map(|(index, _)| index).collect();
@@ -151,9 +154,9 @@ impl Actors {
         } else {
             discard(world, pending[first]);
         }
-        let is_dealt_with = |index: &usize| world.database.letters[*index].state != State::Pending;
-        if pending.iter().any(is_dealt_with) {
-            self.settle_down(world, false);
+        let is_processed = |index: &usize| world.database.letters[*index].state != State::Pending;
+        if pending.iter().any(is_processed) {
+            self.run_to_completion(world, false);
         }
         true
     }

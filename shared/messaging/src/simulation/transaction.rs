@@ -1,5 +1,5 @@
-//! One transaction of a listener: what `Ear::attempt` and `Ear::commit` do, in two steps, between which others may act and the
-//! process may die.
+//! One transaction of a consumer: `BatchProcessor::attempt` and `BatchProcessor::commit`, in two steps. In
+//! between, other actors may act, and the process may die.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -9,175 +9,183 @@ use std::{
 use super::{
     bugs::Bug,
     database::full,
-    handler::Answer,
-    lane::{Batch, Rulings, keys_of, list},
-    newest::{decide, leave},
+    handler::HandlerResult,
+    latest_wins::{decide, restore},
+    queue_consumer::{Batch, Dispositions, keys_of, list},
     world::{World, event, number},
 };
 use crate::{
-    consumer::{
-        core::{Hold, Incoming, Key, Origin, Position, Step, plan, runs},
-        work::{Finding, ruling},
+    consume::{
+        batch_splitter::{FailedEvent, disposition},
+        plan::{
+            Decision, Hold, Key, Origin, Position, ReceivedEvent, handler_calls, plan_sequenced,
+        },
+        subscription::Ordering,
     },
-    failure::Verdict,
-    retry::Patience,
-    topology::Guard,
+    failure::FailureKind,
+    retry::RetryPolicy,
 };
 
 /// A transaction whose handlers have run.
 #[derive(Debug)]
-pub(super) struct Open {
+pub(super) struct OpenTransaction {
     before: HashMap<Key, Position>,
     after: HashMap<Key, Position>,
-    steps: Vec<Step>,
+    decisions: Vec<Decision>,
 }
 
-/// How the first step ended.
+/// The result of the first step.
 #[derive(Debug)]
-pub(super) enum Opened {
-    /// Another transaction has the cursor of one of the keys.
+pub(super) enum BeginOutcome {
+    /// Another transaction has locked the cursor of a key.
     Locked,
-    /// It may be committed.
-    Open(Open),
-    /// Rolled back: something is known of these events.
-    Ruled(Vec<Finding>),
-    /// Rolled back: something is wrong with one of them.
-    Split,
-    /// The process is gone.
+    Open(OpenTransaction),
+    /// Rolled back: these events failed.
+    Failed(Vec<FailedEvent>),
+    /// Rolled back: an unknown event failed.
+    BatchFailed,
+    /// The process died.
     Died,
 }
 
-/// How the second step ended.
+/// The result of the second step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Ended {
+pub(super) enum CommitOutcome {
     Committed,
-    /// Rolled back, or nobody knows.
+    /// Rolled back, or unknown.
     Failed,
 }
 
-impl Open {
-    /// Locks the cursors, decides, and lets the handlers run.
+impl OpenTransaction {
+    /// Locks the cursors, decides, and runs the handlers.
     pub(super) fn begin(
         world: &mut World,
-        incoming: &[Incoming],
-        rulings: &Rulings,
+        events: &[ReceivedEvent],
+        dispositions: &Dispositions,
         origin: Origin,
-        lane: usize,
-    ) -> Opened {
-        let keys = keys_of(incoming);
-        if keys.iter().any(|key| world.database.is_locked(*key, lane)) {
-            return Opened::Locked;
+        consumer: usize,
+    ) -> BeginOutcome {
+        let keys = keys_of(events);
+        if keys.iter().any(|key| world.database.is_locked(*key, consumer)) {
+            return BeginOutcome::Locked;
         }
-        let before = world.database.lock(&keys, lane);
+        let before = world.database.lock(&keys, consumer);
         let mut after = before.clone();
-        // As the kit's patience, but shorter. The pause is not looked at: the clock here knows but one.
-        let attempts = world.weights.attempts;
-        let patience = Patience { attempts, pause: |_| Duration::from_secs(1) };
+        // The kit's policy with fewer attempts. The delay is ignored: the model has a fixed one.
+        let max_attempts = world.weights.max_attempts;
+        let policy = RetryPolicy { max_attempts, delay: |_| Duration::from_secs(1) };
         let handled = |kind: &str| world.handler.handles(kind);
-        let steps = match world.guard {
-            Guard::Cursors(on_reject) => {
-                misplace(world, &mut after, incoming, origin);
-                let steps = plan(&mut after, incoming, rulings, origin, on_reject, handled);
-                misjudge(world.bug, &before, &mut after, incoming, &steps);
-                steps
+        let decisions = match world.ordering {
+            Ordering::Sequenced(on_reject) => {
+                misplace_before(world, &mut after, events, origin);
+                let decisions =
+                    plan_sequenced(&mut after, events, dispositions, origin, on_reject, handled);
+                misplace_after(world.bug, &before, &mut after, events, &decisions);
+                decisions
             }
-            Guard::Newest(_) => decide(world.bug, &mut after, incoming, rulings, origin, handled),
+            Ordering::LatestWins(_) => {
+                decide(world.bug, &mut after, events, dispositions, origin, handled)
+            }
         };
-        world.check_one_of_each_key(incoming, &steps);
+        world.check_one_event_per_key(events, &decisions);
         world.note(|| {
-            format!("lane {lane}: {} {steps:?}", list(incoming.iter().map(|one| &one.envelope)))
+            format!(
+                "consumer {consumer}: {} {decisions:?}",
+                list(events.iter().map(|one| &one.envelope))
+            )
         });
-        for run in runs(incoming, &steps) {
-            let events: Vec<&Incoming> =
-                run.indices.iter().map(|index| &incoming[*index]).collect();
-            let refused = match world.handler.handle(&events) {
-                Answer::Done => continue,
-                Answer::Died => return Opened::Died,
-                Answer::Refused(refused) => refused,
-                Answer::Failed(_) if events.len() > 1 => {
-                    world.database.unlock(lane);
-                    return Opened::Split;
+        for call in handler_calls(events, &decisions) {
+            let called: Vec<&ReceivedEvent> =
+                call.indices.iter().map(|index| &events[*index]).collect();
+            let failures = match world.handler.handle(&called) {
+                HandlerResult::Done => continue,
+                HandlerResult::Died => return BeginOutcome::Died,
+                HandlerResult::Failed(failures) => failures,
+                HandlerResult::BatchFailed(_) if called.len() > 1 => {
+                    world.database.unlock(consumer);
+                    return BeginOutcome::BatchFailed;
                 }
-                Answer::Failed(verdict) => HashMap::from([(0, verdict)]),
+                HandlerResult::BatchFailed(kind) => HashMap::from([(0, kind)]),
             };
-            world.database.unlock(lane);
-            let finding = |(place, verdict): (usize, Verdict)| {
-                let index = run.indices[place];
-                let ruling = ruling(verdict, incoming[index].attempts + 1, patience)?;
-                Some(Finding { index, ruling, causes: Vec::new() })
+            world.database.unlock(consumer);
+            let failed = |(index, kind): (usize, FailureKind)| {
+                let index = call.indices[index];
+                let disposition = disposition(kind, events[index].attempts + 1, policy)?;
+                Some(FailedEvent { index, disposition, causes: Vec::new() })
             };
-            return Opened::Ruled(refused.into_iter().filter_map(finding).collect());
+            return BeginOutcome::Failed(failures.into_iter().filter_map(failed).collect());
         }
-        Opened::Open(Self { before, after, steps })
+        BeginOutcome::Open(Self { before, after, decisions })
     }
 
-    /// Writes down what was decided, and commits it with the effects.
-    pub(super) fn end(self, world: &mut World, batch: &Batch, lane: usize) -> Ended {
+    /// Writes the decisions and commits them with the effects.
+    pub(super) fn end(self, world: &mut World, batch: &Batch, consumer: usize) -> CommitOutcome {
         let is_lost = world.fault(3);
         let is_saved = !is_lost && world.database.save(&self.before, &self.after, world.bug);
         if !is_saved {
-            world.note(|| format!("lane {lane} cannot commit"));
-            world.seen.superseded += u64::from(!is_lost);
-            world.database.unlock(lane);
-            return Ended::Failed;
+            world.note(|| format!("consumer {consumer} fails to commit"));
+            world.coverage.superseded += u64::from(!is_lost);
+            world.database.unlock(consumer);
+            return CommitOutcome::Failed;
         }
-        let incoming = batch.work.next().map_or(&[][..], |(incoming, _)| incoming);
-        world.note(|| format!("lane {lane} commits"));
-        for (one, step) in incoming.iter().zip(&self.steps) {
-            world.database.park(one, step, world.clock);
-            world.seen.count(step);
-            world.count_step(step, batch.origin);
+        let events = batch.splitter.next().map_or(&[][..], |(events, _)| events);
+        world.note(|| format!("consumer {consumer} commits"));
+        for (one, decision) in events.iter().zip(&self.decisions) {
+            world.database.park(one, decision, world.clock);
+            world.coverage.count(decision);
+            world.count_decision(decision, batch.origin);
             let (key, sequence) = (number(&one.envelope.subject), one.envelope.sequence);
-            let is_over = matches!(step, Step::Apply | Step::Ignore | Step::Dead(_));
+            let is_over =
+                matches!(decision, Decision::Apply | Decision::Ignore | Decision::DeadLetter(_));
             if is_over && world.has(Bug::RetryIsOvertaken) && !world.is_of_state() {
                 world.database.parked.remove(&(key, sequence));
             }
-            match step {
-                Step::Apply => {
+            match decision {
+                Decision::Apply => {
                     world.effect(event(&one.envelope), key, sequence, false);
                 }
-                Step::Dead(_) if world.has(Bug::CursorWithoutLetter) => {}
-                Step::Dead(reason) => {
+                Decision::DeadLetter(_) if world.has(Bug::CursorWithoutLetter) => {}
+                Decision::DeadLetter(reason) => {
                     let passed = !world.is_of_state() || world.has(Bug::LetterOfStateIsPassed);
-                    world.bury(one, reason, passed);
+                    world.record_dead_letter(one, reason, passed);
                 }
-                Step::Duplicate
-                | Step::Stale
-                | Step::Ignore
-                | Step::ParkGap
-                | Step::ParkBehind
-                | Step::ParkDue
-                | Step::ParkRetry(_) => {}
+                Decision::Duplicate
+                | Decision::Stale
+                | Decision::Ignore
+                | Decision::ParkGap
+                | Decision::ParkBehind
+                | Decision::ParkDue
+                | Decision::ParkRetry(_) => {}
             }
         }
-        let planned = incoming.iter().zip(&self.steps);
+        let planned = events.iter().zip(&self.decisions);
         if world.is_of_state() {
-            for (one, step) in planned {
-                world.clear(one, step, batch.origin);
+            for (one, decision) in planned {
+                world.clear(one, decision, batch.origin);
             }
         } else {
-            let unsettled = planned.filter(|(_, step)| step.unsettles(batch.origin));
+            let unsettled = planned.filter(|(_, decision)| decision.needs_settling(batch.origin));
             let keys: BTreeSet<usize> =
                 unsettled.map(|(one, _)| number(&one.envelope.subject)).collect();
             for key in keys {
                 world.settle(key);
             }
         }
-        world.database.unlock(lane);
-        // The commit may be done though the connection is lost before it is answered.
-        if world.fault(2) { Ended::Failed } else { Ended::Committed }
+        world.database.unlock(consumer);
+        // The commit may have succeeded although the connection is lost before the answer.
+        if world.fault(2) { CommitOutcome::Failed } else { CommitOutcome::Committed }
     }
 }
 
-/// Bugs that make the plan start from a wrong position.
-fn misplace(
+/// Bugs that give the plan a wrong position.
+fn misplace_before(
     world: &World,
     positions: &mut HashMap<Key, Position>,
-    incoming: &[Incoming],
+    events: &[ReceivedEvent],
     origin: Origin,
 ) {
-    for key in keys_of(incoming) {
-        let of_key = incoming.iter().filter(|one| number(&one.envelope.subject) == key);
+    for key in keys_of(events) {
+        let of_key = events.iter().filter(|one| number(&one.envelope.subject) == key);
         let lowest = of_key.map(|one| one.envelope.sequence).min().unwrap_or(1);
         let last = positions.get(&full(key)).map_or(0, |position| position.last);
         let is_parked = world.database.parked.contains_key(&(key, lowest));
@@ -193,23 +201,25 @@ fn misplace(
     }
 }
 
-/// Bugs that write down another position than the plan says.
-fn misjudge(
+/// Bugs that save another position than planned.
+fn misplace_after(
     bug: Option<Bug>,
     before: &HashMap<Key, Position>,
     after: &mut HashMap<Key, Position>,
-    incoming: &[Incoming],
-    steps: &[Step],
+    events: &[ReceivedEvent],
+    decisions: &[Decision],
 ) {
-    for (one, step) in incoming.iter().zip(steps) {
+    for (one, decision) in events.iter().zip(decisions) {
         let key = one.key();
-        match (bug, step) {
-            (Some(Bug::LetterWithoutCursor), Step::Dead(_)) => leave(after, before, &key),
+        match (bug, decision) {
+            (Some(Bug::LetterWithoutCursor), Decision::DeadLetter(_)) => {
+                restore(after, before, &key);
+            }
             (Some(Bug::RetryIsOvertaken), _) => {
                 let last = before.get(&key).map_or(0, |position| position.last);
                 let position = after.entry(key).or_insert(Position::START);
                 position.last = position.last.max(last);
-                if matches!(step, Step::ParkRetry(_)) {
+                if matches!(decision, Decision::ParkRetry(_)) {
                     position.last = position.last.max(one.envelope.sequence);
                     position.hold = Hold::Free;
                 }

@@ -1,4 +1,5 @@
-//! What all actors share: the clock, the dice, the database, the broker, and the events that were said.
+//! The shared state of all actors: the clock, the random numbers, the database, the broker, and the emitted
+//! events.
 
 use std::{num::NonZeroU32, time::Duration};
 
@@ -9,21 +10,21 @@ use super::{
     broker::Broker,
     bugs::Bug,
     database::Database,
-    handler::{Handler, Temper},
-    invariants::Seen,
+    handler::{Behaviour, Handler},
+    invariants::Coverage,
 };
-use crate::{
-    consumer::dispatch::Dispatch,
-    topology::{Guard, OnReject},
+use crate::consume::{
+    dispatch::Dispatch,
+    subscription::{OnReject, Ordering},
 };
 
-/// How many keys there are at most.
+/// The maximum number of keys.
 pub(super) const KEYS: usize = 4;
 
-/// How old an event may become before the freshest are taken first, where they are.
+/// The deadline of the dispatch order `FreshestFirst`.
 const DEADLINE: Duration = Duration::from_millis(500);
 
-/// A tiny generator of random numbers (splitmix64): the same seed gives the same schedule for ever.
+/// A small random number generator (splitmix64): the same seed always gives the same schedule.
 #[derive(Debug)]
 pub(super) struct Random(pub(super) u64);
 
@@ -42,43 +43,43 @@ impl Random {
         usize::try_from(self.next() % bound).unwrap()
     }
 
-    /// One of some numbers.
+    /// One of the given numbers.
     pub(super) fn pick<const N: usize>(&mut self, of: [usize; N]) -> usize {
         of[self.below(N)]
     }
 
-    /// The place of one of some weights, each as often as it says.
+    /// An index, drawn according to the weights.
     pub(super) fn weighted<const N: usize>(&mut self, weights: [usize; N]) -> usize {
-        let mut dice = self.below(weights.iter().sum::<usize>().max(1));
-        for (place, weight) in weights.into_iter().enumerate() {
-            if dice < weight {
-                return place;
+        let mut drawn = self.below(weights.iter().sum::<usize>().max(1));
+        for (index, weight) in weights.into_iter().enumerate() {
+            if drawn < weight {
+                return index;
             }
-            dice -= weight;
+            drawn -= weight;
         }
         0
     }
 
-    /// Whether something happens that happens `percent` times in a hundred.
+    /// True in `percent` of all cases.
     pub(super) fn chance(&mut self, percent: usize) -> bool {
         self.below(100) < percent
     }
 }
 
-/// How often everything is done. Each schedule has other weights, for what needs many of one thing is rare when all is mixed
-/// evenly.
+/// The frequencies of all actions. They differ per schedule: situations that need many of one action are rare
+/// in an even mix.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Weights {
-    /// Writers, the two relays, the two processes, the operator, the clock.
+    /// Writers, two relays, two processes, the operator, the clock.
     pub(super) actors: [usize; 7],
-    /// Pauses: short, longer than a retry, longer than a lease, longer than a gap is waited for.
+    /// Pauses: short, longer than a retry, longer than a lease, longer than the gap timeout.
     pub(super) pauses: [usize; 4],
-    /// Events: good, failing, rejected, rejected without being named, killing.
-    pub(super) tempers: [usize; 5],
-    /// Answers of the broker: see `Broker::publish`.
+    /// Events: successful, failing, rejected, rejected without being named, fatal.
+    pub(super) behaviours: [usize; 5],
+    /// Responses of the broker, see `Broker::publish`.
     pub(super) confirms: [usize; 6],
-    /// After how many attempts an event that fails is a dead letter: before it is started too often, or not.
-    pub(super) attempts: u32,
+    /// The attempts before a failing event becomes a dead letter: fewer than the starts, or more.
+    pub(super) max_attempts: u32,
 }
 
 impl Weights {
@@ -89,12 +90,12 @@ impl Weights {
         let writers = random.pick([8, 20, 60]);
         let mut confirm = || random.pick([0, 5, 20]);
         let confirms = [confirm(), confirm(), confirm(), confirm(), confirm(), 70];
-        let attempts = if random.chance(50) { 3 } else { 6 };
+        let max_attempts = if random.chance(50) { 3 } else { 6 };
         let mut bad = || random.pick([0, 0, 10, 40]);
         Self {
-            tempers: [70, bad(), bad(), bad() / 2, bad()],
+            behaviours: [70, bad(), bad(), bad() / 2, bad()],
             confirms,
-            attempts,
+            max_attempts,
             actors: [writers, relays[0], relays[1], processes[0], processes[1], operator, clock],
             pauses: [3, random.pick([1, 4]), random.pick([0, 1, 4]), random.pick([0, 2, 10])],
         }
@@ -103,47 +104,43 @@ impl Weights {
 
 /// An event that a transaction has committed.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Said {
-    /// Its key.
+pub(super) struct EmittedEvent {
     pub(super) key: usize,
-    /// Its number.
     pub(super) sequence: i64,
-    /// Its type.
     pub(super) kind: &'static str,
 }
 
-/// All that the actors share.
+/// The shared state of all actors.
 #[derive(Debug)]
 pub(super) struct World {
-    /// The time, in milliseconds. It moves when the schedule says so.
+    /// The time in milliseconds. It advances by schedule.
     pub(super) clock: u64,
     pub(super) random: Random,
     pub(super) bug: Option<Bug>,
-    /// How often servers and processes fail, as a factor. At the end they do not any more.
+    /// A factor for the frequency of faults; zero at the end of a schedule.
     pub(super) faults: usize,
     pub(super) weights: Weights,
-    /// What keeps the effects of the subscription from being doubled and from going backwards.
-    pub(super) guard: Guard,
-    /// How many keys this schedule has.
+    pub(super) ordering: Ordering,
+    /// The number of keys of this schedule.
     pub(super) keys: usize,
-    /// How many slots they are divided among: what is of one slot may be in one message.
+    /// The number of slots for them: events of one slot may share a message.
     pub(super) slots: usize,
     pub(super) database: Database,
     pub(super) broker: Broker,
     pub(super) handler: Handler,
-    /// The events, by their ids: also those whose transaction did not commit.
-    pub(super) said: Vec<Option<Said>>,
-    pub(super) seen: Seen,
-    /// The first promise that was found broken.
+    /// All events by id, including those of transactions that did not commit.
+    pub(super) emitted: Vec<Option<EmittedEvent>>,
+    pub(super) coverage: Coverage,
+    /// The first violation found.
     pub(super) violation: Option<String>,
-    /// What happened, if anybody wants to read it.
+    /// The steps, if they are recorded.
     pub(super) trace: Option<Vec<String>>,
 }
 
 impl World {
     pub(super) fn new(seed: u64, bug: Option<Bug>, is_traced: bool) -> Self {
         let mut random = Random(seed);
-        let guard = drawn_guard(&mut random);
+        let ordering = draw_ordering(&mut random);
         let keys = random.pick([1, 1, 2, 3, KEYS]);
         let slots = random.pick([2, KEYS]);
         let faults = random.pick([0, 1, 1, 4]);
@@ -154,20 +151,20 @@ impl World {
             bug,
             faults,
             weights,
-            guard,
+            ordering,
             keys,
             slots,
             database: Database::default(),
             broker: Broker::default(),
             handler: Handler::default(),
-            said: Vec::new(),
-            seen: Seen::default(),
+            emitted: Vec::new(),
+            coverage: Coverage::default(),
             violation: None,
             trace: is_traced.then(Vec::new),
         }
     }
 
-    /// The time as people read it.
+    /// The time as a timestamp.
     pub(super) fn now(&self) -> DateTime<Utc> {
         DateTime::UNIX_EPOCH + TimeDelta::milliseconds(i64::try_from(self.clock).unwrap())
     }
@@ -177,41 +174,41 @@ impl World {
         self.bug == Some(bug)
     }
 
-    /// Whether a fault happens that happens `percent` times in a hundred while faults happen.
+    /// True in `percent` of all cases while faults happen.
     pub(super) fn fault(&mut self, percent: usize) -> bool {
         self.faults > 0 && self.random.chance(percent * self.faults)
     }
 
-    /// Writes a line of the trace.
+    /// Adds a line to the trace.
     pub(super) fn note(&mut self, line: impl FnOnce() -> String) {
         if let Some(trace) = &mut self.trace {
             trace.push(format!("{:>7} ms  {}", self.clock, line()));
         }
     }
 
-    /// Writes down that a promise is broken; the first one counts.
+    /// Records a violation; the first one counts.
     pub(super) fn violated(&mut self, what: impl FnOnce() -> String) {
         if self.violation.is_none() {
             self.violation = Some(what());
         }
     }
 
-    /// Draws a new event's character and gives it an id.
+    /// Draws the behaviour of a new event and assigns its id.
     pub(super) fn new_event(&mut self) -> usize {
-        let temper = Temper::drawn(&mut self.random, self.weights.tempers);
-        self.handler.tempers.push(temper);
-        self.said.push(None);
-        self.said.len() - 1
+        let behaviour = Behaviour::drawn(&mut self.random, self.weights.behaviours);
+        self.handler.behaviours.push(behaviour);
+        self.emitted.push(None);
+        self.emitted.len() - 1
     }
 }
 
-/// Two thirds of all schedules take every number in its turn; to the others the newest is enough.
-fn drawn_guard(random: &mut Random) -> Guard {
+/// Two thirds of all schedules are sequenced; in the others the latest event wins.
+fn draw_ordering(random: &mut Random) -> Ordering {
     if random.chance(67) {
         let blocks = random.chance(60);
-        return Guard::Cursors(if blocks { OnReject::BlockKey } else { OnReject::Continue });
+        return Ordering::Sequenced(if blocks { OnReject::BlockKey } else { OnReject::Continue });
     }
-    Guard::Newest(match random.below(3) {
+    Ordering::LatestWins(match random.below(3) {
         0 => Dispatch::Fifo,
         1 => Dispatch::PriorityClasses {
             normal_per_bulk: NonZeroU32::MIN.saturating_add(u32::from(random.chance(50))),
@@ -225,7 +222,7 @@ pub(super) fn name(key: usize) -> String {
     key.to_string()
 }
 
-/// The key of a name.
+/// The key with a name.
 pub(super) fn number(name: &str) -> usize {
     usize::from(name.as_bytes()[0] - b'0')
 }

@@ -1,32 +1,32 @@
-//! Writers: transactions of the speaking service that say events.
+//! Writers: transactions of the publishing service that emit events.
 
 use uuid::Uuid;
 
 use super::{
     bugs::Bug,
     handler::{HANDLED, UNHANDLED, kind},
-    world::{Said, World, name, number},
+    world::{EmittedEvent, World, name, number},
 };
-use crate::outbox::Row;
+use crate::publish::table::OutboxRow;
 
-/// The most events that one schedule says.
-const MOST_EVENTS: usize = 12;
+/// The most events of one schedule.
+const MAX_EVENTS: usize = 12;
 
-/// A process that writes: transactions, one after the other.
+/// A process that runs one transaction after the other.
 #[derive(Debug)]
 pub(super) struct Writer {
     id: usize,
-    /// The keys of the events of each transaction to come.
+    /// The keys of the events of each future transaction.
     to_do: Vec<Vec<usize>>,
     /// The numbered rows of the open transaction, not yet visible to others.
-    open: Option<Vec<Row>>,
+    open: Option<Vec<OutboxRow>>,
 }
 
 impl Writer {
     /// Two writers with some transactions each.
     pub(super) fn two(world: &mut World) -> [Self; 2] {
         let mut writers = [0, 1].map(|id| Self { id, to_do: Vec::new(), open: None });
-        let mut left = world.random.pick([3, 6, MOST_EVENTS, MOST_EVENTS]);
+        let mut left = world.random.pick([3, 6, MAX_EVENTS, MAX_EVENTS]);
         while left > 0 {
             let count = (1 + world.random.below(4)).min(left);
             left -= count;
@@ -36,7 +36,7 @@ impl Writer {
         writers
     }
 
-    /// Numbers the events of the next transaction, or ends the open one. Whether anything was done.
+    /// Numbers the events of the next transaction, or ends the open one. Returns whether there was one.
     pub(super) fn step(&mut self, world: &mut World) -> bool {
         match self.open.take() {
             Some(rows) => self.end(world, rows),
@@ -44,7 +44,8 @@ impl Writer {
         }
     }
 
-    /// `outbox::append`: bumps the numbers of all keys under their row locks, and takes ids only then.
+    /// `table::append`: increments the sequences of all keys under their row locks, and assigns ids
+    /// afterwards.
     fn append(&mut self, world: &mut World) -> bool {
         let Some(keys) = self.to_do.pop() else { return false };
         let is_careless = world.has(Bug::NumberWithoutLock);
@@ -68,7 +69,7 @@ impl Writer {
                 other => HANDLED[other % 2],
             };
             world.database.last_id += 1;
-            rows.push(Row {
+            rows.push(OutboxRow {
                 id: world.database.last_id,
                 event_id: Uuid::from_u128(u128::try_from(event).unwrap()),
                 kind: kind.to_owned(),
@@ -88,8 +89,8 @@ impl Writer {
         true
     }
 
-    /// Commits, so that others see the rows, or rolls back, and does the same once more later.
-    fn end(&mut self, world: &mut World, rows: Vec<Row>) -> bool {
+    /// Commits, which makes the rows visible, or rolls back and repeats the transaction later.
+    fn end(&mut self, world: &mut World, rows: Vec<OutboxRow>) -> bool {
         let keys: Vec<usize> = rows.iter().map(|row| number(&row.key)).collect();
         for key in &keys {
             world.database.sequence_locks[*key] = None;
@@ -104,16 +105,17 @@ impl Writer {
         for (row, key) in rows.into_iter().zip(keys) {
             world.database.sequences[key] = row.seq;
             let event = usize::try_from(row.event_id.as_u128()).unwrap();
-            world.said[event] = Some(Said { key, sequence: row.seq, kind: kind(&row.kind) });
+            world.emitted[event] =
+                Some(EmittedEvent { key, sequence: row.seq, kind: kind(&row.kind) });
             let outbox = &mut world.database.outbox;
-            let place = outbox.partition_point(|other| other.id < row.id);
-            outbox.insert(place, row);
+            let index = outbox.partition_point(|other| other.id < row.id);
+            outbox.insert(index, row);
         }
         true
     }
 }
 
-/// Rows as people read them in a trace: key and number.
-pub(super) fn list(rows: &[Row]) -> String {
+/// Rows as text for the trace: key and sequence.
+pub(super) fn list(rows: &[OutboxRow]) -> String {
     rows.iter().map(|row| format!("{}/{}", row.key, row.seq)).collect::<Vec<_>>().join(" ")
 }

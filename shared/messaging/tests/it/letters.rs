@@ -155,9 +155,9 @@ async fn a_letter_is_shown_with_where_its_data_does_not_fit() {
         (Some("speaker"), Some("walk.3"))
     );
     assert_eq!((letter.key.as_deref(), letter.sequence, letter.attempts), (Some("w"), Some(1), 1));
-    let fit = shown.fit.unwrap();
-    assert!(fit.unreadable.concat().contains("walk.stepped.v1"), "{fit:?}");
-    let told: Vec<_> = fit.differences.iter().map(|one| (one.path.as_str(), one.kind)).collect();
+    let fit = shown.schema_check.unwrap();
+    assert!(fit.decode_errors.concat().contains("walk.stepped.v1"), "{fit:?}");
+    let told: Vec<_> = fit.violations.iter().map(|one| (one.path.as_str(), one.kind)).collect();
     let expected = [
         ("walk", ViolationKind::WrongType),
         ("number", ViolationKind::Missing),
@@ -166,7 +166,7 @@ async fn a_letter_is_shown_with_where_its_data_does_not_fit() {
     assert_eq!(told, expected);
     let foreign = bury_foreign(pool, "不是 json").await;
     let shown = read(foreign).await.unwrap();
-    assert_eq!((shown.letter.payload.as_str(), shown.fit.is_none()), ("不是 json", true));
+    assert_eq!((shown.letter.payload.as_str(), shown.schema_check.is_none()), ("不是 json", true));
     assert!(read(Uuid::now_v7()).await.is_none());
 }
 
@@ -190,7 +190,7 @@ async fn data_is_put_right_and_takes_effect_and_what_came_is_kept() {
     let original = shown.letter.original.unwrap();
     assert!(original.contains(r#""data":{"walk":17}"#), "{original}");
     assert!(shown.letter.edited_at.is_some());
-    assert_eq!(shown.fit.unwrap().unreadable, [""; 0]);
+    assert_eq!(shown.schema_check.unwrap().decode_errors, [""; 0]);
     redrive(&shop.listener, &topology, id).await.unwrap();
     assert_eq!(shop.effects("w").await, [8]);
     let twice = put(id, &step("w", 9)).await;

@@ -34,7 +34,7 @@ async fn lesser_writes_are_refused_while_the_broker_is_away_and_essential_ones_t
     shop.walk(&["w"], 2..=30).await;
     let shed = refused(&shop.speaker, Worth::Lesser).await;
     assert_eq!(shed.code, "broker_unavailable");
-    assert!(shed.reason.starts_with("events do not leave: "), "{}", shed.reason);
+    assert!(shed.reason.starts_with("events cannot be published: "), "{}", shed.reason);
     assert!(shed.retry_after >= Duration::from_secs(1));
     assert_eq!(shop.speaker.admit(Worth::Essential), Ok(()));
     assert_eq!(shop.speaker.pressure().borrow().outbox_rows, 29);
@@ -59,7 +59,7 @@ async fn a_full_outbox_refuses_everything_but_what_events_cause() {
     shop.walk(&["w"], 21..=40).await;
     let shed = refused(&shop.speaker, Worth::Essential).await;
     assert_eq!(shed.code, "outbox_full");
-    assert!(shed.reason.starts_with("40 events wait to leave: "), "{}", shed.reason);
+    assert!(shed.reason.starts_with("40 events are not published yet: "), "{}", shed.reason);
     // A transaction as the consumer has it is not asked.
     shop.walk(&["w"], 41..=50).await;
     assert_eq!(count(shop.speaker.pool(), "messaging.outbox").await, 50);

@@ -502,7 +502,7 @@ async fn a_snapshot_of_what_nobody_handles_yet_empties_no_projection() {
         }
     });
     let refused = walks.replay_from(ahead, Mode::Swap).await;
-    assert!(matches!(refused, Err(ReplayError::Refused { .. })), "{refused:?}");
+    assert!(matches!(refused, Err(ReplayError::Rejected { .. })), "{refused:?}");
     walks.wait_for_equality().await;
     speaker.shut_down().await;
     listener.shut_down().await;

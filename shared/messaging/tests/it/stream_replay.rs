@@ -365,7 +365,7 @@ async fn a_handler_that_never_comes_back_ends_a_replay() {
     let projection = Projection::of("clicks").table(Table::of("click"));
     let replaying = clicks.rebuild_with(Hang, &projection, Mode::Swap);
     let ended = timeout(SOON, replaying).await.expect("it has ended");
-    assert!(matches!(ended, Err(ReplayError::Stuck(_))), "{ended:?}");
+    assert!(matches!(ended, Err(ReplayError::HandlerFailed(_))), "{ended:?}");
     assert_eq!(clicks.kept().await, 10);
     clicks.shut_down().await;
 }

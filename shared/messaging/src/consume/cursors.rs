@@ -1,0 +1,127 @@
+//! Rows of `messaging.cursor`: how far each consumer has processed each key.
+
+use std::collections::{BTreeSet, HashMap};
+
+use sqlx::PgConnection;
+
+use super::plan::{Hold, Key, Position};
+use crate::Error;
+
+/// Locks the cursors of `keys` in key order and returns them. Keys without a row are omitted.
+pub(crate) async fn lock(
+    connection: &mut PgConnection,
+    consumer: &str,
+    aggregate: &str,
+    keys: &BTreeSet<Key>,
+) -> Result<HashMap<Key, Position>, Error> {
+    let (sources, names): (Vec<&str>, Vec<&str>) =
+        keys.iter().map(|(source, key)| (source.as_str(), key.as_str())).unzip();
+    let rows = sqlx::query!(
+        r#"
+        select source as "source!", key as "key!", last as "last!", hold as "hold!"
+        from messaging.lock_cursors($1, $2, $3, $4)
+        "#,
+        consumer,
+        aggregate,
+        &sources as &[&str],
+        &names as &[&str],
+    )
+    .fetch_all(connection)
+    .await?;
+    let position = |last, hold: &str| Position { last, hold: parse(hold) };
+    Ok(rows.into_iter().map(|row| ((row.source, row.key), position(row.last, &row.hold))).collect())
+}
+
+/// Saves the cursors that have moved. If a key without a row has one now, another process has taken over:
+/// then the transaction must be rolled back.
+pub(crate) async fn save(
+    connection: &mut PgConnection,
+    consumer: &str,
+    aggregate: &str,
+    before: &HashMap<Key, Position>,
+    after: &HashMap<Key, Position>,
+) -> Result<(), Error> {
+    let moved = after.iter().filter(|(key, position)| before.get(*key) != Some(position));
+    let (known, new): (Vec<_>, Vec<_>) = moved.partition(|(key, _)| before.contains_key(*key));
+    if !known.is_empty() {
+        // The rows exist and are locked. An upsert finds each row by its key, whatever statistics the planner
+        // has.
+        let Columns { sources, keys, lasts, holds } = Columns::of(&known);
+        sqlx::query!(
+            r#"
+            insert into messaging.cursor as c (consumer, aggregate, source, key, last, hold)
+            select $1, $2, u.*
+            from unnest($3::text[], $4::text[], $5::bigint[], $6::text[]) as u (source, key, last, hold)
+            on conflict (consumer, source, aggregate, key) do update set last = excluded.last, hold = excluded.hold
+            "#,
+            consumer,
+            aggregate,
+            &sources as &[&str],
+            &keys as &[&str],
+            &lasts,
+            &holds as &[&str],
+        )
+        .execute(&mut *connection)
+        .await?;
+    }
+    if !new.is_empty() {
+        let Columns { sources, keys, lasts, holds } = Columns::of(&new);
+        let inserted = sqlx::query!(
+            r#"
+            insert into messaging.cursor (consumer, aggregate, source, key, last, hold)
+            select $1, $2, u.*
+            from unnest($3::text[], $4::text[], $5::bigint[], $6::text[]) as u (source, key, last, hold)
+            order by source, key
+            on conflict do nothing
+            "#,
+            consumer,
+            aggregate,
+            &sources as &[&str],
+            &keys as &[&str],
+            &lasts,
+            &holds as &[&str],
+        )
+        .execute(connection)
+        .await?;
+        if inserted.rows_affected() != u64::try_from(new.len()).unwrap_or(u64::MAX) {
+            return Err(Error::Superseded("a consumer's keys"));
+        }
+    }
+    Ok(())
+}
+
+/// Positions as parallel arrays.
+struct Columns<'a> {
+    sources: Vec<&'a str>,
+    keys: Vec<&'a str>,
+    lasts: Vec<i64>,
+    holds: Vec<&'static str>,
+}
+
+impl<'a> Columns<'a> {
+    fn of(positions: &[(&'a Key, &Position)]) -> Self {
+        Self {
+            sources: positions.iter().map(|(key, _)| key.0.as_str()).collect(),
+            keys: positions.iter().map(|(key, _)| key.1.as_str()).collect(),
+            lasts: positions.iter().map(|(_, position)| position.last).collect(),
+            holds: positions.iter().map(|(_, position)| text(position.hold)).collect(),
+        }
+    }
+}
+
+const fn text(hold: Hold) -> &'static str {
+    match hold {
+        Hold::Free => "free",
+        Hold::Parked => "parked",
+        Hold::Blocked => "blocked",
+    }
+}
+
+/// Parses the column. A check constraint admits no other values.
+fn parse(text: &str) -> Hold {
+    match text {
+        "parked" => Hold::Parked,
+        "blocked" => Hold::Blocked,
+        _ => Hold::Free,
+    }
+}

@@ -1,0 +1,118 @@
+//! The membership of a replica: rows of `messaging.member` and `messaging.lane`.
+//!
+//! These rows only assign work; correctness never depends on them. Two replicas with the same queue would be
+//! kept apart by the broker's single active consumer and by the cursors.
+
+use sqlx::{ConnectOptions, PgConnection};
+use uuid::Uuid;
+
+use super::assignment::ClusterView;
+use crate::{
+    Error,
+    publish::{lease::LEASE_TTL, outbox::Outbox},
+};
+
+/// The membership of a replica. It is renewed on a connection of its own, which ends with the process: so the
+/// others notice at once that a process was killed, before its membership expires.
+pub(super) struct Membership {
+    outbox: Outbox,
+    replica: Uuid,
+    connection: Option<PgConnection>,
+}
+
+impl Membership {
+    /// A membership that has not started yet.
+    pub(super) fn new(outbox: &Outbox, replica: Uuid) -> Self {
+        Self { outbox: outbox.clone(), replica, connection: None }
+    }
+
+    /// Starts or renews the membership for one [`LEASE_TTL`], and reads the holders of `queues`.
+    ///
+    /// After an error the connection is dropped; the next call opens another.
+    pub(super) async fn renew(&mut self, queues: &[String]) -> Result<ClusterView, Error> {
+        let replica = self.replica;
+        let mut connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => self.connect().await?,
+        };
+        sqlx::query!(
+            r#"
+            insert into messaging.member as m (id, pid, expires_at)
+            values ($1, pg_backend_pid(), now() + make_interval(secs => $2))
+            on conflict (id) do update set pid = excluded.pid, expires_at = excluded.expires_at
+            "#,
+            replica,
+            LEASE_TTL.as_secs_f64(),
+        )
+        .execute(&mut connection)
+        .await?;
+        let members = sqlx::query_scalar!(r#"select id as "id!" from messaging.living_member"#)
+            .fetch_all(&mut connection)
+            .await?;
+        let holders = sqlx::query_scalar!(
+            r#"
+            select m.id as "holder?"
+            from unnest($1::text[]) with ordinality as u (queue, place)
+            left join messaging.lane l on l.queue = u.queue
+            left join messaging.living_member m on m.id = l.holder
+            order by u.place
+            "#,
+            queues,
+        )
+        .fetch_all(&mut connection)
+        .await?;
+        self.connection = Some(connection);
+        Ok(ClusterView { members: members.into_iter().chain([replica]).collect(), holders })
+    }
+
+    /// Opens the connection, and deletes expired members.
+    async fn connect(&self) -> Result<PgConnection, Error> {
+        let mut connection = self.outbox.pool().connect_options().connect().await?;
+        sqlx::query!("delete from messaging.member where expires_at < now() - interval '1 minute'")
+            .execute(&mut connection)
+            .await?;
+        Ok(connection)
+    }
+
+    /// Acquires those of `queues` that no living member holds; returns the acquired ones.
+    pub(super) async fn acquire(&mut self, queues: &[&str]) -> Result<Vec<String>, Error> {
+        let connection = self.connection.as_mut().ok_or(Error::ConnectionClosed)?;
+        let acquired = sqlx::query_scalar!(
+            r#"
+            insert into messaging.lane as l (queue, holder)
+            select queue, $2 from unnest($1::text[]) as u (queue) order by queue
+            on conflict (queue) do update set holder = excluded.holder
+            where l.holder not in (select id from messaging.living_member)
+            returning queue
+            "#,
+            queues as &[&str],
+            self.replica,
+        )
+        .fetch_all(connection)
+        .await?;
+        Ok(acquired)
+    }
+
+    /// Releases a queue for other replicas.
+    pub(super) async fn release(&mut self, queue: &str) -> Result<(), Error> {
+        let connection = self.connection.as_mut().ok_or(Error::ConnectionClosed)?;
+        sqlx::query!(
+            "delete from messaging.lane where queue = $1 and holder = $2",
+            queue,
+            self.replica
+        )
+        .execute(connection)
+        .await?;
+        Ok(())
+    }
+
+    /// Ends the membership and releases its queues. If that fails, the end of the connection has the same
+    /// effect.
+    pub(super) async fn leave(mut self) -> Result<(), Error> {
+        let Some(mut connection) = self.connection.take() else { return Ok(()) };
+        sqlx::query!("delete from messaging.member where id = $1", self.replica)
+            .execute(&mut connection)
+            .await?;
+        Ok(())
+    }
+}

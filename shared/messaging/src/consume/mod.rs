@@ -1,0 +1,101 @@
+//! Consuming: the consumers decide event by event, and commit effects, cursors and new events together.
+
+pub(crate) mod assignment;
+mod batch_processor;
+pub(crate) mod batch_splitter;
+pub(crate) mod cursors;
+pub(crate) mod dead_letter;
+mod dead_queue;
+pub(crate) mod deliveries;
+pub(crate) mod delivery_buffer;
+pub(crate) mod dispatch;
+pub(crate) mod handler;
+pub(crate) mod latest_wins;
+mod membership;
+pub(crate) mod parking;
+pub(crate) mod plan;
+mod queue_consumer;
+mod replica;
+mod retries;
+pub(crate) mod shutdown;
+pub(crate) mod subscription;
+
+use std::{ops::RangeInclusive, sync::Arc, time::Duration};
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use self::{delivery_buffer::prefetch, replica::Replica, subscription::Subscription};
+use crate::{
+    Error,
+    broker::{self, Session},
+    connection_status::Link,
+    error::causes,
+    naming::SLOT_GROUPS,
+    publish::outbox::Outbox,
+    retry,
+    settings::Settings,
+};
+
+/// The bounds of an adaptive batch, in events.
+const BATCH_EVENTS: RangeInclusive<usize> = 1..=2048;
+
+/// The events of the first batch.
+const FIRST_BATCH: usize = 64;
+
+/// The timeout for database writes outside a batch: dead letters, parked events and their start counters. It exceeds the lock
+/// timeout.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How often a parked event is started at most. Failures are bounded more tightly; this limit is for events that kill the process,
+/// which cannot be counted as failures.
+const MAX_STARTS: i32 = 30;
+
+/// The queues of these subscriptions, each with its prefetch.
+pub(crate) fn queues(service: &str, subscriptions: &[Subscription]) -> Vec<(String, u16)> {
+    let queues = |subscription: &Subscription| {
+        let prefetch = prefetch(subscription.ordering());
+        let queue = |group| (subscription.queue(service, group), prefetch);
+        (0..SLOT_GROUPS).map(queue).collect::<Vec<_>>()
+    };
+    subscriptions.iter().flat_map(queues).collect()
+}
+
+/// Consumes all subscriptions until `stop`; then finishes the current batches, within
+/// [`SHUTDOWN_GRACE`](shutdown::SHUTDOWN_GRACE).
+pub(crate) async fn run(
+    outbox: &Outbox,
+    settings: &Arc<Settings>,
+    subscriptions: &[Subscription],
+    stop: &CancellationToken,
+) {
+    let mut attempt = 0;
+    while !stop.is_cancelled() {
+        let began = Instant::now();
+        if let Err(error) = session(outbox, settings, subscriptions, stop).await {
+            settings.connections.down(Link::Consumer, &error);
+            attempt = retry::consecutive_failures(attempt, began);
+            let delay = retry::backoff(attempt);
+            tracing::warn!(causes = ?causes(&error), ?delay, "the consumers lost the broker; retrying");
+            tokio::select! {
+                () = tokio::time::sleep(delay) => {}
+                () = stop.cancelled() => {}
+            }
+        }
+    }
+}
+
+/// Consumes on one connection until it fails.
+async fn session(
+    outbox: &Outbox,
+    settings: &Arc<Settings>,
+    subscriptions: &[Subscription],
+    stop: &CancellationToken,
+) -> Result<(), Error> {
+    let name = format!("{}: consumer", settings.service);
+    let mut session =
+        Session::connect(&settings.amqp_url, &name, broker::CONSUMER_HEARTBEAT).await?;
+    broker::declare_all(session.lasting_channel().await?, &settings.declarations).await?;
+    settings.connections.up(Link::Consumer);
+    Replica::new(outbox, settings, subscriptions, session).run(stop).await
+}

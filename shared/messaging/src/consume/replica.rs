@@ -1,0 +1,254 @@
+//! A replica of the service on one connection: it keeps its membership, and runs the consumers of the queues assigned to it.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use tokio::{
+    task::{Id, JoinError},
+    time::Instant,
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    assignment::{ClusterView, Rebalance, rebalance},
+    dead_queue,
+    membership::Membership,
+    queue_consumer::QueueConsumer,
+    subscription::Subscription,
+};
+use crate::{
+    Error,
+    broker::Session,
+    error::{causes, with_timeout},
+    naming::SLOT_GROUPS,
+    publish::{lease::LEASE_TTL, outbox::Outbox},
+    settings::Settings,
+};
+
+/// How often the membership is renewed.
+const RENEWAL_INTERVAL: Duration = LEASE_TTL.checked_div(3).unwrap();
+
+/// How long consumers may take to stop after a failure.
+const STOP_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// The interval between two checks while queues move between replicas.
+const REBALANCE_INTERVAL: Duration = Duration::from_millis(200);
+
+pub(super) struct Replica {
+    settings: Arc<Settings>,
+    subscriptions: Arc<[Subscription]>,
+    session: Session,
+    membership: Membership,
+    /// The consumers of all queues of the service, in the same order for all replicas.
+    consumers: Vec<Arc<QueueConsumer>>,
+    /// Their queues.
+    queues: Vec<String>,
+    /// The consumers that run here, with their stop tokens.
+    running: HashMap<usize, CancellationToken>,
+    /// The tasks of the running consumers. A consumer runs until its last task has ended.
+    tasks: HashMap<Id, usize>,
+    /// The time of the last successful renewal.
+    renewed: Instant,
+    outbox: Outbox,
+}
+
+impl Replica {
+    /// A replica without a membership, on a connection where the topology is declared.
+    pub(super) fn new(
+        outbox: &Outbox,
+        settings: &Arc<Settings>,
+        subscriptions: &[Subscription],
+        session: Session,
+    ) -> Self {
+        let consumers = consumers(outbox, settings.service, subscriptions);
+        let queues = consumers.iter().map(|consumer| consumer.queue.clone()).collect();
+        Self {
+            settings: settings.clone(),
+            subscriptions: subscriptions.into(),
+            session,
+            membership: Membership::new(outbox, settings.replica),
+            consumers,
+            queues,
+            running: HashMap::new(),
+            tasks: HashMap::new(),
+            renewed: Instant::now(),
+            outbox: outbox.clone(),
+        }
+    }
+
+    /// Runs until `stop`, or until the connection or a consumer fails. Current batches are finished, then the queues are released.
+    ///
+    /// After a failure it waits only briefly, because the failed server may not answer: then the consumers are aborted, and their
+    /// messages are redelivered.
+    pub(super) async fn run(mut self, stop: &CancellationToken) -> Result<(), Error> {
+        let mut outcome = self.participate(stop).await;
+        for consumer in self.running.values() {
+            consumer.cancel();
+        }
+        if outcome.is_ok() {
+            outcome = self.join_all().await;
+        } else if tokio::time::timeout(STOP_TIMEOUT, self.join_all()).await.is_err() {
+            self.session.tasks.shutdown().await;
+        }
+        let Self { membership, session, .. } = self;
+        if let Err(error) = with_timeout("leaving the group", LEASE_TTL, membership.leave()).await {
+            tracing::debug!(causes = ?causes(&error), "failed to end the membership; it will expire");
+        }
+        if outcome.is_ok() {
+            session.close().await;
+        }
+        outcome
+    }
+
+    /// Waits until all consumers have ended.
+    async fn join_all(&mut self) -> Result<(), Error> {
+        let mut outcome = Ok(());
+        while let Some(ended) = self.session.tasks.join_next_with_id().await {
+            outcome = outcome.and(self.task_ended(ended));
+        }
+        outcome
+    }
+
+    async fn participate(&mut self, stop: &CancellationToken) -> Result<(), Error> {
+        let mut next_check = Instant::now();
+        loop {
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return Ok(()),
+                Some(ended) = self.session.tasks.join_next_with_id() => {
+                    self.task_ended(ended)?;
+                    // A queue whose consumer was stopped is released.
+                    next_check = Instant::now();
+                }
+                () = tokio::time::sleep_until(next_check) => {
+                    let is_stable = self.rebalance().await?;
+                    let interval = if is_stable { RENEWAL_INTERVAL } else { REBALANCE_INTERVAL };
+                    next_check = Instant::now() + interval;
+                }
+            }
+        }
+    }
+
+    /// Renews the membership, and starts and stops consumers accordingly. Returns whether the assignment is stable.
+    ///
+    /// An error is an error of the broker. Without the database the consumers continue for one lease, though they cannot commit, and
+    /// then make room for a replica that can.
+    async fn rebalance(&mut self) -> Result<bool, Error> {
+        if !self.session.status()?.connected() {
+            return Err(Error::ConnectionClosed);
+        }
+        match with_timeout("renewing the membership", LEASE_TTL, self.assigned()).await {
+            Ok((assigned, is_stable)) => {
+                self.renewed = Instant::now();
+                self.run_only(&assigned).await?;
+                Ok(is_stable)
+            }
+            Err(error) => {
+                tracing::warn!(causes = ?causes(&error), "failed to renew the membership");
+                if self.renewed.elapsed() > LEASE_TTL {
+                    self.run_only(&[]).await?;
+                }
+                Ok(false)
+            }
+        }
+    }
+
+    /// The queues assigned to this replica, and whether the assignment is stable.
+    async fn assigned(&mut self) -> Result<(Vec<usize>, bool), Error> {
+        let view = self.membership.renew(&self.queues).await?;
+        let me = self.settings.replica;
+        let Rebalance { acquire, release, is_stable } = rebalance(me, &view);
+        for queue in &release {
+            // A running consumer is stopped first; its queue is released when it has ended.
+            if !self.running.contains_key(queue) {
+                self.membership.release(&self.queues[*queue]).await?;
+            }
+        }
+        let wanted: Vec<&str> = acquire.iter().map(|queue| self.queues[*queue].as_str()).collect();
+        let acquired =
+            if wanted.is_empty() { Vec::new() } else { self.membership.acquire(&wanted).await? };
+        let ClusterView { holders, .. } = view;
+        let is_assigned = |queue: &usize| {
+            (holders[*queue] == Some(me) && !release.contains(queue))
+                || acquired.contains(&self.queues[*queue])
+        };
+        let assigned = (0..self.consumers.len()).filter(is_assigned).collect();
+        Ok((assigned, is_stable))
+    }
+
+    /// Stops the consumers that are not assigned, and starts the assigned ones that do not run.
+    async fn run_only(&mut self, assigned: &[usize]) -> Result<(), Error> {
+        for (consumer, stop) in &self.running {
+            if !assigned.contains(consumer) {
+                stop.cancel();
+            }
+        }
+        for consumer in assigned {
+            if !self.running.contains_key(consumer) {
+                self.start(*consumer).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Starts a consumer. The replica with the first queue also drains the dead-letter queue.
+    async fn start(&mut self, number: usize) -> Result<(), Error> {
+        let (consumer, stop) = (self.consumers[number].clone(), CancellationToken::new());
+        tracing::info!(queue = consumer.queue, "consumer started");
+        let (channel, stopped) = (self.session.channel().await?, stop.clone());
+        let task = self.session.tasks.spawn(async move { consumer.run(&channel, &stopped).await });
+        self.tasks.insert(task.id(), number);
+        if number == 0 {
+            let (channel, stopped) = (self.session.channel().await?, stop.clone());
+            let (outbox, service) = (self.outbox.clone(), self.settings.service);
+            let subscriptions = self.subscriptions.clone();
+            let drain = async move {
+                dead_queue::drain(&outbox, service, &subscriptions, &channel, &stopped).await
+            };
+            self.tasks.insert(self.session.tasks.spawn(drain).id(), number);
+        }
+        self.running.insert(number, stop);
+        Ok(())
+    }
+
+    /// Records the end of a task.
+    fn task_ended(
+        &mut self,
+        ended: Result<(Id, Result<(), Error>), JoinError>,
+    ) -> Result<(), Error> {
+        let (id, outcome) = match ended {
+            Ok((id, outcome)) => (id, outcome),
+            Err(error) => (error.id(), Err(Error::TaskFailed(error.into()))),
+        };
+        if let Some(consumer) = self.tasks.remove(&id)
+            && !self.tasks.values().any(|other| *other == consumer)
+        {
+            tracing::info!(queue = self.queues[consumer], "consumer stopped");
+            self.running.remove(&consumer);
+            self.consumers[consumer].stats.released();
+        }
+        outcome
+    }
+}
+
+/// The consumers of a service. The first half has one slot group of every subscription, the second half the other, so two replicas
+/// share the work of each subscription.
+fn consumers(
+    outbox: &Outbox,
+    service: &'static str,
+    subscriptions: &[Subscription],
+) -> Vec<Arc<QueueConsumer>> {
+    let of_group = |group: u8| {
+        subscriptions.iter().map(move |subscription| {
+            let queue = subscription.queue(service, group);
+            Arc::new(QueueConsumer {
+                outbox: outbox.clone(),
+                stats: outbox.stats().queue(&queue),
+                queue,
+                consumer: subscription.consumer(service),
+                subscription: subscription.clone(),
+                group,
+            })
+        })
+    };
+    (0..SLOT_GROUPS).flat_map(of_group).collect()
+}

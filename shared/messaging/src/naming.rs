@@ -1,0 +1,27 @@
+//! Names of queues and exchanges, and routing keys.
+
+use envelope::{SLOTS, Slot};
+
+/// The number of quorum queues of a subscription: the sixteen slots are divided among them. Replicas of a service divide the
+/// queues; one process consumes several concurrently.
+pub const SLOT_GROUPS: u8 = 2;
+
+/// The slots of a slot group.
+pub(crate) fn slots_of(group: u8) -> impl Iterator<Item = Slot> {
+    Slot::all().filter(move |slot| slot.number() % SLOT_GROUPS == group)
+}
+
+/// The routing key of an aggregate's slot.
+pub(crate) fn routing_key(aggregate: &str, slot: u8) -> String {
+    format!("{aggregate}.{}", slot % SLOTS)
+}
+
+/// The queue to which the broker dead-letters messages that were redelivered too often.
+pub(crate) fn dead_queue(service: &str) -> String {
+    format!("{service}.dead")
+}
+
+/// The alternate exchange of a service, and its queue: both hold events without a matching binding.
+pub(crate) fn unrouted(service: &str) -> String {
+    format!("{service}.unrouted")
+}

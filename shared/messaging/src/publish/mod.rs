@@ -1,0 +1,13 @@
+//! Publishing: the transactional outbox, the relay that empties it, and backpressure.
+
+pub(crate) mod admission;
+pub(crate) mod backpressure;
+pub(crate) mod lease;
+pub(crate) mod outbox;
+pub(crate) mod packing;
+pub(crate) mod publisher;
+pub(crate) mod relay;
+pub(crate) mod table;
+pub(crate) mod transaction;
+pub(crate) mod waker;
+pub(crate) mod write_guard;

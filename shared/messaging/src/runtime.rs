@@ -1,0 +1,128 @@
+//! The messaging runtime of a service: its relay and its consumers.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::{
+    BackpressureState, BatchSize, ConnectionStatus, Error, Outbox, OutboxBounds, Topology, broker,
+    connection_status::ConnectionMonitor,
+    consume,
+    publish::{backpressure, relay},
+    queue_metrics,
+    settings::Settings,
+};
+
+/// Declares the exchange of the service, its queues and bindings, and the exchanges of the publishers that it subscribes to. So
+/// services may start in any order. Repeating the declaration changes nothing.
+pub async fn declare(amqp_url: &str, topology: &Topology) -> Result<(), Error> {
+    let name = format!("{}: topology", topology.service());
+    let connection = broker::connect(amqp_url, &name, broker::HEARTBEAT).await?;
+    let channel = broker::channel(&connection).await?;
+    broker::declare_all(&channel, &topology.declarations()).await?;
+    let close = connection.close(200, "done".into());
+    crate::error::with_timeout("closing a connection", broker::REPLY_TIMEOUT, close).await
+}
+
+/// The relay and the consumers of a service, ready to run.
+#[derive(Debug, Clone)]
+pub struct MessagingRuntime {
+    outbox: Outbox,
+    settings: Arc<Settings>,
+    topology: Arc<Topology>,
+    bounds: OutboxBounds,
+    relay_batch: BatchSize,
+}
+
+impl MessagingRuntime {
+    /// Creates the runtime of the service that `topology` describes.
+    ///
+    /// `amqp_url` lists the nodes of the cluster, separated by commas. Each connection, also after a failure, uses the first
+    /// node that answers.
+    pub fn new(outbox: Outbox, amqp_url: impl Into<String>, topology: Topology) -> Self {
+        let settings = Settings {
+            amqp_url: amqp_url.into(),
+            service: topology.service(),
+            declarations: topology.declarations(),
+            connections: ConnectionMonitor::new(),
+            replica: Uuid::new_v4(),
+        };
+        Self {
+            outbox,
+            settings: Arc::new(settings),
+            topology: Arc::new(topology),
+            bounds: OutboxBounds::default(),
+            relay_batch: BatchSize::default(),
+        }
+    }
+
+    /// Sets the bounds of the outbox.
+    #[must_use]
+    pub const fn outbox_bounds(mut self, bounds: OutboxBounds) -> Self {
+        self.bounds = bounds;
+        self
+    }
+
+    /// Sets how many events the relay publishes per round.
+    #[must_use]
+    pub const fn relay_batch(mut self, size: BatchSize) -> Self {
+        self.relay_batch = size;
+        self
+    }
+
+    pub fn topology(&self) -> &Topology {
+        &self.topology
+    }
+
+    /// Whether events can be published and received, now and after every change.
+    pub fn connection_status(&self) -> watch::Receiver<ConnectionStatus> {
+        self.settings.connections.watch()
+    }
+
+    /// The fill level of the outbox and the writes that it refuses, now and after every change.
+    pub fn backpressure(&self) -> watch::Receiver<BackpressureState> {
+        self.outbox.backpressure()
+    }
+
+    // temporary aliases
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn bounded(self, bounds: OutboxBounds) -> Self {
+        self.outbox_bounds(bounds)
+    }
+
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn rounds(self, size: BatchSize) -> Self {
+        self.relay_batch(size)
+    }
+
+    #[doc(hidden)]
+    pub fn connectivity(&self) -> watch::Receiver<ConnectionStatus> {
+        self.connection_status()
+    }
+
+    #[doc(hidden)]
+    pub fn pressure(&self) -> watch::Receiver<BackpressureState> {
+        self.backpressure()
+    }
+
+    /// Publishes events of the outbox until `stop`, and watches its fill level. Failures of broker and database are retried.
+    pub async fn relay(self, stop: CancellationToken) {
+        let connections = self.settings.connections.watch();
+        let watching = backpressure::watch(&self.outbox, self.bounds, connections, &stop);
+        tokio::join!(relay::run(&self.outbox, &self.settings, self.relay_batch, &stop), watching);
+    }
+
+    /// Consumes events and measures the queues until `stop`; finishes the current batches first. Failures of broker and database
+    /// are retried.
+    pub async fn consume(self, stop: CancellationToken) {
+        let Self { outbox, settings, topology, .. } = self;
+        let subscriptions = topology.subscriptions();
+        let queues = consume::queues(settings.service, subscriptions);
+        let measuring = queue_metrics::watch(outbox.stats(), &settings, &queues, &stop);
+        tokio::join!(consume::run(&outbox, &settings, subscriptions, &stop), measuring);
+    }
+}

@@ -1,0 +1,66 @@
+//! Two processes of the subscribing service. Each consumes every slot group and the dead-letter queue. A
+//! process may die between any two steps, and lose its connection without noticing.
+
+use super::{
+    broker::DEAD,
+    queue_consumer::{Progress, QueueConsumer},
+    world::World,
+};
+
+#[derive(Debug)]
+pub(super) struct Process {
+    id: usize,
+    /// Counts its connections.
+    connection: u32,
+    consumers: [QueueConsumer; DEAD + 1],
+}
+
+impl Process {
+    pub(super) fn new(id: usize) -> Self {
+        let consumer = |queue| QueueConsumer::new(id * 3 + queue, queue);
+        Self { id, connection: 0, consumers: std::array::from_fn(consumer) }
+    }
+
+    /// Runs the next step of a consumer. Returns whether there was one.
+    pub(super) fn step(&mut self, world: &mut World, consumer: usize) -> bool {
+        let id = self.id;
+        if world.fault(2) {
+            self.die(world);
+            return true;
+        }
+        if world.fault(2) {
+            // The broker serves another process now, while the consumers continue with their buffers.
+            self.connection += 1;
+            world.note(|| format!("process {id} loses its connection"));
+            self.disconnect(world);
+            return true;
+        }
+        match self.consumers[consumer].step(world, id, self.connection) {
+            Progress::None => false,
+            Progress::Some => true,
+            Progress::Died => {
+                self.die(world);
+                true
+            }
+        }
+    }
+
+    /// Everything that was not committed or acknowledged is lost; a new process takes its place.
+    fn die(&mut self, world: &mut World) {
+        let id = self.id;
+        world.note(|| format!("process {id} dies"));
+        for consumer in &self.consumers {
+            world.database.unlock(consumer.id);
+        }
+        self.disconnect(world);
+        *self = Self { connection: self.connection + 1, ..Self::new(id) };
+    }
+
+    fn disconnect(&self, world: &mut World) {
+        let given_up = world.broker.disconnect(self.id);
+        if given_up > 0 {
+            world.note(|| format!("the broker dead-letters {given_up} messages"));
+            world.coverage.given_up += 1;
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! A queue consumer: the next step of its work. Its decisions are the real ones.
+
+use std::collections::{BTreeSet, HashMap};
+
+use envelope::Envelope;
+
+use super::{
+    broker::DEAD,
+    bugs::Bug,
+    delivery_buffer::DeliveryBuffer,
+    transaction::{BeginOutcome, CommitOutcome, OpenTransaction},
+    world::{World, event, number},
+};
+use crate::consume::{
+    batch_splitter::BatchSplitter,
+    plan::{Disposition, Origin, ParkedDecision, Position, ReceivedEvent, decide_parked},
+};
+
+/// How often a parked event is started at most. Thirty in the kit.
+pub(super) const MAX_STARTS: i32 = 3;
+
+#[derive(Debug)]
+pub(super) struct QueueConsumer {
+    /// The holder of its locks in the database.
+    pub(super) id: usize,
+    pub(super) queue: usize,
+    /// Its buffer, if events are reordered.
+    pub(super) buffer: Option<DeliveryBuffer>,
+    task: Task,
+}
+
+/// The state of a consumer.
+#[derive(Debug)]
+enum Task {
+    /// It waits for messages and for due events.
+    Idle,
+    /// The start of a parked event is committed; next, the parked events of the key are read.
+    ReadParked {
+        key: usize,
+        /// The number of the started event.
+        first: i64,
+        is_given_up: bool,
+    },
+    Processing(Box<Batch>),
+    /// The events of the messages with these tags are committed; next, they are acknowledged on this
+    /// connection.
+    Acknowledging(Vec<u64>, u32),
+}
+
+/// Events that are processed together.
+#[derive(Debug)]
+pub(super) struct Batch {
+    pub(super) splitter: BatchSplitter,
+    pub(super) origin: Origin,
+    pub(super) open: Option<OpenTransaction>,
+    /// The events as delivered, with the tags of their messages, and the connection on which they arrived.
+    events: Vec<(u64, Envelope)>,
+    connection: u32,
+}
+
+impl Batch {
+    /// Parked events, which need no acknowledgement.
+    const fn of_parked(splitter: BatchSplitter) -> Self {
+        Self { splitter, origin: Origin::Parked, open: None, events: Vec::new(), connection: 0 }
+    }
+}
+
+/// The result of a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Progress {
+    /// Nothing to do, or blocked by a lock.
+    None,
+    Some,
+    /// The process died.
+    Died,
+}
+
+impl QueueConsumer {
+    pub(super) const fn new(id: usize, queue: usize) -> Self {
+        Self { id, queue, buffer: None, task: Task::Idle }
+    }
+
+    /// Runs the next step.
+    pub(super) fn step(&mut self, world: &mut World, process: usize, connection: u32) -> Progress {
+        match std::mem::replace(&mut self.task, Task::Idle) {
+            Task::Idle => self.begin(world, process, connection),
+            Task::ReadParked { key, first, is_given_up } => {
+                let events = world.database.of_key(key);
+                let given_up = if world.has(Bug::GivenUpByIndex) {
+                    (is_given_up && !events.is_empty()).then_some(0)
+                } else {
+                    events.iter().position(|event| is_given_up && event.envelope.sequence == first)
+                };
+                let disposition = |index| (index, Disposition::DeadLetter("starts_exhausted"));
+                let splitter =
+                    BatchSplitter::new(events, given_up.map(disposition).into_iter().collect());
+                self.task = Task::Processing(Box::new(Batch::of_parked(splitter)));
+                Progress::Some
+            }
+            Task::Processing(batch) => self.process(world, batch),
+            Task::Acknowledging(tags, on) => {
+                // An acknowledgement on a lost connection has no effect: the messages are redelivered.
+                if on == connection {
+                    self.acknowledge(world, process, &tags);
+                } else {
+                    self.buffer = None;
+                }
+                Progress::Some
+            }
+        }
+    }
+
+    /// Starts due events, or takes delivered ones.
+    fn begin(&mut self, world: &mut World, process: usize, connection: u32) -> Progress {
+        let due = if self.queue == DEAD {
+            Vec::new()
+        } else {
+            world.database.due(self.queue, world.clock)
+        };
+        self.open_buffer(world, connection);
+        let is_old = self.buffer.as_ref().is_some_and(|buffer| buffer.connection != connection);
+        let has_messages = !is_old && world.broker.has_for(self.queue, process);
+        let has_events =
+            has_messages || self.buffer.as_ref().is_some_and(|buffer| !buffer.is_empty());
+        if !due.is_empty() && (!has_events || world.random.chance(50)) {
+            let key = due[world.random.below(due.len())];
+            return if world.is_of_state() {
+                self.retry(world, key)
+            } else {
+                self.check_parked(world, key)
+            };
+        }
+        if !has_events {
+            return Progress::None;
+        }
+        let (events, connection) = self.take(world, process, connection, has_messages);
+        let consumer = self.id;
+        world.note(|| {
+            format!(
+                "consumer {consumer} takes {}",
+                list(events.iter().map(|(_, envelope)| envelope))
+            )
+        });
+        let tags = || events.iter().map(|(tag, _)| *tag).collect::<Vec<_>>();
+        if world.has(Bug::AcknowledgeBeforeCommit) {
+            let tags = tags();
+            world.broker.acknowledge(self.queue, process, |tag| tags.contains(&tag));
+        }
+        if self.queue == DEAD && world.has(Bug::DeadLetterQueueDropped) {
+            self.task = Task::Acknowledging(tags(), connection);
+            return Progress::Some;
+        }
+        let (splitter, origin) = (self.splitter(&events), Origin::Queue);
+        self.task =
+            Task::Processing(Box::new(Batch { splitter, origin, open: None, events, connection }));
+        Progress::Some
+    }
+
+    /// `start_newest` for one key: the start is committed before the attempt.
+    fn retry(&mut self, world: &mut World, key: usize) -> Progress {
+        let Some((events, starts)) = world.database.start(key, world.clock) else {
+            return Progress::None;
+        };
+        let (consumer, sequence) = (self.id, events.envelope.sequence);
+        world.note(|| format!("consumer {consumer} retries {key}/{sequence}, start {starts}"));
+        let is_given_up = starts > MAX_STARTS;
+        let disposition = is_given_up.then_some((0, Disposition::DeadLetter("starts_exhausted")));
+        let splitter = BatchSplitter::new(vec![events], disposition.into_iter().collect());
+        self.task = Task::Processing(Box::new(Batch::of_parked(splitter)));
+        Progress::Some
+    }
+
+    /// The first transaction of `start_first`.
+    fn check_parked(&mut self, world: &mut World, key: usize) -> Progress {
+        if world.database.is_locked(key, self.id) {
+            return Progress::None;
+        }
+        let position = world.database.cursors[key].unwrap_or(Position::START);
+        let found = world.database.first(key, position.last, world.clock);
+        let decision = found.map_or(ParkedDecision::NotDue, |(sequence, is_due, starts)| {
+            decide_parked(position, sequence, is_due, starts, MAX_STARTS)
+        });
+        let consumer = self.id;
+        world.note(|| format!("consumer {consumer} checks key {key}: {decision:?}"));
+        match (decision, found) {
+            (ParkedDecision::NotDue, _) | (_, None) => world.settle(key),
+            (ParkedDecision::MissingPredecessor, Some((sequence, ..))) => {
+                let event = world.database.parked[&(key, sequence)].received_event();
+                world.record_dead_letter(&event, "missing_predecessor", false);
+                world.database.parked.remove(&(key, sequence));
+                world.settle(key);
+            }
+            (ParkedDecision::Attempt | ParkedDecision::GiveUp, Some((first, ..))) => {
+                self.task = Task::ReadParked {
+                    key,
+                    first,
+                    is_given_up: decision == ParkedDecision::GiveUp,
+                };
+            }
+        }
+        Progress::Some
+    }
+
+    /// Begins the next transaction, or ends the open one.
+    fn process(&mut self, world: &mut World, mut batch: Box<Batch>) -> Progress {
+        if let Some(open) = batch.open.take() {
+            match open.end(world, &batch, self.id) {
+                CommitOutcome::Committed => batch.splitter.committed(),
+                CommitOutcome::Failed => return self.restart(world, batch),
+            }
+        } else if let Some((events, dispositions)) = batch.splitter.next() {
+            match OpenTransaction::begin(world, events, &dispositions, batch.origin, self.id) {
+                BeginOutcome::Locked => {
+                    self.task = Task::Processing(batch);
+                    return Progress::None;
+                }
+                BeginOutcome::Open(open) => batch.open = Some(open),
+                BeginOutcome::Failed(failed) => batch.splitter.failed(failed),
+                BeginOutcome::BatchFailed => batch.splitter.split_in_halves(),
+                BeginOutcome::Died => return Progress::Died,
+            }
+        }
+        self.task = match (batch.splitter.next(), batch.origin) {
+            (Some(_), _) => Task::Processing(batch),
+            (None, Origin::Queue) => {
+                let tags = batch.events.iter().map(|(tag, _)| *tag).collect();
+                Task::Acknowledging(tags, batch.connection)
+            }
+            (None, Origin::Parked) => Task::Idle,
+        };
+        Progress::Some
+    }
+
+    /// `retry_until_stopped`: the database failed, or another process was faster. The work starts again from
+    /// the beginning.
+    fn restart(&mut self, world: &mut World, mut batch: Box<Batch>) -> Progress {
+        let consumer = self.id;
+        world.note(|| format!("consumer {consumer} restarts"));
+        if batch.origin == Origin::Queue {
+            batch.splitter = self.splitter(&batch.events);
+            self.task = Task::Processing(batch);
+        }
+        Progress::Some
+    }
+}
+
+/// The keys of events, in order, each once.
+pub(super) fn keys_of(events: &[ReceivedEvent]) -> Vec<usize> {
+    let keys: BTreeSet<usize> = events.iter().map(|one| number(&one.envelope.subject)).collect();
+    keys.into_iter().collect()
+}
+
+/// Events as text for the trace.
+pub(super) fn list<'a>(events: impl Iterator<Item = &'a Envelope>) -> String {
+    let one = |envelope: &Envelope| {
+        format!("{}/{}#{}", envelope.subject, envelope.sequence, event(envelope))
+    };
+    events.map(one).collect::<Vec<_>>().join(" ")
+}
+
+/// Known dispositions by index.
+pub(super) type Dispositions = HashMap<usize, Disposition>;
