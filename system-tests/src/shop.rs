@@ -468,12 +468,12 @@ impl Shop {
     pub async fn queue_counts(&self, service: &'static str) -> Result<(Vec<i64>, i64), Error> {
         let mut connection = self.databases().connect(service).await?;
         let queue_counts = sqlx::query_scalar(
-            "select count(l.queue) from messaging.living_member m
-             left join messaging.lane l on l.holder = m.id group by m.id order by 1",
+            "select count(a.queue) from messaging.active_replica r
+             left join messaging.queue_assignment a on a.holder = r.id group by r.id order by 1",
         )
         .fetch_all(&mut connection)
         .await?;
-        let queues = sqlx::query_scalar("select count(*) from messaging.lane")
+        let queues = sqlx::query_scalar("select count(*) from messaging.queue_assignment")
             .fetch_one(&mut connection)
             .await?;
         connection.close().await?;

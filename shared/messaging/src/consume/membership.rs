@@ -1,4 +1,4 @@
-//! The membership of a replica: rows of `messaging.member` and `messaging.lane`.
+//! The membership of a replica: rows of `messaging.replica` and `messaging.queue_assignment`.
 //!
 //! These rows only assign work; correctness never depends on them. Two replicas with the same queue would be
 //! kept apart by the broker's single active consumer and by the cursors.
@@ -37,7 +37,7 @@ impl Membership {
         };
         sqlx::query!(
             r#"
-            insert into messaging.member as m (id, pid, expires_at)
+            insert into messaging.replica as r (id, pid, expires_at)
             values ($1, pg_backend_pid(), now() + make_interval(secs => $2))
             on conflict (id) do update set pid = excluded.pid, expires_at = excluded.expires_at
             "#,
@@ -46,15 +46,15 @@ impl Membership {
         )
         .execute(&mut connection)
         .await?;
-        let members = sqlx::query_scalar!(r#"select id as "id!" from messaging.living_member"#)
+        let members = sqlx::query_scalar!(r#"select id as "id!" from messaging.active_replica"#)
             .fetch_all(&mut connection)
             .await?;
         let holders = sqlx::query_scalar!(
             r#"
-            select m.id as "holder?"
+            select r.id as "holder?"
             from unnest($1::text[]) with ordinality as u (queue, place)
-            left join messaging.lane l on l.queue = u.queue
-            left join messaging.living_member m on m.id = l.holder
+            left join messaging.queue_assignment a on a.queue = u.queue
+            left join messaging.active_replica r on r.id = a.holder
             order by u.place
             "#,
             queues,
@@ -68,9 +68,11 @@ impl Membership {
     /// Opens the connection, and deletes expired members.
     async fn connect(&self) -> Result<PgConnection, Error> {
         let mut connection = self.outbox.pool().connect_options().connect().await?;
-        sqlx::query!("delete from messaging.member where expires_at < now() - interval '1 minute'")
-            .execute(&mut connection)
-            .await?;
+        sqlx::query!(
+            "delete from messaging.replica where expires_at < now() - interval '1 minute'"
+        )
+        .execute(&mut connection)
+        .await?;
         Ok(connection)
     }
 
@@ -79,10 +81,10 @@ impl Membership {
         let connection = self.connection.as_mut().ok_or(Error::ConnectionClosed)?;
         let acquired = sqlx::query_scalar!(
             r#"
-            insert into messaging.lane as l (queue, holder)
+            insert into messaging.queue_assignment as a (queue, holder)
             select queue, $2 from unnest($1::text[]) as u (queue) order by queue
             on conflict (queue) do update set holder = excluded.holder
-            where l.holder not in (select id from messaging.living_member)
+            where a.holder not in (select id from messaging.active_replica)
             returning queue
             "#,
             queues as &[&str],
@@ -97,7 +99,7 @@ impl Membership {
     pub(super) async fn release(&mut self, queue: &str) -> Result<(), Error> {
         let connection = self.connection.as_mut().ok_or(Error::ConnectionClosed)?;
         sqlx::query!(
-            "delete from messaging.lane where queue = $1 and holder = $2",
+            "delete from messaging.queue_assignment where queue = $1 and holder = $2",
             queue,
             self.replica
         )
@@ -110,7 +112,7 @@ impl Membership {
     /// effect.
     pub(super) async fn leave(mut self) -> Result<(), Error> {
         let Some(mut connection) = self.connection.take() else { return Ok(()) };
-        sqlx::query!("delete from messaging.member where id = $1", self.replica)
+        sqlx::query!("delete from messaging.replica where id = $1", self.replica)
             .execute(&mut connection)
             .await?;
         Ok(())

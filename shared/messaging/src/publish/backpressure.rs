@@ -198,7 +198,7 @@ async fn read_status(pool: &PgPool) -> Result<OutboxStatus, Error> {
         r#"
         select ids.last_value as "last!", ids.is_called as "called!", oldest.id as "first?",
             extract(epoch from clock_timestamp() - oldest.time)::float8 as age,
-            (select reason from messaging.relay_trouble where until > now()) as trouble
+            (select reason from messaging.relay_outage where until > now()) as outage
         from messaging.outbox_id_seq ids
         left join lateral (select id, time from messaging.outbox order by id limit 1) oldest on true
         "#
@@ -208,7 +208,7 @@ async fn read_status(pool: &PgPool) -> Result<OutboxStatus, Error> {
     let oldest = row.age.and_then(|age| Duration::try_from_secs_f64(age).ok()).unwrap_or_default();
     // A new sequence already has the value one before the first row is written.
     let last = if row.called { row.last } else { 0 };
-    Ok(OutboxStatus { first: row.first, last, oldest, outage: row.trouble })
+    Ok(OutboxStatus { first: row.first, last, oldest, outage: row.outage })
 }
 
 /// Counts the rows, up to `limit`.
@@ -222,7 +222,7 @@ async fn count(pool: &PgPool, limit: i64) -> Result<i64, Error> {
 
 /// Tells the other processes that events can be published again.
 async fn clear_outage(pool: &PgPool) -> Result<(), Error> {
-    sqlx::query!("delete from messaging.relay_trouble").execute(pool).await?;
+    sqlx::query!("delete from messaging.relay_outage").execute(pool).await?;
     Ok(())
 }
 
@@ -230,7 +230,7 @@ async fn clear_outage(pool: &PgPool) -> Result<(), Error> {
 async fn report_outage(pool: &PgPool, reason: &str) -> Result<(), Error> {
     sqlx::query!(
         r#"
-        insert into messaging.relay_trouble (reason, until) values ($1, now() + make_interval(secs => $2))
+        insert into messaging.relay_outage (reason, until) values ($1, now() + make_interval(secs => $2))
         on conflict (single) do update set reason = excluded.reason, until = excluded.until
         "#,
         reason,

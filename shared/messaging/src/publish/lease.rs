@@ -32,8 +32,8 @@ pub(crate) async fn acquire(
             epoch = case when l.holder = excluded.holder then l.epoch else l.epoch + 1 end,
             expires_at = excluded.expires_at
         where l.holder = excluded.holder or l.expires_at <= now() or exists (
-            select from messaging.member m
-            where m.id = l.holder and not exists (select from pg_stat_get_activity(m.pid))
+            select from messaging.replica r
+            where r.id = l.holder and not exists (select from pg_stat_get_activity(r.pid))
         )
         returning epoch
         "#,

@@ -156,7 +156,7 @@ async fn listener(pool: &PgPool) -> Result<PgListener, Error> {
 
 async fn notify(pool: &PgPool) -> Result<(), Error> {
     with_timeout("notifying the relay", REPLY_TIMEOUT, async {
-        sqlx::query_scalar!(r#"select pg_notify($1, '')::text as "told""#, CHANNEL)
+        sqlx::query_scalar!(r#"select pg_notify($1, '')::text as "notified""#, CHANNEL)
             .fetch_one(pool)
             .await
     })

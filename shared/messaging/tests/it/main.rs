@@ -10,6 +10,7 @@ mod delivery;
 mod dispatch;
 mod faults;
 mod letters;
+mod migration;
 mod poison;
 mod pressure;
 mod queues;

@@ -21,8 +21,8 @@ const PACE: Duration = Duration::from_millis(20);
 /// How many queues each living replica holds, in rising order.
 async fn shares(shop: &Shop) -> Vec<i64> {
     sqlx::query_scalar(
-        "select count(l.queue) from messaging.living_member m
-         left join messaging.lane l on l.holder = m.id group by m.id order by 1",
+        "select count(a.queue) from messaging.active_replica r
+         left join messaging.queue_assignment a on a.holder = r.id group by r.id order by 1",
     )
     .fetch_all(shop.listener.pool())
     .await
@@ -66,7 +66,7 @@ async fn replicas_divide_the_queues_and_take_over_from_one_another() {
     assert!(after_stop < TERM, "{after_stop:?}");
     assert!(after_death < TERM, "{after_death:?}");
     third.shut_down().await;
-    assert_eq!(count(shop.listener.pool(), "messaging.living_member").await, 0);
+    assert_eq!(count(shop.listener.pool(), "messaging.active_replica").await, 0);
 }
 
 /// A process that is stopped keeps its sessions and says nothing: its seat runs out.
@@ -75,15 +75,15 @@ async fn a_seat_that_is_not_renewed_runs_out() {
     let shop = Shop::open(OnReject::BlockKey).await;
     let mut stopped = shop.listener.pool().acquire().await.unwrap();
     sqlx::raw_sql(
-        "insert into messaging.member values (gen_random_uuid(), pg_backend_pid(), now() + interval '3 seconds');
-         insert into messaging.lane
-         select 'listener.walk.' || n, id from messaging.member, generate_series(0, 1) n",
+        "insert into messaging.replica values (gen_random_uuid(), pg_backend_pid(), now() + interval '3 seconds');
+         insert into messaging.queue_assignment
+         select 'listener.walk.' || n, id from messaging.replica, generate_series(0, 1) n",
     )
     .execute(&mut *stopped)
     .await
     .unwrap();
     let listener = shop.start_listener();
-    wait_for_count("there are two replicas", shop.listener.pool(), "messaging.living_member", 2)
+    wait_for_count("there are two replicas", shop.listener.pool(), "messaging.active_replica", 2)
         .await;
     // Nobody gives up what the stopped one holds, so the living one has to wait.
     let waited = wait_for_shares(&shop, &[2]).await;
