@@ -27,7 +27,7 @@ use contracts::{
 };
 use messaging::{
     OnReject, Subscription, Topology,
-    stream::{self, Intake},
+    streams::{self, StreamWriter},
 };
 use runtime::{
     Service,
@@ -132,15 +132,15 @@ impl ServiceDefinition for BehaviorAnalytics {
     }
 }
 
-/// Starts the publisher and the consumer of the stream of user events.
-fn start_stream(host: &Host, waker: &ModelWaker) -> Intake {
-    let (intake, publisher) = Intake::new(host.amqp_url(), USER_EVENTS_STREAM);
+/// Starts the writer and the reader of the stream of user events.
+fn start_stream(host: &Host, waker: &ModelWaker) -> StreamWriter {
+    let (writer, task) = StreamWriter::new(host.amqp_url(), USER_EVENTS_STREAM);
     let stop = host.lifecycle.soft();
-    host.lifecycle.spawn("stream publisher", async move {
-        publisher.run(stop).await;
+    host.lifecycle.spawn("stream writer", async move {
+        task.run(stop).await;
         Ok::<_, Infallible>(())
     });
-    let consumer = stream::read(
+    let reader = streams::read(
         host.outbox.clone(),
         host.amqp_url().to_owned(),
         USER_EVENTS_STREAM,
@@ -148,9 +148,9 @@ fn start_stream(host: &Host, waker: &ModelWaker) -> Intake {
         Arc::new(StoreUserEvents(waker.clone())),
         host.lifecycle.soft(),
     );
-    host.lifecycle.spawn("stream consumer", async move {
-        consumer.await;
+    host.lifecycle.spawn("stream reader", async move {
+        reader.await;
         Ok::<_, Infallible>(())
     });
-    intake
+    writer
 }

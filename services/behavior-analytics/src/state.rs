@@ -1,7 +1,7 @@
 //! The state that the HTTP handlers share.
 
 use axum::extract::FromRef;
-use messaging::{Outbox, Topology, stream::Intake};
+use messaging::{Outbox, Topology, streams::StreamWriter};
 use runtime::auth::Verifier;
 
 use crate::app::{recommender::Recommender, replay_user_events::UserEventReplayer};
@@ -12,7 +12,7 @@ pub struct AppState {
     pub(crate) outbox: Outbox,
     pub(crate) topology: Topology,
     pub(crate) verifier: Verifier,
-    pub(crate) stream: Intake,
+    pub(crate) stream: StreamWriter,
     pub(crate) recommender: Recommender,
     pub(crate) replayer: UserEventReplayer,
 }

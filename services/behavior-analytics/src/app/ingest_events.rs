@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use contracts::behavior::UserEventV1;
-use messaging::stream::{Intake, NotAppended};
+use messaging::streams::{AppendError, StreamWriter};
 use serde_json::value::RawValue;
 
 use crate::{domain::event::Event, publishes::user_event::user_event};
@@ -27,13 +27,13 @@ pub(crate) enum IngestEventsError {
     #[error("the events could not be encoded")]
     Encoding(#[from] serde_json::Error),
     #[error(transparent)]
-    NotAppended(#[from] NotAppended),
+    Append(#[from] AppendError),
 }
 
 /// Appends the events as one message, and returns when the broker has confirmed it. Without events it does
 /// nothing.
 pub(crate) async fn ingest_events(
-    stream: &Intake,
+    stream: &StreamWriter,
     command: IngestEventsCommand,
 ) -> Result<(), IngestEventsError> {
     if command.events.is_empty() {

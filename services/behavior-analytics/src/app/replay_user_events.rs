@@ -6,8 +6,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use contracts::behavior::{USER_EVENTS_STREAM, UserEventV1};
 use messaging::{
     Failure, Outbox, Transaction,
-    replay::{self, Mode, Projection, ReplayError, Report, Table, Tape},
-    stream::StreamHandler,
+    replay::{self, Mode, Projection, ReplayError, ReplayReport, StreamSource, Table},
+    streams::StreamHandler,
 };
 use runtime::clock;
 
@@ -53,15 +53,17 @@ impl UserEventReplayer {
     }
 
     /// Rebuilds the stored user events. The counts of received events are not rebuilt.
-    pub(crate) async fn replay(&self, mode: Mode) -> Result<Report, ReplayError> {
-        let projection = Projection::of(USER_EVENTS)
-            .table(Table::of("user_event").since("received_at"))
+    pub(crate) async fn replay(&self, mode: Mode) -> Result<ReplayReport, ReplayError> {
+        let projection = Projection::new(USER_EVENTS)
+            .table(Table::new("user_event").since("received_at"))
             .scratch("intake_count")
             // Blocks erasures while the shadow is compared, and removes visitors that were erased after it
             // was filled.
-            .turn("select from write_lock where name = 'erasure' for share")
-            .tidy("delete from user_event e using erasure x where x.visitor_id = e.visitor_id");
-        let source = Tape {
+            .before_lock("select from write_lock where name = 'erasure' for share")
+            .before_compare(
+                "delete from user_event e using erasure x where x.visitor_id = e.visitor_id",
+            );
+        let source = StreamSource {
             stream: USER_EVENTS_STREAM,
             consumer: CONSUMER,
             handler: Arc::new(StoreReplayedEvents(self.waker.clone())),

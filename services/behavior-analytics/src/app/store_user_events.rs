@@ -11,7 +11,7 @@ use crate::storage::{
     write_locks,
 };
 
-/// The stream consumer's name, under which its offset and its dead letters are stored.
+/// The name under which the stream reader's position and dead letters are stored.
 pub(crate) const CONSUMER: &str = "user-events";
 
 /// Decodes the messages and stores each event once. Rejects the batch if one message cannot be decoded; the

@@ -7,7 +7,7 @@ use axum::{
     extract::{State, rejection::BytesRejection},
     http::{HeaderMap, StatusCode, header::CONTENT_TYPE},
 };
-use messaging::stream::{Intake, NotAppended};
+use messaging::streams::{AppendError, StreamWriter};
 use problem::{FieldError, Json, Problem};
 use runtime::clock;
 use serde::Serialize;
@@ -69,7 +69,7 @@ impl From<(usize, Rejection)> for RejectedEvent {
     )
 )]
 pub(super) async fn ingest_events(
-    State(stream): State<Intake>,
+    State(stream): State<StreamWriter>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<(StatusCode, Json<IngestEventsResponse>), Problem> {
@@ -127,12 +127,12 @@ impl From<UnreadableBatch> for Problem {
 
 impl From<IngestEventsError> for Problem {
     fn from(error: IngestEventsError) -> Self {
-        let IngestEventsError::NotAppended(reason) = &error else {
+        let IngestEventsError::Append(reason) = &error else {
             return Self::internal_from(&error);
         };
         let (code, retry_after) = match reason {
-            NotAppended::Full => ("intake_full", RETRY_AFTER_FULL),
-            NotAppended::Unconfirmed => ("intake_unavailable", RETRY_AFTER_UNCONFIRMED),
+            AppendError::Full => ("intake_full", RETRY_AFTER_FULL),
+            AppendError::Unconfirmed => ("intake_unavailable", RETRY_AFTER_UNCONFIRMED),
         };
         metrics::counter!("behavior_ingestion_refused_total", "code" => code).increment(1);
         Self::unavailable(code, retry_after)

@@ -1,7 +1,7 @@
 //! Ingestion of user events.
 
 use contracts::behavior::USER_EVENTS_STREAM;
-use messaging::stream::Intake;
+use messaging::streams::StreamWriter;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use service_testkit::answer;
@@ -106,15 +106,15 @@ async fn unreadable_bodies_are_rejected_as_a_whole() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_undecodable_stream_message_becomes_a_dead_letter() {
     let suite = Suite::start().await;
-    let (intake, publisher) = Intake::new(suite.vhost.url(), USER_EVENTS_STREAM);
+    let (writer, task) = StreamWriter::new(suite.vhost.url(), USER_EVENTS_STREAM);
     let stop = CancellationToken::new();
     let (appended, ()) = tokio::join!(
         async {
-            let appended = intake.append(b"nonsense".to_vec()).await;
+            let appended = writer.append(b"nonsense".to_vec()).await;
             stop.cancel();
             appended
         },
-        publisher.run(stop.clone()),
+        task.run(stop.clone()),
     );
     appended.unwrap();
     suite.send(&[view("a", Uuid::now_v7().into())]).await;

@@ -1,6 +1,6 @@
 //! The stream of user events: stores each event once.
 
-use messaging::{Failure, Transaction, stream::StreamHandler};
+use messaging::{Failure, Transaction, streams::StreamHandler};
 
 use crate::app::{model_waker::ModelWaker, store_user_events::store_user_events};
 
