@@ -1,4 +1,12 @@
-//! What cannot be handled is kept and explained, its neighbours go on, and it can be sent again.
+//! An event that cannot be processed becomes a dead letter with a reason; other events continue; a dead letter can be redriven.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+};
 
 use envelope::{Event, Slot};
 use lapin::{
@@ -10,121 +18,120 @@ use messaging::{
     dead_letters::{self, DeadLetter, Pace, Selection, Unresolved, discard, discard_many, redrive},
 };
 use metrics_exporter_prometheus::PrometheusBuilder;
-use std::{
-    collections::HashMap,
-    sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering},
-    },
-};
-
 use testkit::wait_for;
 use tokio::sync::Semaphore;
 
-use crate::shop::{SOON, Shop, Stepped, count, wait_for_count};
+use crate::harness::{Harness, Stepped, TIMEOUT, count, wait_for_count};
 
-async fn letters(shop: &Shop, expected: usize) -> Vec<DeadLetter> {
-    wait_for("the dead letters are there", SOON, async || {
-        let mut connection = shop.listener.pool().acquire().await.unwrap();
-        let letters = dead_letters::list(&mut connection, &Selection::default(), true, None, 100)
-            .await
-            .unwrap();
-        if letters.len() == expected { Ok(letters) } else { Err(format!("{letters:?}")) }
+async fn wait_for_dead_letters(harness: &Harness, expected: usize) -> Vec<DeadLetter> {
+    wait_for("the dead letters exist", TIMEOUT, async || {
+        let mut connection = harness.consumer.pool().acquire().await.unwrap();
+        let dead_letters =
+            dead_letters::list(&mut connection, &Selection::default(), true, None, 100)
+                .await
+                .unwrap();
+        if dead_letters.len() == expected {
+            Ok(dead_letters)
+        } else {
+            Err(format!("{dead_letters:?}"))
+        }
     })
     .await
     .unwrap()
 }
 
 #[tokio::test]
-async fn a_reject_blocks_its_key_until_it_is_sent_again_with_success() {
-    let shop = Shop::open(OnReject::BlockKey).await;
-    shop.mood.reject.lock().unwrap().push("bad".into());
-    let (speaker, listener) = (shop.start_speaker(), shop.start_listener());
-    shop.walk(&["bad", "good"], 1..=3).await;
-    shop.wait_for_effects("good", &[1, 2, 3]).await;
-    let letter = letters(&shop, 1).await.remove(0);
-    assert_eq!((letter.reason.as_str(), letter.sequence), ("told_to_reject", Some(1)));
-    assert_eq!(letter.causes, ["no"]);
-    assert!(letter.blocks);
-    assert_eq!(shop.effects("bad").await, [0_i64; 0]);
+async fn a_rejected_event_blocks_its_key_until_it_is_redriven() {
+    let harness = Harness::open(OnReject::BlockKey).await;
+    harness.behavior.reject.lock().unwrap().push("bad".into());
+    let (publisher, consumer) = (harness.start_publisher(), harness.start_consumer());
+    harness.publish_steps(&["bad", "good"], 1..=3).await;
+    harness.wait_for_effects("good", &[1, 2, 3]).await;
+    let dead_letter = wait_for_dead_letters(&harness, 1).await.remove(0);
+    assert_eq!((dead_letter.reason.as_str(), dead_letter.sequence), ("told_to_reject", Some(1)));
+    assert_eq!(dead_letter.causes, ["no"]);
+    assert!(dead_letter.blocks);
+    assert_eq!(harness.effects("bad").await, [0_i64; 0]);
 
-    // It fails again as long as nothing has changed, and is still there.
-    let topology = shop.listener_topology();
-    let again = redrive(&shop.listener, &topology, letter.id).await;
+    // It fails again while nothing has changed.
+    let topology = harness.consumer_topology();
+    let again = redrive(&harness.consumer, &topology, dead_letter.id).await;
     assert!(matches!(again, Err(Unresolved::FailedAgain(_))), "{again:?}");
-    shop.mood.reject.lock().unwrap().clear();
-    redrive(&shop.listener, &topology, letter.id).await.unwrap();
-    shop.wait_for_effects("bad", &[1, 2, 3]).await;
-    // It takes effect once: the second time there is nothing to be sent.
-    let twice = redrive(&shop.listener, &topology, letter.id).await;
+    harness.behavior.reject.lock().unwrap().clear();
+    redrive(&harness.consumer, &topology, dead_letter.id).await.unwrap();
+    harness.wait_for_effects("bad", &[1, 2, 3]).await;
+    // A second redrive finds nothing.
+    let twice = redrive(&harness.consumer, &topology, dead_letter.id).await;
     assert!(matches!(twice, Err(Unresolved::NotPending(_))), "{twice:?}");
-    shop.assert_at_rest().await;
-    speaker.shut_down().await;
-    listener.shut_down().await;
+    harness.assert_drained().await;
+    publisher.shut_down().await;
+    consumer.shut_down().await;
 }
 
 #[tokio::test]
-async fn a_discarded_letter_lets_its_key_go_on_without_it() {
-    let shop = Shop::open(OnReject::BlockKey).await;
-    shop.mood.reject.lock().unwrap().push("bad".into());
-    let (speaker, listener) = (shop.start_speaker(), shop.start_listener());
-    shop.walk(&["bad"], 1..=3).await;
-    let letter = letters(&shop, 1).await.remove(0);
-    discard(&shop.listener, letter.id).await.unwrap();
-    shop.wait_for_effects("bad", &[2, 3]).await;
-    shop.assert_at_rest().await;
-    speaker.shut_down().await;
-    listener.shut_down().await;
+async fn discarding_a_dead_letter_unblocks_its_key() {
+    let harness = Harness::open(OnReject::BlockKey).await;
+    harness.behavior.reject.lock().unwrap().push("bad".into());
+    let (publisher, consumer) = (harness.start_publisher(), harness.start_consumer());
+    harness.publish_steps(&["bad"], 1..=3).await;
+    let dead_letter = wait_for_dead_letters(&harness, 1).await.remove(0);
+    discard(&harness.consumer, dead_letter.id).await.unwrap();
+    harness.wait_for_effects("bad", &[2, 3]).await;
+    harness.assert_drained().await;
+    publisher.shut_down().await;
+    consumer.shut_down().await;
 }
 
 #[tokio::test]
-async fn a_reject_that_does_not_block_lets_the_key_go_on_at_once() {
-    let shop = Shop::open(OnReject::GoOn).await;
-    shop.mood.reject.lock().unwrap().push("bad".into());
-    let (speaker, listener) = (shop.start_speaker(), shop.start_listener());
-    shop.walk(&["bad"], 1..=3).await;
-    shop.wait_for_effects("bad", &[2, 3]).await;
-    assert!(!letters(&shop, 1).await[0].blocks);
-    shop.assert_at_rest().await;
-    speaker.shut_down().await;
-    listener.shut_down().await;
+async fn a_rejection_that_does_not_block_lets_the_key_continue() {
+    let harness = Harness::open(OnReject::Continue).await;
+    harness.behavior.reject.lock().unwrap().push("bad".into());
+    let (publisher, consumer) = (harness.start_publisher(), harness.start_consumer());
+    harness.publish_steps(&["bad"], 1..=3).await;
+    harness.wait_for_effects("bad", &[2, 3]).await;
+    assert!(!wait_for_dead_letters(&harness, 1).await[0].blocks);
+    harness.assert_drained().await;
+    publisher.shut_down().await;
+    consumer.shut_down().await;
 }
 
 #[tokio::test]
-async fn a_bad_event_in_a_batch_is_found_and_its_neighbours_go_on() {
-    let shop = Shop::open(OnReject::GoOn).await;
-    shop.mood.fail.lock().unwrap().push("bad".into());
-    shop.mood.panic.lock().unwrap().push("explosive".into());
+async fn a_bad_event_is_isolated_from_the_rest_of_its_batch() {
+    let harness = Harness::open(OnReject::Continue).await;
+    harness.behavior.fail.lock().unwrap().push("bad".into());
+    harness.behavior.panic.lock().unwrap().push("explosive".into());
     let walks: Vec<String> = (0..30).map(|walk| format!("walk-{walk}")).collect();
     let mut names: Vec<&str> = walks.iter().map(String::as_str).collect();
     names.insert(11, "bad");
     names.insert(23, "explosive");
-    // All are in the outbox before anybody reads it, so they come in batches.
-    shop.walk(&names, 1..=4).await;
-    let (speaker, listener) = (shop.start_speaker(), shop.start_listener());
-    shop.wait_for_total(30 * 4).await;
-    shop.assert_walked(&walks, 4).await;
-    let letters = letters(&shop, 8).await;
-    let reasons = |reason: &str| letters.iter().filter(|letter| letter.reason == reason).count();
+    // All events are in the outbox before the relay starts, so they arrive in batches.
+    harness.publish_steps(&names, 1..=4).await;
+    let (publisher, consumer) = (harness.start_publisher(), harness.start_consumer());
+    harness.wait_for_total(30 * 4).await;
+    harness.assert_effects(&walks, 4).await;
+    let dead_letters = wait_for_dead_letters(&harness, 8).await;
+    let reasons = |reason: &str| {
+        dead_letters.iter().filter(|dead_letter| dead_letter.reason == reason).count()
+    };
     assert_eq!((reasons("told_to_fail"), reasons("panicked")), (4, 4));
-    shop.assert_at_rest().await;
-    speaker.shut_down().await;
-    listener.shut_down().await;
+    harness.assert_drained().await;
+    publisher.shut_down().await;
+    consumer.shut_down().await;
 }
 
-/// Puts messages on the exchange of the speaker that it did not say.
+/// Publishes raw messages to the exchange of the publisher.
 #[expect(
     clippy::disallowed_methods,
-    reason = "poison comes from somebody who does not use the kit"
+    reason = "malformed messages come from programs that do not use the kit"
 )]
-async fn publish_foreign(shop: &Shop, bodies: &[&str]) {
+async fn publish_raw(harness: &Harness, bodies: &[&str]) {
     let properties = ConnectionProperties::default();
-    let connection = Connection::connect(shop.vhost.url(), properties).await.unwrap();
+    let connection = Connection::connect(harness.vhost.url(), properties).await.unwrap();
     let channel = connection.create_channel().await.unwrap();
     channel.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
     for body in bodies {
         let published = channel.basic_publish(
-            "speaker".into(),
+            "publisher".into(),
             "walk.3".into(),
             BasicPublishOptions::default(),
             body.as_bytes(),
@@ -135,82 +142,84 @@ async fn publish_foreign(shop: &Shop, bodies: &[&str]) {
 }
 
 #[tokio::test]
-async fn a_message_that_is_no_event_becomes_a_dead_letter() {
-    let shop = Shop::open(OnReject::BlockKey).await;
-    let (speaker, listener) = (shop.start_speaker(), shop.start_listener());
-    shop.walk(&["good"], 1..=1).await;
+async fn a_malformed_message_becomes_a_dead_letter() {
+    let harness = Harness::open(OnReject::BlockKey).await;
+    let (publisher, consumer) = (harness.start_publisher(), harness.start_consumer());
+    harness.publish_steps(&["good"], 1..=1).await;
     let undecodable_data = r#"[{"specversion":"1.0","id":"01920000-0000-7000-8000-000000000001",
-        "source":"speaker","type":"walk.stepped.v1","subject":"odd","time":"2026-11-22T08:00:00Z",
+        "source":"publisher","type":"walk.stepped.v1","subject":"odd","time":"2026-11-22T08:00:00Z",
         "sequence":"1","aggregate":"walk","data":{"walk":17}}]"#;
-    publish_foreign(&shop, &["不是 json", "[1,2]", undecodable_data]).await;
-    shop.walk(&["good"], 2..=2).await;
-    shop.wait_for_effects("good", &[1, 2]).await;
-    // Two numbers are two things that are no events; each is kept by itself.
-    let letters = letters(&shop, 4).await;
-    assert!(letters.iter().all(|letter| letter.reason == "undecodable"), "{letters:?}");
-    assert!(letters.iter().any(|letter| letter.payload == "不是 json"));
-    assert!(letters.iter().any(|letter| letter.key.as_deref() == Some("odd")));
-    shop.assert_at_rest().await;
-    speaker.shut_down().await;
-    listener.shut_down().await;
+    publish_raw(&harness, &["不是 json", "[1,2]", undecodable_data]).await;
+    harness.publish_steps(&["good"], 2..=2).await;
+    harness.wait_for_effects("good", &[1, 2]).await;
+    // The array with two numbers gives two dead letters.
+    let dead_letters = wait_for_dead_letters(&harness, 4).await;
+    assert!(
+        dead_letters.iter().all(|dead_letter| dead_letter.reason == "undecodable"),
+        "{dead_letters:?}"
+    );
+    assert!(dead_letters.iter().any(|dead_letter| dead_letter.payload == "不是 json"));
+    assert!(dead_letters.iter().any(|dead_letter| dead_letter.key.as_deref() == Some("odd")));
+    harness.assert_drained().await;
+    publisher.shut_down().await;
+    consumer.shut_down().await;
 }
 
 #[tokio::test]
-async fn many_that_are_no_events_are_given_up_no_more_than_asked_at_a_time() {
-    let shop = Shop::open(OnReject::BlockKey).await;
-    let (speaker, listener) = (shop.start_speaker(), shop.start_listener());
-    publish_foreign(&shop, &["a", "b", "c", "d", "e"]).await;
-    letters(&shop, 5).await;
+async fn discarding_many_malformed_messages_respects_the_limit() {
+    let harness = Harness::open(OnReject::BlockKey).await;
+    let (publisher, consumer) = (harness.start_publisher(), harness.start_consumer());
+    publish_raw(&harness, &["a", "b", "c", "d", "e"]).await;
+    wait_for_dead_letters(&harness, 5).await;
     let mut after = None;
     for (discarded, left) in [(2, 3), (2, 1), (1, 0)] {
-        let pace = Pace { per_second: 1_000, at_most: 2, within: SOON, after };
-        let done = discard_many(&shop.listener, &Selection::default(), pace).await.unwrap();
+        let pace = Pace { per_second: 1_000, at_most: 2, within: TIMEOUT, after };
+        let done = discard_many(&harness.consumer, &Selection::default(), pace).await.unwrap();
         assert_eq!((done.discarded, done.left), (discarded, left));
         after = done.next;
         assert_eq!(after.is_some(), left > 0);
     }
-    shop.assert_at_rest().await;
-    speaker.shut_down().await;
-    listener.shut_down().await;
+    harness.assert_drained().await;
+    publisher.shut_down().await;
+    consumer.shut_down().await;
 }
 
 #[tokio::test]
-async fn a_parked_event_whose_handler_cannot_reach_the_database_is_not_held_against_it() {
+async fn a_database_outage_does_not_count_as_an_attempt() {
     const OUTAGES: u32 = 3;
-    let shop = Shop::open(OnReject::BlockKey).await;
-    *shop.mood.retry.lock().unwrap() = HashMap::from([("far".to_owned(), 1)]);
-    *shop.mood.outage.lock().unwrap() = HashMap::from([("far".to_owned(), u32::MAX)]);
-    let (speaker, listener) = (shop.start_speaker(), shop.start_listener());
-    shop.walk(&["far"], 1..=1).await;
-    wait_for("the handler has met an outage again and again", SOON, async || {
-        let left = shop.mood.outage.lock().unwrap()["far"];
+    let harness = Harness::open(OnReject::BlockKey).await;
+    *harness.behavior.retry.lock().unwrap() = HashMap::from([("far".to_owned(), 1)]);
+    *harness.behavior.outage.lock().unwrap() = HashMap::from([("far".to_owned(), u32::MAX)]);
+    let (publisher, consumer) = (harness.start_publisher(), harness.start_consumer());
+    harness.publish_steps(&["far"], 1..=1).await;
+    wait_for("the handler has met several outages", TIMEOUT, async || {
+        let left = harness.behavior.outage.lock().unwrap()["far"];
         if u32::MAX - left >= OUTAGES { Ok(()) } else { Err(left) }
     })
     .await
     .unwrap();
     let starts: i32 = sqlx::query_scalar("select max(starts) from messaging.parked")
-        .fetch_one(shop.listener.pool())
+        .fetch_one(harness.consumer.pool())
         .await
         .unwrap();
     assert!(starts <= 1, "{starts} starts");
-    // Its neighbours have their turn meanwhile.
-    shop.walk(&["near", "far"], 2..=2).await;
-    shop.wait_for_effects("near", &[2]).await;
-    shop.mood.outage.lock().unwrap().clear();
-    shop.wait_for_effects("far", &[1, 2]).await;
-    shop.assert_at_rest().await;
-    speaker.shut_down().await;
-    listener.shut_down().await;
+    // Other keys continue meanwhile.
+    harness.publish_steps(&["near", "far"], 2..=2).await;
+    harness.wait_for_effects("near", &[2]).await;
+    harness.behavior.outage.lock().unwrap().clear();
+    harness.wait_for_effects("far", &[1, 2]).await;
+    harness.assert_drained().await;
+    publisher.shut_down().await;
+    consumer.shut_down().await;
 }
 
-/// The alarm goes by this figure: a message that comes again is no other letter, nor is one that is written once more because the
-/// commit failed.
+/// An alert uses this metric. Neither a redelivered message nor a write repeated after a failed commit is another dead letter.
 #[tokio::test]
-async fn each_letter_is_counted_once_however_often_it_is_written() {
-    // Who listens runs on this thread, as the test does.
+async fn a_dead_letter_is_counted_once_however_often_written() {
+    // The consumer runs on the thread of the test.
     let recorder = PrometheusBuilder::new().build_recorder();
-    let _counted_here = metrics::set_default_local_recorder(&recorder);
-    let shop = Shop::open(OnReject::BlockKey).await;
+    let _guard = metrics::set_default_local_recorder(&recorder);
+    let harness = Harness::open(OnReject::BlockKey).await;
     sqlx::raw_sql(
         "create sequence tries;
          create function fail_twice() returns trigger language plpgsql as $$ begin
@@ -220,19 +229,19 @@ async fn each_letter_is_counted_once_however_often_it_is_written() {
          create constraint trigger fail_twice after insert on messaging.dead_letter
             deferrable initially deferred for each row execute function fail_twice()",
     )
-    .execute(shop.listener.pool())
+    .execute(harness.consumer.pool())
     .await
     .unwrap();
-    shop.mood.reject.lock().unwrap().push("bad".into());
-    let (speaker, listener) = (shop.start_speaker(), shop.start_listener());
-    shop.walk(&["bad"], 1..=1).await;
+    harness.behavior.reject.lock().unwrap().push("bad".into());
+    let (publisher, consumer) = (harness.start_publisher(), harness.start_consumer());
+    harness.publish_steps(&["bad"], 1..=1).await;
     for _ in 0..3 {
-        publish_foreign(&shop, &["不是 json"]).await;
+        publish_raw(&harness, &["不是 json"]).await;
     }
-    letters(&shop, 2).await;
-    shop.assert_at_rest().await;
+    wait_for_dead_letters(&harness, 2).await;
+    harness.assert_drained().await;
     let tries: i64 = sqlx::query_scalar("select last_value from tries")
-        .fetch_one(shop.listener.pool())
+        .fetch_one(harness.consumer.pool())
         .await
         .unwrap();
     assert_eq!(tries, 3);
@@ -243,168 +252,182 @@ async fn each_letter_is_counted_once_however_often_it_is_written() {
     let once = ["told_to_reject", "undecodable"]
         .map(|reason| format!("messaging_dead_letters_total{{reason=\"{reason}\"}} 1"));
     assert_eq!(counted, once);
-    speaker.shut_down().await;
-    listener.shut_down().await;
+    publisher.shut_down().await;
+    consumer.shut_down().await;
 }
 
-/// What is parked keeps its envelope alone, so that its letter has to find the way again.
+/// A parked event is stored without its route, so the dead letter must find it again.
 #[tokio::test]
-async fn a_letter_that_was_parked_says_which_way_it_came_and_how_often_it_was_tried() {
-    let lonely = ("gapped", "missing_predecessor", 0);
-    let expected = [("deadly", "starts_exhausted", 30), lonely, ("tired", "retries_exhausted", 12)];
+async fn a_dead_letter_of_a_parked_event_has_route_and_attempts() {
+    let behind_gap = ("gapped", "missing_predecessor", 0);
+    let expected =
+        [("deadly", "starts_exhausted", 30), behind_gap, ("tired", "retries_exhausted", 12)];
     for is_of_state in [false, true] {
-        let shop = Shop::open(OnReject::BlockKey).await;
-        let heard: Subscription = if is_of_state {
-            Subscription::to_state(Stepped::AGGREGATE, ["speaker"]).on(shop.write_down()).into()
+        let harness = Harness::open(OnReject::BlockKey).await;
+        let subscription: Subscription = if is_of_state {
+            Subscription::to_state(Stepped::AGGREGATE, ["publisher"])
+                .on(harness.record_effects())
+                .into()
         } else {
-            let cursors = Subscription::to(Stepped::AGGREGATE, ["speaker"], OnReject::BlockKey);
-            cursors.on(shop.write_down())
+            let cursors = Subscription::to(Stepped::AGGREGATE, ["publisher"], OnReject::BlockKey);
+            cursors.on(harness.record_effects())
         };
-        // Of full state no predecessor is waited for.
+        // Full-state events do not wait for a predecessor.
         let expected: Vec<_> =
-            expected.into_iter().filter(|one| !is_of_state || *one != lonely).collect();
+            expected.into_iter().filter(|one| !is_of_state || *one != behind_gap).collect();
         let never = ["deadly", "tired"].map(|walk| (walk.to_owned(), u32::MAX));
-        *shop.mood.retry.lock().unwrap() = HashMap::from(never);
-        shop.walk(&["deadly", "tired"], 1..=1).await;
-        shop.walk(&["gapped"], 1..=2).await;
+        *harness.behavior.retry.lock().unwrap() = HashMap::from(never);
+        harness.publish_steps(&["deadly", "tired"], 1..=1).await;
+        harness.publish_steps(&["gapped"], 1..=2).await;
         sqlx::raw_sql("delete from messaging.outbox where key = 'gapped' and seq = 1")
-            .execute(shop.speaker.pool())
+            .execute(harness.publisher.pool())
             .await
             .unwrap();
-        let speaker = shop.start_speaker();
-        let listener = shop.start_listener_as(Topology::of("listener").hears(heard));
+        let publisher = harness.start_publisher();
+        let consumer =
+            harness.start_consumer_as(Topology::new("consumer").subscribes(subscription));
         let all = i64::try_from(expected.len()).unwrap();
-        wait_for_count("all are parked", shop.listener.pool(), "messaging.parked", all).await;
-        // As if one had failed eleven times, and processes had died over another at each of its starts.
+        wait_for_count("all are parked", harness.consumer.pool(), "messaging.parked", all).await;
+        // As if one event had failed eleven times, and another had killed its process at each start.
         sqlx::raw_sql(
             "update messaging.parked set next_at = now(),
                 attempts = case key when 'tired' then 11 else attempts end,
                 starts = case key when 'deadly' then 30 else starts end",
         )
-        .execute(shop.listener.pool())
+        .execute(harness.consumer.pool())
         .await
         .unwrap();
-        let mut letters = letters(&shop, expected.len()).await;
-        letters.sort_by(|one, other| one.key.cmp(&other.key));
-        for (letter, (walk, reason, attempts)) in letters.iter().zip(expected) {
-            let route = (letter.exchange.as_deref(), letter.routing_key.as_deref());
+        let mut dead_letters = wait_for_dead_letters(&harness, expected.len()).await;
+        dead_letters.sort_by(|one, other| one.key.cmp(&other.key));
+        for (dead_letter, (walk, reason, attempts)) in dead_letters.iter().zip(expected) {
+            let route = (dead_letter.exchange.as_deref(), dead_letter.routing_key.as_deref());
             let routing_key = format!("walk.{}", Slot::of(walk).number());
-            assert_eq!(route, (Some("speaker"), Some(routing_key.as_str())), "{letter:?}");
-            let tried = (letter.key.as_deref(), letter.reason.as_str(), letter.attempts);
-            assert_eq!(tried, (Some(walk), reason, attempts), "{letter:?}");
+            assert_eq!(route, (Some("publisher"), Some(routing_key.as_str())), "{dead_letter:?}");
+            let tried =
+                (dead_letter.key.as_deref(), dead_letter.reason.as_str(), dead_letter.attempts);
+            assert_eq!(tried, (Some(walk), reason, attempts), "{dead_letter:?}");
         }
-        shop.assert_at_rest().await;
-        speaker.shut_down().await;
-        listener.shut_down().await;
+        harness.assert_drained().await;
+        publisher.shut_down().await;
+        consumer.shut_down().await;
     }
 }
 
-/// A letter that waits for a predecessor stays the same one when that came after all and the handler does not want it.
+/// A dead letter behind a gap stays the same when the gap closes and the handler rejects the event.
 #[tokio::test]
-async fn a_letter_that_waited_in_vain_and_is_rejected_after_all_is_said_and_counted_once() {
+async fn a_late_rejection_reports_and_counts_a_dead_letter_once() {
     let recorder = PrometheusBuilder::new().build_recorder();
-    let _counted_here = metrics::set_default_local_recorder(&recorder);
-    let shop = Shop::open(OnReject::BlockKey).await;
-    shop.mood.reject.lock().unwrap().push("late".into());
-    let said = Arc::new(AtomicU32::new(0));
-    let saying = said.clone();
-    let heard = Subscription::to(Stepped::AGGREGATE, ["speaker"], OnReject::BlockKey)
-        .on(shop.write_down())
+    let _guard = metrics::set_default_local_recorder(&recorder);
+    let harness = Harness::open(OnReject::BlockKey).await;
+    harness.behavior.reject.lock().unwrap().push("late".into());
+    let reports = Arc::new(AtomicU32::new(0));
+    let counter = reports.clone();
+    let subscription = Subscription::to(Stepped::AGGREGATE, ["publisher"], OnReject::BlockKey)
+        .on(harness.record_effects())
         .on_dead_letter(move |_, _, _| {
-            saying.fetch_add(1, Ordering::SeqCst);
+            counter.fetch_add(1, Ordering::SeqCst);
             Ok(())
         });
-    // Of what is said second, it is step 1 that is rejected.
-    shop.walk(&["late"], 2..=2).await;
-    shop.walk(&["late"], 1..=1).await;
-    shop.keep_outbox().await;
+    // Step 1, which is rejected, is published second.
+    harness.publish_steps(&["late"], 2..=2).await;
+    harness.publish_steps(&["late"], 1..=1).await;
+    harness.copy_outbox().await;
     sqlx::raw_sql("delete from messaging.outbox where seq = 1")
-        .execute(shop.speaker.pool())
+        .execute(harness.publisher.pool())
         .await
         .unwrap();
-    let speaker = shop.start_speaker();
-    let listener = shop.start_listener_as(Topology::of("listener").hears(heard));
-    wait_for_count("the second waits for the first", shop.listener.pool(), "messaging.parked", 1)
-        .await;
+    let publisher = harness.start_publisher();
+    let consumer = harness.start_consumer_as(Topology::new("consumer").subscribes(subscription));
+    wait_for_count(
+        "the second waits for the first",
+        harness.consumer.pool(),
+        "messaging.parked",
+        1,
+    )
+    .await;
     sqlx::raw_sql("update messaging.parked set next_at = now()")
-        .execute(shop.listener.pool())
+        .execute(harness.consumer.pool())
         .await
         .unwrap();
-    let lonely = letters(&shop, 1).await.remove(0);
-    assert_eq!(lonely.reason, "missing_predecessor");
-    shop.wait_until_all_is_published().await;
-    shop.put_back().await;
-    wait_for("it is rejected", SOON, async || {
-        let letter = letters(&shop, 1).await.remove(0);
-        if letter.reason == "told_to_reject" { Ok(letter) } else { Err(letter.reason) }
+    let behind_gap = wait_for_dead_letters(&harness, 1).await.remove(0);
+    assert_eq!(behind_gap.reason, "missing_predecessor");
+    harness.wait_until_published().await;
+    harness.restore_outbox().await;
+    wait_for("the event is rejected", TIMEOUT, async || {
+        let dead_letter = wait_for_dead_letters(&harness, 1).await.remove(0);
+        if dead_letter.reason == "told_to_reject" {
+            Ok(dead_letter)
+        } else {
+            Err(dead_letter.reason)
+        }
     })
     .await
-    .map(|rejected| assert_eq!(rejected.id, lonely.id))
+    .map(|rejected| assert_eq!(rejected.id, behind_gap.id))
     .unwrap();
-    shop.wait_for_effects("late", &[2]).await;
-    shop.assert_at_rest().await;
-    assert_eq!(said.load(Ordering::SeqCst), 1);
+    harness.wait_for_effects("late", &[2]).await;
+    harness.assert_drained().await;
+    assert_eq!(reports.load(Ordering::SeqCst), 1);
     let text = recorder.handle().render();
     let counted: Vec<&str> =
         text.lines().filter(|line| line.starts_with("messaging_dead_letters_total")).collect();
     assert_eq!(counted, ["messaging_dead_letters_total{reason=\"missing_predecessor\"} 1"]);
-    speaker.shut_down().await;
-    listener.shut_down().await;
+    publisher.shut_down().await;
+    consumer.shut_down().await;
 }
 
 #[tokio::test]
-async fn a_key_with_two_dead_letters_goes_on_when_both_are_dealt_with() {
-    let shop = Shop::open(OnReject::BlockKey).await;
-    let (speaker, listener) = (shop.start_speaker(), shop.start_listener());
+async fn a_key_continues_after_all_its_dead_letters_are_resolved() {
+    let harness = Harness::open(OnReject::BlockKey).await;
+    let (publisher, consumer) = (harness.start_publisher(), harness.start_consumer());
     let event = |number: u8, data: &str| {
         format!(
-            r#"{{"specversion":"1.0","id":"01920000-0000-7000-8000-00000000000{number}","source":"speaker",
+            r#"{{"specversion":"1.0","id":"01920000-0000-7000-8000-00000000000{number}","source":"publisher",
             "type":"walk.stepped.v1","subject":"odd","time":"2026-11-22T08:00:00Z","sequence":"{number}",
             "aggregate":"walk","data":{data}}}"#
         )
     };
     let (bad, good) = (r#"{"walk":17}"#, r#"{"walk":"odd","number":3}"#);
     let together = format!("[{},{},{}]", event(1, bad), event(2, bad), event(3, good));
-    publish_foreign(&shop, &[&together]).await;
-    let mut both = letters(&shop, 2).await;
-    both.sort_by_key(|letter| letter.sequence);
-    let second_first = discard(&shop.listener, both[1].id).await;
+    publish_raw(&harness, &[&together]).await;
+    let mut both = wait_for_dead_letters(&harness, 2).await;
+    both.sort_by_key(|dead_letter| dead_letter.sequence);
+    let second_first = discard(&harness.consumer, both[1].id).await;
     assert!(matches!(second_first, Err(Unresolved::NotYet { .. })), "{second_first:?}");
 
-    discard(&shop.listener, both[0].id).await.unwrap();
-    // Another key that comes later has its effect; this one has none.
-    shop.walk(&["good"], 1..=1).await;
-    shop.wait_for_effects("good", &[1]).await;
-    assert_eq!(shop.effects("odd").await, [0_i64; 0]);
-    discard(&shop.listener, both[1].id).await.unwrap();
-    shop.wait_for_effects("odd", &[3]).await;
-    shop.assert_at_rest().await;
-    speaker.shut_down().await;
-    listener.shut_down().await;
+    discard(&harness.consumer, both[0].id).await.unwrap();
+    // Another key takes effect meanwhile; this one is still blocked.
+    harness.publish_steps(&["good"], 1..=1).await;
+    harness.wait_for_effects("good", &[1]).await;
+    assert_eq!(harness.effects("odd").await, [0_i64; 0]);
+    discard(&harness.consumer, both[1].id).await.unwrap();
+    harness.wait_for_effects("odd", &[3]).await;
+    harness.assert_drained().await;
+    publisher.shut_down().await;
+    consumer.shut_down().await;
 }
 
 #[tokio::test]
-async fn what_processes_died_over_is_tried_apart_and_takes_no_neighbour_along() {
-    /// More than the broker's limit.
+async fn events_at_the_delivery_limit_are_retried_key_by_key() {
+    /// More than the broker's delivery limit.
     const DEATHS: u32 = 60;
-    let shop = Shop::open(OnReject::BlockKey).await;
-    shop.mood.gate.forget_permits(Semaphore::MAX_PERMITS);
+    let harness = Harness::open(OnReject::BlockKey).await;
+    harness.behavior.gate.forget_permits(Semaphore::MAX_PERMITS);
     let walks: Vec<String> = (0..8).map(|walk| format!("walk-{walk}")).collect();
     let names: Vec<&str> = walks.iter().map(String::as_str).collect();
-    shop.walk(&names, 1..=2).await;
-    let speaker = shop.start_speaker();
+    harness.publish_steps(&names, 1..=2).await;
+    let publisher = harness.start_publisher();
     let parked = "messaging.parked where causes[1] like 'delivery limit%'";
     let mut deaths = 0;
-    while count(shop.listener.pool(), parked).await == 0 {
-        assert!(deaths < DEATHS, "the broker goes on delivering");
+    while count(harness.consumer.pool(), parked).await == 0 {
+        assert!(deaths < DEATHS, "the broker never stops delivering");
         deaths += 1;
-        let before = shop.mood.at_gate.load(Ordering::SeqCst);
-        let listener = shop.start_listener();
-        // Either it holds a batch, or what it was to hold has been put aside by the broker.
-        wait_for("the listener is in the middle of something", SOON, async || {
-            let at_gate = shop.mood.at_gate.load(Ordering::SeqCst);
-            let aside = count(shop.listener.pool(), parked).await;
-            if at_gate > before || aside > 0 {
+        let before = harness.behavior.at_gate.load(Ordering::SeqCst);
+        let consumer = harness.start_consumer();
+        // Either the consumer processes a batch, or the broker has dead-lettered it.
+        wait_for("the consumer has a batch", TIMEOUT, async || {
+            let at_gate = harness.behavior.at_gate.load(Ordering::SeqCst);
+            let dead_lettered = count(harness.consumer.pool(), parked).await;
+            if at_gate > before || dead_lettered > 0 {
                 Ok(())
             } else {
                 Err(format!("{at_gate} at the gate"))
@@ -412,15 +435,15 @@ async fn what_processes_died_over_is_tried_apart_and_takes_no_neighbour_along() 
         })
         .await
         .unwrap();
-        listener.die().await;
+        consumer.kill().await;
     }
-    shop.mood.gate.add_permits(1_000);
-    let listener = shop.start_listener();
+    harness.behavior.gate.add_permits(1_000);
+    let consumer = harness.start_consumer();
     for walk in &names {
-        shop.wait_for_effects(walk, &[1, 2]).await;
+        harness.wait_for_effects(walk, &[1, 2]).await;
     }
-    letters(&shop, 0).await;
-    shop.assert_at_rest().await;
-    speaker.shut_down().await;
-    listener.shut_down().await;
+    wait_for_dead_letters(&harness, 0).await;
+    harness.assert_drained().await;
+    publisher.shut_down().await;
+    consumer.shut_down().await;
 }

@@ -1,4 +1,4 @@
-//! Events leave with their transaction, arrive, and take effect once and in order.
+//! Events are published with their transaction and take effect once and in order.
 
 use std::{
     collections::HashMap,
@@ -10,114 +10,116 @@ use std::{
 use envelope::Event;
 use messaging::{Batch, Failure, Handler, OnReject, Subscription, Topology, Transaction};
 
-use crate::shop::{Rested, Shop, Stepped, WriteDown, count, wait_for_count};
+use crate::harness::{Harness, RecordEffects, Rested, Stepped, count, wait_for_count};
 
 #[tokio::test]
-async fn an_event_leaves_if_and_only_if_its_transaction_commits() {
-    let shop = Shop::open(OnReject::BlockKey).await;
-    let (speaker, listener) = (shop.start_speaker(), shop.start_listener());
-    let mut given_up = shop.speaker.begin().await.unwrap();
-    given_up.emit(&Stepped { walk: "never".into(), number: 1 }).unwrap();
-    drop(given_up);
-    shop.walk(&["always"], 1..=1).await;
-    shop.wait_for_effects("always", &[1]).await;
-    assert_eq!(shop.effects("never").await, [0_i64; 0]);
-    shop.assert_at_rest().await;
-    speaker.shut_down().await;
-    listener.shut_down().await;
+async fn an_event_is_published_only_if_its_transaction_commits() {
+    let harness = Harness::open(OnReject::BlockKey).await;
+    let (publisher, consumer) = (harness.start_publisher(), harness.start_consumer());
+    let mut rolled_back = harness.publisher.begin().await.unwrap();
+    rolled_back.emit(&Stepped { walk: "never".into(), number: 1 }).unwrap();
+    drop(rolled_back);
+    harness.publish_steps(&["always"], 1..=1).await;
+    harness.wait_for_effects("always", &[1]).await;
+    assert_eq!(harness.effects("never").await, [0_i64; 0]);
+    harness.assert_drained().await;
+    publisher.shut_down().await;
+    consumer.shut_down().await;
 }
 
 #[tokio::test]
-async fn many_keys_from_many_transactions_keep_their_order() {
-    let shop = Shop::open(OnReject::BlockKey).await;
-    let (speaker, listener) = (shop.start_speaker(), shop.start_listener());
+async fn keys_keep_their_order_across_many_transactions() {
+    let harness = Harness::open(OnReject::BlockKey).await;
+    let (publisher, consumer) = (harness.start_publisher(), harness.start_consumer());
     let walks: Vec<String> = (0..40).map(|walk| format!("walk-{walk}")).collect();
     let names: Vec<&str> = walks.iter().map(String::as_str).collect();
-    // Eight writers at once, each with walks of its own, in transactions of several steps.
+    // Eight concurrent writers with their own walks, in transactions of several steps.
     let writers = names.chunks(5).map(|mine| async {
         for start in (1..=60).step_by(3) {
-            shop.walk(mine, start..=start + 2).await;
+            harness.publish_steps(mine, start..=start + 2).await;
         }
     });
     futures::future::join_all(writers).await;
-    shop.wait_for_total(40 * 60).await;
-    shop.assert_walked(&walks, 60).await;
-    shop.assert_at_rest().await;
-    speaker.shut_down().await;
-    listener.shut_down().await;
+    harness.wait_for_total(40 * 60).await;
+    harness.assert_effects(&walks, 60).await;
+    harness.assert_drained().await;
+    publisher.shut_down().await;
+    consumer.shut_down().await;
 }
 
 #[tokio::test]
-async fn writers_on_one_key_are_numbered_in_the_order_of_their_commits() {
-    let shop = Shop::open(OnReject::BlockKey).await;
-    let (speaker, listener) = (shop.start_speaker(), shop.start_listener());
+async fn sequence_numbers_of_a_key_follow_the_commit_order() {
+    let harness = Harness::open(OnReject::BlockKey).await;
+    let (publisher, consumer) = (harness.start_publisher(), harness.start_consumer());
     let writers = (0..10).map(|writer| {
-        let shop = &shop;
+        let harness = &harness;
         async move {
             for number in 1..=20 {
-                shop.walk(&["shared"], writer * 100 + number..=writer * 100 + number).await;
+                harness
+                    .publish_steps(&["shared"], writer * 100 + number..=writer * 100 + number)
+                    .await;
             }
         }
     });
     futures::future::join_all(writers).await;
-    shop.wait_for_total(200).await;
+    harness.wait_for_total(200).await;
     let sequences: Vec<i64> = sqlx::query_scalar("select sequence from effect order by place")
-        .fetch_all(shop.listener.pool())
+        .fetch_all(harness.consumer.pool())
         .await
         .unwrap();
     assert_eq!(sequences, (1..=200).collect::<Vec<_>>());
-    shop.assert_at_rest().await;
-    speaker.shut_down().await;
-    listener.shut_down().await;
+    harness.assert_drained().await;
+    publisher.shut_down().await;
+    consumer.shut_down().await;
 }
 
 #[tokio::test]
-async fn a_type_without_a_handler_moves_the_cursor_and_nothing_else() {
-    let shop = Shop::open(OnReject::BlockKey).await;
-    let (speaker, listener) = (shop.start_speaker(), shop.start_listener());
-    let mut tx = shop.speaker.begin().await.unwrap();
+async fn an_unhandled_event_type_only_moves_the_cursor() {
+    let harness = Harness::open(OnReject::BlockKey).await;
+    let (publisher, consumer) = (harness.start_publisher(), harness.start_consumer());
+    let mut tx = harness.publisher.begin().await.unwrap();
     tx.emit(&Stepped { walk: "w".into(), number: 1 }).unwrap();
     tx.emit(&Rested { walk: "w".into() }).unwrap();
     tx.emit(&Stepped { walk: "w".into(), number: 2 }).unwrap();
     tx.commit().await.unwrap();
-    shop.wait_for_effects("w", &[1, 2]).await;
+    harness.wait_for_effects("w", &[1, 2]).await;
     let last: i64 = sqlx::query_scalar("select last from messaging.cursor where key = 'w'")
-        .fetch_one(shop.listener.pool())
+        .fetch_one(harness.consumer.pool())
         .await
         .unwrap();
     assert_eq!(last, 3);
-    shop.assert_at_rest().await;
-    speaker.shut_down().await;
-    listener.shut_down().await;
+    harness.assert_drained().await;
+    publisher.shut_down().await;
+    consumer.shut_down().await;
 }
 
 #[tokio::test]
-async fn a_duplicate_has_no_effect_however_late_it_comes() {
-    let shop = Shop::open(OnReject::BlockKey).await;
-    let listener = shop.start_listener();
-    shop.walk(&["w", "v"], 1..=50).await;
-    shop.keep_outbox().await;
-    let speaker = shop.start_speaker();
-    shop.wait_for_total(100).await;
+async fn a_duplicate_is_ignored_however_late() {
+    let harness = Harness::open(OnReject::BlockKey).await;
+    let consumer = harness.start_consumer();
+    harness.publish_steps(&["w", "v"], 1..=50).await;
+    harness.copy_outbox().await;
+    let publisher = harness.start_publisher();
+    harness.wait_for_total(100).await;
     for _ in 0..2 {
-        shop.put_back().await;
-        shop.assert_at_rest().await;
+        harness.restore_outbox().await;
+        harness.assert_drained().await;
     }
-    // Something new comes through behind the duplicates.
-    shop.walk(&["w", "v"], 51..=51).await;
-    shop.wait_for_effects("w", &(1..=51).collect::<Vec<_>>()).await;
-    shop.wait_for_effects("v", &(1..=51).collect::<Vec<_>>()).await;
-    assert_eq!(count(shop.listener.pool(), "effect").await, 102);
-    speaker.shut_down().await;
-    listener.shut_down().await;
+    // New events take effect after the duplicates.
+    harness.publish_steps(&["w", "v"], 51..=51).await;
+    harness.wait_for_effects("w", &(1..=51).collect::<Vec<_>>()).await;
+    harness.wait_for_effects("v", &(1..=51).collect::<Vec<_>>()).await;
+    assert_eq!(count(harness.consumer.pool(), "effect").await, 102);
+    publisher.shut_down().await;
+    consumer.shut_down().await;
 }
 
 #[tokio::test]
-async fn a_gap_is_waited_for_and_never_skipped() {
-    let shop = Shop::open(OnReject::BlockKey).await;
-    let listener = shop.start_listener();
-    shop.walk(&["gapped", "whole"], 1..=4).await;
-    let mut connection = shop.speaker.pool().acquire().await.unwrap();
+async fn a_gap_parks_later_events_and_is_never_skipped() {
+    let harness = Harness::open(OnReject::BlockKey).await;
+    let consumer = harness.start_consumer();
+    harness.publish_steps(&["gapped", "whole"], 1..=4).await;
+    let mut connection = harness.publisher.pool().acquire().await.unwrap();
     sqlx::raw_sql(
         "create table held as select * from messaging.outbox where key = 'gapped' and seq = 2;
          delete from messaging.outbox where key = 'gapped' and seq = 2",
@@ -125,56 +127,58 @@ async fn a_gap_is_waited_for_and_never_skipped() {
     .execute(&mut *connection)
     .await
     .unwrap();
-    let speaker = shop.start_speaker();
-    shop.wait_for_effects("whole", &[1, 2, 3, 4]).await;
-    shop.wait_for_effects("gapped", &[1]).await;
-    wait_for_count("the later ones are parked", shop.listener.pool(), "messaging.parked", 2).await;
+    let publisher = harness.start_publisher();
+    harness.wait_for_effects("whole", &[1, 2, 3, 4]).await;
+    harness.wait_for_effects("gapped", &[1]).await;
+    wait_for_count("the later events are parked", harness.consumer.pool(), "messaging.parked", 2)
+        .await;
     sqlx::raw_sql("insert into messaging.outbox overriding system value select * from held")
         .execute(&mut *connection)
         .await
         .unwrap();
-    shop.wait_for_effects("gapped", &[1, 2, 3, 4]).await;
-    shop.assert_at_rest().await;
-    speaker.shut_down().await;
-    listener.shut_down().await;
+    harness.wait_for_effects("gapped", &[1, 2, 3, 4]).await;
+    harness.assert_drained().await;
+    publisher.shut_down().await;
+    consumer.shut_down().await;
 }
 
 #[tokio::test]
-async fn a_handler_that_never_comes_back_over_an_event_holds_up_its_key_and_no_other() {
-    let shop = Shop::open(OnReject::BlockKey).await;
-    shop.mood.hang.lock().unwrap().push("stuck".into());
+async fn an_event_whose_handler_hangs_blocks_only_its_key() {
+    let harness = Harness::open(OnReject::BlockKey).await;
+    harness.behavior.hang.lock().unwrap().push("stuck".into());
     let walks: Vec<String> = (0..30).map(|walk| format!("walk-{walk}")).collect();
     let mut names: Vec<&str> = walks.iter().map(String::as_str).collect();
     names.insert(11, "stuck");
-    // All are in the outbox before anybody reads it, so they come in batches.
-    shop.walk(&names, 1..=3).await;
-    let subscription = Subscription::to(Stepped::AGGREGATE, ["speaker"], OnReject::BlockKey)
-        .handled_within(Duration::from_millis(300))
-        .on(shop.write_down());
-    let (speaker, listener) = (
-        shop.start_speaker(),
-        shop.start_listener_as(Topology::of("listener").hears(subscription)),
+    // All events are in the outbox before the relay starts, so they arrive in batches.
+    harness.publish_steps(&names, 1..=3).await;
+    let subscription = Subscription::to(Stepped::AGGREGATE, ["publisher"], OnReject::BlockKey)
+        .handler_timeout(Duration::from_millis(300))
+        .on(harness.record_effects());
+    let (publisher, consumer) = (
+        harness.start_publisher(),
+        harness.start_consumer_as(Topology::new("consumer").subscribes(subscription)),
     );
-    shop.wait_for_total(30 * 3).await;
-    shop.assert_walked(&walks, 3).await;
-    let why = "messaging.parked where why = 'retry' and causes[1] like 'the handler took longer%'";
-    assert_eq!(count(shop.listener.pool(), why).await, 1);
-    shop.mood.hang.lock().unwrap().clear();
-    shop.wait_for_effects("stuck", &[1, 2, 3]).await;
-    shop.assert_at_rest().await;
-    speaker.shut_down().await;
-    listener.shut_down().await;
+    harness.wait_for_total(30 * 3).await;
+    harness.assert_effects(&walks, 3).await;
+    let retries =
+        "messaging.parked where why = 'retry' and causes[1] like 'the handler took longer%'";
+    assert_eq!(count(harness.consumer.pool(), retries).await, 1);
+    harness.behavior.hang.lock().unwrap().clear();
+    harness.wait_for_effects("stuck", &[1, 2, 3]).await;
+    harness.assert_drained().await;
+    publisher.shut_down().await;
+    consumer.shut_down().await;
 }
 
-/// Waits in vain for a statement at the first two attempts at the walk `stuck`, or rests for longer than it may, and notes how many
-/// events it was given with it each time.
-struct Stalled {
-    write_down: WriteDown,
-    rests: bool,
-    given: Arc<Mutex<Vec<usize>>>,
+/// Exceeds the statement timeout, or the idle timeout of its transaction, in the first two attempts at the walk `stuck`. Records the
+/// batch size of each attempt.
+struct Stall {
+    record_effects: RecordEffects,
+    is_idle: bool,
+    batch_sizes: Arc<Mutex<Vec<usize>>>,
 }
 
-impl Handler for Stalled {
+impl Handler for Stall {
     type Event = Stepped;
 
     async fn handle(
@@ -185,8 +189,8 @@ impl Handler for Stalled {
         let is_stuck = |step: &Stepped| step.walk == "stuck" && step.number == 1;
         let stuck = batch.delivered().iter().find(|one| is_stuck(&one.event));
         if let Some(attempts) = stuck.map(|one| one.attempts) {
-            self.given.lock().unwrap().push(batch.delivered().len());
-            if attempts < 2 && self.rests {
+            self.batch_sizes.lock().unwrap().push(batch.delivered().len());
+            if attempts < 2 && self.is_idle {
                 tokio::time::sleep(Duration::from_millis(5_500)).await;
             } else if attempts < 2 {
                 sqlx::raw_sql("set local statement_timeout = '2500ms'; select pg_sleep(60)")
@@ -194,48 +198,52 @@ impl Handler for Stalled {
                     .await?;
             }
         }
-        self.write_down.handle(tx, batch).await
+        self.record_effects.handle(tx, batch).await
     }
 }
 
 #[tokio::test]
-async fn a_statement_that_takes_too_long_over_an_event_is_given_up_twice_and_not_in_each_half() {
-    stall(false).await;
+async fn a_batch_with_a_statement_timeout_is_split_at_once() {
+    run_stall(false).await;
 }
 
-/// PostgreSQL ends its transaction meanwhile, and the connection with it. That is no outage, for which nobody would be to blame.
+/// PostgreSQL closes the connection then. This must not count as an outage, which would not count as an attempt.
 #[tokio::test]
-async fn a_handler_that_rests_too_long_in_its_transaction_has_tried_its_event() {
-    stall(true).await;
+async fn an_idle_transaction_timeout_counts_as_an_attempt() {
+    run_stall(true).await;
 }
 
-async fn stall(rests: bool) {
-    let shop = Shop::open(OnReject::BlockKey).await;
+async fn run_stall(is_idle: bool) {
+    let harness = Harness::open(OnReject::BlockKey).await;
     let walks: Vec<String> = (0..60).map(|walk| format!("walk-{walk}")).collect();
     let mut names: Vec<&str> = walks.iter().map(String::as_str).collect();
     names.insert(11, "stuck");
-    shop.walk(&names, 1..=3).await;
-    let given = Arc::new(Mutex::new(Vec::new()));
-    let stalled = Stalled { write_down: shop.write_down(), rests, given: given.clone() };
+    harness.publish_steps(&names, 1..=3).await;
+    let batch_sizes = Arc::new(Mutex::new(Vec::new()));
+    let handler = Stall {
+        record_effects: harness.record_effects(),
+        is_idle,
+        batch_sizes: batch_sizes.clone(),
+    };
     let subscription =
-        Subscription::to(Stepped::AGGREGATE, ["speaker"], OnReject::BlockKey).on(stalled);
-    let (speaker, listener) = (
-        shop.start_speaker(),
-        shop.start_listener_as(Topology::of("listener").hears(subscription)),
+        Subscription::to(Stepped::AGGREGATE, ["publisher"], OnReject::BlockKey).on(handler);
+    let (publisher, consumer) = (
+        harness.start_publisher(),
+        harness.start_consumer_as(Topology::new("consumer").subscribes(subscription)),
     );
-    shop.wait_for_total(61 * 3).await;
-    shop.assert_walked(&walks, 3).await;
-    shop.wait_for_effects("stuck", &[1, 2, 3]).await;
-    // Together with others once, and then by itself, also when it is tried again and others of its walk stand behind it.
-    let given = given.lock().unwrap().clone();
-    assert!(given[0] > 8, "{given:?}");
-    assert_eq!(given[1..], [1, 1, 1], "{given:?}");
-    shop.assert_at_rest().await;
-    speaker.shut_down().await;
-    listener.shut_down().await;
+    harness.wait_for_total(61 * 3).await;
+    harness.assert_effects(&walks, 3).await;
+    harness.wait_for_effects("stuck", &[1, 2, 3]).await;
+    // In a large batch first, then alone, also in retries while later events of its walk wait.
+    let batch_sizes = batch_sizes.lock().unwrap().clone();
+    assert!(batch_sizes[0] > 8, "{batch_sizes:?}");
+    assert_eq!(batch_sizes[1..], [1, 1, 1], "{batch_sizes:?}");
+    harness.assert_drained().await;
+    publisher.shut_down().await;
+    consumer.shut_down().await;
 }
 
-/// Takes a while for whatever it is given, and writes down in which transaction that was.
+/// Is slow, and records the transaction of each event.
 struct Slow<E>(PhantomData<E>);
 
 impl<E: Event> Handler for Slow<E> {
@@ -257,47 +265,47 @@ impl<E: Event> Handler for Slow<E> {
 }
 
 #[tokio::test]
-async fn all_that_is_handed_over_at_once_shares_the_time_of_the_handlers() {
-    let shop = Shop::open(OnReject::BlockKey).await;
-    // Of one key and of two types by turns, so that each event is a run of its own.
-    let mut tx = shop.speaker.begin().await.unwrap();
+async fn the_runs_of_a_batch_share_the_handler_timeout() {
+    let harness = Harness::open(OnReject::BlockKey).await;
+    // One key and two alternating types, so that each event is its own run.
+    let mut tx = harness.publisher.begin().await.unwrap();
     for number in 1..=4 {
         tx.emit(&Stepped { walk: "w".into(), number }).unwrap();
         tx.emit(&Rested { walk: "w".into() }).unwrap();
     }
     tx.commit().await.unwrap();
-    let subscription = Subscription::to(Stepped::AGGREGATE, ["speaker"], OnReject::BlockKey)
-        .handled_within(Duration::from_secs(1))
+    let subscription = Subscription::to(Stepped::AGGREGATE, ["publisher"], OnReject::BlockKey)
+        .handler_timeout(Duration::from_secs(1))
         .on(Slow::<Stepped>(PhantomData))
         .on(Slow::<Rested>(PhantomData));
-    let (speaker, listener) = (
-        shop.start_speaker(),
-        shop.start_listener_as(Topology::of("listener").hears(subscription)),
+    let (publisher, consumer) = (
+        harness.start_publisher(),
+        harness.start_consumer_as(Topology::new("consumer").subscribes(subscription)),
     );
-    shop.wait_for_total(8).await;
-    // Together they would take longer than a second, so each is a transaction of its own.
+    harness.wait_for_total(8).await;
+    // Together they would exceed the timeout, so each gets its own transaction.
     let transactions: i64 = sqlx::query_scalar("select count(distinct walk) from effect")
-        .fetch_one(shop.listener.pool())
+        .fetch_one(harness.consumer.pool())
         .await
         .unwrap();
     assert_eq!(transactions, 8);
-    shop.assert_at_rest().await;
-    speaker.shut_down().await;
-    listener.shut_down().await;
+    harness.assert_drained().await;
+    publisher.shut_down().await;
+    consumer.shut_down().await;
 }
 
 #[tokio::test]
-async fn a_retry_holds_back_its_key_and_no_other() {
-    let shop = Shop::open(OnReject::BlockKey).await;
-    *shop.mood.retry.lock().unwrap() = HashMap::from([("slow".to_owned(), 3)]);
-    let (speaker, listener) = (shop.start_speaker(), shop.start_listener());
-    shop.walk(&["slow", "quick"], 1..=5).await;
-    shop.wait_for_effects("quick", &[1, 2, 3, 4, 5]).await;
-    shop.wait_for_effects("slow", &[1, 2, 3, 4, 5]).await;
-    // What comes after the retries is on time again.
-    shop.walk(&["slow"], 6..=6).await;
-    shop.wait_for_effects("slow", &[1, 2, 3, 4, 5, 6]).await;
-    shop.assert_at_rest().await;
-    speaker.shut_down().await;
-    listener.shut_down().await;
+async fn a_retry_delays_only_its_key() {
+    let harness = Harness::open(OnReject::BlockKey).await;
+    *harness.behavior.retry.lock().unwrap() = HashMap::from([("slow".to_owned(), 3)]);
+    let (publisher, consumer) = (harness.start_publisher(), harness.start_consumer());
+    harness.publish_steps(&["slow", "quick"], 1..=5).await;
+    harness.wait_for_effects("quick", &[1, 2, 3, 4, 5]).await;
+    harness.wait_for_effects("slow", &[1, 2, 3, 4, 5]).await;
+    // Events after the retries are not delayed.
+    harness.publish_steps(&["slow"], 6..=6).await;
+    harness.wait_for_effects("slow", &[1, 2, 3, 4, 5, 6]).await;
+    harness.assert_drained().await;
+    publisher.shut_down().await;
+    consumer.shut_down().await;
 }

@@ -1,24 +1,24 @@
-//! The kit against a real PostgreSQL and a real RabbitMQ.
+//! Tests of the messaging kit with a real PostgreSQL and a real RabbitMQ.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-#![expect(clippy::print_stdout, reason = "some tests have a figure to tell")]
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(clippy::print_stdout, reason = "some tests print a measurement")]
 
-mod bloat;
+mod backpressure;
 mod cluster;
+mod dead_letter_admin;
 mod dead_letters;
 mod delivery;
 mod dispatch;
+mod event_versions;
 mod faults;
-mod letters;
+mod harness;
 mod migration;
+mod network_faults;
+mod outbox_bloat;
 mod poison;
-mod pressure;
-mod queues;
+mod queue_metrics;
+mod relay_wakeup;
 mod replay;
 mod replicas;
-mod shop;
 mod stream;
 mod stream_replay;
-mod upcast;
-mod wake;
-mod ways;

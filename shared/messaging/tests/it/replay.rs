@@ -1,6 +1,9 @@
-//! A projection is built again beside the live one, compared, and put into its place, while events go on flowing.
+//! A projection is rebuilt beside the live one, compared with it, and swapped in, while events keep arriving.
 
-#![expect(clippy::disallowed_methods, reason = "the tables and the clock are the test's own")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the tests use their own tables and the system clock"
+)]
 
 use std::sync::{
     Arc,
@@ -9,7 +12,7 @@ use std::sync::{
 
 use envelope::Event;
 use messaging::{
-    Batch, Failure, Handler, Kit, MIGRATOR, Messaging, OnReject, Subscription, Topology,
+    Batch, Failure, Handler, MIGRATOR, MessagingRuntime, OnReject, Outbox, Subscription, Topology,
     Transaction,
     replay::{self, Mode, Owner, Projection, ReplayError, Report, Table},
     snapshot::{Entry, Page},
@@ -19,13 +22,13 @@ use testkit::{Database, Vhost, wait_for};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::shop::{Rested, SOON, Stepped, count, kit, wait_for_count};
+use crate::harness::{Rested, Stepped, TIMEOUT, count, outbox, wait_for_count};
 
-/// Keeps where each walk is, and says so. A step that is not the next of its walk is refused: so whatever is lost or doubled becomes a
-/// dead letter.
-struct Follow;
+/// Stores the position of each walk and emits an event. Rejects a step that is not the next one, so a lost or duplicated step becomes
+/// a dead letter.
+struct UpdatePosition;
 
-impl Handler for Follow {
+impl Handler for UpdatePosition {
     type Event = Stepped;
 
     async fn handle(
@@ -57,15 +60,15 @@ impl Handler for Follow {
     }
 }
 
-/// An owner of walks, and a service that has a copy of where each is.
-struct Walks {
+/// The owner of walks, and a service with a copy of their positions.
+struct ReplayHarness {
     vhost: Vhost,
-    owner: Kit,
-    copy: Kit,
+    owner: Outbox,
+    copy: Outbox,
     _databases: [Database; 2],
 }
 
-impl Walks {
+impl ReplayHarness {
     async fn open() -> Self {
         let vhost = Vhost::create().await.unwrap();
         let owner_database = Database::migrated(&[&MIGRATOR]).await.unwrap();
@@ -84,8 +87,8 @@ impl Walks {
             .await
             .unwrap();
         let walks = Self {
-            owner: kit(owner_database.url()).await,
-            copy: kit(copy_database.url()).await,
+            owner: outbox(owner_database.url()).await,
+            copy: outbox(copy_database.url()).await,
             vhost,
             _databases: [owner_database, copy_database],
         };
@@ -93,8 +96,8 @@ impl Walks {
         walks
     }
 
-    fn start(&self, kit: &Kit, topology: Topology) -> Running {
-        let messaging = Messaging::new(kit.clone(), self.vhost.url(), topology);
+    fn start(&self, outbox: &Outbox, topology: Topology) -> Running {
+        let messaging = MessagingRuntime::new(outbox.clone(), self.vhost.url(), topology);
         let (mut tasks, stop) = (JoinSet::new(), CancellationToken::new());
         tasks.spawn(messaging.clone().relay(stop.clone()));
         tasks.spawn(messaging.consume(stop.clone()));
@@ -109,7 +112,7 @@ impl Walks {
         self.start(&self.copy, copy_topology())
     }
 
-    /// Lets each of `walks` do one more step, all in one transaction.
+    /// Adds a step to each walk, all in one transaction.
     async fn step(&self, walks: &[String]) {
         step(&self.owner, walks).await;
     }
@@ -120,11 +123,11 @@ impl Walks {
 
     async fn replay_from(&self, owner: Owner, mode: Mode) -> Result<Report, ReplayError> {
         let projection = projection();
-        let (kit, url) = (&self.copy, self.vhost.url());
-        replay::from_owners(kit, url, &copy_topology(), &projection, vec![owner], mode).await
+        let (outbox, url) = (&self.copy, self.vhost.url());
+        replay::from_owners(outbox, url, &copy_topology(), &projection, vec![owner], mode).await
     }
 
-    /// The copy has what the owner has, row for row, by the way it came.
+    /// Waits until the copy equals the owner row by row, and asserts that there are no dead letters.
     async fn wait_for_equality(&self) {
         let expected: Vec<(String, i64, String)> = sqlx::query_as(
             "select walk, number, format('%s has come to %s', walk, number) from walk order by walk",
@@ -132,7 +135,7 @@ impl Walks {
         .fetch_all(self.owner.pool())
         .await
         .unwrap();
-        wait_for("the copy is what the owner has", SOON, async || {
+        wait_for("the copy equals the owner", TIMEOUT, async || {
             let found: Vec<(String, i64, String)> =
                 sqlx::query_as("select walk, number, label from position order by walk")
                     .fetch_all(self.copy.pool())
@@ -144,11 +147,11 @@ impl Walks {
         })
         .await
         .unwrap();
-        assert_eq!(self.letters().await, Vec::<String>::new());
+        assert_eq!(self.dead_letters().await, Vec::<String>::new());
     }
 
-    /// Why events of the copy died.
-    async fn letters(&self) -> Vec<String> {
+    /// The reasons of the pending dead letters.
+    async fn dead_letters(&self) -> Vec<String> {
         sqlx::query_scalar(
             "select reason || ': ' || array_to_string(causes, ', ') from messaging.dead_letter where state = 'pending'",
         )
@@ -157,9 +160,9 @@ impl Walks {
         .unwrap()
     }
 
-    /// Waits until so many replays are under way.
+    /// Waits until this number of replays is running.
     async fn wait_for_replays(&self, expected: i64) {
-        wait_for("replays have begun or ended", SOON, async || {
+        wait_for("the number of running replays is reached", TIMEOUT, async || {
             let locks = "pg_locks where locktype = 'advisory' and granted
                 and database = (select oid from pg_database where datname = current_database())";
             let held = count(self.copy.pool(), locks).await;
@@ -174,7 +177,7 @@ impl Walks {
     }
 }
 
-async fn step(owner: &Kit, walks: &[String]) {
+async fn step(owner: &Outbox, walks: &[String]) {
     let mut tx = owner.begin().await.unwrap();
     for walk in walks {
         let number = sqlx::query_scalar(
@@ -192,21 +195,21 @@ async fn step(owner: &Kit, walks: &[String]) {
 }
 
 fn owner_topology() -> Topology {
-    Topology::of("speaker").says::<Stepped>()
+    Topology::new("publisher").publishes::<Stepped>()
 }
 
 fn copy_topology() -> Topology {
-    let subscription = Subscription::to(Stepped::AGGREGATE, ["speaker"], OnReject::BlockKey);
-    Topology::of("listener").says::<Rested>().hears(subscription.on(Follow))
+    let subscription = Subscription::to(Stepped::AGGREGATE, ["publisher"], OnReject::BlockKey);
+    Topology::new("consumer").publishes::<Rested>().subscribes(subscription.on(UpdatePosition))
 }
 
 fn projection() -> Projection {
     Projection::of("position").table(Table::of("position"))
 }
 
-/// The owner's snapshot, seven keys a page.
+/// The owner's snapshot, seven keys per page.
 fn owner(pool: PgPool) -> Owner {
-    Owner::of(Stepped::AGGREGATE, "speaker", move |after| {
+    Owner::of(Stepped::AGGREGATE, "publisher", move |after| {
         let pool = pool.clone();
         async move { Ok(page(&pool, after).await?) }
     })
@@ -245,7 +248,7 @@ fn names(prefix: &str, count: usize) -> Vec<String> {
     (0..count).map(|number| format!("{prefix}-{number:03}")).collect()
 }
 
-/// Steps that go on until told to end.
+/// Adds steps until stopped.
 struct Load {
     task: JoinSet<()>,
     ended: Arc<AtomicBool>,
@@ -253,7 +256,7 @@ struct Load {
 }
 
 impl Load {
-    fn start(owner: &Kit, walks: Vec<String>) -> Self {
+    fn start(owner: &Outbox, walks: Vec<String>) -> Self {
         let (ended, steps) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicI64::new(0)));
         let (owner, is_over, counter) = (owner.clone(), ended.clone(), steps.clone());
         let mut task = JoinSet::new();
@@ -276,16 +279,16 @@ impl Load {
         while let Some(ended) = self.task.join_next().await {
             ended.unwrap();
         }
-        assert!(self.steps.load(Ordering::SeqCst) > 0, "nothing was said meanwhile");
+        assert!(self.steps.load(Ordering::SeqCst) > 0, "no event was published meanwhile");
     }
 }
 
 #[tokio::test]
-async fn a_damaged_projection_is_found_and_put_right_under_load() {
-    let walks = Walks::open().await;
+async fn a_damaged_projection_is_found_and_repaired_under_load() {
+    let walks = ReplayHarness::open().await;
     messaging::declare(walks.vhost.url(), &copy_topology()).await.unwrap();
-    let (speaker, listener) = (walks.start_owner(), walks.start_copy());
-    // Those that rest show damage until it is put right; those that move show what is lost or doubled.
+    let (publisher, consumer) = (walks.start_owner(), walks.start_copy());
+    // Resting walks show damage until it is repaired; moving walks show lost or duplicated events.
     let (resting, moving) = (names("resting", 20), names("moving", 40));
     for _ in 0..3 {
         walks.step(&resting).await;
@@ -302,7 +305,7 @@ async fn a_damaged_projection_is_found_and_put_right_under_load() {
         .damage(
             "update position set label = 'nonsense' where walk in ('resting-001', 'resting-002', 'resting-003');
              delete from position where walk in ('resting-004', 'resting-005');
-             insert into position (walk, number, label) values ('nobody', 1, 'walks here')",
+             insert into position (walk, number, label) values ('unknown', 1, 'not of the owner')",
         )
         .await;
     let last: i64 = sqlx::query_scalar("select max(change) from position")
@@ -317,8 +320,8 @@ async fn a_damaged_projection_is_found_and_put_right_under_load() {
         assert_eq!(found.swapped, mode == Mode::Swap);
         assert_eq!(table.samples.len(), 6);
     }
-    // Whoever follows the numbers sees what was put right.
-    let put_right: Vec<String> = sqlx::query_scalar(
+    // Repaired rows have new change numbers.
+    let repaired: Vec<String> = sqlx::query_scalar(
         "select walk from position where change > $1 and walk like 'resting%' order by walk",
     )
     .bind(last)
@@ -326,61 +329,61 @@ async fn a_damaged_projection_is_found_and_put_right_under_load() {
     .await
     .unwrap();
     let expected = ["001", "002", "003", "004", "005"].map(|number| format!("resting-{number}"));
-    assert_eq!(put_right, expected);
+    assert_eq!(repaired, expected);
     for mode in [Mode::Swap, Mode::Swap, Mode::Compare] {
         let sound = walks.replay(mode).await.unwrap();
         assert_eq!(sound.differences, 0, "{sound:?}");
     }
     load.end().await;
     walks.wait_for_equality().await;
-    speaker.shut_down().await;
-    listener.shut_down().await;
+    publisher.shut_down().await;
+    consumer.shut_down().await;
 }
 
 #[tokio::test]
-async fn a_new_subscription_begins_with_the_owners_snapshot() {
-    let walks = Walks::open().await;
-    let speaker = walks.start_owner();
-    // Nobody hears these.
+async fn a_new_subscription_starts_with_the_owners_snapshot() {
+    let walks = ReplayHarness::open().await;
+    let publisher = walks.start_owner();
+    // No subscription exists yet.
     let (resting, moving) = (names("resting", 10), names("moving", 30));
     for _ in 0..5 {
         walks.step(&resting).await;
         walks.step(&moving).await;
     }
-    wait_for_count("all has left", walks.owner.pool(), "messaging.outbox", 0).await;
+    wait_for_count("all events are published", walks.owner.pool(), "messaging.outbox", 0).await;
     messaging::declare(walks.vhost.url(), &copy_topology()).await.unwrap();
-    let listener = walks.start_copy();
-    // These wait for predecessors that will never come.
+    let consumer = walks.start_copy();
+    // These wait for predecessors that never arrive.
     walks.step(&moving).await;
-    wait_for_count("events wait", walks.copy.pool(), "messaging.parked", 30).await;
+    wait_for_count("events are parked", walks.copy.pool(), "messaging.parked", 30).await;
     let load = Load::start(&walks.owner, moving);
-    let begun = walks.replay(Mode::Swap).await.unwrap();
-    assert!(begun.swapped);
+    let report = walks.replay(Mode::Swap).await.unwrap();
+    assert!(report.swapped);
     load.end().await;
     walks.wait_for_equality().await;
     assert_eq!(count(walks.copy.pool(), "messaging.parked").await, 0);
     let held = count(walks.copy.pool(), "messaging.cursor where hold <> 'free'").await;
     assert_eq!(held, 0);
-    speaker.shut_down().await;
-    listener.shut_down().await;
+    publisher.shut_down().await;
+    consumer.shut_down().await;
 }
 
 #[tokio::test]
-async fn a_dead_letter_is_dealt_with_by_the_state_that_came_after_it() {
-    let walks = Walks::open().await;
+async fn a_replay_resolves_dead_letters_that_it_supersedes() {
+    let walks = ReplayHarness::open().await;
     messaging::declare(walks.vhost.url(), &copy_topology()).await.unwrap();
-    let (speaker, listener) = (walks.start_owner(), walks.start_copy());
+    let (publisher, consumer) = (walks.start_owner(), walks.start_copy());
     let one = names("walk", 1);
     walks.step(&one).await;
     walks.wait_for_equality().await;
-    // The next step is refused and blocks its key; those behind it wait.
+    // The next step is rejected and blocks its key; later steps wait.
     walks.damage("update position set number = 100").await;
     for _ in 0..4 {
         walks.step(&one).await;
     }
-    wait_for("a step is refused, and three wait", SOON, async || {
+    wait_for("a step is rejected, and three wait", TIMEOUT, async || {
         let waiting = count(walks.copy.pool(), "messaging.parked").await;
-        match (walks.letters().await.len(), waiting) {
+        match (walks.dead_letters().await.len(), waiting) {
             (1, 3) => Ok(()),
             other => Err(format!("{other:?}")),
         }
@@ -392,15 +395,15 @@ async fn a_dead_letter_is_dealt_with_by_the_state_that_came_after_it() {
     walks.step(&one).await;
     walks.wait_for_equality().await;
     assert_eq!(count(walks.copy.pool(), "messaging.parked").await, 0);
-    speaker.shut_down().await;
-    listener.shut_down().await;
+    publisher.shut_down().await;
+    consumer.shut_down().await;
 }
 
 #[tokio::test]
-async fn a_replay_that_dies_or_fails_leaves_everything_as_it_was() {
-    let walks = Walks::open().await;
+async fn a_killed_or_failed_replay_changes_nothing() {
+    let walks = ReplayHarness::open().await;
     messaging::declare(walks.vhost.url(), &copy_topology()).await.unwrap();
-    let (speaker, listener) = (walks.start_owner(), walks.start_copy());
+    let (publisher, consumer) = (walks.start_owner(), walks.start_copy());
     walks.step(&names("walk", 20)).await;
     walks.wait_for_equality().await;
     walks.damage("update position set label = 'nonsense' where walk = 'walk-003'").await;
@@ -413,9 +416,9 @@ async fn a_replay_that_dies_or_fails_leaves_everything_as_it_was() {
     };
     let before = state().await;
 
-    // It dies between two pages.
+    // The replay is killed between two pages.
     let pool = walks.owner.pool().clone();
-    let stuck = Owner::of(Stepped::AGGREGATE, "speaker", move |after| {
+    let stuck = Owner::of(Stepped::AGGREGATE, "publisher", move |after| {
         let pool = pool.clone();
         async move {
             if after.is_some() {
@@ -425,7 +428,7 @@ async fn a_replay_that_dies_or_fails_leaves_everything_as_it_was() {
         }
     });
     let filled = async {
-        wait_for("the first page is in the shadow", SOON, async || {
+        wait_for("the first page is in the shadow table", TIMEOUT, async || {
             let shadow: Option<String> = sqlx::query_scalar(
                 "select nspname::text from pg_namespace where nspname like 'shadow_position_%'",
             )
@@ -445,15 +448,15 @@ async fn a_replay_that_dies_or_fails_leaves_everything_as_it_was() {
         .unwrap();
     };
     tokio::select! {
-        ended = walks.replay_from(stuck.clone(), Mode::Swap) => panic!("it ended: {ended:?}"),
+        ended = walks.replay_from(stuck.clone(), Mode::Swap) => panic!("the replay ended: {ended:?}"),
         () = filled => {}
     }
     assert_eq!(state().await, before);
 
-    // Two at once: the second is told so.
+    // A second concurrent replay is rejected.
     walks.wait_for_replays(0).await;
     let busy = tokio::select! {
-        ended = walks.replay_from(stuck.clone(), Mode::Swap) => panic!("it ended: {ended:?}"),
+        ended = walks.replay_from(stuck.clone(), Mode::Swap) => panic!("the replay ended: {ended:?}"),
         busy = async {
             walks.wait_for_replays(1).await;
             walks.replay(Mode::Swap).await
@@ -463,37 +466,37 @@ async fn a_replay_that_dies_or_fails_leaves_everything_as_it_was() {
 
     walks.wait_for_replays(0).await;
 
-    // Its owner knows less than the live projection.
-    let forgetful = Owner::of(Stepped::AGGREGATE, "speaker", |_| async { Ok(Page::default()) });
-    let behind = walks.replay_from(forgetful, Mode::Swap);
+    // The snapshot is older than the live projection.
+    let empty = Owner::of(Stepped::AGGREGATE, "publisher", |_| async { Ok(Page::default()) });
+    let behind = walks.replay_from(empty, Mode::Swap);
     let behind = behind.await;
     assert!(matches!(behind, Err(ReplayError::Behind { .. })), "{behind:?}");
     assert_eq!(state().await, before);
 
-    // The next one finds nothing of them in its way, and what is put right is said to nobody.
+    // The next replay is not affected by them, and repairs without emitting events.
     walks.wait_for_replays(0).await;
     let report = walks.replay(Mode::Swap).await.unwrap();
     assert_eq!(report.differences, 1);
-    let said: i64 = sqlx::query_scalar("select sum(last)::bigint from messaging.sequence")
+    let emitted: i64 = sqlx::query_scalar("select sum(last)::bigint from messaging.sequence")
         .fetch_one(walks.copy.pool())
         .await
         .unwrap();
-    assert_eq!(said, 20);
+    assert_eq!(emitted, 20);
     assert_eq!(count(walks.copy.pool(), "pg_namespace where nspname like 'shadow_%'").await, 0);
     walks.wait_for_equality().await;
-    speaker.shut_down().await;
-    listener.shut_down().await;
+    publisher.shut_down().await;
+    consumer.shut_down().await;
 }
 
 #[tokio::test]
-async fn a_snapshot_of_what_nobody_handles_yet_empties_no_projection() {
-    let walks = Walks::open().await;
+async fn a_snapshot_of_unhandled_types_is_rejected() {
+    let walks = ReplayHarness::open().await;
     messaging::declare(walks.vhost.url(), &copy_topology()).await.unwrap();
-    let (speaker, listener) = (walks.start_owner(), walks.start_copy());
+    let (publisher, consumer) = (walks.start_owner(), walks.start_copy());
     walks.step(&names("walk", 3)).await;
     walks.wait_for_equality().await;
     let pool = walks.owner.pool().clone();
-    let ahead = Owner::of(Stepped::AGGREGATE, "speaker", move |after| {
+    let ahead = Owner::of(Stepped::AGGREGATE, "publisher", move |after| {
         let pool = pool.clone();
         async move {
             let Page { items, next } = page(&pool, after).await?;
@@ -504,28 +507,28 @@ async fn a_snapshot_of_what_nobody_handles_yet_empties_no_projection() {
     let refused = walks.replay_from(ahead, Mode::Swap).await;
     assert!(matches!(refused, Err(ReplayError::Rejected { .. })), "{refused:?}");
     walks.wait_for_equality().await;
-    speaker.shut_down().await;
-    listener.shut_down().await;
+    publisher.shut_down().await;
+    consumer.shut_down().await;
 }
 
 #[tokio::test]
-async fn a_handler_that_writes_outside_its_projection_ends_the_replay() {
-    let walks = Walks::open().await;
+async fn a_write_outside_the_projection_ends_the_replay() {
+    let walks = ReplayHarness::open().await;
     messaging::declare(walks.vhost.url(), &copy_topology()).await.unwrap();
     walks.damage("create table elsewhere (only_row int primary key)").await;
-    let (speaker, listener) = (walks.start_owner(), walks.start_copy());
+    let (publisher, consumer) = (walks.start_owner(), walks.start_copy());
     walks.step(&names("walk", 3)).await;
     walks.wait_for_equality().await;
-    // The table that the handler writes to is not among those of the projection.
+    // The handler writes to a table outside the projection.
     let projection = Projection::of("elsewhere").table(Table::of("elsewhere"));
     let owners = vec![owner(walks.owner.pool().clone())];
     walks.damage("delete from position").await;
-    let (kit, url) = (&walks.copy, walks.vhost.url());
+    let (outbox, url) = (&walks.copy, walks.vhost.url());
     let ended =
-        replay::from_owners(kit, url, &copy_topology(), &projection, owners, Mode::Swap).await;
-    let said = matches!(&ended, Err(ReplayError::Messaging(messaging::Error::OutsideShadow(table))) if table == "public.position");
-    assert!(said, "{ended:?}");
+        replay::from_owners(outbox, url, &copy_topology(), &projection, owners, Mode::Swap).await;
+    let is_outside = matches!(&ended, Err(ReplayError::Messaging(messaging::Error::OutsideShadow(table))) if table == "public.position");
+    assert!(is_outside, "{ended:?}");
     assert_eq!(count(walks.copy.pool(), "position").await, 0);
-    speaker.shut_down().await;
-    listener.shut_down().await;
+    publisher.shut_down().await;
+    consumer.shut_down().await;
 }

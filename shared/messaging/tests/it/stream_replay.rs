@@ -1,6 +1,9 @@
-//! A projection is built again from a stream, while the stream goes on.
+//! A projection is rebuilt from a stream while the stream grows.
 
-#![expect(clippy::disallowed_methods, reason = "the tables and the clock are the test's own")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the tests use their own tables and the system clock"
+)]
 
 use std::{
     sync::{
@@ -12,7 +15,7 @@ use std::{
 
 use chrono::{DateTime, TimeDelta, Utc};
 use messaging::{
-    Failure, Kit, MIGRATOR, Transaction,
+    Failure, MIGRATOR, Outbox, Transaction,
     replay::{self, Mode, Projection, ReplayError, Report, Table, Tape},
     stream::{self, Intake, StreamHandler},
 };
@@ -25,17 +28,17 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::{
-    shop::{SOON, count, kit},
+    harness::{TIMEOUT, count, outbox},
     stream::lose_stream,
 };
 
-/// What stands in the stream: an id, a page, a time.
+/// A message of the stream: id, page, time.
 type Click = (Uuid, String, DateTime<Utc>);
 
-/// Keeps every click once, and counts them by page, and all that come.
-struct KeepClicks;
+/// Stores each click once, counts clicks by page, and counts all received messages.
+struct StoreClicks;
 
-impl StreamHandler for KeepClicks {
+impl StreamHandler for StoreClicks {
     async fn handle(&self, tx: &mut Transaction, messages: &[&[u8]]) -> Result<(), Failure> {
         let clicks = messages.iter().map(|message| serde_json::from_slice::<Click>(message));
         let clicks: Vec<Click> = clicks
@@ -64,7 +67,6 @@ impl StreamHandler for KeepClicks {
     }
 }
 
-/// Never comes back.
 struct Hang;
 
 impl StreamHandler for Hang {
@@ -77,27 +79,27 @@ impl StreamHandler for Hang {
     }
 }
 
-/// A stream of clicks, and the service that keeps them.
-struct Clicks {
+/// A stream of clicks, and the service that stores them.
+struct ClickHarness {
     vhost: Vhost,
     _database: Database,
-    kit: Kit,
+    outbox: Outbox,
     intake: Intake,
     tasks: JoinSet<()>,
     stop: CancellationToken,
-    /// Whether no more is to be clicked.
+    /// Tells the writer to stop.
     ended: Arc<AtomicBool>,
-    /// How many clicks there were.
-    said: Arc<AtomicI64>,
+    /// The number of clicks written.
+    written: Arc<AtomicI64>,
 }
 
-impl Clicks {
-    /// One that is clicked at and read.
+impl ClickHarness {
+    /// With a running writer and reader.
     async fn open() -> Self {
         let mut clicks = Self::open_idle().await;
         clicks.read();
-        let (ended, said) = (Arc::clone(&clicks.ended), Arc::clone(&clicks.said));
-        clicks.tasks.spawn(click(clicks.intake.clone(), ended, said));
+        let (ended, written) = (Arc::clone(&clicks.ended), Arc::clone(&clicks.written));
+        clicks.tasks.spawn(click(clicks.intake.clone(), ended, written));
         clicks
     }
 
@@ -116,22 +118,21 @@ impl Clicks {
             )
             .await
             .unwrap();
-        let kit = kit(database.url()).await;
+        let outbox = outbox(database.url()).await;
         let (intake, publisher) = Intake::new(vhost.url(), "clicks");
         let (mut tasks, stop) = (JoinSet::new(), CancellationToken::new());
         tasks.spawn(publisher.run(stop.clone()));
-        let (ended, said) = (Arc::default(), Arc::default());
-        Self { vhost, _database: database, kit, intake, tasks, stop, ended, said }
+        let (ended, written) = (Arc::default(), Arc::default());
+        Self { vhost, _database: database, outbox, intake, tasks, stop, ended, written }
     }
 
-    /// Starts the reader.
     fn read(&mut self) -> AbortHandle {
-        let (kit, url) = (self.kit.clone(), self.vhost.url().to_owned());
-        let (handler, stop) = (Arc::new(KeepClicks), self.stop.clone());
-        self.tasks.spawn(stream::read(kit, url, "clicks", "reader", handler, stop))
+        let (outbox, url) = (self.outbox.clone(), self.vhost.url().to_owned());
+        let (handler, stop) = (Arc::new(StoreClicks), self.stop.clone());
+        self.tasks.spawn(stream::read(outbox, url, "clicks", "reader", handler, stop))
     }
 
-    /// Clicks so often, so many minutes ago.
+    /// Writes clicks with a time some minutes ago.
     async fn click(&self, times: usize, minutes: i64) {
         for _ in 0..times {
             let click: Click =
@@ -140,10 +141,10 @@ impl Clicks {
         }
     }
 
-    /// Waits until the reader has found its stream lost.
+    /// Waits until the reader has noticed the loss of its stream.
     async fn wait_for_restart(&self) {
-        wait_for("the reader begins again", SOON, async || {
-            match count(self.kit.pool(), "messaging.stream_offset where restarts > 0").await {
+        wait_for("the reader restarts from the beginning", TIMEOUT, async || {
+            match count(self.outbox.pool(), "messaging.stream_offset where restarts > 0").await {
                 0 => Err("not yet"),
                 _ => Ok(()),
             }
@@ -152,14 +153,14 @@ impl Clicks {
         .unwrap();
     }
 
-    async fn kept(&self) -> i64 {
-        count(self.kit.pool(), "click").await
+    async fn stored(&self) -> i64 {
+        count(self.outbox.pool(), "click").await
     }
 
-    async fn wait_for_kept(&self, least: i64) {
-        wait_for("clicks have been kept", SOON, async || {
-            let kept = self.kept().await;
-            if kept >= least { Ok(()) } else { Err(kept) }
+    async fn wait_for_stored(&self, least: i64) {
+        wait_for("clicks are stored", TIMEOUT, async || {
+            let stored = self.stored().await;
+            if stored >= least { Ok(()) } else { Err(stored) }
         })
         .await
         .unwrap();
@@ -183,7 +184,7 @@ impl Clicks {
     }
 
     async fn rebuild(&self, projection: &Projection, mode: Mode) -> Result<Report, ReplayError> {
-        self.rebuild_with(KeepClicks, projection, mode).await
+        self.rebuild_with(StoreClicks, projection, mode).await
     }
 
     async fn rebuild_with(
@@ -200,7 +201,7 @@ impl Clicks {
             newest,
             not_before: None,
         };
-        replay::from_stream(&self.kit, self.vhost.url(), projection, tape, mode).await
+        replay::from_stream(&self.outbox, self.vhost.url(), projection, tape, mode).await
     }
 
     async fn shut_down(mut self) {
@@ -211,23 +212,23 @@ impl Clicks {
     }
 }
 
-/// Clicks at a pace until told to end; every tenth click comes twice. Unpaced, what is to be replayed would grow as fast as a busy
-/// machine can replay it.
-async fn click(intake: Intake, ended: Arc<AtomicBool>, said: Arc<AtomicI64>) {
+/// Writes clicks at a fixed rate until stopped; every tenth click twice. Without the rate limit the stream might grow faster than a
+/// busy machine replays it.
+async fn click(intake: Intake, ended: Arc<AtomicBool>, written: Arc<AtomicI64>) {
     let mut pace = tokio::time::interval(Duration::from_millis(5));
     pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         pace.tick().await;
-        // Nothing comes between this look and the append: whoever has ended the test knows how much is said.
+        // There is no await between this check and the append, so the count is final once the writer is stopped.
         if ended.load(Ordering::SeqCst) {
             break;
         }
-        let number = said.fetch_add(1, Ordering::SeqCst);
+        let number = written.fetch_add(1, Ordering::SeqCst);
         let click: Click = (Uuid::new_v4(), format!("page-{}", number % 5), Utc::now());
         let click = serde_json::to_vec(&click).unwrap();
         intake.append(click.clone()).await.unwrap();
         if number % 10 == 0 {
-            // Whoever ends the test waits for the first of the two: the intake may be gone before the second is taken.
+            // The test waits for the first of the two only; the intake may stop before the second.
             let again = intake.append(click).await;
             assert!(again.is_ok() || ended.load(Ordering::SeqCst), "{again:?}");
         }
@@ -236,8 +237,8 @@ async fn click(intake: Intake, ended: Arc<AtomicBool>, said: Arc<AtomicI64>) {
 
 #[tokio::test]
 async fn a_projection_is_rebuilt_from_a_stream_under_load() {
-    let clicks = Clicks::open().await;
-    clicks.wait_for_kept(200).await;
+    let clicks = ClickHarness::open().await;
+    clicks.wait_for_stored(200).await;
     let sound = clicks.replay(Mode::Compare).await;
     assert_eq!(sound.differences, 0, "{sound:?}");
     assert!(sound.replayed >= 200, "{sound:?}");
@@ -247,10 +248,10 @@ async fn a_projection_is_rebuilt_from_a_stream_under_load() {
          update click set page = 'nowhere' where no in (select no from click order by no limit 2);
          update page set clicks = clicks + 1000 where page = 'page-3'",
     )
-    .execute(clicks.kit.pool())
+    .execute(clicks.outbox.pool())
     .await
     .unwrap();
-    let kept = clicks.kept().await;
+    let stored = clicks.stored().await;
     for mode in [Mode::Compare, Mode::Swap] {
         let found = clicks.replay(mode).await;
         let counts = |table: usize| {
@@ -262,32 +263,32 @@ async fn a_projection_is_rebuilt_from_a_stream_under_load() {
     let sound = clicks.replay(Mode::Swap).await;
     assert_eq!(sound.differences, 0, "{sound:?}");
 
-    // What comes after the swap is kept, and no click is lost or counted twice.
-    clicks.wait_for_kept(kept + 100).await;
+    // Clicks after the swap are stored, and no click is lost or counted twice.
+    clicks.wait_for_stored(stored + 100).await;
     clicks.ended.store(true, Ordering::SeqCst);
-    wait_for("all clicks are kept and counted", SOON, async || {
-        let said = clicks.said.load(Ordering::SeqCst);
+    wait_for("all clicks are stored and counted", TIMEOUT, async || {
+        let written = clicks.written.load(Ordering::SeqCst);
         let pages: i64 = sqlx::query_scalar("select sum(clicks)::bigint from page")
-            .fetch_one(clicks.kit.pool())
+            .fetch_one(clicks.outbox.pool())
             .await
             .unwrap();
-        let found = (clicks.kept().await, pages);
-        if found == (said, said) { Ok(()) } else { Err(format!("{found:?} of {said}")) }
+        let found = (clicks.stored().await, pages);
+        if found == (written, written) { Ok(()) } else { Err(format!("{found:?} of {written}")) }
     })
     .await
     .unwrap();
     clicks.shut_down().await;
 }
 
-/// A stream that is declared anew begins with the offset zero, as one does that holds all there ever was.
+/// A recreated stream starts at offset zero, like one that is complete.
 #[tokio::test]
-async fn rows_that_are_older_than_a_stream_declared_anew_are_left_alone() {
-    let mut clicks = Clicks::open_idle().await;
+async fn rows_older_than_a_recreated_stream_are_kept() {
+    let mut clicks = ClickHarness::open_idle().await;
     let reader = clicks.read();
     clicks.click(10, 10).await;
-    clicks.wait_for_kept(10).await;
+    clicks.wait_for_stored(10).await;
 
-    // While nothing has been read of the new stream there is nothing to build from.
+    // A replay is impossible before the reader has read from the new stream.
     lose_stream(clicks.vhost.url()).await;
     clicks.wait_for_restart().await;
     let lost = clicks.replay_timed(Mode::Swap).await;
@@ -295,54 +296,54 @@ async fn rows_that_are_older_than_a_stream_declared_anew_are_left_alone() {
 
     clicks.click(10, 5).await;
     clicks.click(10, 0).await;
-    clicks.wait_for_kept(30).await;
+    clicks.wait_for_stored(30).await;
     sqlx::raw_sql("delete from click where no in (select max(no) from click)")
-        .execute(clicks.kit.pool())
+        .execute(clicks.outbox.pool())
         .await
         .unwrap();
     let found = clicks.replay_timed(Mode::Swap).await.unwrap();
     let click = &found.tables[0];
     assert_eq!((click.different, click.only_shadow, click.only_live), (0, 1, 0), "{found:?}");
-    assert_eq!(clicks.kept().await, 30);
+    assert_eq!(clicks.stored().await, 30);
     let timeless = Projection::of("clicks").table(Table::of("click")).scratch("page");
     let timeless = clicks.rebuild(&timeless.scratch("received"), Mode::Swap).await;
     assert!(matches!(timeless, Err(ReplayError::Truncated("click"))), "{timeless:?}");
 
-    // A loss that no reader has noticed is noticed by the replay.
+    // The replay notices a loss that no reader has noticed.
     reader.abort();
     lose_stream(clicks.vhost.url()).await;
     clicks.click(30, 0).await;
     let lost = clicks.replay_timed(Mode::Swap).await;
     assert!(matches!(lost, Err(ReplayError::StreamLost("clicks"))), "{lost:?}");
-    assert_eq!(clicks.kept().await, 30);
+    assert_eq!(clicks.stored().await, 30);
     clicks.shut_down().await;
 }
 
 #[tokio::test]
-async fn a_reader_that_has_never_read_is_held_back_as_well() {
-    let mut clicks = Clicks::open_idle().await;
+async fn a_replay_pauses_a_reader_that_starts_meanwhile() {
+    let mut clicks = ClickHarness::open_idle().await;
     clicks.click(10, 0).await;
-    // The reader starts in the middle of the replay's last step, which this makes last long enough.
+    // `pg_sleep` extends the last step of the replay, during which the reader starts.
     let projection = Projection::of("clicks")
         .table(Table::of("click"))
         .scratch("page")
         .scratch("received")
         .turn("select pg_sleep(3)");
-    let (kit, url) = (clicks.kit.clone(), clicks.vhost.url().to_owned());
+    let (outbox, url) = (clicks.outbox.clone(), clicks.vhost.url().to_owned());
     let tape = Tape {
         stream: "clicks",
         consumer: "reader",
-        handler: Arc::new(KeepClicks),
+        handler: Arc::new(StoreClicks),
         newest: |_| None,
         not_before: None,
     };
     let mut replaying = JoinSet::new();
     replaying.spawn(async move {
-        replay::from_stream(&kit, &url, &projection, tape, Mode::Swap).await.unwrap()
+        replay::from_stream(&outbox, &url, &projection, tape, Mode::Swap).await.unwrap()
     });
-    wait_for("the live reader is held back", SOON, async || {
-        let last_steps = "pg_stat_activity where state = 'active' and query = 'select pg_sleep(3)'";
-        match count(clicks.kit.pool(), last_steps).await {
+    wait_for("the live reader is paused", TIMEOUT, async || {
+        let last_step = "pg_stat_activity where state = 'active' and query = 'select pg_sleep(3)'";
+        match count(clicks.outbox.pool(), last_step).await {
             0 => Err("not yet"),
             _ => Ok(()),
         }
@@ -352,36 +353,36 @@ async fn a_reader_that_has_never_read_is_held_back_as_well() {
     clicks.read();
     let found = replaying.join_next().await.unwrap().unwrap();
     assert_eq!((found.differences, found.replayed), (0, 0), "{found:?}");
-    clicks.wait_for_kept(10).await;
+    clicks.wait_for_stored(10).await;
     clicks.shut_down().await;
 }
 
 #[tokio::test]
-async fn a_handler_that_never_comes_back_ends_a_replay() {
-    let mut clicks = Clicks::open_idle().await;
+async fn a_handler_that_hangs_ends_the_replay() {
+    let mut clicks = ClickHarness::open_idle().await;
     clicks.read();
     clicks.click(10, 0).await;
-    clicks.wait_for_kept(10).await;
+    clicks.wait_for_stored(10).await;
     let projection = Projection::of("clicks").table(Table::of("click"));
     let replaying = clicks.rebuild_with(Hang, &projection, Mode::Swap);
-    let ended = timeout(SOON, replaying).await.expect("it has ended");
+    let ended = timeout(TIMEOUT, replaying).await.expect("the replay ends");
     assert!(matches!(ended, Err(ReplayError::HandlerFailed(_))), "{ended:?}");
-    assert_eq!(clicks.kept().await, 10);
+    assert_eq!(clicks.stored().await, 10);
     clicks.shut_down().await;
 }
 
-/// What the live reader has read is not there and does not come: nobody waits for it, and it is no fault of the kit.
+/// The messages up to the stored offset no longer exist, so the replay must not wait for them.
 #[tokio::test]
-async fn a_lost_stream_that_is_still_short_is_told_from_a_slow_one() {
-    let mut clicks = Clicks::open_idle().await;
+async fn a_replay_reports_a_lost_stream_that_is_still_short() {
+    let mut clicks = ClickHarness::open_idle().await;
     let reader = clicks.read();
     clicks.click(10, 0).await;
-    clicks.wait_for_kept(10).await;
+    clicks.wait_for_stored(10).await;
     reader.abort();
     lose_stream(clicks.vhost.url()).await;
     clicks.click(5, 0).await;
     let lost = clicks.replay_timed(Mode::Swap).await;
     assert!(matches!(lost, Err(ReplayError::StreamLost("clicks"))), "{lost:?}");
-    assert_eq!(clicks.kept().await, 10);
+    assert_eq!(clicks.stored().await, 10);
     clicks.shut_down().await;
 }
