@@ -185,7 +185,7 @@ async fn a_statement_on_an_old_name_is_refused() {
     MIGRATOR.run(&pool).await.unwrap();
     for statement in OLD_STATEMENTS {
         let error = sqlx::raw_sql(statement).execute(&pool).await.unwrap_err();
-        let message = error.as_database_error().map(|error| error.message());
+        let message = error.as_database_error().map(sqlx::error::DatabaseError::message);
         assert_eq!(message, Some(REFUSAL), "{statement}");
     }
     for (table, rows) in [("replica", 1), ("queue_assignment", 2), ("relay_outage", 1)] {
@@ -203,7 +203,8 @@ async fn an_interrupted_migration_succeeds_when_repeated() {
         .await
         .unwrap();
     let migrating = database.connect().await.unwrap();
-    let migration = tokio::spawn(async move { MIGRATOR.run(&migrating).await });
+    let mut migration = JoinSet::new();
+    migration.spawn(async move { MIGRATOR.run(&migrating).await });
     wait_for("the migration waits and is ended", TIMEOUT, async || {
         let ended: Option<bool> = sqlx::query_scalar(
             "select pg_terminate_backend(pid) from pg_locks
@@ -216,7 +217,7 @@ async fn an_interrupted_migration_succeeds_when_repeated() {
     })
     .await
     .unwrap();
-    assert!(migration.await.unwrap().is_err());
+    assert!(migration.join_next().await.unwrap().unwrap().is_err());
     assert_eq!(count(&pool, "messaging.lane").await, 2, "nothing is renamed");
 
     lock.rollback().await.unwrap();
