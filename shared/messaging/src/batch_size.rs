@@ -68,28 +68,28 @@ impl BatchLimit {
         self.current
     }
 
-    /// Records that a batch of `taken` events took `took`.
-    pub(crate) fn observe(&mut self, taken: usize, took: Duration) {
+    /// Records the size and the duration of a batch.
+    pub(crate) fn observe(&mut self, events: usize, duration: Duration) {
         let BatchSize::Adaptive { target } = self.size else { return };
         // The duration of any batch is an upper bound of the fixed cost.
-        self.fixed = self.fixed.min(took);
-        if taken < self.current {
+        self.fixed = self.fixed.min(duration);
+        if events < self.current {
             // The limit did not determine the size of this batch, so it says nothing about another limit.
             return;
         }
         let is_repeated = self.overrun.is_some();
         if let Some(overrun) = self.overrun
-            && taken * 2 <= overrun.0
+            && events * 2 <= overrun.0
         {
-            self.fixed = fixed_cost(overrun, (taken, took));
+            self.fixed = fixed_cost(overrun, (events, duration));
             (self.overrun, self.allowed) = (None, 0);
         }
         let allowed = target.max(self.fixed * 2);
-        if took > allowed {
+        if duration > allowed {
             let cut_by_a_tenth = self.current - self.current.div_ceil(10);
-            self.overrun = self.overrun.or(Some((taken, took)));
+            self.overrun = self.overrun.or(Some((events, duration)));
             return self.shrink_to(if is_repeated {
-                fitting(taken, allowed, took).max(self.current / MAX_CUT).min(cut_by_a_tenth)
+                fitting(events, allowed, duration).max(self.current / MAX_CUT).min(cut_by_a_tenth)
             } else {
                 cut_by_a_tenth
             });
@@ -97,12 +97,12 @@ impl BatchLimit {
         self.overrun = None;
         self.allowed += u32::from(allowed > target);
         if self.allowed > FIXED_COST_RECHECK {
-            (self.overrun, self.allowed) = (Some((taken, took)), 0);
+            (self.overrun, self.allowed) = (Some((events, duration)), 0);
             return self.shrink_to(self.current / 2);
         }
-        self.grow_to(if took * 2 <= allowed {
+        self.grow_to(if duration * 2 <= allowed {
             self.current * 2
-        } else if took * 5 <= allowed * 4 {
+        } else if duration * 5 <= allowed * 4 {
             self.current + 1 + self.current / 16
         } else {
             self.current
@@ -111,9 +111,9 @@ impl BatchLimit {
 
     /// Records that a batch exceeded its deadline and was abandoned. The next one is smaller, even below the
     /// bounds: the same size would fail again.
-    pub(crate) fn timed_out(&mut self, taken: usize) {
+    pub(crate) fn timed_out(&mut self, events: usize) {
         if let BatchSize::Adaptive { .. } = self.size {
-            self.current = (taken / 2).clamp(1, self.current);
+            self.current = (events / 2).clamp(1, self.current);
         }
     }
 
@@ -135,15 +135,15 @@ fn fixed_cost(large: (usize, Duration), small: (usize, Duration)) -> Duration {
     small.1.saturating_sub(size_dependent.mul_f64(small.0 as f64 / more))
 }
 
-/// How many of `taken` events would have fitted into `target`.
+/// How many of `events` events would have fitted into `target`.
 #[expect(
     clippy::cast_precision_loss,
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
     reason = "a batch is far below 2^52, and its fraction is between zero and one"
 )]
-fn fitting(taken: usize, target: Duration, took: Duration) -> usize {
-    (taken as f64 * target.div_duration_f64(took).min(1.0)) as usize
+fn fitting(events: usize, target: Duration, duration: Duration) -> usize {
+    (events as f64 * target.div_duration_f64(duration).min(1.0)) as usize
 }
 
 #[cfg(test)]
@@ -164,7 +164,7 @@ mod tests {
 
     /// A service with a fixed cost per batch and a cost per event.
     fn service(fixed: Duration, each: Duration) -> impl Fn(usize) -> Duration {
-        move |taken| fixed + each * u32::try_from(taken).unwrap()
+        move |events| fixed + each * u32::try_from(events).unwrap()
     }
 
     /// Runs full batches and returns their limits.
@@ -174,9 +174,9 @@ mod tests {
         service: impl Fn(usize) -> Duration,
     ) -> Vec<usize> {
         let one = |_| {
-            let taken = limit.get();
-            limit.observe(taken, service(taken));
-            taken
+            let events = limit.get();
+            limit.observe(events, service(events));
+            events
         };
         (0..batches).map(one).collect()
     }
@@ -188,8 +188,8 @@ mod tests {
             let mut limit = adaptive();
             run(&mut limit, batches, &service);
             let settled = run(&mut limit, 100, &service);
-            let took = service(settled[0]);
-            assert!(took <= TARGET && took * 2 > TARGET, "{each} µs: {took:?}");
+            let duration = service(settled[0]);
+            assert!(duration <= TARGET && duration * 2 > TARGET, "{each} µs: {duration:?}");
             assert!(settled.iter().all(|one| *one == settled[0]), "{settled:?}");
         }
     }
@@ -233,8 +233,8 @@ mod tests {
         let quiet = service(Duration::from_millis(2), Duration::from_micros(100));
         let mut limits = Vec::new();
         for batch in 0..2_000 {
-            let taken = limit.get();
-            limit.observe(taken, quiet(taken).mul_f64(rng.random_range(0.8..1.2)));
+            let events = limit.get();
+            limit.observe(events, quiet(events).mul_f64(rng.random_range(0.8..1.2)));
             if batch > 100 {
                 limits.push(limit.get());
             }
@@ -293,18 +293,18 @@ mod tests {
         #[test]
         fn the_limit_stays_within_its_bounds(seen in prop::collection::vec((0usize..5_000, 0u64..100_000_000), 0..200)) {
             let mut limit = adaptive();
-            for (taken, micros) in seen {
-                limit.observe(taken, Duration::from_micros(micros));
+            for (events, micros) in seen {
+                limit.observe(events, Duration::from_micros(micros));
                 prop_assert!(BOUNDS.contains(&limit.get()));
             }
         }
 
         /// A small batch of an idle service says nothing about a larger limit.
         #[test]
-        fn small_batches_do_not_move_the_limit(taken in prop::collection::vec((0usize..64, 0u64..10_000_000), 0..20)) {
+        fn small_batches_do_not_move_the_limit(events in prop::collection::vec((0usize..64, 0u64..10_000_000), 0..20)) {
             let mut limit = adaptive();
-            for (taken, micros) in taken {
-                limit.observe(taken, Duration::from_micros(micros));
+            for (size, micros) in events {
+                limit.observe(size, Duration::from_micros(micros));
             }
             prop_assert_eq!(limit.get(), 64);
         }

@@ -137,7 +137,6 @@ async fn shut_down(
     drop(held);
 }
 
-/// Opens a channel.
 pub(crate) async fn channel(connection: &Connection) -> Result<Channel, Error> {
     with_timeout("opening a channel", REPLY_TIMEOUT, connection.create_channel()).await
 }

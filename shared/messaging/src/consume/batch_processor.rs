@@ -38,7 +38,6 @@ pub(super) struct BatchProcessor<'a> {
 
 /// The result of one attempt at a range of events.
 enum Attempt {
-    /// Committed.
     Committed {
         /// Whether events were parked.
         parked: bool,

@@ -20,7 +20,6 @@ use crate::{
     publish::outbox::Outbox,
 };
 
-/// Starts a consumer.
 pub(crate) async fn start_consumer(
     channel: &Channel,
     queue: &str,
@@ -44,7 +43,6 @@ pub(crate) struct DeliveryBatch {
 }
 
 impl DeliveryBatch {
-    /// Acknowledges all deliveries.
     pub(crate) async fn acknowledge(&self, queue: &str) -> Result<(), Error> {
         if let Some(last) = self.deliveries.last() {
             let ack = last.acker.ack(BasicAckOptions { multiple: true });

@@ -240,7 +240,6 @@ pub(super) async fn postpone(
     Ok(())
 }
 
-/// Removes an event.
 pub(super) async fn remove(
     connection: &mut PgConnection,
     consumer: &str,

@@ -102,7 +102,6 @@ impl QueueConsumer {
             .await
     }
 
-    /// Starts to consume.
     async fn start(&self, channel: &Channel) -> Result<DeliveryBuffer, Error> {
         let Self { queue, consumer, subscription, .. } = self;
         let ordering = subscription.ordering();

@@ -221,7 +221,6 @@ pub(super) struct AppliedBatch<'a> {
 
 /// Why an attempt must be rolled back.
 pub(super) enum AttemptError {
-    /// These letters failed.
     Failed(FailedLetters),
     /// One letter failed, and it is unknown which.
     BatchFailed,

@@ -185,12 +185,12 @@ impl Relay<'_> {
         if rows.is_empty() {
             return Ok(Round::Idle);
         }
-        let taken = rows.len();
+        let row_count = rows.len();
         let messages = pack(rows);
         let outgoing = self.encode(&messages)?;
         let confirms = self.publish(publisher, &outgoing, stop).await;
         if let Err(Error::Deadline { .. }) = confirms {
-            self.limit.timed_out(taken);
+            self.limit.timed_out(row_count);
         }
         let confirms = confirms?;
         let settlement = settle(&messages, &confirms);
@@ -210,7 +210,7 @@ impl Relay<'_> {
             table::delete(&mut connection, &settlement.confirmed, LEASE, self.holder, epoch).await
         })
         .await?;
-        self.limit.observe(taken, now.elapsed());
+        self.limit.observe(row_count, now.elapsed());
         Ok(if held { Round::Busy } else { Round::Superseded })
     }
 

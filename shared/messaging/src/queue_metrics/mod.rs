@@ -1,4 +1,4 @@
-//! Queue metrics: what consumers count, how deep the broker says the queues are, and what follows from both.
+//! Queue metrics: what consumers count, the depth of the queues as the broker reports it, and derived values.
 
 pub(crate) mod calculation;
 

@@ -53,7 +53,6 @@ impl DeliveryBuffer {
         self.open.insert(tag, OpenMessage { tag, events, remaining: events });
     }
 
-    /// The next batch.
     pub(super) fn take(&mut self, now: DateTime<Utc>, limit: usize) -> Vec<(u64, Envelope)> {
         let batch = self.waiting.take(now, limit);
         self.remaining -= batch.len();

@@ -133,7 +133,7 @@ impl World {
     }
 
     /// When all work is done, the last effect of a key is its newest event that has a handler and is not a
-    /// dead letter, and no event is parked.
+    /// dead letter. No event is parked.
     pub(super) fn state_violation(&self, key: usize, is_clear: bool) -> Option<String> {
         let Database { cursors, effects, letters, parked, .. } = &self.database;
         let last_effect = effects.iter().rfind(|effect| effect.key == key);

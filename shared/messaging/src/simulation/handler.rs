@@ -46,11 +46,9 @@ impl Behaviour {
 #[derive(Debug)]
 pub(super) enum HandlerResult {
     Done,
-    /// These events failed.
     Failed(HashMap<usize, FailureKind>),
     /// An unknown event of the batch failed.
     BatchFailed(FailureKind),
-    /// The process died.
     Died,
 }
 

@@ -39,7 +39,6 @@ pub(super) struct Coverage {
 }
 
 impl Coverage {
-    /// Counts a decision.
     pub(super) fn count(&mut self, decision: &Decision) {
         match decision {
             Decision::Duplicate => self.duplicates += 1,

@@ -1,6 +1,6 @@
-//! Deterministic simulation of the kit: its decisions, driven by models of the broker, the databases and all
-//! actors, through random schedules of crashes, lost connections, nacks, returned messages, stale leaders,
-//! retries, rejects and operators who resolve dead letters.
+//! Deterministic simulation of the kit. Its decisions are driven by models of the broker, the databases and
+//! all actors. Random schedules contain crashes, lost connections, nacks, returned messages, stale leaders,
+//! retries, rejects, and operators who resolve dead letters.
 //!
 //! The pure functions of relay, consumer and dead letters are the real ones: `pack_up_to`, `settle`,
 //! `plan_sequenced`, `plan_latest_wins`, `handler_calls`, `decide_parked`, `disposition`, `BatchSplitter`,

@@ -71,7 +71,6 @@ pub(super) enum Progress {
     /// Nothing to do, or blocked by a lock.
     None,
     Some,
-    /// The process died.
     Died,
 }
 

@@ -33,7 +33,6 @@ pub(super) struct Relay {
     round: Option<Round>,
 }
 
-/// Messages being published.
 #[derive(Debug)]
 struct Round {
     epoch: i64,

@@ -44,7 +44,6 @@ pub(super) enum BeginOutcome {
     Failed(Vec<FailedEvent>),
     /// Rolled back: an unknown event failed.
     BatchFailed,
-    /// The process died.
     Died,
 }
 
