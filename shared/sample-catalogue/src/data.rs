@@ -1,10 +1,10 @@
 //! Reads the data files, which are embedded in the program.
 
-use std::{collections::BTreeMap, sync::LazyLock};
+use std::sync::LazyLock;
 
 use serde_json::{Map, Value};
 
-use crate::{Bilingual, kind::Kind};
+use crate::kind::Kind;
 
 /// The files in the order in which a seed has always drawn from them: another order gives another catalogue.
 const FILES: [(&str, &str); 14] = [
@@ -32,16 +32,6 @@ pub(crate) static KINDS: LazyLock<Vec<Kind>> = LazyLock::new(|| {
     });
     kinds.collect()
 });
-
-/// The colours that many kinds share, by their part of the SKU.
-static COLOURS: LazyLock<BTreeMap<String, Bilingual>> = LazyLock::new(|| {
-    let colours = serde_json::from_str(include_str!("../data/colours.json"));
-    colours.expect("a test reads every data file")
-});
-
-pub(crate) fn colour(code: &str) -> Option<Bilingual> {
-    COLOURS.get(code).cloned()
-}
 
 /// The kinds of one file. An entry with `kinds` is a family: each of them has the other fields of the entry too.
 fn kinds(text: &str) -> serde_json::Result<Vec<Kind>> {

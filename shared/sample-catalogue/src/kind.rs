@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Deserializer, de::Error as _};
 
-use crate::{Bilingual, data::colour};
+use crate::{Bilingual, colours::colour};
 
 /// A property of a product. Without a name it is no attribute, and serves templates alone.
 #[derive(Debug, Deserialize)]

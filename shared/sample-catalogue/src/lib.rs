@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod colours;
 mod data;
 mod generator;
 mod kind;

@@ -4,10 +4,17 @@ use std::collections::{BTreeMap, HashMap};
 
 use vocabulary::{InvalidMoney, InvalidQuantity, Localized, Money, ProductId, Quantity, Sku};
 
-use super::order::PlaceOrderError;
-
 /// The maximum number of lines of an order.
 pub(crate) const MAX_LINES: usize = 100;
+
+/// Why an order cannot be placed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum PlaceOrderError {
+    #[error("{} is not for sale", .0.iter().map(Sku::as_str).collect::<Vec<_>>().join(", "))]
+    NotForSale(Vec<Sku>),
+    #[error(transparent)]
+    Total(#[from] InvalidMoney),
+}
 
 /// A line of an order. Each SKU has one line only.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -13,8 +13,10 @@ mod transition;
 pub(crate) use self::{
     address::{Address, country, one_line},
     deadlines::ProcessDeadlines,
-    line::{CatalogListing, MAX_LINES, Offer, OrderLine, merge_lines, price_lines},
-    order::{EndReason, InvalidTransition, Order, OrderState, PlaceOrderError, Shortage},
+    line::{
+        CatalogListing, MAX_LINES, Offer, OrderLine, PlaceOrderError, merge_lines, price_lines,
+    },
+    order::{EndReason, InvalidTransition, Order, OrderState, Shortage},
     payment::{Payment, PaymentMethod, PaymentOutcome, PaymentTooEarly},
     process::{
         apply_deadline, cancel, cancel_unpriced, confirm_reservation, deliver, place,

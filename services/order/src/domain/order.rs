@@ -135,15 +135,6 @@ pub(crate) struct Shortage {
     pub(crate) available: i64,
 }
 
-/// Why an order cannot be placed.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum PlaceOrderError {
-    #[error("{} is not for sale", .0.iter().map(Sku::as_str).collect::<Vec<_>>().join(", "))]
-    NotForSale(Vec<Sku>),
-    #[error(transparent)]
-    Total(#[from] InvalidMoney),
-}
-
 /// The state machine does not allow the step. The error returns the order unchanged.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("an order that is {} cannot become {to}", order.status())]

@@ -5,8 +5,8 @@ use vocabulary::{CustomerId, OrderId, PaymentId, ShipmentId};
 
 use super::{
     deadlines::ProcessDeadlines,
-    line::{OrderLine, total},
-    order::{EndReason, InvalidTransition, Order, OrderState, PlaceOrderError},
+    line::{OrderLine, PlaceOrderError, total},
+    order::{EndReason, InvalidTransition, Order, OrderState},
     payment::{Payment, PaymentMethod, PaymentOutcome, PaymentTooEarly},
     shipment::Shipment,
     status::OrderStatus,

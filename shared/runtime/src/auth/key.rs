@@ -1,32 +1,19 @@
 //! The key pair that signs tokens, as DER files: the private key in PKCS#8, the public key in SPKI.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
+use std::{
+    fs::{self, OpenOptions},
+    io::Write as _,
+    os::unix::fs::OpenOptionsExt as _,
+    path::Path,
+};
 
-use ed25519_dalek::pkcs8::{DecodePrivateKey as _, EncodePrivateKey as _, EncodePublicKey as _};
-use ed25519_dalek::pkcs8::{KeypairBytes, SecretDocument};
+use ed25519_dalek::pkcs8::{
+    DecodePrivateKey as _, EncodePrivateKey as _, EncodePublicKey as _, KeypairBytes,
+    SecretDocument,
+};
 use rand::TryRngCore as _;
 
-use super::token::Verifier;
-
-/// A key could not be created, read or written.
-#[derive(Debug, thiserror::Error)]
-pub enum KeyError {
-    #[error("the system has no randomness for a new key")]
-    Randomness(#[source] rand::rand_core::OsError),
-    #[error("the key file {} cannot be read", .0.display())]
-    Read(PathBuf, #[source] io::Error),
-    #[error("the key file {} cannot be written", .0.display())]
-    Write(PathBuf, #[source] io::Error),
-    #[error("{} holds no Ed25519 private key (PKCS#8, DER)", .0.display())]
-    NotPrivate(PathBuf, #[source] ed25519_dalek::pkcs8::Error),
-    #[error("{} holds no Ed25519 public key (SPKI, DER)", .0.display())]
-    NotPublic(PathBuf, #[source] ed25519_dalek::pkcs8::spki::Error),
-    #[error("the key cannot be encoded")]
-    Encode(#[source] ed25519_dalek::pkcs8::Error),
-}
+use super::{key_error::KeyError, verifier::Verifier};
 
 /// The private key that signs tokens.
 pub struct SigningKey(ed25519_dalek::SigningKey);
