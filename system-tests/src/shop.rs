@@ -84,7 +84,7 @@ impl Shop {
         for service in SERVICES {
             urls.push(testkit::create_database(&postgres.url(), service).await?);
         }
-        let (proxy, amqp_url) = Proxy::before(&rabbitmq.url()).await?;
+        let (proxy, amqp_url) = Proxy::in_front_of(&rabbitmq.url()).await?;
         Self::start_on(Servers::Private { postgres, rabbitmq, proxy }, &urls, &amqp_url, settings)
             .await
     }
@@ -499,7 +499,7 @@ impl Shop {
             pending => return Err(Error::Unexpected(format!("{pending:?} dead letters"))),
         }
         if let Servers::Shared { vhost, .. } = &self.servers {
-            vhost.at_rest(TIMEOUT).await?;
+            vhost.wait_until_drained(TIMEOUT).await?;
         }
         Ok(())
     }

@@ -85,12 +85,12 @@ fn run(command: &Command) -> Result<(), Error> {
         }
         Command::Prove(arguments) => prove(arguments),
         Command::EventGraph => {
-            let mut test = cargo::house_test("the_event_graph_is_written_down");
+            let mut test = cargo::house_test("event_graph_is_up_to_date");
             test.env("EVENT_GRAPH", "write");
             finish(test)
         }
         Command::Contracts(arguments) => {
-            let mut test = cargo::house_test("the_contracts_are_written_down");
+            let mut test = cargo::house_test("contracts_are_up_to_date");
             if arguments.check {
                 test.env_remove("CONTRACTS");
             } else {

@@ -30,11 +30,6 @@ impl ProductVersion {
         let product_id = product_id.or_else(|| envelope.subject.parse().ok())?;
         Some(Self { product_id, version })
     }
-
-    /// Old name of [`of_malformed`](Self::of_malformed).
-    pub fn of_unreadable(envelope: &Envelope) -> Option<Self> {
-        Self::of_malformed(envelope)
-    }
 }
 
 /// The service has applied these product versions, and all earlier versions of the same products.

@@ -187,7 +187,3 @@ pub async fn delete_expired(connection: &mut PgConnection, days: i32) -> Result<
     .await?;
     Ok(deleted.rows_affected())
 }
-
-// Old names, until all services have moved to the new ones.
-pub use StoredResponse as Answer;
-pub use delete_expired as forget;

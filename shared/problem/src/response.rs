@@ -143,7 +143,7 @@ impl Problem {
             .errors(errors)
     }
 
-    /// 401 `unauthorized`: the token is missing or invalid; `reason` says which.
+    /// 401 `unauthorized`: the token is missing or invalid; `reason` explains it.
     pub fn unauthorized(reason: impl Into<String>) -> Problem {
         Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", "A valid bearer token is required")
             .detail(reason)

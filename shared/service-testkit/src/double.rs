@@ -1,6 +1,6 @@
 //! A service that the test plays.
 
-use contracts::{Event, Priority, Slot};
+use envelope::{Event, Priority, Slot};
 use messaging::{MessagingRuntime, Outbox, Topology};
 use runtime::Lifecycle;
 use testkit::{Database, Vhost};

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use contracts::Event;
+use envelope::Event;
 use messaging::{Batch, Failure, Handler, Transaction};
 use testkit::wait_for;
 

@@ -95,11 +95,6 @@ impl Proxy {
         Ok((proxy, through))
     }
 
-    /// Old name of [`in_front_of`](Self::in_front_of).
-    pub async fn before(url: &str) -> Result<(Self, String), Error> {
-        Self::in_front_of(url).await
-    }
-
     /// The address that it listens on.
     pub fn address(&self) -> SocketAddr {
         self.address

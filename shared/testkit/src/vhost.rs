@@ -95,11 +95,6 @@ impl Vhost {
         Ok(())
     }
 
-    /// Old name of [`wait_until_drained`](Self::wait_until_drained).
-    pub async fn at_rest(&self, timeout: Duration) -> Result<(), Error> {
-        self.wait_until_drained(timeout).await
-    }
-
     /// Makes the server close the connections to this vhost, and returns their number.
     pub async fn close_connections(&self) -> Result<usize, Error> {
         self.management.close_connections(Some(&self.name)).await

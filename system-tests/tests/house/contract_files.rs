@@ -64,7 +64,7 @@ fn text(document: &Value) -> String {
 }
 
 #[test]
-fn the_contracts_are_written_down() {
+fn contracts_are_up_to_date() {
     let (folder, schemas) = (root().join("docs/contracts"), schemas());
     let breakages = compatibility::between(&committed(&folder.join("schemas")), &schemas);
     assert!(breakages.is_empty(), "{}", report(&breakages));

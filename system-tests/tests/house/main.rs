@@ -89,7 +89,7 @@ fn graph(topologies: &[Topology]) -> String {
 }
 
 #[test]
-fn the_event_graph_is_written_down() {
+fn event_graph_is_up_to_date() {
     let (path, graph) = (root().join("docs/event-graph.md"), graph(&topologies()));
     if std::env::var_os("EVENT_GRAPH").is_some() {
         fs::write(&path, &graph).unwrap();

@@ -182,7 +182,7 @@ async fn events_are_streamed_as_they_flow() {
         (kind == "flow" && data["exchanges"]["inventory"] == 1).then_some(())
     };
     wait_for(&mut events, from_inventory).await;
-    vhost.at_rest(TIMEOUT).await.unwrap();
+    vhost.wait_until_drained(TIMEOUT).await.unwrap();
 }
 
 #[tokio::test]

@@ -58,7 +58,7 @@ impl Suite {
     /// Starts everything, with a fault proxy between inventory and the broker.
     pub async fn start_behind_proxy() -> (Self, Proxy) {
         let vhost = Vhost::create().await.unwrap();
-        let (proxy, url) = Proxy::before(vhost.url()).await.unwrap();
+        let (proxy, url) = Proxy::in_front_of(vhost.url()).await.unwrap();
         (Self::start_at(vhost, &url).await, proxy)
     }
 
@@ -181,7 +181,7 @@ impl Suite {
 
     /// Waits until every queue is empty.
     pub async fn wait_until_queues_are_empty(&self) {
-        self.vhost.at_rest(LONGEST_WAIT).await.unwrap();
+        self.vhost.wait_until_drained(LONGEST_WAIT).await.unwrap();
     }
 
     /// Waits until queues and outboxes are empty, checks the invariants and stops everything. `dead_letters`

@@ -133,7 +133,7 @@ impl Suite {
 
     /// Kills the catalogue and starts it again, with a fault proxy between it and the broker.
     pub async fn restart_catalogue_behind_proxy(&mut self) -> Proxy {
-        let (proxy, url) = Proxy::before(self.vhost.url()).await.unwrap();
+        let (proxy, url) = Proxy::in_front_of(self.vhost.url()).await.unwrap();
         self.restart_catalogue_at(&url).await;
         proxy
     }
@@ -147,7 +147,7 @@ impl Suite {
     /// Waits until all events are published and every queue is empty.
     pub async fn settled(&self) {
         wait_until_published(&self.pool).await;
-        self.vhost.at_rest(LONGEST_WAIT).await.unwrap();
+        self.vhost.wait_until_drained(LONGEST_WAIT).await.unwrap();
     }
 
     pub fn token(&self, scopes: &[Scope]) -> String {

@@ -145,7 +145,7 @@ async fn an_installation_survives_the_rename_of_tables() {
 
     stop.cancel();
     while tasks.join_next().await.is_some() {}
-    vhost.at_rest(TIMEOUT).await.unwrap();
+    vhost.wait_until_drained(TIMEOUT).await.unwrap();
 }
 
 /// The statements of the earlier version that use an old name.

@@ -139,7 +139,7 @@ async fn an_invalid_address_is_not_repeated_in_errors() {
 #[tokio::test]
 async fn a_pool_replaces_broken_connections() {
     let database = Database::create().await.unwrap();
-    let (proxy, url) = Proxy::before(database.url()).await.unwrap();
+    let (proxy, url) = Proxy::in_front_of(database.url()).await.unwrap();
     let pool = database::connect(&SERVICE, &config::Database::at(url)).await.unwrap();
     assert_eq!(setting(&pool, "application_name").await, "tested");
     proxy.cut();
@@ -153,7 +153,7 @@ async fn a_pool_replaces_broken_connections() {
 #[tokio::test]
 async fn health_follows_the_database() {
     let database = Database::create().await.unwrap();
-    let (proxy, url) = Proxy::before(database.url()).await.unwrap();
+    let (proxy, url) = Proxy::in_front_of(database.url()).await.unwrap();
     let lifecycle = Lifecycle::new(DEADLINE);
     let _guard = lifecycle.hard().drop_guard();
     let health = Health::new(&lifecycle);
