@@ -27,7 +27,8 @@ pub(crate) const PROOFS: &[Proof] = &[
         name: "publisher",
         about: "a million publishes: a returned or refused message is never attributed to another one; 10 minutes",
         command: || {
-            let test = ["test", "--release", "--package", "messaging", "--lib", "relay::publisher"];
+            let test =
+                ["test", "--release", "--package", "messaging", "--lib", "publish::publisher"];
             let mut command = cargo::cargo(test);
             command.env("ROUNDS", "250");
             command

@@ -40,7 +40,7 @@ pub(super) async fn declare_on(session: &mut Session, name: &str) -> Result<(), 
             tracing::warn!(
                 stream = name,
                 "an earlier version declared the stream, with large segments: after a crash the \
-                 broker takes longer to open it, see docs/messaging.md"
+                 broker takes longer to open it, see docs/messaging/operations.md"
             );
             Ok(())
         }
