@@ -48,17 +48,3 @@ pub use publish::{
 pub use queue_metrics::{OutboxMetrics, QueueMetrics, QueueReport};
 pub use runtime::{MessagingRuntime, declare};
 pub use topology::Topology;
-
-// temporary aliases
-#[doc(hidden)]
-pub use {
-    connection_status::ConnectionStatus as Connectivity,
-    publish::{
-        admission::Criticality as Worth,
-        backpressure::{BackpressureState as Pressure, Overloaded as Shed},
-        outbox::{Outbox as Kit, guarded},
-    },
-    queue_metrics::{OutboxMetrics as OutboxFigures, QueueMetrics as QueueFigures},
-    runtime::MessagingRuntime as Messaging,
-    streams as stream,
-};

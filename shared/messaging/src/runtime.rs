@@ -86,29 +86,6 @@ impl MessagingRuntime {
         self.outbox.backpressure()
     }
 
-    // temporary aliases
-    #[doc(hidden)]
-    #[must_use]
-    pub const fn bounded(self, bounds: OutboxBounds) -> Self {
-        self.outbox_bounds(bounds)
-    }
-
-    #[doc(hidden)]
-    #[must_use]
-    pub const fn rounds(self, size: BatchSize) -> Self {
-        self.relay_batch(size)
-    }
-
-    #[doc(hidden)]
-    pub fn connectivity(&self) -> watch::Receiver<ConnectionStatus> {
-        self.connection_status()
-    }
-
-    #[doc(hidden)]
-    pub fn pressure(&self) -> watch::Receiver<BackpressureState> {
-        self.backpressure()
-    }
-
     /// Publishes events of the outbox until `stop`, and watches its fill level. Failures of broker and database are retried.
     pub async fn relay(self, stop: CancellationToken) {
         let connections = self.settings.connections.watch();

@@ -47,29 +47,6 @@ impl Topology {
         self
     }
 
-    // temporary aliases
-    #[doc(hidden)]
-    pub fn of(service: &'static str) -> Self {
-        Self::new(service)
-    }
-
-    #[doc(hidden)]
-    #[must_use]
-    pub fn says<E: Event>(self) -> Self {
-        self.publishes::<E>()
-    }
-
-    #[doc(hidden)]
-    #[must_use]
-    pub fn hears(self, subscription: impl Into<Subscription>) -> Self {
-        self.subscribes(subscription)
-    }
-
-    #[doc(hidden)]
-    pub fn said(&self) -> &[EventKind] {
-        self.published()
-    }
-
     pub const fn service(&self) -> &'static str {
         self.service
     }

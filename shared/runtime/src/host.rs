@@ -71,7 +71,7 @@ impl Host {
     /// Starts the relay and the consumers of `topology`.
     pub fn start_messaging(&self, topology: Topology) {
         let runtime = MessagingRuntime::new(self.outbox.clone(), self.amqp_url(), topology)
-            .bounded((&self.common.outbox).into());
+            .outbox_bounds((&self.common.outbox).into());
         messaging::start(&self.lifecycle, &self.health, &runtime);
     }
 }

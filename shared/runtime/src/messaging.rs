@@ -71,29 +71,29 @@ pub fn start(lifecycle: &Lifecycle, health: &Health, messaging: &MessagingRuntim
         Ok::<_, Infallible>(())
     });
     let (out, incoming) = (health.component("events_out"), health.component("events_in"));
-    let (mut connectivity, soft) = (messaging.connectivity(), lifecycle.soft());
+    let (mut connections, soft) = (messaging.connection_status(), lifecycle.soft());
     lifecycle.spawn("broker health", async move {
         loop {
             let ConnectionStatus { publisher_down, consumer_down } =
-                connectivity.borrow_and_update().clone();
+                connections.borrow_and_update().clone();
             report(&out, publisher_down);
             report(&incoming, consumer_down);
             tokio::select! {
                 () = soft.cancelled() => break,
-                changed = connectivity.changed() => if changed.is_err() { break },
+                changed = connections.changed() => if changed.is_err() { break },
             }
         }
         Ok::<_, Infallible>(())
     });
     let (outbox, soft) = (health.component("outbox"), lifecycle.soft());
-    let mut pressure = messaging.pressure();
+    let mut backpressure = messaging.backpressure();
     lifecycle.spawn("outbox health", async move {
         loop {
-            let refused = pressure.borrow_and_update().admit(Criticality::Deferrable).err();
+            let refused = backpressure.borrow_and_update().admit(Criticality::Deferrable).err();
             report(&outbox, refused.map(|overloaded| overloaded.reason));
             tokio::select! {
                 () = soft.cancelled() => break,
-                changed = pressure.changed() => if changed.is_err() { break },
+                changed = backpressure.changed() => if changed.is_err() { break },
             }
         }
         Ok::<_, Infallible>(())

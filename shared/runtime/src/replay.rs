@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ::messaging::replay::{Mode, ReplayError, Report};
+use ::messaging::replay::{self, Mode, ReplayError};
 use problem::{Json, Problem};
 use serde::{Deserialize, Serialize};
 
@@ -34,14 +34,14 @@ impl ReplayParameters {
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 #[serde(transparent)]
 #[schema(value_type = Object)]
-pub struct ReplayReport(pub Report);
+pub struct ReplayReport(pub replay::ReplayReport);
 
 /// Runs `replay` for a caller with scope `ops` if the `requested` projection is the service's `projection`.
 pub async fn answer(
     caller: &Caller,
     requested: &str,
     projection: &str,
-    replay: impl Future<Output = Result<Report, ReplayError>>,
+    replay: impl Future<Output = Result<replay::ReplayReport, ReplayError>>,
 ) -> Result<Json<ReplayReport>, Problem> {
     caller.require(Scope::Ops)?;
     if requested != projection {

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use contracts::catalog::PRODUCT;
 use messaging::{
     Cause, Outbox, Topology,
-    replay::{self, Mode, Owner, Projection, ReplayError, Report, Table},
+    replay::{self, Mode, Projection, ReplayError, ReplayReport, SnapshotSource, Table},
     snapshot::Page,
 };
 use reqwest::{Client, Url};
@@ -41,17 +41,17 @@ impl OfferReplayer {
         Ok(Self { outbox, amqp_url: amqp_url.into(), topology, catalogue, client })
     }
 
-    pub(crate) async fn replay(&self, mode: Mode) -> Result<Report, ReplayError> {
-        let projection = Projection::of(OFFERS)
-            .table(Table::of("product"))
+    pub(crate) async fn replay(&self, mode: Mode) -> Result<ReplayReport, ReplayError> {
+        let projection = Projection::new(OFFERS)
+            .table(Table::new("product"))
             // Offers that are not for sale any more are kept for open orders; the snapshot does not contain them.
-            .table(Table::of("offer").outliving("not for_sale"));
+            .table(Table::new("offer").allow_live_only("not for_sale"));
         let (client, url) = (self.client.clone(), self.snapshot_url());
-        let catalogue = Owner::of(PRODUCT, PRODUCT_CATALOG, move |after| {
+        let catalogue = SnapshotSource::new(PRODUCT, PRODUCT_CATALOG, move |after| {
             read_page(client.clone(), url.clone(), after)
         });
         let sources = vec![catalogue];
-        replay::from_owners(
+        replay::from_snapshots(
             &self.outbox,
             &self.amqp_url,
             &self.topology,

@@ -55,12 +55,6 @@ impl<E> Batch<E> {
         assert!(index < self.delivered.len(), "there is no event {index} in this batch");
         self.failures.insert(index, failure);
     }
-
-    // temporary alias
-    #[doc(hidden)]
-    pub fn refuse(&mut self, index: usize, failure: Failure) {
-        self.fail(index, failure);
-    }
 }
 
 /// An event with metadata of its envelope.

@@ -26,13 +26,6 @@ pub enum OnReject {
     Continue,
 }
 
-// temporary alias: the old name of the variant
-#[doc(hidden)]
-#[expect(non_upper_case_globals, reason = "the old name of the variant")]
-impl OnReject {
-    pub const GoOn: Self = Self::Continue;
-}
-
 /// How a subscription prevents duplicate effects and stale overwrites.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ordering {
@@ -112,13 +105,6 @@ impl Subscription {
         self
     }
 
-    // temporary alias
-    #[doc(hidden)]
-    #[must_use]
-    pub fn handled_within(self, limit: Duration) -> Self {
-        self.handler_timeout(limit)
-    }
-
     /// Registers the handler of an event type.
     ///
     /// # Panics
@@ -160,12 +146,6 @@ impl Subscription {
     /// The services to whose exchanges the queues are bound.
     pub fn publishers(&self) -> &[&'static str] {
         &self.publishers
-    }
-
-    // temporary alias
-    #[doc(hidden)]
-    pub fn speakers(&self) -> &[&'static str] {
-        self.publishers()
     }
 
     /// The event types that have a handler, sorted.
@@ -296,13 +276,6 @@ impl StateSubscription {
     #[must_use]
     pub fn handler_timeout(self, limit: Duration) -> Self {
         Self(self.0.handler_timeout(limit))
-    }
-
-    // temporary alias
-    #[doc(hidden)]
-    #[must_use]
-    pub fn handled_within(self, limit: Duration) -> Self {
-        self.handler_timeout(limit)
     }
 }
 

@@ -26,12 +26,3 @@ pub use edit::{EditError, edit};
 pub use list::{DeadLetterGroup, Selection, count_pending, exists, groups, list};
 pub use pace::Pace;
 pub use redrive::{RedriveFailure, RedriveReport, ResolveError, redrive, redrive_many};
-
-// temporary aliases
-#[doc(hidden)]
-pub use self::{
-    DeadLetterDetails as Shown, DeadLetterGroup as Group, DiscardReport as Discarded,
-    DryRunOutcome as Outcome, EditError as NotEdited, EmittedEvent as SaidEvent,
-    RedriveFailure as FailedAgain, RedriveReport as Redriven, ResolveError as Unresolved,
-    SchemaCheck as Fit,
-};

@@ -17,14 +17,6 @@ pub enum Criticality {
     Deferrable,
 }
 
-// temporary alias: the old names of the variants
-#[doc(hidden)]
-#[expect(non_upper_case_globals, reason = "the old names of the variants")]
-impl Criticality {
-    pub const Essential: Self = Self::Critical;
-    pub const Lesser: Self = Self::Deferrable;
-}
-
 /// How many rows the outbox may have.
 ///
 /// The rows are checked four times a second. In between, accepted writes and events emitted by handlers may exceed the bounds.

@@ -41,13 +41,6 @@ pub fn with_session_timeouts(options: PgConnectOptions) -> PgConnectOptions {
     options.options(SESSION_SETTINGS)
 }
 
-// temporary alias
-#[doc(hidden)]
-#[must_use]
-pub fn guarded(options: PgConnectOptions) -> PgConnectOptions {
-    with_session_timeouts(options)
-}
-
 /// Begins transactions that can emit events. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Outbox {
@@ -118,18 +111,6 @@ impl Outbox {
     /// Metrics of the outbox, and of the queues that this process consumes.
     pub fn queue_report(&self) -> QueueReport {
         self.stats.report()
-    }
-
-    // temporary alias
-    #[doc(hidden)]
-    pub fn pressure(&self) -> watch::Receiver<BackpressureState> {
-        self.backpressure()
-    }
-
-    // temporary alias
-    #[doc(hidden)]
-    pub fn queues(&self) -> QueueReport {
-        self.queue_report()
     }
 
     pub(crate) const fn stats(&self) -> &StatsRegistry {

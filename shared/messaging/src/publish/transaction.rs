@@ -87,12 +87,6 @@ impl Transaction {
         self.priority = priority;
     }
 
-    // temporary alias
-    #[doc(hidden)]
-    pub const fn prioritise(&mut self, priority: Priority) {
-        self.set_priority(priority);
-    }
-
     /// Runs `action` after the commit, and never without one: to wake tasks of this process that wait for the effect. It must not
     /// block.
     pub fn after_commit(&mut self, action: impl FnOnce() + Send + 'static) {

@@ -28,12 +28,6 @@ use serde::Serialize;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use tokio::time::Instant;
 
-// temporary aliases
-#[doc(hidden)]
-pub use self::{
-    ReplayReport as Report, SnapshotSource as Owner, StreamSource as Tape,
-    from_snapshots as from_owners,
-};
 pub use self::{
     comparison::TableComparison,
     projection::{Projection, Table},

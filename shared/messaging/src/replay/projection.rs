@@ -24,24 +24,6 @@ impl Projection {
         }
     }
 
-    // temporary aliases
-    #[doc(hidden)]
-    pub const fn of(name: &'static str) -> Self {
-        Self::new(name)
-    }
-
-    #[doc(hidden)]
-    #[must_use]
-    pub const fn tidy(self, statement: &'static str) -> Self {
-        self.before_compare(statement)
-    }
-
-    #[doc(hidden)]
-    #[must_use]
-    pub const fn turn(self, statement: &'static str) -> Self {
-        self.before_lock(statement)
-    }
-
     pub const fn name(&self) -> &'static str {
         self.name
     }
@@ -92,18 +74,6 @@ impl Table {
     /// A table whose columns are all compared; identity columns count as [`numbered`](Self::numbered).
     pub const fn new(name: &'static str) -> Self {
         Self { name, numbered: Vec::new(), ignored: Vec::new(), since: None, live_only: None }
-    }
-
-    // temporary aliases
-    #[doc(hidden)]
-    pub const fn of(name: &'static str) -> Self {
-        Self::new(name)
-    }
-
-    #[doc(hidden)]
-    #[must_use]
-    pub const fn outliving(self, condition: &'static str) -> Self {
-        self.allow_live_only(condition)
     }
 
     /// Names a column with the number of the row's last change, which readers follow. It is not compared. A

@@ -80,21 +80,6 @@ impl SnapshotSource {
     }
 }
 
-// temporary alias
-#[doc(hidden)]
-impl SnapshotSource {
-    pub fn of<F>(
-        aggregate: &'static str,
-        name: &'static str,
-        read_page: impl Fn(Option<String>) -> F + Send + Sync + 'static,
-    ) -> Self
-    where
-        F: Future<Output = Result<Page, Cause>> + Send + 'static,
-    {
-        Self::new(aggregate, name, read_page)
-    }
-}
-
 impl fmt::Debug for SnapshotSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SnapshotSource")

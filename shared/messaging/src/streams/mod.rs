@@ -20,11 +20,5 @@ pub use self::{
     writer::{AppendError, StreamWriter, StreamWriterTask},
 };
 
-// temporary aliases
-#[doc(hidden)]
-pub use self::writer::{
-    AppendError as NotAppended, StreamWriter as Intake, StreamWriterTask as IntakePublisher,
-};
-
 /// The prefetch of a stream consumer, in messages.
 pub(crate) const PREFETCH: u16 = 200;

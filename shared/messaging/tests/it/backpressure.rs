@@ -11,7 +11,7 @@ use crate::harness::{Harness, TIMEOUT, count};
 async fn wait_until_rejected(outbox: &Outbox, criticality: Criticality) -> Overloaded {
     wait_for("a write is rejected", TIMEOUT, async || match outbox.admit(criticality) {
         Err(overloaded) => Ok(overloaded),
-        Ok(()) => Err(format!("{:?}", *outbox.pressure().borrow())),
+        Ok(()) => Err(format!("{:?}", *outbox.backpressure().borrow())),
     })
     .await
     .unwrap()
@@ -37,7 +37,7 @@ async fn a_broker_outage_rejects_only_deferrable_writes() {
     assert!(overloaded.reason.starts_with("events cannot be published: "), "{}", overloaded.reason);
     assert!(overloaded.retry_after >= Duration::from_secs(1));
     assert_eq!(harness.publisher.admit(Criticality::Critical), Ok(()));
-    assert_eq!(harness.publisher.pressure().borrow().outbox_rows, 29);
+    assert_eq!(harness.publisher.backpressure().borrow().outbox_rows, 29);
     proxy.heal().await;
     wait_until_admitted(&harness.publisher, Criticality::Deferrable).await;
     harness.wait_for_effects("w", &(1..=30).collect::<Vec<_>>()).await;
@@ -90,12 +90,12 @@ async fn gaps_in_outbox_ids_are_not_counted_as_rows() {
     let bounds = OutboxBounds { rows: 40, deferrable_rows: 20 };
     let publisher = harness.start_bounded_publisher_at(&url, bounds);
     wait_for("the outbox is measured", TIMEOUT, async || {
-        let rows = harness.publisher.pressure().borrow().outbox_rows;
+        let rows = harness.publisher.backpressure().borrow().outbox_rows;
         if rows > 0 { Ok(()) } else { Err(rows) }
     })
     .await
     .unwrap();
-    assert_eq!(harness.publisher.pressure().borrow().outbox_rows, 2);
+    assert_eq!(harness.publisher.backpressure().borrow().outbox_rows, 2);
     assert_eq!(
         wait_until_rejected(&harness.publisher, Criticality::Deferrable).await.code,
         "broker_unavailable"

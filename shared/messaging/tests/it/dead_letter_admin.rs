@@ -17,8 +17,8 @@ use envelope::{Event, Slot, schema::violations::ViolationKind};
 use messaging::{
     Batch, Failure, Handler, OnReject, Subscription, Topology, Transaction,
     dead_letters::{
-        NotEdited, Outcome, Pace, Selection, Unresolved, discard, discard_many, dry_run, edit,
-        groups, list, redrive, redrive_many, show,
+        DryRunOutcome, EditError, Pace, ResolveError, Selection, discard, discard_many, dry_run,
+        edit, groups, list, redrive, redrive_many, show,
     },
 };
 use serde_json::value::{RawValue, to_raw_value};
@@ -183,12 +183,12 @@ async fn edited_data_takes_effect_and_the_original_is_kept() {
     let id = insert_dead_letter(pool, "w", 1, r#"{"walk":17}"#, &["no"], true).await;
     let put = async |id, data: &str| edit(&harness.consumer, &topology, id, raw(data)).await;
     let undecodable = put(id, r#"{"walk":"w"}"#).await;
-    assert!(matches!(undecodable, Err(NotEdited::DoesNotFit(_))), "{undecodable:?}");
+    assert!(matches!(undecodable, Err(EditError::DoesNotFit(_))), "{undecodable:?}");
     let other = put(id, &step("v", 1)).await;
-    assert!(matches!(other, Err(NotEdited::OtherKey { .. })), "{other:?}");
+    assert!(matches!(other, Err(EditError::OtherKey { .. })), "{other:?}");
     let malformed = insert_malformed(pool, "不是 json").await;
     let no_event = put(malformed, "{}").await;
-    assert!(matches!(no_event, Err(NotEdited::NoEvent)), "{no_event:?}");
+    assert!(matches!(no_event, Err(EditError::NoEvent)), "{no_event:?}");
 
     put(id, &step("w", 7)).await.unwrap();
     put(id, &step("w", 8)).await.unwrap();
@@ -200,7 +200,7 @@ async fn edited_data_takes_effect_and_the_original_is_kept() {
     redrive(&harness.consumer, &topology, id).await.unwrap();
     assert_eq!(harness.effects("w").await, [8]);
     let twice = put(id, &step("w", 9)).await;
-    assert!(matches!(twice, Err(NotEdited::NotPending(_))), "{twice:?}");
+    assert!(matches!(twice, Err(EditError::NotPending(_))), "{twice:?}");
 }
 
 /// Emits an event, and has an action after the commit.
@@ -246,18 +246,18 @@ async fn a_dry_run_reports_the_result_and_changes_nothing() {
     let tried = async |id| dry_run(&harness.consumer, &topology, id).await;
 
     let found = tried(good).await.unwrap();
-    assert_eq!((found.outcome, found.causes.len()), (Outcome::TakesEffect, 0));
+    assert_eq!((found.outcome, found.causes.len()), (DryRunOutcome::TakesEffect, 0));
     let emitted: Vec<_> =
         found.events.iter().map(|one| (one.kind.as_str(), one.data.get())).collect();
     assert_eq!(emitted, [("walk.rested.v1", r#"{"walk":"good"}"#)]);
-    assert_eq!(tried(behind).await.unwrap().outcome, Outcome::NotYet);
+    assert_eq!(tried(behind).await.unwrap().outcome, DryRunOutcome::NotYet);
     let found = tried(bad).await.unwrap();
     assert_eq!(
         (found.outcome, found.causes),
-        (Outcome::Fails, vec!["a step cannot be negative".to_owned()])
+        (DryRunOutcome::Fails, vec!["a step cannot be negative".to_owned()])
     );
-    assert_eq!(tried(unreadable).await.unwrap().outcome, Outcome::Fails);
-    assert!(matches!(tried(malformed).await, Err(Unresolved::NotRedrivable(_))));
+    assert_eq!(tried(unreadable).await.unwrap().outcome, DryRunOutcome::Fails);
+    assert!(matches!(tried(malformed).await, Err(ResolveError::NotRedrivable(_))));
     let pending = "messaging.dead_letter where state = 'pending'";
     for (table, rows) in
         [("effect", 0), ("messaging.outbox", 0), ("messaging.sequence", 0), (pending, 5)]
@@ -483,7 +483,7 @@ async fn a_dead_letter_behind_a_gap_waits_for_its_turn() {
     sqlx::query(behind_gap).execute(pool).await.unwrap();
     sqlx::query("update messaging.cursor set last = 1").execute(pool).await.unwrap();
     let early = redrive(&harness.consumer, &topology, first).await;
-    assert!(matches!(early, Err(Unresolved::NotYet { sequence: 3, last: 1 })), "{early:?}");
+    assert!(matches!(early, Err(ResolveError::NotYet { sequence: 3, last: 1 })), "{early:?}");
     discard(&harness.consumer, second).await.unwrap();
     redrive(&harness.consumer, &topology, first).await.unwrap();
     assert_eq!(harness.effects("w").await, [3]);

@@ -15,7 +15,9 @@ use lapin::{
 };
 use messaging::{
     OnReject, Subscription, Topology,
-    dead_letters::{self, DeadLetter, Pace, Selection, Unresolved, discard, discard_many, redrive},
+    dead_letters::{
+        self, DeadLetter, Pace, ResolveError, Selection, discard, discard_many, redrive,
+    },
 };
 use metrics_exporter_prometheus::PrometheusBuilder;
 use testkit::wait_for;
@@ -56,13 +58,13 @@ async fn a_rejected_event_blocks_its_key_until_it_is_redriven() {
     // It fails again while nothing has changed.
     let topology = harness.consumer_topology();
     let again = redrive(&harness.consumer, &topology, dead_letter.id).await;
-    assert!(matches!(again, Err(Unresolved::FailedAgain(_))), "{again:?}");
+    assert!(matches!(again, Err(ResolveError::FailedAgain(_))), "{again:?}");
     harness.behavior.reject.lock().unwrap().clear();
     redrive(&harness.consumer, &topology, dead_letter.id).await.unwrap();
     harness.wait_for_effects("bad", &[1, 2, 3]).await;
     // A second redrive finds nothing.
     let twice = redrive(&harness.consumer, &topology, dead_letter.id).await;
-    assert!(matches!(twice, Err(Unresolved::NotPending(_))), "{twice:?}");
+    assert!(matches!(twice, Err(ResolveError::NotPending(_))), "{twice:?}");
     harness.assert_drained().await;
     publisher.shut_down().await;
     consumer.shut_down().await;
@@ -392,7 +394,7 @@ async fn a_key_continues_after_all_its_dead_letters_are_resolved() {
     let mut both = wait_for_dead_letters(&harness, 2).await;
     both.sort_by_key(|dead_letter| dead_letter.sequence);
     let second_first = discard(&harness.consumer, both[1].id).await;
-    assert!(matches!(second_first, Err(Unresolved::NotYet { .. })), "{second_first:?}");
+    assert!(matches!(second_first, Err(ResolveError::NotYet { .. })), "{second_first:?}");
 
     discard(&harness.consumer, both[0].id).await.unwrap();
     // Another key takes effect meanwhile; this one is still blocked.

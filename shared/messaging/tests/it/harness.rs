@@ -127,14 +127,14 @@ impl Handler for RecordEffects {
                 return Err(Failure::reject("told_to_fail", "a bad event in this batch"));
             }
             if step.number == 1 && named(&self.0.reject, &step) {
-                batch.refuse(index, Failure::reject("told_to_reject", "no"));
+                batch.fail(index, Failure::reject("told_to_reject", "no"));
                 continue;
             }
             if let Some(left) = self.0.retry.lock().unwrap().get_mut(&step.walk)
                 && *left > 0
             {
                 *left -= 1;
-                batch.refuse(index, Failure::retry("told to retry"));
+                batch.fail(index, Failure::retry("told to retry"));
                 continue;
             }
             if let Some(left) = self.0.outage.lock().unwrap().get_mut(&step.walk)
@@ -186,7 +186,7 @@ pub(crate) struct Running {
 impl Running {
     fn start(messaging: MessagingRuntime) -> Self {
         let (mut tasks, stop) = (JoinSet::new(), CancellationToken::new());
-        let status = messaging.connectivity();
+        let status = messaging.connection_status();
         tasks.spawn(messaging.clone().relay(stop.clone()));
         tasks.spawn(messaging.consume(stop.clone()));
         Self { tasks, stop, status }
@@ -298,7 +298,7 @@ impl Harness {
     ) -> Running {
         let messaging =
             MessagingRuntime::new(self.publisher.clone(), amqp_url, Self::publisher_topology());
-        Running::start(messaging.bounded(bounds))
+        Running::start(messaging.outbox_bounds(bounds))
     }
 
     pub(crate) fn start_consumer(&self) -> Running {

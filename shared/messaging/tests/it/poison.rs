@@ -54,9 +54,9 @@ impl Handler for Selective {
             let one = &batch.delivered()[index];
             let name = (one.event.walk.clone(), one.event.number);
             if is_poison(&one.event) {
-                batch.refuse(index, Failure::reject("poison", "cannot be handled"));
+                batch.fail(index, Failure::reject("poison", "cannot be handled"));
             } else if fails_once(&one.event) && self.attempted.lock().unwrap().insert(name) {
-                batch.refuse(index, Failure::retry("not at the first try"));
+                batch.fail(index, Failure::retry("not at the first try"));
             }
         }
         let fine = |one: &&messaging::Delivered<Stepped>| !is_poison(&one.event);

@@ -43,11 +43,11 @@ async fn metrics_of_a_standing_queue_obey_littles_law() {
                 steps += 1;
                 harness.publish_steps(&names, steps..=steps).await;
             }
-            let metrics = harness.consumer.queues().queues;
+            let metrics = harness.consumer.queue_report().queues;
             if metrics.len() == 2
                 && metrics.iter().all(|queue| queue.window_s >= 2.0 * WINDOW_SECONDS)
             {
-                return (steps, metrics, harness.publisher.queues().outbox);
+                return (steps, metrics, harness.publisher.queue_report().outbox);
             }
         }
     };
@@ -73,7 +73,7 @@ async fn metrics_of_a_standing_queue_obey_littles_law() {
     harness.assert_effects(&walks, steps).await;
     harness.assert_drained().await;
     wait_for("the metrics show empty queues", TIMEOUT * 2, async || {
-        let queues = harness.consumer.queues().queues;
+        let queues = harness.consumer.queue_report().queues;
         let empty = queues.iter().all(|queue| queue.in_queue_now.is_some_and(|now| now < 1.0));
         if empty { Ok(()) } else { Err(format!("{queues:?}")) }
     })
@@ -97,7 +97,7 @@ async fn metrics_show_a_growing_queue_without_a_consumer() {
         loop {
             steps += 1;
             harness.publish_steps(&names, steps..=steps).await;
-            let queues = harness.consumer.queues().queues;
+            let queues = harness.consumer.queue_report().queues;
             let grows = |queue: &messaging::QueueMetrics| {
                 queue.arrivals_per_s > 0.0 && queue.in_queue_now.is_some_and(|now| now > 100.0)
             };

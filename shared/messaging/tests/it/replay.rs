@@ -14,7 +14,7 @@ use envelope::Event;
 use messaging::{
     Batch, Failure, Handler, MIGRATOR, MessagingRuntime, OnReject, Outbox, Subscription, Topology,
     Transaction,
-    replay::{self, Mode, Owner, Projection, ReplayError, Report, Table},
+    replay::{self, Mode, Projection, ReplayError, ReplayReport, SnapshotSource, Table},
     snapshot::{Entry, Page},
 };
 use sqlx::PgPool;
@@ -117,14 +117,18 @@ impl ReplayHarness {
         step(&self.owner, walks).await;
     }
 
-    async fn replay(&self, mode: Mode) -> Result<Report, ReplayError> {
+    async fn replay(&self, mode: Mode) -> Result<ReplayReport, ReplayError> {
         self.replay_from(owner(self.owner.pool().clone()), mode).await
     }
 
-    async fn replay_from(&self, owner: Owner, mode: Mode) -> Result<Report, ReplayError> {
+    async fn replay_from(
+        &self,
+        owner: SnapshotSource,
+        mode: Mode,
+    ) -> Result<ReplayReport, ReplayError> {
         let projection = projection();
         let (outbox, url) = (&self.copy, self.vhost.url());
-        replay::from_owners(outbox, url, &copy_topology(), &projection, vec![owner], mode).await
+        replay::from_snapshots(outbox, url, &copy_topology(), &projection, vec![owner], mode).await
     }
 
     /// Waits until the copy equals the owner row by row, and asserts that there are no dead letters.
@@ -204,12 +208,12 @@ fn copy_topology() -> Topology {
 }
 
 fn projection() -> Projection {
-    Projection::of("position").table(Table::of("position"))
+    Projection::new("position").table(Table::new("position"))
 }
 
 /// The owner's snapshot, seven keys per page.
-fn owner(pool: PgPool) -> Owner {
-    Owner::of(Stepped::AGGREGATE, "publisher", move |after| {
+fn owner(pool: PgPool) -> SnapshotSource {
+    SnapshotSource::new(Stepped::AGGREGATE, "publisher", move |after| {
         let pool = pool.clone();
         async move { Ok(page(&pool, after).await?) }
     })
@@ -418,7 +422,7 @@ async fn a_killed_or_failed_replay_changes_nothing() {
 
     // The replay is killed between two pages.
     let pool = walks.owner.pool().clone();
-    let stuck = Owner::of(Stepped::AGGREGATE, "publisher", move |after| {
+    let stuck = SnapshotSource::new(Stepped::AGGREGATE, "publisher", move |after| {
         let pool = pool.clone();
         async move {
             if after.is_some() {
@@ -467,7 +471,8 @@ async fn a_killed_or_failed_replay_changes_nothing() {
     walks.wait_for_replays(0).await;
 
     // The snapshot is older than the live projection.
-    let empty = Owner::of(Stepped::AGGREGATE, "publisher", |_| async { Ok(Page::default()) });
+    let empty =
+        SnapshotSource::new(Stepped::AGGREGATE, "publisher", |_| async { Ok(Page::default()) });
     let behind = walks.replay_from(empty, Mode::Swap);
     let behind = behind.await;
     assert!(matches!(behind, Err(ReplayError::Behind { .. })), "{behind:?}");
@@ -496,7 +501,7 @@ async fn a_snapshot_of_unhandled_types_is_rejected() {
     walks.step(&names("walk", 3)).await;
     walks.wait_for_equality().await;
     let pool = walks.owner.pool().clone();
-    let ahead = Owner::of(Stepped::AGGREGATE, "publisher", move |after| {
+    let ahead = SnapshotSource::new(Stepped::AGGREGATE, "publisher", move |after| {
         let pool = pool.clone();
         async move {
             let Page { items, next } = page(&pool, after).await?;
@@ -520,12 +525,13 @@ async fn a_write_outside_the_projection_ends_the_replay() {
     walks.step(&names("walk", 3)).await;
     walks.wait_for_equality().await;
     // The handler writes to a table outside the projection.
-    let projection = Projection::of("elsewhere").table(Table::of("elsewhere"));
+    let projection = Projection::new("elsewhere").table(Table::new("elsewhere"));
     let owners = vec![owner(walks.owner.pool().clone())];
     walks.damage("delete from position").await;
     let (outbox, url) = (&walks.copy, walks.vhost.url());
     let ended =
-        replay::from_owners(outbox, url, &copy_topology(), &projection, owners, Mode::Swap).await;
+        replay::from_snapshots(outbox, url, &copy_topology(), &projection, owners, Mode::Swap)
+            .await;
     let is_outside = matches!(&ended, Err(ReplayError::Messaging(messaging::Error::OutsideShadow(table))) if table == "public.position");
     assert!(is_outside, "{ended:?}");
     assert_eq!(count(walks.copy.pool(), "position").await, 0);

@@ -17,7 +17,7 @@ use lapin::{
 };
 use messaging::{
     Failure, MIGRATOR, Outbox, Transaction,
-    stream::{self, Intake, NotAppended, StreamHandler},
+    streams::{self, AppendError, StreamHandler, StreamWriter},
 };
 use sqlx::AssertSqlSafe;
 use testkit::{Database, Proxy, RabbitMq, Vhost, wait_for};
@@ -114,7 +114,7 @@ struct StreamHarness {
     vhost: Vhost,
     database: Database,
     outbox: Outbox,
-    intake: Intake,
+    intake: StreamWriter,
     publishing: JoinSet<()>,
     stop: CancellationToken,
 }
@@ -125,7 +125,7 @@ impl StreamHarness {
         let database = Database::migrated(&[&MIGRATOR]).await.unwrap();
         database.run("create table seen (body text not null)").await.unwrap();
         let outbox = outbox(database.url()).await;
-        let (intake, publisher) = Intake::new(vhost.url(), "clicks");
+        let (intake, publisher) = StreamWriter::new(vhost.url(), "clicks");
         let stop = CancellationToken::new();
         let mut publishing = JoinSet::new();
         publishing.spawn(publisher.run(stop.clone()));
@@ -151,7 +151,7 @@ impl StreamHarness {
     ) {
         let (outbox, url, handler) =
             (self.outbox.clone(), self.vhost.url().to_owned(), handler.clone());
-        reading.spawn(stream::read(outbox, url, stream, "reader", handler, self.stop.clone()));
+        reading.spawn(streams::read(outbox, url, stream, "reader", handler, self.stop.clone()));
     }
 
     async fn append(&self, bodies: impl IntoIterator<Item = String>) {
@@ -417,7 +417,7 @@ async fn two_streams_are_read_under_one_consumer_name() {
     let mut reading = clicks.read(&handler);
     clicks.append(messages("click", 5)).await;
     clicks.wait_for_seen(5).await;
-    let (views, publisher) = Intake::new(clicks.vhost.url(), "views");
+    let (views, publisher) = StreamWriter::new(clicks.vhost.url(), "views");
     reading.spawn(publisher.run(clicks.stop.clone()));
     clicks.start_reader_of("views", &mut reading, &handler);
     views.append(b"view".to_vec()).await.unwrap();
@@ -488,14 +488,14 @@ async fn a_reader_stops_though_its_lease_is_locked() {
 #[tokio::test]
 async fn the_intake_stops_during_a_broker_alarm() {
     let broker = RabbitMq::start().await.unwrap();
-    let (intake, publisher) = Intake::new(broker.url(), "clicks");
+    let (intake, publisher) = StreamWriter::new(broker.url(), "clicks");
     let stop = CancellationToken::new();
     let mut publishing = JoinSet::new();
     publishing.spawn(publisher.run(stop.clone()));
     intake.append(b"before".to_vec()).await.unwrap();
     broker.set_memory_alarm(true).await.unwrap();
     let left = intake.append(b"left".to_vec()).await;
-    assert_eq!(left, Err(NotAppended::Unconfirmed));
+    assert_eq!(left, Err(AppendError::Unconfirmed));
     stop.cancel();
     timeout(TIMEOUT, publishing.join_next()).await.expect("the reader stops").unwrap().unwrap();
     broker.set_memory_alarm(false).await.unwrap();
@@ -505,7 +505,7 @@ async fn the_intake_stops_during_a_broker_alarm() {
 #[tokio::test]
 async fn a_stream_is_stored_in_small_segments() {
     let mut broker = RabbitMq::start().await.unwrap();
-    let (intake, publisher) = Intake::new(broker.url(), "clicks");
+    let (intake, publisher) = StreamWriter::new(broker.url(), "clicks");
     let stop = CancellationToken::new();
     let mut publishing = JoinSet::new();
     publishing.spawn(publisher.run(stop.clone()));
@@ -542,7 +542,7 @@ async fn a_stream_declared_by_an_older_release_works() {
     arguments.insert("x-max-age".into(), AMQPValue::LongString("7D".into()));
     arguments.insert("x-max-length-bytes".into(), AMQPValue::LongLongInt(2_000_000_000));
     declare_by_hand(url, arguments).await;
-    stream::declare(url, "clicks").await.unwrap();
+    streams::declare(url, "clicks").await.unwrap();
     clicks.append(messages("click", 50)).await;
     let reading = clicks.read(&RecordMessages::failing_after(Duration::ZERO));
     clicks.wait_for_seen(50).await;
@@ -553,7 +553,7 @@ async fn a_stream_declared_by_an_older_release_works() {
 async fn a_queue_of_the_same_name_is_not_used_as_a_stream() {
     let vhost = Vhost::create().await.unwrap();
     declare_by_hand(vhost.url(), FieldTable::default()).await;
-    let refused = stream::declare(vhost.url(), "clicks").await;
+    let refused = streams::declare(vhost.url(), "clicks").await;
     assert!(matches!(refused, Err(messaging::Error::Broker(_))), "{refused:?}");
 }
 
@@ -564,7 +564,7 @@ async fn a_reader_replaces_a_silent_connection() {
     let (proxy, url) = Proxy::in_front_of(clicks.vhost.url()).await.unwrap();
     let handler = RecordMessages::failing_after(Duration::ZERO);
     let mut reading = JoinSet::new();
-    reading.spawn(stream::read(
+    reading.spawn(streams::read(
         clicks.outbox.clone(),
         url,
         "clicks",

@@ -16,8 +16,8 @@ use std::{
 use chrono::{DateTime, TimeDelta, Utc};
 use messaging::{
     Failure, MIGRATOR, Outbox, Transaction,
-    replay::{self, Mode, Projection, ReplayError, Report, Table, Tape},
-    stream::{self, Intake, StreamHandler},
+    replay::{self, Mode, Projection, ReplayError, ReplayReport, StreamSource, Table},
+    streams::{self, StreamHandler, StreamWriter},
 };
 use testkit::{Database, Vhost, wait_for};
 use tokio::{
@@ -84,7 +84,7 @@ struct ClickHarness {
     vhost: Vhost,
     _database: Database,
     outbox: Outbox,
-    intake: Intake,
+    intake: StreamWriter,
     tasks: JoinSet<()>,
     stop: CancellationToken,
     /// Tells the writer to stop.
@@ -119,7 +119,7 @@ impl ClickHarness {
             .await
             .unwrap();
         let outbox = outbox(database.url()).await;
-        let (intake, publisher) = Intake::new(vhost.url(), "clicks");
+        let (intake, publisher) = StreamWriter::new(vhost.url(), "clicks");
         let (mut tasks, stop) = (JoinSet::new(), CancellationToken::new());
         tasks.spawn(publisher.run(stop.clone()));
         let (ended, written) = (Arc::default(), Arc::default());
@@ -129,7 +129,7 @@ impl ClickHarness {
     fn read(&mut self) -> AbortHandle {
         let (outbox, url) = (self.outbox.clone(), self.vhost.url().to_owned());
         let (handler, stop) = (Arc::new(StoreClicks), self.stop.clone());
-        self.tasks.spawn(stream::read(outbox, url, "clicks", "reader", handler, stop))
+        self.tasks.spawn(streams::read(outbox, url, "clicks", "reader", handler, stop))
     }
 
     /// Writes clicks with a time some minutes ago.
@@ -166,24 +166,28 @@ impl ClickHarness {
         .unwrap();
     }
 
-    async fn replay(&self, mode: Mode) -> Report {
-        let projection = Projection::of("clicks")
-            .table(Table::of("click"))
-            .table(Table::of("page"))
+    async fn replay(&self, mode: Mode) -> ReplayReport {
+        let projection = Projection::new("clicks")
+            .table(Table::new("click"))
+            .table(Table::new("page"))
             .scratch("received");
         self.rebuild(&projection, mode).await.unwrap()
     }
 
     /// Replays clicks by their times.
-    async fn replay_timed(&self, mode: Mode) -> Result<Report, ReplayError> {
-        let projection = Projection::of("clicks")
-            .table(Table::of("click").since("at"))
+    async fn replay_timed(&self, mode: Mode) -> Result<ReplayReport, ReplayError> {
+        let projection = Projection::new("clicks")
+            .table(Table::new("click").since("at"))
             .scratch("page")
             .scratch("received");
         self.rebuild(&projection, mode).await
     }
 
-    async fn rebuild(&self, projection: &Projection, mode: Mode) -> Result<Report, ReplayError> {
+    async fn rebuild(
+        &self,
+        projection: &Projection,
+        mode: Mode,
+    ) -> Result<ReplayReport, ReplayError> {
         self.rebuild_with(StoreClicks, projection, mode).await
     }
 
@@ -192,9 +196,9 @@ impl ClickHarness {
         handler: impl StreamHandler,
         projection: &Projection,
         mode: Mode,
-    ) -> Result<Report, ReplayError> {
+    ) -> Result<ReplayReport, ReplayError> {
         let newest = |body: &[u8]| serde_json::from_slice::<Click>(body).ok().map(|click| click.2);
-        let tape = Tape {
+        let tape = StreamSource {
             stream: "clicks",
             consumer: "reader",
             handler: Arc::new(handler),
@@ -214,7 +218,7 @@ impl ClickHarness {
 
 /// Writes clicks at a fixed rate until stopped; every tenth click twice. Without the rate limit the stream might grow faster than a
 /// busy machine replays it.
-async fn click(intake: Intake, ended: Arc<AtomicBool>, written: Arc<AtomicI64>) {
+async fn click(intake: StreamWriter, ended: Arc<AtomicBool>, written: Arc<AtomicI64>) {
     let mut pace = tokio::time::interval(Duration::from_millis(5));
     pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -305,7 +309,7 @@ async fn rows_older_than_a_recreated_stream_are_kept() {
     let click = &found.tables[0];
     assert_eq!((click.different, click.only_shadow, click.only_live), (0, 1, 0), "{found:?}");
     assert_eq!(clicks.stored().await, 30);
-    let timeless = Projection::of("clicks").table(Table::of("click")).scratch("page");
+    let timeless = Projection::new("clicks").table(Table::new("click")).scratch("page");
     let timeless = clicks.rebuild(&timeless.scratch("received"), Mode::Swap).await;
     assert!(matches!(timeless, Err(ReplayError::Truncated("click"))), "{timeless:?}");
 
@@ -324,13 +328,13 @@ async fn a_replay_pauses_a_reader_that_starts_meanwhile() {
     let mut clicks = ClickHarness::open_idle().await;
     clicks.click(10, 0).await;
     // `pg_sleep` extends the last step of the replay, during which the reader starts.
-    let projection = Projection::of("clicks")
-        .table(Table::of("click"))
+    let projection = Projection::new("clicks")
+        .table(Table::new("click"))
         .scratch("page")
         .scratch("received")
-        .turn("select pg_sleep(3)");
+        .before_lock("select pg_sleep(3)");
     let (outbox, url) = (clicks.outbox.clone(), clicks.vhost.url().to_owned());
-    let tape = Tape {
+    let tape = StreamSource {
         stream: "clicks",
         consumer: "reader",
         handler: Arc::new(StoreClicks),
@@ -363,7 +367,7 @@ async fn a_handler_that_hangs_ends_the_replay() {
     clicks.read();
     clicks.click(10, 0).await;
     clicks.wait_for_stored(10).await;
-    let projection = Projection::of("clicks").table(Table::of("click"));
+    let projection = Projection::new("clicks").table(Table::new("click"));
     let replaying = clicks.rebuild_with(Hang, &projection, Mode::Swap);
     let ended = timeout(TIMEOUT, replaying).await.expect("the replay ends");
     assert!(matches!(ended, Err(ReplayError::HandlerFailed(_))), "{ended:?}");

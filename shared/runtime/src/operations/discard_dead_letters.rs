@@ -2,7 +2,7 @@
 
 use ::messaging::{
     Outbox,
-    dead_letters::{self, Discarded, Selection},
+    dead_letters::{self, DiscardReport, Selection},
 };
 use axum::extract::State;
 use problem::{FieldError, Json, Problem};
@@ -25,7 +25,7 @@ pub(super) async fn discard_dead_letters(
     caller: Caller,
     State(outbox): State<Outbox>,
     Json(request): Json<DeadLetterSelection>,
-) -> Result<Json<Discarded>, Problem> {
+) -> Result<Json<DiscardReport>, Problem> {
     caller.require(Scope::Ops)?;
     let (selection, pace) = request.into_parts()?;
     if selection == Selection::default() {

@@ -2,7 +2,7 @@
 
 use ::messaging::{
     Outbox, Topology,
-    dead_letters::{self, Shown},
+    dead_letters::{self, DeadLetterDetails},
 };
 use axum::extract::State;
 use problem::{Json, Path, Problem};
@@ -23,7 +23,7 @@ pub(super) async fn get_dead_letter(
     State(outbox): State<Outbox>,
     State(topology): State<Topology>,
     Path(id): Path<Uuid>,
-) -> Result<Json<Shown>, Problem> {
+) -> Result<Json<DeadLetterDetails>, Problem> {
     caller.require(Scope::Ops)?;
     let mut connection = outbox.pool().acquire().await?;
     let found = dead_letters::show(&mut connection, &topology, id).await.map_err(internal)?;

@@ -21,5 +21,5 @@ pub(super) async fn get_queue_metrics(
     State(outbox): State<Outbox>,
 ) -> Result<Json<QueueReport>, Problem> {
     caller.require(Scope::Ops)?;
-    Ok(Json(outbox.queues()))
+    Ok(Json(outbox.queue_report()))
 }

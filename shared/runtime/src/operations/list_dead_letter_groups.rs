@@ -2,7 +2,7 @@
 
 use ::messaging::{
     Outbox,
-    dead_letters::{self, Group},
+    dead_letters::{self, DeadLetterGroup},
 };
 use axum::extract::State;
 use problem::{Json, Problem};
@@ -15,7 +15,7 @@ use crate::auth::{Caller, Scope};
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub(super) struct DeadLetterGroups {
     #[schema(value_type = Vec<Object>)]
-    items: Vec<Group>,
+    items: Vec<DeadLetterGroup>,
 }
 
 /// Group pending dead letters by consumer, reason, event type and cause

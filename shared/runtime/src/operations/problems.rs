@@ -1,6 +1,6 @@
 //! Errors of the kit as problems.
 
-use ::messaging::dead_letters::{NotEdited, Unresolved};
+use ::messaging::dead_letters::{EditError, ResolveError};
 use axum::http::StatusCode;
 use problem::Problem;
 use uuid::Uuid;
@@ -15,40 +15,40 @@ fn not_pending(id: Uuid) -> Problem {
 }
 
 /// The answer for a dead letter that could not be handled or discarded.
-pub(super) fn unresolved(error: Unresolved) -> Problem {
+pub(super) fn unresolved(error: ResolveError) -> Problem {
     let detail = error.to_string();
     match error {
-        Unresolved::NotPending(id) => not_pending(id),
-        Unresolved::NotRedrivable(_) => {
+        ResolveError::NotPending(id) => not_pending(id),
+        ResolveError::NotRedrivable(_) => {
             Problem::conflict("not_redrivable", "The dead letter cannot be sent again")
                 .detail(detail)
         }
-        Unresolved::NotYet { .. } => {
+        ResolveError::NotYet { .. } => {
             Problem::conflict("missing_predecessor", "An earlier event of the key is missing")
                 .detail(detail)
         }
-        Unresolved::FailedAgain(_) => {
+        ResolveError::FailedAgain(_) => {
             Problem::conflict("failed_again", "The handler failed again").detail(detail)
         }
-        Unresolved::Messaging(error) => internal(error),
+        ResolveError::Messaging(error) => internal(error),
     }
 }
 
 /// The answer for a dead letter whose data could not be replaced.
-pub(super) fn not_edited(error: NotEdited) -> Problem {
+pub(super) fn not_edited(error: EditError) -> Problem {
     let detail = error.to_string();
     let refused = |code, title| {
         Problem::new(StatusCode::UNPROCESSABLE_ENTITY, code, title).detail(detail.clone())
     };
     match error {
-        NotEdited::NotPending(id) => not_pending(id),
-        NotEdited::NoEvent => {
+        EditError::NotPending(id) => not_pending(id),
+        EditError::NoEvent => {
             Problem::conflict("no_event", "The dead letter holds no event").detail(detail)
         }
-        NotEdited::DoesNotFit(_) => {
+        EditError::DoesNotFit(_) => {
             refused("does_not_fit", "The data does not fit the type of the event")
         }
-        NotEdited::OtherKey { .. } => refused("other_key", "The data belongs to another key"),
-        NotEdited::Messaging(error) => internal(error),
+        EditError::OtherKey { .. } => refused("other_key", "The data belongs to another key"),
+        EditError::Messaging(error) => internal(error),
     }
 }

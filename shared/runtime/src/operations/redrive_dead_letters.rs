@@ -2,7 +2,7 @@
 
 use ::messaging::{
     Criticality, Outbox, Topology,
-    dead_letters::{self, Redriven},
+    dead_letters::{self, RedriveReport},
 };
 use axum::extract::State;
 use problem::{Json, Problem};
@@ -29,7 +29,7 @@ pub(super) async fn redrive_dead_letters(
     State(outbox): State<Outbox>,
     State(topology): State<Topology>,
     Json(request): Json<DeadLetterSelection>,
-) -> Result<Json<Redriven>, Problem> {
+) -> Result<Json<RedriveReport>, Problem> {
     caller.require(Scope::Ops)?;
     let (selection, pace) = request.into_parts()?;
     admit(&outbox, Criticality::Deferrable)?;

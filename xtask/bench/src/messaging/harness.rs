@@ -133,7 +133,7 @@ impl<E: ItemEvent> Handler for RecordEffects<E> {
         if let Some(faults) = &self.faults {
             for (index, number) in numbers.iter().enumerate() {
                 if let Some(failure) = faults.failure(*number) {
-                    batch.refuse(index, failure);
+                    batch.fail(index, failure);
                 }
             }
         }

@@ -37,7 +37,7 @@ async fn release_or_deduct<E: envelope::Event>(
         ReservationOutcome::Deducted => "nothing_reserved",
     };
     for (index, error) in app::release_or_deduct(tx, &commands, outcome).await? {
-        batch.refuse(index, Failure::reject(code, error));
+        batch.fail(index, Failure::reject(code, error));
     }
     Ok(())
 }

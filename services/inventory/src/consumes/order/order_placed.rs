@@ -32,7 +32,7 @@ impl Handler for ReserveStock {
         });
         let commands: Vec<ReserveStockCommand> = commands.collect();
         for (index, unknown) in reserve_stock(tx, &commands).await? {
-            batch.refuse(index, Failure::retry(unknown));
+            batch.fail(index, Failure::retry(unknown));
         }
         Ok(())
     }

@@ -27,7 +27,7 @@ async fn lock_orders<E>(
     let unknown: Vec<usize> =
         (0..ids.len()).filter(|index| !locked.contains_key(&ids[*index])).collect();
     for index in &unknown {
-        batch.refuse(*index, Failure::reject("unknown_order", UnknownOrder(ids[*index])));
+        batch.fail(*index, Failure::reject("unknown_order", UnknownOrder(ids[*index])));
     }
     Ok(unknown.is_empty().then_some(locked))
 }

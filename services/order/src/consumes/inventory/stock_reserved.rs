@@ -35,7 +35,7 @@ impl Handler for ConfirmReservation {
         });
         let commands: Vec<ConfirmReservationCommand> = commands.collect();
         for (index, unknown) in confirm_reservations(tx, &self.0, locked, &commands).await? {
-            batch.refuse(index, Failure::retry(unknown));
+            batch.fail(index, Failure::retry(unknown));
         }
         Ok(())
     }
