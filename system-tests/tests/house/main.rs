@@ -185,11 +185,17 @@ fn the_domain_is_pure() {
         "axum::",
         "messaging::",
         "contracts::",
+        "envelope::",
+        "problem::",
+        "utoipa::",
+        "serde_json::",
         "tokio::",
         "reqwest::",
         "async fn",
+        "crate::app",
         "crate::storage",
         "crate::http",
+        "crate::publishes",
     ];
     for topology in &topologies() {
         let folder = root().join("services").join(topology.service()).join("src/domain");
