@@ -1,4 +1,4 @@
--- One database for each service. Run once, when the server's data folder is made.
+-- One database per service. Runs once, when the server's data directory is created.
 create database "product-catalog";
 create database "order";
 create database "inventory";

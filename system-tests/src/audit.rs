@@ -1,7 +1,7 @@
 //! Checks the invariants across the databases of all services, the index and the broker.
 //!
-//! The invariants and their numbers are those of `ARCHITECTURE.md`. The audit only reads. During traffic it reports work in progress as
-//! violations: repeat it until the suite is idle.
+//! The invariants and their numbers are those of `ARCHITECTURE.md`. The audit only reads. During traffic it
+//! reports work in progress as violations: repeat it until the suite is idle.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -372,7 +372,8 @@ async fn check_index(url: &str, token: &str, findings: &mut Findings) -> Result<
     Ok(())
 }
 
-/// Invariant 5, in the broker: all queues are empty, also those of unroutable and of dead-lettered messages. Streams retain messages.
+/// Invariant 5, in the broker: all queues are empty, also those of unroutable and of dead-lettered messages.
+/// Streams retain messages.
 fn check_queues(queues: &[QueueState], findings: &mut Findings) {
     findings.checked.insert("queues", i64::try_from(queues.len()).unwrap_or(i64::MAX));
     let full = queues.iter().filter(|queue| queue.kind != STREAM && queue.messages > 0);
@@ -441,7 +442,8 @@ async fn check_messaging(databases: &Databases, findings: &mut Findings) -> Resu
     Ok(())
 }
 
-/// Invariant 6: every user event read from the stream is stored once, or counted as duplicate, expired or erased.
+/// Invariant 6: every user event read from the stream is stored once, or counted as duplicate, expired or
+/// erased.
 async fn check_user_events(databases: &Databases, findings: &mut Findings) -> Result<(), Error> {
     let mut analytics = databases.connect("behavior-analytics").await?;
     let stored = number(&mut analytics, "select count(*) from user_event").await?;

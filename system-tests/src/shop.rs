@@ -123,7 +123,8 @@ impl Shop {
             let instance = Instance { program, process: None };
             shop.instances.insert((*service).to_owned(), instance);
         }
-        // All migrations and queues first: no event may be published before the queues of its subscribers exist.
+        // All migrations and queues first: no event may be published before the queues of its subscribers
+        // exist.
         let migrating = SERVICES
             .iter()
             .map(|service| shop.instances[*service].program.clone().argument("migrate").start());
@@ -464,7 +465,8 @@ impl Shop {
         audit::run(audit::Suite { databases: &databases, broker, search, token }).await
     }
 
-    /// The number of queues of each live instance of a service, in ascending order, and the number of all queues that were ever assigned.
+    /// The number of queues of each live instance of a service, in ascending order, and the number of all
+    /// queues that were ever assigned.
     pub async fn queue_counts(&self, service: &'static str) -> Result<(Vec<i64>, i64), Error> {
         let mut connection = self.databases().connect(service).await?;
         let queue_counts = sqlx::query_scalar(

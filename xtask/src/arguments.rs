@@ -106,8 +106,8 @@ pub struct Token {
 /// What to import.
 #[derive(Debug, Args)]
 pub struct Import {
-    /// A file with one JSON product per line, plain (`.ndjson`) or compressed (`.ndjson.gz`): as `POST /v1/products` takes it, or as in
-    /// the open Icecat catalogue.
+    /// A file with one JSON product per line, plain (`.ndjson`) or compressed (`.ndjson.gz`): as `POST
+    /// /v1/products` takes it, or as in the open Icecat catalogue.
     pub file: PathBuf,
 }
 
@@ -116,16 +116,19 @@ pub struct Import {
 pub enum Bench {
     /// The baseline: start, memory, freshness of search, orders, user events, a whole catalogue.
     Quick(BenchOptions),
-    /// The messaging kit compared with the bare broker, a polled outbox and a write without events; needs no running suite.
+    /// The messaging kit compared with the bare broker, a polled outbox and a write without events; needs no
+    /// running suite.
     Messaging(BenchOptions),
-    /// The kit's dispatch orders under one overload, compared with queueing theory, and adaptive batches; needs no running suite.
+    /// The kit's dispatch orders under one overload, compared with queueing theory, and adaptive batches;
+    /// needs no running suite.
     Dispatch(BenchOptions),
 }
 
 /// The options of every bench.
 #[derive(Debug, Args)]
 pub struct BenchOptions {
-    /// A folder with real data, such as icecat-products.ndjson.gz; without it, data of the same size is generated.
+    /// A folder with real data, such as icecat-products.ndjson.gz; without it, data of the same size is
+    /// generated.
     #[arg(long)]
     pub data: Option<PathBuf>,
     /// Write the figures to this file, as one flat JSON object.
@@ -150,7 +153,8 @@ pub struct Chaos {
 /// How to report the audit.
 #[derive(Debug, Args)]
 pub struct Audit {
-    /// Write the violations of each invariant and the numbers of rows checked to this file, as one flat JSON object.
+    /// Write the violations of each invariant and the numbers of rows checked to this file, as one flat JSON
+    /// object.
     #[arg(long)]
     pub json: Option<PathBuf>,
 }

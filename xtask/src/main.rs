@@ -131,7 +131,8 @@ fn finish(mut command: Process) -> Result<(), Error> {
     }
 }
 
-/// Replaces this process by a program with the same command line: signals and the exit status need no forwarding.
+/// Replaces this process by a program with the same command line: signals and the exit status need no
+/// forwarding.
 fn replace_by(name: &str, profile: Profile) -> Result<(), Error> {
     let mut command = Process::new(programs::path(name, profile));
     command.args(env::args_os().skip(1));

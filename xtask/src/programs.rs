@@ -29,8 +29,8 @@ pub fn path(name: &str, profile: Profile) -> PathBuf {
 
 /// Builds programs.
 ///
-/// By `--bin` alone: cargo then selects the features of dependencies for the whole workspace. With `--package` it would select them for
-/// that package, and compile dependencies once more if they differ.
+/// By `--bin` alone: cargo then selects the features of dependencies for the whole workspace. With
+/// `--package` it would select them for that package, and compile dependencies once more if they differ.
 pub fn build<'a>(names: impl IntoIterator<Item = &'a str>, profile: Profile) -> Command {
     let mut command = cargo::cargo(["build"]);
     if profile == Profile::Release {

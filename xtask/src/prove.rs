@@ -1,4 +1,5 @@
-//! The long proofs: they take too long for every change, and run before a release or after a change of the kit.
+//! The long proofs: they take too long for every change, and run before a release or after a change of the
+//! kit.
 
 use std::process::Command;
 

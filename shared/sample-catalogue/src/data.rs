@@ -33,7 +33,8 @@ pub(crate) static KINDS: LazyLock<Vec<Kind>> = LazyLock::new(|| {
     kinds.collect()
 });
 
-/// The kinds of one file. An entry with `kinds` is a family: each of them has the other fields of the entry too.
+/// The kinds of one file. An entry with `kinds` is a family: each of them has the other fields of the entry
+/// too.
 fn kinds(text: &str) -> serde_json::Result<Vec<Kind>> {
     let entries: Vec<Map<String, Value>> = serde_json::from_str(text)?;
     let mut kinds = Vec::new();

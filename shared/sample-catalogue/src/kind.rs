@@ -1,7 +1,8 @@
 //! The types of the data files: what a kind of product is made of.
 //!
-//! Most of them are rows in the files: `["{theme}金装", "{theme} Gold", 109, 159]` is a [`Series`]. A text may hold `{key}`
-//! placeholders. A key names a fact, a choice or an axis of the same kind, or is one of `brand`, `maker`, `model`, `point` and `point2`.
+//! Most of them are rows in the files: `["{theme}金装", "{theme} Gold", 109, 159]` is a [`Series`]. A text may
+//! hold `{key}` placeholders. A key names a fact, a choice or an axis of the same kind, or is one of `brand`,
+//! `maker`, `model`, `point` and `point2`.
 
 use serde::{Deserialize, Deserializer, de::Error as _};
 
@@ -101,8 +102,8 @@ pub(crate) struct Kind {
     /// The attribute that shows the model; empty if the model is part of the title alone.
     #[serde(default)]
     pub(crate) model_attribute: String,
-    /// Distinguishes a model that was already used from its predecessor, with `{n}` from 2 upwards. Without it the kind runs out of
-    /// products.
+    /// Distinguishes a model that was already used from its predecessor, with `{n}` from 2 upwards. Without
+    /// it the kind runs out of products.
     #[serde(default)]
     pub(crate) edition: Option<Bilingual>,
     pub(crate) brands: Vec<Brand>,

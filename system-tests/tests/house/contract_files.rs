@@ -10,7 +10,7 @@ use contracts::{behavior::USER_EVENT, schema};
 use envelope::schema::compatibility::{self, Breakage};
 use serde_json::Value;
 
-use crate::{asyncapi, root, topologies};
+use crate::{asyncapi, sources::root, topologies};
 
 /// How to make a breaking change.
 const REMEDY: &str = "Keep the released version unchanged and add the next version beside it: a struct and a type with the next \

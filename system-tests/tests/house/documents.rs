@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{files_with_extension, root};
+use crate::sources::{files_with_extension, root};
 
 /// The documents of the root folder and of `docs/`, without generated ones.
 fn documents() -> Vec<PathBuf> {

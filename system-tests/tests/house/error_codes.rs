@@ -7,10 +7,10 @@ use std::{
 
 use regex::Regex;
 
-use crate::{root, sources};
+use crate::sources::{root, rust_files as sources};
 
-/// Where the code of a problem appears as a literal: in a constructor, beside a title or a retry time, as a field, or as the result
-/// of a function whose name ends in `_code`.
+/// Where the code of a problem appears as a literal: in a constructor, beside a title or a retry time, as a
+/// field, or as the result of a function whose name ends in `_code`.
 const PROBLEM_CODES: [&str; 6] = [
     r#"\b(?:Problem|Self)::(?:bad_request|conflict|unavailable)\(\s*"([a-z_]+)""#,
     r#"\b(?:Problem|Self)::new\(\s*[^,"]+,\s*"([a-z_]+)""#,
@@ -25,7 +25,8 @@ const FIELD_CODES: [&str; 1] = [
     r#"\b(?:FieldError::new|fields\.refuse|\w+\.add)\(\s*(?:&?[\w.]+|"[^"]*"|format[_args]*!\([^)]*\)),\s*"([a-z_]+)""#,
 ];
 
-/// The codes in the sources, each with a file that contains it. A pattern without a group matches a function that returns codes.
+/// The codes in the sources, each with a file that contains it. A pattern without a group matches a function
+/// that returns codes.
 fn codes_in_sources(patterns: &[&str]) -> BTreeMap<String, String> {
     let patterns: Vec<Regex> =
         patterns.iter().map(|pattern| Regex::new(pattern).unwrap()).collect();

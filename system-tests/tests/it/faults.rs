@@ -1,6 +1,7 @@
 //! Processes and servers are killed during orders; nothing is lost or duplicated.
 //!
-//! It is one test with one suite: RabbitMQ 3.10 loses messages of young quorum queues when it is killed, so that it is killed last.
+//! It is one test with one suite: RabbitMQ 3.10 loses messages of young quorum queues when it is killed, so
+//! that it is killed last.
 
 use std::{
     collections::BTreeSet,
@@ -49,8 +50,9 @@ async fn assert_delivered(shop: &Shop, ids: &[String]) {
     shop.assert_clean_audit().await.unwrap();
 }
 
-/// Places orders during RabbitMQ's memory alarm, when it reads nothing from publishers. The orders are accepted, the service reports the
-/// blocked outbox, and connections that the broker cannot close do not pile up.
+/// Places orders during RabbitMQ's memory alarm, when it reads nothing from publishers. The orders are
+/// accepted, the service reports the blocked outbox, and connections that the broker cannot close do not pile
+/// up.
 async fn place_under_alarm(shop: &Shop) -> Vec<String> {
     let Servers::Private { rabbitmq, .. } = &shop.servers else {
         unreachable!("the suite has private servers")
@@ -74,8 +76,8 @@ async fn place_under_alarm(shop: &Shop) -> Vec<String> {
     })
     .await
     .unwrap();
-    // Every connection of a service has a unique name; a second connection of a name means a reconnect. A service that has just started may
-    // connect at any time.
+    // Every connection of a service has a unique name; a second connection of a name means a reconnect. A
+    // service that has just started may connect at any time.
     let mut names: Vec<String> = (rabbitmq.management().connections().await.unwrap().into_iter())
         .map(|connection| connection.client_name)
         .filter(|name| !name.is_empty())

@@ -1,4 +1,5 @@
-//! An order is accepted immediately and processed asynchronously: reserved, paid and shipped, or rejected with a reason.
+//! An order is accepted immediately and processed asynchronously: reserved, paid and shipped, or rejected
+//! with a reason.
 
 use futures::future::join_all;
 use reqwest::Method;

@@ -1,4 +1,5 @@
-//! Two instances of every service: both serve requests and share the queues; one takes over when the other is killed or hangs.
+//! Two instances of every service: both serve requests and share the queues; one takes over when the other is
+//! killed or hangs.
 
 #![expect(clippy::print_stdout, reason = "the test prints the times of takeovers")]
 
@@ -22,10 +23,12 @@ const TIMEOUT: Duration = Duration::from_mins(1);
 /// The limit of a takeover after a kill: much less than the TTL of a membership.
 const KILL_TAKEOVER: Duration = Duration::from_millis(2_500);
 
-/// The limit of a takeover after a hang: the membership has a TTL of three seconds, and the broker closes the connection after six.
+/// The limit of a takeover after a hang: the membership has a TTL of three seconds, and the broker closes the
+/// connection after six.
 const HANG_TAKEOVER: Duration = Duration::from_secs(10);
 
-/// Places an order with an idempotency key and retries, alternating between `instances`, until it is accepted.
+/// Places an order with an idempotency key and retries, alternating between `instances`, until it is
+/// accepted.
 async fn place(shop: &Shop, instances: &[&str], turn: usize) -> String {
     let (buyer, key) = (Uuid::now_v7().to_string(), Uuid::now_v7().to_string());
     let token = shop.token(&buyer, &[Scope::OrdersWrite]).unwrap();
@@ -60,7 +63,8 @@ async fn place_many(shop: &Shop, instances: &[&str], number: usize) -> Vec<Strin
         .await
 }
 
-/// Changes the price `times` times, alternating between `instances`, and waits until all services have applied the last change.
+/// Changes the price `times` times, alternating between `instances`, and waits until all services have
+/// applied the last change.
 async fn change_price(shop: &Shop, id: &str, instances: &[&str], times: i64) {
     let token = shop.token("tester", &[Scope::CatalogWrite]).unwrap();
     let mut change = String::new();

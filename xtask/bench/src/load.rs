@@ -111,7 +111,8 @@ impl Load {
         }
     }
 
-    /// Confirmed orders per second: concurrent buyers place `number` orders, each waiting for the confirmation before its next order.
+    /// Confirmed orders per second: concurrent buyers place `number` orders, each waiting for the
+    /// confirmation before its next order.
     pub(crate) async fn orders_per_second(
         &self,
         skus: &[String],

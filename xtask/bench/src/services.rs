@@ -1,4 +1,5 @@
-//! The parts of a service that benches of the kit share: a pool, tasks, an empty outbox, and the payload of events.
+//! The parts of a service that benches of the kit share: a pool, tasks, an empty outbox, and the payload of
+//! events.
 
 use std::time::Duration;
 

@@ -1,5 +1,6 @@
-//! Clients that administer the shop during the faults: they import products, create, change and delete others, and change stock. No other
-//! client writes their data, so that in the end it must equal the last answer.
+//! Clients that administer the shop during the faults: they import products, create, change and delete
+//! others, and change stock. No other client writes their data, so that in the end it must equal the last
+//! answer.
 
 use std::{sync::Arc, time::Duration};
 
@@ -98,7 +99,8 @@ impl AdminClients {
         AdminResults { imports, products, stock_changes }
     }
 
-    /// Imports the same products repeatedly, each time with another brand, and waits for the end of each import.
+    /// Imports the same products repeatedly, each time with another brand, and waits for the end of each
+    /// import.
     async fn import(&self, stop: &CancellationToken) -> Imports {
         let mut imports = Imports::default();
         for round in 0.. {
@@ -219,7 +221,8 @@ impl AdminClients {
         self.inventory.send(round, adjust).await.map(drop)
     }
 
-    /// Sets the stock with `If-Match`: an earlier request may still be in flight in a paused process and must not overwrite later changes.
+    /// Sets the stock with `If-Match`: an earlier request may still be in flight in a paused process and must
+    /// not overwrite later changes.
     async fn set(&self, round: usize, sku: &str, on_hand: i64) -> Option<()> {
         let read = |url: &str| self.client.get(format!("{url}/v1/stock/{sku}"));
         let version = self.inventory.send(round, read).await?["version"].as_i64()?;

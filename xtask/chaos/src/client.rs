@@ -1,4 +1,5 @@
-//! A client of a service with two instances: it retries, alternating between the instances, until it gets an answer.
+//! A client of a service with two instances: it retries, alternating between the instances, until it gets an
+//! answer.
 
 use std::{
     sync::{
@@ -52,7 +53,8 @@ impl ServiceClient {
         Self { urls, policy: policy.clone() }
     }
 
-    /// Sends the request until the answer is a success, starting with instance `first`; none if the policy expires.
+    /// Sends the request until the answer is a success, starting with instance `first`; none if the policy
+    /// expires.
     ///
     /// `request` builds the request for the URL of an instance. It must be idempotent.
     pub(super) async fn send(

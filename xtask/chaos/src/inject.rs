@@ -38,10 +38,12 @@ const RECOVERY_TIMEOUT: Duration = Duration::from_mins(1);
 pub(super) enum Outcome {
     /// One instance was hit: the time until the other one had all queues.
     TakenOver(Duration),
-    /// Both instances or the infrastructure were hit: the time from the end of the fault until every service had committed an effect of each
-    /// subscription and every queue had a live consumer. `last_service` was the slowest.
+    /// Both instances or the infrastructure were hit: the time from the end of the fault until every service
+    /// had committed an effect of each subscription and every queue had a live consumer. `last_service` was
+    /// the slowest.
     Recovered { elapsed: Duration, last_service: &'static str },
-    /// All connections were dead without a reset: the time until this was detected and everything had effects again.
+    /// All connections were dead without a reset: the time until this was detected and everything had effects
+    /// again.
     Detected { elapsed: Duration, last_service: &'static str },
 }
 
@@ -91,7 +93,8 @@ pub(super) async fn inject(
     }
 }
 
-/// Ends all faults after a recovery has failed: resumes and restarts processes, restores the network, and clears the memory alarm.
+/// Ends all faults after a recovery has failed: resumes and restarts processes, restores the network, and
+/// clears the memory alarm.
 pub(super) async fn restore(shop: &mut Shop) -> Result<(), Error> {
     shop.restore()?;
     let proxy = proxy(shop)?;
@@ -150,7 +153,8 @@ async fn wait_until_both_have_queues(shop: &Shop, service: &'static str) -> Resu
     .await
 }
 
-/// Waits until these services have effects again and live instances have all their queues; returns the time and the slowest service.
+/// Waits until these services have effects again and live instances have all their queues; returns the time
+/// and the slowest service.
 async fn wait_for_recovery(
     shop: &Shop,
     services: &[&'static str],
@@ -246,7 +250,8 @@ async fn wait_for_an_effect(shop: &Shop, service: &str) -> Result<(), Error> {
     Ok(())
 }
 
-/// Waits until the queues of `service` are assigned as expected; the predicate gets the number of queues of each live instance and of all.
+/// Waits until the queues of `service` are assigned as expected; the predicate gets the number of queues of
+/// each live instance and of all.
 async fn wait_for_assignment(
     shop: &Shop,
     service: &'static str,
@@ -271,7 +276,8 @@ async fn set_memory_alarm(shop: &Shop, raised: bool) -> Result<(), Error> {
     Ok(rabbitmq.set_memory_alarm(raised).await?)
 }
 
-/// Waits until the outbox of the order service is full. The service then refuses orders before it validates them; this one is invalid.
+/// Waits until the outbox of the order service is full. The service then refuses orders before it validates
+/// them; this one is invalid.
 async fn wait_until_orders_are_refused(shop: &Shop) -> Result<(), Error> {
     wait_for("the outbox is full", RECOVERY_TIMEOUT, async || {
         match shop.order("no customer", "", 0, Some(&Uuid::now_v7().to_string())).await {

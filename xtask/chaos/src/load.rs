@@ -42,7 +42,8 @@ const WEBHOOK_BUYERS: usize = 2;
 /// The setting of the order service, in seconds.
 pub(super) const PAYMENT_TIMEOUT: &str = "8";
 
-/// The minimal delay of a late payment, and the step between five different delays. Some are shorter than the payment timeout, some longer.
+/// The minimal delay of a late payment, and the step between five different delays. Some are shorter than the
+/// payment timeout, some longer.
 const PAY_LATE_DELAY: (Duration, Duration) =
     (Duration::from_millis(6_500), Duration::from_millis(800));
 
@@ -55,8 +56,9 @@ const VISITORS: usize = 2;
 /// The number of products.
 const PRODUCTS: usize = 12;
 
-/// The number and the stock of the scarce products, which sell out; then the stock of all other products. Two warehouses have half of it
-/// each. Scarce products are ordered one at a time and never cancelled, so that all of them are sold in the end.
+/// The number and the stock of the scarce products, which sell out; then the stock of all other products. Two
+/// warehouses have half of it each. Scarce products are ordered one at a time and never cancelled, so that
+/// all of them are sold in the end.
 const SCARCE: (usize, i64) = (2, 300);
 const PLENTIFUL: i64 = 100_000;
 
@@ -309,8 +311,8 @@ impl Load {
         Some(Order { id, statuses })
     }
 
-    /// The lines of order `number`: every second plain purchase is one piece of any product; all others are one to three pieces each of two
-    /// products that are not scarce.
+    /// The lines of order `number`: every second plain purchase is one piece of any product; all others are
+    /// one to three pieces each of two products that are not scarce.
     fn lines(&self, number: usize, intent: Intent) -> Value {
         let line = |product: usize, quantity: usize| json!({ "sku": self.products[product].1, "quantity": quantity });
         let plenty = |number: usize| SCARCE.0 + number % (PRODUCTS - SCARCE.0);
@@ -336,7 +338,8 @@ impl Load {
         if answer["status"] == "expired" { &["expired"] } else { &["delivered"] }
     }
 
-    /// Sends the webhook of the payment twice, then the webhook of the delivery; returns the final statuses that the answers allow.
+    /// Sends the webhook of the payment twice, then the webhook of the delivery; returns the final statuses
+    /// that the answers allow.
     async fn pay_by_webhook(&self, first: usize, id: &str) -> &'static [&'static str] {
         let paid = json!({ "event_id": Uuid::now_v7(), "order_id": id, "outcome": "approve" });
         for again in 0..2 {
@@ -401,7 +404,8 @@ impl Load {
         }
     }
 
-    /// Changes products, one after the other. A change without an answer may have been applied; the next change overwrites it.
+    /// Changes products, one after the other. A change without an answer may have been applied; the next
+    /// change overwrites it.
     async fn edit_products(self: Arc<Self>, stop: CancellationToken) {
         for (number, (id, _)) in self.products.iter().cycle().enumerate() {
             if stop.is_cancelled() {

@@ -1,4 +1,5 @@
-//! `cargo xtask chaos`: load on all flows while a seeded plan of faults is injected; then the audit and the verification.
+//! `cargo xtask chaos`: load on all flows while a seeded plan of faults is injected; then the audit and the
+//! verification.
 //!
 //! It runs a suite of its own with private servers.
 

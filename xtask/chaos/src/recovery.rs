@@ -16,15 +16,17 @@ use crate::{
 /// The limit of the 99th percentile of recoveries, in seconds.
 const RECOVERY_S: f64 = 5.0;
 
-/// The limit of the longest takeover, in seconds. The slowest is that of a paused instance: the broker closes its connection after two or
-/// three missed heartbeats of two seconds each. One more second is for the start of the next consumer.
+/// The limit of the longest takeover, in seconds. The slowest is that of a paused instance: the broker closes
+/// its connection after two or three missed heartbeats of two seconds each. One more second is for the start
+/// of the next consumer.
 const TAKEOVER_S: f64 = 8.0;
 
 /// The limit of the detection of dead connections and the recovery from them, in seconds.
 ///
-/// Each end closes a connection after two or three missed heartbeats, which are ten seconds apart for connections that do not consume
-/// (`HEARTBEAT` of the kit). The leading relay notices earlier, by missing confirms. The relay that takes over has a dead connection too,
-/// and notices by missing confirms or heartbeats.
+/// Each end closes a connection after two or three missed heartbeats, which are ten seconds apart for
+/// connections that do not consume (`HEARTBEAT` of the kit). The leading relay notices earlier, by missing
+/// confirms. The relay that takes over has a dead connection too, and notices by missing confirms or
+/// heartbeats.
 const DETECTION_S: f64 = 30.0 + RECOVERY_S;
 
 /// The recovery times of a run.
@@ -47,8 +49,8 @@ impl RecoveryTimes {
 
     /// Records the figures of a run with these planned `faults`, and returns the exceeded limits.
     ///
-    /// A missing time is NaN, which exceeds every limit and is null in JSON. Figures of unplanned faults are left out, except recoveries: a
-    /// run without a recovery proves nothing.
+    /// A missing time is NaN, which exceeds every limit and is null in JSON. Figures of unplanned faults are
+    /// left out, except recoveries: a run without a recovery proves nothing.
     pub(super) fn report(&mut self, faults: &[Fault], figures: &mut Figures) -> Vec<String> {
         let mut exceeded = Vec::new();
         let mut limit = |figures: &mut Figures, name: &str, seconds: f64, most: f64| {

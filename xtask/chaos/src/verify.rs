@@ -32,12 +32,13 @@ pub(super) struct Verification {
     accepted: usize,
     /// The number of orders by final status.
     ended: HashMap<String, usize>,
-    /// Accepted orders that are missing or have a final status that the answers exclude; and pieces of scarce products that were ordered
-    /// but not sold.
+    /// Accepted orders that are missing or have a final status that the answers exclude; and pieces of scarce
+    /// products that were ordered but not sold.
     lost: i64,
     /// Orders that no client got accepted: every idempotency key was retried until an answer.
     duplicated: usize,
-    /// Keys with unprocessed events, cursors that ever went back, and timelines with an invalid order of entries.
+    /// Keys with unprocessed events, cursors that ever went back, and timelines with an invalid order of
+    /// entries.
     reordered: i64,
     /// Pieces that were reserved or sold beyond the stock.
     oversold: i64,
@@ -209,8 +210,8 @@ async fn wrong_stock(
         .count())
 }
 
-/// The number of products that are wrong in the catalogue or in either instance of search. The audit compares the copies of the other
-/// services.
+/// The number of products that are wrong in the catalogue or in either instance of search. The audit compares
+/// the copies of the other services.
 async fn wrong_products(shop: &Shop, written: &[WrittenProduct]) -> Result<usize, Error> {
     let mut catalogue = connect(shop, "product-catalog").await?;
     let products: Vec<(String, i64)> =
@@ -251,7 +252,8 @@ async fn wrong_imports(shop: &Shop, imports: &Imports) -> Result<usize, Error> {
     Ok(imports.incomplete + products.abs_diff(usize::try_from(correct).unwrap_or(0)))
 }
 
-/// The number of cursors that went back, plus the number of keys whose cursor differs from the published sequence, for all subscribers.
+/// The number of cursors that went back, plus the number of keys whose cursor differs from the published
+/// sequence, for all subscribers.
 async fn unprocessed_keys(shop: &Shop) -> Result<i64, Error> {
     // By (source, aggregate): the last sequence of each key.
     let mut published: HashMap<(String, String), HashMap<String, i64>> = HashMap::new();
@@ -318,7 +320,8 @@ fn subscriptions() -> Result<HashSet<SubscribedAggregate>, Error> {
     let document: Value =
         serde_json::from_slice(&text).map_err(|source| SuiteError::Content { path, source })?;
     let operations = document["operations"].as_object().into_iter().flatten();
-    // `order.receive.inventory.reservation` refers to the channel `inventory.reservation` with the address `reservation.{slot}`.
+    // `order.receive.inventory.reservation` refers to the channel `inventory.reservation` with the address
+    // `reservation.{slot}`.
     let subscription = |(name, _): (&String, &Value)| {
         let (subscriber, channel) = name.split_once(".receive.")?;
         let (publisher, aggregate) = channel.split_once('.')?;

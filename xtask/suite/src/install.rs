@@ -47,8 +47,8 @@ fn apt_get(arguments: &[&str]) -> Command {
     command
 }
 
-/// Prevents Debian's packages from starting services while this value lives: the suite starts private servers. A policy that exists
-/// already is kept.
+/// Prevents Debian's packages from starting services while this value lives: the suite starts private
+/// servers. A policy that exists already is kept.
 struct NoServiceStart {
     ours: bool,
 }

@@ -1,4 +1,5 @@
-//! The suite as it runs on this machine: its services, its state on disk, its keys, and what its programs share.
+//! The suite as it runs on this machine: its services, its state on disk, its keys, and what its programs
+//! share.
 
 pub mod command;
 mod error;

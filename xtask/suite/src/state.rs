@@ -114,7 +114,8 @@ impl Supervisor {
 /// The start time of a process, unless it has ended or is a zombie.
 fn started(id: i32) -> Option<u64> {
     let text = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
-    // The second field, the program's name, may contain spaces. After it comes the third field; the start time is the 22nd.
+    // The second field, the program's name, may contain spaces. After it comes the third field; the start
+    // time is the 22nd.
     let fields: Vec<&str> = text.rsplit_once(") ")?.1.split(' ').collect();
     if matches!(fields.first(), Some(&("Z" | "X"))) {
         return None;
@@ -126,7 +127,8 @@ fn path() -> PathBuf {
     workspace::suite().join("state.json")
 }
 
-/// The name of the folder with the suite's data. It depends on the path of the checkout alone, so that it survives `cargo clean`.
+/// The name of the folder with the suite's data. It depends on the path of the checkout alone, so that it
+/// survives `cargo clean`.
 pub fn data_folder_name() -> String {
     let root = workspace::root();
     let checkout = root.canonicalize().unwrap_or(root);

@@ -5,7 +5,8 @@ const DISTINCT: u64 = 1_000_000_000;
 
 /// The barcode of the `nth` variant of a catalogue: 690, nine digits, check digit.
 ///
-/// The nine digits are a permutation of `nth`: distinct, yet no visible counter. The factor has no divisor in common with 10.
+/// The nine digits are a permutation of `nth`: distinct, yet no visible counter. The factor has no divisor in
+/// common with 10.
 pub(super) fn barcode(nth: u64) -> String {
     let scattered = (nth % DISTINCT * 618_033_989 + 271_828_183) % DISTINCT;
     let digits = format!("690{scattered:09}");

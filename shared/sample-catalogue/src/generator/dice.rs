@@ -7,8 +7,8 @@ use rand_chacha::{
 
 /// A seeded source of draws.
 ///
-/// It maps the generator's 32-bit words to ranges itself: the distributions of `rand` may change between releases and depend on the
-/// width of `usize`.
+/// It maps the generator's 32-bit words to ranges itself: the distributions of `rand` may change between
+/// releases and depend on the width of `usize`.
 pub(super) struct Dice(ChaCha8Rng);
 
 impl Dice {

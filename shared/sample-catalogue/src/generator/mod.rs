@@ -146,7 +146,8 @@ impl Generator {
         model
     }
 
-    /// The stem that all SKUs of a product share. Its parts contain no dash, so that SKUs of different stems cannot collide.
+    /// The stem that all SKUs of a product share. Its parts contain no dash, so that SKUs of different stems
+    /// cannot collide.
     fn unused_stem(&mut self, kind: &Kind, brand: &Brand, model: &Bilingual) -> String {
         let plain = format!("{}-{}-{}", kind.code, brand.code, slug(&model.en));
         let mut stem = plain.clone();

@@ -109,7 +109,8 @@ fn tidy(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ").replace("） ", "）").replace(" ,", ",")
 }
 
-/// Capitalises an English phrase for a title and drops its article; units (kg) and words with a capital inside (mAh, iPhone) stay.
+/// Capitalises an English phrase for a title and drops its article; units (kg) and words with a capital
+/// inside (mAh, iPhone) stay.
 fn capitalised(text: &str) -> String {
     let phrase = text.strip_prefix("a ").or_else(|| text.strip_prefix("an ")).unwrap_or(text);
     let words = phrase.split(' ').map(|word| {

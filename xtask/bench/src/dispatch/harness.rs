@@ -42,7 +42,8 @@ impl Event for ItemChanged {
 
 impl FullState for ItemChanged {}
 
-/// Emits the change of item `number`. Each item changes once. All belong to the first slot group, which has one consumer.
+/// Emits the change of item `number`. Each item changes once. All belong to the first slot group, which has
+/// one consumer.
 pub(super) fn emit_change(
     tx: &mut Transaction,
     number: usize,

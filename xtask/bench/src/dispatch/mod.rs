@@ -1,6 +1,8 @@
-//! The dispatch orders under one overload, compared with queueing theory; then an adaptive batch size compared with a fixed one.
+//! The dispatch orders under one overload, compared with queueing theory; then an adaptive batch size
+//! compared with a fixed one.
 //!
-//! Events pass through the whole pipeline: transaction, outbox, relay, quorum queue, consumer, committed effect.
+//! Events pass through the whole pipeline: transaction, outbox, relay, quorum queue, consumer, committed
+//! effect.
 
 #![expect(clippy::disallowed_methods, reason = "the tables of a bench exist only while it runs")]
 

@@ -16,7 +16,8 @@ use crate::error::Error;
 const PER_EVENT: Duration = Duration::from_millis(2);
 const BATCH: u32 = 8;
 
-/// The load relative to the capacity, and its duration: in the burst, and in the rest, until the backlog is gone.
+/// The load relative to the capacity, and its duration: in the burst, and in the rest, until the backlog is
+/// gone.
 const BURST: (f64, Duration) = (1.5, Duration::from_secs(4));
 const REST: (f64, Duration) = (0.5, Duration::from_secs(7));
 

@@ -42,8 +42,8 @@ pub(super) enum Order {
     NewestIfLate(Duration),
 }
 
-/// The time from each arrival to the end of its batch, for a server that is never idle while events wait. With `Fifo` this is Lindley's
-/// recursion with batches. `arrivals` are sorted by time.
+/// The time from each arrival to the end of its batch, for a server that is never idle while events wait.
+/// With `Fifo` this is Lindley's recursion with batches. `arrivals` are sorted by time.
 pub(super) fn ideal(arrivals: &[Arrival], server: Server, order: Order) -> Vec<Duration> {
     let mut waits = vec![Duration::ZERO; arrivals.len()];
     let mut waiting: Vec<usize> = Vec::new();
@@ -83,10 +83,11 @@ pub(super) fn ideal(arrivals: &[Arrival], server: Server, order: Order) -> Vec<D
     waits
 }
 
-/// The mean waiting time of a small edit during a backlog of bulk work: Cobham's formula for the first of two non-preemptive classes.
+/// The mean waiting time of a small edit during a backlog of bulk work: Cobham's formula for the first of two
+/// non-preemptive classes.
 ///
-/// It is the residual of the current batch (half a batch) divided by the share that the edits leave, plus the edit's own batch. `share`
-/// is the utilisation by edits.
+/// It is the residual of the current batch (half a batch) divided by the share that the edits leave, plus the
+/// edit's own batch. `share` is the utilisation by edits.
 pub(super) fn cobham(server: Server, share: f64) -> Duration {
     let batch = server.time(server.batch);
     (batch / 2).div_f64(1.0 - share) + batch

@@ -1,5 +1,5 @@
-//! The baseline: lapin and RabbitMQ without the kit. One publisher and one consumer run concurrently on a quorum queue, with messages
-//! of an event's size, confirms in flight and `multiple` acknowledgements.
+//! The baseline: lapin and RabbitMQ without the kit. One publisher and one consumer run concurrently on a
+//! quorum queue, with messages of an event's size, confirms in flight and `multiple` acknowledgements.
 
 use std::{collections::VecDeque, time::Instant};
 

@@ -1,4 +1,5 @@
-//! Two services with databases and a vhost of their own: `publisher` emits events, `consumer` records their effects.
+//! Two services with databases and a vhost of their own: `publisher` emits events, `consumer` records their
+//! effects.
 
 use std::{
     collections::HashSet,
@@ -86,7 +87,8 @@ impl EffectLog {
     }
 }
 
-/// Simulated handler failures: one event in a thousand always fails, one in a hundred fails at the first attempt.
+/// Simulated handler failures: one event in a thousand always fails, one in a hundred fails at the first
+/// attempt.
 #[derive(Debug, Default)]
 pub(super) struct FaultyEvents {
     attempted: Mutex<HashSet<u64>>,

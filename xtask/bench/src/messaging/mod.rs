@@ -1,8 +1,8 @@
-//! The messaging kit compared with three baselines in one run on one machine: the bare broker, a polled outbox, and a transaction
-//! without events.
+//! The messaging kit compared with three baselines in one run on one machine: the bare broker, a polled
+//! outbox, and a transaction without events.
 //!
-//! Everything is durable: PostgreSQL with fsync, quorum queues, confirms. The servers are private ones of this run, unless
-//! `TESTKIT_POSTGRES_URL` and the other `TESTKIT_*` variables name others.
+//! Everything is durable: PostgreSQL with fsync, quorum queues, confirms. The servers are private ones of
+//! this run, unless `TESTKIT_POSTGRES_URL` and the other `TESTKIT_*` variables name others.
 
 #![expect(
     clippy::disallowed_methods,

@@ -1,5 +1,6 @@
-//! The textbook outbox, for comparison. The relay polls every second and publishes one message at a time: it waits for the confirm, then
-//! deletes the row in a transaction of its own. The consumer runs one transaction per message, with an inbox table of message ids.
+//! The textbook outbox, for comparison. The relay polls every second and publishes one message at a time: it
+//! waits for the confirm, then deletes the row in a transaction of its own. The consumer runs one transaction
+//! per message, with an inbox table of message ids.
 
 use std::time::{Duration, Instant};
 

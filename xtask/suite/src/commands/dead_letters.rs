@@ -11,7 +11,8 @@ use xtask::arguments::{
     DeadLetterAction, DeadLetterFilter, DeadLetterSelection, DeadLetters as Arguments,
 };
 
-/// Timeout of a request, a little longer than the service's own: it answers when its current batch is finished.
+/// Timeout of a request, a little longer than the service's own: it answers when its current batch is
+/// finished.
 const TIMEOUT: Duration = Duration::from_secs(130);
 
 /// Executes the action and prints the answer of the service.

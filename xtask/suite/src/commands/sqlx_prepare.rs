@@ -1,4 +1,5 @@
-//! Writes the metadata of the checked queries into the `.sqlx` folders, so that everything builds without a database.
+//! Writes the metadata of the checked queries into the `.sqlx` folders, so that everything builds without a
+//! database.
 
 use std::{
     collections::BTreeMap,

@@ -1,4 +1,5 @@
-//! The supervisor: starts the servers and services of the suite and restarts those that die, until SIGTERM or SIGINT.
+//! The supervisor: starts the servers and services of the suite and restarts those that die, until SIGTERM or
+//! SIGINT.
 
 use std::{
     env, fs,
@@ -214,7 +215,8 @@ fn program(service: Service) -> Program {
     Program::new(service.name, programs::path(service.name, Profile::Release), log)
         // Each program has two worker threads: more arenas waste memory.
         .variable("MALLOC_ARENA_MAX", "2")
-        // Fixed thresholds: the allocator would raise both with the largest freed block and keep the memory of one import for good.
+        // Fixed thresholds: the allocator would raise both with the largest freed block and keep the memory
+        // of one import for good.
         .variable("MALLOC_TRIM_THRESHOLD_", "262144")
         .variable("MALLOC_MMAP_THRESHOLD_", "524288")
         .variable("RUST_LOG", variable("RUST_LOG").unwrap_or_else(|| "info".to_owned()))

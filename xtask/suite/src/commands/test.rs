@@ -11,7 +11,8 @@ use xtask::workspace;
 pub(crate) async fn run() -> Result<(), Error> {
     let began = Instant::now();
     install::servers(true, true).await?;
-    // The servers start while the checks compile. By the time of the tests, RabbitMQ has finished its start-up work.
+    // The servers start while the checks compile. By the time of the tests, RabbitMQ has finished its
+    // start-up work.
     let (servers, ()) = tokio::try_join!(Servers::start(), checks())?;
     let tested = tests(&servers).await;
     servers.stop().await?;

@@ -214,8 +214,8 @@ impl Supervisor {
         let program = env::current_exe().map_err(Error::file("our own program"))?;
         let mut command = Command::new("setpriv");
         if !detached {
-            // The suite ends with this process, even if it is killed. The system watches the thread that starts the child: this is the main
-            // thread, which lives as long as the process.
+            // The suite ends with this process, even if it is killed. The system watches the thread that
+            // starts the child: this is the main thread, which lives as long as the process.
             command.args(["--pdeathsig", "TERM"]);
         }
         command.args(["--", "setsid"]).arg(program).arg("supervise");

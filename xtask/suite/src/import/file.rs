@@ -35,7 +35,8 @@ pub fn body(path: PathBuf) -> Body {
     Body::wrap_stream(stream::unfold(inbox, async |mut inbox| Some((inbox.recv().await?, inbox))))
 }
 
-/// The lines of a file, each converted to a product of the shop. Empty lines remain: the catalogue reports refused rows by line number.
+/// The lines of a file, each converted to a product of the shop. Empty lines remain: the catalogue reports
+/// refused rows by line number.
 pub(super) fn lines(path: &Path) -> io::Result<impl Iterator<Item = io::Result<Vec<u8>>>> {
     let file = File::open(path)?;
     let compressed = path.extension().is_some_and(|extension| extension == "gz");

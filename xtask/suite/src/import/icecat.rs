@@ -22,7 +22,8 @@ struct IcecatProduct {
     attributes: Map<String, Value>,
 }
 
-/// A line as the catalogue accepts it. A line that is no Icecat product is unchanged: the catalogue validates it.
+/// A line as the catalogue accepts it. A line that is no Icecat product is unchanged: the catalogue validates
+/// it.
 pub(super) fn converted(line: Vec<u8>) -> Vec<u8> {
     match serde_json::from_slice::<IcecatProduct>(&line) {
         Ok(product) => product.into_product().to_string().into_bytes(),
@@ -31,7 +32,8 @@ pub(super) fn converted(line: Vec<u8>) -> Vec<u8> {
 }
 
 impl IcecatProduct {
-    /// A product with one variant, whose SKU is Icecat's id. A missing price stays missing, and the catalogue refuses the product.
+    /// A product with one variant, whose SKU is Icecat's id. A missing price stays missing, and the catalogue
+    /// refuses the product.
     fn into_product(self) -> Value {
         let category = self.category();
         let description = self.short_description.map_or(json!({}), |text| json!({ "en": text }));
