@@ -202,8 +202,11 @@ impl StreamHarness {
             ));
             sqlx::raw_sql(moved).execute(&pool).await.unwrap();
         });
+        // Other tests wait for locks on the same server.
+        let waiting = "pg_locks where not granted
+            and database = (select oid from pg_database where datname = current_database())";
         wait_for("the update waits for the lock", TIMEOUT, async || {
-            match count(self.outbox.pool(), "pg_locks where not granted").await {
+            match count(self.outbox.pool(), waiting).await {
                 0 => Err("not yet"),
                 _ => Ok(()),
             }

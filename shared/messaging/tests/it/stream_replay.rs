@@ -198,14 +198,14 @@ impl ClickHarness {
         mode: Mode,
     ) -> Result<ReplayReport, ReplayError> {
         let newest = |body: &[u8]| serde_json::from_slice::<Click>(body).ok().map(|click| click.2);
-        let tape = StreamSource {
+        let source = StreamSource {
             stream: "clicks",
             consumer: "reader",
             handler: Arc::new(handler),
             newest,
             not_before: None,
         };
-        replay::from_stream(&self.outbox, self.vhost.url(), projection, tape, mode).await
+        replay::from_stream(&self.outbox, self.vhost.url(), projection, source, mode).await
     }
 
     async fn shut_down(mut self) {
@@ -334,7 +334,7 @@ async fn a_replay_pauses_a_reader_that_starts_meanwhile() {
         .scratch("received")
         .before_lock("select pg_sleep(3)");
     let (outbox, url) = (clicks.outbox.clone(), clicks.vhost.url().to_owned());
-    let tape = StreamSource {
+    let source = StreamSource {
         stream: "clicks",
         consumer: "reader",
         handler: Arc::new(StoreClicks),
@@ -343,10 +343,10 @@ async fn a_replay_pauses_a_reader_that_starts_meanwhile() {
     };
     let mut replaying = JoinSet::new();
     replaying.spawn(async move {
-        replay::from_stream(&outbox, &url, &projection, tape, Mode::Swap).await.unwrap()
+        replay::from_stream(&outbox, &url, &projection, source, Mode::Swap).await.unwrap()
     });
     wait_for("the live reader is paused", TIMEOUT, async || {
-        let last_step = "pg_stat_activity where state = 'active' and query = 'select pg_sleep(3)'";
+        let last_step = "pg_stat_activity where datname = current_database() and state = 'active' and query = 'select pg_sleep(3)'";
         match count(clicks.outbox.pool(), last_step).await {
             0 => Err("not yet"),
             _ => Ok(()),
