@@ -7,10 +7,7 @@ use ::messaging::{
 use axum::extract::State;
 use problem::{FieldError, Json, Problem};
 
-use super::{
-    problems::internal,
-    selection::{DeadLetterSelection, require_known},
-};
+use super::selection::{DeadLetterSelection, require_known};
 use crate::auth::{Caller, Scope};
 
 /// Discard the selected dead letters
@@ -35,5 +32,5 @@ pub(super) async fn discard_dead_letters(
     // After the nil id, the call continues with messages that are not events.
     let after = pace.after.filter(|after| !after.is_nil());
     require_known(&mut *outbox.pool().acquire().await?, after).await?;
-    dead_letters::discard_many(&outbox, &selection, pace).await.map(Json).map_err(internal)
+    dead_letters::discard_many(&outbox, &selection, pace).await.map(Json).map_err(Problem::from)
 }

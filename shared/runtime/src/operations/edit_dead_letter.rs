@@ -6,7 +6,7 @@ use problem::{Json, Path, Problem};
 use serde_json::value::{Value, to_raw_value};
 use uuid::Uuid;
 
-use super::problems::{internal, not_edited};
+use super::problems::not_edited;
 use crate::auth::{Caller, Scope};
 
 /// Replace the data of a pending dead letter
@@ -24,7 +24,7 @@ pub(super) async fn edit_dead_letter(
     Json(data): Json<Value>,
 ) -> Result<StatusCode, Problem> {
     caller.require(Scope::Ops)?;
-    let data = to_raw_value(&data).map_err(|error| internal(error.into()))?;
+    let data = to_raw_value(&data).map_err(|error| Problem::internal_from(&error))?;
     dead_letters::edit(&outbox, &topology, id, data).await.map_err(not_edited)?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -8,7 +8,6 @@ use axum::extract::State;
 use problem::{Json, Path, Problem};
 use uuid::Uuid;
 
-use super::problems::internal;
 use crate::auth::{Caller, Scope};
 
 /// Get a dead letter
@@ -26,6 +25,6 @@ pub(super) async fn get_dead_letter(
 ) -> Result<Json<DeadLetterDetails>, Problem> {
     caller.require(Scope::Ops)?;
     let mut connection = outbox.pool().acquire().await?;
-    let found = dead_letters::show(&mut connection, &topology, id).await.map_err(internal)?;
+    let found = dead_letters::show(&mut connection, &topology, id).await?;
     found.map(Json).ok_or_else(|| Problem::not_found(format_args!("dead letter {id}")))
 }

@@ -8,7 +8,6 @@ use axum::extract::State;
 use problem::{Json, Problem};
 use serde::Serialize;
 
-use super::problems::internal;
 use crate::auth::{Caller, Scope};
 
 /// Groups of pending dead letters, the largest first.
@@ -29,6 +28,6 @@ pub(super) async fn list_dead_letter_groups(
 ) -> Result<Json<DeadLetterGroups>, Problem> {
     caller.require(Scope::Ops)?;
     let mut connection = outbox.pool().acquire().await?;
-    let items = dead_letters::groups(&mut connection).await.map_err(internal)?;
+    let items = dead_letters::groups(&mut connection).await?;
     Ok(Json(DeadLetterGroups { items }))
 }

@@ -9,7 +9,7 @@ use problem::{Json, Problem, Query};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{problems::internal, selection::require_known};
+use super::selection::require_known;
 use crate::auth::{Caller, Scope};
 
 /// The default and the largest number of dead letters on a page.
@@ -63,10 +63,8 @@ pub(super) async fn list_dead_letters(
     let limit = i64::from(limit.unwrap_or(DEFAULT_LIMIT).clamp(1, MAX_LIMIT));
     let mut connection = outbox.pool().acquire().await?;
     require_known(&mut connection, after).await?;
-    let items = dead_letters::list(&mut connection, &selection, !all, after, limit)
-        .await
-        .map_err(internal)?;
-    let pending = dead_letters::count_pending(&mut connection).await.map_err(internal)?;
+    let items = dead_letters::list(&mut connection, &selection, !all, after, limit).await?;
+    let pending = dead_letters::count_pending(&mut connection).await?;
     let is_full = i64::try_from(items.len()).is_ok_and(|listed| listed == limit);
     let next = items.last().filter(|_| is_full).map(|dead_letter| dead_letter.id);
     Ok(Json(DeadLetters { items, pending, next }))

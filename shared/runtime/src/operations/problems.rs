@@ -5,11 +5,6 @@ use axum::http::StatusCode;
 use problem::Problem;
 use uuid::Uuid;
 
-#[expect(clippy::needless_pass_by_value, reason = "used with map_err")]
-pub(super) fn internal(error: ::messaging::Error) -> Problem {
-    Problem::internal_from(&error)
-}
-
 fn not_pending(id: Uuid) -> Problem {
     Problem::not_found(format_args!("pending dead letter {id}"))
 }
@@ -30,7 +25,7 @@ pub(super) fn unresolved(error: ResolveError) -> Problem {
         ResolveError::FailedAgain(_) => {
             Problem::conflict("failed_again", "The handler failed again").detail(detail)
         }
-        ResolveError::Messaging(error) => internal(error),
+        ResolveError::Messaging(error) => error.into(),
     }
 }
 
@@ -49,6 +44,6 @@ pub(super) fn not_edited(error: EditError) -> Problem {
             refused("does_not_fit", "The data does not fit the type of the event")
         }
         EditError::OtherKey { .. } => refused("other_key", "The data belongs to another key"),
-        EditError::Messaging(error) => internal(error),
+        EditError::Messaging(error) => error.into(),
     }
 }

@@ -7,10 +7,7 @@ use ::messaging::{
 use axum::extract::State;
 use problem::{Json, Problem};
 
-use super::{
-    problems::internal,
-    selection::{DeadLetterSelection, require_known},
-};
+use super::selection::{DeadLetterSelection, require_known};
 use crate::{
     auth::{Caller, Scope},
     messaging::admit,
@@ -35,5 +32,5 @@ pub(super) async fn redrive_dead_letters(
     admit(&outbox, Criticality::Deferrable)?;
     require_known(&mut *outbox.pool().acquire().await?, pace.after).await?;
     let redriven = dead_letters::redrive_many(&outbox, &topology, &selection, pace).await;
-    redriven.map(Json).map_err(internal)
+    redriven.map(Json).map_err(Problem::from)
 }

@@ -8,8 +8,6 @@ use serde::Deserialize;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::problems::internal;
-
 /// How long one call works before it answers with `next`.
 const CALL_DURATION: Duration = Duration::from_secs(10);
 
@@ -71,7 +69,7 @@ pub(super) async fn require_known(
     after: Option<Uuid>,
 ) -> Result<(), Problem> {
     let Some(after) = after else { return Ok(()) };
-    if dead_letters::exists(connection, after).await.map_err(internal)? {
+    if dead_letters::exists(connection, after).await? {
         return Ok(());
     }
     let message = "no dead letter has this id";
