@@ -1,18 +1,18 @@
 //! The command line of every service: `serve`, `migrate`, `healthcheck`, `openapi`.
 
-use std::error::Error;
-use std::net::SocketAddr;
-use std::process::ExitCode;
-use std::time::Duration;
+use std::{error::Error, net::SocketAddr, process::ExitCode, time::Duration};
 
-use clap::error::ErrorKind;
-use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, error::ErrorKind};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
 use utoipa::openapi::OpenApi;
 
-use crate::telemetry::{self, LogFormat};
-use crate::{Service, config};
+use crate::{
+    Service, config,
+    telemetry::{self, LogFormat},
+};
 
 /// The longest wait for blocking work at the end of the process.
 const RUNTIME_SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);

@@ -2,12 +2,7 @@
 //!
 //! Services flatten [`Common`] into a struct of their own. A flag overrides its environment variable.
 
-use std::convert::Infallible;
-use std::fmt;
-use std::net::SocketAddr;
-use std::path::PathBuf;
-use std::str::FromStr;
-use std::time::Duration;
+use std::{convert::Infallible, fmt, net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
 
 use messaging::OutboxBounds;
 

@@ -1,16 +1,15 @@
 //! The connection pool to PostgreSQL, and migrations. Every wait has a timeout.
 
-use std::borrow::Cow;
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
-use sqlx::migrate::{MigrateError, Migrator};
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
-use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection};
+use sqlx::{
+    AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection,
+    migrate::{MigrateError, Migrator},
+    postgres::{PgConnectOptions, PgPool, PgPoolOptions},
+};
 use tokio::time::{Instant, timeout};
 
-use crate::config;
-use crate::health::Health;
-use crate::{Lifecycle, Service};
+use crate::{Lifecycle, Service, config, health::Health};
 
 /// How long the first connection is retried: the server may be starting, too.
 const FIRST_CONNECTION_TIMEOUT: Duration = Duration::from_secs(30);

@@ -1,7 +1,9 @@
 //! Liveness and readiness of the process, with reasons.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, PoisonError, RwLock},
+};
 
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;

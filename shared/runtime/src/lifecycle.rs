@@ -1,18 +1,21 @@
 //! The owner of all tasks: it spawns them, watches them, and stops them gracefully, then by force.
 
-use std::borrow::Cow;
-use std::collections::BTreeMap;
-use std::error::Error;
-use std::panic::AssertUnwindSafe;
-use std::process::ExitCode;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::{
+    borrow::Cow,
+    collections::BTreeMap,
+    error::Error,
+    panic::AssertUnwindSafe,
+    process::ExitCode,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use futures::FutureExt as _;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// How long aborted tasks may take to be dropped. Only a task that blocks its thread takes noticeable time.
 const ABORT_TIMEOUT: Duration = Duration::from_secs(2);

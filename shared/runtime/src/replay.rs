@@ -83,7 +83,3 @@ fn replay_problem(error: ReplayError) -> Problem {
     }
     .detail(detail)
 }
-
-// Temporary aliases, until order and behavior-analytics use the new names.
-#[doc(hidden)]
-pub use self::{REPLAY_TIMEOUT as LIMIT, ReplayParameters as Wish, ReplayReport as Replayed};

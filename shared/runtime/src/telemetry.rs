@@ -1,12 +1,9 @@
 //! Logs on standard error, and metrics for Prometheus.
 
-use std::sync::OnceLock;
-use std::time::Duration;
+use std::{sync::OnceLock, time::Duration};
 
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::ParseError;
-use tracing_subscriber::util::TryInitError;
+use tracing_subscriber::{EnvFilter, filter::ParseError, util::TryInitError};
 
 /// The log filter without `RUST_LOG`.
 const DEFAULT_FILTER: &str = "info,lapin=warn,sqlx=warn";

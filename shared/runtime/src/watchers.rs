@@ -1,6 +1,6 @@
 //! Watchers of keyed values in this process: long polls and event streams wait here until a commit notifies them.
 //!
-//! A commit of another instance notifies nobody here. So a watcher reads the database again after a bounded time.
+//! A commit of another instance sends no notification here. So a watcher reads the database again after a bounded time.
 
 use std::{
     collections::HashMap,

@@ -10,6 +10,11 @@ pub fn line(text: impl AsRef<str>) {
     let _closed = writeln!(io::stdout(), "{}", text.as_ref());
 }
 
+/// Prints a line on standard error.
+pub fn error_line(text: &str) {
+    let _closed = writeln!(io::stderr(), "{text}");
+}
+
 /// Prints an error with all its causes.
 pub fn error(error: &dyn Error) {
     let _closed = writeln!(io::stderr(), "error: {}", chain(error));

@@ -275,7 +275,7 @@ mod tests {
     use super::{Finished, take_finished};
 
     #[test]
-    fn only_messages_before_the_first_open_one_are_acknowledged_together() {
+    fn messages_before_the_first_open_one_are_acknowledged_together() {
         let mut open: BTreeMap<u64, (u64, bool)> =
             [(1, true), (2, true), (3, false), (5, true), (8, false), (9, true)]
                 .into_iter()

@@ -135,7 +135,7 @@ impl World {
             return Some("there are messages in the queues".to_owned());
         }
         let is_locked = cursor_locks.iter().chain(sequence_locks).any(Option::is_some);
-        is_locked.then(|| "a lock is held by nobody".to_owned())
+        is_locked.then(|| "a lock has no holder".to_owned())
     }
 
     /// The hold of a key must match its parked events and letters.

@@ -56,7 +56,7 @@ async fn insert_dead_letter(
         insert into messaging.dead_letter
             (id, consumer, source, aggregate, key, seq, event_id, kind, exchange, routing_key, reason, causes, attempts,
              payload, blocks, passed)
-        values ($1, 'consumer.walk', 'publisher', 'walk', $2, $3, $1, 'walk.stepped.v1', 'publisher', 'walk.3', 'told_to_reject',
+        values ($1, 'consumer.walk', 'publisher', 'walk', $2, $3, $1, 'walk.stepped.v1', 'publisher', 'walk.3', 'rejected_by_test',
             $4, 1, $5, $6, true)
         returning 1",
     )
@@ -588,7 +588,7 @@ async fn insert_pairs(pool: &PgPool, walks: i64) {
             "insert into messaging.dead_letter (id, consumer, source, aggregate, key, seq, event_id, kind, reason, causes,
                 attempts, payload, blocks, passed)
             select gen_random_uuid(), 'consumer.walk', 'publisher', 'walk', key, seq, gen_random_uuid(), 'walk.stepped.v1',
-                'told_to_reject', '{{no}}', 1, convert_to({}, 'UTF8'), true, true
+                'rejected_by_test', '{{no}}', 1, convert_to({}, 'UTF8'), true, true
             from {keys}, generate_series(1, 2) seq order by random()",
             envelope("seq")
         ),

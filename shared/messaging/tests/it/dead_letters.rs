@@ -50,7 +50,7 @@ async fn a_rejected_event_blocks_its_key_until_it_is_redriven() {
     harness.publish_steps(&["bad", "good"], 1..=3).await;
     harness.wait_for_effects("good", &[1, 2, 3]).await;
     let dead_letter = wait_for_dead_letters(&harness, 1).await.remove(0);
-    assert_eq!((dead_letter.reason.as_str(), dead_letter.sequence), ("told_to_reject", Some(1)));
+    assert_eq!((dead_letter.reason.as_str(), dead_letter.sequence), ("rejected_by_test", Some(1)));
     assert_eq!(dead_letter.causes, ["no"]);
     assert!(dead_letter.blocks);
     assert_eq!(harness.effects("bad").await, [0_i64; 0]);
@@ -115,7 +115,7 @@ async fn a_bad_event_is_isolated_from_the_rest_of_its_batch() {
     let reasons = |reason: &str| {
         dead_letters.iter().filter(|dead_letter| dead_letter.reason == reason).count()
     };
-    assert_eq!((reasons("told_to_fail"), reasons("panicked")), (4, 4));
+    assert_eq!((reasons("failed_by_test"), reasons("panicked")), (4, 4));
     harness.assert_drained().await;
     publisher.shut_down().await;
     consumer.shut_down().await;
@@ -225,7 +225,7 @@ async fn a_dead_letter_is_counted_once_however_often_written() {
     sqlx::raw_sql(
         "create sequence tries;
          create function fail_twice() returns trigger language plpgsql as $$ begin
-            if new.reason = 'told_to_reject' and nextval('tries') <= 2 then raise 'not yet'; end if;
+            if new.reason = 'rejected_by_test' and nextval('tries') <= 2 then raise 'not yet'; end if;
             return null;
          end $$;
          create constraint trigger fail_twice after insert on messaging.dead_letter
@@ -251,7 +251,7 @@ async fn a_dead_letter_is_counted_once_however_often_written() {
     let mut counted: Vec<&str> =
         text.lines().filter(|line| line.starts_with("messaging_dead_letters_total")).collect();
     counted.sort_unstable();
-    let once = ["told_to_reject", "undecodable"]
+    let once = ["rejected_by_test", "undecodable"]
         .map(|reason| format!("messaging_dead_letters_total{{reason=\"{reason}\"}} 1"));
     assert_eq!(counted, once);
     publisher.shut_down().await;
@@ -357,7 +357,7 @@ async fn a_late_rejection_reports_and_counts_a_dead_letter_once() {
     harness.restore_outbox().await;
     wait_for("the event is rejected", TIMEOUT, async || {
         let dead_letter = wait_for_dead_letters(&harness, 1).await.remove(0);
-        if dead_letter.reason == "told_to_reject" {
+        if dead_letter.reason == "rejected_by_test" {
             Ok(dead_letter)
         } else {
             Err(dead_letter.reason)

@@ -124,17 +124,17 @@ impl Handler for RecordEffects {
                 std::process::abort();
             }
             if named(&self.0.fail, &step) {
-                return Err(Failure::reject("told_to_fail", "a bad event in this batch"));
+                return Err(Failure::reject("failed_by_test", "a bad event in this batch"));
             }
             if step.number == 1 && named(&self.0.reject, &step) {
-                batch.fail(index, Failure::reject("told_to_reject", "no"));
+                batch.fail(index, Failure::reject("rejected_by_test", "no"));
                 continue;
             }
             if let Some(left) = self.0.retry.lock().unwrap().get_mut(&step.walk)
                 && *left > 0
             {
                 *left -= 1;
-                batch.fail(index, Failure::retry("told to retry"));
+                batch.fail(index, Failure::retry("retried by the test"));
                 continue;
             }
             if let Some(left) = self.0.outage.lock().unwrap().get_mut(&step.walk)

@@ -1,14 +1,16 @@
 //! The smallest whole service, for the tests of this crate: what they start, signal and wait for.
 
-use std::process::ExitCode;
-use std::time::Duration;
+use std::{process::ExitCode, time::Duration};
 
 use problem::{Json, Path};
-use runtime::cli::{self, Command, CommandResult};
-use runtime::health::Health;
-use runtime::{Lifecycle, Service, config, database, http};
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
+use runtime::{
+    Lifecycle, Service,
+    cli::{self, Command, CommandResult},
+    config, database,
+    health::Health,
+    http,
+};
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 const SERVICE: Service = Service {
     name: "greeter",

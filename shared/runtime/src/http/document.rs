@@ -1,9 +1,13 @@
 //! The OpenAPI document: the handlers' own parts, and what all operations share.
 
 use problem::{FieldError, Problem};
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{ComponentsBuilder, Info, OpenApi, Server};
-use utoipa::{IntoResponses as _, PartialSchema as _, ToSchema as _};
+use utoipa::{
+    IntoResponses as _, PartialSchema as _, ToSchema as _,
+    openapi::{
+        ComponentsBuilder, Info, OpenApi, Server,
+        security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
+    },
+};
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::Service;

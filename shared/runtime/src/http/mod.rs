@@ -10,9 +10,12 @@ mod streams;
 
 use std::any::Any;
 
-use axum::extract::DefaultBodyLimit;
-use axum::response::{IntoResponse as _, Response};
-use axum::{Router, middleware};
+use axum::{
+    Router,
+    extract::DefaultBodyLimit,
+    middleware,
+    response::{IntoResponse as _, Response},
+};
 use problem::Problem;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa_axum::router::OpenApiRouter;
@@ -21,8 +24,7 @@ pub use deadline::within;
 pub use document::document;
 pub use serve::{ServeError, serve};
 
-use crate::health::Health;
-use crate::{Lifecycle, Service, config, telemetry};
+use crate::{Lifecycle, Service, config, health::Health, telemetry};
 
 /// The largest request body in bytes; a route may set its own `DefaultBodyLimit`.
 pub const BODY_LIMIT: usize = 1024 * 1024;

@@ -2,19 +2,22 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
-use axum::http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, LOCATION};
-use axum::http::{HeaderValue, StatusCode};
-use axum::response::{IntoResponse, Response};
-use axum::routing::get;
-use axum::{Json, Router};
+use axum::{
+    Json, Router,
+    extract::{Path, State},
+    http::{
+        HeaderValue, StatusCode,
+        header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, LOCATION},
+    },
+    response::{IntoResponse, Response},
+    routing::get,
+};
 use problem::Problem;
 use utoipa::openapi::OpenApi;
 use utoipa_swagger_ui::Config;
 
 use super::problem_pages::get_problem_page;
-use crate::health::Health;
-use crate::telemetry;
+use crate::{health::Health, telemetry};
 
 pub(super) fn router(health: Health, document: OpenApi) -> Router {
     // Relative to the page, so that it also works behind a proxy's path prefix.

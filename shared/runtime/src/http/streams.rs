@@ -1,10 +1,12 @@
 //! Ends streams of server-sent events at shutdown, which would wait for them otherwise.
 
-use axum::body::Body;
-use axum::extract::{Request, State};
-use axum::http::header::CONTENT_TYPE;
-use axum::middleware::Next;
-use axum::response::Response;
+use axum::{
+    body::Body,
+    extract::{Request, State},
+    http::header::CONTENT_TYPE,
+    middleware::Next,
+    response::Response,
+};
 use futures::StreamExt as _;
 use tokio_util::sync::CancellationToken;
 

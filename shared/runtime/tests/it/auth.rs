@@ -1,17 +1,14 @@
 //! Valid tokens, and all kinds of invalid ones.
 
-use std::os::unix::fs::PermissionsExt as _;
-use std::time::Duration;
+use std::{os::unix::fs::PermissionsExt as _, time::Duration};
 
-use axum::Router;
-use axum::body::Body;
-use axum::extract::FromRef;
-use axum::http::Request;
-use axum::routing::get;
+use axum::{Router, body::Body, extract::FromRef, http::Request, routing::get};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use problem::{Json, Problem};
-use runtime::auth::{Caller, ISSUER, KeyError, Scope, SigningKey, Verifier, mint};
-use runtime::clock;
+use runtime::{
+    auth::{Caller, ISSUER, KeyError, Scope, SigningKey, Verifier, mint},
+    clock,
+};
 use serde_json::{Value, json};
 
 use crate::{Answer, send};

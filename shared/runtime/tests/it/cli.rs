@@ -1,11 +1,12 @@
 //! The command line: its options, defaults and errors.
 
-use std::path::Path;
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use clap::{ArgMatches, Args as _, FromArgMatches as _};
-use runtime::cli::command;
-use runtime::config::{Common, Secret};
+use runtime::{
+    cli::command,
+    config::{Common, Secret},
+};
 
 use crate::SERVICE;
 

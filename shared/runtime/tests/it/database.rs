@@ -2,12 +2,16 @@
 
 use std::time::Duration;
 
-use runtime::database::{self, DatabaseError};
-use runtime::health::{Health, Status};
-use runtime::{Lifecycle, config};
+use runtime::{
+    Lifecycle, config,
+    database::{self, DatabaseError},
+    health::{Health, Status},
+};
 use testkit::{Database, Proxy, wait_until};
-use tokio::io::copy_bidirectional;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::{
+    io::copy_bidirectional,
+    net::{TcpListener, TcpStream},
+};
 
 use crate::{DEADLINE, SERVICE, in_background, soon};
 

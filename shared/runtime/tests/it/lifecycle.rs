@@ -1,8 +1,6 @@
 //! Tasks, and their soft and hard stop.
 
-use std::convert::Infallible;
-use std::process::ExitCode;
-use std::time::Duration;
+use std::{convert::Infallible, process::ExitCode, time::Duration};
 
 use runtime::Lifecycle;
 use tokio::sync::oneshot;

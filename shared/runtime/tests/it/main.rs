@@ -14,10 +14,12 @@ mod serve;
 
 use std::time::Duration;
 
-use axum::body::{Body, to_bytes};
-use axum::http::{HeaderMap, Request, StatusCode};
-use axum::response::Response;
-use axum::{BoxError, Router};
+use axum::{
+    BoxError, Router,
+    body::{Body, to_bytes},
+    http::{HeaderMap, Request, StatusCode},
+    response::Response,
+};
 use runtime::Service;
 use serde_json::Value;
 use tokio::task::JoinHandle;

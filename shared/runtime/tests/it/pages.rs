@@ -4,11 +4,9 @@ use std::time::Duration;
 
 use axum::Router;
 use problem::Json;
-use runtime::health::Health;
-use runtime::{Lifecycle, config, http};
+use runtime::{Lifecycle, config, health::Health, http};
 use serde_json::json;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{SERVICE, get};
 

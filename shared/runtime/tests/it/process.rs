@@ -1,13 +1,17 @@
 //! A service as a process: exit codes, log and signals.
 
-use std::net::SocketAddr;
-use std::process::{ExitStatus, Output, Stdio};
+use std::{
+    net::SocketAddr,
+    process::{ExitStatus, Output, Stdio},
+};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use testkit::Database;
-use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
-use tokio::process::{Child, ChildStderr, Command};
+use tokio::{
+    io::{AsyncBufReadExt as _, BufReader, Lines},
+    process::{Child, ChildStderr, Command},
+};
 
 use crate::{in_background, soon};
 

@@ -2,17 +2,18 @@
 
 use std::time::Duration;
 
-use axum::Router;
-use axum::body::{Body, Bytes};
-use axum::extract::DefaultBodyLimit;
-use axum::http::Request;
-use axum::response::sse::{Event, Sse};
-use axum::routing::{MethodRouter, get, post};
+use axum::{
+    Router,
+    body::{Body, Bytes},
+    extract::DefaultBodyLimit,
+    http::Request,
+    response::sse::{Event, Sse},
+    routing::{MethodRouter, get, post},
+};
 use envelope::trace::{self, TraceContext};
 use futures::StreamExt as _;
 use problem::{Json, Problem};
-use runtime::health::Health;
-use runtime::{Lifecycle, config, http};
+use runtime::{Lifecycle, config, health::Health, http};
 use serde_json::Value;
 use tower::ServiceExt as _;
 use utoipa_axum::router::OpenApiRouter;

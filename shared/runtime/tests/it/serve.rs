@@ -1,17 +1,16 @@
 //! Connections over a real network: accepting, limiting and draining them.
 
-use std::net::SocketAddr;
-use std::sync::Arc;
-use std::time::Duration;
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::routing::get;
 use futures::StreamExt as _;
-use runtime::health::Health;
-use runtime::{Lifecycle, config, http};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
-use tokio::sync::Notify;
-use tokio::task::JoinHandle;
+use runtime::{Lifecycle, config, health::Health, http};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+    sync::Notify,
+    task::JoinHandle,
+};
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::{SERVICE, in_background, soon};

@@ -1,11 +1,22 @@
 //! Everything that must pass before a change lands.
 
-use std::{process::Stdio, time::Instant};
+use std::{
+    io::{self, IsTerminal as _},
+    path::PathBuf,
+    process::Stdio,
+    time::Instant,
+};
 
 use suite::{Error, command, install, output};
 use testkit::{Postgres, RabbitMq};
-use tokio::process::Command;
+use tokio::{
+    process::Command,
+    sync::oneshot::{self, Receiver, Sender},
+};
 use xtask::workspace;
+
+/// What clippy denies.
+const LINTS: [&str; 2] = ["--deny", "warnings"];
 
 /// Runs every check; the first failure ends the run.
 pub(crate) async fn run() -> Result<(), Error> {
@@ -14,38 +25,57 @@ pub(crate) async fn run() -> Result<(), Error> {
     // The servers start while the checks compile. By the time of the tests, RabbitMQ has finished its
     // start-up work.
     let (servers, ()) = tokio::try_join!(Servers::start(), checks())?;
-    let tested = tests(&servers).await;
+    let (started, start) = oneshot::channel();
+    let tested = tokio::try_join!(tests(&servers, started), documentation(&servers, start));
     servers.stop().await?;
     tested?;
     output::line(format!("── all checks passed: {:.1} s", began.elapsed().as_secs_f64()));
     Ok(())
 }
 
-/// The checks that need no servers.
+/// Format and lints.
 async fn checks() -> Result<(), Error> {
     command::timed(command::cargo(["fmt", "--all", "--check"])).await?;
-    let lints = ["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"];
-    command::timed(command::cargo(lints)).await?;
-    let mut documentation =
-        command::cargo(["doc", "--workspace", "--no-deps", "--document-private-items"]);
-    documentation.env("RUSTDOCFLAGS", "--deny warnings");
-    command::timed(documentation).await
+    let mut clippy = command::cargo(["clippy", "--workspace", "--all-targets", "--"]);
+    clippy.args(LINTS);
+    command::timed(clippy).await
 }
 
-/// All tests, with one pair of servers.
-async fn tests(servers: &Servers) -> Result<(), Error> {
-    let runner: &[&str] = if has_nextest().await {
-        &["nextest", "run", "--workspace"]
-    } else {
+/// All tests but those of the documentation. `started` is sent when everything is compiled and the first test starts.
+async fn tests(servers: &Servers, started: Sender<()>) -> Result<(), Error> {
+    if !has_nextest().await {
         output::line("cargo-nextest is not installed; `cargo test` runs the tests instead.");
-        &["test", "--workspace", "--lib", "--bins", "--tests"]
-    };
-    for arguments in [runner, &["test", "--workspace", "--doc"]] {
-        let mut cargo = command::cargo(arguments);
+        let mut cargo = command::cargo(["test", "--workspace", "--lib", "--bins", "--tests"]);
         servers.set_environment(&mut cargo);
-        command::timed(cargo).await?;
+        // `started` is dropped at the end, and the documentation follows.
+        return command::timed(cargo).await;
     }
-    Ok(())
+    let mut cargo = command::cargo(["nextest", "run", "--workspace"]);
+    servers.set_environment(&mut cargo);
+    if io::stderr().is_terminal() {
+        cargo.args(["--color", "always"]);
+    }
+    command::timed_until_line(cargo, "Starting", started).await
+}
+
+/// The documentation and its tests, once the other tests have started. Those mostly wait for their servers: at the lowest
+/// priority, this takes the idle time of the processors.
+async fn documentation(servers: &Servers, start: Receiver<()>) -> Result<(), Error> {
+    // An error means that there was no such moment, and that the other tests have ended.
+    let _ended = start.await;
+    let mut doc =
+        command::niced_cargo(["doc", "--workspace", "--no-deps", "--document-private-items"]);
+    doc.env("RUSTDOCFLAGS", LINTS.join(" "));
+    if let Some(driver) = clippy_driver().await {
+        // As `cargo clippy` sets them: then rustdoc reads the metadata that clippy has written, and nothing is
+        // checked a second time.
+        doc.env("RUSTC_WORKSPACE_WRAPPER", driver);
+        doc.env("CLIPPY_ARGS", LINTS.map(|lint| format!("{lint}__CLIPPY_HACKERY__")).concat());
+    }
+    command::timed_quietly(doc).await?;
+    let mut tests = command::niced_cargo(["test", "--workspace", "--doc"]);
+    servers.set_environment(&mut tests);
+    command::timed_quietly(tests).await
 }
 
 /// Whether cargo-nextest is installed, which gives every test a process of its own.
@@ -54,6 +84,16 @@ async fn has_nextest() -> bool {
     nextest.arg("--version").current_dir(workspace::root());
     nextest.stdout(Stdio::null()).stderr(Stdio::null());
     nextest.status().await.is_ok_and(|status| status.success())
+}
+
+/// The program that `cargo clippy` runs instead of rustc.
+async fn clippy_driver() -> Option<PathBuf> {
+    let mut rustc = Command::new("rustc");
+    rustc.args(["--print", "sysroot"]).current_dir(workspace::root());
+    let output = rustc.output().await.ok()?;
+    let sysroot = String::from_utf8(output.stdout).ok()?;
+    let driver = PathBuf::from(sysroot.trim()).join("bin/clippy-driver");
+    driver.exists().then_some(driver)
 }
 
 /// The servers that all tests share.
