@@ -1,7 +1,7 @@
 //! Administration of dead letters: events that could not be processed, stored with the reason until an operator resolves them.
 //!
-//! Operators read them ([`list`], [`groups`], [`show`]), correct their data ([`edit`]), test them ([`dry_run()`]), redrive them
-//! ([`redrive`], [`redrive_many`]) and discard them ([`discard`], [`discard_many`]).
+//! Operators read them ([`list()`], [`groups`], [`show()`]), correct their data ([`edit()`]), test them ([`dry_run()`]), redrive them
+//! ([`redrive()`], [`redrive_many`]) and discard them ([`discard()`], [`discard_many`]).
 //!
 //! Every operation locks the cursors of the keys first, in key order, and then the letters: the lock order of consumers, so no
 //! deadlock is possible. The decisions under these locks are in `plan`, without I/O.
