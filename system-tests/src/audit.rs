@@ -14,7 +14,7 @@ use serde_json::Value;
 use sqlx::{AssertSqlSafe, Connection, FromRow, PgConnection, postgres::PgRow};
 use testkit::{ManagementClient, QueueState};
 
-use crate::{Error, SERVICES, streams};
+use crate::{error::Error, programs::SERVICES, streams};
 
 /// The subject of an audit.
 #[derive(Debug, Clone, Copy)]

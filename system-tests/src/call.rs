@@ -3,7 +3,7 @@
 use reqwest::{StatusCode, header::HeaderMap};
 use serde_json::Value;
 
-use crate::Error;
+use crate::error::Error;
 
 /// A complete HTTP response.
 #[derive(Debug)]

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::Error;
+use crate::error::Error;
 
 /// The services, each with a database of its own, in the order of their ports.
 pub const SERVICES: [&str; 5] =

@@ -10,7 +10,12 @@ use tempfile::TempDir;
 use testkit::{Database, Postgres, Process, Program, Proxy, RabbitMq, Vhost, free_port, wait_for};
 use uuid::Uuid;
 
-use crate::{Answer, Error, SERVICES, audit, programs_folder};
+use crate::{
+    audit,
+    call::Answer,
+    error::Error,
+    programs::{SERVICES, programs_folder},
+};
 
 /// Timeout of a start, of a stop, of a request, and until an expected state.
 const TIMEOUT: Duration = Duration::from_mins(1);

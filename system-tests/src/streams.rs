@@ -10,7 +10,7 @@ use lapin::{
 };
 use tokio::time::timeout;
 
-use crate::Error;
+use crate::error::Error;
 
 /// Timeout of the broker's answers.
 const TIMEOUT: Duration = Duration::from_secs(10);

@@ -11,9 +11,9 @@ use runtime::{
 };
 
 use crate::{
-    SERVICE,
     config::{Config, base_url},
     keygen,
+    names::SERVICE,
     seed::{self, Progress, Seed, Seeded},
     server, token,
 };

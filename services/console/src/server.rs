@@ -6,9 +6,9 @@ use axum::Router;
 use runtime::{Lifecycle, health::Health};
 
 use crate::{
-    SERVICE,
     config::Config,
     http,
+    names::SERVICE,
     state::{AppState, StateError},
 };
 

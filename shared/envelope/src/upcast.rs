@@ -8,7 +8,7 @@ use std::{
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::Event;
+use crate::event::Event;
 
 /// An event of version `Old`, read as version `New`.
 ///
@@ -116,7 +116,7 @@ mod tests {
     use serde::{Deserialize, Serialize};
 
     use super::Upcast;
-    use crate::{Envelope, Event, event, schema::Contract};
+    use crate::{envelope::Envelope, event, event::Event, schema::Contract};
 
     /// A lamp was lit; this version has no brightness.
     #[derive(Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -10,8 +10,7 @@ use lapin::{
 use tokio::task::JoinSet;
 
 use crate::{
-    Error,
-    error::{causes, with_timeout},
+    error::{Error, causes, with_timeout},
     naming::unrouted,
 };
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use crate::{Error, error::causes};
+use crate::error::{Error, causes};
 
 /// A connection of the service to the broker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+/// The error behind a failure, with its sources.
+pub type Cause = Box<dyn std::error::Error + Send + Sync + 'static>;
+
 /// Why an operation of the kit failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -29,10 +32,10 @@ pub enum Error {
     Incomplete { queue: String, what: &'static str },
     /// A handler could not reach the database or the broker.
     #[error("a dependency of a handler is unreachable")]
-    Unavailable(#[source] crate::Cause),
+    Unavailable(#[source] Cause),
     /// The task of a consumer panicked or was cancelled.
     #[error("the task of a consumer ended unexpectedly")]
-    TaskFailed(#[source] crate::Cause),
+    TaskFailed(#[source] Cause),
     #[error("the connection is closed")]
     ConnectionClosed,
     /// The broker blocks publishing connections because of a memory or disk alarm.
@@ -57,7 +60,7 @@ impl Error {
     /// Whether a server caused the error, not the request: the same request may be retried.
     pub fn is_outage(&self) -> bool {
         match self {
-            Self::Database(error) => crate::failure::is_unavailable(error),
+            Self::Database(error) => is_unavailable(error),
             Self::Broker(_)
             | Self::Deadline { .. }
             | Self::Superseded(_)
@@ -76,6 +79,27 @@ impl Error {
             | Self::OutsideShadow(_) => false,
         }
     }
+}
+
+/// Whether the database caused the error, not the statement: the connection was lost, the server shuts down or lacks resources, or
+/// the transaction lost against another one (deadlock, serialisation) and may run again.
+pub(crate) fn is_unavailable(error: &sqlx::Error) -> bool {
+    if let sqlx::Error::Database(error) = error {
+        return error.code().is_some_and(|code| {
+            // SQLSTATE classes (PostgreSQL manual, appendix A): connection, transaction rollback, resources, operator intervention
+            // without the statement timeout, system; and the lock timeout.
+            ["08", "40", "53", "57P", "58", "55P03"].iter().any(|class| code.starts_with(class))
+        });
+    }
+    matches!(
+        error,
+        sqlx::Error::Io(_)
+            | sqlx::Error::Tls(_)
+            | sqlx::Error::Protocol(_)
+            | sqlx::Error::PoolTimedOut
+            | sqlx::Error::PoolClosed
+            | sqlx::Error::WorkerCrashed
+    )
 }
 
 /// Runs `future` with a timeout: every wait in the kit has one.

@@ -2,10 +2,7 @@
 
 use std::time::Duration;
 
-use crate::Error;
-
-/// The error behind a failure, with its sources.
-pub type Cause = Box<dyn std::error::Error + Send + Sync + 'static>;
+use crate::error::{Cause, Error, is_unavailable};
 
 /// Why an event was not handled, and whether it is retried.
 #[derive(Debug)]
@@ -71,25 +68,4 @@ impl From<Error> for Failure {
         };
         Self { kind, cause: error.into() }
     }
-}
-
-/// Whether the database caused the error, not the statement: the connection was lost, the server shuts down or lacks resources, or
-/// the transaction lost against another one (deadlock, serialisation) and may run again.
-pub(crate) fn is_unavailable(error: &sqlx::Error) -> bool {
-    if let sqlx::Error::Database(error) = error {
-        return error.code().is_some_and(|code| {
-            // SQLSTATE classes (PostgreSQL manual, appendix A): connection, transaction rollback, resources, operator intervention
-            // without the statement timeout, system; and the lock timeout.
-            ["08", "40", "53", "57P", "58", "55P03"].iter().any(|class| code.starts_with(class))
-        });
-    }
-    matches!(
-        error,
-        sqlx::Error::Io(_)
-            | sqlx::Error::Tls(_)
-            | sqlx::Error::Protocol(_)
-            | sqlx::Error::PoolTimedOut
-            | sqlx::Error::PoolClosed
-            | sqlx::Error::WorkerCrashed
-    )
 }

@@ -36,8 +36,8 @@ pub use consume::{
     handler::{Batch, Delivered, Handler},
     subscription::{OnReject, StateSubscription, Subscription},
 };
-pub use error::Error;
-pub use failure::{Cause, Failure};
+pub use error::{Cause, Error};
+pub use failure::Failure;
 pub use naming::SLOT_GROUPS;
 pub use publish::{
     admission::{Criticality, OutboxBounds},

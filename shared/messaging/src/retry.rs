@@ -7,7 +7,7 @@ use std::time::Duration;
 use rand::Rng;
 use tokio::time::{Instant, sleep};
 
-use crate::{Failure, failure::FailureKind};
+use crate::failure::{Failure, FailureKind};
 
 const INITIAL_DELAY: Duration = Duration::from_millis(100);
 

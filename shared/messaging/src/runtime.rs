@@ -7,12 +7,18 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::{
-    BackpressureState, BatchSize, ConnectionStatus, Error, Outbox, OutboxBounds, Topology, broker,
-    connection_status::ConnectionMonitor,
+    batch_size::BatchSize,
+    broker,
+    connection_status::{ConnectionMonitor, ConnectionStatus},
     consume,
-    publish::{backpressure, relay},
+    error::Error,
+    publish::{
+        admission::OutboxBounds, backpressure::BackpressureState, outbox::Outbox, outbox_monitor,
+        relay,
+    },
     queue_metrics,
     settings::Settings,
+    topology::Topology,
 };
 
 /// Declares the exchange of the service, its queues and bindings, and the exchanges of the publishers that it subscribes to. So
@@ -89,7 +95,7 @@ impl MessagingRuntime {
     /// Publishes events of the outbox until `stop`, and watches its fill level. Failures of broker and database are retried.
     pub async fn relay(self, stop: CancellationToken) {
         let connections = self.settings.connections.watch();
-        let watching = backpressure::watch(&self.outbox, self.bounds, connections, &stop);
+        let watching = outbox_monitor::watch(&self.outbox, self.bounds, connections, &stop);
         tokio::join!(relay::run(&self.outbox, &self.settings, self.relay_batch, &stop), watching);
     }
 

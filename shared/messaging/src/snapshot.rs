@@ -9,7 +9,7 @@ use envelope::Event;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::Error;
+use crate::error::Error;
 
 /// One page of a snapshot.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]

@@ -1,6 +1,6 @@
 //! Maps violated database constraints to responses, at the statement that can violate them.
 
-use crate::Problem;
+use crate::response::Problem;
 
 /// The error of [`OnConstraint::on_constraint`], so that calls can be chained; `?` turns it into a [`Problem`].
 #[derive(Debug)]

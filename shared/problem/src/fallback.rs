@@ -2,7 +2,7 @@
 
 use axum::http::{Method, StatusCode, Uri};
 
-use crate::Problem;
+use crate::response::Problem;
 
 /// 404 `route_not_found`, for `Router::fallback`.
 pub async fn not_found(method: Method, uri: Uri) -> Problem {

@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-use crate::{FieldError, Problem};
+use crate::response::{FieldError, Problem};
 
 /// The maximum number of errors in a response, so that a large request does not cause a larger response.
 pub const MAX_FIELD_ERRORS: usize = 100;

@@ -2,7 +2,7 @@
 
 use std::{error::Error, fmt::Write as _, time::Duration};
 
-use crate::Problem;
+use crate::response::Problem;
 
 const RETRY_DATABASE_AFTER: Duration = Duration::from_secs(2);
 
@@ -83,7 +83,7 @@ mod tests {
     use axum::http::StatusCode;
 
     use super::{chain, transient_sqlstate_code};
-    use crate::Problem;
+    use crate::response::Problem;
 
     #[derive(Debug, thiserror::Error)]
     #[error("the order could not be stored")]

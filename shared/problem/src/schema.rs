@@ -7,7 +7,7 @@ use utoipa::{
     openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder, schema::Schema},
 };
 
-use crate::{FieldError, Problem};
+use crate::response::{FieldError, Problem};
 
 /// An error in the format of RFC 9457 (`application/problem+json`).
 #[derive(ToSchema)]

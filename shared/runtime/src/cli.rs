@@ -10,7 +10,8 @@ use tokio::{
 use utoipa::openapi::OpenApi;
 
 use crate::{
-    Service, config,
+    config,
+    service::Service,
     telemetry::{self, LogFormat},
 };
 

@@ -9,7 +9,7 @@ use sqlx::{
 };
 use tokio::time::{Instant, timeout};
 
-use crate::{Lifecycle, Service, config, health::Health};
+use crate::{config, health::Health, lifecycle::Lifecycle, service::Service};
 
 /// How long the first connection is retried: the server may be starting, too.
 const FIRST_CONNECTION_TIMEOUT: Duration = Duration::from_secs(30);

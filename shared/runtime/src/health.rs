@@ -8,7 +8,7 @@ use std::{
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
-use crate::Lifecycle;
+use crate::lifecycle::Lifecycle;
 
 /// The registry of components and their status. Clones share it.
 #[derive(Debug, Clone)]

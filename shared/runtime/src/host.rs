@@ -10,14 +10,15 @@ use sqlx::migrate::Migrator;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
-    Lifecycle, Service,
     auth::{KeyError, Verifier},
     cli::{self, Command},
     config::Common,
     database::{self, DatabaseError},
     health::Health,
     http::{self, ServeError},
+    lifecycle::Lifecycle,
     messaging,
+    service::Service,
 };
 
 /// What the host needs to know of a service.

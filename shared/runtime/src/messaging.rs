@@ -9,9 +9,11 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Lifecycle, Service, config,
+    config,
     database::{self, DatabaseError},
     health::{Component, Health},
+    lifecycle::Lifecycle,
+    service::Service,
 };
 
 /// How long `migrate` waits for a broker that is still starting.
@@ -117,7 +119,3 @@ fn report(component: &Component, down: Option<String>) {
         Some(reason) => component.down(reason),
     }
 }
-
-// Temporary alias, until the services use the new name.
-#[doc(hidden)]
-pub use crate::operations::routes as dead_letter_routes;

@@ -8,7 +8,7 @@ use contracts::receipts::{ProductAppliedV1, ProductFailedV1, ProductVersion};
 use envelope::{Envelope, Slot};
 use vocabulary::{ProductId, Version};
 
-use crate::{Service, clock};
+use crate::{clock, service::Service};
 
 /// The key of a product's receipts.
 ///
@@ -83,7 +83,7 @@ mod tests {
     use vocabulary::{ProductId, Version};
 
     use super::{product_applied, product_failed, receipt_key};
-    use crate::Service;
+    use crate::service::Service;
 
     const PRODUCT: &str = "01920000-0000-7000-8000-000000000001";
     const SERVICE: Service =

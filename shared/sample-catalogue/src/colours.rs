@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::LazyLock};
 
-use crate::Bilingual;
+use crate::product::Bilingual;
 
 /// The colours by their part of the SKU.
 static COLOURS: LazyLock<BTreeMap<String, Bilingual>> = LazyLock::new(|| {

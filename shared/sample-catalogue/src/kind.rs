@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Deserializer, de::Error as _};
 
-use crate::{Bilingual, colours::colour};
+use crate::{colours::colour, product::Bilingual};
 
 /// A property of a product. Without a name it is no attribute, and serves templates alone.
 #[derive(Debug, Deserialize)]

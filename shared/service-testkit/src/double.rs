@@ -6,7 +6,7 @@ use runtime::Lifecycle;
 use testkit::{Database, Vhost};
 use uuid::Uuid;
 
-use crate::{run_messaging, wait_until_published};
+use crate::{database::wait_until_published, messaging_tasks::run_messaging};
 
 /// Another service, played by the test: it has a database of its own and the real kit.
 #[derive(Debug)]

@@ -8,7 +8,7 @@ use runtime::{
 use testkit::wait_for;
 use tokio_util::sync::DropGuard;
 
-use crate::{LONGEST_WAIT, answer};
+use crate::{http::answer, limits::LONGEST_WAIT};
 
 /// A running instance. It is aborted when dropped.
 #[derive(Debug)]

@@ -6,7 +6,7 @@ use envelope::Event;
 use messaging::{Batch, Failure, Handler, Transaction};
 use testkit::wait_for;
 
-use crate::LONGEST_WAIT;
+use crate::limits::LONGEST_WAIT;
 
 /// Records every event of one type in the order of delivery. Clones share the record.
 #[derive(Debug)]

@@ -2,7 +2,7 @@
 
 use std::{ffi::OsString, os::unix::fs::chown, path::Path, process::Command};
 
-use crate::Error;
+use crate::error::Error;
 
 /// A user account of this machine.
 #[derive(Debug, Clone)]

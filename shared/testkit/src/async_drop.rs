@@ -1,6 +1,6 @@
 //! Asynchronous clean-up in `Drop`.
 
-use crate::Error;
+use crate::error::Error;
 
 /// Runs `cleanup` to its end on a new runtime, because the test's runtime may be gone. Failures are logged and not retried: the
 /// server removes the leftovers when it ends.

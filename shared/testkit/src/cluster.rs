@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use crate::{
-    DataDir, Error, RabbitMq, RabbitMqSettings, Vhost,
-    rabbitmq::{NodeSettings, random_cookie},
+    data_dir::DataDir,
+    error::Error,
+    rabbitmq::{NodeSettings, RabbitMq, RabbitMqSettings, random_cookie},
+    vhost::Vhost,
     wait::wait_for,
 };
 

@@ -10,7 +10,7 @@ use std::{
 
 use rand::Rng as _;
 
-use crate::{Error, account::Account};
+use crate::{account::Account, error::Error};
 
 /// A data directory, either temporary (removed when dropped) or persistent.
 ///

@@ -7,8 +7,8 @@ use sqlx::{
 use uuid::Uuid;
 
 use crate::{
-    Error,
     async_drop::async_drop,
+    error::Error,
     postgres::{create_database, drop_database},
     shared_servers,
 };

@@ -7,7 +7,7 @@ use reqwest::{Client, Method, StatusCode};
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::Error;
+use crate::error::Error;
 
 /// The slowest request deletes a vhost with many quorum queues.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);

@@ -8,7 +8,7 @@ use std::{
 
 use rand::Rng as _;
 
-use crate::Error;
+use crate::error::Error;
 
 /// Lies below the ephemeral ports of outgoing connections. An outgoing connection could take an ephemeral port while its
 /// server is down, and a client that dials such a port could even connect to itself.

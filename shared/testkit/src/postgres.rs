@@ -10,9 +10,10 @@ use rustix::process::Signal;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, postgres::PgConnectOptions};
 
 use crate::{
-    DataDir, Error,
     account::Account,
-    free_port,
+    data_dir::DataDir,
+    error::Error,
+    ports::free_port,
     process::{DeathSignal, Process, Program},
     wait::wait_for,
 };

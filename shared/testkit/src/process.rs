@@ -15,7 +15,11 @@ use std::{
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 use tokio::time::sleep;
 
-use crate::{Error, WaitError, account::Account, wait::wait_for};
+use crate::{
+    account::Account,
+    error::Error,
+    wait::{WaitError, wait_for},
+};
 
 /// How long a killed process may take to disappear.
 const KILL_TIMEOUT: Duration = Duration::from_secs(10);

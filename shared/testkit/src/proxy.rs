@@ -17,7 +17,7 @@ use tokio::{
     time::{Instant, sleep, sleep_until},
 };
 
-use crate::{Error, free_port};
+use crate::{error::Error, ports::free_port};
 
 /// The largest read, in bytes.
 const CHUNK_SIZE: usize = 16 * 1024;

@@ -10,10 +10,11 @@ use rand::{Rng as _, distr::Alphanumeric};
 use tokio::net::TcpStream;
 
 use crate::{
-    DataDir, Error,
     account::Account,
-    free_port,
+    data_dir::DataDir,
+    error::Error,
     management_client::{ManagementClient, percent_encoded},
+    ports::free_port,
     process::{Process, Program},
     wait::wait_for,
 };

@@ -4,7 +4,9 @@ use std::env;
 
 use tokio::sync::OnceCell;
 
-use crate::{Error, ManagementClient, Postgres, RabbitMq};
+use crate::{
+    error::Error, management_client::ManagementClient, postgres::Postgres, rabbitmq::RabbitMq,
+};
 
 /// Servers of this process, started if the environment names none. Their death signals end them with the process; the next
 /// process that creates a data directory removes their files.

@@ -9,8 +9,12 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::{
-    Error, ManagementClient, QueueState, async_drop::async_drop, rabbitmq::vhost_url,
-    shared_servers, wait::wait_for,
+    async_drop::async_drop,
+    error::Error,
+    management_client::{ManagementClient, QueueState},
+    rabbitmq::vhost_url,
+    shared_servers,
+    wait::wait_for,
 };
 
 /// How long queues must stay empty to count as drained: more than two statistics intervals of a server that this crate started.

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::Quantity;
+use crate::quantity::Quantity;
 
 /// The largest price or total: 10 billion in major units, far from overflow.
 const MAX_AMOUNT: i64 = 1_000_000_000_000;
@@ -161,7 +161,7 @@ impl std::fmt::Display for Money {
 #[cfg(test)]
 mod tests {
     use super::{Currency, InvalidMoney, MAX_AMOUNT, Money};
-    use crate::Quantity;
+    use crate::quantity::Quantity;
 
     #[test]
     fn negative_and_overflowing_amounts_are_rejected() {

@@ -93,8 +93,8 @@ async fn run(command: Command) -> Result<(), Error> {
         }
     };
     let mut figures = Figures::default();
-    let target = AtLeast(as_figure(faults.len()));
-    figures.record("faults_survived", as_figure(survived), target);
+    let target = AtLeast(verify::as_figure(faults.len()));
+    figures.record("faults_survived", verify::as_figure(survived), target);
     match verify::verify(&shop, &accepted, findings.as_ref()).await {
         Ok(verification) => {
             verification.report(&mut figures);
@@ -145,9 +145,4 @@ async fn settle(shop: &Shop) -> Result<Findings, Error> {
     })
     .await?;
     Ok(shop.wait_for_clean_audit(SETTLE_TIMEOUT).await?)
-}
-
-/// A count as a figure.
-fn as_figure(count: usize) -> f64 {
-    f64::from(u32::try_from(count).unwrap_or(u32::MAX))
 }

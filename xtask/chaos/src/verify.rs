@@ -17,7 +17,6 @@ use xtask::workspace;
 
 use crate::{
     admin_clients::{IMPORTED_SKUS, Imports, WrittenProduct},
-    as_figure,
     error::Error,
     load::{Accepted, Order},
     plan::Instances,
@@ -390,6 +389,11 @@ impl Verification {
         [lost, reordered, oversold, events_lost, dead_letters] == [0; 5]
             && [duplicated, wrong_products, wrong_stock, violations, unanswered] == [0; 5]
     }
+}
+
+/// A count as a figure.
+pub(crate) fn as_figure(count: usize) -> f64 {
+    f64::from(u32::try_from(count).unwrap_or(u32::MAX))
 }
 
 #[cfg(test)]

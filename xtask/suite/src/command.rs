@@ -9,7 +9,7 @@ use tokio::{
 };
 use xtask::cargo;
 
-use crate::{Error, output};
+use crate::{error::Error, output};
 
 /// A cargo command at the root of the checkout. Queries are checked against the committed metadata.
 pub fn cargo<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Command {

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fs, path::Path, time::Duration};
 
-use crate::{Error, output};
+use crate::{error::Error, output};
 
 /// The target of a figure.
 #[derive(Debug, Clone, Copy)]

@@ -6,7 +6,7 @@ use reqwest::{Body, Client, Method, RequestBuilder, StatusCode};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::Error;
+use crate::error::Error;
 
 /// The timeout of an ordinary request.
 const TIMEOUT: Duration = Duration::from_secs(30);

@@ -10,7 +10,7 @@ use std::{
 use testkit::{Postgres, RabbitMq};
 use tokio::process::Command;
 
-use crate::{Error, command, output};
+use crate::{command, error::Error, output};
 
 /// Debian's package scripts run this before they start a service. The exit status 101 forbids the start.
 const POLICY: &str = "/usr/sbin/policy-rc.d";

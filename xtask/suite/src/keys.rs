@@ -12,7 +12,7 @@ use rand::{Rng as _, distr::Alphanumeric};
 use runtime::auth::{Scope, SigningKey, mint};
 use xtask::workspace;
 
-use crate::{Error, make_folder};
+use crate::{error::Error, folder::make_folder};
 
 /// The lifetime of a minted token: a working day.
 const LIFETIME: Duration = Duration::from_hours(12);

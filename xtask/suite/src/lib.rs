@@ -4,6 +4,7 @@
 pub mod command;
 mod error;
 mod figures;
+mod folder;
 mod http;
 pub mod import;
 pub mod install;
@@ -15,15 +16,9 @@ mod state;
 pub use crate::{
     error::Error,
     figures::{Figures, Target, median_ms, percentile_ms},
+    folder::make_folder,
     http::{Answer, Http, answer},
     keys::Keys,
     services::{CONSOLE, Ports, SEARCH_SYNC, SERVICES, Service},
     state::{Phase, State, Supervisor, data_folder_name},
 };
-
-use std::{fs, path::Path};
-
-/// Creates a folder and its parents.
-pub fn make_folder(path: &Path) -> Result<(), Error> {
-    fs::create_dir_all(path).map_err(Error::file(path))
-}

@@ -2,7 +2,7 @@
 
 use std::env;
 
-use crate::Error;
+use crate::error::Error;
 
 /// The port of the console unless `SHOP_PORT_BASE` names another; the ports of the services follow it.
 const DEFAULT_BASE: u16 = 8080;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use xtask::workspace;
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::{Error, Ports};
+use crate::{error::Error, services::Ports};
 
 /// The progress of the supervisor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

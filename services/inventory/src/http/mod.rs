@@ -18,7 +18,7 @@ use sqlx::PgConnection;
 use utoipa_axum::{router::OpenApiRouter, routes};
 use vocabulary::WarehouseId;
 
-use crate::{AppState, domain::DEFAULT_WAREHOUSE, storage::warehouses};
+use crate::{domain::DEFAULT_WAREHOUSE, state::AppState, storage::warehouses};
 
 /// The routes of the service.
 pub(crate) fn routes() -> OpenApiRouter<AppState> {
@@ -34,7 +34,7 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(list_warehouses::list_warehouses))
         .routes(routes!(create_warehouse::create_warehouse))
         // Scope `ops`.
-        .merge(runtime::messaging::dead_letter_routes())
+        .merge(runtime::operations::routes())
 }
 
 /// The warehouse of a request: the named one if it exists, or the default.

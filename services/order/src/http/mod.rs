@@ -16,7 +16,7 @@ mod webhooks;
 
 use std::time::Duration;
 
-use runtime::{http::within, messaging::dead_letter_routes, replay::REPLAY_TIMEOUT};
+use runtime::{http::within, operations, replay::REPLAY_TIMEOUT};
 use utoipa_axum::{
     router::{OpenApiRouter, UtoipaMethodRouterExt as _},
     routes,
@@ -41,5 +41,5 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(webhooks::receive_payment_webhook::receive_payment_webhook))
         .routes(routes!(webhooks::receive_shipment_webhook::receive_shipment_webhook))
         .routes(routes!(replay_projection::replay_projection).layer(within(REPLAY_TIMEOUT)))
-        .merge(dead_letter_routes())
+        .merge(operations::routes())
 }

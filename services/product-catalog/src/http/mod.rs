@@ -36,9 +36,9 @@ use vocabulary::ProductId;
 
 pub(crate) use self::product_draft::draft_of_json_line;
 use crate::{
-    AppState,
     app::WriteProductsError,
     domain::{MAX_ROW, Product, ValidationError},
+    state::AppState,
     storage::products::{self, WriteError},
 };
 
@@ -66,7 +66,7 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(get_snapshot::get_snapshot))
         .routes(routes!(get_change::get_change).layer(within(LONG_POLL_TIMEOUT)))
         .routes(routes!(stream_change_events::stream_change_events))
-        .merge(runtime::messaging::dead_letter_routes())
+        .merge(runtime::operations::routes())
 }
 
 /// Locks a product until the transaction ends; 404 if it does not exist, 412 if `if_match` names another

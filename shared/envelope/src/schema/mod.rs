@@ -6,7 +6,10 @@
 use schemars::{JsonSchema, generate::SchemaSettings};
 use serde_json::Value;
 
-use crate::{Envelope, Event, EventKind};
+use crate::{
+    envelope::Envelope,
+    event::{Event, EventKind},
+};
 
 pub mod compatibility;
 mod normal_form;

@@ -215,7 +215,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::{ViolationKind, schema_violations};
-    use crate::{Event, event, schema::Contract};
+    use crate::{event, event::Event, schema::Contract};
 
     const ID: &str = "01920000-0000-7000-8000-000000000001";
 

@@ -10,18 +10,19 @@ use tokio::time::Instant;
 
 use super::{
     batch_splitter::{BatchSplitter, FailedEvent, SLOW_ATTEMPT, disposition},
+    call_handlers::{HandlerOutcome, call_handlers},
     cursors,
     dead_letter::{DeadLetterRecord, record},
-    handler::{HandlerOutcome, call_handlers},
     latest_wins::plan_latest_wins,
     parking,
-    plan::{Decision, Disposition, Key, Origin, Position, ReceivedEvent, plan_sequenced},
+    plan::{Decision, Disposition, Origin, Position, plan_sequenced},
+    received_event::{Key, ReceivedEvent},
     retries,
     subscription::{OnReject, Ordering, Subscription},
 };
 use crate::{
-    Error, Failure,
-    error::{causes, with_timeout},
+    error::{Error, causes, with_timeout},
+    failure::Failure,
     publish::{outbox::Outbox, transaction::Transaction},
     retry::RETRY_POLICY,
 };

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use super::plan::{Disposition, ReceivedEvent};
+use super::{plan::Disposition, received_event::ReceivedEvent};
 use crate::{failure::FailureKind, retry::RetryPolicy};
 
 /// If an attempt at several events took longer than this before it failed, it is split into single events instead of halves: if one
@@ -104,7 +104,7 @@ mod tests {
     use std::{collections::HashMap, time::Duration};
 
     use super::{BatchSplitter, Disposition, FailedEvent, disposition};
-    use crate::{consume::plan::tests::event, failure::FailureKind, retry::RetryPolicy};
+    use crate::{consume::received_event::tests::event, failure::FailureKind, retry::RetryPolicy};
 
     #[test]
     fn halves_keep_the_dispositions_of_their_events() {

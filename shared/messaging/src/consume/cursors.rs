@@ -4,8 +4,11 @@ use std::collections::{BTreeSet, HashMap};
 
 use sqlx::PgConnection;
 
-use super::plan::{Hold, Key, Position};
-use crate::Error;
+use super::{
+    plan::{Hold, Position},
+    received_event::Key,
+};
+use crate::error::Error;
 
 /// Locks the cursors of `keys` in key order and returns them. Keys without a row are omitted.
 pub(crate) async fn lock(

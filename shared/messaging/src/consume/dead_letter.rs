@@ -4,8 +4,11 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::plan::ReceivedEvent;
-use crate::{Error, error::without_nul, publish::transaction::Transaction};
+use super::received_event::ReceivedEvent;
+use crate::{
+    error::{Error, without_nul},
+    publish::transaction::Transaction,
+};
 
 /// The reason of a dead letter whose predecessor never arrived.
 pub(crate) const MISSING_PREDECESSOR: &str = "missing_predecessor";

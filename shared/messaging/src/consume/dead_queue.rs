@@ -10,11 +10,17 @@ use super::{
     FIRST_BATCH,
     batch_processor::BatchProcessor,
     deliveries::{collect_batch, decode, start_consumer},
-    plan::{Disposition, Origin, ReceivedEvent},
+    plan::{Disposition, Origin},
+    received_event::ReceivedEvent,
     shutdown::retry_until_stopped,
     subscription::Subscription,
 };
-use crate::{Error, broker, error::with_timeout, naming::dead_queue, publish::outbox::Outbox};
+use crate::{
+    broker,
+    error::{Error, with_timeout},
+    naming::dead_queue,
+    publish::outbox::Outbox,
+};
 
 /// Moves the messages of the dead-letter queue to the parked events.
 pub(super) async fn drain(

@@ -12,11 +12,11 @@ use lapin::{
 use super::{
     WRITE_TIMEOUT,
     dead_letter::{UnreadableMessage, record_unreadable},
-    plan::ReceivedEvent,
+    received_event::ReceivedEvent,
 };
 use crate::{
-    Error, broker,
-    error::{causes, with_timeout},
+    broker,
+    error::{Error, causes, with_timeout},
     publish::outbox::Outbox,
 };
 

@@ -13,10 +13,9 @@ use super::{
     subscription::Ordering,
 };
 use crate::{
-    Error,
     batch_size::BatchLimit,
     broker,
-    error::with_timeout,
+    error::{Error, with_timeout},
     queue_metrics::{EventTimes, published_at},
 };
 

@@ -1,17 +1,13 @@
 //! Event handlers.
 
-use std::{collections::HashMap, panic::AssertUnwindSafe, time::Duration};
+use std::{collections::HashMap, panic::AssertUnwindSafe};
 
 use chrono::{DateTime, Utc};
 use envelope::{DecodeError, Envelope, Event, EventId, schema::Contract, trace::TraceContext};
 use futures::{FutureExt, future::BoxFuture};
-use tokio::time::{Instant, timeout_at};
 
-use super::{
-    plan::{Decision, HandlerCall, ReceivedEvent, handler_calls},
-    subscription::Subscription,
-};
-use crate::{Failure, failure::FailureKind, publish::transaction::Transaction};
+use super::received_event::ReceivedEvent;
+use crate::{failure::Failure, publish::transaction::Transaction};
 
 /// Handles the events of one type, in batches.
 ///
@@ -91,52 +87,6 @@ pub(crate) trait DynHandler: Send + Sync {
 
     /// The contract of the event type.
     fn contract(&self) -> Contract;
-}
-
-/// The result of a round of handler calls. Anything but `Done` requires a rollback.
-#[derive(Debug)]
-pub(crate) enum HandlerOutcome {
-    Done,
-    /// These events failed, by index.
-    Failed(Vec<(usize, Failure)>),
-    /// One of several events failed, and it is unknown which.
-    BatchFailed(Failure),
-    /// Several events exceeded the timeout together. They are retried one by one: if one of them hangs, halves would time out again.
-    TimedOut(Failure),
-}
-
-/// Passes the events to apply to their handlers, in as few calls as the order of each key permits, all within `limit`.
-pub(crate) async fn call_handlers(
-    subscription: &Subscription,
-    tx: &mut Transaction,
-    events: &[ReceivedEvent],
-    decisions: &[Decision],
-    limit: Duration,
-) -> HandlerOutcome {
-    let deadline = Instant::now() + limit;
-    let is_single = decisions.iter().filter(|one| **one == Decision::Apply).count() == 1;
-    for HandlerCall { kind, indices } in handler_calls(events, decisions) {
-        let Some(handler) = subscription.handler(&kind) else { continue };
-        let events: Vec<&ReceivedEvent> = indices.iter().map(|index| &events[*index]).collect();
-        let failures = match timeout_at(deadline, handler.handle(tx, &events)).await {
-            Ok(Ok(failures)) if failures.is_empty() => continue,
-            Ok(Ok(failures)) => failures,
-            Ok(Err(failure)) if failure.kind != FailureKind::Unavailable && events.len() > 1 => {
-                return HandlerOutcome::BatchFailed(failure);
-            }
-            Ok(Err(failure)) => HashMap::from([(0, failure)]),
-            Err(_) => {
-                let timed_out = Failure::timed_out(limit);
-                if !is_single {
-                    return HandlerOutcome::TimedOut(timed_out);
-                }
-                HashMap::from([(0, timed_out)])
-            }
-        };
-        let at = |(index, failure): (usize, Failure)| Some((*indices.get(index)?, failure));
-        return HandlerOutcome::Failed(failures.into_iter().filter_map(at).collect());
-    }
-    HandlerOutcome::Done
 }
 
 /// Adapts a [`Handler`] to [`DynHandler`].

@@ -3,7 +3,10 @@
 
 use std::{cmp::Reverse, collections::HashMap};
 
-use super::plan::{Decision, Disposition, Key, Position, ReceivedEvent};
+use super::{
+    plan::{Decision, Disposition, Position},
+    received_event::{Key, ReceivedEvent},
+};
 
 /// Decides about each of `events` and updates `positions`.
 ///
@@ -46,7 +49,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::{
-        super::plan::tests::event, Decision, Disposition, Key, Position, ReceivedEvent,
+        super::received_event::tests::event, Decision, Disposition, Key, Position, ReceivedEvent,
         plan_latest_wins,
     };
 

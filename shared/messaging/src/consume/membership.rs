@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::assignment::ClusterView;
 use crate::{
-    Error,
+    error::Error,
     publish::{lease::LEASE_TTL, outbox::Outbox},
 };
 

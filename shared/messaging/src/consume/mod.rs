@@ -3,6 +3,7 @@
 pub(crate) mod assignment;
 mod batch_processor;
 pub(crate) mod batch_splitter;
+pub(crate) mod call_handlers;
 pub(crate) mod cursors;
 pub(crate) mod dead_letter;
 mod dead_queue;
@@ -15,6 +16,7 @@ mod membership;
 pub(crate) mod parking;
 pub(crate) mod plan;
 mod queue_consumer;
+pub(crate) mod received_event;
 mod replica;
 mod retries;
 pub(crate) mod shutdown;
@@ -27,10 +29,9 @@ use tokio_util::sync::CancellationToken;
 
 use self::{delivery_buffer::prefetch, replica::Replica, subscription::Subscription};
 use crate::{
-    Error,
     broker::{self, Session},
     connection_status::Link,
-    error::causes,
+    error::{Error, causes},
     naming::SLOT_GROUPS,
     publish::outbox::Outbox,
     retry,

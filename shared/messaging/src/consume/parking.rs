@@ -8,11 +8,11 @@ use sqlx::PgConnection;
 
 use super::{
     MAX_STARTS,
-    plan::{Decision, Key, ReceivedEvent},
+    plan::Decision,
+    received_event::{Key, ReceivedEvent},
 };
 use crate::{
-    Error,
-    error::without_nul,
+    error::{Error, without_nul},
     naming::{routing_key, slots_of},
 };
 

@@ -18,16 +18,16 @@ use super::{
     deliveries::{decode, record_part, start_consumer},
     delivery_buffer::{DeliveryBuffer, WorkItem, prefetch},
     parking::{self, FirstParked},
-    plan::{Disposition, Key, Origin, ParkedDecision, Position, ReceivedEvent, decide_parked},
+    plan::{Disposition, Origin, ParkedDecision, Position, decide_parked},
+    received_event::{Key, ReceivedEvent},
     retries,
     shutdown::{retry_until_stopped, with_grace},
     subscription::{Ordering, Subscription},
 };
 use crate::{
-    Error,
     batch_size::BatchLimit,
     broker,
-    error::{causes, with_timeout},
+    error::{Error, causes, with_timeout},
     publish::{lease::LEASE_TTL, outbox::Outbox, transaction::Transaction},
     queue_metrics::{EventTimes, QueueStats, published_at},
 };

@@ -16,9 +16,8 @@ use super::{
     subscription::Subscription,
 };
 use crate::{
-    Error,
     broker::Session,
-    error::{causes, with_timeout},
+    error::{Error, causes, with_timeout},
     naming::SLOT_GROUPS,
     publish::{lease::LEASE_TTL, outbox::Outbox},
     settings::Settings,

@@ -4,9 +4,10 @@ use sqlx::PgConnection;
 
 use super::{
     parking,
-    plan::{Decision, Key, Origin, ReceivedEvent},
+    plan::{Decision, Origin},
+    received_event::{Key, ReceivedEvent},
 };
-use crate::Error;
+use crate::error::Error;
 
 /// Makes events without a due time due. They were parked while the subscription was sequenced.
 pub(super) async fn adopt(

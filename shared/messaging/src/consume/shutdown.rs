@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::{Error, error::causes, retry};
+use crate::{
+    error::{Error, causes},
+    retry,
+};
 
 /// How long current work may continue after the stop: longer than most batches take, and short enough for a successor.
 pub(crate) const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);

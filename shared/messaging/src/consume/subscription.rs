@@ -8,7 +8,7 @@ use super::{
     dispatch::Dispatch,
     handler::{DynHandler, Handler, TypedHandler},
 };
-use crate::{BatchSize, Error, publish::transaction::Transaction};
+use crate::{batch_size::BatchSize, error::Error, publish::transaction::Transaction};
 
 /// Emits events when an event becomes a dead letter, given its envelope and the reason.
 type OnDeadLetter = dyn Fn(&mut Transaction, &Envelope, &str) -> Result<(), Error> + Send + Sync;
@@ -292,7 +292,11 @@ pub(crate) mod tests {
     use envelope::{Event, FullState};
 
     use super::{OnReject, Subscription};
-    use crate::{Batch, Failure, Handler, Transaction};
+    use crate::{
+        consume::handler::{Batch, Handler},
+        failure::Failure,
+        publish::transaction::Transaction,
+    };
 
     /// An event without data.
     #[derive(serde::Serialize, serde::Deserialize, schemars::JsonSchema)]

@@ -9,7 +9,10 @@ use serde::Serialize;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::{Error, Topology, error::causes};
+use crate::{
+    error::{Error, causes},
+    topology::Topology,
+};
 
 /// A dead letter as operators see it.
 #[derive(Debug, Clone, Serialize)]

@@ -9,7 +9,7 @@ use super::{
     pace::{Pace, PacedScan},
     redrive::{ResolveError, find_pending},
 };
-use crate::{Error, Outbox};
+use crate::{error::Error, publish::outbox::Outbox};
 
 /// The position of a call that ended before all unreadable letters were discarded.
 const UNREADABLE: Uuid = Uuid::nil();

@@ -10,7 +10,11 @@ use super::{
     plan::RedriveDecision,
     redrive::{AttemptError, Redriver, ResolveError, find_pending},
 };
-use crate::{Error, Outbox, Topology, Transaction, error::causes};
+use crate::{
+    error::{Error, causes},
+    publish::{outbox::Outbox, transaction::Transaction},
+    topology::Topology,
+};
 
 /// What a redrive would do now.
 #[derive(Debug, Clone, Serialize)]

@@ -4,7 +4,11 @@ use envelope::Envelope;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use crate::{Error, Outbox, Topology, error::causes};
+use crate::{
+    error::{Error, causes},
+    publish::outbox::Outbox,
+    topology::Topology,
+};
 
 /// Why a dead letter was not edited.
 #[derive(Debug, thiserror::Error)]

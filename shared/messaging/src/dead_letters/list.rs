@@ -6,7 +6,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{details::DeadLetter, locked_batch::LetterRef};
-use crate::{Error, Outbox};
+use crate::{error::Error, publish::outbox::Outbox};
 
 /// Selects letters. `None` matches all.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -8,13 +8,14 @@ use uuid::Uuid;
 
 use super::plan::{KeyLetters, PendingLetter};
 use crate::{
-    Error,
     consume::{
         cursors,
         dead_letter::MISSING_PREDECESSOR,
         parking,
-        plan::{Hold, Key, Position, ReceivedEvent},
+        plan::{Hold, Position},
+        received_event::{Key, ReceivedEvent},
     },
+    error::Error,
 };
 
 /// The immutable part of a letter, enough to lock it.

@@ -13,7 +13,7 @@ use super::{
     list::{SelectedLetter, Selection, select_batch},
     locked_batch::LetterRef,
 };
-use crate::{Error, Outbox};
+use crate::{error::Error, publish::outbox::Outbox};
 
 /// The most letters of one transaction.
 const BATCH_SIZE: u32 = 500;

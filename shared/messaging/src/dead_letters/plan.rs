@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::consume::plan::{Hold, Key, Position};
+use crate::consume::{
+    plan::{Hold, Position},
+    received_event::Key,
+};
 
 /// What a redrive does with a letter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -140,7 +143,10 @@ mod tests {
     use std::collections::HashMap;
 
     use super::{KeyLetters, PendingLetter, RedriveDecision, plan_redrive};
-    use crate::consume::plan::{Hold, Key, Position};
+    use crate::consume::{
+        plan::{Hold, Position},
+        received_event::Key,
+    };
 
     fn key_letters(last: i64, hold: Hold, pending: &[(i64, bool, bool)]) -> KeyLetters {
         let mut letters = KeyLetters::new(Position { last, hold });

@@ -19,14 +19,17 @@ use super::{
     plan::{KeyLetters, RedriveDecision, plan_redrive},
 };
 use crate::{
-    Criticality, Error, Failure, Outbox, Subscription, Topology, Transaction,
     consume::{
         batch_splitter::SLOW_ATTEMPT,
-        handler::{HandlerOutcome, call_handlers},
-        plan::{Decision, Key, ReceivedEvent},
+        call_handlers::{HandlerOutcome, call_handlers},
+        plan::Decision,
+        received_event::{Key, ReceivedEvent},
+        subscription::Subscription,
     },
-    error::causes,
-    failure::FailureKind,
+    error::{Error, causes},
+    failure::{Failure, FailureKind},
+    publish::{admission::Criticality, outbox::Outbox, transaction::Transaction},
+    topology::Topology,
 };
 
 /// The most failures that a report names.

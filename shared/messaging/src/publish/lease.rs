@@ -8,7 +8,7 @@ use std::time::Duration;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::Error;
+use crate::error::Error;
 
 /// How long a lease lasts without renewal: the longest pause after the sudden death of its holder.
 pub(crate) const LEASE_TTL: Duration = Duration::from_secs(3);

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use envelope::Priority;
 use sqlx::{PgPool, migrate::Migrator, postgres::PgConnectOptions};
 use tokio::sync::watch;
 
@@ -14,7 +13,7 @@ use super::{
     write_guard::WriteGuard,
 };
 use crate::{
-    Error,
+    error::Error,
     queue_metrics::{QueueReport, StatsRegistry},
 };
 
@@ -82,17 +81,7 @@ impl Outbox {
 
     /// Begins a transaction.
     pub async fn begin(&self) -> Result<Transaction, Error> {
-        let mut inner = self.pool.begin().await?;
-        if let Some(write_guard) = &self.write_guard {
-            write_guard.enter(&mut inner).await?;
-        }
-        Ok(Transaction {
-            inner,
-            outbox: self.clone(),
-            priority: Priority::default(),
-            pending: Vec::new(),
-            after_commit: Vec::new(),
-        })
+        Transaction::begin(&self.pool, &self.waker, self.write_guard.as_ref()).await
     }
 
     /// Checks whether the outbox accepts a write of this criticality. Call it before you begin a transaction for a request.
@@ -128,9 +117,5 @@ impl Outbox {
 
     pub(super) const fn waker(&self) -> &RelayWaker {
         &self.waker
-    }
-
-    pub(super) const fn write_guard(&self) -> Option<&WriteGuard> {
-        self.write_guard.as_ref()
     }
 }

@@ -16,9 +16,8 @@ use uuid::Uuid;
 
 use super::packing::Confirms;
 use crate::{
-    Error,
     broker::{self, Session},
-    error::with_timeout,
+    error::{Error, with_timeout},
     queue_metrics,
 };
 

@@ -19,11 +19,10 @@ use super::{
     table,
 };
 use crate::{
-    BatchSize, Error,
-    batch_size::BatchLimit,
+    batch_size::{BatchLimit, BatchSize},
     broker,
     connection_status::Link,
-    error::{causes, with_timeout},
+    error::{Error, causes, with_timeout},
     retry,
     settings::Settings,
 };

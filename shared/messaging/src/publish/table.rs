@@ -7,8 +7,8 @@ use envelope::Priority;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::transaction::PendingEvent;
-use crate::Error;
+use super::pending_event::PendingEvent;
+use crate::error::Error;
 
 #[derive(Debug, Clone)]
 pub(crate) struct OutboxRow {

@@ -9,10 +9,10 @@ use envelope::{
     Event, EventId, Priority, Slot, fits_attribute,
     trace::{self, TraceContext},
 };
-use sqlx::{PgConnection, Postgres};
+use sqlx::{PgConnection, PgPool, Postgres};
 
-use super::{outbox::Outbox, table};
-use crate::{Error, error::causes};
+use super::{pending_event::PendingEvent, table, waker::RelayWaker, write_guard::WriteGuard};
+use crate::error::{Error, causes};
 
 /// The most bytes of one event: far below the message size limit of RabbitMQ.
 const MAX_EVENT_BYTES: usize = 1024 * 1024;
@@ -22,27 +22,37 @@ const MAX_EVENT_BYTES: usize = 1024 * 1024;
 ///
 /// It dereferences to the [`PgConnection`] on which queries run.
 pub struct Transaction {
-    pub(super) inner: sqlx::Transaction<'static, Postgres>,
-    pub(super) outbox: Outbox,
-    pub(super) priority: Priority,
-    pub(super) pending: Vec<PendingEvent>,
-    pub(super) after_commit: Vec<Box<dyn FnOnce() + Send>>,
-}
-
-/// An emitted event that waits for the commit of its transaction.
-#[derive(Debug)]
-pub(crate) struct PendingEvent {
-    pub(crate) id: EventId,
-    pub(crate) kind: &'static str,
-    pub(crate) aggregate: &'static str,
-    pub(crate) key: String,
-    pub(crate) slot: Slot,
-    pub(crate) traceparent: Option<String>,
-    pub(crate) priority: Priority,
-    pub(crate) data: String,
+    inner: sqlx::Transaction<'static, Postgres>,
+    pool: PgPool,
+    waker: RelayWaker,
+    write_guard: Option<WriteGuard>,
+    priority: Priority,
+    pending: Vec<PendingEvent>,
+    after_commit: Vec<Box<dyn FnOnce() + Send>>,
 }
 
 impl Transaction {
+    /// Begins a transaction. After its commit, `waker` wakes the relay.
+    pub(super) async fn begin(
+        pool: &PgPool,
+        waker: &RelayWaker,
+        write_guard: Option<&WriteGuard>,
+    ) -> Result<Self, Error> {
+        let mut inner = pool.begin().await?;
+        if let Some(write_guard) = write_guard {
+            write_guard.enter(&mut inner).await?;
+        }
+        Ok(Self {
+            inner,
+            pool: pool.clone(),
+            waker: waker.clone(),
+            write_guard: write_guard.cloned(),
+            priority: Priority::default(),
+            pending: Vec::new(),
+            after_commit: Vec::new(),
+        })
+    }
+
     /// Publishes `event` when the transaction commits. Consumers receive the events of one key in the order of these calls.
     ///
     /// The event belongs to the trace of the running task, see [`trace::current`].
@@ -108,7 +118,7 @@ impl Transaction {
     /// Commits without the check of [`commit`](Self::commit). The caller must have executed a statement successfully after any
     /// foreign code used the transaction, so an earlier failure cannot go unnoticed.
     pub(crate) async fn commit_verified(mut self) -> Result<(), Error> {
-        if let Some(write_guard) = self.outbox.write_guard() {
+        if let Some(write_guard) = &self.write_guard {
             write_guard.leave(&mut self.inner).await?;
             return Ok(self.inner.commit().await?);
         }
@@ -118,7 +128,7 @@ impl Transaction {
         }
         self.inner.commit().await?;
         if !self.pending.is_empty() {
-            self.outbox.waker().after_commit(self.outbox.pool());
+            self.waker.after_commit(&self.pool);
         }
         for action in self.after_commit {
             action();

@@ -19,8 +19,7 @@ use sqlx::{
 use tokio::{sync::Notify, task::JoinSet};
 
 use crate::{
-    Error,
-    error::{causes, with_timeout},
+    error::{Error, causes, with_timeout},
     retry,
 };
 

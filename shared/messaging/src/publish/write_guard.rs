@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use sqlx::{AssertSqlSafe, PgConnection};
 
-use crate::Error;
+use crate::error::Error;
 
 /// Keeps the transactions of a replay inside its shadow schema.
 ///

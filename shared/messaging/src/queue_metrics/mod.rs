@@ -22,9 +22,8 @@ use tokio_util::sync::CancellationToken;
 use self::calculation::{ConsumerCounters, OutboxSample, QueueSample, Window, depth};
 pub use self::calculation::{OutboxMetrics, QueueMetrics};
 use crate::{
-    Error,
     broker::{self, Session},
-    error::{causes, with_timeout},
+    error::{Error, causes, with_timeout},
     retry,
     settings::Settings,
 };

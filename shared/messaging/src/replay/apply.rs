@@ -7,15 +7,15 @@ use std::{
 
 use super::{ReplayError, shadow::Shadow};
 use crate::{
-    Error, Failure,
     consume::{
-        handler::{HandlerOutcome, call_handlers},
+        call_handlers::{HandlerOutcome, call_handlers},
         latest_wins::plan_latest_wins,
-        plan::{Decision, Key, ReceivedEvent},
+        plan::Decision,
+        received_event::{Key, ReceivedEvent},
         subscription::{Ordering, Subscription},
     },
-    error::causes,
-    failure::FailureKind,
+    error::{Error, causes},
+    failure::{Failure, FailureKind},
     publish::transaction::Transaction,
     retry,
 };
@@ -200,10 +200,10 @@ pub(super) const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 #[cfg(test)]
 mod tests {
     use super::decisions;
-    use crate::{
-        OnReject, Subscription,
-        consume::plan::{Decision, tests::event},
-        consume::subscription::tests::IgnoreLit,
+    use crate::consume::{
+        plan::Decision,
+        received_event::tests::event,
+        subscription::{OnReject, Subscription, tests::IgnoreLit},
     };
 
     #[test]

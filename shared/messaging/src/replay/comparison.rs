@@ -185,7 +185,7 @@ impl TablePair {
             only_live,
             only_shadow,
             different,
-            samples: samples.collect::<Result<_, _>>().map_err(crate::Error::from)?,
+            samples: samples.collect::<Result<_, _>>().map_err(crate::error::Error::from)?,
         })
     }
 

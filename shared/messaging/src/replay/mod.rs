@@ -35,7 +35,10 @@ pub use self::{
     stream_source::{StreamSource, from_stream},
 };
 use self::{comparison::TablePair, shadow::Shadow};
-use crate::{Cause, Error, Outbox, failure::is_unavailable};
+use crate::{
+    error::{Cause, Error, is_unavailable},
+    publish::outbox::Outbox,
+};
 
 /// How often the live consumers are paused before a replay gives up.
 const MAX_PAUSES: u32 = 8;

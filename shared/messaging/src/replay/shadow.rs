@@ -5,7 +5,7 @@ use sqlx::{AssertSqlSafe, PgConnection, PgPool, postgres::PgPoolOptions};
 use uuid::Uuid;
 
 use super::{Projection, ReplayError};
-use crate::{Outbox, publish::write_guard::WriteGuard};
+use crate::publish::{outbox::Outbox, write_guard::WriteGuard};
 
 pub(super) struct Shadow {
     /// The SQL name of its schema.

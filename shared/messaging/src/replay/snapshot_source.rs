@@ -24,17 +24,18 @@ use super::{
     shadow::Shadow,
 };
 use crate::{
-    Cause, Error, Outbox, Topology,
     broker::{self, Session},
     consume::{
         deliveries::{collect_batch, start_consumer},
         parking,
-        plan::{Key, ReceivedEvent},
+        received_event::{Key, ReceivedEvent},
         subscription::Subscription,
     },
-    error::with_timeout,
+    error::{Cause, Error, with_timeout},
     naming::routing_key,
+    publish::outbox::Outbox,
     snapshot::{Entry, Page},
+    topology::Topology,
 };
 
 /// The prefetch of a temporary queue, in messages.

@@ -17,10 +17,11 @@ use super::{
     shadow::Shadow,
 };
 use crate::{
-    Error, Failure, Outbox,
     broker::{self, Session},
     consume::deliveries::{collect_batch, start_consumer},
-    error::with_timeout,
+    error::{Error, with_timeout},
+    failure::Failure,
+    publish::outbox::Outbox,
     streams::{
         PREFETCH, StreamHandler,
         handler::{handle, offset},

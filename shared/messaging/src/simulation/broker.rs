@@ -4,8 +4,6 @@ use std::{collections::VecDeque, rc::Rc};
 
 use envelope::Envelope;
 
-use super::world::World;
-
 /// The dead-letter queue; the queues before it belong to the slot groups.
 pub(super) const DEAD: usize = 2;
 
@@ -57,11 +55,14 @@ pub(super) enum Confirm {
 }
 
 impl Broker {
-    /// Accepts a message and returns a confirm.
-    pub(super) fn publish(world: &mut World, events: Vec<Envelope>, queue: usize) -> Confirm {
-        let drawn =
-            if world.faults > 0 { world.random.weighted(world.weights.confirms) } else { 5 };
-        let (confirm, is_stored) = match drawn {
+    /// Accepts a message and responds: without a fault, or with the fault of this number.
+    pub(super) fn publish(
+        &mut self,
+        events: Vec<Envelope>,
+        queue: usize,
+        response: usize,
+    ) -> Confirm {
+        let (confirm, is_stored) = match response {
             0 => (Confirm::Nacked, false),
             1 => (Confirm::Nacked, true),
             2 => (Confirm::Returned, false),
@@ -71,7 +72,7 @@ impl Broker {
         };
         if is_stored {
             let stored = StoredMessage { events: Rc::new(events), returns: 0 };
-            world.broker.queues[queue].ready.push_back(stored);
+            self.queues[queue].ready.push_back(stored);
         }
         confirm
     }

@@ -7,16 +7,13 @@ use uuid::Uuid;
 
 use super::{
     bugs::Bug,
-    dead_letters::Letter,
-    parking::Parked,
-    relay::LEASE_TTL,
-    world::{KEYS, World, name, number},
+    events::{KEYS, full, number},
+    letter::Letter,
+    limits::LEASE_TTL,
+    parked::Parked,
 };
 use crate::{
-    consume::{
-        plan::{Key, Position},
-        subscription::{OnReject, Ordering},
-    },
+    consume::{plan::Position, received_event::Key},
     publish::table::OutboxRow,
 };
 
@@ -35,7 +32,7 @@ pub(super) struct Effect {
     pub(super) key: usize,
     pub(super) sequence: i64,
     /// Whether it was redriven after the cursor had passed it: only then it may follow later events.
-    is_late: bool,
+    pub(super) is_late: bool,
 }
 
 #[derive(Debug, Default)]
@@ -138,43 +135,5 @@ impl Database {
             }
         }
         true
-    }
-}
-
-/// A key as the kit represents it.
-pub(super) fn full(key: usize) -> Key {
-    ("orders".to_owned(), name(key))
-}
-
-impl World {
-    /// Commits an effect and checks the order: effects of a key are in sequence, and none precedes the
-    /// resolution of a letter that blocks it. The only exception are non-blocking letters of a sequenced
-    /// subscription, which are applied late.
-    pub(super) fn effect(&mut self, event: usize, key: usize, sequence: i64, is_late: bool) {
-        let is_late = is_late && self.ordering == Ordering::Sequenced(OnReject::Continue);
-        self.count_stand_in(key, sequence);
-        let database = &mut self.database;
-        let of_key = |effect: &&Effect| effect.key == key && !effect.is_late;
-        let behind = database.effects.iter().rfind(of_key).filter(|last| last.sequence >= sequence);
-        let behind = behind.filter(|_| !is_late).map(|last| last.sequence);
-        let blocking = database
-            .letters
-            .iter()
-            .find(|letter| letter.key == key && letter.sequence < sequence && letter.is_blocking());
-        let blocking = blocking.map(|letter| letter.sequence);
-        let is_double = database.effects.iter().any(|effect| effect.event == event);
-        database.effects.push(Effect { event, key, sequence, is_late });
-        self.coverage.effects += 1;
-        if is_double {
-            self.violated(|| format!("{key}/{sequence} was applied twice"));
-        }
-        if let Some(behind) = behind {
-            self.violated(|| format!("{key}/{sequence} was applied after {key}/{behind}"));
-        }
-        if let Some(blocking) = blocking {
-            self.violated(|| {
-                format!("{key}/{sequence} was applied although {key}/{blocking} blocks it")
-            });
-        }
     }
 }

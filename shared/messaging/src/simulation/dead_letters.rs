@@ -1,64 +1,21 @@
-//! `messaging.dead_letter`: the statements of `consume::dead_letter` and `dead_letters`.
-
-use envelope::Envelope;
+//! The statements of `consume::dead_letter` and `dead_letters`.
 
 use super::{
     bugs::Bug,
-    queue_consumer::MAX_STARTS,
-    world::{World, event, number},
+    events::{event, number},
+    letter::{Letter, State},
+    limits::MAX_STARTS,
+    world::World,
 };
 use crate::{
     consume::{
         dead_letter::MISSING_PREDECESSOR,
-        plan::{Hold, Position, ReceivedEvent},
+        plan::{Hold, Position},
+        received_event::ReceivedEvent,
         subscription::{OnReject, Ordering},
     },
-    dead_letters::plan::{KeyLetters, PendingLetter},
+    dead_letters::plan::KeyLetters,
 };
-
-/// The state of a letter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum State {
-    Pending,
-    Redriven,
-    Discarded,
-}
-
-/// A row of `messaging.dead_letter`.
-#[derive(Debug)]
-pub(super) struct Letter {
-    pub(super) event: usize,
-    pub(super) key: usize,
-    pub(super) sequence: i64,
-    pub(super) envelope: Envelope,
-    reason: &'static str,
-    blocks: bool,
-    pub(super) passed: bool,
-    pub(super) state: State,
-}
-
-impl Letter {
-    /// Whether it blocks its key.
-    pub(super) fn is_blocking(&self) -> bool {
-        self.state == State::Pending && self.blocks && self.passed
-    }
-
-    /// The part that matters for decisions about its key, as `LockedBatch::open` reads it.
-    pub(super) fn pending(&self) -> PendingLetter {
-        let is_of_state = !self.passed && self.reason != MISSING_PREDECESSOR;
-        PendingLetter { blocks: self.blocks, passed: self.passed, is_of_state }
-    }
-
-    /// The event of the letter, as received.
-    pub(super) fn received_event(&self) -> ReceivedEvent {
-        ReceivedEvent {
-            envelope: self.envelope.clone(),
-            attempts: 0,
-            causes: Vec::new(),
-            route: (String::new(), String::new()),
-        }
-    }
-}
 
 impl World {
     /// `dead_letter::record`: an event has at most one pending letter.

@@ -9,11 +9,8 @@ use super::{
     world::World,
 };
 use crate::consume::{
-    batch_splitter::BatchSplitter,
-    delivery_buffer::Finished,
-    dispatch::Dispatch,
-    plan::{Disposition, ReceivedEvent},
-    subscription::Ordering,
+    batch_splitter::BatchSplitter, delivery_buffer::Finished, dispatch::Dispatch,
+    plan::Disposition, received_event::ReceivedEvent, subscription::Ordering,
 };
 
 impl QueueConsumer {

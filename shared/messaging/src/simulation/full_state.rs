@@ -5,75 +5,19 @@ use std::collections::HashSet;
 
 use super::{
     database::Database,
-    dead_letters::{Letter, State},
-    world::{EmittedEvent, World, number},
+    events::{EmittedEvent, number},
+    letter::{Letter, State},
+    world::World,
 };
 use crate::{
     consume::{
-        plan::{Decision, Hold, Origin, Position, ReceivedEvent},
-        subscription::Ordering,
+        plan::{Decision, Hold, Origin, Position},
+        received_event::ReceivedEvent,
     },
     dead_letters::plan::RedriveDecision,
 };
 
-/// How often the situations occurred that these invariants concern.
-#[derive(Debug, Default, Clone, Copy)]
-pub(super) struct StateCoverage {
-    /// Stale events in all; those that had waited for a retry; dead letters that were stale when they were
-    /// redriven.
-    stale: u64,
-    stale_retries: u64,
-    stale_letters: u64,
-    /// Effects of an event while a newer one of its key was parked or dead; effects of retries; effects of
-    /// letters.
-    stood_in: u64,
-    retried: u64,
-    redriven: u64,
-    /// Redriven letters whose event type had no handler any more.
-    unhandled: u64,
-    /// Events that processes died over too often.
-    exhausted: u64,
-    /// Batches after which a message had some but not all events committed; messages acknowledged behind an
-    /// open one.
-    pub(super) between: u64,
-    pub(super) acknowledged_alone: u64,
-}
-
-impl StateCoverage {
-    const fn fields(&mut self) -> [&mut u64; 10] {
-        [
-            &mut self.stale,
-            &mut self.stale_retries,
-            &mut self.stale_letters,
-            &mut self.stood_in,
-            &mut self.retried,
-            &mut self.redriven,
-            &mut self.unhandled,
-            &mut self.exhausted,
-            &mut self.between,
-            &mut self.acknowledged_alone,
-        ]
-    }
-
-    /// Adds the coverage of another schedule.
-    pub(super) fn add(&mut self, mut other: Self) {
-        for (mine, others) in self.fields().into_iter().zip(other.fields()) {
-            *mine += *others;
-        }
-    }
-
-    /// Whether each situation occurred.
-    pub(super) fn is_everything(mut self) -> bool {
-        self.fields().into_iter().all(|count| *count > 0)
-    }
-}
-
 impl World {
-    /// Whether the subscription is a state subscription.
-    pub(super) const fn is_of_state(&self) -> bool {
-        matches!(self.ordering, Ordering::LatestWins(_))
-    }
-
     /// Counts a decision of a transaction.
     pub(super) fn count_decision(&mut self, decision: &Decision, origin: Origin) {
         if !self.is_of_state() {

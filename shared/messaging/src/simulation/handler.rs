@@ -2,19 +2,11 @@
 
 use std::collections::HashMap;
 
-use super::world::{Random, event};
-use crate::{consume::plan::ReceivedEvent, failure::FailureKind};
-
-/// The event types with a handler.
-pub(super) const HANDLED: [&str; 2] = ["changed", "removed"];
-
-/// The event type without a handler.
-pub(super) const UNHANDLED: &str = "whatever";
-
-/// The static name of an event type.
-pub(super) fn kind(name: &str) -> &'static str {
-    HANDLED.into_iter().find(|kind| *kind == name).unwrap_or(UNHANDLED)
-}
+use super::{
+    events::{HANDLED, UNHANDLED, event},
+    random::Random,
+};
+use crate::{consume::received_event::ReceivedEvent, failure::FailureKind};
 
 /// How an event behaves in its handler.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,11 +2,15 @@
 
 use std::collections::HashMap;
 
-use super::{bugs::Bug, queue_consumer::Dispositions};
+use super::bugs::Bug;
 use crate::consume::{
     latest_wins::plan_latest_wins,
-    plan::{Decision, Key, Origin, Position, ReceivedEvent},
+    plan::{Decision, Disposition, Origin, Position},
+    received_event::{Key, ReceivedEvent},
 };
+
+/// Known dispositions by index.
+pub(super) type Dispositions = HashMap<usize, Disposition>;
 
 /// Decides about each of `events` and updates `positions`.
 pub(super) fn decide(

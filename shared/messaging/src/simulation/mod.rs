@@ -17,18 +17,25 @@
 
 mod broker;
 mod bugs;
+mod coverage;
 mod database;
 mod dead_letters;
 mod deliveries;
 mod delivery_buffer;
+mod effects;
+mod events;
 mod full_state;
 mod handler;
 mod invariants;
 mod latest_wins;
+mod letter;
+mod limits;
 mod operator;
+mod parked;
 mod parking;
 mod process;
 mod queue_consumer;
+mod random;
 mod relay;
 mod retries;
 mod schedule;
@@ -40,7 +47,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use self::{
     bugs::Bug,
-    invariants::Coverage,
+    coverage::Coverage,
     schedule::{Outcome, run},
 };
 

@@ -4,13 +4,16 @@ use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 
 use super::{
     bugs::Bug,
-    database::full,
-    dead_letters::{Letter, State},
+    events::{full, number},
     handler::HandlerResult,
-    world::{World, number},
+    letter::{Letter, State},
+    world::World,
 };
 use crate::{
-    consume::plan::{Decision, Key, ReceivedEvent, handler_calls},
+    consume::{
+        plan::{Decision, handler_calls},
+        received_event::{Key, ReceivedEvent},
+    },
     dead_letters::plan::{KeyLetters, RedriveDecision, plan_redrive},
 };
 

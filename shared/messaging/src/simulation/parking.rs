@@ -1,51 +1,20 @@
 //! `messaging.parked`: the statements of `consume::parking`.
 
-use envelope::Envelope;
-
 use super::{
     bugs::Bug,
     database::Database,
-    world::{World, number},
+    events::number,
+    limits::GAP_TIMEOUT,
+    parked::{Parked, Why},
+    world::World,
 };
-use crate::consume::plan::{Decision, Hold, ReceivedEvent};
-
-/// In milliseconds.
-pub(super) const GAP_TIMEOUT: u64 = 60_000;
+use crate::consume::{
+    plan::{Decision, Hold},
+    received_event::ReceivedEvent,
+};
 
 /// The delay of a retry, in milliseconds.
 const RETRY: u64 = 1_000;
-
-/// Why an event is parked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Why {
-    Retry,
-    /// Its predecessor has not arrived.
-    Gap,
-    /// An earlier event of its key is parked.
-    Behind,
-}
-
-/// A row of `messaging.parked`.
-#[derive(Debug)]
-pub(super) struct Parked {
-    pub(super) why: Why,
-    pub(super) attempts: u32,
-    pub(super) starts: i32,
-    pub(super) next_at: Option<u64>,
-    pub(super) envelope: Envelope,
-}
-
-impl Parked {
-    /// The event of the row, as received.
-    pub(super) fn received_event(&self) -> ReceivedEvent {
-        ReceivedEvent {
-            envelope: self.envelope.clone(),
-            attempts: self.attempts,
-            causes: Vec::new(),
-            route: (String::new(), String::new()),
-        }
-    }
-}
 
 impl Database {
     /// `parking::park` for one event.

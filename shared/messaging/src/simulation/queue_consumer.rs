@@ -1,23 +1,20 @@
 //! A queue consumer: the next step of its work. Its decisions are the real ones.
 
-use std::collections::{BTreeSet, HashMap};
-
 use envelope::Envelope;
 
 use super::{
     broker::DEAD,
     bugs::Bug,
     delivery_buffer::DeliveryBuffer,
+    events::list,
+    limits::MAX_STARTS,
     transaction::{BeginOutcome, CommitOutcome, OpenTransaction},
-    world::{World, event, number},
+    world::World,
 };
 use crate::consume::{
     batch_splitter::BatchSplitter,
-    plan::{Disposition, Origin, ParkedDecision, Position, ReceivedEvent, decide_parked},
+    plan::{Disposition, Origin, ParkedDecision, Position, decide_parked},
 };
-
-/// How often a parked event is started at most. Thirty in the kit.
-pub(super) const MAX_STARTS: i32 = 3;
 
 #[derive(Debug)]
 pub(super) struct QueueConsumer {
@@ -49,10 +46,10 @@ enum Task {
 
 /// Events that are processed together.
 #[derive(Debug)]
-pub(super) struct Batch {
-    pub(super) splitter: BatchSplitter,
-    pub(super) origin: Origin,
-    pub(super) open: Option<OpenTransaction>,
+struct Batch {
+    splitter: BatchSplitter,
+    origin: Origin,
+    open: Option<OpenTransaction>,
     /// The events as delivered, with the tags of their messages, and the connection on which they arrived.
     events: Vec<(u64, Envelope)>,
     connection: u32,
@@ -203,7 +200,8 @@ impl QueueConsumer {
     /// Begins the next transaction, or ends the open one.
     fn process(&mut self, world: &mut World, mut batch: Box<Batch>) -> Progress {
         if let Some(open) = batch.open.take() {
-            match open.end(world, &batch, self.id) {
+            let events = batch.splitter.next().map_or(&[][..], |(events, _)| events);
+            match open.end(world, events, batch.origin, self.id) {
                 CommitOutcome::Committed => batch.splitter.committed(),
                 CommitOutcome::Failed => return self.restart(world, batch),
             }
@@ -242,20 +240,3 @@ impl QueueConsumer {
         Progress::Some
     }
 }
-
-/// The keys of events, in order, each once.
-pub(super) fn keys_of(events: &[ReceivedEvent]) -> Vec<usize> {
-    let keys: BTreeSet<usize> = events.iter().map(|one| number(&one.envelope.subject)).collect();
-    keys.into_iter().collect()
-}
-
-/// Events as text for the trace.
-pub(super) fn list<'a>(events: impl Iterator<Item = &'a Envelope>) -> String {
-    let one = |envelope: &Envelope| {
-        format!("{}/{}#{}", envelope.subject, envelope.sequence, event(envelope))
-    };
-    events.map(one).collect::<Vec<_>>().join(" ")
-}
-
-/// Known dispositions by index.
-pub(super) type Dispositions = HashMap<usize, Disposition>;

@@ -6,15 +6,9 @@ use std::collections::{HashMap, HashSet};
 use uuid::Uuid;
 
 use super::{
-    broker::{Broker, Confirm},
-    bugs::Bug,
-    world::{World, number},
-    writer::list,
+    broker::Confirm, bugs::Bug, events::number, limits::LEASE_TTL, world::World, writer::list,
 };
 use crate::publish::packing::{Confirms, Message, envelope, pack_up_to, settle};
-
-/// In milliseconds, as `lease::LEASE_TTL`.
-pub(super) const LEASE_TTL: u64 = 3_000;
 
 /// The delay of a key after a nacked message, in milliseconds.
 const RETRY_DELAY: u64 = 500;
@@ -123,7 +117,7 @@ impl Relay {
     /// The rows read of a key must be the first ones of the outbox: no event is published before its
     /// predecessor.
     fn check_order(&self, world: &mut World, read: &HashSet<i64>) {
-        let mut left_out: [Option<i64>; super::world::KEYS] = [None; super::world::KEYS];
+        let mut left_out: [Option<i64>; super::events::KEYS] = [None; super::events::KEYS];
         let mut wrong = None;
         for row in &world.database.outbox {
             let key = number(&row.key);
@@ -153,7 +147,8 @@ impl Relay {
             world.coverage.zombie_published += 1;
         }
         let queue = number(&message.rows[0].key) % 2;
-        let confirm = Broker::publish(world, events, queue);
+        let response = world.response();
+        let confirm = world.broker.publish(events, queue, response);
         world.note(|| format!("relay {id} publishes {rows}: {confirm:?}"));
         match confirm {
             Confirm::Acknowledged => {}

@@ -1,12 +1,11 @@
 //! `messaging.parked` of a state subscription: the statements of `consume::retries`. No row here was parked
 //! by a sequenced subscription.
 
-use super::{
-    bugs::Bug,
-    database::Database,
-    world::{World, number},
+use super::{bugs::Bug, database::Database, events::number, world::World};
+use crate::consume::{
+    plan::{Decision, Origin},
+    received_event::ReceivedEvent,
 };
-use crate::consume::plan::{Decision, Origin, ReceivedEvent};
 
 impl Database {
     /// `retries::start`: the newest due event of a key, and its starts including this one.

@@ -3,12 +3,12 @@
 
 use super::{
     bugs::Bug,
-    dead_letters::State,
-    invariants::Coverage,
+    coverage::Coverage,
+    letter::State,
+    limits::{GAP_TIMEOUT, LEASE_TTL},
     operator::{Operator, discard},
-    parking::GAP_TIMEOUT,
     process::Process,
-    relay::{LEASE_TTL, Relay},
+    relay::Relay,
     world::World,
     writer::Writer,
 };

@@ -8,18 +8,16 @@ use std::{
 
 use super::{
     bugs::Bug,
-    database::full,
+    events::{event, full, keys_of, list, number},
     handler::HandlerResult,
-    latest_wins::{decide, restore},
-    queue_consumer::{Batch, Dispositions, keys_of, list},
-    world::{World, event, number},
+    latest_wins::{Dispositions, decide, restore},
+    world::World,
 };
 use crate::{
     consume::{
         batch_splitter::{FailedEvent, disposition},
-        plan::{
-            Decision, Hold, Key, Origin, Position, ReceivedEvent, handler_calls, plan_sequenced,
-        },
+        plan::{Decision, Hold, Origin, Position, handler_calls, plan_sequenced},
+        received_event::{Key, ReceivedEvent},
         subscription::Ordering,
     },
     failure::FailureKind,
@@ -118,7 +116,13 @@ impl OpenTransaction {
     }
 
     /// Writes the decisions and commits them with the effects.
-    pub(super) fn end(self, world: &mut World, batch: &Batch, consumer: usize) -> CommitOutcome {
+    pub(super) fn end(
+        self,
+        world: &mut World,
+        events: &[ReceivedEvent],
+        origin: Origin,
+        consumer: usize,
+    ) -> CommitOutcome {
         let is_lost = world.fault(3);
         let is_saved = !is_lost && world.database.save(&self.before, &self.after, world.bug);
         if !is_saved {
@@ -127,12 +131,11 @@ impl OpenTransaction {
             world.database.unlock(consumer);
             return CommitOutcome::Failed;
         }
-        let events = batch.splitter.next().map_or(&[][..], |(events, _)| events);
         world.note(|| format!("consumer {consumer} commits"));
         for (one, decision) in events.iter().zip(&self.decisions) {
             world.database.park(one, decision, world.clock);
             world.coverage.count(decision);
-            world.count_decision(decision, batch.origin);
+            world.count_decision(decision, origin);
             let (key, sequence) = (number(&one.envelope.subject), one.envelope.sequence);
             let is_over =
                 matches!(decision, Decision::Apply | Decision::Ignore | Decision::DeadLetter(_));
@@ -160,10 +163,10 @@ impl OpenTransaction {
         let planned = events.iter().zip(&self.decisions);
         if world.is_of_state() {
             for (one, decision) in planned {
-                world.clear(one, decision, batch.origin);
+                world.clear(one, decision, origin);
             }
         } else {
-            let unsettled = planned.filter(|(_, decision)| decision.needs_settling(batch.origin));
+            let unsettled = planned.filter(|(_, decision)| decision.needs_settling(origin));
             let keys: BTreeSet<usize> =
                 unsettled.map(|(one, _)| number(&one.envelope.subject)).collect();
             for key in keys {

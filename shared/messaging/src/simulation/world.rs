@@ -4,67 +4,23 @@
 use std::{num::NonZeroU32, time::Duration};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use envelope::Envelope;
 
 use super::{
     broker::Broker,
     bugs::Bug,
+    coverage::Coverage,
     database::Database,
+    events::{EmittedEvent, KEYS},
     handler::{Behaviour, Handler},
-    invariants::Coverage,
+    random::Random,
 };
 use crate::consume::{
     dispatch::Dispatch,
     subscription::{OnReject, Ordering},
 };
 
-/// The maximum number of keys.
-pub(super) const KEYS: usize = 4;
-
 /// The deadline of the dispatch order `FreshestFirst`.
 const DEADLINE: Duration = Duration::from_millis(500);
-
-/// A small random number generator (splitmix64): the same seed always gives the same schedule.
-#[derive(Debug)]
-pub(super) struct Random(pub(super) u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        mixed ^ (mixed >> 31)
-    }
-
-    /// A number below `bound`.
-    pub(super) fn below(&mut self, bound: usize) -> usize {
-        let bound = u64::try_from(bound).unwrap();
-        usize::try_from(self.next() % bound).unwrap()
-    }
-
-    /// One of the given numbers.
-    pub(super) fn pick<const N: usize>(&mut self, of: [usize; N]) -> usize {
-        of[self.below(N)]
-    }
-
-    /// An index, drawn according to the weights.
-    pub(super) fn weighted<const N: usize>(&mut self, weights: [usize; N]) -> usize {
-        let mut drawn = self.below(weights.iter().sum::<usize>().max(1));
-        for (index, weight) in weights.into_iter().enumerate() {
-            if drawn < weight {
-                return index;
-            }
-            drawn -= weight;
-        }
-        0
-    }
-
-    /// True in `percent` of all cases.
-    pub(super) fn chance(&mut self, percent: usize) -> bool {
-        self.below(100) < percent
-    }
-}
 
 /// The frequencies of all actions. They differ per schedule: situations that need many of one action are rare
 /// in an even mix.
@@ -100,14 +56,6 @@ impl Weights {
             pauses: [3, random.pick([1, 4]), random.pick([0, 1, 4]), random.pick([0, 2, 10])],
         }
     }
-}
-
-/// An event that a transaction has committed.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct EmittedEvent {
-    pub(super) key: usize,
-    pub(super) sequence: i64,
-    pub(super) kind: &'static str,
 }
 
 /// The shared state of all actors.
@@ -174,9 +122,19 @@ impl World {
         self.bug == Some(bug)
     }
 
+    /// Whether the subscription is a state subscription.
+    pub(super) const fn is_of_state(&self) -> bool {
+        matches!(self.ordering, Ordering::LatestWins(_))
+    }
+
     /// True in `percent` of all cases while faults happen.
     pub(super) fn fault(&mut self, percent: usize) -> bool {
         self.faults > 0 && self.random.chance(percent * self.faults)
+    }
+
+    /// Draws the broker's response to a message, see `Broker::publish`.
+    pub(super) fn response(&mut self) -> usize {
+        if self.faults > 0 { self.random.weighted(self.weights.confirms) } else { 5 }
     }
 
     /// Adds a line to the trace.
@@ -215,19 +173,4 @@ fn draw_ordering(random: &mut Random) -> Ordering {
         },
         _ => Dispatch::FreshestFirst { deadline: DEADLINE },
     })
-}
-
-/// The name of a key.
-pub(super) fn name(key: usize) -> String {
-    key.to_string()
-}
-
-/// The key with a name.
-pub(super) fn number(name: &str) -> usize {
-    usize::from(name.as_bytes()[0] - b'0')
-}
-
-/// The id of the event in an envelope.
-pub(super) fn event(envelope: &Envelope) -> usize {
-    usize::try_from(envelope.id.as_uuid().as_u128()).unwrap()
 }

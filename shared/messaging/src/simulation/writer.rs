@@ -4,8 +4,8 @@ use uuid::Uuid;
 
 use super::{
     bugs::Bug,
-    handler::{HANDLED, UNHANDLED, kind},
-    world::{EmittedEvent, World, name, number},
+    events::{EmittedEvent, HANDLED, UNHANDLED, kind, name, number},
+    world::World,
 };
 use crate::publish::table::OutboxRow;
 

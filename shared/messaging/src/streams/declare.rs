@@ -8,9 +8,8 @@ use lapin::{
 };
 
 use crate::{
-    Error,
     broker::{self, Session},
-    error::with_timeout,
+    error::{Error, with_timeout},
 };
 
 /// How long a stream keeps its messages: the window in which it can be replayed.

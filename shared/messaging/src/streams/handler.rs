@@ -5,7 +5,10 @@ use std::{panic::AssertUnwindSafe, time::Duration};
 use futures::FutureExt;
 use lapin::{message::Delivery, types::AMQPValue};
 
-use crate::{Error, Failure, Transaction, consume::subscription::MAX_HANDLER_TIMEOUT};
+use crate::{
+    consume::subscription::MAX_HANDLER_TIMEOUT, error::Error, failure::Failure,
+    publish::transaction::Transaction,
+};
 
 /// Handles the messages of a stream.
 ///

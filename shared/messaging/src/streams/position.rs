@@ -6,7 +6,7 @@ use uuid::Uuid;
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::handler::offset;
-use crate::Error;
+use crate::error::Error;
 
 /// The position of a reader in a stream.
 #[derive(Debug, Clone)]

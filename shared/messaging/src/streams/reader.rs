@@ -19,16 +19,19 @@ use super::{
     position::{self, StreamPosition, digest},
 };
 use crate::{
-    Error, Failure, Outbox, Transaction,
     broker::{self, Session},
     consume::{
         dead_letter::{UnreadableMessage, record_unreadable},
         deliveries::{collect_batch, start_consumer},
         shutdown::with_grace,
     },
-    error::{causes, with_timeout},
-    failure::FailureKind,
-    publish::lease::{self, LEASE_TTL},
+    error::{Error, causes, with_timeout},
+    failure::{Failure, FailureKind},
+    publish::{
+        lease::{self, LEASE_TTL},
+        outbox::Outbox,
+        transaction::Transaction,
+    },
     retry,
 };
 

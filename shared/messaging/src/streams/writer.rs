@@ -8,8 +8,7 @@ use uuid::Uuid;
 
 use super::declare::declare_on;
 use crate::{
-    Error,
-    error::causes,
+    error::{Error, causes},
     publish::publisher::{OutgoingMessage, Publisher},
     retry,
 };

@@ -6,7 +6,7 @@ use axum::{
 };
 
 use super::single_header;
-use crate::Problem;
+use crate::response::Problem;
 
 const HEADER: HeaderName = HeaderName::from_static("idempotency-key");
 

@@ -11,7 +11,7 @@ use axum::{
 };
 
 use super::single_header;
-use crate::Problem;
+use crate::response::Problem;
 
 /// The version that the client wants to change.
 ///

@@ -13,7 +13,7 @@ use serde::{
 };
 
 use super::serde_error::field_error;
-use crate::Problem;
+use crate::response::Problem;
 
 /// A JSON request or response body.
 ///

@@ -15,7 +15,7 @@ pub use query::Query;
 
 use axum::http::{HeaderName, request::Parts};
 
-use crate::Problem;
+use crate::response::Problem;
 
 /// The value of a header as text: `None` if absent, a problem with `code` if sent twice or not visible ASCII.
 fn single_header<'a>(

@@ -6,7 +6,7 @@ use axum::{
 };
 use serde::de::DeserializeOwned;
 
-use crate::{FieldError, Problem};
+use crate::response::{FieldError, Problem};
 
 /// The path parameters. Rejects with 400 `invalid_path` and the name of the parameter.
 #[derive(Debug, Clone, Copy)]

@@ -9,7 +9,7 @@ use axum::{
 use serde::de::DeserializeOwned;
 
 use super::serde_error::field_error;
-use crate::Problem;
+use crate::response::Problem;
 
 /// The query parameters. Rejects with 400 `invalid_query` and the name of the parameter.
 #[derive(Debug, Clone, Copy, Default)]

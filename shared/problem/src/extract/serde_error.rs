@@ -1,6 +1,6 @@
 //! Maps a deserialisation error of serde to a field error.
 
-use crate::FieldError;
+use crate::response::FieldError;
 
 /// The error of the field at `path`; `""` is the whole value.
 ///

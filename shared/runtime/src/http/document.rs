@@ -10,7 +10,7 @@ use utoipa::{
 };
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::Service;
+use crate::service::Service;
 
 /// The OpenAPI document of a service; it needs no state.
 pub fn document<S>(service: &Service, routes: OpenApiRouter<S>) -> OpenApi

@@ -24,7 +24,7 @@ pub use deadline::within;
 pub use document::document;
 pub use serve::{ServeError, serve};
 
-use crate::{Lifecycle, Service, config, health::Health, telemetry};
+use crate::{config, health::Health, lifecycle::Lifecycle, service::Service, telemetry};
 
 /// The largest request body in bytes; a route may set its own `DefaultBodyLimit`.
 pub const BODY_LIMIT: usize = 1024 * 1024;

@@ -15,7 +15,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tower::Layer as _;
 
-use crate::{Lifecycle, config, telemetry};
+use crate::{config, lifecycle::Lifecycle, telemetry};
 
 /// The longest time for the head of a request, and so the longest idle time between two requests.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(75);

@@ -14,9 +14,9 @@ use self::{
     wording::{Words, brand_in_title, listed, slug},
 };
 use crate::{
-    Bilingual, SamplePrice, SampleProduct, SampleVariant,
     data::KINDS,
     kind::{Axis, AxisValue, Brand, Kind},
+    product::{Bilingual, SamplePrice, SampleProduct, SampleVariant},
 };
 
 /// The most variants that a product has.

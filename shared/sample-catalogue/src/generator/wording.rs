@@ -1,8 +1,8 @@
 //! Fills templates, capitalises titles, and shortens names for SKUs.
 
 use crate::{
-    Bilingual,
     kind::{AxisValue, Fact},
+    product::Bilingual,
 };
 
 /// The longest abbreviation of a model in a SKU.

@@ -1,6 +1,7 @@
 //! The commands, one file each.
 
 mod back_off;
+mod readiness;
 mod sample;
 
 pub(crate) mod audit;

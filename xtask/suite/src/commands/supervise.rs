@@ -27,7 +27,7 @@ use xtask::{
     workspace,
 };
 
-use super::{back_off::BackOff, up::healthy};
+use super::{back_off::BackOff, readiness::healthy};
 
 /// The suffixes of the servers' data folders.
 pub(super) const POSTGRES_FOLDER: &str = "-postgres";

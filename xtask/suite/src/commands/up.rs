@@ -25,15 +25,13 @@ use xtask::{
 };
 
 use super::{
+    readiness::healthy,
     sample,
     supervise::{fresh_logs, variable},
 };
 
 /// Timeout of servers and migrations.
 const START_TIMEOUT: Duration = Duration::from_mins(10);
-
-/// Timeout until a service is ready, including a broker that recovers its queues.
-const READY_TIMEOUT: Duration = Duration::from_mins(2);
 
 /// Timeout of a graceful stop.
 const STOP_TIMEOUT: Duration = Duration::from_mins(2);
@@ -130,21 +128,6 @@ impl Log {
         }
         self.printed.set(complete.max(self.printed.get()));
     }
-}
-
-/// Waits until all services and the console are ready.
-pub(super) async fn healthy(http: &Http, state: &State) -> Result<(), Error> {
-    for service in SERVICES.into_iter().chain([CONSOLE]) {
-        let url = format!("{}/health/ready", state.ports.url(service));
-        wait_for(&format!("{} is ready", service.name), READY_TIMEOUT, async || {
-            http.get(&url)
-                .await
-                .and_then(suite::Answer::success)
-                .map_err(|error| output::chain(&error))
-        })
-        .await?;
-    }
-    Ok(())
 }
 
 /// Prints addresses and commands to try.

@@ -6,7 +6,7 @@ mod upload;
 
 use std::path::Path;
 
-use crate::Error;
+use crate::error::Error;
 
 pub use self::{
     file::body,

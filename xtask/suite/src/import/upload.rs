@@ -7,7 +7,7 @@ use serde::Deserialize;
 use testkit::wait_for;
 use tokio::time::interval;
 
-use crate::{Error, Http, SEARCH_SYNC, State, output};
+use crate::{error::Error, http::Http, output, services::SEARCH_SYNC, state::State};
 
 /// Timeout until search has applied an import.
 const SEARCHABLE_TIMEOUT: Duration = Duration::from_mins(10);

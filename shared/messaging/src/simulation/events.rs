@@ -1,0 +1,63 @@
+//! The keys, types and events of a schedule.
+
+use std::collections::BTreeSet;
+
+use envelope::Envelope;
+
+use crate::consume::received_event::{Key, ReceivedEvent};
+
+/// The maximum number of keys.
+pub(super) const KEYS: usize = 4;
+
+/// The event types with a handler.
+pub(super) const HANDLED: [&str; 2] = ["changed", "removed"];
+
+/// The event type without a handler.
+pub(super) const UNHANDLED: &str = "whatever";
+
+/// The static name of an event type.
+pub(super) fn kind(name: &str) -> &'static str {
+    HANDLED.into_iter().find(|kind| *kind == name).unwrap_or(UNHANDLED)
+}
+
+/// An event that a transaction has committed.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct EmittedEvent {
+    pub(super) key: usize,
+    pub(super) sequence: i64,
+    pub(super) kind: &'static str,
+}
+
+/// The name of a key.
+pub(super) fn name(key: usize) -> String {
+    key.to_string()
+}
+
+/// The key with a name.
+pub(super) fn number(name: &str) -> usize {
+    usize::from(name.as_bytes()[0] - b'0')
+}
+
+/// The id of the event in an envelope.
+pub(super) fn event(envelope: &Envelope) -> usize {
+    usize::try_from(envelope.id.as_uuid().as_u128()).unwrap()
+}
+
+/// A key as the kit represents it.
+pub(super) fn full(key: usize) -> Key {
+    ("orders".to_owned(), name(key))
+}
+
+/// The keys of events, in order, each once.
+pub(super) fn keys_of(events: &[ReceivedEvent]) -> Vec<usize> {
+    let keys: BTreeSet<usize> = events.iter().map(|one| number(&one.envelope.subject)).collect();
+    keys.into_iter().collect()
+}
+
+/// Events as text for the trace.
+pub(super) fn list<'a>(events: impl Iterator<Item = &'a Envelope>) -> String {
+    let one = |envelope: &Envelope| {
+        format!("{}/{}#{}", envelope.subject, envelope.sequence, event(envelope))
+    };
+    events.map(one).collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,52 @@
+//! Rows of `messaging.dead_letter`.
+
+use envelope::Envelope;
+
+use crate::{
+    consume::{dead_letter::MISSING_PREDECESSOR, received_event::ReceivedEvent},
+    dead_letters::plan::PendingLetter,
+};
+
+/// The state of a letter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum State {
+    Pending,
+    Redriven,
+    Discarded,
+}
+
+/// A row of `messaging.dead_letter`.
+#[derive(Debug)]
+pub(super) struct Letter {
+    pub(super) event: usize,
+    pub(super) key: usize,
+    pub(super) sequence: i64,
+    pub(super) envelope: Envelope,
+    pub(super) reason: &'static str,
+    pub(super) blocks: bool,
+    pub(super) passed: bool,
+    pub(super) state: State,
+}
+
+impl Letter {
+    /// Whether it blocks its key.
+    pub(super) fn is_blocking(&self) -> bool {
+        self.state == State::Pending && self.blocks && self.passed
+    }
+
+    /// The part that matters for decisions about its key, as `LockedBatch::open` reads it.
+    pub(super) fn pending(&self) -> PendingLetter {
+        let is_of_state = !self.passed && self.reason != MISSING_PREDECESSOR;
+        PendingLetter { blocks: self.blocks, passed: self.passed, is_of_state }
+    }
+
+    /// The event of the letter, as received.
+    pub(super) fn received_event(&self) -> ReceivedEvent {
+        ReceivedEvent {
+            envelope: self.envelope.clone(),
+            attempts: 0,
+            causes: Vec::new(),
+            route: (String::new(), String::new()),
+        }
+    }
+}
