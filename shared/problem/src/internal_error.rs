@@ -72,8 +72,8 @@ fn transient_sqlstate_code(sqlstate: &str) -> Option<&'static str> {
         // Administrator shutdown, crash, starting up, idle session timeout, too many connections.
         "57P01" | "57P02" | "57P03" | "57P05" | "53300" => Some("database_unavailable"),
         connection if connection.starts_with("08") => Some("database_unavailable"),
-        // Statement timeout, lock not available, serialization failure, deadlock.
-        "57014" | "55P03" | "40001" | "40P01" => Some("database_busy"),
+        // Statement timeout, idle in transaction for too long, lock not available, serialization failure, deadlock.
+        "57014" | "25P03" | "55P03" | "40001" | "40P01" => Some("database_busy"),
         _ => None,
     }
 }

@@ -1,7 +1,10 @@
 //! Violated constraints and an unavailable database, with a real PostgreSQL.
 
+use std::time::Duration;
+
 use problem::{OnConstraint as _, Problem};
-use sqlx::{Connection as _, Executor as _, PgConnection};
+use sqlx::{Connection as _, Executor as _, PgConnection, PgPool};
+use testkit::wait_for;
 
 async fn database_with_constraints() -> (testkit::Database, PgConnection) {
     let database = testkit::Database::create().await.unwrap();
@@ -41,6 +44,27 @@ async fn a_statement_timeout_is_503_busy() {
     let (_database, mut connection) = database_with_constraints().await;
     connection.execute("set statement_timeout = '20ms'").await.unwrap();
     let error = connection.execute("select pg_sleep(10)").await.unwrap_err();
+    assert_eq!(Problem::from(error).code(), "database_busy");
+}
+
+/// The timeout ends the session while this process does something else in a transaction.
+#[tokio::test]
+async fn an_idle_transaction_timeout_is_503_busy() {
+    let (database, mut victim) = database_with_constraints().await;
+    let observer = PgPool::connect(database.url()).await.unwrap();
+    victim.execute("set idle_in_transaction_session_timeout = '20ms'").await.unwrap();
+    victim.execute("begin").await.unwrap();
+    let idle = "select count(*) from pg_stat_activity
+                where datname = current_database() and state = 'idle in transaction'";
+    wait_for("the session ends", Duration::from_secs(30), async || {
+        match sqlx::query_scalar(idle).fetch_one(&observer).await.unwrap() {
+            0_i64 => Ok(()),
+            sessions => Err(format!("{sessions} sessions are idle in a transaction")),
+        }
+    })
+    .await
+    .unwrap();
+    let error = victim.execute("select 1").await.unwrap_err();
     assert_eq!(Problem::from(error).code(), "database_busy");
 }
 
