@@ -9,7 +9,7 @@ use tokio::sync::Semaphore;
 
 use crate::app::{ChangeWatchers, ImporterWaker};
 
-/// The maximum number of concurrent uploads; each holds about a megabyte in memory.
+/// The maximum number of concurrent uploads; each holds up to about 20 megabytes in memory.
 const MAX_UPLOADS: usize = 4;
 
 /// The state from which HTTP handlers extract their parts.

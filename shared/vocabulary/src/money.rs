@@ -39,6 +39,21 @@ impl Currency {
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).unwrap_or_default()
     }
+
+    /// Whether ISO 4217 lists the code, with decimals. Parsing accepts any three letters, because events may
+    /// contain codes that were accepted earlier.
+    pub fn is_known(self) -> bool {
+        self.iso_decimals().is_some()
+    }
+
+    /// The number of decimals of the major unit: 2 for CNY, 0 for JPY, 3 for KWD; 2 for an unknown code.
+    pub fn decimals(self) -> u32 {
+        self.iso_decimals().unwrap_or(2)
+    }
+
+    fn iso_decimals(self) -> Option<u32> {
+        iso_currency::Currency::from_code(self.as_str())?.exponent().map(u32::from)
+    }
 }
 
 impl std::fmt::Display for Currency {
@@ -154,7 +169,14 @@ impl Money {
 
 impl std::fmt::Display for Money {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}.{:02} {}", self.amount / 100, self.amount % 100, self.currency)
+        let decimals = self.currency.decimals();
+        let unit = 10_i64.pow(decimals);
+        write!(f, "{}", self.amount / unit)?;
+        if decimals > 0 {
+            let width = usize::try_from(decimals).unwrap_or_default();
+            write!(f, ".{:0width$}", self.amount % unit)?;
+        }
+        write!(f, " {}", self.currency)
     }
 }
 
@@ -176,6 +198,18 @@ mod tests {
     fn currencies_do_not_mix() {
         let (yuan, euro) = (Money::zero(Currency::CNY), Money::zero(Currency::EUR));
         assert_eq!(yuan.plus(euro), Err(InvalidMoney::MixedCurrencies));
+    }
+
+    #[test]
+    fn currencies_have_their_own_decimals() {
+        let shown =
+            |amount, code: &str| Money::new(amount, code.parse().unwrap()).unwrap().to_string();
+        assert_eq!(shown(1299, "JPY"), "1299 JPY");
+        assert_eq!(shown(1234, "KWD"), "1.234 KWD");
+        assert_eq!(shown(5, "CNY"), "0.05 CNY");
+        for (code, is_known) in [("CNY", true), ("KRW", true), ("RMB", false), ("ZZZ", false)] {
+            assert_eq!(code.parse::<Currency>().unwrap().is_known(), is_known, "{code}");
+        }
     }
 
     #[test]

@@ -6,10 +6,15 @@ use vocabulary::Sku;
 
 use super::write_products::{WriteProductsError, write_products};
 use crate::{
-    domain::{Content, ImportCursor, ImportPlan, ImportRow, plan_import},
+    domain::{
+        DocumentCodec, ImportContent, ImportCursor, ImportPlan, ImportPolicy, ImportRow,
+        plan_import,
+    },
     storage::{document, imports, products},
 };
 
+/// The maximum number of products whose changes a dry run reports.
+const MAX_PREVIEWS: i64 = 100;
 /// The maximum number of rows in a transaction.
 const BATCH_SIZE: usize = 250;
 
@@ -18,6 +23,7 @@ pub(crate) struct ImportBatchCommand<'a> {
     pub(crate) cursor: &'a ImportCursor,
     /// All rows of the cursor's chunk.
     pub(crate) rows: &'a [ImportRow],
+    pub(crate) policy: &'a ImportPolicy,
 }
 
 /// Why a batch was not imported.
@@ -36,15 +42,21 @@ pub(crate) async fn import_batch(
     tx: &mut Transaction,
     command: ImportBatchCommand<'_>,
 ) -> Result<ImportPlan, ImportBatchError> {
-    let ImportBatchCommand { cursor, rows } = command;
+    let ImportBatchCommand { cursor, rows, policy } = command;
     let first = usize::try_from(cursor.next_row).unwrap_or_default().min(rows.len());
     let batch = &rows[first..rows.len().min(first + BATCH_SIZE)];
     let contents = batch.iter().filter_map(|row| row.content.as_ref().ok());
-    let skus: Vec<&str> = contents.flat_map(Content::skus).map(Sku::as_str).collect();
+    let skus: Vec<&str> = contents.flat_map(ImportContent::skus).map(Sku::as_str).collect();
     let known = products::lock_owners(tx, &skus).await?;
     let now = clock::now();
-    let plan = plan_import(batch, &known, document::encode, now);
-    if !plan.writes.is_empty() {
+    let codec =
+        DocumentCodec { encode: document::encode, decode: |text| document::decode(text).ok() };
+    let plan = plan_import(batch, &known, policy, codec, now);
+    if cursor.dry_run {
+        let room = usize::try_from(MAX_PREVIEWS - cursor.written).unwrap_or_default();
+        let previews = plan.previews(&known, codec, room);
+        imports::insert_previews(tx, cursor.import_id, &previews).await?;
+    } else if !plan.writes.is_empty() {
         write_products(tx, &plan.writes, Some(cursor.import_id), now).await?;
     }
     let end = first + plan.processed;

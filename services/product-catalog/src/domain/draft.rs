@@ -5,9 +5,11 @@ use std::{
     fmt::Display,
 };
 
-use vocabulary::{Currency, Localized, Money, Sku};
+use vocabulary::{Currency, InvalidMoney, Localized, Money, Sku};
 
-use super::{Attribute, Content, Number, ProductStatus, Variant};
+use super::{
+    Attribute, Content, Number, ProductStatus, SLASH_IN_NAME, Variant, html_text::plain_text,
+};
 
 /// The maximum number of levels of a category.
 const MAX_LEVELS: usize = 5;
@@ -36,7 +38,7 @@ pub(crate) struct Draft {
     pub(crate) title: Localized,
     pub(crate) description: Localized,
     pub(crate) brand: Option<String>,
-    /// Levels separated by `/`.
+    /// Levels separated by `/`; `\/` is a slash in a name.
     pub(crate) category: String,
     pub(crate) attributes: BTreeMap<String, DraftAttribute>,
     /// URLs.
@@ -86,14 +88,18 @@ pub(crate) struct ValidationError {
 }
 
 impl Draft {
-    /// The content, or every error. White space around names is removed, and empty texts become none.
+    /// The content, or every error. White space around names is removed, and empty texts become none. HTML in
+    /// descriptions becomes plain text.
     pub(crate) fn validate(self) -> Result<Content, Vec<ValidationError>> {
         let mut errors = ValidationErrors(Vec::new());
         let title = errors.localized("title", self.title, MAX_TITLE);
         if title.is_empty() {
             errors.add("title", "required", "must be given in at least one language");
         }
-        let description = errors.localized("description", self.description, MAX_DESCRIPTION);
+        let Localized { zh, en } = self.description;
+        let plain = |text: Option<String>| text.map(|text| plain_text(&text));
+        let description = Localized { zh: plain(zh), en: plain(en) };
+        let description = errors.localized("description", description, MAX_DESCRIPTION);
         let brand = self.brand.and_then(|brand| errors.name("brand", &brand));
         let category = errors.category(&self.category);
         let attributes = errors.attributes(self.attributes);
@@ -169,6 +175,8 @@ impl ValidationErrors {
     }
 
     fn category(&mut self, path: &str) -> String {
+        // The slash separates levels wherever the category is used, so a name contains another character.
+        let path = path.replace("\\/", &SLASH_IN_NAME.to_string());
         let levels: Vec<&str> = path.split('/').map(str::trim).collect();
         if levels.iter().any(|level| level.is_empty()) {
             self.add("category", "invalid", "must be 1 to 5 names separated by /, such as a/b/c");
@@ -296,7 +304,7 @@ impl ValidationErrors {
 
     fn price(&mut self, field: &str, given: &DraftPrice) -> Option<Money> {
         let currency: Option<Currency> =
-            self.parsed(format_args!("{field}.price.currency"), given.currency.parse());
+            self.parsed(format_args!("{field}.price.currency"), known_currency(&given.currency));
         // The amount is checked with any currency, so that both errors are reported at once.
         let amount = Money::new(given.amount, currency.unwrap_or(Currency::CNY));
         let price = self.parsed(format_args!("{field}.price.amount"), amount);
@@ -305,6 +313,16 @@ impl ValidationErrors {
 
     fn parsed<T, E: Display>(&mut self, field: impl Display, parsed: Result<T, E>) -> Option<T> {
         parsed.map_err(|error| self.add(field, "invalid", error.to_string())).ok()
+    }
+}
+
+/// A currency of ISO 4217.
+fn known_currency(code: &str) -> Result<Currency, String> {
+    let currency: Currency = code.parse().map_err(|error: InvalidMoney| error.to_string())?;
+    match code {
+        _ if currency.is_known() => Ok(currency),
+        "RMB" => Err("RMB is no code of ISO 4217; use CNY".to_owned()),
+        _ => Err(format!("{code} is no currency of ISO 4217")),
     }
 }
 
@@ -417,6 +435,35 @@ mod tests {
         assert_eq!(errors(Draft { category, ..draft() }), one("category", "too_many"));
         let brand = Some("a\u{0}b".to_owned());
         assert_eq!(errors(Draft { brand, ..draft() }), one("brand", "invalid"));
+    }
+
+    #[test]
+    fn currencies_must_be_of_iso_4217() {
+        for (currency, message) in [
+            ("RMB", "RMB is no code of ISO 4217; use CNY"),
+            ("ZZZ", "ZZZ is no currency of ISO 4217"),
+        ] {
+            let price = DraftPrice { amount: 1, currency: currency.to_owned() };
+            let variants = vec![DraftVariant { price, ..variant("A") }];
+            let errors = Draft { variants, ..draft() }.validate().unwrap_err();
+            assert_eq!(errors[0].field, "variants[0].price.currency");
+            assert_eq!(errors[0].message, message);
+        }
+    }
+
+    #[test]
+    fn name_of_a_category_may_have_a_slash() {
+        let category = "数码/影音\\/娱乐".to_owned();
+        let content = Draft { category, ..draft() }.validate().unwrap();
+        assert_eq!(content.category, "数码/影音／娱乐");
+    }
+
+    #[test]
+    fn description_in_html_becomes_text() {
+        let description =
+            Localized { zh: Some("<p>护手霜&nbsp;<b>滋润</b></p>".to_owned()), en: None };
+        let content = Draft { description, ..draft() }.validate().unwrap();
+        assert_eq!(content.description.zh.as_deref(), Some("护手霜 滋润"));
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! Imports: many products in one file.
 
 use chrono::{DateTime, Utc};
-use vocabulary::ImportId;
+use vocabulary::{ImportId, ProductId};
+
+use super::{FieldChange, FileLayout};
 
 /// The format of an import's body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,8 +62,12 @@ impl ImportState {
 #[derive(Debug)]
 pub(crate) struct ReceivedImport {
     pub(crate) id: ImportId,
-    /// The header of a CSV file; none for NDJSON.
-    pub(crate) header: Option<Vec<u8>>,
+    /// How to read the rows of a file; none for NDJSON.
+    pub(crate) layout: Option<FileLayout>,
+    /// About the file as a whole.
+    pub(crate) warnings: Vec<String>,
+    /// Whether the import only reports what it would do.
+    pub(crate) dry_run: bool,
     pub(crate) rows: i64,
     pub(crate) chunks: i32,
     /// The trace of the request.
@@ -70,9 +76,9 @@ pub(crate) struct ReceivedImport {
 }
 
 impl ReceivedImport {
-    /// CSV files have a header.
+    /// Files have a layout.
     pub(crate) const fn format(&self) -> ImportFormat {
-        if self.header.is_some() { ImportFormat::Csv } else { ImportFormat::Ndjson }
+        if self.layout.is_some() { ImportFormat::Csv } else { ImportFormat::Ndjson }
     }
 }
 
@@ -86,6 +92,11 @@ pub(crate) struct ImportProgress {
     pub(crate) updated: i64,
     pub(crate) unchanged: i64,
     pub(crate) refused: i64,
+    /// The number of warnings.
+    pub(crate) warned: i64,
+    /// How the file was read; none for NDJSON.
+    pub(crate) layout: Option<FileLayout>,
+    pub(crate) dry_run: bool,
     /// Why the whole import failed.
     pub(crate) reason: Option<String>,
     pub(crate) received_at: DateTime<Utc>,
@@ -96,14 +107,20 @@ pub(crate) struct ImportProgress {
 #[derive(Debug)]
 pub(crate) struct ImportCursor {
     pub(crate) import_id: ImportId,
-    /// The header of a CSV file; none for NDJSON.
-    pub(crate) header: Option<Vec<u8>>,
+    pub(crate) format: ImportFormat,
+    /// How to read the rows of a file; none for NDJSON.
+    pub(crate) layout: Option<FileLayout>,
     /// The number of chunks of the import.
     pub(crate) chunks: i32,
     pub(crate) next_chunk: i32,
     pub(crate) next_row: i32,
     /// The number of rows refused so far.
     pub(crate) refused: i64,
+    /// The number of warnings so far.
+    pub(crate) warned: i64,
+    pub(crate) dry_run: bool,
+    /// The number of products created or updated so far.
+    pub(crate) written: i64,
     /// The trace of the request.
     pub(crate) traceparent: Option<String>,
 }
@@ -114,4 +131,31 @@ pub(crate) struct RefusedRow {
     /// The line on which the row begins.
     pub(crate) line: i64,
     pub(crate) reason: String,
+    /// The row as stored; empty if it is very long.
+    pub(crate) source: Vec<u8>,
+}
+
+impl RefusedRow {
+    /// A refusal of the row that begins on `line`.
+    pub(crate) fn new(line: i64, reason: String) -> Self {
+        Self { line, reason, source: Vec::new() }
+    }
+}
+
+/// A part of a row that was not applied, although its product was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ImportWarning {
+    /// The line on which the row begins; 1 for the whole file.
+    pub(crate) line: i64,
+    pub(crate) message: String,
+}
+
+/// What a dry run would do to one product.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ProductPreview {
+    /// The line on which its row begins.
+    pub(crate) line: i64,
+    /// None for a new product.
+    pub(crate) product: Option<ProductId>,
+    pub(crate) changes: Vec<FieldChange>,
 }

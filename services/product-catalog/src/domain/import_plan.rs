@@ -5,10 +5,16 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use chrono::{DateTime, Utc};
 use vocabulary::{ProductId, Sku, Version};
 
-use super::{Content, Draft, MAX_ROW, ProductWrite, RefusedRow, Row, ValidationError};
+use super::{
+    Columns, Content, Draft, FileProduct, FileRow, ImportMode, ImportWarning, MAX_ROW, NamedFields,
+    ProductPreview, ProductWrite, RefusedRow, Row, ValidationError, changed_fields, loss_reason,
+    losses, product_of_row,
+};
 
 /// The maximum number of reported errors per row.
 const MAX_ERRORS: usize = 5;
+/// The maximum size of a refused row that is stored with its reason, in bytes.
+const MAX_SOURCE: usize = 16 * 1024;
 /// The maximum length of a reason, in characters.
 const MAX_REASON: usize = 500;
 
@@ -16,11 +22,94 @@ const MAX_REASON: usize = 500;
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct ImportRow {
     pub(crate) line: i64,
-    pub(crate) content: Result<Content, String>,
+    pub(crate) content: Result<ImportContent, String>,
+    pub(crate) warnings: Vec<ImportWarning>,
+    /// The row as stored; empty if it is very long.
+    pub(crate) source: Vec<u8>,
+}
+
+/// What a row gives of a product.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum ImportContent {
+    /// All of it: a line of NDJSON.
+    Whole(Box<Content>),
+    /// The columns of a file.
+    File(Box<FileContent>),
+}
+
+/// A product of a file.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct FileContent {
+    skus: Vec<Sku>,
+    /// As the file describes it, which may be too little for a new product.
+    whole: Result<Content, RefusedRow>,
+    product: FileProduct,
+}
+
+/// How rows change products that exist.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ImportPolicy {
+    /// For the rows of a file.
+    pub(crate) mode: Option<ImportMode>,
+    /// The parts that the file gives.
+    pub(crate) named: NamedFields,
+}
+
+impl ImportContent {
+    /// The SKUs, in the order of the variants.
+    pub(crate) fn skus(&self) -> impl Iterator<Item = &Sku> {
+        let (whole, file) = match self {
+            Self::Whole(content) => (Some(content.skus()), None),
+            Self::File(content) => (None, Some(content.skus.iter())),
+        };
+        whole.into_iter().flatten().chain(file.into_iter().flatten())
+    }
+}
+
+impl FileContent {
+    fn new(product: FileProduct) -> Result<Self, RefusedRow> {
+        let whole = product.to_draft().and_then(|draft| valid(draft, product.line()));
+        let skus = product.skus().map(|sku| Sku::try_from(sku.to_owned()));
+        match (skus.collect::<Result<Vec<Sku>, _>>(), whole) {
+            (Ok(skus), whole) => Ok(Self { skus, whole, product }),
+            (Err(_), Err(refused)) => Err(refused),
+            (Err(error), Ok(_)) => Err(RefusedRow::new(product.line(), error.to_string())),
+        }
+    }
+}
+
+/// The content of a draft, or why the row that begins on `line` is refused.
+fn valid(draft: Draft, line: i64) -> Result<Content, RefusedRow> {
+    draft.validate().map_err(|errors| RefusedRow::new(line, summary(&errors)))
 }
 
 impl ImportRow {
-    /// Parses and validates a row.
+    /// Parses and validates a row of a file.
+    ///
+    /// `is_raw`: an earlier version of the service stored the row.
+    pub(crate) fn of_file(row: &Row, columns: &Columns, is_raw: bool) -> Self {
+        let file_row = if is_raw {
+            FileRow::decode_raw(row.line, &row.bytes, columns.len())
+        } else {
+            FileRow::decode(&row.bytes)
+        };
+        let file_row =
+            file_row.map_err(|error| RefusedRow::new(row.line, format!("cannot be read: {error}")));
+        let product = file_row.and_then(|file_row| product_of_row(columns, &file_row));
+        match product.and_then(FileContent::new) {
+            Ok(content) => {
+                let warnings = content.product.warnings.clone();
+                let content = Ok(ImportContent::File(Box::new(content)));
+                Self { line: row.line, content, warnings, source: source_of(row) }
+            }
+            Err(RefusedRow { line, reason, .. }) => {
+                let (content, warnings) = (Err(storable(&reason)), Vec::new());
+                Self { line, content, warnings, source: source_of(row) }
+            }
+        }
+    }
+
+    /// Parses and validates a line of NDJSON.
     pub(crate) fn read(row: &Row, parse: impl FnOnce(&[u8]) -> Result<Draft, String>) -> Self {
         let content = if row.bytes.len() > MAX_ROW {
             Err(format!("is longer than {MAX_ROW} bytes"))
@@ -29,8 +118,15 @@ impl ImportRow {
                 .and_then(|draft| draft.validate().map_err(|errors| summary(&errors)))
                 .and_then(require_sku)
         };
-        Self { line: row.line, content: content.map_err(|reason| storable(&reason)) }
+        let content = content
+            .map(|content| ImportContent::Whole(Box::new(content)))
+            .map_err(|reason| storable(&reason));
+        Self { line: row.line, content, warnings: Vec::new(), source: source_of(row) }
     }
+}
+
+fn source_of(row: &Row) -> Vec<u8> {
+    if row.bytes.len() > MAX_SOURCE { Vec::new() } else { row.bytes.clone() }
 }
 
 /// Imports find products by SKU: without one, every import of the same file would create the product again.
@@ -80,30 +176,43 @@ pub(crate) struct ImportPlan {
     /// The number of rows that the plan covers.
     pub(crate) processed: usize,
     pub(crate) writes: Vec<ProductWrite>,
+    /// The line of each write.
+    pub(crate) lines: Vec<i64>,
     pub(crate) created: i64,
     pub(crate) updated: i64,
     pub(crate) unchanged: i64,
     pub(crate) refused: Vec<RefusedRow>,
+    pub(crate) warnings: Vec<ImportWarning>,
 }
 
-/// Plans `rows`: a row updates the product that owns its SKUs, or creates one. `encode` returns the stored
-/// form of a content; an equal document means an unchanged product.
+/// Encodes and decodes stored products.
+#[derive(Clone, Copy)]
+pub(crate) struct DocumentCodec {
+    /// The stored form of a content; an equal document means an unchanged product.
+    pub(crate) encode: fn(&Content) -> String,
+    /// None for a document that cannot be read.
+    pub(crate) decode: fn(&str) -> Option<Content>,
+}
+
+/// Plans `rows`: a row updates the product that owns its SKUs, or creates one.
 ///
 /// The plan ends before a row that depends on an earlier one, so every row sees the effects of the rows
 /// before it, however the file is divided. Of two rows with the same SKU, the later one wins.
 pub(crate) fn plan_import(
     rows: &[ImportRow],
     known: &KnownProducts,
-    encode: impl Fn(&Content) -> String,
+    policy: &ImportPolicy,
+    codec: DocumentCodec,
     now: DateTime<Utc>,
 ) -> ImportPlan {
     let mut plan = ImportPlan::default();
     let (mut skus, mut products) = (HashSet::<&Sku>::new(), HashSet::<ProductId>::new());
-    for ImportRow { line, content } in rows {
+    for row in rows {
+        let ImportRow { line, content, warnings, .. } = row;
         let content = match content {
             Ok(content) => content,
             Err(reason) => {
-                plan.refuse(*line, reason.clone());
+                plan.refuse(row, RefusedRow::new(*line, reason.clone()));
                 continue;
             }
         };
@@ -116,30 +225,74 @@ pub(crate) fn plan_import(
         }
         skus.extend(content.skus());
         products.extend(owners.iter().copied());
-        match owners.first() {
-            _ if owners.len() > 1 => {
-                let reason = format!("its SKUs belong to {} different products", owners.len());
-                plan.refuse(*line, reason);
+        if owners.len() > 1 {
+            let reason = format!("its SKUs belong to {} different products", owners.len());
+            plan.refuse(row, RefusedRow::new(*line, reason));
+            continue;
+        }
+        let owner = owners.first().map(|owner| (*owner, &known.products[owner]));
+        let stored = owner.map(|(_, stored)| stored);
+        let content = match next_content(content, stored, policy, codec, *line) {
+            Ok(content) => content,
+            Err(refused) => {
+                plan.refuse(row, refused);
+                continue;
             }
-            Some(owner) => {
-                let stored = &known.products[owner];
-                let is_unchanged = encode(content) == stored.document;
-                plan.update(*owner, stored, (!is_unchanged).then_some(content), now);
+        };
+        plan.warnings.extend(warnings.iter().cloned());
+        if let Some((owner, stored)) = owner {
+            let is_unchanged = (codec.encode)(&content) == stored.document;
+            if !is_unchanged {
+                plan.lines.push(*line);
             }
-            None => {
-                plan.processed += 1;
-                plan.created += 1;
-                plan.writes.push(ProductWrite::create(content.clone(), now));
-            }
+            plan.update(owner, stored, (!is_unchanged).then_some(content), now);
+        } else {
+            plan.processed += 1;
+            plan.created += 1;
+            plan.lines.push(*line);
+            plan.writes.push(ProductWrite::create(content, now));
         }
     }
     plan
 }
 
+/// The content of a product after a row.
+fn next_content(
+    given: &ImportContent,
+    stored: Option<&StoredProduct>,
+    policy: &ImportPolicy,
+    codec: DocumentCodec,
+    line: i64,
+) -> Result<Content, RefusedRow> {
+    let file = match given {
+        ImportContent::Whole(content) => return Ok(Content::clone(content)),
+        ImportContent::File(file) => file,
+    };
+    let refuse = |reason: &str| RefusedRow::new(line, storable(reason));
+    let stored = stored
+        .map(|stored| {
+            (codec.decode)(&stored.document)
+                .ok_or_else(|| refuse("the stored product cannot be read"))
+        })
+        .transpose()?;
+    let next = match (stored, policy.mode) {
+        (None, _) | (Some(_), Some(ImportMode::Replace)) => file.whole.clone(),
+        (Some(stored), Some(ImportMode::Merge)) => {
+            file.product.merged_into(stored).and_then(|draft| valid(draft, line))
+        }
+        (Some(stored), None) => {
+            let next = file.whole.clone()?;
+            let losses = losses(&stored, &next, &policy.named);
+            if losses.is_empty() { Ok(next) } else { Err(refuse(&loss_reason(&losses))) }
+        }
+    };
+    next.map_err(|refused| RefusedRow::new(refused.line, storable(&refused.reason)))
+}
+
 impl ImportPlan {
-    fn refuse(&mut self, line: i64, reason: String) {
+    fn refuse(&mut self, row: &ImportRow, refused: RefusedRow) {
         self.processed += 1;
-        self.refused.push(RefusedRow { line, reason });
+        self.refused.push(RefusedRow { source: row.source.clone(), ..refused });
     }
 
     /// Without new content, the product is unchanged.
@@ -147,7 +300,7 @@ impl ImportPlan {
         &mut self,
         id: ProductId,
         stored: &StoredProduct,
-        content: Option<&Content>,
+        content: Option<Content>,
         now: DateTime<Utc>,
     ) {
         self.processed += 1;
@@ -157,8 +310,30 @@ impl ImportPlan {
         };
         self.updated += 1;
         let StoredProduct { version, created_at, skus, .. } = stored;
-        let content = content.clone();
         self.writes.push(ProductWrite::replace(id, *version, *created_at, skus, content, now));
+    }
+}
+
+impl ImportPlan {
+    /// What the first `limit` writes change.
+    pub(crate) fn previews(
+        &self,
+        known: &KnownProducts,
+        codec: DocumentCodec,
+        limit: usize,
+    ) -> Vec<ProductPreview> {
+        let writes = self.writes.iter().zip(&self.lines).take(limit);
+        let preview = |(write, line): (&ProductWrite, &i64)| {
+            let id = write.product.id;
+            let stored = known.products.get(&id);
+            let before = stored.and_then(|stored| (codec.decode)(&stored.document));
+            ProductPreview {
+                line: *line,
+                product: stored.map(|_| id),
+                changes: changed_fields(before.as_ref(), &write.product.content),
+            }
+        };
+        writes.map(preview).collect()
     }
 }
 
@@ -170,8 +345,8 @@ mod tests {
     use vocabulary::{Currency, Localized, Money};
 
     use super::{
-        Content, Draft, ImportPlan, ImportRow, KnownProducts, MAX_ROW, ProductId, Row, Sku,
-        StoredProduct, Version, plan_import,
+        Content, DocumentCodec, Draft, ImportContent, ImportPlan, ImportPolicy, ImportRow,
+        KnownProducts, MAX_ROW, ProductId, Row, Sku, StoredProduct, Version, plan_import,
     };
     use crate::domain::{DraftPrice, DraftVariant, ProductStatus, Variant};
 
@@ -196,7 +371,8 @@ mod tests {
     }
 
     fn row(line: i64, title: &str, skus: &[&str]) -> ImportRow {
-        ImportRow { line, content: Ok(content(title, skus)) }
+        let content = Ok(ImportContent::Whole(Box::new(content(title, skus))));
+        ImportRow { line, content, warnings: Vec::new(), source: Vec::new() }
     }
 
     fn encode(content: &Content) -> String {
@@ -204,7 +380,8 @@ mod tests {
     }
 
     fn plan(rows: &[ImportRow], known: &KnownProducts) -> ImportPlan {
-        plan_import(rows, known, encode, DateTime::UNIX_EPOCH)
+        let codec = DocumentCodec { encode, decode: |_| None };
+        plan_import(rows, known, &ImportPolicy::default(), codec, DateTime::UNIX_EPOCH)
     }
 
     fn known(products: &[(Content, ProductId)]) -> KnownProducts {

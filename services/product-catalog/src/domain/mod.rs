@@ -4,9 +4,11 @@ mod attribute;
 mod category;
 mod change;
 mod content;
-mod csv;
 mod draft;
+mod field_change;
+mod html_text;
 mod import;
+mod import_file;
 mod import_plan;
 mod product;
 mod row_splitter;
@@ -19,10 +21,21 @@ pub(crate) use self::{
         downstream_progress,
     },
     content::{Content, ProductStatus, Variant},
-    csv::{Columns, RowGrouper, draft_of_group},
     draft::{Draft, DraftAttribute, DraftPrice, DraftVariant, ValidationError},
-    import::{ImportCursor, ImportFormat, ImportProgress, ImportState, ReceivedImport, RefusedRow},
-    import_plan::{ImportPlan, ImportRow, KnownProducts, StoredProduct, plan_import},
+    field_change::{FieldChange, changed_fields},
+    import::{
+        ImportCursor, ImportFormat, ImportProgress, ImportState, ImportWarning, ProductPreview,
+        ReceivedImport, RefusedRow,
+    },
+    import_file::{
+        Columns, FileLayout, FileProduct, FileRow, ImportMode, ImportSettings, InvalidFile,
+        InvalidHeader, NamedFields, Preset, ProductFile, SLASH_IN_NAME, UnknownColumns,
+        loss_reason, losses, product_of_row, refused_file,
+    },
+    import_plan::{
+        DocumentCodec, ImportContent, ImportPlan, ImportPolicy, ImportRow, KnownProducts,
+        StoredProduct, plan_import,
+    },
     product::{Product, ProductFilter, ProductWrite, SequencedProduct},
     row_splitter::{MAX_ROW, Row, RowSplitter},
 };

@@ -1,10 +1,10 @@
-//! Splits an import body, a stream of bytes, into rows.
+//! Splits an NDJSON body, a stream of bytes, into rows.
 
 /// The maximum size of a row or of a group of rows that form one product, in bytes; equal to the body limit
 /// of a `POST`.
 pub(crate) const MAX_ROW: usize = 256 * 1024;
 
-/// One row of an import: the text of one product.
+/// One row of an import: one product, as a line of NDJSON or as the stored records of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Row {
     /// The line on which the row begins, counted from 1.
@@ -16,17 +16,14 @@ pub(crate) struct Row {
 /// Splits a body that arrives in pieces into rows. Blank lines are skipped, but counted.
 #[derive(Debug)]
 pub(crate) struct RowSplitter {
-    /// Whether a line break between double quotes belongs to the row, as in CSV.
-    quoted: bool,
-    in_quotes: bool,
     line: i64,
     row: Row,
 }
 
 impl RowSplitter {
     /// Starts before the first byte.
-    pub(crate) fn new(quoted: bool) -> Self {
-        Self { quoted, in_quotes: false, line: 1, row: Row { line: 1, bytes: Vec::new() } }
+    pub(crate) fn new() -> Self {
+        Self { line: 1, row: Row { line: 1, bytes: Vec::new() } }
     }
 
     /// Reads the next piece, and adds the rows that end in it to `rows`.
@@ -35,19 +32,10 @@ impl RowSplitter {
             let end = piece.iter().position(|byte| *byte == b'\n');
             let part = &piece[..end.unwrap_or(piece.len())];
             piece = end.map_or(&[], |end| &piece[end + 1..]);
-            if self.quoted {
-                // A quote within quotes is doubled: it closes and opens again.
-                self.in_quotes =
-                    part.iter().fold(self.in_quotes, |quoted, byte| quoted ^ (*byte == b'"'));
-            }
             self.append(part);
             if end.is_some() {
                 self.line += 1;
-                if self.in_quotes {
-                    self.append(b"\n");
-                } else {
-                    self.end_row(rows);
-                }
+                self.end_row(rows);
             }
         }
     }
@@ -81,8 +69,8 @@ impl RowSplitter {
 mod tests {
     use super::{MAX_ROW, RowSplitter};
 
-    fn rows(body: &[u8], piece: usize, quoted: bool) -> Vec<(i64, String)> {
-        let (mut splitter, mut rows) = (RowSplitter::new(quoted), Vec::new());
+    fn rows(body: &[u8], piece: usize) -> Vec<(i64, String)> {
+        let (mut splitter, mut rows) = (RowSplitter::new(), Vec::new());
         body.chunks(piece).for_each(|piece| splitter.push(piece, &mut rows));
         splitter.finish(&mut rows);
         rows.into_iter().map(|row| (row.line, String::from_utf8(row.bytes).unwrap())).collect()
@@ -94,24 +82,14 @@ mod tests {
         let expected =
             [(1, "{1}"), (4, "{2}"), (5, "{三}")].map(|(line, row)| (line, row.to_owned()));
         for piece in 1..=body.len() {
-            assert_eq!(rows(body, piece, false), expected);
-        }
-    }
-
-    #[test]
-    fn quoted_line_break_does_not_end_a_row() {
-        let body = b"a,\"b\n\"\"c\"\" \nd\",e\nf\n";
-        let expected =
-            [(1, "a,\"b\n\"\"c\"\" \nd\",e"), (4, "f")].map(|(line, row)| (line, row.to_owned()));
-        for piece in 1..=body.len() {
-            assert_eq!(rows(body, piece, true), expected);
+            assert_eq!(rows(body, piece), expected);
         }
     }
 
     #[test]
     fn memory_of_an_endless_row_is_bounded() {
         let body = [vec![b'x'; MAX_ROW * 3], b"\ny".to_vec()].concat();
-        let rows = rows(&body, 1000, false);
+        let rows = rows(&body, 1000);
         assert_eq!((rows.len(), rows[0].1.len(), rows[1].1.as_str()), (2, MAX_ROW + 1, "y"));
     }
 }

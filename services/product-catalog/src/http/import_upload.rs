@@ -5,15 +5,16 @@ use std::time::Duration;
 use axum::{body::Body, http::StatusCode};
 use envelope::trace;
 use futures::StreamExt as _;
-use problem::{FieldError, Problem};
+use problem::Problem;
 use runtime::clock;
 use sha2::{Digest as _, Sha256};
 use sqlx::PgPool;
 use tokio::time::timeout;
 use vocabulary::ImportId;
 
+use super::file_problem::file_problem;
 use crate::{
-    domain::{Columns, ImportFormat, ReceivedImport, Row, RowGrouper, RowSplitter},
+    domain::{FileLayout, ProductFile, ReceivedImport, Row, RowSplitter},
     storage::imports,
 };
 
@@ -32,14 +33,20 @@ pub(super) struct Upload {
     pub(super) digest: [u8; 32],
 }
 
+/// Divides a body into rows.
+pub(super) enum BodyReader {
+    Ndjson(RowSplitter),
+    File(Box<ProductFile>),
+}
+
 /// Receives a body, and stores its rows chunk by chunk.
 pub(super) async fn receive(
     pool: &PgPool,
     id: ImportId,
-    format: ImportFormat,
+    reader: BodyReader,
     body: Body,
 ) -> Result<Upload, Problem> {
-    let mut receiver = Receiver::new(format);
+    let mut receiver = Receiver::new(reader);
     let (mut pieces, mut size, mut digest) = (body.into_data_stream(), 0_usize, Sha256::new());
     let unreadable = || Problem::bad_request("unreadable_body", "The body could not be read");
     loop {
@@ -61,12 +68,14 @@ pub(super) async fn receive(
             receiver.store(pool, id).await?;
         }
     }
-    receiver.finish()?;
+    let (layout, warnings) = receiver.finish()?;
     receiver.store(pool, id).await?;
-    let Receiver { header, received: rows, chunks, .. } = receiver;
+    let Receiver { received: rows, chunks, .. } = receiver;
     let traceparent = trace::current().map(|context| context.to_string());
     let received_at = clock::now();
-    let import = ReceivedImport { id, header, rows, chunks, traceparent, received_at };
+    let dry_run = false;
+    let import =
+        ReceivedImport { id, layout, warnings, dry_run, rows, chunks, traceparent, received_at };
     Ok(Upload { import, digest: digest.finalize().into() })
 }
 
@@ -81,15 +90,10 @@ pub(super) async fn discard(pool: &PgPool, id: ImportId) {
     }
 }
 
-/// Splits a body into rows, and holds the rows that are not stored yet.
+/// Divides a body into rows, and holds the rows that are not stored yet.
 struct Receiver {
-    format: ImportFormat,
-    splitter: Option<RowSplitter>,
-    /// Groups the rows of a CSV body; present after its header.
-    grouper: Option<RowGrouper>,
-    header: Option<Vec<u8>>,
-    /// Rows that are not grouped yet; empty between two pieces.
-    split: Vec<Row>,
+    /// None after the end of the body.
+    reader: Option<BodyReader>,
     ready: Vec<Row>,
     ready_bytes: usize,
     received: i64,
@@ -97,79 +101,63 @@ struct Receiver {
 }
 
 impl Receiver {
-    fn new(format: ImportFormat) -> Self {
-        Self {
-            format,
-            splitter: Some(RowSplitter::new(format == ImportFormat::Csv)),
-            grouper: None,
-            header: None,
-            split: Vec::new(),
-            ready: Vec::new(),
-            ready_bytes: 0,
-            received: 0,
-            chunks: 0,
-        }
+    fn new(reader: BodyReader) -> Self {
+        Self { reader: Some(reader), ready: Vec::new(), ready_bytes: 0, received: 0, chunks: 0 }
     }
 
     fn push(&mut self, piece: &[u8]) -> Result<(), Problem> {
-        if let Some(splitter) = &mut self.splitter {
-            splitter.push(piece, &mut self.split);
-        }
-        self.group()
-    }
-
-    fn finish(&mut self) -> Result<(), Problem> {
-        if let Some(splitter) = self.splitter.take() {
-            splitter.finish(&mut self.split);
-        }
-        self.group()?;
-        if let Some(grouper) = self.grouper.take() {
-            grouper.finish(&mut self.ready);
-        }
-        if self.format == ImportFormat::Csv && self.header.is_none() {
-            return Err(invalid_header("the file is empty"));
-        }
-        Ok(())
-    }
-
-    fn group(&mut self) -> Result<(), Problem> {
         let before = self.ready.len();
-        for row in self.split.drain(..) {
-            match (self.format, &mut self.grouper) {
-                (ImportFormat::Ndjson, _) => self.ready.push(row),
-                (ImportFormat::Csv, Some(grouper)) => grouper.push(row, &mut self.ready),
-                (ImportFormat::Csv, None) => {
-                    let columns = Columns::parse(&row.bytes);
-                    let columns = columns.map_err(|error| invalid_header(&error.to_string()))?;
-                    self.grouper = Some(RowGrouper::new(columns));
-                    self.header = Some(row.bytes);
-                }
+        match &mut self.reader {
+            Some(BodyReader::Ndjson(splitter)) => splitter.push(piece, &mut self.ready),
+            Some(BodyReader::File(file)) => {
+                file.push(piece, &mut self.ready).map_err(file_problem)?;
             }
+            None => {}
         }
         self.ready_bytes += self.ready[before..].iter().map(|row| row.bytes.len()).sum::<usize>();
         Ok(())
+    }
+
+    /// Ends the body. Returns the layout of a file, and its warnings.
+    fn finish(&mut self) -> Result<(Option<FileLayout>, Vec<String>), Problem> {
+        match self.reader.take() {
+            Some(BodyReader::Ndjson(splitter)) => splitter.finish(&mut self.ready),
+            Some(BodyReader::File(file)) => {
+                let (layout, warnings) = file.finish(&mut self.ready).map_err(file_problem)?;
+                return Ok((Some(layout), warnings));
+            }
+            None => {}
+        }
+        Ok((None, Vec::new()))
     }
 
     fn is_full(&self) -> bool {
         self.ready.len() >= CHUNK_ROWS || self.ready_bytes >= CHUNK_BYTES
     }
 
+    /// Stores the rows in chunks. The end of a file may complete many products at once.
     async fn store(&mut self, pool: &PgPool, id: ImportId) -> Result<(), Problem> {
-        if self.ready.is_empty() {
-            return Ok(());
-        }
-        let mut connection = pool.acquire().await?;
-        imports::append_chunk(&mut connection, id, self.chunks, &self.ready).await?;
-        self.received += i64::try_from(self.ready.len()).unwrap_or(i64::MAX);
-        self.chunks += 1;
-        self.ready.clear();
+        let rows = std::mem::take(&mut self.ready);
         self.ready_bytes = 0;
+        let mut rest = rows.as_slice();
+        while !rest.is_empty() {
+            let (chunk, after) = rest.split_at(chunk_length(rest));
+            let mut connection = pool.acquire().await?;
+            imports::append_chunk(&mut connection, id, self.chunks, chunk).await?;
+            self.received += i64::try_from(chunk.len()).unwrap_or(i64::MAX);
+            self.chunks += 1;
+            rest = after;
+        }
         Ok(())
     }
 }
 
-fn invalid_header(reason: &str) -> Problem {
-    let title = "The header of the CSV file is not valid";
-    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_header", title)
-        .errors(vec![FieldError::new("", "invalid", reason)])
+/// The number of rows in the next chunk, at least one.
+fn chunk_length(rows: &[Row]) -> usize {
+    let mut bytes = 0;
+    let fits = rows.iter().take(CHUNK_ROWS).take_while(|row| {
+        bytes += row.bytes.len();
+        bytes <= CHUNK_BYTES
+    });
+    fits.count().max(1)
 }

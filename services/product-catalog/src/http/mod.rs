@@ -1,6 +1,8 @@
 //! The HTTP API: the route table, and one file per endpoint.
 
 mod change_view;
+mod file_problem;
+mod import_query;
 mod import_upload;
 mod import_view;
 mod merge_patch;
@@ -14,8 +16,10 @@ mod export_products;
 mod get_change;
 mod get_import;
 mod get_product;
+mod get_refused_rows;
 mod get_snapshot;
 mod list_categories;
+mod list_imports;
 mod list_products;
 mod replace_product;
 mod start_import;
@@ -61,7 +65,9 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
         .merge(products)
         .routes(routes!(list_categories::list_categories))
         .routes(routes!(start_import::start_import).layer(within(UPLOAD_TIMEOUT)))
+        .routes(routes!(list_imports::list_imports))
         .routes(routes!(get_import::get_import))
+        .routes(routes!(get_refused_rows::get_refused_rows))
         .routes(routes!(export_products::export_products))
         .routes(routes!(get_snapshot::get_snapshot))
         .routes(routes!(get_change::get_change).layer(within(LONG_POLL_TIMEOUT)))

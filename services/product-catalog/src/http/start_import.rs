@@ -4,71 +4,99 @@ use std::time::Duration;
 
 use axum::{
     body::Body,
-    extract::State,
+    extract::{RawQuery, State},
     http::{HeaderMap, StatusCode, header::CONTENT_TYPE},
     response::{IntoResponse as _, Response},
 };
 use idempotency::{Claim, Request, StoredResponse};
 use messaging::{Criticality, Outbox};
-use problem::{IdempotencyKey, Problem};
+use problem::{IdempotencyKey, Problem, Query};
 use runtime::{
     auth::{Caller, Scope},
     messaging::admit,
 };
+use sha2::{Digest as _, Sha256};
 use vocabulary::ImportId;
 
 use super::{
-    import_upload::{Upload, discard, receive},
+    file_problem::file_problem,
+    import_query::ImportQuery,
+    import_upload::{BodyReader, Upload, discard, receive},
     import_view::ImportView,
+    invalid_query,
 };
-use crate::{app::ImporterWaker, domain::ImportFormat, state::UploadSlots, storage::imports};
+use crate::{
+    domain::{ProductFile, RowSplitter},
+    state::AppState,
+    storage::imports,
+};
 
 /// Start an import of many products
 ///
-/// The body is NDJSON or CSV, at most 200 MiB.
+/// The body is NDJSON or a product file, at most 200 MiB.
 ///
 /// NDJSON (`application/x-ndjson`) has one product per line, as in the body of `POST /v1/products`. Lines of
 /// `GET /v1/export` are accepted.
 ///
-/// CSV (`text/csv`) has the columns `sku`, `title_zh`, `title_en`, `description_zh`, `description_en`,
-/// `brand`, `category`, `status`, `price` (major units: `129.00`), `currency`, `barcode`, `images`,
-/// `attr.<name>`, `option.<name>` and `product`. Neighbouring rows with the same `product` are variants of
-/// one product.
+/// A product file (`text/csv` or `text/tab-separated-values`) has a header and one row per variant. Commas,
+/// semicolons or tabs divide the cells. The encoding is that of `charset=`, of the byte order mark, UTF-8 or
+/// GB18030. A quotation mark that is not closed never swallows the following rows.
+///
+/// The columns are `sku`, `title` (or `title_zh`, `title_en`), `description`, `brand`, `category`, `status`,
+/// `price` (major units: `129.00`, `￥1,299`, `250 CNY`), `currency`, `barcode`, `images`, `attr.<name>` and
+/// `option.<name>`, in Chinese or English. Rows with the same `product` are variants of one product, wherever
+/// they stand; a row without SKU and price only adds pictures. `/` and `>` separate the levels of a category;
+/// `\/` is a slash in a name, and is stored as `／`. HTML in descriptions becomes text.
+///
+/// Exports of Shopify and WooCommerce and feeds of Google Merchant are recognised by their headers. `warnings`
+/// of the import list what was not applied, such as stock, reduced prices and rounded barcodes. A file that
+/// does not name all of an existing product needs a `mode`. A dry run writes nothing; its `preview` lists the
+/// changes of the first 100 products, each row judged without the rows before it.
 ///
 /// An import finds products by SKU: it updates the product that owns a SKU, or creates one. Of two rows with
 /// the same SKU, the later one wins. The response is sent when the body is stored; the rows are processed
 /// afterwards.
 #[utoipa::path(
     post, path = "/v1/imports", tag = "imports",
-    request_body(content((String = "application/x-ndjson"), (String = "text/csv"))),
-    params(("Idempotency-Key" = Option<String>, Header, description = "A repetition with the same key and body starts no second import")),
+    request_body(content(
+        (String = "application/x-ndjson"), (String = "text/csv"), (String = "text/tab-separated-values")
+    )),
+    params(ImportQuery, ("Idempotency-Key" = Option<String>, Header, description = "A repetition with the same key and body starts no second import")),
     responses(
         (status = 202, body = ImportView, headers(("Location" = String, description = "The path of the import"))),
         (status = 413, body = Problem, description = "`body_too_large`"),
-        (status = 415, body = Problem, description = "`unsupported_media_type`: neither NDJSON nor CSV"),
-        (status = 422, body = Problem, description = "`invalid_header`: the header of a CSV body"),
+        (status = 415, body = Problem, description = "`unsupported_media_type`: neither NDJSON nor a product file, or an unknown charset"),
+        (status = 422, body = Problem, description = "`invalid_header`, `empty_file`, `not_a_product_file`: the file is refused as a whole"),
     ),
     security(("bearer" = ["catalog:write"]))
 )]
 pub(super) async fn start_import(
     caller: Caller,
-    State(outbox): State<Outbox>,
-    State(uploads): State<UploadSlots>,
-    State(importer): State<ImporterWaker>,
+    State(state): State<AppState>,
+    Query(query): Query<ImportQuery>,
+    RawQuery(raw_query): RawQuery,
     key: Option<IdempotencyKey>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
     caller.require(Scope::CatalogWrite)?;
+    let AppState { outbox, uploads, importer, .. } = state;
     admit(&outbox, Criticality::Deferrable)?;
-    let format = format_of(&headers)?;
+    let dry_run = query.dry_run;
+    let reader = reader_of(&headers, query)?;
     let _slot = uploads.0.try_acquire().map_err(|_| {
         Problem::unavailable("too_many_uploads", Duration::from_secs(5))
             .detail("Too many other imports are being uploaded.")
     })?;
     let (id, pool) = (ImportId::new(), outbox.pool());
     let accepted = async {
-        let upload = receive(pool, id, format, body).await?;
+        let mut upload = receive(pool, id, reader, body).await?;
+        upload.import.dry_run = dry_run;
+        // The same file with other parameters is another request.
+        if let Some(query) = raw_query {
+            upload.digest =
+                Sha256::new().chain_update(upload.digest).chain_update(query).finalize().into();
+        }
         accept(&outbox, &caller, key.as_ref(), upload).await
     };
     let (response, is_new) = match accepted.await {
@@ -86,20 +114,44 @@ pub(super) async fn start_import(
     Ok(response.into_response())
 }
 
-fn format_of(headers: &HeaderMap) -> Result<ImportFormat, Problem> {
+/// How to read a body of this content type.
+fn reader_of(headers: &HeaderMap, query: ImportQuery) -> Result<BodyReader, Problem> {
     let value = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    match value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase().as_str() {
+    let mut parts = value.split(';').map(str::trim);
+    let media_type = parts.next().unwrap_or_default().to_ascii_lowercase();
+    let is_tsv = media_type == "text/tab-separated-values";
+    match media_type.as_str() {
         "application/x-ndjson"
         | "application/ndjson"
         | "application/jsonl"
-        | "application/x-jsonlines" => Ok(ImportFormat::Ndjson),
-        "text/csv" => Ok(ImportFormat::Csv),
+        | "application/x-jsonlines" => {
+            if query.has_no_file_settings() {
+                Ok(BodyReader::Ndjson(RowSplitter::new()))
+            } else {
+                Err(invalid_query("", "these parameters are for product files, not for NDJSON"))
+            }
+        }
+        // Browsers on Windows send the last one for a CSV file.
+        "text/csv"
+        | "text/tab-separated-values"
+        | "application/csv"
+        | "text/x-csv"
+        | "text/comma-separated-values"
+        | "application/vnd.ms-excel" => {
+            let charset = parts.filter_map(|part| part.split_once('=')).find_map(|(name, value)| {
+                name.trim().eq_ignore_ascii_case("charset").then(|| value.trim().trim_matches('"'))
+            });
+            let file = ProductFile::new(charset, is_tsv, query.into_settings()?);
+            Ok(BodyReader::File(Box::new(file.map_err(file_problem)?)))
+        }
         _ => Err(Problem::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "unsupported_media_type",
-            "The body must be NDJSON or CSV",
+            "The body must be NDJSON or a product file",
         )
-        .detail("Send it with Content-Type: application/x-ndjson or text/csv.")),
+        .detail(
+            "Send it with Content-Type: application/x-ndjson, text/csv or text/tab-separated-values.",
+        )),
     }
 }
 

@@ -15,7 +15,7 @@ pub(crate) fn encode(content: &Content) -> String {
 }
 
 /// Decodes a stored document.
-pub(super) fn decode(document: &str) -> Result<Content, sqlx::Error> {
+pub(crate) fn decode(document: &str) -> Result<Content, sqlx::Error> {
     let row: ContentRow = serde_json::from_str(document).map_err(undecodable)?;
     Ok(row.into())
 }

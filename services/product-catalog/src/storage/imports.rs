@@ -2,15 +2,19 @@
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
-use vocabulary::ImportId;
+use uuid::Uuid;
+use vocabulary::{ImportId, ProductId};
 
+use super::{import_layout, import_preview};
 use crate::domain::{
-    ImportCursor, ImportFormat, ImportPlan, ImportProgress, ImportState, ReceivedImport,
-    RefusedRow, Row,
+    ImportCursor, ImportFormat, ImportPlan, ImportProgress, ImportState, ImportWarning,
+    ProductPreview, ReceivedImport, RefusedRow, Row,
 };
 
 /// The maximum number of refused rows stored per import.
 const MAX_REFUSED_ROWS: i64 = 1_000;
+/// The maximum number of warnings stored per import.
+const MAX_WARNINGS: i64 = 1_000;
 
 /// Stores the next rows of an import whose body is still arriving.
 pub(crate) async fn append_chunk(
@@ -39,25 +43,40 @@ pub(crate) async fn insert(
     import: &ReceivedImport,
 ) -> Result<(), sqlx::Error> {
     let is_empty = import.chunks == 0;
-    let state = if is_empty { ImportState::Done } else { ImportState::Running };
+    let state = match (is_empty, &import.layout) {
+        (true, _) => ImportState::Done.as_str(),
+        (false, None) => ImportState::Running.as_str(),
+        // An earlier version of the service would not understand the rows.
+        (false, Some(_)) => "queued",
+    };
+    let layout = import.layout.as_ref().map(import_layout::encode);
+    let warned = i64::try_from(import.warnings.len()).unwrap_or(i64::MAX);
     sqlx::query!(
         r#"
-        insert into import (id, state, format, header, received, chunks, traceparent, received_at, finished_at)
-        values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+        insert into import (
+            id, state, format, header, layout, warned, dry_run, received, chunks, traceparent, received_at, finished_at
+        )
+        values ($1, $2, $3, $4, $5::text::json, $6, $7, $8, $9, $10, $11, $12)
         "#,
         import.id.as_uuid(),
-        state.as_str(),
+        state,
         import.format().as_str(),
-        import.header,
+        import.layout.as_ref().map(|layout| layout.header.as_slice()),
+        layout,
+        warned,
+        import.dry_run,
         import.rows,
         import.chunks,
         import.traceparent,
         import.received_at,
         is_empty.then_some(import.received_at),
     )
-    .execute(connection)
+    .execute(&mut *connection)
     .await?;
-    Ok(())
+    let warnings = import.warnings.iter().cloned();
+    let warnings: Vec<ImportWarning> =
+        warnings.map(|message| ImportWarning { line: 1, message }).collect();
+    insert_warnings(connection, import.id, &warnings).await
 }
 
 /// Deletes the rows of an upload, unless it became a running import: a commit may succeed although its reply
@@ -69,7 +88,7 @@ pub(crate) async fn discard_upload(
     sqlx::query!(
         r#"
         delete from import_chunk
-        where import_id = $1 and not exists (select from import where id = $1 and state = 'running')
+        where import_id = $1 and not exists (select from import where id = $1 and state in ('running', 'queued'))
         "#,
         import.as_uuid()
     )
@@ -85,7 +104,8 @@ pub(crate) async fn progress(
 ) -> Result<Option<ImportProgress>, sqlx::Error> {
     let row = sqlx::query!(
         r#"
-        select state, format, received, created, updated, unchanged, refused, reason, received_at, finished_at
+        select state, format, header, layout::text as layout, received, created, updated, unchanged, refused, warned,
+            dry_run, reason, received_at, finished_at
         from import where id = $1
         "#,
         id.as_uuid(),
@@ -100,6 +120,9 @@ pub(crate) async fn progress(
         updated: row.updated,
         unchanged: row.unchanged,
         refused: row.refused,
+        warned: row.warned,
+        layout: import_layout::decode(row.header, row.layout.as_deref()),
+        dry_run: row.dry_run,
         reason: row.reason,
         received_at: row.received_at,
         finished_at: row.finished_at,
@@ -118,7 +141,26 @@ pub(crate) async fn refused_rows(
     )
     .fetch_all(connection)
     .await?;
-    Ok(rows.into_iter().map(|row| RefusedRow { line: row.line, reason: row.reason }).collect())
+    Ok(rows.into_iter().map(|row| RefusedRow::new(row.line, row.reason)).collect())
+}
+
+/// The first refused rows of an import, as they were sent.
+pub(crate) async fn refused_sources(
+    connection: &mut PgConnection,
+    id: ImportId,
+) -> Result<Vec<RefusedRow>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"
+        select line, reason, coalesce(source, ''::bytea) as "source!"
+        from import_refusal where import_id = $1 order by line limit $2
+        "#,
+        id.as_uuid(),
+        MAX_REFUSED_ROWS,
+    )
+    .fetch_all(connection)
+    .await?;
+    let row = |line, reason, source| RefusedRow { line, reason, source };
+    Ok(rows.into_iter().map(|one| row(one.line, one.reason, one.source)).collect())
 }
 
 /// The cursor of the oldest running import that no other importer has locked. It stays locked until the
@@ -128,9 +170,10 @@ pub(crate) async fn lock_next(
 ) -> Result<Option<ImportCursor>, sqlx::Error> {
     let row = sqlx::query!(
         r#"
-        select id as import_id, header, chunks, next_chunk, next_row, refused, traceparent
+        select id as import_id, format, header, layout::text as layout, chunks, next_chunk, next_row, refused, warned,
+            dry_run, created + updated as "written!", traceparent
         from import
-        where state = 'running'
+        where state in ('running', 'queued')
         order by id
         limit 1
         for update skip locked
@@ -140,11 +183,15 @@ pub(crate) async fn lock_next(
     .await?;
     Ok(row.map(|row| ImportCursor {
         import_id: row.import_id.into(),
-        header: row.header,
+        format: ImportFormat::parse(&row.format),
+        layout: import_layout::decode(row.header, row.layout.as_deref()),
         chunks: row.chunks,
         next_chunk: row.next_chunk,
         next_row: row.next_row,
         refused: row.refused,
+        warned: row.warned,
+        dry_run: row.dry_run,
+        written: row.written,
         traceparent: row.traceparent,
     }))
 }
@@ -176,6 +223,7 @@ pub(crate) async fn advance(
     now: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
     let refused = i64::try_from(plan.refused.len()).unwrap_or(i64::MAX);
+    let warned = i64::try_from(plan.warnings.len()).unwrap_or(i64::MAX);
     let done = next.0 == cursor.chunks;
     sqlx::query!(
         r#"
@@ -186,8 +234,9 @@ pub(crate) async fn advance(
             updated = updated + $5,
             unchanged = unchanged + $6,
             refused = refused + $7,
-            state = case when $8 then 'done' else state end,
-            finished_at = case when $8 then $9::timestamptz end
+            warned = warned + $8,
+            state = case when $9 then 'done' else state end,
+            finished_at = case when $9 then $10::timestamptz end
         where id = $1
         "#,
         cursor.import_id.as_uuid(),
@@ -197,6 +246,7 @@ pub(crate) async fn advance(
         plan.updated,
         plan.unchanged,
         refused,
+        warned,
         done,
         now,
     )
@@ -216,7 +266,141 @@ pub(crate) async fn advance(
     if !kept.is_empty() {
         insert_refused_rows(connection, cursor.import_id, kept).await?;
     }
+    let room = usize::try_from(MAX_WARNINGS - cursor.warned).unwrap_or_default();
+    let kept = &plan.warnings[..plan.warnings.len().min(room)];
+    insert_warnings(connection, cursor.import_id, kept).await
+}
+
+async fn insert_warnings(
+    connection: &mut PgConnection,
+    import: ImportId,
+    warnings: &[ImportWarning],
+) -> Result<(), sqlx::Error> {
+    if warnings.is_empty() {
+        return Ok(());
+    }
+    let lines: Vec<i64> = warnings.iter().map(|warning| warning.line).collect();
+    let messages: Vec<String> =
+        warnings.iter().map(|warning| warning.message.replace('\0', "")).collect();
+    sqlx::query!(
+        r#"
+        insert into import_warning (import_id, line, message)
+        select $1, line, message from unnest($2::bigint[], $3::text[]) as w (line, message)
+        "#,
+        import.as_uuid(),
+        &lines,
+        &messages,
+    )
+    .execute(connection)
+    .await?;
     Ok(())
+}
+
+/// Stores what a dry run would do.
+pub(crate) async fn insert_previews(
+    connection: &mut PgConnection,
+    import: ImportId,
+    previews: &[ProductPreview],
+) -> Result<(), sqlx::Error> {
+    if previews.is_empty() {
+        return Ok(());
+    }
+    let lines: Vec<i64> = previews.iter().map(|preview| preview.line).collect();
+    let products: Vec<Option<Uuid>> =
+        previews.iter().map(|preview| preview.product.map(ProductId::as_uuid)).collect();
+    let changes: Vec<String> =
+        previews.iter().map(|preview| import_preview::encode(&preview.changes)).collect();
+    sqlx::query!(
+        r#"
+        insert into import_preview (import_id, line, product_id, changes)
+        select $1, line, product_id, changes::json
+        from unnest($2::bigint[], $3::uuid[], $4::text[]) as p (line, product_id, changes)
+        "#,
+        import.as_uuid(),
+        &lines,
+        &products as &[Option<Uuid>],
+        &changes,
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// What a dry run would do, by line.
+pub(crate) async fn previews(
+    connection: &mut PgConnection,
+    id: ImportId,
+) -> Result<Vec<ProductPreview>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"
+        select line, product_id, changes::text as "changes!"
+        from import_preview where import_id = $1 order by line
+        "#,
+        id.as_uuid(),
+    )
+    .fetch_all(connection)
+    .await?;
+    let preview = |line, product: Option<Uuid>, changes: String| {
+        let changes = import_preview::decode(&changes)?;
+        Ok(ProductPreview { line, product: product.map(ProductId::from), changes })
+    };
+    rows.into_iter().map(|row| preview(row.line, row.product_id, row.changes)).collect()
+}
+
+/// The imports before `before`, the newest first.
+pub(crate) async fn list(
+    connection: &mut PgConnection,
+    before: Option<ImportId>,
+    limit: i64,
+) -> Result<Vec<(ImportId, ImportProgress)>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"
+        select id, state, format, received, created, updated, unchanged, refused, warned, dry_run, reason, received_at,
+            finished_at
+        from import
+        where $1::uuid is null or id < $1
+        order by id desc
+        limit $2
+        "#,
+        before.map(ImportId::as_uuid),
+        limit,
+    )
+    .fetch_all(connection)
+    .await?;
+    let progress = rows.into_iter().map(|row| {
+        let progress = ImportProgress {
+            state: ImportState::parse(&row.state),
+            format: ImportFormat::parse(&row.format),
+            received: row.received,
+            created: row.created,
+            updated: row.updated,
+            unchanged: row.unchanged,
+            refused: row.refused,
+            warned: row.warned,
+            layout: None,
+            dry_run: row.dry_run,
+            reason: row.reason,
+            received_at: row.received_at,
+            finished_at: row.finished_at,
+        };
+        (ImportId::from(row.id), progress)
+    });
+    Ok(progress.collect())
+}
+
+/// The first warnings of an import.
+pub(crate) async fn warnings(
+    connection: &mut PgConnection,
+    id: ImportId,
+) -> Result<Vec<ImportWarning>, sqlx::Error> {
+    let rows = sqlx::query!(
+        "select line, message from import_warning where import_id = $1 order by line, number limit $2",
+        id.as_uuid(),
+        MAX_WARNINGS,
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(rows.into_iter().map(|row| ImportWarning { line: row.line, message: row.message }).collect())
 }
 
 async fn insert_refused_rows(
@@ -226,14 +410,17 @@ async fn insert_refused_rows(
 ) -> Result<(), sqlx::Error> {
     let lines: Vec<i64> = rows.iter().map(|row| row.line).collect();
     let reasons: Vec<&str> = rows.iter().map(|row| row.reason.as_str()).collect();
+    let sources: Vec<&[u8]> = rows.iter().map(|row| row.source.as_slice()).collect();
     sqlx::query!(
         r#"
-        insert into import_refusal (import_id, line, reason)
-        select $1, line, reason from unnest($2::bigint[], $3::text[]) as r (line, reason)
+        insert into import_refusal (import_id, line, reason, source)
+        select $1, line, reason, source
+        from unnest($2::bigint[], $3::text[], $4::bytea[]) as r (line, reason, source)
         "#,
         import.as_uuid(),
         &lines,
         &reasons as &[&str],
+        &sources as &[&[u8]],
     )
     .execute(connection)
     .await?;
@@ -248,7 +435,7 @@ pub(crate) async fn fail(
     now: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
-        "update import set state = 'failed', reason = $2, finished_at = $3 where id = $1 and state = 'running'",
+        "update import set state = 'failed', reason = $2, finished_at = $3 where id = $1 and finished_at is null",
         id.as_uuid(),
         reason,
         now,

@@ -4,6 +4,8 @@
 
 pub(crate) mod changes;
 pub(crate) mod document;
+mod import_layout;
+mod import_preview;
 pub(crate) mod imports;
 pub(crate) mod products;
 pub(crate) mod receipts;

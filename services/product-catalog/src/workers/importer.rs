@@ -11,7 +11,7 @@ use vocabulary::ImportId;
 
 use crate::{
     app::{ImportBatchCommand, ImportBatchError, ImporterWaker, import_batch},
-    domain::{Columns, Draft, ImportCursor, ImportPlan, ImportRow, Row, draft_of_group},
+    domain::{Draft, ImportCursor, ImportFormat, ImportPlan, ImportPolicy, ImportRow, Row},
     storage::imports,
 };
 
@@ -46,6 +46,7 @@ struct ParsedChunk {
     import_id: ImportId,
     number: i32,
     rows: Vec<ImportRow>,
+    policy: ImportPolicy,
 }
 
 impl Importer {
@@ -81,8 +82,8 @@ impl Importer {
         let failures =
             self.failing.filter(|(id, _)| *id == cursor.import_id).map_or(0, |(_, count)| count);
         self.failing = Some((cursor.import_id, failures + 1));
-        let rows = self.rows(&mut tx, &cursor).await?;
-        let command = ImportBatchCommand { cursor: &cursor, rows };
+        let ParsedChunk { rows, policy, .. } = self.chunk(&mut tx, &cursor).await?;
+        let command = ImportBatchCommand { cursor: &cursor, rows, policy };
         let plan = in_trace_of(&cursor, import_batch(&mut tx, command)).await?;
         tx.commit().await?;
         self.failing = None;
@@ -90,22 +91,22 @@ impl Importer {
         Ok(ImportStep::Processed)
     }
 
-    /// The parsed rows of the cursor's chunk.
-    async fn rows(
+    /// The cursor's chunk.
+    async fn chunk(
         &mut self,
         tx: &mut Transaction,
         cursor: &ImportCursor,
-    ) -> Result<&[ImportRow], sqlx::Error> {
+    ) -> Result<&ParsedChunk, sqlx::Error> {
         let (import_id, number) = (cursor.import_id, cursor.next_chunk);
         let chunk = match self.chunk.take() {
             Some(chunk) if (chunk.import_id, chunk.number) == (import_id, number) => chunk,
             Some(_) | None => {
                 let rows = imports::read_chunk(tx, import_id, number).await?;
-                let rows = parse(cursor.header.as_deref(), self.parse_line, &rows);
-                ParsedChunk { import_id, number, rows }
+                let (rows, policy) = parse(cursor, self.parse_line, &rows);
+                ParsedChunk { import_id, number, rows, policy }
             }
         };
-        Ok(&self.chunk.insert(chunk).rows)
+        Ok(self.chunk.insert(chunk))
     }
 
     /// Abandons an import that keeps failing, because it delays all later imports.
@@ -126,15 +127,26 @@ impl Importer {
     }
 }
 
-/// Parses rows as CSV if there is a header, and with `parse_line` otherwise.
-fn parse(header: Option<&[u8]>, parse_line: ParseLine, rows: &[Row]) -> Vec<ImportRow> {
-    // The header was validated when the body arrived.
-    let columns = header.and_then(|header| Columns::parse(header).ok());
-    let parse = |bytes: &[u8]| match &columns {
-        Some(columns) => draft_of_group(columns, bytes),
-        None => parse_line(bytes),
+/// Parses the rows of a file, or lines of NDJSON with `parse_line`.
+fn parse(
+    cursor: &ImportCursor,
+    parse_line: ParseLine,
+    rows: &[Row],
+) -> (Vec<ImportRow>, ImportPolicy) {
+    if cursor.format == ImportFormat::Ndjson {
+        let rows = rows.iter().map(|row| ImportRow::read(row, parse_line));
+        return (rows.collect(), ImportPolicy::default());
+    }
+    // The header was validated when the file arrived.
+    let layout = cursor.layout.as_ref();
+    let Some(columns) = layout.and_then(|layout| layout.columns().ok()) else {
+        let refused = |_: &[u8]| Err("the header of the file is not valid".to_owned());
+        let rows = rows.iter().map(|row| ImportRow::read(row, refused));
+        return (rows.collect(), ImportPolicy::default());
     };
-    rows.iter().map(|row| ImportRow::read(row, parse)).collect()
+    let is_raw = layout.is_some_and(|layout| layout.is_raw);
+    let policy = ImportPolicy { mode: columns.mode(), named: columns.named() };
+    (rows.iter().map(|row| ImportRow::of_file(row, &columns, is_raw)).collect(), policy)
 }
 
 /// Runs `future` in the trace of the request that started the import.

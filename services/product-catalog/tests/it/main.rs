@@ -6,6 +6,7 @@
 mod access;
 mod changes;
 mod imports;
+mod imports_of_files;
 mod pressure;
 mod products;
 mod snapshot;
