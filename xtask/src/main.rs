@@ -102,11 +102,9 @@ fn run(command: &Command) -> Result<(), Error> {
     }
 }
 
-/// Runs this command with the program that started the suite, or builds that program if it is missing.
+/// Runs this command with the program that also starts the suite. It is built again if sources have changed.
 fn operate() -> Result<(), Error> {
-    if !programs::path("suite", Profile::Release).exists() {
-        finish(programs::build(["suite"], Profile::Release))?;
-    }
+    finish(programs::build(["suite"], Profile::Release))?;
     replace_by("suite", Profile::Release)
 }
 

@@ -125,8 +125,8 @@ async fn run(migrator: &Migrator, connection: &mut PgConnection) -> Result<(), M
     let deadline = Instant::now() + MIGRATION_TIMEOUT;
     loop {
         match migrator.run(&mut *connection).await {
-            Err(error) if is_lock_timeout(&error) && Instant::now() < deadline => {
-                tracing::warn!(error = %error, "a migration waits for a table lock");
+            Err(error) if may_succeed_later(&error) && Instant::now() < deadline => {
+                tracing::warn!(error = %error, "a migration did not get its table locks; retrying");
                 tokio::time::sleep(MIGRATION_RETRY_DELAY).await;
             }
             result => return result,
@@ -134,12 +134,13 @@ async fn run(migrator: &Migrator, connection: &mut PgConnection) -> Result<(), M
     }
 }
 
-/// Whether the lock timeout was reached (SQLSTATE 55P03).
-fn is_lock_timeout(error: &MigrateError) -> bool {
+/// Whether running statements prevented a migration: the lock timeout was reached (SQLSTATE 55P03), or it was the victim of a
+/// deadlock (40P01).
+fn may_succeed_later(error: &MigrateError) -> bool {
     let (MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _)) = error else {
         return false;
     };
-    sqlstate(error).is_some_and(|code| code == "55P03")
+    sqlstate(error).is_some_and(|code| code == "55P03" || code == "40P01")
 }
 
 /// Reports the health component `database` by a ping every two seconds.

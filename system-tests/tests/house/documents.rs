@@ -1,10 +1,6 @@
 //! The documents: links lead somewhere, and the files and tests that they name exist.
 
-use std::{
-    collections::BTreeSet,
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeSet, fs, path::PathBuf};
 
 use crate::sources::{files_with_extension, root};
 
@@ -45,10 +41,6 @@ fn links_of_documents_lead_somewhere() {
     for document in documents() {
         let text = prose(&fs::read_to_string(&document).unwrap());
         for link in between(&text, "](", ')').filter(|link| !link.contains("://")) {
-            // Screenshots are added by hand.
-            if Path::new(link).extension().is_some_and(|extension| extension == "png") {
-                continue;
-            }
             let (path, fragment) = link.split_once('#').unwrap_or((link, ""));
             let target = match path {
                 "" => document.clone(),

@@ -35,10 +35,15 @@ fn modules(folder: &Path) -> BTreeMap<String, Vec<PathBuf>> {
     modules
 }
 
-/// Which module of a folder uses which, by paths that begin with `prefix`.
-fn graph(modules: &BTreeMap<String, Vec<PathBuf>>, prefix: &str) -> Graph {
+/// Which module of a folder uses which, by paths that begin with `prefix`, and in files of the folder itself by `super::`.
+fn graph(folder: &Path, modules: &BTreeMap<String, Vec<PathBuf>>, prefix: &str) -> Graph {
     let used = |name: &String, files: &Vec<PathBuf>| {
-        let names = files.iter().flat_map(|path| names_after(&code(path), prefix));
+        let names = files.iter().flat_map(|path| {
+            let code = code(path);
+            let is_sibling = path.parent() == Some(folder);
+            let siblings = if is_sibling { names_after(&code, "super::") } else { Vec::new() };
+            names_after(&code, prefix).into_iter().chain(siblings)
+        });
         names.filter(|used| used != name && modules.contains_key(used)).collect()
     };
     modules.iter().map(|(name, files)| (name.clone(), used(name, files))).collect()
@@ -71,16 +76,16 @@ fn modules_of_a_crate_have_no_cycles() {
     for source in source_folders() {
         let crate_modules = modules(&source);
         wrong.extend(
-            on_cycles(graph(&crate_modules, "crate::"))
+            on_cycles(graph(&source, &crate_modules, "crate::"))
                 .into_iter()
                 .map(|name| format!("{}: {name}", shown(&source))),
         );
         for name in crate_modules.keys().filter(|name| source.join(name).is_dir()) {
             let folder = source.join(name);
-            // Files in a folder name each other by `super::`; subfolders are not looked into.
+            // Subfolders are not looked into.
             let mut files = modules(&folder);
             files.retain(|name, _| folder.join(format!("{name}.rs")).exists());
-            let cycles = on_cycles(graph(&files, "super::"));
+            let cycles = on_cycles(graph(&folder, &files, &format!("crate::{name}::")));
             wrong.extend(cycles.into_iter().map(|name| format!("{}: {name}", shown(&folder))));
         }
     }

@@ -42,6 +42,7 @@ pub struct State {
 pub struct Supervisor {
     id: i32,
     /// In clock ticks since the system booted.
+    #[serde(alias = "began")]
     started: u64,
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::extract::State;
 use messaging::Outbox;
 use problem::{Json, Path, Problem, Query};
-use runtime::auth::Caller;
+use runtime::auth::{Caller, Scope};
 use serde::Deserialize;
 use tokio::time::Instant;
 use utoipa::IntoParams;
@@ -13,7 +13,7 @@ use vocabulary::OrderId;
 
 use super::{
     MAX_WAIT, POLL_INTERVAL,
-    access::{order_not_found, readable_status, watch},
+    access::{order_not_found, readable_status, require_scope, watch},
     order_body::OrderBody,
     status_body::StatusBody,
 };
@@ -46,10 +46,12 @@ pub(crate) async fn get_order(
     Path(id): Path<OrderId>,
     Query(query): Query<GetOrderQuery>,
 ) -> Result<Json<OrderBody>, Problem> {
+    require_scope(&caller, Scope::OrdersRead)?;
     // Watch before the first read, so that no change is missed in between.
-    let mut watcher = watch(&process, id)?;
+    let awaited = query.wait_for.map(OrderStatus::from);
+    let watcher = awaited.map(|awaited| watch(&process, id).map(|watcher| (awaited, watcher)));
     let mut status = readable_status(&outbox, &caller, id).await?;
-    if let Some(awaited) = query.wait_for.map(OrderStatus::from) {
+    if let Some((awaited, mut watcher)) = watcher.transpose()? {
         let wait = query.wait_ms.map_or(DEFAULT_WAIT, Duration::from_millis).min(MAX_WAIT);
         let deadline = Instant::now() + wait;
         while status.may_become(awaited) && Instant::now() < deadline {

@@ -25,7 +25,7 @@ pub(crate) async fn acquire(
 ) -> Result<Option<i64>, Error> {
     let epoch = sqlx::query_scalar!(
         r#"
-        insert into messaging.lease as l (name, holder, epoch, expires_at)
+        insert into messaging.process_lease as l (name, holder, epoch, expires_at)
         values ($1, $2, 1, now() + make_interval(secs => $3))
         on conflict (name) do update set
             holder = excluded.holder,
@@ -53,7 +53,7 @@ pub(crate) async fn release(
     holder: Uuid,
 ) -> Result<(), Error> {
     sqlx::query!(
-        "update messaging.lease set expires_at = now() where name = $1 and holder = $2",
+        "update messaging.process_lease set expires_at = now() where name = $1 and holder = $2",
         name,
         holder
     )

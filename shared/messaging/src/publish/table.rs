@@ -203,7 +203,7 @@ pub(crate) async fn delete(
     let held = sqlx::query_scalar!(
         r#"
         with held as (
-            select 1 from messaging.lease
+            select 1 from messaging.process_lease
             where name = $2 and holder = $3 and epoch = $4
             for share
         ), deleted as (

@@ -17,7 +17,7 @@ use crate::{
     publish::table::OutboxRow,
 };
 
-/// A row of `messaging.lease`.
+/// A row of `messaging.process_lease`.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Lease {
     pub(super) holder: Uuid,

@@ -139,8 +139,10 @@ async fn an_installation_survives_the_rename_of_tables() {
     .unwrap();
     assert_eq!(count(&pool, "messaging.active_replica").await, 1);
     assert_eq!(count(&pool, "messaging.queue_assignment").await, 2);
-    let epoch: i64 =
-        sqlx::query_scalar("select epoch from messaging.lease").fetch_one(&pool).await.unwrap();
+    let epoch: i64 = sqlx::query_scalar("select epoch from messaging.process_lease")
+        .fetch_one(&pool)
+        .await
+        .unwrap();
     assert_eq!(epoch, 8, "the lease was taken over");
 
     stop.cancel();
@@ -149,7 +151,7 @@ async fn an_installation_survives_the_rename_of_tables() {
 }
 
 /// The statements of the earlier version that use an old name.
-const OLD_STATEMENTS: [&str; 10] = [
+const OLD_STATEMENTS: [&str; 13] = [
     "insert into messaging.member as m (id, pid, expires_at)
      values (gen_random_uuid(), pg_backend_pid(), now() + interval '3 seconds')
      on conflict (id) do update set pid = excluded.pid, expires_at = excluded.expires_at",
@@ -170,6 +172,28 @@ const OLD_STATEMENTS: [&str; 10] = [
          select from messaging.member m
          where m.id = l.holder and not exists (select from pg_stat_get_activity(m.pid))
      )",
+    // The holder renews its lease.
+    "insert into messaging.lease as l (name, holder, epoch, expires_at)
+     values ('relay', '01920000-0000-7000-8000-0000000000aa', 1, now() + make_interval(secs => 3))
+     on conflict (name) do update set
+         holder = excluded.holder,
+         epoch = case when l.holder = excluded.holder then l.epoch else l.epoch + 1 end,
+         expires_at = excluded.expires_at
+     where l.holder = excluded.holder or l.expires_at <= now() or exists (
+         select from messaging.member m
+         where m.id = l.holder and not exists (select from pg_stat_get_activity(m.pid))
+     )
+     returning epoch",
+    "update messaging.lease set expires_at = now()
+     where name = 'relay' and holder = '01920000-0000-7000-8000-0000000000aa'",
+    "with held as (
+         select 1 from messaging.lease
+         where name = 'relay' and holder = '01920000-0000-7000-8000-0000000000aa' and epoch = 7
+         for share
+     ), deleted as (
+         delete from messaging.outbox where id = -1 and exists (select from held)
+     )
+     select exists (select from held)",
     "select (select reason from messaging.relay_trouble where until > now()) as trouble",
     "insert into messaging.relay_trouble (reason, until) values ('gone', now())
      on conflict (single) do update set reason = excluded.reason, until = excluded.until",
@@ -188,7 +212,9 @@ async fn a_statement_on_an_old_name_is_refused() {
         let message = error.as_database_error().map(sqlx::error::DatabaseError::message);
         assert_eq!(message, Some(REFUSAL), "{statement}");
     }
-    for (table, rows) in [("replica", 1), ("queue_assignment", 2), ("relay_outage", 1)] {
+    for (table, rows) in
+        [("replica", 1), ("queue_assignment", 2), ("relay_outage", 1), ("process_lease", 1)]
+    {
         assert_eq!(count(&pool, &format!("messaging.{table}")).await, rows, "{table}");
     }
 }

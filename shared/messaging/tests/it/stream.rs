@@ -480,7 +480,7 @@ async fn a_reader_stops_though_its_lease_is_locked() {
     clicks.wait_for_seen(1).await;
     let other_pool = clicks.database.connect().await.unwrap();
     let mut holder = other_pool.begin().await.unwrap();
-    let _: String = sqlx::query_scalar("select name from messaging.lease for update")
+    let _: String = sqlx::query_scalar("select name from messaging.process_lease for update")
         .fetch_one(&mut *holder)
         .await
         .unwrap();
