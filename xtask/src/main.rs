@@ -51,11 +51,7 @@ fn main() -> ExitCode {
 
 fn run(command: &Command) -> Result<(), Error> {
     match command {
-        Command::Up(_) | Command::Supervise => {
-            finish(programs::build(["suite"], Profile::Release))?;
-            replace_by("suite", Profile::Release)
-        }
-        Command::Down(_) => operate(),
+        Command::Up(_) | Command::Supervise | Command::Down(_) => operate(),
         Command::Token(_)
         | Command::Import(_)
         | Command::Audit(_)
@@ -102,7 +98,8 @@ fn run(command: &Command) -> Result<(), Error> {
     }
 }
 
-/// Runs this command with the program that also starts the suite. It is built again if sources have changed.
+/// Runs this command with the program that starts and operates the suite. It is built again if sources have
+/// changed.
 fn operate() -> Result<(), Error> {
     finish(programs::build(["suite"], Profile::Release))?;
     replace_by("suite", Profile::Release)
