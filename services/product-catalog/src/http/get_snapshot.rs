@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use vocabulary::{ChangeId, ProductId};
 
-use super::invalid_query;
+use super::paging::page_limit;
 use crate::{
     domain::{Change, SequencedProduct},
     publishes::{product_changed, product_deleted},
@@ -49,10 +49,7 @@ pub(super) async fn get_snapshot(
     State(outbox): State<Outbox>,
     Query(query): Query<SnapshotQuery>,
 ) -> Result<Json<SnapshotPage>, Problem> {
-    let limit = query.limit.unwrap_or(DEFAULT_LIMIT);
-    if !(1..=MAX_LIMIT).contains(&limit) {
-        return Err(invalid_query("limit", format!("must be 1 to {MAX_LIMIT}")));
-    }
+    let limit = page_limit(query.limit, DEFAULT_LIMIT, MAX_LIMIT)?;
     let mut connection = outbox.pool().acquire().await?;
     let found =
         products::list_with_sequence(&mut connection, query.after, i64::from(limit)).await?;

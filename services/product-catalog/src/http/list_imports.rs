@@ -1,16 +1,17 @@
 //! `GET /v1/imports`
 
 use axum::extract::State;
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{DateTime, Utc};
 use messaging::Outbox;
 use problem::{Json, Problem, Query};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use uuid::Uuid;
 use vocabulary::ImportId;
 
-use super::{import_view::AcceptedRows, invalid_query};
+use super::{
+    import_view::AcceptedRows,
+    paging::{cut_page, decode_cursor, encode_cursor, page_limit},
+};
 use crate::{domain::ImportProgress, storage::imports};
 
 const DEFAULT_LIMIT: u16 = 20;
@@ -73,28 +74,14 @@ pub(super) async fn list_imports(
     State(outbox): State<Outbox>,
     Query(query): Query<ImportListQuery>,
 ) -> Result<Json<ImportPage>, Problem> {
-    let limit = query.limit.unwrap_or(DEFAULT_LIMIT);
-    if !(1..=MAX_LIMIT).contains(&limit) {
-        return Err(invalid_query("limit", format!("must be 1 to {MAX_LIMIT}")));
-    }
-    let before = query.cursor.as_deref().map(|cursor| {
-        decode_cursor(cursor)
-            .ok_or_else(|| invalid_query("cursor", "must be the next_cursor of a page"))
-    });
-    let before = before.transpose()?;
+    let limit = page_limit(query.limit, DEFAULT_LIMIT, MAX_LIMIT)?;
+    let before = decode_cursor(query.cursor.as_deref())?;
     let mut connection = outbox.pool().acquire().await?;
-    // One more row means that there is a next page.
     let mut found = imports::list(&mut connection, before, i64::from(limit) + 1).await?;
-    let more = found.len() > usize::from(limit);
-    found.truncate(usize::from(limit));
-    let last = found.last().filter(|_| more);
-    let next_cursor = last.map(|(id, _)| URL_SAFE_NO_PAD.encode(id.as_uuid()));
+    let has_more = cut_page(&mut found, limit);
+    let next_cursor = found.last().filter(|_| has_more).map(|(id, _)| encode_cursor(id.as_uuid()));
     let items = found.into_iter().map(ImportSummary::from).collect();
     Ok(Json(ImportPage { items, next_cursor }))
-}
-
-fn decode_cursor(cursor: &str) -> Option<ImportId> {
-    Uuid::from_slice(&URL_SAFE_NO_PAD.decode(cursor).ok()?).ok().map(ImportId::from)
 }
 
 impl From<(ImportId, ImportProgress)> for ImportSummary {

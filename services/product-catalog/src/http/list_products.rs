@@ -1,16 +1,18 @@
 //! `GET /v1/products`
 
 use axum::extract::State;
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{DateTime, Utc};
 use messaging::Outbox;
 use problem::{Json, Problem, Query};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use uuid::Uuid;
-use vocabulary::ProductId;
 
-use super::{invalid_query, product_status_view::ProductStatusView, product_view::ProductView};
+use super::{
+    invalid_query,
+    paging::{cut_page, decode_cursor, encode_cursor, page_limit},
+    product_status_view::ProductStatusView,
+    product_view::ProductView,
+};
 use crate::{domain::ProductFilter, storage::products};
 
 const DEFAULT_LIMIT: u16 = 50;
@@ -55,33 +57,26 @@ pub(super) async fn list_products(
     State(outbox): State<Outbox>,
     Query(query): Query<ProductQuery>,
 ) -> Result<Json<ProductPage>, Problem> {
-    let limit = query.limit.unwrap_or(DEFAULT_LIMIT);
-    if !(1..=MAX_LIMIT).contains(&limit) {
-        return Err(invalid_query("limit", format!("must be 1 to {MAX_LIMIT}")));
-    }
+    let limit = page_limit(query.limit, DEFAULT_LIMIT, MAX_LIMIT)?;
     let filter = filter(query)?;
     let mut connection = outbox.pool().acquire().await?;
-    // One more row means that there is a next page.
     let mut found = products::list(&mut connection, &filter, i64::from(limit) + 1).await?;
-    let more = found.len() > usize::from(limit);
-    found.truncate(usize::from(limit));
-    let next_cursor = found.last().filter(|_| more).map(|last| encode_cursor(last.id));
+    let has_more = cut_page(&mut found, limit);
+    let next_cursor =
+        found.last().filter(|_| has_more).map(|last| encode_cursor(last.id.as_uuid()));
     let items = found.into_iter().map(ProductView::from).collect();
     Ok(Json(ProductPage { items, next_cursor }))
 }
 
 fn filter(query: ProductQuery) -> Result<ProductFilter, Problem> {
-    let after = query.cursor.as_deref().map(|cursor| {
-        decode_cursor(cursor)
-            .ok_or_else(|| invalid_query("cursor", "must be the next_cursor of a page"))
-    });
+    let after = decode_cursor(query.cursor.as_deref())?;
     let filter = ProductFilter {
         category: query.category.map(|path| path.trim_end_matches('/').to_owned()),
         brand: query.brand,
         status: query.status.map(Into::into),
         sku: query.sku,
         updated_since: query.updated_since,
-        after: after.transpose()?,
+        after,
     };
     for (name, text) in
         [("category", &filter.category), ("brand", &filter.brand), ("sku", &filter.sku)]
@@ -92,12 +87,4 @@ fn filter(query: ProductQuery) -> Result<ProductFilter, Problem> {
         }
     }
     Ok(filter)
-}
-
-fn encode_cursor(last: ProductId) -> String {
-    URL_SAFE_NO_PAD.encode(last.as_uuid())
-}
-
-fn decode_cursor(cursor: &str) -> Option<ProductId> {
-    Uuid::from_slice(&URL_SAFE_NO_PAD.decode(cursor).ok()?).ok().map(ProductId::from)
 }

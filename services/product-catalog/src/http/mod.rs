@@ -6,6 +6,7 @@ mod import_query;
 mod import_upload;
 mod import_view;
 mod merge_patch;
+mod paging;
 mod product_draft;
 mod product_status_view;
 mod product_view;
