@@ -262,7 +262,7 @@ fn products(data: &Path) -> Result<(Vec<Document>, BTreeMap<Uuid, String>), AnyE
             price_min: price.clone(),
             price_max: price,
             in_stock: true,
-            popularity: 0.0,
+            ..Document::default()
         });
     }
     Ok((documents, ids))

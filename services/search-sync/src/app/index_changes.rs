@@ -1,10 +1,15 @@
 //! Copies changes of the projection to a version of the index.
 
+use std::collections::BTreeSet;
+
 use messaging::Outbox;
+use vocabulary::Sku;
 
 use crate::{
     domain::{ProductContent, ProductStatus, ProjectedProduct, Variant},
-    index::{Attribute, Change, Document, IndexVersion, Localized, Price, VersionError},
+    index::{
+        Attribute, Change, Document, IndexVersion, Localized, Price, VariantOption, VersionError,
+    },
     storage::documents,
 };
 
@@ -64,18 +69,23 @@ pub(crate) async fn catch_up(
 
 /// Active products are in the index, all others are not.
 fn to_change(product: ProjectedProduct) -> Change {
-    let ProjectedProduct { product_id, version, status, content, in_stock, popularity } = product;
+    let ProjectedProduct { product_id, version, status, content, in_stock, available, popularity } =
+        product;
     let product_id = product_id.as_uuid();
     let (ProductStatus::Active, Some(content)) = (status, content) else {
         return Change::Delete(product_id);
     };
-    let content = document(content);
+    let content = document(content, &available);
     Change::Upsert(Box::new(Document { product_id, version, in_stock, popularity, ..content }))
 }
 
-/// The fields that come from the content.
-fn document(content: ProductContent) -> Document {
+/// The fields that come from the content. The prices are those of the available variants, if there are any: a
+/// price that cannot be paid must not advertise the product.
+fn document(content: ProductContent, available: &BTreeSet<Sku>) -> Document {
     let ProductContent { title, description, brand, category, attributes, variants } = content;
+    let is_available = |variant: &&Variant| available.contains(&variant.sku);
+    let sold_out = !variants.iter().any(|variant| is_available(&variant));
+    let priced = || variants.iter().filter(|variant| sold_out || is_available(variant));
     let price = |variant: &Variant| Price {
         amount: variant.price.amount(),
         currency: variant.price.currency().to_string(),
@@ -91,14 +101,29 @@ fn document(content: ProductContent) -> Document {
             .filter_map(|(name, value)| Some((name, Attribute::from_value(&value)?)))
             .collect(),
         skus: variants.iter().map(|variant| variant.sku.to_string()).collect(),
-        price_min: variants.iter().map(price).min_by_key(|price| price.amount),
-        price_max: variants.iter().map(price).max_by_key(|price| price.amount),
+        barcodes: variants.iter().filter_map(|variant| variant.barcode.clone()).collect(),
+        options: variants
+            .iter()
+            .flat_map(|variant| {
+                let in_stock = is_available(&variant);
+                let options = variant.options.iter();
+                options.map(move |(name, value)| VariantOption {
+                    name: name.clone(),
+                    value: value.clone(),
+                    in_stock,
+                })
+            })
+            .collect(),
+        price_min: priced().map(price).min_by_key(|price| price.amount),
+        price_max: priced().map(price).max_by_key(|price| price.amount),
         ..Document::default()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use serde_json::json;
     use uuid::Uuid;
 
@@ -116,6 +141,7 @@ mod tests {
             status,
             content,
             in_stock: true,
+            available: BTreeSet::new(),
             popularity: 2.0,
         }
     }
@@ -123,6 +149,8 @@ mod tests {
     fn content() -> ProductContent {
         let variant = |sku: &str, amount: i64| Variant {
             sku: sku.parse().unwrap(),
+            options: [("颜色".to_owned(), sku.to_owned())].into(),
+            barcode: Some(format!("690{amount}")),
             price: serde_json::from_value(json!({"amount": amount, "currency": "CNY"})).unwrap(),
         };
         ProductContent {
@@ -132,6 +160,19 @@ mod tests {
             variants: vec![variant("A", 300), variant("B", 100)],
             ..ProductContent::default()
         }
+    }
+
+    #[test]
+    fn prices_are_those_of_available_variants() {
+        let mut product = product(ProductStatus::Active, Some(content()));
+        product.available = BTreeSet::from(["A".parse().unwrap()]);
+        let Change::Upsert(document) = to_change(product) else { panic!("deleted") };
+        let amounts = (document.price_min.unwrap().amount, document.price_max.unwrap().amount);
+        assert_eq!(amounts, (300, 300));
+        let options: Vec<_> =
+            document.options.iter().map(|one| (one.value.as_str(), one.in_stock)).collect();
+        assert_eq!(options, [("A", true), ("B", false)]);
+        assert_eq!(document.barcodes, ["690300", "690100"]);
     }
 
     #[test]

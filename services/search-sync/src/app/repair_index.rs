@@ -23,7 +23,7 @@ const BATCH_SIZE: usize = 500;
 pub(crate) struct IndexRepair {
     /// Products that differed between index and projection.
     pub(crate) reindexed: usize,
-    /// Products of which the catalogue had a newer version.
+    /// Products of which the catalogue had a newer version, or fields that are not stored.
     pub(crate) refetched: usize,
     /// Products that are no longer in the catalogue.
     pub(crate) removed: usize,
@@ -78,7 +78,7 @@ impl IndexConsistency {
         Ok(differing.len() + unknown.len())
     }
 
-    /// Copies newer versions from the catalogue and removes products that it no longer has.
+    /// Copies newer versions and missing fields from the catalogue, and removes products that it no longer has.
     async fn refetch(&self) -> Result<(usize, usize), ConsistencyError> {
         let projected = documents::list_versions(&mut *self.outbox.pool().acquire().await?).await?;
         let mut missing: BTreeMap<ProductId, ProjectedVersion> =
@@ -87,7 +87,11 @@ impl IndexConsistency {
         let mut export = pin!(self.catalogue.export().await?);
         while let Some(product) = export.try_next().await? {
             let known = missing.remove(&product.product_id);
-            if known.is_none_or(|known| known.version < product.version.get()) {
+            let version = product.version.get();
+            let is_newer = |known: ProjectedVersion| {
+                known.version < version || (known.version == version && known.outdated)
+            };
+            if known.is_none_or(is_newer) {
                 newer.push(product);
             }
             if newer.len() == BATCH_SIZE {

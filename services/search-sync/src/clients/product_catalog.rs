@@ -75,12 +75,19 @@ enum Status {
 #[derive(Debug, Deserialize)]
 struct Variant {
     sku: Sku,
+    #[serde(default)]
+    options: BTreeMap<String, String>,
     price: Money,
+    #[serde(default)]
+    barcode: Option<String>,
 }
 
 impl From<Product> for CatalogProduct {
     fn from(product: Product) -> Self {
-        let variant = |one: Variant| domain::Variant { sku: one.sku, price: one.price };
+        let variant = |one: Variant| {
+            let Variant { sku, options, price, barcode } = one;
+            domain::Variant { sku, options, price, barcode }
+        };
         let content = ProductContent {
             title: product.title,
             description: product.description,

@@ -60,7 +60,11 @@ pub enum AttributeValue {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Variant {
     pub sku: Sku,
+    /// What distinguishes it from the others, such as `颜色: 红`.
+    pub options: BTreeMap<String, String>,
     pub price: Money,
+    /// EAN or UPC.
+    pub barcode: Option<String>,
 }
 
 /// The newest version of each product, sorted by product.

@@ -1,7 +1,9 @@
 //! The projection: the newest version of each product, which the indexes follow by change number.
 
+use std::collections::BTreeSet;
+
 use uuid::Uuid;
-use vocabulary::{ProductId, Version};
+use vocabulary::{ProductId, Sku, Version};
 
 use super::product::{ProductContent, ProductStatus};
 
@@ -24,6 +26,8 @@ pub struct ProjectedProduct {
     pub content: Option<ProductContent>,
     /// Whether any variant is available.
     pub in_stock: bool,
+    /// The SKUs of the available variants.
+    pub available: BTreeSet<Sku>,
     pub popularity: f64,
 }
 
@@ -35,6 +39,8 @@ pub struct ProjectedVersion {
     /// Active products belong in the index.
     pub active: bool,
     pub deleted: bool,
+    /// Whether it was stored without fields that products have today.
+    pub outdated: bool,
     /// The number of its last change.
     pub change: i64,
 }

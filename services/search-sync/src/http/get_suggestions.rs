@@ -19,7 +19,7 @@ const LIMIT_DEFAULT: usize = 8;
 #[serde(default, deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct SuggestParams {
-    /// The typed prefix: up to 256 characters.
+    /// The typed prefix; its first 256 characters count.
     #[param(value_type = String, required = true)]
     q: ParamValues,
     /// The number of suggestions: 0 to 20, default 8.
@@ -82,7 +82,7 @@ pub(crate) async fn get_suggestions(
 impl SuggestParams {
     fn check(self) -> Result<(String, usize), Problem> {
         let mut fields = Fields::new();
-        let prefix = self.q.text(&mut fields, "q");
+        let prefix = self.q.cut(&mut fields, "q");
         let limit = self.limit.limit(&mut fields, LIMIT_DEFAULT, SUGGESTIONS_MAX);
         let prefix = fields.require("q", prefix);
         fields.finish_with(|| Some((prefix?, limit)))

@@ -80,6 +80,11 @@ impl ParamValues {
         check_length(fields, name, &text).then_some(text)
     }
 
+    /// The beginning of a text, up to the maximum length.
+    pub(crate) fn cut(self, fields: &mut Fields, name: &str) -> Option<String> {
+        Some(self.one(fields, name)?.chars().take(TEXT_MAX).collect())
+    }
+
     pub(crate) fn parse<T: FromStr<Err: Display>>(
         self,
         fields: &mut Fields,
@@ -116,6 +121,12 @@ impl ParamValues {
             .map(str::to_owned)
             .collect();
         Self(values).repeated(fields, name)
+    }
+
+    /// A list of names that may contain commas; the parameter is repeated.
+    pub(crate) fn names(self, fields: &mut Fields, name: &str) -> Vec<String> {
+        let names = self.repeated(fields, name).into_iter();
+        names.filter(|value| !value.trim().is_empty()).collect()
     }
 
     /// A list whose values may contain commas; the parameter is repeated.

@@ -29,13 +29,15 @@ const WAIT_MAX_MS: i64 = 10_000;
 #[serde(default, deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct SearchParams {
-    /// The text query: up to 256 characters.
+    /// The text query; its first 256 characters count.
     #[param(value_type = Option<String>)]
     q: ParamValues,
     /// A category; products of its subcategories match, too. Example: 数码/键盘.
     #[param(value_type = Option<String>)]
     category: ParamValues,
-    /// Accepted brands: repeated, or separated by commas.
+    /// Accepted brands; repeat it for several. A value with commas is one brand if any product has it, otherwise
+    /// a list. Filters ignore case, width, diacritics and the difference between traditional and simplified
+    /// characters.
     #[param(value_type = Option<Vec<String>>)]
     brand: ParamValues,
     /// The lowest price, in minor units.
@@ -50,7 +52,7 @@ pub(crate) struct SearchParams {
     /// The order of the hits: `relevance`, `price_asc`, `price_desc`, `newest` or `popularity`.
     #[param(value_type = Option<String>)]
     sort: ParamValues,
-    /// The facets to count: `brand`, `category`, `price`, `in_stock`, `attr.<name>`.
+    /// The facets to count: `brand`, `category`, `price`, `in_stock`, `attr.<name>` of an attribute or option.
     #[param(value_type = Option<Vec<String>>)]
     facets: ParamValues,
     /// Hits per page: 0 to 100, default 20.
@@ -93,9 +95,9 @@ impl SearchParams {
     ) -> Result<SearchRequest, Problem> {
         let mut fields = Fields::new();
         let query = Query {
-            q: self.q.text(&mut fields, "q").unwrap_or_default(),
+            q: self.q.cut(&mut fields, "q").unwrap_or_default(),
             category: self.category.text(&mut fields, "category").filter(|path| !path.is_empty()),
-            brands: self.brand.comma_separated(&mut fields, "brand"),
+            brands: self.brand.names(&mut fields, "brand"),
             price_min: self.price_min.number(&mut fields, "price_min", PRICE_MAX),
             price_max: self.price_max.number(&mut fields, "price_max", PRICE_MAX),
             in_stock: self.in_stock.parse(&mut fields, "in_stock"),
@@ -203,7 +205,7 @@ mod tests {
         let query = Query {
             q: "机械键盘".to_owned(),
             category: Some("数码/键盘".to_owned()),
-            brands: owned(&["AULA", "Logi", "Cherry"]),
+            brands: owned(&["AULA,Logi", "Cherry"]),
             price_min: Some(100),
             price_max: Some(100),
             in_stock: Some(true),
@@ -236,6 +238,17 @@ mod tests {
     }
 
     #[test]
+    fn a_long_query_is_cut() {
+        let request = read(&[("q", &"键".repeat(300))]).unwrap();
+        assert_eq!(request.query.q, "键".repeat(256));
+    }
+
+    #[test]
+    fn blank_brands_are_no_filter() {
+        assert_eq!(read(&[("brand", " "), ("brand", "")]).unwrap().query, Query::default());
+    }
+
+    #[test]
     fn all_invalid_parameters_are_listed() {
         let long = "键".repeat(257);
         for (pairs, invalid) in [
@@ -244,7 +257,7 @@ mod tests {
             (vec![("sort", "cheap"), ("in_stock", "maybe")], vec!["in_stock", "sort"]),
             (vec![("facets", "colour")], vec!["facets"]),
             (vec![("q", "a"), ("q", "b")], vec!["q"]),
-            (vec![("q", long.as_str())], vec!["q"]),
+            (vec![("category", long.as_str())], vec!["category"]),
             (vec![("attr.a", long.as_str())], vec!["attr.a"]),
             (vec![("price_min", "2"), ("price_max", "1")], vec!["price_max"]),
             (vec![("price_min", "-1")], vec!["price_min"]),

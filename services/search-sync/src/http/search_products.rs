@@ -23,6 +23,9 @@ pub(crate) struct SearchPage {
     items: Vec<Hit>,
     /// The number of hits on all pages.
     total: u64,
+    /// How the best product matches `q`, ignoring the filters.
+    #[serde(rename = "match")]
+    best_match: Match,
     /// The counts of each requested facet. A facet ignores its own filter, so it shows what choosing another
     /// value gives.
     facets: BTreeMap<String, Vec<FacetCount>>,
@@ -49,9 +52,9 @@ pub(crate) struct Hit {
     title: Localized,
     /// The title in the language that matches better, escaped for HTML, with `<em>` around the matches.
     highlight: String,
-    /// The lowest price of the variants.
+    /// The lowest price of the available variants; of all, if none is available.
     price_min: Option<Price>,
-    /// The highest price of the variants.
+    /// The highest price of these variants.
     price_max: Option<Price>,
     /// Whether any variant is available.
     in_stock: bool,
@@ -59,10 +62,33 @@ pub(crate) struct Hit {
     version: i64,
     /// The relevance; comparable within one search only.
     score: f32,
+    /// How the product matches `q`.
+    #[serde(rename = "match")]
+    matched: Match,
     /// Empty for a product without a brand.
     brand: String,
     /// The category path; empty for a product without a category.
     category: String,
+}
+
+/// How a product matches `q`.
+///
+/// - `browse`: `q` is blank, so every product is a hit.
+/// - `exact`: every word as it was typed.
+/// - `corrected`: every word as typed, corrected or completed: typos, homophones, pinyin, words without their
+///   spaces.
+/// - `guess`: only some of the words, or the parts of a word in different places. Say that it is a guess.
+/// - `nothing`: no product matches.
+/// - `not_understood`: `q` has no word, only marks or emoji.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Match {
+    Browse,
+    Exact,
+    Corrected,
+    Guess,
+    Nothing,
+    NotUnderstood,
 }
 
 /// An amount of money.
@@ -92,8 +118,9 @@ pub(crate) struct PriceRange {
 
 /// Search products
 ///
-/// The search tolerates typos, homophones and pinyin. Hits that match fewer words follow the others. Without
-/// `q` it lists all products.
+/// The search tolerates typos, homophones, pinyin and words without their spaces. Hits that match fewer words
+/// follow the others; `match` calls them guesses. Without `q` it lists all products; a `q` of marks or emoji finds
+/// none. A SKU or barcode finds exactly its product.
 ///
 /// To read your own write, pass `product_id` and `min_version`: the search waits until the index reflects
 /// that version of the product. `min_version` alone waits until any hit has that version. `min_change` waits
@@ -104,7 +131,8 @@ pub(crate) struct PriceRange {
         SearchParams,
         (
             "attr.<name>" = Option<Vec<String>>, Query,
-            description = "Accepted values of the attribute; repeat it for several values"
+            description = "Accepted values of the attribute, or of the option of the variants (attr.颜色=红); \
+                repeat it for several values. With `in_stock=true`, a variant with the option must be available"
         ),
     ),
     responses((status = 200, body = SearchPage))
@@ -124,11 +152,13 @@ pub(crate) async fn search_products(
 impl From<SearchResponse> for SearchPage {
     fn from(response: SearchResponse) -> Self {
         let SearchResponse { results, caught_up, took } = response;
-        let Results { items, total, facets, price_range, next_cursor, did_you_mean } = results;
+        let Results { items, total, best_match, facets, price_range, next_cursor, did_you_mean } =
+            results;
         let count = |one: index::FacetCount| FacetCount { value: one.value, count: one.count };
         Self {
             items: items.into_iter().map(Hit::from).collect(),
             total,
+            best_match: best_match.into(),
             facets: facets
                 .into_iter()
                 .map(|(name, counts)| (name, counts.into_iter().map(count).collect()))
@@ -138,6 +168,19 @@ impl From<SearchResponse> for SearchPage {
             took_ms: took.as_secs_f64() * 1000.0,
             did_you_mean,
             caught_up,
+        }
+    }
+}
+
+impl From<index::Match> for Match {
+    fn from(found: index::Match) -> Self {
+        match found {
+            index::Match::Browse => Self::Browse,
+            index::Match::Exact => Self::Exact,
+            index::Match::Corrected => Self::Corrected,
+            index::Match::Guess => Self::Guess,
+            index::Match::Nothing => Self::Nothing,
+            index::Match::NotUnderstood => Self::NotUnderstood,
         }
     }
 }
@@ -154,6 +197,7 @@ impl From<index::Hit> for Hit {
             in_stock: hit.in_stock,
             version: hit.version,
             score: hit.score,
+            matched: hit.matched.into(),
             brand: hit.brand,
             category: hit.category,
         }

@@ -3,9 +3,10 @@
 use std::{cmp::Ordering, collections::BinaryHeap, sync::Arc};
 
 use tantivy::{
-    BitSet, DocAddress, Searcher, SegmentReader,
+    BitSet, DocAddress, DocSet as _, Searcher, SegmentReader, TERMINATED, Term,
     columnar::{Column, ColumnValues},
     query::{EnableScoring, Query as TantivyQuery},
+    schema::IndexRecordOption,
 };
 use uuid::Uuid;
 
@@ -26,12 +27,22 @@ const OUT_OF_STOCK: f32 = 0.5;
 /// The sort key of a hit. The smaller rank comes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Rank {
-    /// The relaxation level of the match; stricter matches come first.
+    /// The relaxation level of the match; stricter matches come first. Made by [`level_rank`].
     pub(crate) level: u8,
     /// The greatest first.
     pub(crate) key: i64,
     /// The latest first.
     pub(crate) product_id: Uuid,
+}
+
+/// The rank of a relaxation level. Within a level, preferred products come first.
+fn level_rank(level: u8, is_preferred: bool) -> u8 {
+    level.saturating_mul(2) + u8::from(!is_preferred)
+}
+
+/// The relaxation level of a rank.
+pub(crate) fn level_of(rank: &Rank) -> u8 {
+    rank.level / 2
 }
 
 impl Ord for Rank {
@@ -84,6 +95,8 @@ pub(crate) struct HitCollector<'a> {
     after: Option<Rank>,
     keep: usize,
     seen: Vec<BitSet>,
+    /// The preferred documents of each segment; empty where none are preferred.
+    preferred: Vec<Arc<BitSet>>,
     best: BinaryHeap<Candidate>,
     counters: FacetCounters,
     /// The number of matching documents, ignoring the filters.
@@ -107,11 +120,28 @@ impl<'a> HitCollector<'a> {
             after,
             keep,
             seen: segments.map(|segment| BitSet::with_max_value(segment.max_doc())).collect(),
+            preferred: Vec::new(),
             best: BinaryHeap::new(),
             counters: FacetCounters::new(query),
             matched: 0,
             total: 0,
         }
+    }
+
+    /// Lets the documents with this term precede the others of their level.
+    pub(crate) fn prefer(&mut self, term: &Term) -> Result<(), SearchError> {
+        for segment in self.searcher.segment_readers() {
+            let mut documents = BitSet::with_max_value(segment.max_doc());
+            let index = segment.inverted_index(term.field())?;
+            if let Some(mut postings) = index.read_postings(term, IndexRecordOption::Basic)? {
+                while postings.doc() != TERMINATED {
+                    documents.insert(postings.doc());
+                    postings.advance();
+                }
+            }
+            self.preferred.push(Arc::new(documents));
+        }
+        Ok(())
     }
 
     /// Collects the matches of a query that no earlier query matched.
@@ -127,6 +157,8 @@ impl<'a> HitCollector<'a> {
             let columns = RankColumns::open(segment)?;
             let mut counters = self.counters.open(segment)?;
             let alive = segment.alive_bitset();
+            let preferred = usize::try_from(ord).ok().and_then(|ord| self.preferred.get(ord));
+            let preferred = preferred.cloned();
             let mut seen = self.take_seen(ord);
             weight.for_each(segment, &mut |doc, score| {
                 if alive.is_some_and(|alive| !alive.is_alive(doc)) || seen.contains(doc) {
@@ -139,6 +171,8 @@ impl<'a> HitCollector<'a> {
                 if outcome == FilterOutcome::Pass {
                     self.total += 1;
                     let score = columns.adjust(score, doc);
+                    let is_preferred = preferred.as_ref().is_none_or(|all| all.contains(doc));
+                    let level = level_rank(level, is_preferred);
                     let rank = columns.rank(self.query.sort, level, score, doc);
                     let address = DocAddress::new(ord, doc);
                     self.offer(Candidate { rank, score, address });

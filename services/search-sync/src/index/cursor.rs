@@ -9,7 +9,7 @@ use super::{
 };
 
 /// The version of the layout below; cursors of another version are rejected.
-const LAYOUT: u8 = 1;
+const LAYOUT: u8 = 2;
 const LENGTH: usize = 1 + 8 + 1 + 8 + 16;
 
 /// Encodes the last hit of a page of `query`.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use tantivy::{Searcher, Term, query::FuzzyTermQuery, schema::Field};
 
-use super::{query::SearchError, schema::Fields};
+use super::{query::SearchError, query_parser::Vocabulary, schema::Fields};
 
 /// How many similar words of a misspelt word are tried.
 const SIMILAR_MAX: usize = 8;
@@ -18,16 +18,25 @@ const CORRECTION_MIN: usize = 4;
 /// The term dictionaries of the fields that shoppers search.
 pub(crate) struct TermDictionaries<'a> {
     searcher: &'a Searcher,
+    title: Field,
     fields: [Field; 4],
 }
 
 impl<'a> TermDictionaries<'a> {
     pub(crate) fn new(searcher: &'a Searcher, fields: &Fields) -> Self {
-        Self { searcher, fields: [fields.title, fields.brand, fields.category, fields.attributes] }
+        let searched = [fields.title, fields.brand, fields.category, fields.attributes];
+        Self { searcher, title: fields.title, fields: searched }
+    }
+}
+
+impl Vocabulary for TermDictionaries<'_> {
+    type Error = SearchError;
+
+    fn contains(&self, word: &str) -> Result<bool, SearchError> {
+        Ok(self.searcher.doc_freq(&Term::from_field_text(self.title, word))? > 0)
     }
 
-    /// Words within an edit distance of `word`, the most frequent first, without `word` itself.
-    pub(crate) fn similar(&self, word: &str, distance: u8) -> Result<Vec<String>, SearchError> {
+    fn similar(&self, word: &str, distance: u8) -> Result<Vec<String>, SearchError> {
         let mut found = Frequencies::default();
         for field in self.fields {
             for segment in self.searcher.segment_readers() {
@@ -48,8 +57,7 @@ impl<'a> TermDictionaries<'a> {
         Ok(found.most_frequent(SIMILAR_MAX))
     }
 
-    /// Words that start with `word`, the most frequent first, without `word` itself.
-    pub(crate) fn completions(&self, word: &str) -> Result<Vec<String>, SearchError> {
+    fn completions(&self, word: &str) -> Result<Vec<String>, SearchError> {
         let mut found = Frequencies::default();
         for field in self.fields {
             for segment in self.searcher.segment_readers() {

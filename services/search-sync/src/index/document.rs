@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::domain::AttributeValue;
 
 /// The maximum depth of a category.
-const LEVELS_MAX: usize = 12;
+pub(crate) const LEVELS_MAX: usize = 12;
 /// The maximum length of a category name, in characters.
 const LEVEL_NAME_MAX: usize = 120;
 
@@ -75,6 +75,15 @@ impl Attribute {
     }
 }
 
+/// One value of an option of a variant, such as 颜色: 红. Queries, filters and facets treat it as an attribute.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VariantOption {
+    pub name: String,
+    pub value: String,
+    /// Whether the variant is available.
+    pub in_stock: bool,
+}
+
 /// A product as the index stores it.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Document {
@@ -94,9 +103,13 @@ pub struct Document {
     pub attributes: BTreeMap<String, Attribute>,
     /// The SKUs of the variants.
     pub skus: Vec<String>,
-    /// The lowest price of the variants.
+    /// The EANs or UPCs of the variants.
+    pub barcodes: Vec<String>,
+    /// The options of all variants.
+    pub options: Vec<VariantOption>,
+    /// The lowest price of the available variants; of all, if none is available.
     pub price_min: Option<Price>,
-    /// The highest price of the variants.
+    /// The highest price of these variants.
     pub price_max: Option<Price>,
     /// Whether any variant is available.
     pub in_stock: bool,

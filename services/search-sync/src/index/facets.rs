@@ -8,9 +8,9 @@ use tantivy::{
 };
 
 use super::{
-    filter::{FilterOutcome, filtered_facets, pair_value, prefix_range},
+    filter::{FilterOutcome, attribute_column, filtered_facets, prefix_range},
     query::{Facet, FacetCount, Query, SearchError},
-    schema::{attribute_pair, column},
+    schema::{attribute_prefix, column, fold_path, split_value},
 };
 
 /// The maximum number of values per facet; the most frequent are kept.
@@ -31,9 +31,12 @@ struct FacetCounter {
     facet: Facet,
     /// The index of the filter on this facet.
     own_filter: Option<usize>,
-    /// For categories: the chosen one with a trailing slash; its direct children are counted.
+    /// For attributes and options: their column.
+    attributes: &'static str,
+    /// For categories: the chosen one, folded, with a trailing slash; its direct children are counted.
     parent: String,
-    counts: BTreeMap<String, u64>,
+    /// The counts by folded value, then by spelling.
+    counts: BTreeMap<String, BTreeMap<String, u64>>,
     prices: PriceCounts,
 }
 
@@ -48,10 +51,9 @@ impl FacetCounters {
                 .into_iter()
                 .map(|facet| FacetCounter {
                     own_filter: filters.iter().position(|filter| *filter == facet),
+                    attributes: attribute_column(query),
                     parent: match (&facet, &query.category) {
-                        (Facet::Category, Some(category)) => {
-                            format!("{}/", category.trim_matches('/'))
-                        }
+                        (Facet::Category, Some(category)) => format!("{}/", fold_path(category)),
                         _ => String::new(),
                     },
                     facet,
@@ -103,11 +105,8 @@ impl FacetCounters {
                 facets.insert(name, counter.prices.finish());
                 continue;
             }
-            let mut counts: Vec<FacetCount> = counter
-                .counts
-                .into_iter()
-                .map(|(value, count)| FacetCount { value, count })
-                .collect();
+            let mut counts: Vec<FacetCount> =
+                counter.counts.into_values().filter_map(merge_spellings).collect();
             // The sort is stable and the map is ordered, so equally frequent values stay in alphabetical order.
             counts.sort_by_key(|count| std::cmp::Reverse(count.count));
             counts.truncate(VALUES_MAX);
@@ -128,27 +127,34 @@ impl FacetCounter {
         for (ord, count) in (first..).zip(counts).filter(|(_, count)| **count > 0) {
             name.clear();
             column.ord_to_str(ord, &mut name)?;
-            let value = match self.facet {
-                Facet::Attribute(_) => pair_value(&name),
-                Facet::Category => {
-                    let child = name.strip_prefix(self.parent.as_str());
-                    if child.is_none_or(|child| child.contains('/')) {
-                        continue;
-                    }
-                    &name
-                }
-                Facet::Brand | Facet::Price | Facet::InStock => &name,
-            };
-            *self.counts.entry(value.to_owned()).or_default() += count;
+            let (folded, spelling) = split_value(&name);
+            let child = folded.strip_prefix(self.parent.as_str());
+            if self.facet == Facet::Category && child.is_none_or(|child| child.contains('/')) {
+                continue;
+            }
+            self.add_spelling(folded, spelling, *count);
         }
         Ok(())
     }
 
+    fn add_spelling(&mut self, folded: &str, spelling: &str, count: u64) {
+        let spellings = self.counts.entry(folded.to_owned()).or_default();
+        *spellings.entry(spelling.to_owned()).or_default() += count;
+    }
+
     fn add_value(&mut self, value: &str, count: u64) {
         if count > 0 {
-            *self.counts.entry(value.to_owned()).or_default() += count;
+            self.add_spelling(value, value, count);
         }
     }
+}
+
+/// One entry for all spellings of a value, shown in the most frequent one.
+fn merge_spellings(spellings: BTreeMap<String, u64>) -> Option<FacetCount> {
+    let count = spellings.values().sum();
+    // Of equally frequent spellings, the last one in this reversed order is the first in the alphabet.
+    let (value, _) = spellings.into_iter().rev().max_by_key(|(_, count)| *count)?;
+    Some(FacetCount { value, count })
 }
 
 /// The counts of one segment.
@@ -182,7 +188,7 @@ impl SegmentCounts {
         let (column, prefix) = match &counter.facet {
             Facet::Brand => (columns.str(column::BRAND)?, String::new()),
             Facet::Category => (columns.str(column::CATEGORY)?, counter.parent.clone()),
-            Facet::Attribute(key) => (columns.str(column::ATTRIBUTE)?, attribute_pair(key, "")),
+            Facet::Attribute(key) => (columns.str(counter.attributes)?, attribute_prefix(key)),
             Facet::InStock => {
                 let column = columns.bool(column::IN_STOCK)?;
                 return Ok(Self::InStock { column, counts: [0; 2] });
@@ -192,12 +198,13 @@ impl SegmentCounts {
                 return Ok(Self::Price { column, counts: PriceCounts::default() });
             }
         };
-        let (first, end) = match &column {
+        let ordinals = match &column {
             Some(column) => prefix_range(column, &prefix)?,
-            None => (0, 0),
+            None => 0..0,
         };
-        let width = usize::try_from(end.saturating_sub(first)).unwrap_or_default();
-        Ok(Self::Values { column, first, counts: vec![0; width] })
+        let width = ordinals.end.saturating_sub(ordinals.start);
+        let counts = vec![0; usize::try_from(width).unwrap_or_default()];
+        Ok(Self::Values { column, first: ordinals.start, counts })
     }
 
     fn count(&mut self, doc: u32) {

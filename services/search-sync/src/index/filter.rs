@@ -3,16 +3,17 @@
 //! Filters are not part of the Tantivy query: a document that fails only one filter still counts in the facet
 //! of that filter.
 
+use std::ops::Range;
+
 use tantivy::{
-    SegmentReader,
+    Searcher, SegmentReader,
     columnar::{Column, StrColumn, TermOrdHit},
 };
 
 use super::{
     query::{Facet, Query, SearchError},
-    schema::{PAIR_SEPARATOR, attribute_pair, column},
+    schema::{attribute_prefix, column, fold_path, fold_value, value_prefix},
 };
-use crate::text::normalise;
 
 /// The result of all filters for one document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,10 +28,10 @@ pub(crate) enum FilterOutcome {
 pub(crate) struct Filters(Vec<Filter>);
 
 enum Filter {
-    /// One of these values must be in the column.
+    /// A value with one of these ordinals must be in the column.
     Values {
         column: Option<StrColumn>,
-        accepted: Vec<u64>,
+        accepted: Vec<Range<u64>>,
     },
     /// The price range of the product must overlap with the filter's.
     Price {
@@ -64,25 +65,24 @@ pub(crate) fn filtered_facets(query: &Query) -> Vec<Facet> {
     found
 }
 
+/// The column of attributes and options for `query`. Where only products in stock are wanted, an option must be
+/// one of an available variant.
+pub(crate) fn attribute_column(query: &Query) -> &'static str {
+    if query.in_stock == Some(true) { column::AVAILABLE } else { column::ATTRIBUTE }
+}
+
 impl Filters {
     /// Looks up the values of `query` in a segment. The filters are in the order of [`filtered_facets`].
     pub(crate) fn new(query: &Query, segment: &SegmentReader) -> Result<Self, SearchError> {
         let columns = segment.fast_fields();
         let mut filters = Vec::new();
         if !query.brands.is_empty() {
-            let wanted: Vec<String> =
-                query.brands.iter().map(|brand| normalise(brand.trim())).collect();
-            filters.push(Filter::values(columns.str(column::BRAND)?, "", &wanted)?);
+            let wanted = query.brands.iter().map(|brand| fold_value(brand));
+            filters.push(Filter::values(columns.str(column::BRAND)?, wanted)?);
         }
         if let Some(category) = &query.category {
-            let column = columns.str(column::CATEGORY)?;
-            let path = category.split('/').map(str::trim).filter(|name| !name.is_empty());
-            let path = path.collect::<Vec<_>>().join("/");
-            let accepted = match &column {
-                Some(column) => column.dictionary().term_ord(path)?.into_iter().collect(),
-                None => Vec::new(),
-            };
-            filters.push(Filter::Values { column, accepted });
+            let wanted = [fold_path(category)].into_iter();
+            filters.push(Filter::values(columns.str(column::CATEGORY)?, wanted)?);
         }
         if query.price_min.is_some() || query.price_max.is_some() {
             filters.push(Filter::Price {
@@ -95,11 +95,11 @@ impl Filters {
         if let Some(wanted) = query.in_stock {
             filters.push(Filter::InStock { column: columns.bool(column::IN_STOCK)?, wanted });
         }
+        let attributes = attribute_column(query);
         for (key, values) in &query.attributes {
-            let prefix = attribute_pair(key, "");
-            let wanted: Vec<String> =
-                values.iter().map(|value| normalise(&attribute_pair(key, value))).collect();
-            filters.push(Filter::values(columns.str(column::ATTRIBUTE)?, &prefix, &wanted)?);
+            let key = attribute_prefix(key);
+            let wanted = values.iter().map(|value| format!("{key}{}", fold_value(value)));
+            filters.push(Filter::values(columns.str(attributes)?, wanted)?);
         }
         Ok(Self(filters))
     }
@@ -121,31 +121,25 @@ impl Filters {
 }
 
 impl Filter {
-    /// Accepts the values of a column that start with `prefix` and whose normalised form is in `wanted`.
+    /// Accepts every spelling of the folded values in `wanted`.
     fn values(
         column: Option<StrColumn>,
-        prefix: &str,
-        wanted: &[String],
+        wanted: impl Iterator<Item = String>,
     ) -> Result<Self, SearchError> {
-        let mut accepted = Vec::new();
-        if let Some(column) = &column {
-            let (from, to) = prefix_range(column, prefix)?;
-            let mut name = String::new();
-            for ord in from..to {
-                name.clear();
-                column.ord_to_str(ord, &mut name)?;
-                if wanted.contains(&normalise(&name)) {
-                    accepted.push(ord);
-                }
+        let accepted = match &column {
+            Some(column) => {
+                let ranges = wanted.map(|folded| prefix_range(column, &value_prefix(&folded)));
+                ranges.collect::<Result<Vec<_>, SearchError>>()?
             }
-        }
+            None => Vec::new(),
+        };
         Ok(Self::Values { column, accepted })
     }
 
     fn passes(&self, doc: u32) -> bool {
         match self {
             Self::Values { column: Some(column), accepted } => {
-                column.term_ords(doc).any(|ord| accepted.contains(&ord))
+                column.term_ords(doc).any(|ord| accepted.iter().any(|range| range.contains(&ord)))
             }
             Self::Values { column: None, .. } => false,
             Self::Price { lowest, highest, min, max } => {
@@ -160,16 +154,16 @@ impl Filter {
 
 /// The ordinals of the values that start with `prefix`, the end excluded. The last byte of `prefix` must not
 /// be 255.
-pub(crate) fn prefix_range(column: &StrColumn, prefix: &str) -> Result<(u64, u64), SearchError> {
+pub(crate) fn prefix_range(column: &StrColumn, prefix: &str) -> Result<Range<u64>, SearchError> {
     let all = u64::try_from(column.num_terms()).unwrap_or(u64::MAX);
     if prefix.is_empty() {
-        return Ok((0, all));
+        return Ok(0..all);
     }
     let mut end = prefix.as_bytes().to_vec();
     if let Some(last) = end.last_mut() {
         *last = last.saturating_add(1);
     }
-    Ok((lower_bound(column, prefix.as_bytes(), all)?, lower_bound(column, &end, all)?))
+    Ok(lower_bound(column, prefix.as_bytes(), all)?..lower_bound(column, &end, all)?)
 }
 
 fn lower_bound(column: &StrColumn, value: &[u8], all: u64) -> Result<u64, SearchError> {
@@ -178,7 +172,32 @@ fn lower_bound(column: &StrColumn, value: &[u8], all: u64) -> Result<u64, Search
     })
 }
 
-/// The value of an attribute pair.
-pub(crate) fn pair_value(pair: &str) -> &str {
-    pair.split_once(PAIR_SEPARATOR).map_or(pair, |(_, value)| value)
+/// The brands to filter by. A text with commas is one brand if any product has it, otherwise a list.
+pub(crate) fn resolve_brands(
+    searcher: &Searcher,
+    brands: &[String],
+) -> Result<Vec<String>, SearchError> {
+    let mut found = Vec::new();
+    for brand in brands {
+        if !brand.contains(',') || is_brand(searcher, brand)? {
+            found.push(brand.clone());
+        } else {
+            let names = brand.split(',').map(str::trim).filter(|name| !name.is_empty());
+            found.extend(names.map(str::to_owned));
+        }
+    }
+    Ok(found)
+}
+
+/// Whether any product has this brand.
+pub(crate) fn is_brand(searcher: &Searcher, name: &str) -> Result<bool, SearchError> {
+    let prefix = value_prefix(&fold_value(name));
+    for segment in searcher.segment_readers() {
+        if let Some(column) = segment.fast_fields().str(column::BRAND)?
+            && !prefix_range(&column, &prefix)?.is_empty()
+        {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }

@@ -36,6 +36,8 @@ pub(crate) fn matched_text(title: &Localized, alternative: &Alternative) -> Opti
             pattern @ (Pattern::Word(_)
             | Pattern::Phrase(_)
             | Pattern::Characters { .. }
+            | Pattern::Edge { .. }
+            | Pattern::All(_)
             | Pattern::Pinyin(_)) => first(analysed.find(pattern)).map(|range| vec![range]),
         };
         ranges?.into_iter().map(|range| text.get(range)).collect()
@@ -66,7 +68,8 @@ impl AnalysedText {
         if !exact.is_empty() {
             return exact;
         }
-        let tolerant = word.tolerant.iter().map(|alternative| self.find(&alternative.pattern));
+        let others = word.tolerant.iter().chain(&word.apart);
+        let tolerant = others.map(|alternative| self.find(&alternative.pattern));
         tolerant.into_iter().find(|found| !found.is_empty()).unwrap_or_default()
     }
 
@@ -82,6 +85,14 @@ impl AnalysedText {
             Pattern::Characters { positions, length } => self.find_chinese(*length, |chars| {
                 positions.iter().all(|(position, c)| chars[*position].0 == *c)
             }),
+            Pattern::Edge { character, .. } => {
+                self.find_chinese(1, |chars| chars[0].0 == *character)
+            }
+            Pattern::All(patterns) => {
+                let parts: Vec<_> = patterns.iter().map(|pattern| self.find(pattern)).collect();
+                let all = parts.iter().all(|found| !found.is_empty());
+                if all { parts.into_iter().flatten().collect() } else { Vec::new() }
+            }
             Pattern::Pinyin(syllables) => self.find_pinyin(syllables),
             Pattern::PinyinParts(parts) => {
                 let parts: Vec<_> = parts.iter().map(|part| self.find_pinyin(part)).collect();
@@ -172,7 +183,7 @@ fn escape(text: &str, html: &mut String) {
 pub(crate) fn is_correction(alternative: &Alternative) -> bool {
     match alternative.kind {
         MatchKind::Typo | MatchKind::Phonetic => true,
-        MatchKind::Exact | MatchKind::Prefix => false,
+        MatchKind::Exact | MatchKind::Prefix | MatchKind::Apart => false,
     }
 }
 

@@ -19,6 +19,7 @@ mod dictionary;
 mod facets;
 mod filter;
 mod highlight;
+mod intent;
 mod query_builder;
 mod query_parser;
 mod search;
@@ -28,13 +29,14 @@ mod folder;
 mod live;
 mod version;
 
-pub use document::{Attribute, Document, Localized, Price};
+pub use document::{Attribute, Document, Localized, Price, VariantOption};
 pub use folder::FolderError;
 pub(crate) use folder::IndexFolder;
 pub(crate) use live::{IndexProgress, LiveIndex};
 pub use open::{Index, OpenError};
 pub use query::{
-    Facet, FacetCount, Hit, LIMIT_MAX, Query, Results, SearchError, Sort, UnknownFacet, UnknownSort,
+    Facet, FacetCount, Hit, LIMIT_MAX, Match, Query, Results, SearchError, Sort, UnknownFacet,
+    UnknownSort,
 };
 pub use suggest::{SUGGESTIONS_MAX, Suggestion, SuggestionKind};
 pub(crate) use version::{IndexVersion, VersionError};

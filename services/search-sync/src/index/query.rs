@@ -12,18 +12,21 @@ pub const LIMIT_MAX: usize = 100;
 /// A search. The default returns the whole catalogue, page by page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Query {
-    /// The text typed by the shopper; text without letters or digits matches everything.
+    /// The text typed by the shopper; a blank one matches everything, one without letters or digits nothing.
     pub q: String,
-    /// Filters by this category and its subcategories: `数码/键盘`.
+    /// Filters by this category and its subcategories: `数码/键盘`. Filters compare folded values: case, width,
+    /// diacritics and traditional characters do not matter.
     pub category: Option<String>,
-    /// Filters by any of these brands, ignoring case; empty: no filter.
+    /// Filters by any of these brands; empty: no filter. A text with commas is one brand if any product has
+    /// it, otherwise a list.
     pub brands: Vec<String>,
     /// The lowest accepted price, in minor units; a product passes if its highest price reaches it.
     pub price_min: Option<i64>,
     /// The highest accepted price, in minor units; a product passes if its lowest price does not exceed it.
     pub price_max: Option<i64>,
     pub in_stock: Option<bool>,
-    /// For each attribute, the accepted values.
+    /// For each attribute or option, the accepted values. With `in_stock`, an option counts if a variant with it is
+    /// available.
     pub attributes: Vec<(String, Vec<String>)>,
     pub sort: Sort,
     /// The facets to count.
@@ -98,7 +101,7 @@ pub enum Facet {
     Price,
     /// `true` and `false`.
     InStock,
-    /// The values of the named attribute.
+    /// The values of the named attribute or option.
     Attribute(String),
 }
 
@@ -140,9 +143,27 @@ impl std::fmt::Display for Facet {
 /// One value of a facet with the number of products.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FacetCount {
-    /// The value, as the filter takes it.
+    /// The value in its most frequent spelling, as the filter takes it.
     pub value: String,
     pub count: u64,
+}
+
+/// How a product, or the best product, matches the text query.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Match {
+    /// No text was typed.
+    #[default]
+    Browse,
+    /// Every word as it was typed.
+    Exact,
+    /// Every word as typed, corrected or completed: typos, homophones, pinyin, words without their spaces.
+    Corrected,
+    /// Only some of the words, or the parts of a word in different places.
+    Guess,
+    /// No product matches.
+    Nothing,
+    /// The text has no word.
+    NotUnderstood,
 }
 
 /// A page of hits.
@@ -151,6 +172,8 @@ pub struct Results {
     pub items: Vec<Hit>,
     /// The number of hits on all pages.
     pub total: u64,
+    /// How the best product matches, ignoring the filters.
+    pub best_match: Match,
     /// The counts by facet name, the most frequent value first; price ranges are in ascending order.
     pub facets: BTreeMap<String, Vec<FacetCount>>,
     /// The lowest and the highest price in minor units, ignoring the price filter. Present with
@@ -169,15 +192,17 @@ pub struct Hit {
     pub title: Localized,
     /// The title in the language that matches better, escaped for HTML, with `<em>` around the matches.
     pub highlight: String,
-    /// The lowest price of the variants.
+    /// The lowest price of the available variants; of all, if none is available.
     pub price_min: Option<Price>,
-    /// The highest price of the variants.
+    /// The highest price of these variants.
     pub price_max: Option<Price>,
     pub in_stock: bool,
     /// The product version in the index.
     pub version: i64,
     /// The relevance; comparable within one search only.
     pub score: f32,
+    /// How it matches the query.
+    pub matched: Match,
     /// Empty for a product without a brand.
     pub brand: String,
     /// The category path; empty for a product without a category.

@@ -14,7 +14,7 @@ use super::{
     query_parser::{Alternative, ParsedQuery, Pattern, QueryWord, WORDS_MAX},
     schema::Fields,
 };
-use crate::text::Syllable;
+use crate::text::{Syllable, edge_token, end_token};
 
 // The boosts were tuned on judged queries over a real catalogue of electronics. Attributes there are numerous
 // and mostly noise (a notebook lists everything it can connect to), so they only break ties.
@@ -31,8 +31,8 @@ const CHARACTERS: f32 = 3.0;
 const PINYIN: f32 = 3.0;
 /// A phrase of the query in the title.
 const PHRASE: f32 = 2.0;
-/// A SKU outranks every other match.
-const SKU: f32 = 100.0;
+/// A SKU or barcode outranks every other match.
+const CODE: f32 = 100.0;
 /// The share of the score that the fields next to the best one add.
 const OTHER_FIELDS: f32 = 0.5;
 
@@ -43,6 +43,8 @@ pub(crate) enum RelaxationLevel {
     Exact,
     /// Every word as typed or corrected.
     Tolerant,
+    /// Every word, or the parts of a Chinese word in any places.
+    Apart,
     /// Half of the words.
     HalfOfWords,
     /// One word.
@@ -75,17 +77,27 @@ impl QueryBuilder<'_> {
             }
         }
         let words = match level {
-            RelaxationLevel::Exact | RelaxationLevel::Tolerant if missing => None,
-            RelaxationLevel::Exact | RelaxationLevel::Tolerant => all_of(required, optional),
+            RelaxationLevel::Exact | RelaxationLevel::Tolerant | RelaxationLevel::Apart => {
+                if missing {
+                    None
+                } else {
+                    all_of(required, optional)
+                }
+            }
             RelaxationLevel::HalfOfWords => share_of(required, optional, 2),
             RelaxationLevel::AnyWord => share_of(required, optional, WORDS_MAX),
         };
         let words = self.with_phrases(words, parsed)?;
-        let sku = self.sku(&parsed.sku)?;
-        Ok(match (words, sku) {
-            (Some(words), Some(sku)) => Some(Box::new(BooleanQuery::union(vec![words, sku]))),
-            (words, sku) => words.or(sku),
+        let code = self.code(&parsed.code)?;
+        Ok(match (words, code) {
+            (Some(words), Some(code)) => Some(Box::new(BooleanQuery::union(vec![words, code]))),
+            (words, code) => words.or(code),
         })
+    }
+
+    /// Whether the query is the SKU or the barcode of a product.
+    pub(crate) fn is_code(&self, parsed: &ParsedQuery) -> Result<bool, SearchError> {
+        Ok(self.code(&parsed.code)?.is_some())
     }
 
     /// Whether any document contains the word as typed.
@@ -99,14 +111,15 @@ impl QueryBuilder<'_> {
         word: &QueryWord,
         level: RelaxationLevel,
     ) -> Result<Option<Box<dyn Query>>, SearchError> {
-        let tolerant: &[Alternative] = match level {
-            RelaxationLevel::Exact => &[],
-            RelaxationLevel::Tolerant | RelaxationLevel::HalfOfWords | RelaxationLevel::AnyWord => {
-                &word.tolerant
+        let (tolerant, apart): (&[Alternative], &[Alternative]) = match level {
+            RelaxationLevel::Exact => (&[], &[]),
+            RelaxationLevel::Tolerant => (&word.tolerant, &[]),
+            RelaxationLevel::Apart | RelaxationLevel::HalfOfWords | RelaxationLevel::AnyWord => {
+                (&word.tolerant, &word.apart)
             }
         };
         let mut alternatives: Vec<Box<dyn Query>> = Vec::new();
-        for alternative in word.exact.iter().chain(tolerant) {
+        for alternative in word.exact.iter().chain(tolerant).chain(apart) {
             if let Some(query) = self.pattern(&alternative.pattern)? {
                 alternatives.push(boosted(query, alternative.weight));
             }
@@ -137,13 +150,13 @@ impl QueryBuilder<'_> {
         }))
     }
 
-    fn sku(&self, sku: &str) -> Result<Option<Box<dyn Query>>, SearchError> {
-        let term = Term::from_field_text(self.fields.sku, sku);
-        if sku.is_empty() || self.searcher.doc_freq(&term)? == 0 {
+    fn code(&self, code: &str) -> Result<Option<Box<dyn Query>>, SearchError> {
+        let term = Term::from_field_text(self.fields.sku, code);
+        if code.is_empty() || self.searcher.doc_freq(&term)? == 0 {
             return Ok(None);
         }
         let query = Box::new(TermQuery::new(term, IndexRecordOption::Basic));
-        Ok(Some(Box::new(ConstScoreQuery::new(query, SKU))))
+        Ok(Some(Box::new(ConstScoreQuery::new(query, CODE))))
     }
 
     /// The query for a pattern; `None` where a term is not in the dictionaries.
@@ -157,6 +170,16 @@ impl QueryBuilder<'_> {
             Pattern::Characters { positions, .. } => Ok(self
                 .phrase(self.fields.characters, character_terms(positions))?
                 .map(|query| boosted(query, CHARACTERS))),
+            Pattern::Edge { character, end } => {
+                let token = if *end { end_token(*character) } else { edge_token(*character) };
+                let query = self.phrase(self.fields.characters, vec![(0, token)])?;
+                Ok(query.map(|query| boosted(query, CHARACTERS)))
+            }
+            Pattern::All(patterns) => {
+                let all: Option<Vec<_>> =
+                    patterns.iter().map(|one| self.pattern(one)).collect::<Result<_, _>>()?;
+                Ok(all.map(|all| Box::new(BooleanQuery::intersection(all)) as Box<dyn Query>))
+            }
             Pattern::Pinyin(syllables) => {
                 Ok(self.pinyin(syllables)?.map(|query| boosted(query, PINYIN)))
             }
@@ -187,8 +210,8 @@ impl QueryBuilder<'_> {
                 ));
             }
         }
-        if let Some(sku) = self.sku(word)? {
-            matches.push(sku);
+        if let Some(code) = self.code(word)? {
+            matches.push(code);
         }
         Ok(match matches.len() {
             0 => None,

@@ -1,5 +1,7 @@
 //! The schema of the index, and the conversion of a document.
 
+use std::collections::BTreeSet;
+
 use tantivy::{
     TantivyDocument,
     schema::{
@@ -9,19 +11,23 @@ use tantivy::{
     tokenizer::{Token, TokenStream, Tokenizer, TokenizerManager},
 };
 
-use super::document::{Attribute, Document, StoredHit};
+use super::document::{Attribute, Document, LEVELS_MAX, StoredHit};
 use crate::text;
 
 /// Increase it with every change of the fields or the analysis: an index of another format is rebuilt.
-const FORMAT: u32 = 1;
-/// Separates key and value of an attribute pair; texts do not contain it.
-pub(crate) const PAIR_SEPARATOR: char = '\u{1f}';
+const FORMAT: u32 = 2;
+/// Separates the parts of a column value.
+const SEPARATOR: char = '\u{1f}';
 /// The searchable part of a title, brand or category, in characters.
 const TITLE_MAX: usize = 1_000;
 /// The searchable part of a description, in characters.
 const DESCRIPTION_MAX: usize = 4_000;
+/// How many heads of one title are indexed.
+const HEADS_MAX: usize = 32;
 /// How many attribute values of one document are indexed.
 const ATTRIBUTES_MAX: usize = 300;
+/// How many options of the variants of one document are indexed.
+const OPTIONS_MAX: usize = 1_000;
 /// The maximum length of a facet name or value, in characters.
 const VALUE_MAX: usize = 120;
 
@@ -39,8 +45,10 @@ pub(crate) struct Fields {
     pub(crate) category: Field,
     pub(crate) attributes: Field,
     pub(crate) description: Field,
-    /// SKUs, letters and digits only.
+    /// SKUs and barcodes, letters and digits only.
     pub(crate) sku: Field,
+    /// What the product is: the heads of its category and its title.
+    pub(crate) head: Field,
     /// A [`StoredHit`] as JSON.
     pub(crate) stored_hit: Field,
     columns: ColumnFields,
@@ -55,6 +63,7 @@ struct ColumnFields {
     brand: Field,
     category: Field,
     attribute: Field,
+    available: Field,
     price_min: Field,
     price_max: Field,
     in_stock: Field,
@@ -69,6 +78,8 @@ pub(crate) mod column {
     pub(crate) const BRAND: &str = "brand_name";
     pub(crate) const CATEGORY: &str = "category_level";
     pub(crate) const ATTRIBUTE: &str = "attribute_pair";
+    /// The attributes, and the options of the available variants.
+    pub(crate) const AVAILABLE: &str = "available_pair";
     pub(crate) const PRICE_MIN: &str = "price_min";
     pub(crate) const PRICE_MAX: &str = "price_max";
     pub(crate) const IN_STOCK: &str = "in_stock";
@@ -97,6 +108,7 @@ pub(crate) fn schema() -> (Schema, Fields) {
         attributes: builder.add_text_field("attributes", analysed_by(WORDS, counts)),
         description: builder.add_text_field("description", analysed_by(WORDS, counts)),
         sku: builder.add_text_field("sku", STRING),
+        head: builder.add_text_field("head", STRING),
         stored_hit: builder.add_bytes_field("shown", STORED),
         columns: ColumnFields {
             id_high: builder.add_u64_field(column::ID_HIGH, FAST),
@@ -105,6 +117,7 @@ pub(crate) fn schema() -> (Schema, Fields) {
             brand: builder.add_text_field(column::BRAND, unanalysed()),
             category: builder.add_text_field(column::CATEGORY, unanalysed()),
             attribute: builder.add_text_field(column::ATTRIBUTE, unanalysed()),
+            available: builder.add_text_field(column::AVAILABLE, unanalysed()),
             price_min: builder.add_i64_field(column::PRICE_MIN, FAST),
             price_max: builder.add_i64_field(column::PRICE_MAX, FAST),
             in_stock: builder.add_bool_field(column::IN_STOCK, FAST),
@@ -151,36 +164,110 @@ pub(crate) fn to_tantivy(
         target.add_text(fields.pinyin, truncate(name, TITLE_MAX));
     }
     target.add_text(fields.brand, truncate(&document.brand, TITLE_MAX));
+    if document.brand.trim().contains(char::is_whitespace) {
+        // `Red Bull` is also found as `redbull`.
+        target.add_text(fields.brand, collapse(&document.brand));
+    }
     target.add_text(fields.category, truncate(&document.category, TITLE_MAX));
     for description in document.description.texts() {
         target.add_text(fields.description, truncate(description, DESCRIPTION_MAX));
     }
-    for sku in &document.skus {
-        target.add_text(fields.sku, collapse_sku(sku));
+    for code in document.skus.iter().chain(&document.barcodes) {
+        target.add_text(fields.sku, collapse_code(code));
     }
+    add_heads(fields, document, &mut target);
     add_attributes(fields, document, &mut target);
     add_columns(&fields.columns, document, &levels, &mut target);
     target.add_bytes(fields.stored_hit, &serde_json::to_vec(&StoredHit::from(document))?);
     Ok(target)
 }
 
+/// Where a head comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Head {
+    /// The name of the category of the product.
+    Category,
+    /// The name of a category above it.
+    ParentCategory,
+    /// The title.
+    Title,
+}
+
+/// The token of a head.
+pub(crate) fn head_token(kind: Head, head: &str) -> String {
+    match kind {
+        Head::Category => format!("c:{head}"),
+        Head::ParentCategory => format!("p:{head}"),
+        Head::Title => format!("t:{head}"),
+    }
+}
+
+fn add_heads(fields: &Fields, document: &Document, target: &mut TantivyDocument) {
+    let mut heads: BTreeSet<(Head, String)> = BTreeSet::new();
+    let mut names = document.category.rsplit('/').filter(|name| !name.trim().is_empty());
+    let named = |name: &str| text::name_heads(truncate(name, VALUE_MAX));
+    if let Some(name) = names.next() {
+        heads.extend(named(name).into_iter().map(|head| (Head::Category, head)));
+    }
+    for name in names.take(LEVELS_MAX) {
+        heads.extend(named(name).into_iter().map(|head| (Head::ParentCategory, head)));
+    }
+    for title in document.title.texts() {
+        let found = text::title_heads(truncate(title, TITLE_MAX)).into_iter();
+        heads.extend(found.take(HEADS_MAX).map(|head| (Head::Title, head)));
+    }
+    for (kind, head) in heads {
+        target.add_text(fields.head, head_token(kind, &head));
+    }
+}
+
 fn add_attributes(fields: &Fields, document: &Document, target: &mut TantivyDocument) {
     let mut remaining = ATTRIBUTES_MAX;
+    let mut columns = PairColumns { fields: &fields.columns, target, known: BTreeSet::new() };
     for (key, attribute) in &document.attributes {
         match attribute {
             Attribute::Words(words) => {
                 for word in words.iter().take(remaining) {
-                    target.add_text(fields.attributes, truncate(word, DESCRIPTION_MAX));
+                    columns.target.add_text(fields.attributes, truncate(word, DESCRIPTION_MAX));
                 }
             }
             Attribute::Number(number) => {
-                target.add_text(fields.attributes, number.to_string());
+                columns.target.add_text(fields.attributes, number.to_string());
             }
             Attribute::Flag(_) => {}
         }
         for value in attribute.values().iter().take(remaining) {
-            target.add_text(fields.columns.attribute, attribute_pair(key, value));
+            columns.add(key, value, true);
             remaining -= 1;
+        }
+    }
+    let mut words: BTreeSet<&str> = BTreeSet::new();
+    for option in document.options.iter().take(OPTIONS_MAX) {
+        columns.add(&option.name, &option.value, option.in_stock);
+        if words.insert(&option.value) {
+            columns.target.add_text(fields.attributes, truncate(&option.value, VALUE_MAX));
+        }
+    }
+}
+
+/// Adds the values of attributes and options to their columns.
+struct PairColumns<'a> {
+    fields: &'a ColumnFields,
+    target: &'a mut TantivyDocument,
+    /// The added values with their columns. A product counts once per value, however often and in whatever
+    /// spelling it has the value.
+    known: BTreeSet<(bool, String)>,
+}
+
+impl PairColumns<'_> {
+    fn add(&mut self, name: &str, value: &str, in_stock: bool) {
+        let folded = format!("{}{}", attribute_prefix(name), fold_value(value));
+        let spelled = column_value(&folded, truncate(value.trim(), VALUE_MAX));
+        if self.known.insert((false, folded.clone())) {
+            self.target.add_text(self.fields.attribute, &spelled);
+        }
+        if in_stock && self.known.insert((true, folded)) {
+            self.target.add_text(self.fields.available, &spelled);
         }
     }
 }
@@ -196,10 +283,11 @@ fn add_columns(
     target.add_u64(fields.id_low, low);
     target.add_i64(fields.version, document.version);
     if !document.brand.trim().is_empty() {
-        target.add_text(fields.brand, truncate(document.brand.trim(), VALUE_MAX));
+        let brand = truncate(document.brand.trim(), VALUE_MAX);
+        target.add_text(fields.brand, column_value(&fold_value(brand), brand));
     }
     for level in levels {
-        target.add_text(fields.category, level);
+        target.add_text(fields.category, column_value(&fold_path(level), level));
     }
     if let Some(price) = &document.price_min {
         target.add_i64(fields.price_min, price.amount);
@@ -213,14 +301,49 @@ fn add_columns(
     target.add_f64(fields.popularity, popularity);
 }
 
-/// The term of an attribute value in its column.
-pub(crate) fn attribute_pair(key: &str, value: &str) -> String {
-    format!("{}{PAIR_SEPARATOR}{}", truncate(key, VALUE_MAX), truncate(value.trim(), VALUE_MAX))
+/// A value in a column: the folded form, by which filters and facets compare, then the spelling, which facets
+/// show.
+fn column_value(folded: &str, spelling: &str) -> String {
+    format!("{folded}{SEPARATOR}{}", spelling.trim().replace(SEPARATOR, " "))
 }
 
-/// Reduces a SKU to letters and digits: `KB-F87 BLK` and `kbf87blk` become equal.
-pub(crate) fn collapse_sku(sku: &str) -> String {
-    text::normalise(sku).chars().filter(|c| c.is_alphanumeric()).take(VALUE_MAX).collect()
+/// What all spellings of a folded value start with.
+pub(crate) fn value_prefix(folded: &str) -> String {
+    format!("{folded}{SEPARATOR}")
+}
+
+/// What all values of an attribute start with.
+pub(crate) fn attribute_prefix(key: &str) -> String {
+    value_prefix(&fold_value(key))
+}
+
+/// The folded form and the spelling of a column value.
+pub(crate) fn split_value(value: &str) -> (&str, &str) {
+    value.rsplit_once(SEPARATOR).unwrap_or((value, value))
+}
+
+/// The form in which brands and attribute values are compared.
+pub(crate) fn fold_value(value: &str) -> String {
+    let folded = text::fold(truncate(value.trim(), VALUE_MAX)).replace(SEPARATOR, " ");
+    folded.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// The form in which category paths are compared.
+pub(crate) fn fold_path(path: &str) -> String {
+    let names = path.split('/').map(fold_value).filter(|name| !name.is_empty());
+    names.collect::<Vec<_>>().join("/")
+}
+
+/// Reduces a SKU or a name to letters and digits: `KB-F87 BLK` and `kbf87blk` become equal.
+pub(crate) fn collapse(sku: &str) -> String {
+    text::fold(sku).chars().filter(|c| c.is_alphanumeric()).take(VALUE_MAX).collect()
+}
+
+/// Reduces a SKU or a barcode to letters and digits. A UPC is the EAN with a leading zero.
+pub(crate) fn collapse_code(code: &str) -> String {
+    let code = collapse(code);
+    let is_barcode = (12..=14).contains(&code.len()) && code.bytes().all(|b| b.is_ascii_digit());
+    if is_barcode { code.trim_start_matches('0').to_owned() } else { code }
 }
 
 /// The first `max` characters of a text.

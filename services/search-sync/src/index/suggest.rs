@@ -13,10 +13,10 @@ use super::{
     open::Index,
     query::{Query, SearchError},
     query_builder::{QueryBuilder, RelaxationLevel},
-    query_parser::{MatchKind, ParsedQuery, parse_tolerantly},
-    schema::column,
+    query_parser::{MatchKind, ParsedQuery, Vocabulary, parse_tolerantly},
+    schema::{column, split_value},
 };
-use crate::text::{Syllable, normalise, parse_initials, parse_syllables, readings};
+use crate::text::{Syllable, fold, parse_initials, parse_syllables, readings};
 
 /// The maximum number of suggestions per call.
 pub const SUGGESTIONS_MAX: usize = 20;
@@ -51,11 +51,7 @@ impl Index {
         let limit = limit.min(SUGGESTIONS_MAX);
         let searcher = self.searcher();
         let dictionaries = TermDictionaries::new(&searcher, &self.fields);
-        let mut parsed = parse_tolerantly(
-            prefix,
-            |_, _| Ok::<_, SearchError>(Vec::new()),
-            |word| dictionaries.completions(word),
-        )?;
+        let mut parsed = parse_tolerantly(prefix, &Completions(dictionaries))?;
         if parsed.words.is_empty() || limit == 0 {
             return Ok(Vec::new());
         }
@@ -105,11 +101,30 @@ impl Index {
     }
 }
 
+/// The vocabulary without corrections, which suggestions do not use.
+struct Completions<'a>(TermDictionaries<'a>);
+
+impl Vocabulary for Completions<'_> {
+    type Error = SearchError;
+
+    fn contains(&self, _: &str) -> Result<bool, SearchError> {
+        Ok(false)
+    }
+
+    fn similar(&self, _: &str, _: u8) -> Result<Vec<String>, SearchError> {
+        Ok(Vec::new())
+    }
+
+    fn completions(&self, word: &str) -> Result<Vec<String>, SearchError> {
+        self.0.completions(word)
+    }
+}
+
 /// Removes spelling corrections: an incomplete word is completed, not corrected.
 fn remove_typos(parsed: &mut ParsedQuery) {
     for word in &mut parsed.words {
         word.tolerant.retain(|alternative| match alternative.kind {
-            MatchKind::Exact | MatchKind::Prefix | MatchKind::Phonetic => true,
+            MatchKind::Exact | MatchKind::Prefix | MatchKind::Phonetic | MatchKind::Apart => true,
             MatchKind::Typo => false,
         });
     }
@@ -148,8 +163,9 @@ fn count_names(
     for ord in 0..terms.min(NAMES_SCANNED_MAX) {
         name.clear();
         column.ord_to_str(ord, &mut name)?;
-        if prefix.matches(name.rsplit('/').next().unwrap_or(&name)) {
-            matching.insert(ord, name.clone());
+        let (_, spelling) = split_value(&name);
+        if prefix.matches(spelling.rsplit('/').next().unwrap_or(spelling)) {
+            matching.insert(ord, spelling.to_owned());
         }
     }
     if matching.is_empty() {
@@ -171,7 +187,7 @@ struct NamePrefix {
 
 impl NamePrefix {
     fn new(prefix: &str) -> Self {
-        let text = normalise(prefix.trim());
+        let text = fold(prefix).trim().to_owned();
         let letters: String = text.chars().filter(|c| !c.is_whitespace()).collect();
         let mut pinyin = parse_syllables(&letters, true);
         pinyin.extend(parse_initials(&letters));
@@ -179,7 +195,7 @@ impl NamePrefix {
     }
 
     fn matches(&self, name: &str) -> bool {
-        let name = normalise(name);
+        let name = fold(name);
         if name.starts_with(&self.text) {
             return true;
         }

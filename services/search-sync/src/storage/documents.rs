@@ -1,6 +1,6 @@
 //! Documents: the products of the projection.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
@@ -24,6 +24,10 @@ pub enum WriteDocumentsError {
     Database(#[from] sqlx::Error),
 }
 
+/// The format of [`Body`]. Increase it with every field, so that a repair fetches the products that were stored
+/// without it.
+const BODY_FORMAT: i16 = 2;
+
 /// The JSON of the column `body`.
 #[derive(Serialize, Deserialize)]
 struct Body {
@@ -43,12 +47,29 @@ struct Body {
 #[derive(Serialize, Deserialize)]
 struct BodyVariant {
     sku: Sku,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    options: BTreeMap<String, String>,
     price: Money,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    barcode: Option<String>,
+}
+
+impl From<&Variant> for BodyVariant {
+    fn from(variant: &Variant) -> Self {
+        let Variant { sku, options, price, barcode } = variant.clone();
+        Self { sku, options, price, barcode }
+    }
+}
+
+impl From<BodyVariant> for Variant {
+    fn from(variant: BodyVariant) -> Self {
+        let BodyVariant { sku, options, price, barcode } = variant;
+        Self { sku, options, price, barcode }
+    }
 }
 
 impl From<&ProductContent> for Body {
     fn from(content: &ProductContent) -> Self {
-        let variant = |one: &Variant| BodyVariant { sku: one.sku.clone(), price: one.price };
         let attributes = content.attributes.iter();
         Self {
             title: content.title.clone(),
@@ -58,7 +79,7 @@ impl From<&ProductContent> for Body {
             attributes: attributes
                 .map(|(name, value)| (name.clone(), json::to_json(value)))
                 .collect(),
-            variants: content.variants.iter().map(variant).collect(),
+            variants: content.variants.iter().map(BodyVariant::from).collect(),
         }
     }
 }
@@ -66,14 +87,13 @@ impl From<&ProductContent> for Body {
 impl From<Body> for ProductContent {
     fn from(body: Body) -> Self {
         let Body { title, description, brand, category, attributes, variants } = body;
-        let variant = |one: BodyVariant| Variant { sku: one.sku, price: one.price };
         Self {
             title,
             description,
             brand,
             category,
             attributes: json::attributes(&attributes),
-            variants: variants.into_iter().map(variant).collect(),
+            variants: variants.into_iter().map(Variant::from).collect(),
         }
     }
 }
@@ -97,7 +117,7 @@ fn status_of(name: &str) -> ProductStatus {
     }
 }
 
-/// Writes products that are newer than the stored ones, with consecutive change numbers; returns the written
+/// Writes products that are newer than the stored ones or replace an older format, with consecutive change numbers; returns the written
 /// products.
 ///
 /// `products` must be sorted and contain each product at most once.
@@ -111,11 +131,7 @@ pub async fn write(
     let ids: Vec<Uuid> = products.iter().map(|one| one.product_id.as_uuid()).collect();
     let versions: Vec<i64> = products.iter().map(|one| one.version.get()).collect();
     let states: Vec<&str> = products.iter().map(|one| status_name(one.status)).collect();
-    let body = |content: &ProductContent| serde_json::to_string(&Body::from(content));
-    let bodies: Vec<Option<String>> = products
-        .iter()
-        .map(|one| one.content.as_ref().map(body).transpose())
-        .collect::<Result<_, _>>()?;
+    let bodies = encode_bodies(products)?;
     let (sku_products, skus): (Vec<Uuid>, Vec<&str>) = products
         .iter()
         .flat_map(|one| one.skus().map(|sku| (one.product_id.as_uuid(), sku.as_str())))
@@ -132,12 +148,14 @@ pub async fn write(
         ), stocked as (
             select distinct o.product_id from offered o join sku_stock s on s.sku = o.sku where s.available > 0
         ), written as (
-            insert into document as d (product_id, version, state, body, in_stock, popularity, change)
+            insert into document as d
+                (product_id, version, state, body, body_format, in_stock, popularity, change)
             select
                 i.product_id,
                 i.version,
                 i.state,
                 i.body::json,
+                $8::smallint,
                 s.product_id is not null,
                 coalesce(p.score, 0),
                 $7::bigint + i.place
@@ -149,10 +167,16 @@ pub async fn write(
                 version = excluded.version,
                 state = excluded.state,
                 body = excluded.body,
+                body_format = excluded.body_format,
                 in_stock = excluded.in_stock,
                 popularity = excluded.popularity,
                 change = excluded.change
             where d.version < excluded.version
+                or (
+                    d.version = excluded.version
+                    and d.body_format < excluded.body_format
+                    and d.state <> 'deleted'
+                )
             returning product_id
         ), withdrawn as (
             delete from document_sku k
@@ -174,10 +198,17 @@ pub async fn write(
         &sku_products,
         &skus as &[&str],
         before,
+        BODY_FORMAT,
     )
     .fetch_all(connection)
     .await?;
     Ok(written.into_iter().map(ProductId::from).collect())
+}
+
+/// The JSON of each product; `None` for a deleted one.
+fn encode_bodies(products: &[CatalogProduct]) -> Result<Vec<Option<String>>, serde_json::Error> {
+    let body = |content: &ProductContent| serde_json::to_string(&Body::from(content));
+    products.iter().map(|one| one.content.as_ref().map(body).transpose()).collect()
 }
 
 /// A row of the table, whose body is decoded on demand.
@@ -188,6 +219,8 @@ struct DocumentRow {
     state: String,
     body: Option<String>,
     in_stock: bool,
+    /// The SKUs of the available variants.
+    available: Vec<String>,
     popularity: f64,
     change: i64,
 }
@@ -206,7 +239,9 @@ impl ChangedDocument {
 
 impl From<ChangedDocument> for ProjectedProduct {
     fn from(document: ChangedDocument) -> Self {
-        let DocumentRow { product_id, version, state, body, in_stock, popularity, .. } = document.0;
+        let DocumentRow {
+            product_id, version, state, body, in_stock, available, popularity, ..
+        } = document.0;
         let content = body.and_then(|body| match serde_json::from_str::<Body>(&body) {
             Ok(body) => Some(body.into()),
             Err(error) => {
@@ -217,7 +252,9 @@ impl From<ChangedDocument> for ProjectedProduct {
         });
         let product_id = product_id.into();
         let status = status_of(&state);
-        Self { product_id, version, status, content, in_stock, popularity }
+        let available: BTreeSet<Sku> =
+            available.iter().filter_map(|sku| sku.parse().ok()).collect();
+        Self { product_id, version, status, content, in_stock, available, popularity }
     }
 }
 
@@ -230,8 +267,12 @@ pub(crate) async fn changed_after(
     let rows = sqlx::query_as!(
         DocumentRow,
         r#"
-        select product_id, version, state, body::text as body, in_stock, popularity, change
-        from document
+        select product_id, version, state, body::text as body, in_stock, popularity, change,
+            array(
+                select k.sku from document_sku k join sku_stock s on s.sku = k.sku
+                where k.product_id = d.product_id and s.available > 0
+            ) as "available!"
+        from document d
         where change > $1
         order by change
         limit $2
@@ -266,13 +307,14 @@ struct VersionRow {
     version: i64,
     active: bool,
     deleted: bool,
+    outdated: bool,
     change: i64,
 }
 
 impl From<VersionRow> for ProjectedVersion {
     fn from(row: VersionRow) -> Self {
-        let VersionRow { product_id, version, active, deleted, change } = row;
-        Self { product_id: product_id.into(), version, active, deleted, change }
+        let VersionRow { product_id, version, active, deleted, outdated, change } = row;
+        Self { product_id: product_id.into(), version, active, deleted, outdated, change }
     }
 }
 
@@ -284,11 +326,18 @@ pub async fn find_version(
     let row = sqlx::query_as!(
         VersionRow,
         r#"
-        select product_id, version, state = 'active' as "active!", state = 'deleted' as "deleted!", change
+        select
+            product_id,
+            version,
+            state = 'active' as "active!",
+            state = 'deleted' as "deleted!",
+            body_format < $2 as "outdated!",
+            change
         from document
         where product_id = $1
         "#,
         product.as_uuid(),
+        BODY_FORMAT,
     )
     .fetch_optional(connection)
     .await?;
@@ -302,10 +351,17 @@ pub(crate) async fn list_versions(
     let rows = sqlx::query_as!(
         VersionRow,
         r#"
-        select product_id, version, state = 'active' as "active!", state = 'deleted' as "deleted!", change
+        select
+            product_id,
+            version,
+            state = 'active' as "active!",
+            state = 'deleted' as "deleted!",
+            body_format < $1 as "outdated!",
+            change
         from document
         order by product_id
         "#,
+        BODY_FORMAT,
     )
     .fetch_all(connection)
     .await?;
@@ -367,6 +423,8 @@ pub(crate) async fn mark_deleted(
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use uuid::Uuid;
 
     use super::{Body, ChangedDocument, DocumentRow};
@@ -381,6 +439,7 @@ mod tests {
             state: "active".to_owned(),
             body: Some(body.to_owned()),
             in_stock: true,
+            available: vec!["A".to_owned()],
             popularity: 2.0,
             change: 9,
         };
@@ -392,6 +451,12 @@ mod tests {
         let content: ProductContent = serde_json::from_str::<Body>(BODY).unwrap().into();
         assert_eq!(serde_json::to_string(&Body::from(&content)).unwrap(), BODY);
         assert_eq!(decode(BODY).content, Some(content));
+        assert_eq!(decode(BODY).available, BTreeSet::from(["A".parse().unwrap()]));
+        let variant = r#"{"sku":"A","options":{"颜色":"红"},"price":{"amount":300,"currency":"CNY"},"barcode":"6901234567892"}"#;
+        let with_options =
+            BODY.replace(r#"{"sku":"A","price":{"amount":300,"currency":"CNY"}}"#, variant);
+        let content: ProductContent = serde_json::from_str::<Body>(&with_options).unwrap().into();
+        assert_eq!(serde_json::to_string(&Body::from(&content)).unwrap(), with_options);
     }
 
     #[test]

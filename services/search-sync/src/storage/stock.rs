@@ -53,8 +53,8 @@ pub async fn write(
     Ok(())
 }
 
-/// Updates `in_stock` of the documents that contain one of `skus`. Changed documents get new change numbers;
-/// returns whether there are any.
+/// Updates `in_stock` of the documents that contain one of `skus`, which ran out or came back. These documents
+/// get new change numbers, because the index also has the stock of each variant; returns whether there are any.
 pub async fn update_availability(
     connection: &mut PgConnection,
     skus: &[Sku],
@@ -75,7 +75,6 @@ pub async fn update_availability(
         ), outdated as (
             select a.product_id, a.in_stock, row_number() over (order by a.product_id) as place
             from availability a join document d on d.product_id = a.product_id
-            where d.in_stock <> a.in_stock
         ), updated as (
             update document d set in_stock = o.in_stock, change = $2::bigint + o.place
             from outdated o

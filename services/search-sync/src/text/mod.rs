@@ -5,15 +5,21 @@
 //! indexed. Chinese text fills three index fields: dictionary words, characters (so that every substring is a
 //! phrase) and toneless pinyin (every reading of every character).
 
+mod brands;
 mod chinese;
-mod normalise;
+mod folding;
+mod heads;
+mod measures;
 mod pinyin;
 mod runs;
 mod tokens;
 
-pub(crate) use chinese::{is_chinese, segment_words};
-pub(crate) use normalise::{normalise, normalise_char};
+pub(crate) use brands::{NAME_WORDS_MAX, other_names};
+pub(crate) use chinese::{is_chinese, segment_words, unknown_words, word_parts};
+pub(crate) use folding::{fold, fold_char};
+pub(crate) use heads::{name_heads, query_heads, title_heads};
+pub(crate) use measures::{is_number, is_unit, measures, split_measure};
 pub(crate) use pinyin::{Syllable, parse_initials, parse_syllables, readings};
 pub(crate) use runs::{Run, Script, Separator, split_runs};
 pub use tokens::{Token, word_tokens};
-pub(crate) use tokens::{character_tokens, pinyin_tokens, singular};
+pub(crate) use tokens::{character_tokens, edge_token, end_token, pieces, pinyin_tokens, singular};

@@ -15,11 +15,11 @@ const LETTERS_MAX: usize = 36;
 /// The longest syllable, in letters (`zhuang`).
 const SYLLABLE_MAX: usize = 6;
 
-/// All syllables of common characters, without tones.
+/// All syllables of common characters, without tones; those with `ü` in both spellings.
 static SYLLABLES: LazyLock<BTreeSet<String>> = LazyLock::new(|| {
     ('\u{4e00}'..='\u{9fa5}')
         .filter_map(|c| c.to_pinyin())
-        .map(|reading| to_ascii(reading.plain()))
+        .flat_map(|reading| spellings(reading.plain()))
         .filter(|syllable| syllable.contains(['a', 'e', 'i', 'o', 'u', 'v']))
         .filter(|syllable| syllable.bytes().all(|b| b.is_ascii_lowercase()))
         .collect()
@@ -47,23 +47,33 @@ impl Syllable {
     }
 }
 
-/// The toneless readings of a character, the most common first; `ü` is written `v`. Empty where it has none.
+/// The toneless readings of a character, the most common first. Empty where it has none.
+///
+/// A reading with `ü` is followed by its spelling with `u`: 绿 is `lv` and `lu`. The typed `lü` is folded to
+/// `lu`.
 pub(crate) fn readings(c: char) -> Vec<String> {
     let mut found: Vec<String> = Vec::new();
     for reading in c.to_pinyin_multi().into_iter().flatten() {
-        let reading = to_ascii(reading.plain());
-        if !found.contains(&reading) {
-            found.push(reading);
+        for reading in spellings(reading.plain()) {
+            if !found.contains(&reading) {
+                found.push(reading);
+            }
         }
-        if found.len() == READINGS_MAX {
+        if found.len() >= READINGS_MAX {
             break;
         }
     }
     found
 }
 
-fn to_ascii(reading: &str) -> String {
-    reading.replace('ü', "v").replace('ê', "e")
+/// The spellings of a reading in the letters a to z.
+fn spellings(reading: &str) -> Vec<String> {
+    let reading = reading.replace('ê', "e");
+    if reading.contains('ü') {
+        vec![reading.replace('ü', "v"), reading.replace('ü', "u")]
+    } else {
+        vec![reading]
+    }
 }
 
 /// Up to eight ways to parse `letters` as syllables, those with long syllables first. Empty where it is not
@@ -146,6 +156,15 @@ mod tests {
     }
 
     #[test]
+    fn u_with_dots_has_two_spellings() {
+        for letters in ["lvcha", "lucha"] {
+            assert!(!parse_syllables(letters, false).is_empty(), "{letters}");
+        }
+        assert!(parse_syllables("celve", false).contains(&full(&["ce", "lve"])));
+        assert!(parse_syllables("celue", false).contains(&full(&["ce", "lue"])));
+    }
+
+    #[test]
     fn last_syllable_may_be_incomplete_while_typing() {
         let mut expected = full(&["ji", "xie"]);
         expected.push(Syllable::Prefix("j".to_owned()));
@@ -171,6 +190,7 @@ mod tests {
         assert!(readings('重').contains(&"zhong".to_owned()));
         assert!(readings('重').contains(&"chong".to_owned()));
         assert_eq!(readings('绿').first().map(String::as_str), Some("lv"));
+        assert!(readings('绿').contains(&"lu".to_owned()));
         assert!(readings('a').is_empty());
     }
 

@@ -1,6 +1,6 @@
 //! The first step of the analysis: a text is split into runs of one script.
 
-use super::{is_chinese, normalise_char};
+use super::{fold_char, is_chinese};
 
 /// The script of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub(crate) enum Script {
 pub(crate) enum Separator {
     /// Nothing, only the script changes: `F87机械键盘`.
     None,
-    /// One connecting mark between two words: `mx-400`, `wi-fi`, `4.7`.
+    /// One connecting mark between two words: `mx-400`, `wi-fi`, `4.7`, `l'oreal`, `h&m`.
     Connector(char),
     /// White space only.
     Space,
@@ -29,12 +29,12 @@ pub(crate) struct Run {
     pub(crate) script: Script,
     /// What stands before the run.
     pub(crate) separator: Separator,
-    /// The normalised characters, each with its byte range in the original text.
+    /// The folded characters, each with its byte range in the original text.
     pub(crate) chars: Vec<(char, usize, usize)>,
 }
 
 impl Run {
-    /// The normalised text.
+    /// The folded text.
     pub(crate) fn text(&self) -> String {
         self.chars.iter().map(|(c, _, _)| c).collect()
     }
@@ -52,25 +52,52 @@ impl Run {
 
 /// Splits `text` into runs; characters that are neither letters, digits nor Chinese only separate them.
 pub(crate) fn split_runs(text: &str) -> Vec<Run> {
-    let mut found: Vec<Run> = Vec::new();
-    let mut pending = PendingSeparator::default();
+    let mut splitter = Splitter::default();
     for (start, original) in text.char_indices() {
-        let c = normalise_char(original);
+        let end = start + original.len_utf8();
+        let mut visible = false;
+        fold_char(original, |c| {
+            visible = true;
+            splitter.push(c, start, end);
+        });
+        if !visible {
+            splitter.extend(start, end);
+        }
+    }
+    splitter.runs
+}
+
+#[derive(Default)]
+struct Splitter {
+    runs: Vec<Run>,
+    pending: PendingSeparator,
+}
+
+impl Splitter {
+    fn push(&mut self, c: char, start: usize, end: usize) {
         let Some(script) = script_of(c) else {
-            pending.push(c);
-            continue;
+            self.pending.push(c);
+            return;
         };
-        let positioned = (c, start, start + original.len_utf8());
-        match found.last_mut() {
-            Some(run) if run.script == script && pending.is_empty() => run.chars.push(positioned),
+        match self.runs.last_mut() {
+            Some(run) if run.script == script && self.pending.is_empty() => {
+                run.chars.push((c, start, end));
+            }
             last => {
                 let before = last.map(|run| run.script);
-                let separator = pending.take(before, script);
-                found.push(Run { script, separator, chars: vec![positioned] });
+                let separator = self.pending.take(before, script);
+                self.runs.push(Run { script, separator, chars: vec![(c, start, end)] });
             }
         }
     }
-    found
+
+    /// Adds an invisible character or a diacritic to the character before it, so that both are marked.
+    fn extend(&mut self, start: usize, end: usize) {
+        let last = self.runs.last_mut().and_then(|run| run.chars.last_mut());
+        if let Some((_, _, before)) = last.filter(|(_, _, before)| *before == start) {
+            *before = end;
+        }
+    }
 }
 
 fn script_of(c: char) -> Option<Script> {
@@ -81,6 +108,11 @@ fn script_of(c: char) -> Option<Script> {
     } else {
         None
     }
+}
+
+/// Punctuation within words. Slashes and commas separate: `red/black` is two words.
+fn is_connector(mark: char) -> bool {
+    matches!(mark, '-' | '‐' | '‑' | '_' | '.' | '·' | '\'' | '’' | '‘' | '´' | '`' | '&')
 }
 
 /// The separating characters since the last run, as far as they matter.
@@ -108,7 +140,7 @@ impl PendingSeparator {
             return if before.is_none() { Separator::Break } else { Separator::None };
         };
         let words = before == Script::Word && after == Script::Word;
-        if words && seen.count == 1 && matches!(mark, '-' | '_' | '.' | '\'' | '’') {
+        if words && seen.count == 1 && is_connector(mark) {
             Separator::Connector(mark)
         } else if seen.only_space {
             Separator::Space
@@ -158,6 +190,24 @@ mod tests {
         let found = split_runs(text);
         assert_eq!(found.len(), 1);
         assert_eq!(&text[found[0].start()..found[0].end()], "Ｆ８７");
+    }
+
+    #[test]
+    fn invisible_characters_and_diacritics_belong_to_a_word() {
+        let text = "Cafe\u{301} logi\u{200b}tech";
+        let found = split_runs(text);
+        let originals: Vec<&str> = found.iter().map(|run| &text[run.start()..run.end()]).collect();
+        assert_eq!(originals, ["Cafe\u{301}", "logi\u{200b}tech"]);
+        assert_eq!(shape(text)[1], ("logitech".to_owned(), Separator::Space));
+    }
+
+    #[test]
+    fn punctuation_within_words_connects() {
+        for text in ["L'Oréal", "L’Oréal", "L‘Oreal"] {
+            assert!(matches!(shape(text)[1], (_, Separator::Connector(_))), "{text}");
+        }
+        assert!(matches!(shape("H&M")[1].1, Separator::Connector('&')));
+        assert_eq!(shape("red/black")[1].1, Separator::Break);
     }
 
     #[test]

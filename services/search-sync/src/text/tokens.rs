@@ -1,7 +1,10 @@
 //! The second step of the analysis: runs become the tokens of the index fields.
 
+use std::{iter, ops::Range};
+
 use super::{
-    chinese::{inner_words, segment_words},
+    chinese::{inner_words, is_function_word, segment_words, unknown_words},
+    measures::{is_number, measures, split_measure},
     pinyin::readings,
     runs::{Run, Script, Separator, split_runs},
 };
@@ -10,6 +13,10 @@ use super::{
 const TOKEN_MAX: usize = 64;
 /// How many connected words also become one token (`a-b-c-d`).
 const CONNECTED_MAX: usize = 4;
+/// How many pieces of letters or digits one word is divided into at most; longer ones stay whole.
+const PIECES_MAX: usize = 8;
+/// How many adjacent unknown characters also become one token.
+const UNKNOWN_MAX: usize = 4;
 
 /// One token of an index field.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,9 +32,10 @@ pub struct Token {
 
 /// The word tokens of a text.
 ///
-/// Chinese gives dictionary words and the shorter words inside them. Letters and digits stay together (`f87`
-/// is one word). Plurals are also indexed in the singular, connected words also as one (`mx-400`: mx, 400,
-/// mx400).
+/// Chinese gives dictionary words, the shorter words inside them, and adjacent unknown characters (红米). Words of
+/// letters and digits are indexed whole and in pieces (`rtx4060ti`: rtx, 4060, ti), but a single letter stays
+/// with its number (`f87`). Plurals are also indexed in the singular, connected words also as one (`mx-400`: mx,
+/// 400, mx400), and measures also with the symbol of their unit (`65瓦`: 65w).
 pub fn word_tokens(text: &str) -> Vec<Token> {
     let mut tokens = Vec::new();
     let mut position = 0;
@@ -37,8 +45,9 @@ pub fn word_tokens(text: &str) -> Vec<Token> {
             Script::Chinese => push_chinese(run, &mut position, &mut tokens),
             Script::Word => {
                 push_word(&run.text(), run.start(), run.end(), position, &mut tokens);
+                push_measure(&runs[index..], position, &mut tokens);
                 push_connected(&runs[index..], position, &mut tokens);
-                position += 1;
+                position += push_pieces(run, position, &mut tokens);
             }
         }
     }
@@ -55,10 +64,16 @@ fn push_chinese(run: &Run, position: &mut usize, tokens: &mut Vec<Token>) {
             position,
         });
     };
-    for (from, to) in segment_words(&run.text()) {
+    let words = segment_words(&run.text());
+    let unknown = unknown_words(&chars, &words);
+    for (from, to) in words {
         push(from, to, *position);
         for (inner_from, inner_to) in inner_words(&chars[from..to]) {
             push(from + inner_from, from + inner_to, *position);
+        }
+        let within = unknown.iter().find(|(first, end)| *first <= from && from < *end);
+        for length in 2..=within.map_or(0, |(_, end)| end - from).min(UNKNOWN_MAX) {
+            push(from, from + length, *position);
         }
         *position += 1;
     }
@@ -72,6 +87,92 @@ fn push_word(text: &str, start: usize, end: usize, position: usize, tokens: &mut
     if let Some(singular) = singular(text) {
         tokens.push(Token { text: singular, start, end, position });
     }
+}
+
+/// Adds the pieces of a word at consecutive positions; returns how many positions it takes.
+fn push_pieces(run: &Run, position: usize, tokens: &mut Vec<Token>) -> usize {
+    let chars: Vec<char> = run.chars.iter().map(|(c, _, _)| *c).collect();
+    let pieces = piece_ranges(&chars);
+    if pieces.len() > 1 {
+        for (place, piece) in pieces.iter().enumerate() {
+            let text: String = chars[piece.clone()].iter().collect();
+            let (start, end) = (run.chars[piece.start].1, run.chars[piece.end - 1].2);
+            push_word(&text, start, end, position + place, tokens);
+        }
+    }
+    pieces.len()
+}
+
+/// The pieces of a word of letters and digits.
+pub(crate) fn pieces(word: &[char]) -> Vec<String> {
+    piece_ranges(word).into_iter().map(|piece| word[piece].iter().collect()).collect()
+}
+
+/// The ranges of letters and of digits. A single letter stays with its number: `f87`, `s24|ultra`, `2m`.
+fn piece_ranges(word: &[char]) -> Vec<Range<usize>> {
+    let same_kind = |a: &char, b: &char| a.is_numeric() == b.is_numeric();
+    let mut found: Vec<Range<usize>> = Vec::new();
+    let mut from = 0;
+    let mut before_is_letter = false;
+    for part in word.chunk_by(same_kind) {
+        let to = from + part.len();
+        let is_letter = part.len() == 1 && !part[0].is_numeric();
+        match found.last_mut() {
+            Some(last) if is_letter || before_is_letter => last.end = to,
+            _ => found.push(from..to),
+        }
+        before_is_letter = is_letter;
+        from = to;
+    }
+    if found.len() > PIECES_MAX { iter::once(0..word.len()).collect() } else { found }
+}
+
+/// Adds the first run as a measure if it is a number with a unit: `65w`, `65 W`, `1.5l`, `65瓦`.
+fn push_measure(from: &[Run], position: usize, tokens: &mut Vec<Token>) {
+    let Some((head, tail)) = from.split_first() else { return };
+    if head.separator == Separator::Connector('.') {
+        return;
+    }
+    let mut text = head.text();
+    if !text.starts_with(|c: char| c.is_ascii_digit()) {
+        return;
+    }
+    let mut end = head.end();
+    let fraction = tail.iter().take_while(|run| run.separator == Separator::Connector('.'));
+    let mut rest = tail;
+    for run in fraction {
+        text = format!("{text}.{}", run.text());
+        end = run.end();
+        rest = &rest[1..];
+    }
+    let found = if let Some((number, unit)) = split_measure(&text) {
+        measures(number, unit)
+    } else if is_number(&text)
+        && let Some((unit, unit_end)) = rest.first().and_then(unit_after_number)
+    {
+        end = unit_end;
+        measures(&text, &unit)
+    } else {
+        Vec::new()
+    };
+    for measure in found.into_iter().filter(|measure| *measure != text) {
+        tokens.push(Token { text: measure, start: head.start(), end, position });
+    }
+}
+
+/// The word behind a number that may be its unit, and its end. A single letter only belongs to the number
+/// without a space.
+fn unit_after_number(run: &Run) -> Option<(String, usize)> {
+    if matches!(run.separator, Separator::Break | Separator::Connector(_)) {
+        return None;
+    }
+    let length = match run.script {
+        Script::Chinese => segment_words(&run.text()).first()?.1,
+        Script::Word if run.chars.len() > 1 => run.chars.len(),
+        Script::Word => return None,
+    };
+    let unit = run.chars[..length].iter().map(|(c, _, _)| c).collect();
+    Some((unit, run.chars[length - 1].2))
 }
 
 /// Adds one token for the first run and the runs connected to it. Does nothing unless the run is the head of
@@ -125,15 +226,62 @@ pub(crate) fn singular(word: &str) -> Option<String> {
 }
 
 /// The Chinese characters of a text, each alone and with its successor, so that every substring is a phrase.
+///
+/// The first and the last character of a word also give [`edge_token`] and [`end_token`], so that the parts of a
+/// word that the title does not have can be found apart: 女鞋 in 跑步鞋 女款.
 pub(crate) fn character_tokens(text: &str) -> Vec<Token> {
     let mut tokens = Vec::new();
-    for_each_character(text, |position, (c, start, end), successor| {
-        tokens.push(Token { text: c.to_string(), start, end, position });
-        if let Some((successor, _, end)) = successor {
-            tokens.push(Token { text: [c, successor].iter().collect(), start, end, position });
+    for_each_chinese_run(text, |position, run, next| {
+        for (offset, (c, start, end)) in run.chars.iter().enumerate() {
+            let (start, position) = (*start, position + offset);
+            tokens.push(Token { text: c.to_string(), start, end: *end, position });
+            let successor = run.chars.get(offset + 1).or(next);
+            if let Some((successor, _, end)) = successor {
+                let text = [*c, *successor].iter().collect();
+                tokens.push(Token { text, start, end: *end, position });
+            }
         }
+        push_edges(run, position, &mut tokens);
     });
     tokens
+}
+
+/// The token of a character that begins or ends a word.
+pub(crate) fn edge_token(c: char) -> String {
+    format!("^{c}")
+}
+
+/// The token of a character that ends a word.
+pub(crate) fn end_token(c: char) -> String {
+    format!("{c}$")
+}
+
+fn push_edges(run: &Run, position: usize, tokens: &mut Vec<Token>) {
+    let chars: Vec<char> = run.chars.iter().map(|(c, _, _)| *c).collect();
+    let (mut edges, mut ends) = (vec![false; chars.len()], vec![false; chars.len()]);
+    for (from, to) in segment_words(&run.text()) {
+        let inner = inner_words(&chars[from..to]);
+        let inner = inner.into_iter().map(|(first, end)| (from + first, from + end));
+        for (first, end) in inner.chain([(from, to)]) {
+            edges[first] = true;
+            edges[end - 1] = true;
+            ends[end - 1] = true;
+        }
+    }
+    for (offset, (c, start, end)) in run.chars.iter().enumerate() {
+        let mut push = |text: String| {
+            tokens.push(Token { text, start: *start, end: *end, position: position + offset });
+        };
+        if is_function_word(*c) {
+            continue;
+        }
+        if edges[offset] {
+            push(edge_token(*c));
+        }
+        if ends[offset] {
+            push(end_token(*c));
+        }
+    }
 }
 
 /// The pinyin of the Chinese characters of a text: all readings of a character share its position.
@@ -141,17 +289,20 @@ pub(crate) fn character_tokens(text: &str) -> Vec<Token> {
 /// The initials are added as capitals, so the initial `A` and the syllable `a` are two tokens.
 pub(crate) fn pinyin_tokens(text: &str) -> Vec<Token> {
     let mut tokens = Vec::new();
-    for_each_character(text, |position, (c, start, end), _| {
-        let mut initials: Vec<String> = Vec::new();
-        for reading in readings(c) {
-            let initial: String = reading.chars().take(1).collect::<String>().to_ascii_uppercase();
-            if !initials.contains(&initial) {
-                initials.push(initial);
+    for_each_chinese_run(text, |position, run, _| {
+        for (offset, (c, start, end)) in run.chars.iter().enumerate() {
+            let (start, end, position) = (*start, *end, position + offset);
+            let mut initials: Vec<String> = Vec::new();
+            for reading in readings(*c) {
+                let initial = reading.chars().take(1).collect::<String>().to_ascii_uppercase();
+                if !initials.contains(&initial) {
+                    initials.push(initial);
+                }
+                tokens.push(Token { text: reading, start, end, position });
             }
-            tokens.push(Token { text: reading, start, end, position });
-        }
-        for text in initials {
-            tokens.push(Token { text, start, end, position });
+            for text in initials {
+                tokens.push(Token { text, start, end, position });
+            }
         }
     });
     tokens
@@ -160,13 +311,11 @@ pub(crate) fn pinyin_tokens(text: &str) -> Vec<Token> {
 /// A character with its byte range in the original text.
 type PositionedChar = (char, usize, usize);
 
-/// Visits the Chinese characters with their positions and successors.
+/// Visits the runs of Chinese characters with the position of their first character, and with the character
+/// that follows the run.
 ///
 /// White space does not interrupt a phrase. Everything else does, by a gap of one position.
-fn for_each_character(
-    text: &str,
-    mut visit: impl FnMut(usize, PositionedChar, Option<PositionedChar>),
-) {
+fn for_each_chinese_run(text: &str, mut visit: impl FnMut(usize, &Run, Option<&PositionedChar>)) {
     let runs = split_runs(text);
     let mut position = 0;
     for (index, run) in runs.iter().enumerate() {
@@ -180,10 +329,8 @@ fn for_each_character(
             .get(index + 1)
             .filter(|next| next.script == Script::Chinese && next.separator == Separator::Space)
             .and_then(|next| next.chars.first());
-        for (offset, positioned) in run.chars.iter().enumerate() {
-            visit(position, *positioned, run.chars.get(offset + 1).or(next).copied());
-            position += 1;
-        }
+        visit(position, run, next);
+        position += run.chars.len();
     }
 }
 
@@ -203,6 +350,58 @@ mod tests {
             assert!(found.contains(&expected), "{expected} in {found:?}");
         }
         assert!(!found.contains(&"87"));
+    }
+
+    #[test]
+    fn letters_and_digits_are_also_divided() {
+        for (text, pieces) in [
+            ("ZetaFon7ProMax512GB", vec!["zetafon", "7", "promax", "512", "gb"]),
+            ("RTX4060Ti", vec!["rtx", "4060", "ti"]),
+            ("S24Ultra", vec!["s24", "ultra"]),
+        ] {
+            let tokens = word_tokens(text);
+            let found = texts(&tokens);
+            assert!(found.contains(&text.to_lowercase().as_str()), "{found:?}");
+            for piece in &pieces {
+                assert!(found.contains(piece), "{piece} in {found:?}");
+            }
+            let last = tokens.iter().map(|token| token.position).max();
+            assert_eq!(last, Some(pieces.len() - 1));
+        }
+    }
+
+    #[test]
+    fn measures_have_one_spelling() {
+        for (text, measure) in [
+            ("充电器 65瓦", "65w"),
+            ("65 watt charger", "65w"),
+            ("保温杯500毫升", "500ml"),
+            ("可乐 1.5升", "1.5l"),
+            ("数据线 2米", "2m"),
+            ("8GB+256G 曜石黑", "256gb"),
+            ("55英寸电视", "55inch"),
+        ] {
+            let tokens = word_tokens(text);
+            assert!(texts(&tokens).contains(&measure), "{text}: {:?}", texts(&tokens));
+        }
+        assert!(!texts(&word_tokens("3米色")).contains(&"3m"));
+    }
+
+    #[test]
+    fn unknown_characters_are_also_one_word() {
+        for (text, word) in [("红米手机", "红米"), ("轴体红轴", "红轴")] {
+            let tokens = word_tokens(text);
+            assert!(texts(&tokens).contains(&word), "{text}: {:?}", texts(&tokens));
+        }
+    }
+
+    #[test]
+    fn words_have_edges() {
+        let tokens = character_tokens("跑步鞋 女款");
+        let found = texts(&tokens);
+        assert!(found.contains(&"^女") && found.contains(&"鞋$"), "{found:?}");
+        let tokens = character_tokens("红心图案 米色");
+        assert!(!texts(&tokens).contains(&"米$"));
     }
 
     #[test]

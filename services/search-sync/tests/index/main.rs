@@ -3,7 +3,12 @@
 
 mod products;
 
+mod brands;
+mod categories;
 mod filters;
+mod folding;
 mod search;
 mod suggestions;
+mod variants;
+mod words;
 mod writer;

@@ -359,6 +359,7 @@ fn document(row: &Row) -> Document {
         price_max: Some(price),
         in_stock,
         popularity,
+        ..Document::default()
     }
 }
 
@@ -384,6 +385,25 @@ pub fn index() -> Index {
         writer.apply(&changes, &number.to_string()).unwrap();
     }
     index
+}
+
+/// An index of these products in memory.
+pub fn index_of(documents: impl IntoIterator<Item = Document>) -> Index {
+    let index = Index::in_memory().unwrap();
+    let changes = documents.into_iter().map(|document| Change::Upsert(Box::new(document)));
+    index.writer().unwrap().apply(&changes.collect::<Vec<_>>(), "1").unwrap();
+    index
+}
+
+/// A product in stock with a Chinese title only.
+pub fn titled(number: u128, title: &str) -> Document {
+    Document {
+        product_id: id(number),
+        version: 1,
+        title: Localized { zh: Some(title.to_owned()), en: None },
+        in_stock: true,
+        ..Document::default()
+    }
 }
 
 /// Searches for a text.

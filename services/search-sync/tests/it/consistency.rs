@@ -72,6 +72,29 @@ async fn drift_is_detected_and_repaired() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn repair_fetches_fields_that_are_not_stored() {
+    let suite = Suite::start().await;
+    let id = ProductId::new();
+    let mut event = keyboard(id, 3);
+    event.variants[0].options = [("颜色".to_owned(), "月白色".to_owned())].into();
+    let without_options = keyboard(id, 3);
+    suite.catalogue.publish(&without_options).await;
+    suite.wait_applied(id, 3).await;
+    suite.catalog_products.lock().unwrap().insert(id, catalog_product(&event));
+    assert_eq!(repair(&suite).await["refetched"], 0);
+    let age =
+        "with aged as (update document set body_format = 1 returning 1) select count(*) from aged";
+    assert_eq!(suite.count(age).await, 1);
+    let repaired = repair(&suite).await;
+    assert_eq!(repaired["refetched"], 1);
+    let change = repaired["change"].to_string();
+    let wait = [("attr.颜色", "月白色"), ("min_change", &change), ("wait_ms", "10000")];
+    assert_eq!(suite.search(&wait).await["total"], 1);
+    assert_eq!(repair(&suite).await["refetched"], 0);
+    suite.finish(0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_unreadable_catalogue_is_unavailable() {
     let suite = Suite::start().await;
     let id = ProductId::new();

@@ -4,11 +4,12 @@ use std::time::Instant;
 
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
-use service_testkit::answer;
+use service_testkit::{LONGEST_WAIT, answer};
+use testkit::wait_for;
 use vocabulary::ProductId;
 
 use crate::{
-    events::{keyboard, product, product_deleted, sku_of},
+    events::{keyboard, product, product_deleted, sku_of, stock_changed},
     suite::{Suite, ids},
 };
 
@@ -42,7 +43,7 @@ async fn search_is_public_and_operations_need_a_scope() {
 async fn invalid_parameters_are_rejected() {
     let suite = Suite::start().await;
     let (validation, query) = ((422, "validation_failed"), (400, "invalid_query"));
-    let long = format!("/v1/search?q={}", "a".repeat(257));
+    let long = format!("/v1/search?category={}", "a".repeat(257));
     for (path, (status, expected)) in [
         ("/v1/search?limit=101", validation),
         ("/v1/search?limit=-1", validation),
@@ -65,6 +66,10 @@ async fn invalid_parameters_are_rejected() {
     ] {
         let rejected = code(answer(suite.request(Method::GET, path)).await);
         assert_eq!(rejected, (status, expected.to_owned()), "{path}");
+    }
+    for path in ["/v1/search?q=", "/v1/suggest?q="] {
+        let long = format!("{path}{}", "a".repeat(10_000));
+        assert_eq!(answer(suite.request(Method::GET, &long)).await.0, StatusCode::OK, "{path}");
     }
     let (_, problem) = answer(suite.request(Method::GET, "/v1/search?sort=x&limit=x")).await;
     let fields = problem["errors"].as_array().unwrap().iter();
@@ -109,6 +114,7 @@ async fn hits_are_filtered_sorted_and_paged() {
     let total = async |parameters: &[(&str, &str)]| suite.search(parameters).await["total"].clone();
     assert_eq!(total(&[("brand", "aula")]).await, 13);
     assert_eq!(total(&[("brand", "aula,nobody")]).await, 13);
+    assert_eq!(total(&[("brand", "cherry, inc.")]).await, 12);
     assert_eq!(total(&[("price_min", "10005"), ("price_max", "10006")]).await, 2);
     assert_eq!(total(&[("category", "数码")]).await, 25);
     assert_eq!(total(&[("category", "数码/鼠标")]).await, 0);
@@ -117,6 +123,79 @@ async fn hits_are_filtered_sorted_and_paged() {
     let counted = suite.search(&[("facets", "price,in_stock"), ("limit", "0")]).await;
     assert_eq!(counted["price_range"], json!({"min": 10_000, "max": 10_024}));
     assert_eq!(counted["facets"]["in_stock"], json!([{"value": "false", "count": 25}]));
+    suite.finish(0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn variants_are_searched_filtered_and_counted() {
+    let suite = Suite::start().await;
+    let id = ProductId::new();
+    let mut event = product(id, 1, "帆布鞋", "Canvas shoes", &["X1-RED", "X1-WHITE"]);
+    for (variant, (colour, barcode, amount)) in event
+        .variants
+        .iter_mut()
+        .zip([("绛紫色", "6901234567892", 990), ("月白色", "6901234567908", 59_900)])
+    {
+        let price = json!({"amount": amount, "currency": "CNY"});
+        variant.price = serde_json::from_value(price).unwrap();
+        variant.options = [("颜色".to_owned(), colour.to_owned())].into();
+        variant.barcode = Some(barcode.to_owned());
+    }
+    suite.catalogue.publish(&event).await;
+    suite.wait_applied(id, 1).await;
+    for q in ["6901234567892", "x1-white", "绛紫色"] {
+        let found = suite.search(&[("q", q)]).await;
+        assert_eq!((ids(&found), &found["match"]), (vec![id], &json!("exact")), "{q}");
+    }
+    let counted = suite.search(&[("facets", "attr.颜色"), ("limit", "0")]).await;
+    let colours = json!([{"value": "月白色", "count": 1}, {"value": "绛紫色", "count": 1}]);
+    assert_eq!(counted["facets"]["attr.颜色"], colours);
+    let filter = [("attr.颜色", "月白色")];
+    assert_eq!(suite.search(&filter).await["total"], 1);
+    let available = [("attr.颜色", "月白色"), ("in_stock", "true")];
+    assert_eq!(suite.search(&available).await["total"], 0);
+
+    // The stock of each variant counts: the price of one that is sold out advertises nothing.
+    let price = async || suite.search(&[]).await["items"][0]["price_min"]["amount"].clone();
+    assert_eq!(price().await, 990);
+    suite.inventory.publish(&stock_changed("X1-WHITE", 1, 5)).await;
+    wait_for("the variant is in stock", LONGEST_WAIT, async || {
+        let total = suite.search(&available).await["total"].clone();
+        if total == 1 { Ok(()) } else { Err(total) }
+    })
+    .await
+    .unwrap();
+    assert_eq!(price().await, 59_900);
+    suite.inventory.publish(&stock_changed("X1-RED", 1, 5)).await;
+    wait_for("the cheaper variant is in stock", LONGEST_WAIT, async || {
+        let price = price().await;
+        if price == 990 { Ok(()) } else { Err(price) }
+    })
+    .await
+    .unwrap();
+    suite.finish(0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hits_contain_the_kind_of_their_match() {
+    let suite = Suite::start().await;
+    let id = ProductId::new();
+    suite.catalogue.publish(&product(id, 1, "飞织跑步鞋 女款", "Running shoes", &["A"])).await;
+    suite.wait_applied(id, 1).await;
+    for (q, total, kind) in [
+        ("跑步鞋", 1, "exact"),
+        ("paobuxie", 1, "corrected"),
+        ("女鞋", 1, "guess"),
+        ("红米", 0, "nothing"),
+        ("🎧", 0, "not_understood"),
+        ("", 1, "browse"),
+    ] {
+        let found = suite.search(&[("q", q)]).await;
+        assert_eq!((&found["total"], &found["match"]), (&json!(total), &json!(kind)), "{q}");
+        for hit in found["items"].as_array().unwrap() {
+            assert_eq!(hit["match"], kind, "{q}");
+        }
+    }
     suite.finish(0).await;
 }
 

@@ -1,5 +1,7 @@
 //! When a receipt is published: tested on the database alone.
 
+use std::collections::BTreeMap;
+
 use search_sync::{
     domain::{CatalogProduct, PendingReceipt, ProductContent, ProductStatus, SkuStock, Variant},
     storage::{documents, receipts, stock},
@@ -12,7 +14,8 @@ use crate::events::version;
 
 fn product(product_id: ProductId, number: i64, sku: &str) -> CatalogProduct {
     let price = Money::new(100, Currency::CNY).unwrap();
-    let variants = vec![Variant { sku: sku.parse().unwrap(), price }];
+    let variants =
+        vec![Variant { sku: sku.parse().unwrap(), options: BTreeMap::new(), price, barcode: None }];
     let content = Some(ProductContent { variants, ..ProductContent::default() });
     CatalogProduct { product_id, version: version(number), status: ProductStatus::Active, content }
 }

@@ -32,7 +32,12 @@ impl Handler for UpdateProduct {
 }
 
 fn product(event: &ProductChangedV1) -> CatalogProduct {
-    let variant = |one: &catalog::Variant| Variant { sku: one.sku.clone(), price: one.price };
+    let variant = |one: &catalog::Variant| Variant {
+        sku: one.sku.clone(),
+        options: one.options.clone(),
+        price: one.price,
+        barcode: one.barcode.clone(),
+    };
     CatalogProduct {
         product_id: event.product_id,
         version: event.version,

@@ -6,7 +6,10 @@ use super::{
     parsed_query::{Alternative, MatchKind, Pattern},
     tokens::{QueryToken, chinese_ranges},
 };
-use crate::text::{Script, singular};
+use crate::text::{
+    NAME_WORDS_MAX, Run, Script, is_chinese, is_number, measures, other_names, singular,
+    split_measure, split_runs, word_parts,
+};
 
 /// How many ways to split a word of letters and digits are tried.
 const SPLITS_MAX: usize = 7;
@@ -22,7 +25,9 @@ pub(crate) fn exact_alternatives(tokens: &[QueryToken], index: usize) -> Vec<Alt
     match token.script {
         Script::Chinese => {
             push(Pattern::Word(text), 1.0, index..index + 1);
-            push(substring(&token.chars), 0.7, index..index + 1);
+            // No title has an unknown word as a word of its dictionary.
+            let weight = if token.is_unknown { 1.0 } else { 0.7 };
+            push(substring(&token.chars), weight, index..index + 1);
         }
         Script::Word => {
             if let Some(singular) = singular(&text) {
@@ -37,7 +42,82 @@ pub(crate) fn exact_alternatives(tokens: &[QueryToken], index: usize) -> Vec<Alt
             push(Pattern::Word(text), 1.0, index..index + 1);
         }
     }
+    for (pattern, covers) in other_brand_names(tokens, index) {
+        found.push(Alternative { pattern, weight: 0.9, covers, kind: MatchKind::Exact });
+    }
+    for (word, covers) in measure_words(tokens, index) {
+        let pattern = Pattern::Word(word);
+        found.push(Alternative { pattern, weight: 0.9, covers, kind: MatchKind::Exact });
+    }
     found
+}
+
+/// The other names of a brand that this token is a part of: razer for 雷蛇, 红牛 for red bull.
+fn other_brand_names(tokens: &[QueryToken], index: usize) -> Vec<(Pattern, Range<usize>)> {
+    let mut found = Vec::new();
+    for first in index.saturating_sub(NAME_WORDS_MAX - 1)..=index {
+        for end in index + 1..=tokens.len().min(first + NAME_WORDS_MAX) {
+            let name = &tokens[first..end];
+            let together = name
+                .iter()
+                .all(|token| token.group == name[0].group && token.script == name[0].script);
+            if !together {
+                continue;
+            }
+            let text: String = name.iter().map(QueryToken::text).collect();
+            let others = other_names(&text).into_iter().flat_map(name_patterns);
+            found.extend(others.map(|pattern| (pattern, first..end)));
+        }
+    }
+    found
+}
+
+/// The patterns for the name of a brand.
+fn name_patterns(name: &str) -> Vec<Pattern> {
+    let words: Vec<String> = split_runs(name).iter().map(Run::text).collect();
+    let mut found = vec![Pattern::Word(words.concat())];
+    if name.chars().all(is_chinese) {
+        found.push(substring(&name.chars().collect::<Vec<_>>()));
+    } else if words.len() > 1 {
+        found.push(Pattern::Phrase(words));
+    }
+    found
+}
+
+/// The other spellings of a measure that this token is, begins or ends: `65w` for 65瓦.
+fn measure_words(tokens: &[QueryToken], index: usize) -> Vec<(String, Range<usize>)> {
+    let text = tokens[index].text();
+    if let Some((number, unit)) = split_measure(&text) {
+        let words = measures(number, unit).into_iter().filter(|word| *word != text);
+        return words.map(|word| (word, index..index + 1)).collect();
+    }
+    let first = if is_number(&text) { Some(index) } else { index.checked_sub(1) };
+    let pair = first.and_then(|first| Some((first, tokens.get(first)?, tokens.get(first + 1)?)));
+    let Some((first, number, unit)) = pair.filter(|(_, number, unit)| number.group == unit.group)
+    else {
+        return Vec::new();
+    };
+    let words = measures(&number.text(), &unit.text()).into_iter();
+    words.map(|word| (word, first..first + 2)).collect()
+}
+
+/// The parts of a Chinese word, each at the edge of any word of the text; the last part ends one.
+pub(crate) fn apart_alternatives(token: &QueryToken, index: usize) -> Vec<Alternative> {
+    if token.script != Script::Chinese {
+        return Vec::new();
+    }
+    let parts: Vec<Pattern> = word_parts(&token.chars)
+        .into_iter()
+        .map(|(from, to)| match &token.chars[from..to] {
+            [character] => Pattern::Edge { character: *character, end: to == token.chars.len() },
+            part => substring(part),
+        })
+        .collect();
+    if parts.is_empty() {
+        return Vec::new();
+    }
+    let covers = index..index + 1;
+    vec![Alternative { pattern: Pattern::All(parts), weight: 0.5, covers, kind: MatchKind::Apart }]
 }
 
 /// The token joined with its predecessor or successor. With `digits` one of the two contains a digit
@@ -66,8 +146,9 @@ pub(crate) fn joined_with_neighbour(
 
 /// The ways in which a title may split a word: `mx-400` as mx 400, `iphone15` as iphone 15.
 fn splits(token: &QueryToken) -> Vec<Vec<String>> {
+    let mut found = Vec::new();
     if token.parts.len() > 1 {
-        return vec![token.parts.clone()];
+        found.push(token.parts.clone());
     }
     let boundaries: Vec<usize> = token
         .chars
@@ -76,11 +157,11 @@ fn splits(token: &QueryToken) -> Vec<Vec<String>> {
         .filter(|(_, pair)| pair[0].is_numeric() != pair[1].is_numeric())
         .map(|(before, _)| before + 1)
         .collect();
-    if boundaries.is_empty() || boundaries.len() > 3 {
-        return Vec::new();
+    if !token.chars.iter().all(|c| c.is_alphanumeric()) || boundaries.len() > 3 {
+        return found;
     }
     // Each non-empty subset of the boundaries is one split; the bits of `subset` select them.
-    (1..1_usize << boundaries.len())
+    let subsets = (1..1_usize << boundaries.len())
         .map(|subset| {
             let selected = boundaries.iter().enumerate().filter(|(bit, _)| subset >> bit & 1 == 1);
             let mut ends: Vec<usize> = selected.map(|(_, boundary)| *boundary).collect();
@@ -90,8 +171,13 @@ fn splits(token: &QueryToken) -> Vec<Vec<String>> {
                 .map(|to| token.chars[std::mem::replace(&mut from, to)..to].iter().collect())
                 .collect()
         })
-        .take(SPLITS_MAX)
-        .collect()
+        .take(SPLITS_MAX);
+    for split in subsets {
+        if !found.contains(&split) {
+            found.push(split);
+        }
+    }
+    found
 }
 
 /// The phrases of the query: pairs of adjacent words, and sequences of Chinese words.

@@ -3,6 +3,7 @@
 //! The patterns range from the exact word to spelling corrections, homophones and pinyin. Parsing is pure;
 //! the caller passes the lookups in the term dictionaries.
 
+mod divided;
 mod exact;
 mod parsed_query;
 mod phonetic;
@@ -11,13 +12,14 @@ mod typos;
 
 pub(crate) use self::parsed_query::{Alternative, MatchKind, ParsedQuery, Pattern, QueryWord};
 use self::{
-    exact::{exact_alternatives, joined_with_neighbour, phrases},
+    divided::push_divisions,
+    exact::{apart_alternatives, exact_alternatives, joined_with_neighbour, phrases},
     phonetic::{push_homophones, push_pinyin},
     tokens::{QueryToken, tokenise},
     typos::{push_spelling_corrections, push_wrong_characters},
 };
-use super::schema::collapse_sku;
-use crate::text::{Script, normalise};
+use super::schema::collapse_code;
+use crate::text::{Script, fold};
 
 /// The part of a query that is read, in characters.
 const QUERY_MAX: usize = 256;
@@ -30,6 +32,20 @@ const STOP_WORDS: [&str; 19] = [
     "与", "及", "或", "之",
 ];
 
+/// The words of the index.
+pub(crate) trait Vocabulary {
+    type Error;
+
+    /// Whether any title contains the word.
+    fn contains(&self, word: &str) -> Result<bool, Self::Error>;
+
+    /// The words within an edit distance of `word`, the most frequent first, without `word` itself.
+    fn similar(&self, word: &str, distance: u8) -> Result<Vec<String>, Self::Error>;
+
+    /// The words that start with `word`, the most frequent first, without `word` itself.
+    fn completions(&self, word: &str) -> Result<Vec<String>, Self::Error>;
+}
+
 /// Parses a query into words with their exact alternatives.
 pub(crate) fn parse(q: &str) -> ParsedQuery {
     let q = shorten(q);
@@ -38,13 +54,11 @@ pub(crate) fn parse(q: &str) -> ParsedQuery {
 
 /// Parses a query into words with their exact and tolerant alternatives. The last word may be incomplete.
 ///
-/// `similar` returns the indexed words within an edit distance, `completions` those that start with a word.
-/// Both return the most frequent first, without the word itself.
-pub(crate) fn parse_tolerantly<E>(
+/// `vocabulary` looks up the words of the index.
+pub(crate) fn parse_tolerantly<V: Vocabulary>(
     q: &str,
-    similar: impl Fn(&str, u8) -> Result<Vec<String>, E>,
-    completions: impl Fn(&str) -> Result<Vec<String>, E>,
-) -> Result<ParsedQuery, E> {
+    vocabulary: &V,
+) -> Result<ParsedQuery, V::Error> {
     let q = shorten(q);
     let tokens = tokenise(&q);
     let mut parsed = parse_tokens(&q, &tokens);
@@ -53,7 +67,8 @@ pub(crate) fn parse_tolerantly<E>(
         let tolerant = &mut parsed.words[index].tolerant;
         match token.script {
             Script::Word => {
-                push_spelling_corrections(token, index, &similar, tolerant)?;
+                push_spelling_corrections(token, index, vocabulary, tolerant)?;
+                push_divisions(token, index, vocabulary, tolerant)?;
                 let joined = joined_with_neighbour(&tokens, index, false).into_iter();
                 tolerant.extend(joined.map(|(pattern, covers)| Alternative {
                     pattern,
@@ -62,7 +77,7 @@ pub(crate) fn parse_tolerantly<E>(
                     kind: MatchKind::Typo,
                 }));
                 if is_last {
-                    push_completions(token, index, &completions, tolerant)?;
+                    push_completions(token, index, vocabulary, tolerant)?;
                 }
                 push_pinyin(&tokens, index, tolerant);
             }
@@ -77,7 +92,7 @@ pub(crate) fn parse_tolerantly<E>(
 }
 
 fn shorten(q: &str) -> String {
-    normalise(q.trim()).chars().take(QUERY_MAX).collect()
+    fold(q).trim().chars().take(QUERY_MAX).collect()
 }
 
 fn parse_tokens(q: &str, tokens: &[QueryToken]) -> ParsedQuery {
@@ -90,18 +105,19 @@ fn parse_tokens(q: &str, tokens: &[QueryToken]) -> ParsedQuery {
             is_stop_word: tokens.len() > 1 && STOP_WORDS.contains(&token.text().as_str()),
             exact: exact_alternatives(tokens, index),
             tolerant: Vec::new(),
+            apart: apart_alternatives(token, index),
         })
         .collect();
-    ParsedQuery { words, phrases: phrases(tokens), sku: collapse_sku(q) }
+    ParsedQuery { words, is_blank: q.is_empty(), phrases: phrases(tokens), code: collapse_code(q) }
 }
 
-fn push_completions<E>(
+fn push_completions<V: Vocabulary>(
     token: &QueryToken,
     index: usize,
-    completions: impl Fn(&str) -> Result<Vec<String>, E>,
+    vocabulary: &V,
     found: &mut Vec<Alternative>,
-) -> Result<(), E> {
-    for word in completions(&token.text())? {
+) -> Result<(), V::Error> {
+    for word in vocabulary.completions(&token.text())? {
         found.push(Alternative {
             pattern: Pattern::Word(word),
             weight: 0.5,
@@ -116,17 +132,38 @@ fn push_completions<E>(
 mod tests {
     use std::convert::Infallible;
 
-    use super::{Alternative, MatchKind, Pattern, QueryWord, WORDS_MAX, parse, parse_tolerantly};
+    use super::{
+        Alternative, MatchKind, Pattern, QueryWord, Vocabulary, WORDS_MAX, parse, parse_tolerantly,
+    };
     use crate::text::Syllable;
 
+    struct Words;
+
+    const WORDS: [&str; 9] =
+        ["logitech", "mouse", "red", "bull", "iphone", "15", "pro", "max", "airpods"];
+
+    impl Vocabulary for Words {
+        type Error = Infallible;
+
+        fn contains(&self, word: &str) -> Result<bool, Infallible> {
+            Ok(WORDS.contains(&word))
+        }
+
+        fn similar(&self, word: &str, _: u8) -> Result<Vec<String>, Infallible> {
+            Ok(words(|known| known.len() == word.len()))
+        }
+
+        fn completions(&self, word: &str) -> Result<Vec<String>, Infallible> {
+            Ok(words(|known| known.starts_with(word)))
+        }
+    }
+
+    fn words(fits: impl Fn(&str) -> bool) -> Vec<String> {
+        WORDS.into_iter().filter(|word| fits(word)).map(str::to_owned).collect()
+    }
+
     fn tolerant(q: &str) -> Vec<QueryWord> {
-        let known = ["logitech", "mouse"];
-        let all = |fits: &dyn Fn(&str) -> bool| -> Result<Vec<String>, Infallible> {
-            Ok(known.into_iter().filter(|word| fits(word)).map(str::to_owned).collect())
-        };
-        let similar = |word: &str, _: u8| all(&|known| known.len() == word.len());
-        let completions = |word: &str| all(&|known| known.starts_with(word));
-        let Ok(parsed) = parse_tolerantly(q, similar, completions);
+        let Ok(parsed) = parse_tolerantly(q, &Words);
         parsed.words
     }
 
@@ -160,6 +197,38 @@ mod tests {
         let words = parse("iphone 15").words;
         let joined = Pattern::Word("iphone15".to_owned());
         assert!(words.iter().all(|word| word.exact.iter().any(|a| a.pattern == joined)));
+    }
+
+    #[test]
+    fn words_run_together_are_divided() {
+        for (q, words) in [
+            ("redbull", vec!["red", "bull"]),
+            ("iphone15promax", vec!["iphone", "15", "pro", "max"]),
+            ("airpodspro", vec!["airpods", "pro"]),
+        ] {
+            let phrase = Pattern::Phrase(words.into_iter().map(str::to_owned).collect());
+            let found = tolerant(q).remove(0).tolerant;
+            assert!(found.iter().any(|alternative| alternative.pattern == phrase), "{q}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_word_stays_together() {
+        assert_eq!(typed("红米手机"), ["红米", "手机"]);
+        assert_eq!(typed("红色的锅"), ["红色", "的", "锅"]);
+        assert_eq!(typed("65瓦快充"), ["65", "瓦", "快充"]);
+    }
+
+    #[test]
+    fn a_measure_has_one_spelling() {
+        for (q, word) in
+            [("65瓦", "65w"), ("500毫升", "500ml"), ("65watt", "65w"), ("256g", "256gb")]
+        {
+            let pattern = Pattern::Word(word.to_owned());
+            for found in parse(q).words {
+                assert!(found.exact.iter().any(|a| a.pattern == pattern), "{q}: {found:?}");
+            }
+        }
     }
 
     #[test]

@@ -7,16 +7,25 @@ use crate::text::Syllable;
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct ParsedQuery {
     pub(crate) words: Vec<QueryWord>,
+    /// Whether nothing visible was typed.
+    pub(crate) is_blank: bool,
     /// Adjacent words of the query; titles that contain them as a phrase rank higher.
     pub(crate) phrases: Vec<Pattern>,
-    /// The query as a SKU.
-    pub(crate) sku: String,
+    /// The query as a SKU or barcode.
+    pub(crate) code: String,
+}
+
+impl ParsedQuery {
+    /// Whether any word has parts that may stand apart.
+    pub(crate) fn has_parts(&self) -> bool {
+        self.words.iter().any(|word| !word.apart.is_empty())
+    }
 }
 
 /// One word of a query.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct QueryWord {
-    /// The normalised text.
+    /// The folded text.
     pub(crate) typed: String,
     /// Whether a space precedes it.
     pub(crate) after_space: bool,
@@ -26,6 +35,8 @@ pub(crate) struct QueryWord {
     pub(crate) exact: Vec<Alternative>,
     /// Patterns for what the shopper may have meant, the most likely first.
     pub(crate) tolerant: Vec<Alternative>,
+    /// Patterns for the parts of a Chinese word, apart from each other.
+    pub(crate) apart: Vec<Alternative>,
 }
 
 /// One way to match a word.
@@ -49,6 +60,8 @@ pub(crate) enum MatchKind {
     Typo,
     /// The typed text is pinyin or a homophone.
     Phonetic,
+    /// The parts of the typed word are in the text, but not together.
+    Apart,
 }
 
 /// What to look for in a text.
@@ -63,6 +76,13 @@ pub(crate) enum Pattern {
         /// The length of the substring, in characters.
         length: usize,
     },
+    /// A Chinese character that begins or ends a word; with `end`, it ends one.
+    Edge {
+        character: char,
+        end: bool,
+    },
+    /// All of these, in any place and order.
+    All(Vec<Pattern>),
     /// Consecutive Chinese characters with this pronunciation.
     Pinyin(Vec<Syllable>),
     /// Several such sequences, in any place and order.

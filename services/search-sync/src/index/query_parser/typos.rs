@@ -1,6 +1,7 @@
 //! Patterns for misspelt words.
 
 use super::{
+    Vocabulary,
     parsed_query::{Alternative, MatchKind, Pattern, QueryWord},
     tokens::{QueryToken, chinese_ranges},
 };
@@ -11,12 +12,12 @@ const CHARACTERS_MAX: usize = 10;
 
 /// Adds corrections of a Latin word: one edit for 5 to 8 letters, up to two for 9 to 32. Words with digits
 /// are never corrected.
-pub(crate) fn push_spelling_corrections<E>(
+pub(crate) fn push_spelling_corrections<V: Vocabulary>(
     token: &QueryToken,
     index: usize,
-    similar: impl Fn(&str, u8) -> Result<Vec<String>, E>,
+    vocabulary: &V,
     found: &mut Vec<Alternative>,
-) -> Result<(), E> {
+) -> Result<(), V::Error> {
     if !token.chars.iter().all(|c| c.is_alphabetic()) {
         return Ok(());
     }
@@ -26,7 +27,7 @@ pub(crate) fn push_spelling_corrections<E>(
         _ => &[],
     };
     for distance in distances {
-        let words = similar(&token.text(), *distance)?;
+        let words = vocabulary.similar(&token.text(), *distance)?;
         if words.is_empty() {
             continue;
         }
