@@ -4,7 +4,7 @@ use std::{iter, ops::Range};
 
 use super::{
     chinese::{inner_words, is_function_word, segment_words, unknown_words},
-    measures::{is_number, measures, split_measure},
+    measures::{is_number, is_unit, measures, split_measure},
     pinyin::readings,
     runs::{Run, Script, Separator, split_runs},
 };
@@ -123,6 +123,17 @@ fn piece_ranges(word: &[char]) -> Vec<Range<usize>> {
         }
         before_is_letter = is_letter;
         from = to;
+    }
+    // A number and its unit are one word: `512gb`.
+    let text = |piece: &Range<usize>| word[piece.clone()].iter().collect::<String>();
+    let mut at = 1;
+    while at < found.len() {
+        if is_number(&text(&found[at - 1])) && is_unit(&text(&found[at])) {
+            found[at - 1].end = found[at].end;
+            found.remove(at);
+        } else {
+            at += 1;
+        }
     }
     if found.len() > PIECES_MAX { iter::once(0..word.len()).collect() } else { found }
 }
@@ -355,7 +366,7 @@ mod tests {
     #[test]
     fn letters_and_digits_are_also_divided() {
         for (text, pieces) in [
-            ("ZetaFon7ProMax512GB", vec!["zetafon", "7", "promax", "512", "gb"]),
+            ("ZetaFon7ProMax512GB", vec!["zetafon", "7", "promax", "512gb"]),
             ("RTX4060Ti", vec!["rtx", "4060", "ti"]),
             ("S24Ultra", vec!["s24", "ultra"]),
         ] {
