@@ -19,12 +19,13 @@ const CORRECTION_MIN: usize = 4;
 pub(crate) struct TermDictionaries<'a> {
     searcher: &'a Searcher,
     title: Field,
-    fields: [Field; 4],
+    fields: [Field; 5],
 }
 
 impl<'a> TermDictionaries<'a> {
     pub(crate) fn new(searcher: &'a Searcher, fields: &Fields) -> Self {
-        let searched = [fields.title, fields.brand, fields.category, fields.attributes];
+        let searched =
+            [fields.title, fields.spellings, fields.brand, fields.category, fields.attributes];
         Self { searcher, title: fields.title, fields: searched }
     }
 }

@@ -6,7 +6,7 @@ use super::{
     document::Localized,
     query_parser::{Alternative, MatchKind, Pattern, QueryWord},
 };
-use crate::text::{Script, Syllable, Token, readings, split_runs, word_tokens};
+use crate::text::{Script, Syllable, Token, readings, spelling_tokens, split_runs, word_tokens};
 
 /// The title in the language that matches more words (Chinese on a tie), escaped for HTML, with `<em>` around
 /// the matches.
@@ -47,6 +47,7 @@ pub(crate) fn matched_text(title: &Localized, alternative: &Alternative) -> Opti
 /// A text, analysed once for many patterns.
 struct AnalysedText {
     words: Vec<Token>,
+    spellings: Vec<Token>,
     /// The runs of Chinese characters with their byte ranges.
     chinese: Vec<Vec<(char, Range<usize>)>>,
 }
@@ -58,7 +59,7 @@ impl AnalysedText {
             .filter(|run| run.script == Script::Chinese)
             .map(|run| run.chars.into_iter().map(|(c, start, end)| (c, start..end)).collect())
             .collect();
-        Self { words: word_tokens(text), chinese }
+        Self { words: word_tokens(text), spellings: spelling_tokens(text), chinese }
     }
 
     /// The exact matches of a word; without any, the matches of the most likely alternative.
@@ -78,10 +79,14 @@ impl AnalysedText {
             Pattern::Word(word) => self
                 .words
                 .iter()
+                .chain(&self.spellings)
                 .filter(|token| token.text == *word)
                 .map(|token| token.start..token.end)
                 .collect(),
-            Pattern::Phrase(parts) => self.find_phrase(parts),
+            Pattern::Phrase(parts) => {
+                let found = find_phrase(&self.words, parts);
+                if found.is_empty() { find_phrase(&self.spellings, parts) } else { found }
+            }
             Pattern::Characters { positions, length } => self.find_chinese(*length, |chars| {
                 positions.iter().all(|(position, c)| chars[*position].0 == *c)
             }),
@@ -100,23 +105,6 @@ impl AnalysedText {
                 if all { parts.into_iter().flatten().collect() } else { Vec::new() }
             }
         }
-    }
-
-    fn find_phrase(&self, parts: &[String]) -> Vec<Range<usize>> {
-        let Some(first) = parts.first() else { return Vec::new() };
-        let starts = self.words.iter().filter(|token| token.text == *first);
-        starts
-            .filter_map(|start| {
-                let mut end = start.end;
-                for (offset, part) in parts.iter().enumerate().skip(1) {
-                    let next = self.words.iter().find(|token| {
-                        token.position == start.position + offset && token.text == *part
-                    })?;
-                    end = next.end;
-                }
-                Some(start.start..end)
-            })
-            .collect()
     }
 
     fn find_pinyin(&self, syllables: &[Syllable]) -> Vec<Range<usize>> {
@@ -139,6 +127,23 @@ impl AnalysedText {
             .map(|window| window[0].1.start..window[length - 1].1.end)
             .collect()
     }
+}
+
+fn find_phrase(tokens: &[Token], parts: &[String]) -> Vec<Range<usize>> {
+    let Some(first) = parts.first() else { return Vec::new() };
+    let starts = tokens.iter().filter(|token| token.text == *first);
+    starts
+        .filter_map(|start| {
+            let mut end = start.end;
+            for (offset, part) in parts.iter().enumerate().skip(1) {
+                let next = tokens.iter().find(|token| {
+                    token.position == start.position + offset && token.text == *part
+                })?;
+                end = next.end;
+            }
+            Some(start.start..end)
+        })
+        .collect()
 }
 
 /// Escapes `text` for HTML and puts `<em>` around the byte ranges.

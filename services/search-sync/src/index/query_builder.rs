@@ -21,6 +21,8 @@ use crate::text::{Syllable, edge_token, end_token};
 
 // Boosts of a match by field.
 const TITLE: f32 = 4.0;
+/// Another spelling of a word of the title.
+const SPELLINGS: f32 = 2.0;
 const BRAND: f32 = 3.0;
 const CATEGORY: f32 = 2.0;
 const ATTRIBUTES: f32 = 0.2;
@@ -164,8 +166,13 @@ impl QueryBuilder<'_> {
         match pattern {
             Pattern::Word(word) => self.term(word),
             Pattern::Phrase(words) => {
-                let terms = words.iter().cloned().enumerate().collect();
-                Ok(self.phrase(self.fields.title, terms)?.map(|query| boosted(query, TITLE)))
+                let terms: Vec<(usize, String)> = words.iter().cloned().enumerate().collect();
+                let title = self.phrase(self.fields.title, terms.clone())?;
+                let spelled = self.phrase(self.fields.spellings, terms)?;
+                Ok(best_of(
+                    title.map(|query| boosted(query, TITLE)),
+                    spelled.map(|query| boosted(query, SPELLINGS)),
+                ))
             }
             Pattern::Characters { positions, .. } => Ok(self
                 .phrase(self.fields.characters, character_terms(positions))?
@@ -194,21 +201,17 @@ impl QueryBuilder<'_> {
 
     fn term(&self, word: &str) -> Result<Option<Box<dyn Query>>, SearchError> {
         let fields = [
-            (self.fields.title, TITLE),
             (self.fields.brand, BRAND),
             (self.fields.category, CATEGORY),
             (self.fields.attributes, ATTRIBUTES),
             (self.fields.description, DESCRIPTION),
         ];
-        let mut matches: Vec<Box<dyn Query>> = Vec::new();
+        // The spellings repeat words of the title, which count once.
+        let title = self.field_term(self.fields.title, word, TITLE)?;
+        let spelled = self.field_term(self.fields.spellings, word, SPELLINGS)?;
+        let mut matches: Vec<Box<dyn Query>> = best_of(title, spelled).into_iter().collect();
         for (field, boost) in fields {
-            let term = Term::from_field_text(field, word);
-            if self.searcher.doc_freq(&term)? > 0 {
-                matches.push(boosted(
-                    Box::new(TermQuery::new(term, IndexRecordOption::WithFreqs)),
-                    boost,
-                ));
-            }
+            matches.extend(self.field_term(field, word, boost)?);
         }
         if let Some(code) = self.code(word)? {
             matches.push(code);
@@ -218,6 +221,20 @@ impl QueryBuilder<'_> {
             1 => matches.pop(),
             _ => Some(Box::new(DisjunctionMaxQuery::with_tie_breaker(matches, OTHER_FIELDS))),
         })
+    }
+
+    fn field_term(
+        &self,
+        field: Field,
+        word: &str,
+        boost: f32,
+    ) -> Result<Option<Box<dyn Query>>, SearchError> {
+        let term = Term::from_field_text(field, word);
+        if self.searcher.doc_freq(&term)? == 0 {
+            return Ok(None);
+        }
+        let query = Box::new(TermQuery::new(term, IndexRecordOption::WithFreqs));
+        Ok(Some(boosted(query, boost)))
     }
 
     fn pinyin(&self, syllables: &[Syllable]) -> Result<Option<Box<dyn Query>>, SearchError> {
@@ -298,6 +315,14 @@ fn character_terms(chars: &[(usize, char)]) -> Vec<(usize, String)> {
 
 fn boosted(query: Box<dyn Query>, boost: f32) -> Box<dyn Query> {
     Box::new(BoostQuery::new(query, boost))
+}
+
+/// The better of two matches counts.
+fn best_of(a: Option<Box<dyn Query>>, b: Option<Box<dyn Query>>) -> Option<Box<dyn Query>> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(Box::new(DisjunctionMaxQuery::new(vec![a, b]))),
+        (a, b) => a.or(b),
+    }
 }
 
 fn all_of(required: Vec<Box<dyn Query>>, optional: Vec<Box<dyn Query>>) -> Option<Box<dyn Query>> {

@@ -37,6 +37,8 @@ pub(crate) struct Fields {
     /// The product id; documents are replaced and deleted by it.
     pub(crate) id: Field,
     pub(crate) title: Field,
+    /// Other spellings of the words of the title.
+    pub(crate) spellings: Field,
     /// Chinese characters of title, brand and category.
     pub(crate) characters: Field,
     /// Their pinyin.
@@ -87,6 +89,8 @@ pub(crate) mod column {
 }
 
 const WORDS: &str = "words";
+const VALUES: &str = "values";
+const SPELLINGS: &str = "spellings";
 const CHARACTERS: &str = "characters";
 const SYLLABLES: &str = "syllables";
 
@@ -101,11 +105,12 @@ pub(crate) fn schema() -> (Schema, Fields) {
     let fields = Fields {
         id: builder.add_text_field("id", STRING),
         title: builder.add_text_field("title", analysed_by(WORDS, phrases)),
+        spellings: builder.add_text_field("spellings", analysed_by(SPELLINGS, phrases)),
         characters: builder.add_text_field("characters", analysed_by(CHARACTERS, phrases)),
         pinyin: builder.add_text_field("sounds", analysed_by(SYLLABLES, phrases)),
         brand: builder.add_text_field("brand", analysed_by(WORDS, counts)),
         category: builder.add_text_field("category", analysed_by(WORDS, counts)),
-        attributes: builder.add_text_field("attributes", analysed_by(WORDS, counts)),
+        attributes: builder.add_text_field("attributes", analysed_by(VALUES, counts)),
         description: builder.add_text_field("description", analysed_by(WORDS, counts)),
         sku: builder.add_text_field("sku", STRING),
         head: builder.add_text_field("head", STRING),
@@ -143,6 +148,8 @@ fn unanalysed() -> TextOptions {
 pub(crate) fn tokenizers() -> TokenizerManager {
     let manager = TokenizerManager::default();
     manager.register(WORDS, TextTokenizer(text::word_tokens));
+    manager.register(VALUES, TextTokenizer(text::value_tokens));
+    manager.register(SPELLINGS, TextTokenizer(text::spelling_tokens));
     manager.register(CHARACTERS, TextTokenizer(text::character_tokens));
     manager.register(SYLLABLES, TextTokenizer(text::pinyin_tokens));
     manager
@@ -156,6 +163,7 @@ pub(crate) fn to_tantivy(
     target.add_text(fields.id, document.product_id.simple().to_string());
     for title in document.title.texts() {
         target.add_text(fields.title, truncate(title, TITLE_MAX));
+        target.add_text(fields.spellings, truncate(title, TITLE_MAX));
     }
     let levels = document.category_levels();
     let names = document.title.texts().chain([document.brand.as_str(), document.category.as_str()]);

@@ -22,4 +22,7 @@ pub(crate) use measures::{is_number, is_unit, measures, split_measure};
 pub(crate) use pinyin::{Syllable, parse_initials, parse_syllables, readings};
 pub(crate) use runs::{Run, Script, Separator, split_runs};
 pub use tokens::{Token, word_tokens};
-pub(crate) use tokens::{character_tokens, edge_token, end_token, pieces, pinyin_tokens, singular};
+pub(crate) use tokens::{
+    character_tokens, edge_token, end_token, pieces, pinyin_tokens, singular, spelling_tokens,
+    value_tokens,
+};

@@ -15,6 +15,8 @@ const TOKEN_MAX: usize = 64;
 const CONNECTED_MAX: usize = 4;
 /// How many pieces of letters or digits one word is divided into at most; longer ones stay whole.
 const PIECES_MAX: usize = 8;
+/// A word without so many letters in a row is a code, and no words run together: `6qn30aa`.
+const PIECE_LETTERS: usize = 3;
 /// How many adjacent unknown characters also become one token.
 const UNKNOWN_MAX: usize = 4;
 
@@ -32,10 +34,8 @@ pub struct Token {
 
 /// The word tokens of a text.
 ///
-/// Chinese gives dictionary words, the shorter words inside them, and adjacent unknown characters (红米). Words of
-/// letters and digits are indexed whole and in pieces (`rtx4060ti`: rtx, 4060, ti), but a single letter stays
-/// with its number (`f87`). Plurals are also indexed in the singular, connected words also as one (`mx-400`: mx,
-/// 400, mx400), and measures also with the symbol of their unit (`65瓦`: 65w).
+/// Chinese gives dictionary words, the shorter words inside them, and adjacent unknown characters (红米). Plurals
+/// are also indexed in the singular, and connected words also as one (`mx-400`: mx, 400, mx400).
 pub fn word_tokens(text: &str) -> Vec<Token> {
     let mut tokens = Vec::new();
     let mut position = 0;
@@ -45,11 +45,50 @@ pub fn word_tokens(text: &str) -> Vec<Token> {
             Script::Chinese => push_chinese(run, &mut position, &mut tokens),
             Script::Word => {
                 push_word(&run.text(), run.start(), run.end(), position, &mut tokens);
-                push_measure(&runs[index..], position, &mut tokens);
                 push_connected(&runs[index..], position, &mut tokens);
-                position += push_pieces(run, position, &mut tokens);
+                position += 1;
             }
         }
+    }
+    tokens
+}
+
+/// The word tokens of the value of an attribute, with its measures.
+pub(crate) fn value_tokens(text: &str) -> Vec<Token> {
+    let mut tokens = word_tokens(text);
+    let runs = split_runs(text);
+    for (index, run) in runs.iter().enumerate().filter(|(_, run)| run.script == Script::Word) {
+        let same = tokens.iter().find(|token| token.start == run.start());
+        let position = same.map_or(0, |token| token.position);
+        push_measure(&runs[index..], position, &mut tokens);
+    }
+    // The index requires tokens in the order of their positions.
+    tokens.sort_by_key(|token| token.position);
+    tokens
+}
+
+/// The other spellings of a text with digits; none for a text without.
+///
+/// Words of letters and digits are divided (`rtx4060ti`: rtx, 4060, ti), but a single letter stays with its
+/// number (`f87`). Measures get the symbol of their unit (`65瓦`: 65w). The undivided words are there as well, so
+/// that a phrase may go from one to the other. These tokens have a field of their own, because they would make
+/// a title longer than it is, and the length counts against a match.
+pub(crate) fn spelling_tokens(text: &str) -> Vec<Token> {
+    let mut tokens = Vec::new();
+    let runs = split_runs(text);
+    let has_digit = |run: &Run| run.chars.iter().any(|(c, _, _)| c.is_ascii_digit());
+    if !runs.iter().any(has_digit) {
+        return tokens;
+    }
+    let mut position = 0;
+    for (index, run) in runs.iter().enumerate() {
+        if run.script == Script::Chinese {
+            position += 1;
+            continue;
+        }
+        push_word(&run.text(), run.start(), run.end(), position, &mut tokens);
+        push_measure(&runs[index..], position, &mut tokens);
+        position += push_pieces(run, position, &mut tokens);
     }
     tokens
 }
@@ -135,7 +174,12 @@ fn piece_ranges(word: &[char]) -> Vec<Range<usize>> {
             at += 1;
         }
     }
-    if found.len() > PIECES_MAX { iter::once(0..word.len()).collect() } else { found }
+    let is_word = |piece: &Range<usize>| {
+        piece.len() >= PIECE_LETTERS && word[piece.clone()].iter().all(|c| c.is_alphabetic())
+    };
+    let is_code = !found.iter().any(is_word);
+    let whole = found.len() > PIECES_MAX || is_code;
+    if whole { iter::once(0..word.len()).collect() } else { found }
 }
 
 /// Adds the first run as a measure if it is a number with a unit: `65w`, `65 W`, `1.5l`, `65瓦`.
@@ -347,7 +391,10 @@ fn for_each_chinese_run(text: &str, mut visit: impl FnMut(usize, &Run, Option<&P
 
 #[cfg(test)]
 mod tests {
-    use super::{Token, character_tokens, pinyin_tokens, singular, word_tokens};
+    use super::{
+        Token, character_tokens, pinyin_tokens, singular, spelling_tokens, value_tokens,
+        word_tokens,
+    };
 
     fn texts(tokens: &[Token]) -> Vec<&str> {
         tokens.iter().map(|token| token.text.as_str()).collect()
@@ -370,7 +417,7 @@ mod tests {
             ("RTX4060Ti", vec!["rtx", "4060", "ti"]),
             ("S24Ultra", vec!["s24", "ultra"]),
         ] {
-            let tokens = word_tokens(text);
+            let tokens = spelling_tokens(text);
             let found = texts(&tokens);
             assert!(found.contains(&text.to_lowercase().as_str()), "{found:?}");
             for piece in &pieces {
@@ -379,6 +426,9 @@ mod tests {
             let last = tokens.iter().map(|token| token.position).max();
             assert_eq!(last, Some(pieces.len() - 1));
         }
+        let tokens = spelling_tokens("HP 6QN30AA");
+        assert_eq!(texts(&tokens), ["hp", "6qn30aa"]);
+        assert!(spelling_tokens("无线 mouse").is_empty());
     }
 
     #[test]
@@ -392,10 +442,11 @@ mod tests {
             ("8GB+256G 曜石黑", "256gb"),
             ("55英寸电视", "55inch"),
         ] {
-            let tokens = word_tokens(text);
-            assert!(texts(&tokens).contains(&measure), "{text}: {:?}", texts(&tokens));
+            for tokens in [spelling_tokens(text), value_tokens(text)] {
+                assert!(texts(&tokens).contains(&measure), "{text}: {:?}", texts(&tokens));
+            }
         }
-        assert!(!texts(&word_tokens("3米色")).contains(&"3m"));
+        assert!(!texts(&value_tokens("3米色")).contains(&"3m"));
     }
 
     #[test]
