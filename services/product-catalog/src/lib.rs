@@ -33,7 +33,7 @@ use crate::{
     consumes::receipts::{RecordApplied, RecordFailed},
     domain::DOWNSTREAM_SERVICES,
     state::UploadSlots,
-    workers::{importer::Importer, retention},
+    workers::{importer::Importer, retention, sales},
 };
 
 pub use crate::{config::Config, names::SERVICE, state::AppState};
@@ -94,6 +94,7 @@ impl ServiceDefinition for ProductCatalogService {
         let waker = ImporterWaker::default();
         let importer = Importer::new(outbox.clone(), waker.clone(), http::draft_of_json_line);
         lifecycle.spawn("importer", importer.run(lifecycle.soft()));
+        lifecycle.spawn("sales", sales::run(outbox.clone(), lifecycle.soft()));
         let pool = outbox.pool().clone();
         let retention = retention::run(pool, config.retention_days, lifecycle.soft());
         lifecycle.spawn("retention", retention);

@@ -60,11 +60,14 @@ pub struct Variant {
     /// What distinguishes the variant, such as `颜色: 红`.
     #[serde(default)]
     pub options: BTreeMap<String, String>,
-    /// The price of one piece.
+    /// The price of one piece that buyers pay now: the sale price while a sale runs.
     pub price: Money,
     /// EAN or UPC.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub barcode: Option<String>,
+    /// A higher price to show struck through: that of the variant, or the regular price while a sale runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compare_at_price: Option<Money>,
 }
 
 /// A product was deleted.

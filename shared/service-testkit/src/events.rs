@@ -29,6 +29,7 @@ pub fn product_changed(product_id: ProductId, version: i64, skus: &[&str]) -> Pr
                 options: serde_json::from_value(json!({})).unwrap(),
                 price: Money::new(12_900, Currency::CNY).unwrap(),
                 barcode: None,
+                compare_at_price: None,
             })
             .collect(),
         created_at: now,

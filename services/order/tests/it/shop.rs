@@ -468,6 +468,7 @@ pub(crate) fn changed(
         options: BTreeMap::new(),
         price: Money::new(*amount, Currency::CNY).unwrap(),
         barcode: None,
+        compare_at_price: None,
     };
     ProductChangedV1 {
         product_id,

@@ -16,5 +16,6 @@ pub(crate) async fn create_product(
     command: CreateProductCommand,
 ) -> Result<(Product, Change), WriteProductsError> {
     let now = clock::now();
-    write_product(tx, ProductWrite::create(command.content, now), now).await
+    let content = command.content.without_ended_sales(now);
+    write_product(tx, ProductWrite::create(content, now), now).await
 }

@@ -1,5 +1,6 @@
 //! Use cases, one file each. They run in the transaction of their caller.
 
+mod change_prices;
 mod create_product;
 mod delete_product;
 mod import_batch;
@@ -9,6 +10,7 @@ mod replace_product;
 mod write_products;
 
 pub(crate) use self::{
+    change_prices::change_prices,
     create_product::{CreateProductCommand, create_product},
     delete_product::{DeleteProductCommand, delete_product},
     import_batch::{ImportBatchCommand, ImportBatchError, import_batch},

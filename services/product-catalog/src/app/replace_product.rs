@@ -5,7 +5,7 @@ use runtime::clock;
 
 use super::write_products::{WriteProductsError, new_change, write_product};
 use crate::{
-    domain::{Change, Content, Product, ProductWrite},
+    domain::{Change, Content, Product, ProductWrite, StoredVersion},
     storage::{changes, document},
 };
 
@@ -23,13 +23,15 @@ pub(crate) async fn replace_product(
 ) -> Result<(Product, Change), WriteProductsError> {
     let ReplaceProductCommand { current, content } = command;
     let now = clock::now();
+    let content = content.without_ended_sales(now);
     if document::encode(&content) == document::encode(&current.content) {
         let change = new_change(&current, now);
         changes::insert(tx, &[change], None).await?;
         return Ok((current, change));
     }
-    let Product { id, version, created_at, .. } = current;
+    let Product { id, version, created_at, updated_at, .. } = current;
     let skus = current.content.skus().cloned().collect();
-    let write = ProductWrite::replace(id, version, created_at, &skus, content, now);
+    let stored = StoredVersion { version, created_at, updated_at, skus: &skus };
+    let write = ProductWrite::replace(id, &stored, content, now);
     write_product(tx, write, now).await
 }

@@ -5,10 +5,11 @@ use std::{
     fmt::Display,
 };
 
+use chrono::{DateTime, SubsecRound as _, Utc};
 use vocabulary::{Currency, InvalidMoney, Localized, Money, Sku};
 
 use super::{
-    Attribute, Content, Number, ProductStatus, SLASH_IN_NAME, Variant, html_text::plain_text,
+    Attribute, Content, Number, ProductStatus, SLASH_IN_NAME, Sale, Variant, html_text::plain_text,
 };
 
 /// The maximum number of levels of a category.
@@ -64,8 +65,19 @@ pub(crate) enum DraftAttribute {
 pub(crate) struct DraftVariant {
     pub(crate) sku: String,
     pub(crate) options: BTreeMap<String, String>,
+    /// The regular price.
     pub(crate) price: DraftPrice,
+    pub(crate) compare_at_price: Option<DraftPrice>,
+    pub(crate) sale: Option<DraftSale>,
     pub(crate) barcode: Option<String>,
+}
+
+/// A sale that has not been validated.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct DraftSale {
+    pub(crate) price: DraftPrice,
+    pub(crate) starts_at: Option<DateTime<Utc>>,
+    pub(crate) ends_at: Option<DateTime<Utc>>,
 }
 
 /// A price that has not been validated.
@@ -269,7 +281,10 @@ impl ValidationErrors {
                 self.add(format_args!("{field}.sku"), "duplicate", "occurs twice in this product");
             }
             let options = self.options(&field, variant.options);
-            let price = self.price(&field, &variant.price);
+            let price = self.price(&format!("{field}.price"), &variant.price);
+            let compare_at_price =
+                self.compare_at_price(&field, variant.compare_at_price.as_ref(), price);
+            let sale = self.sale(&field, variant.sale.as_ref(), price);
             let barcode = variant.barcode.filter(|barcode| !barcode.is_empty());
             let digits = |code: &String| code.bytes().all(|byte| byte.is_ascii_digit());
             if barcode.as_ref().is_some_and(|code| !(8..=14).contains(&code.len()) || !digits(code))
@@ -277,7 +292,7 @@ impl ValidationErrors {
                 self.add(format_args!("{field}.barcode"), "invalid", "must be 8 to 14 digits");
             }
             if let (Some(sku), Some(price)) = (sku, price) {
-                checked.push(Variant { sku, options, price, barcode });
+                checked.push(Variant { sku, options, price, compare_at_price, sale, barcode });
             }
         }
         checked
@@ -304,11 +319,62 @@ impl ValidationErrors {
 
     fn price(&mut self, field: &str, given: &DraftPrice) -> Option<Money> {
         let currency: Option<Currency> =
-            self.parsed(format_args!("{field}.price.currency"), known_currency(&given.currency));
+            self.parsed(format_args!("{field}.currency"), known_currency(&given.currency));
         // The amount is checked with any currency, so that both errors are reported at once.
         let amount = Money::new(given.amount, currency.unwrap_or(Currency::CNY));
-        let price = self.parsed(format_args!("{field}.price.amount"), amount);
+        let price = self.parsed(format_args!("{field}.amount"), amount);
         currency.and(price)
+    }
+
+    fn compare_at_price(
+        &mut self,
+        field: &str,
+        given: Option<&DraftPrice>,
+        price: Option<Money>,
+    ) -> Option<Money> {
+        let field = format!("{field}.compare_at_price");
+        let compared = self.price(&field, given?)?;
+        let price = self.same_currency(&field, compared, price)?;
+        if compared.amount() <= price.amount() {
+            self.add(&field, "invalid", format!("must be more than the price, {price}"));
+        }
+        Some(compared)
+    }
+
+    fn sale(
+        &mut self,
+        field: &str,
+        given: Option<&DraftSale>,
+        price: Option<Money>,
+    ) -> Option<Sale> {
+        let field = format!("{field}.sale");
+        let DraftSale { price: sale_price, starts_at, ends_at } = given?;
+        // PostgreSQL keeps microseconds.
+        let micros = |time: DateTime<Utc>| time.trunc_subsecs(6);
+        let (starts_at, ends_at) = (starts_at.map(micros), ends_at.map(micros));
+        if let (Some(start), Some(end)) = (starts_at, ends_at)
+            && end <= start
+        {
+            self.add(format_args!("{field}.ends_at"), "invalid", "must be later than starts_at");
+        }
+        let price_field = format!("{field}.price");
+        let sale_price = self.price(&price_field, sale_price)?;
+        let price = self.same_currency(&price_field, sale_price, price)?;
+        if sale_price.amount() >= price.amount() {
+            self.add(&price_field, "invalid", format!("must be less than the price, {price}"));
+        }
+        Some(Sale { price: sale_price, starts_at, ends_at })
+    }
+
+    /// The regular price, if `other` has its currency.
+    fn same_currency(&mut self, field: &str, other: Money, price: Option<Money>) -> Option<Money> {
+        let price = price?;
+        if other.currency() == price.currency() {
+            return Some(price);
+        }
+        let message = format!("must be {}, the currency of the price", price.currency());
+        self.add(format_args!("{field}.currency"), "invalid", message);
+        None
     }
 
     fn parsed<T, E: Display>(&mut self, field: impl Display, parsed: Result<T, E>) -> Option<T> {
@@ -330,16 +396,20 @@ fn known_currency(code: &str) -> Result<Currency, String> {
 mod tests {
     use std::collections::BTreeMap;
 
+    use chrono::{DateTime, TimeDelta};
     use vocabulary::Localized;
 
     use super::{
-        Draft, DraftAttribute, DraftPrice, DraftVariant, MAX_ATTRIBUTES, Number, ProductStatus,
+        Draft, DraftAttribute, DraftPrice, DraftSale, DraftVariant, MAX_ATTRIBUTES, Number,
+        ProductStatus,
     };
 
     fn variant(sku: &str) -> DraftVariant {
         let price = DraftPrice { amount: 12_900, currency: "CNY".to_owned() };
         let barcode = Some("6901234567892".to_owned());
-        DraftVariant { sku: sku.to_owned(), options: BTreeMap::new(), price, barcode }
+        let (compare_at_price, sale) = (None, None);
+        let (sku, options) = (sku.to_owned(), BTreeMap::new());
+        DraftVariant { sku, options, price, compare_at_price, sale, barcode }
     }
 
     fn draft() -> Draft {
@@ -449,6 +519,36 @@ mod tests {
             assert_eq!(errors[0].field, "variants[0].price.currency");
             assert_eq!(errors[0].message, message);
         }
+    }
+
+    #[test]
+    fn prices_of_a_variant_must_fit_together() {
+        let price = |amount, currency: &str| DraftPrice { amount, currency: currency.to_owned() };
+        let at = |seconds| Some(DateTime::UNIX_EPOCH + TimeDelta::seconds(seconds));
+        let sale = |price, starts_at, ends_at| Some(DraftSale { price, starts_at, ends_at });
+        let fits = DraftVariant {
+            compare_at_price: Some(price(12_901, "CNY")),
+            sale: sale(price(12_899, "CNY"), at(1), at(2)),
+            ..variant("A")
+        };
+        let content = Draft { variants: vec![fits], ..draft() }.validate().unwrap();
+        assert!(content.variants[0].sale.is_some());
+        assert_eq!(content.variants[0].compare_at_price.unwrap().amount(), 12_901);
+        let found = |compare_at_price, sale| {
+            let variants = vec![DraftVariant { compare_at_price, sale, ..variant("A") }];
+            let found = errors(Draft { variants, ..draft() });
+            found.into_iter().map(|(field, _)| field).collect::<Vec<String>>()
+        };
+        let compare = "variants[0].compare_at_price";
+        assert_eq!(found(Some(price(12_900, "CNY")), None), [compare]);
+        assert_eq!(found(Some(price(20_000, "EUR")), None), [format!("{compare}.currency")]);
+        assert_eq!(found(Some(price(-1, "CNY")), None), [format!("{compare}.amount")]);
+        let same = sale(price(12_900, "CNY"), None, None);
+        assert_eq!(found(None, same), ["variants[0].sale.price"]);
+        let foreign = sale(price(1, "USD"), None, at(2));
+        assert_eq!(found(None, foreign), ["variants[0].sale.price.currency"]);
+        let never = sale(price(1, "CNY"), at(2), at(2));
+        assert_eq!(found(None, never), ["variants[0].sale.ends_at"]);
     }
 
     #[test]

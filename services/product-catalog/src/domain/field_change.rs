@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{Attribute, Content, Number};
+use chrono::{DateTime, SecondsFormat, Utc};
+
+use super::{Attribute, Content, Number, Sale};
 
 /// The maximum length of a shown value, in characters.
 const MAX_SHOWN: usize = 200;
@@ -64,12 +66,23 @@ fn fields(content: &Content) -> BTreeMap<String, String> {
     for variant in &content.variants {
         let field = format!("variants.{}", variant.sku);
         add(format!("{field}.price"), Some(variant.price.to_string()));
+        let compared = variant.compare_at_price.map(|price| price.to_string());
+        add(format!("{field}.compare_at_price"), compared);
+        if let Some(Sale { price, starts_at, ends_at }) = &variant.sale {
+            add(format!("{field}.sale.price"), Some(price.to_string()));
+            add(format!("{field}.sale.starts_at"), starts_at.map(time_text));
+            add(format!("{field}.sale.ends_at"), ends_at.map(time_text));
+        }
         add(format!("{field}.barcode"), variant.barcode.clone());
         for (name, value) in &variant.options {
             add(format!("{field}.options.{name}"), Some(value.clone()));
         }
     }
     fields
+}
+
+fn time_text(time: DateTime<Utc>) -> String {
+    time.to_rfc3339_opts(SecondsFormat::AutoSi, true)
 }
 
 fn attribute_text(attribute: &Attribute) -> String {

@@ -7,8 +7,8 @@ use vocabulary::{ProductId, Sku, Version};
 
 use super::{
     Columns, Content, Draft, FileProduct, FileRow, ImportMode, ImportWarning, MAX_ROW, NamedFields,
-    ProductPreview, ProductWrite, RefusedRow, Row, ValidationError, changed_fields, loss_reason,
-    losses, product_of_row,
+    ProductPreview, ProductWrite, RefusedRow, Row, StoredVersion, ValidationError, changed_fields,
+    loss_reason, losses, product_of_row,
 };
 
 /// The maximum number of reported errors per row.
@@ -167,6 +167,7 @@ pub(crate) struct StoredProduct {
     /// The content as encoded in the database.
     pub(crate) document: String,
     pub(crate) created_at: DateTime<Utc>,
+    pub(crate) updated_at: DateTime<Utc>,
     pub(crate) skus: BTreeSet<Sku>,
 }
 
@@ -233,7 +234,7 @@ pub(crate) fn plan_import(
         let owner = owners.first().map(|owner| (*owner, &known.products[owner]));
         let stored = owner.map(|(_, stored)| stored);
         let content = match next_content(content, stored, policy, codec, *line) {
-            Ok(content) => content,
+            Ok(content) => content.without_ended_sales(now),
             Err(refused) => {
                 plan.refuse(row, refused);
                 continue;
@@ -309,8 +310,9 @@ impl ImportPlan {
             return;
         };
         self.updated += 1;
-        let StoredProduct { version, created_at, skus, .. } = stored;
-        self.writes.push(ProductWrite::replace(id, *version, *created_at, skus, content, now));
+        let StoredProduct { version, created_at, updated_at, ref skus, .. } = *stored;
+        let stored = StoredVersion { version, created_at, updated_at, skus };
+        self.writes.push(ProductWrite::replace(id, &stored, content, now));
     }
 }
 
@@ -356,6 +358,8 @@ mod tests {
             sku: sku.parse().unwrap(),
             options: BTreeMap::new(),
             price,
+            compare_at_price: None,
+            sale: None,
             barcode: None,
         };
         Content {
@@ -390,7 +394,8 @@ mod tests {
             let skus: BTreeSet<Sku> = content.skus().cloned().collect();
             known.owners.extend(skus.iter().map(|sku| (sku.clone(), *id)));
             let (document, created_at) = (encode(content), DateTime::UNIX_EPOCH);
-            let stored = StoredProduct { version: Version::FIRST, document, created_at, skus };
+            let (version, updated_at) = (Version::FIRST, created_at);
+            let stored = StoredProduct { version, document, created_at, updated_at, skus };
             known.products.insert(*id, stored);
         }
         known
@@ -454,7 +459,8 @@ mod tests {
         assert!(reason(&row(1), Ok(draft.clone())).starts_with("variants: "));
         let price = DraftPrice { amount: -1, currency: "CNY".to_owned() };
         let (sku, options, barcode) = ("A".to_owned(), BTreeMap::new(), None);
-        let variants = vec![DraftVariant { sku, options, price, barcode }];
+        let (compare_at_price, sale) = (None, None);
+        let variants = vec![DraftVariant { sku, options, price, compare_at_price, sale, barcode }];
         assert_eq!(
             reason(&row(1), Ok(Draft { variants, ..draft })),
             "variants[0].price.amount: an amount of money must not be negative"

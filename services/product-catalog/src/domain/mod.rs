@@ -20,8 +20,8 @@ pub(crate) use self::{
         Change, DOWNSTREAM_SERVICES, DownstreamProgress, DownstreamStatus, NewReceipt, Receipt,
         downstream_progress,
     },
-    content::{Content, ProductStatus, Variant},
-    draft::{Draft, DraftAttribute, DraftPrice, DraftVariant, ValidationError},
+    content::{Content, Offer, ProductStatus, Sale, Variant},
+    draft::{Draft, DraftAttribute, DraftPrice, DraftSale, DraftVariant, ValidationError},
     field_change::{FieldChange, changed_fields},
     import::{
         ImportCursor, ImportFormat, ImportProgress, ImportState, ImportWarning, ProductPreview,
@@ -36,6 +36,6 @@ pub(crate) use self::{
         DocumentCodec, ImportContent, ImportPlan, ImportPolicy, ImportRow, KnownProducts,
         StoredProduct, plan_import,
     },
-    product::{Product, ProductFilter, ProductWrite, SequencedProduct},
+    product::{Product, ProductFilter, ProductWrite, SequencedProduct, StoredVersion},
     row_splitter::{MAX_ROW, Row, RowSplitter},
 };

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 use vocabulary::{ProductId, Sku, Version};
 
-use super::{Content, ProductStatus};
+use super::{Content, Offer, ProductStatus, Variant};
 
 /// A product of the catalogue.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,22 +34,51 @@ impl ProductWrite {
         Self { product, freed: Vec::new(), claimed }
     }
 
-    /// The version after `version` of a product that owns `skus`.
+    /// The version after that of `stored`.
     pub(crate) fn replace(
         id: ProductId,
-        version: Version,
-        created_at: DateTime<Utc>,
-        skus: &BTreeSet<Sku>,
+        stored: &StoredVersion<'_>,
         content: Content,
         now: DateTime<Utc>,
     ) -> Self {
+        let StoredVersion { version, created_at, updated_at, skus } = *stored;
         let kept: BTreeSet<&Sku> = content.skus().collect();
         let freed = skus.iter().filter(|sku| !kept.contains(sku)).cloned().collect();
         let claimed = content.skus().filter(|sku| !skus.contains(sku)).cloned().collect();
-        // A clock that went back must not make an update older than its product.
-        let updated_at = now.max(created_at);
+        // A clock that went back must not make an update older than the version before: a sale that has
+        // started would start again.
+        let updated_at = now.max(updated_at);
         let product = Product { id, version: version.next(), content, created_at, updated_at };
         Self { product, freed, claimed }
+    }
+}
+
+/// What a new version needs of the version before.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct StoredVersion<'a> {
+    pub(crate) version: Version,
+    pub(crate) created_at: DateTime<Utc>,
+    pub(crate) updated_at: DateTime<Utc>,
+    pub(crate) skus: &'a BTreeSet<Sku>,
+}
+
+impl Product {
+    /// The version in which sales have started or ended at `now`.
+    pub(crate) fn with_due_prices(self, now: DateTime<Utc>) -> ProductWrite {
+        let Self { id, version, content, created_at, updated_at } = self;
+        let skus = content.skus().cloned().collect();
+        let stored = StoredVersion { version, created_at, updated_at, skus: &skus };
+        ProductWrite::replace(id, &stored, content.without_ended_sales(now), now)
+    }
+
+    /// When the price of a variant changes next without a write.
+    pub(crate) fn next_price_change(&self) -> Option<DateTime<Utc>> {
+        self.content.next_price_change(self.updated_at)
+    }
+
+    /// What buyers see of a variant's price. Like the content, it changes with the version only.
+    pub(crate) fn offer(&self, variant: &Variant) -> Offer {
+        variant.offer(self.updated_at)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use chrono::FixedOffset;
 use problem::{FieldError, Problem};
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -24,6 +25,8 @@ pub(super) struct ImportQuery {
     mapping: Option<String>,
     /// The currency of prices that do not name one, such as `USD`. Default: `CNY`.
     currency: Option<String>,
+    /// The zone of the start and end of a sale without one, such as `+01:00`. Default: `+08:00`.
+    utc_offset: Option<String>,
     /// The category of products without one. Default: `未分类` in files of other programs; otherwise a product
     /// needs one.
     category: Option<String>,
@@ -38,8 +41,17 @@ pub(super) struct ImportQuery {
 impl ImportQuery {
     /// Whether no parameter of a file is given.
     pub(super) fn has_no_file_settings(&self) -> bool {
-        let Self { preset, unknown_columns, mapping, currency, category, mode, dry_run: _ } = self;
-        [preset, unknown_columns, mapping, currency, category, mode]
+        let Self {
+            preset,
+            unknown_columns,
+            mapping,
+            currency,
+            utc_offset,
+            category,
+            mode,
+            dry_run: _,
+        } = self;
+        [preset, unknown_columns, mapping, currency, utc_offset, category, mode]
             .into_iter()
             .all(Option::is_none)
     }
@@ -61,6 +73,11 @@ impl ImportQuery {
                 Err(invalid_query("currency", "must be a code of ISO 4217, such as CNY"))
             }
         });
+        // A plus sign in a query is a blank.
+        let utc_offset = self.utc_offset.map(|offset| {
+            let offset: Result<FixedOffset, _> = offset.replace(' ', "+").parse();
+            offset.map_err(|_| invalid_query("utc_offset", "must be an offset such as +08:00"))
+        });
         let mode = self.mode.map(|name| {
             ImportMode::parse(&name)
                 .ok_or_else(|| invalid_query("mode", "must be merge or replace"))
@@ -70,6 +87,7 @@ impl ImportQuery {
             preset: preset.transpose()?,
             unknown_columns: unknown_columns.transpose()?.unwrap_or_default(),
             currency: currency.transpose()?,
+            utc_offset: utc_offset.transpose()?,
             category: self.category,
             ..ImportSettings::default()
         };

@@ -2,19 +2,23 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
 use problem::Problem;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
-use vocabulary::Localized;
+use vocabulary::{Localized, Money};
 
 use super::{not_valid, product_status_view::ProductStatusView};
 use crate::domain::{
-    Attribute, Content, Draft, DraftAttribute, DraftPrice, DraftVariant, Number, Variant,
+    Attribute, Content, Draft, DraftAttribute, DraftPrice, DraftSale, DraftVariant, Number, Sale,
+    Variant,
 };
 
 /// Fields of exported lines that an import ignores, because it finds products by SKU.
 const EXPORT_FIELDS: [&str; 4] = ["id", "version", "created_at", "updated_at"];
+/// Like [`EXPORT_FIELDS`], for a variant: it follows from the sale.
+const CURRENT_PRICE: &str = "current_price";
 
 /// The content of a product.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -55,11 +59,31 @@ pub(super) struct VariantDraft {
     /// The differences to the other variants, such as `颜色: 红`.
     #[serde(default)]
     options: BTreeMap<String, String>,
-    /// The price of one piece.
+    /// The regular price of one piece.
     price: PriceDraft,
+    /// A higher price in the same currency, shown struck through beside the price.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    compare_at_price: Option<PriceDraft>,
+    /// A lower price for a time. It starts and ends by itself; an ended sale is removed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sale: Option<SaleDraft>,
     /// An EAN or UPC: 8 to 14 digits.
     #[serde(default)]
     barcode: Option<String>,
+}
+
+/// A lower price for a time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SaleDraft {
+    /// Less than the regular price, in the same currency.
+    price: PriceDraft,
+    /// Default: at once.
+    #[serde(default)]
+    starts_at: Option<DateTime<Utc>>,
+    /// The first moment after the sale. Default: no end.
+    #[serde(default)]
+    ends_at: Option<DateTime<Utc>>,
 }
 
 /// A price.
@@ -89,6 +113,10 @@ pub(crate) fn draft_of_json_line(line: &[u8]) -> Result<Draft, String> {
         serde_json::from_slice(line).map_err(|error| format!("is not JSON: {error}"))?;
     if let Some(members) = value.as_object_mut() {
         members.retain(|name, _| !EXPORT_FIELDS.contains(&name.as_str()));
+        let variants = members.get_mut("variants").and_then(Value::as_array_mut);
+        for variant in variants.into_iter().flatten().filter_map(Value::as_object_mut) {
+            variant.remove(CURRENT_PRICE);
+        }
     }
     let draft: ProductDraft = serde_path_to_error::deserialize(value).map_err(|error| {
         let path = error.path().to_string();
@@ -136,8 +164,26 @@ fn draft_attribute(value: Value) -> DraftAttribute {
 
 impl From<VariantDraft> for DraftVariant {
     fn from(body: VariantDraft) -> Self {
-        let VariantDraft { sku, options, price: PriceDraft { amount, currency }, barcode } = body;
-        Self { sku, options, price: DraftPrice { amount, currency }, barcode }
+        let VariantDraft { sku, options, price, compare_at_price, sale, barcode } = body;
+        let sale = sale.map(|SaleDraft { price, starts_at, ends_at }| DraftSale {
+            price: price.into(),
+            starts_at,
+            ends_at,
+        });
+        let compare_at_price = compare_at_price.map(DraftPrice::from);
+        Self { sku, options, price: price.into(), compare_at_price, sale, barcode }
+    }
+}
+
+impl From<PriceDraft> for DraftPrice {
+    fn from(PriceDraft { amount, currency }: PriceDraft) -> Self {
+        Self { amount, currency }
+    }
+}
+
+impl From<Money> for PriceDraft {
+    fn from(price: Money) -> Self {
+        Self { amount: price.amount(), currency: price.currency().to_string() }
     }
 }
 
@@ -160,9 +206,14 @@ impl From<Content> for ProductDraft {
 
 impl From<Variant> for VariantDraft {
     fn from(variant: Variant) -> Self {
-        let Variant { sku, options, price, barcode } = variant;
-        let price = PriceDraft { amount: price.amount(), currency: price.currency().to_string() };
-        Self { sku: sku.to_string(), options, price, barcode }
+        let Variant { sku, options, price, compare_at_price, sale, barcode } = variant;
+        let sale = sale.map(|Sale { price, starts_at, ends_at }| SaleDraft {
+            price: price.into(),
+            starts_at,
+            ends_at,
+        });
+        let compare_at_price = compare_at_price.map(PriceDraft::from);
+        Self { sku: sku.to_string(), options, price: price.into(), compare_at_price, sale, barcode }
     }
 }
 

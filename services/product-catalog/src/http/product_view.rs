@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 use vocabulary::{ChangeId, Localized, Money, ProductId, Sku, Version};
 
 use super::{product_draft::attribute_value, product_status_view::ProductStatusView};
-use crate::domain::{Product, Variant};
+use crate::domain::{Offer, Product, Sale, Variant};
 
 /// A product with its variants.
 #[derive(Debug, Serialize, ToSchema)]
@@ -49,15 +49,40 @@ struct VariantView {
     sku: Sku,
     /// The differences to the other variants, such as `颜色: 红`.
     options: BTreeMap<String, String>,
-    /// The price of one piece.
+    /// The regular price of one piece.
     price: Money,
+    /// A higher price, shown struck through beside the price.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    compare_at_price: Option<Money>,
+    /// A lower price for a time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sale: Option<SaleView>,
+    /// The price that buyers pay while the sale runs; absent otherwise. An import ignores it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    current_price: Option<Money>,
     /// An EAN or UPC: 8 to 14 digits.
     #[serde(skip_serializing_if = "Option::is_none")]
     barcode: Option<String>,
 }
 
+/// A lower price for a time.
+#[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = Sale)]
+struct SaleView {
+    price: Money,
+    /// Absent: the sale runs at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    starts_at: Option<DateTime<Utc>>,
+    /// The first moment after the sale; absent: no end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ends_at: Option<DateTime<Utc>>,
+}
+
 impl From<Product> for ProductView {
     fn from(product: Product) -> Self {
+        let variants = product.content.variants.iter().cloned();
+        let variants =
+            variants.map(|variant| VariantView::new(product.offer(&variant), variant)).collect();
         let Product { id, version, content, created_at, updated_at } = product;
         let attributes = content.attributes.into_iter();
         Self {
@@ -70,17 +95,20 @@ impl From<Product> for ProductView {
             attributes: attributes.map(|(name, value)| (name, attribute_value(value))).collect(),
             images: content.images,
             status: content.status.into(),
-            variants: content.variants.into_iter().map(VariantView::from).collect(),
+            variants,
             created_at,
             updated_at,
         }
     }
 }
 
-impl From<Variant> for VariantView {
-    fn from(variant: Variant) -> Self {
-        let Variant { sku, options, price, barcode } = variant;
-        Self { sku, options, price, barcode }
+impl VariantView {
+    fn new(offer: Offer, variant: Variant) -> Self {
+        let Variant { sku, options, price, compare_at_price, sale, barcode } = variant;
+        let current_price = (offer.price != price).then_some(offer.price);
+        let sale =
+            sale.map(|Sale { price, starts_at, ends_at }| SaleView { price, starts_at, ends_at });
+        Self { sku, options, price, compare_at_price, sale, current_price, barcode }
     }
 }
 

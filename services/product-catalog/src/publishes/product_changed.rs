@@ -4,10 +4,15 @@ use contracts::catalog;
 use serde_json::Value;
 use vocabulary::ChangeId;
 
-use crate::domain::{Attribute, Number, Product, ProductStatus, Variant};
+use crate::domain::{Attribute, Number, Offer, Product, ProductStatus, Variant};
 
 pub(crate) fn product_changed(product: &Product, change_id: ChangeId) -> catalog::ProductChangedV1 {
     let content = product.content.clone();
+    let variant = |variant: Variant| {
+        let Offer { price, compare_at_price } = product.offer(&variant);
+        let Variant { sku, options, barcode, .. } = variant;
+        catalog::Variant { sku, options, price, barcode, compare_at_price }
+    };
     let attributes = content.attributes.into_iter().map(|(name, value)| (name, attribute(value)));
     catalog::ProductChangedV1 {
         product_id: product.id,
@@ -43,9 +48,4 @@ const fn status(status: ProductStatus) -> catalog::ProductStatus {
         ProductStatus::Active => catalog::ProductStatus::Active,
         ProductStatus::Archived => catalog::ProductStatus::Archived,
     }
-}
-
-fn variant(variant: Variant) -> catalog::Variant {
-    let Variant { sku, options, price, barcode } = variant;
-    catalog::Variant { sku, options, price, barcode }
 }

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use vocabulary::{Localized, Money, Sku};
 
 use super::undecodable;
-use crate::domain::{Attribute, Content, Number, ProductStatus, Variant};
+use crate::domain::{Attribute, Content, Number, ProductStatus, Sale, Variant};
 
 /// Encodes `content`. Equal documents mean equal content.
 pub(crate) fn encode(content: &Content) -> String {
@@ -60,6 +61,19 @@ struct VariantRow {
     price: Money,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     barcode: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    compare_at_price: Option<Money>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sale: Option<SaleRow>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SaleRow {
+    price: Money,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    starts_at: Option<DateTime<Utc>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ends_at: Option<DateTime<Utc>>,
 }
 
 impl From<Content> for ContentRow {
@@ -148,15 +162,19 @@ impl From<StatusRow> for ProductStatus {
 
 impl From<Variant> for VariantRow {
     fn from(variant: Variant) -> Self {
-        let Variant { sku, options, price, barcode } = variant;
-        Self { sku, options, price, barcode }
+        let Variant { sku, options, price, compare_at_price, sale, barcode } = variant;
+        let sale =
+            sale.map(|Sale { price, starts_at, ends_at }| SaleRow { price, starts_at, ends_at });
+        Self { sku, options, price, barcode, compare_at_price, sale }
     }
 }
 
 impl From<VariantRow> for Variant {
     fn from(row: VariantRow) -> Self {
-        let VariantRow { sku, options, price, barcode } = row;
-        Self { sku, options, price, barcode }
+        let VariantRow { sku, options, price, barcode, compare_at_price, sale } = row;
+        let sale =
+            sale.map(|SaleRow { price, starts_at, ends_at }| Sale { price, starts_at, ends_at });
+        Self { sku, options, price, compare_at_price, sale, barcode }
     }
 }
 
@@ -170,7 +188,10 @@ mod tests {
         r#""attributes":{"flag":true,"list":["a"],"negative":-3,"none":[],"real":6.0,"text":"x","whole":6},"#,
         r#""images":["http://x"],"status":"active","#,
         r#""variants":[{"sku":"A","options":{"size":"S"},"price":{"amount":1,"currency":"CNY"}},"#,
-        r#"{"sku":"B","options":{},"price":{"amount":2,"currency":"CNY"},"barcode":"12345678"}]}"#,
+        r#"{"sku":"B","options":{},"price":{"amount":2,"currency":"CNY"},"barcode":"12345678"},"#,
+        r#"{"sku":"C","options":{},"price":{"amount":3,"currency":"CNY"},"#,
+        r#""compare_at_price":{"amount":4,"currency":"CNY"},"sale":{"price":{"amount":2,"currency":"CNY"},"#,
+        r#""starts_at":"2026-12-01T00:00:00Z","ends_at":"2026-12-24T00:00:00.000001Z"}}]}"#,
     );
 
     #[test]

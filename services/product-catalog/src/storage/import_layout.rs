@@ -18,6 +18,8 @@ struct LayoutRow {
     currency: Option<String>,
     category: Option<String>,
     mode: Option<String>,
+    /// For example `+08:00`.
+    utc_offset: Option<String>,
 }
 
 /// Encodes a layout without its header.
@@ -32,6 +34,7 @@ pub(super) fn encode(layout: &FileLayout) -> String {
         currency: settings.currency.clone(),
         category: settings.category.clone(),
         mode: settings.mode.map(|mode| mode.as_str().to_owned()),
+        utc_offset: settings.utc_offset.map(|offset| offset.to_string()),
     };
     // Strings as keys always have a JSON form.
     serde_json::to_string(&row).unwrap_or_default()
@@ -58,6 +61,7 @@ pub(super) fn decode(header: Option<Vec<u8>>, layout: Option<&str>) -> Option<Fi
         currency: row.currency,
         category: row.category,
         mode: row.mode.as_deref().and_then(ImportMode::parse),
+        utc_offset: row.utc_offset.and_then(|offset| offset.parse().ok()),
     };
     let (delimiter, encoding) = (row.delimiter, row.encoding);
     Some(FileLayout { header, delimiter, settings, encoding, is_raw: false })
@@ -75,6 +79,7 @@ mod tests {
             currency: Some("USD".to_owned()),
             category: Some("a/b".to_owned()),
             mode: Some(ImportMode::Merge),
+            utc_offset: "-05:30".parse().ok(),
             ..ImportSettings::default()
         };
         let settings = settings.with_mapping([("Farbe".to_owned(), "option.颜色".to_owned())]);

@@ -73,6 +73,31 @@ pub(crate) async fn lock(
     row.map(Product::try_from).transpose()
 }
 
+/// At most `limit` products of which a sale has started or ended at `now`, locked until the transaction ends.
+/// Products that another process has locked are passed over.
+pub(crate) async fn lock_due(
+    connection: &mut PgConnection,
+    now: DateTime<Utc>,
+    limit: i64,
+) -> Result<Vec<Product>, sqlx::Error> {
+    let rows = sqlx::query_as!(
+        ProductRow,
+        r#"
+        select id, version, document::text as "document!", created_at, updated_at
+        from product
+        where price_changes_at <= $1 and deleted_at is null
+        order by price_changes_at
+        limit $2
+        for update skip locked
+        "#,
+        now,
+        limit,
+    )
+    .fetch_all(connection)
+    .await?;
+    rows.into_iter().map(Product::try_from).collect()
+}
+
 /// The first `limit` products that match, in the order of their creation.
 pub(crate) async fn list(
     connection: &mut PgConnection,
@@ -169,7 +194,7 @@ pub(crate) async fn lock_owners(
     let mut known = KnownProducts::default();
     let products = sqlx::query!(
         r#"
-        select id, version, document::text as "document!", created_at
+        select id, version, document::text as "document!", created_at, updated_at
         from product
         where id in (select product_id from variant where sku = any($1)) and deleted_at is null
         order by id
@@ -184,8 +209,9 @@ pub(crate) async fn lock_owners(
     }
     for row in products {
         let version = Version::try_from(row.version).map_err(undecodable)?;
-        let (document, created_at) = (row.document, row.created_at);
-        let stored = StoredProduct { version, document, created_at, skus: BTreeSet::new() };
+        let (document, created_at, updated_at) = (row.document, row.created_at, row.updated_at);
+        let skus = BTreeSet::new();
+        let stored = StoredProduct { version, document, created_at, updated_at, skus };
         known.products.insert(row.id.into(), stored);
     }
     let ids: Vec<Uuid> = known.products.keys().map(|id| id.as_uuid()).collect();
@@ -231,20 +257,24 @@ pub(crate) async fn write(
         products().map(|product| document::encode(&product.content)).collect();
     let created: Vec<DateTime<Utc>> = products().map(|product| product.created_at).collect();
     let updated: Vec<DateTime<Utc>> = products().map(|product| product.updated_at).collect();
+    let price_changes: Vec<Option<DateTime<Utc>>> =
+        products().map(Product::next_price_change).collect();
     sqlx::query!(
         r#"
-        insert into product (id, version, status, category, brand, document, created_at, updated_at)
-        select id, version, status, category, brand, document::json, created_at, updated_at
+        insert into product (id, version, status, category, brand, document, created_at, updated_at, price_changes_at)
+        select id, version, status, category, brand, document::json, created_at, updated_at, price_changes_at
         from unnest(
-            $1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::timestamptz[], $8::timestamptz[]
-        ) as w (id, version, status, category, brand, document, created_at, updated_at)
+            $1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::timestamptz[], $8::timestamptz[],
+            $9::timestamptz[]
+        ) as w (id, version, status, category, brand, document, created_at, updated_at, price_changes_at)
         on conflict (id) do update set
             version = excluded.version,
             status = excluded.status,
             category = excluded.category,
             brand = excluded.brand,
             document = excluded.document,
-            updated_at = excluded.updated_at
+            updated_at = excluded.updated_at,
+            price_changes_at = excluded.price_changes_at
         "#,
         &ids,
         &versions,
@@ -254,6 +284,7 @@ pub(crate) async fn write(
         &documents,
         &created,
         &updated,
+        &price_changes as &[Option<DateTime<Utc>>],
     )
     .execute(&mut *connection)
     .await?;

@@ -2,3 +2,4 @@
 
 pub(crate) mod importer;
 pub(crate) mod retention;
+pub(crate) mod sales;

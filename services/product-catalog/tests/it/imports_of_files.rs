@@ -285,6 +285,7 @@ async fn headers_are_understood_or_named() {
         ("?preset=ebay", 400, "preset"),
         ("?unknown_columns=x", 400, "unknown_columns"),
         ("?currency=RMB", 400, "currency"),
+        ("?utc_offset=east", 400, "utc_offset"),
         ("?colour=red", 400, "colour"),
     ] {
         let (found, _, fields) = problem_of(send(&suite, query, "text/csv", strange).await).await;
@@ -334,6 +335,7 @@ async fn shopify_export_is_imported() {
     let variants = scarf["variants"].as_array().unwrap();
     assert_eq!(variants.len(), 3);
     assert_eq!(variants[0]["barcode"], "4006381333931");
+    assert_eq!(variants[0]["compare_at_price"], json!({"amount": 7900, "currency": "CNY"}));
     let navy = json!({
         "sku": "SC-NAVY-L", "options": {"Color": "Navy", "Length": "Long"},
         "price": {"amount": 5900, "currency": "CNY"}
@@ -345,9 +347,7 @@ async fn shopify_export_is_imported() {
     assert_eq!(television["variants"][0]["options"], json!({}));
     assert_eq!(product(&suite, "BOWL-OLD").await["status"], "archived");
     let warnings = messages(&import);
-    for part in
-        ["`Variant Inventory Qty`", "`Variant Compare At Price`", "`Image Alt Text`", "currency"]
-    {
+    for part in ["`Variant Inventory Qty`", "`Image Alt Text`", "currency"] {
         assert!(warnings.iter().any(|(line, text)| *line == 1 && text.contains(part)), "{part}");
     }
     let barcode = warnings.iter().find(|(line, _)| *line == 4).unwrap().1;
@@ -359,7 +359,8 @@ async fn shopify_export_is_imported() {
 async fn woocommerce_export_is_imported() {
     let suite = Suite::start().await;
     let file = include_bytes!("../data/woocommerce.csv");
-    let import = imported_with(&suite, "?currency=EUR", "text/csv", file).await;
+    let query = "?currency=EUR&utc_offset=%2B01:00";
+    let import = imported_with(&suite, query, "text/csv", file).await;
     assert_eq!(created_and_refused(&import), (2, vec![6, 7]));
     assert_eq!(import["file"]["preset"], "woocommerce");
     let reasons: Vec<&str> =
@@ -378,16 +379,22 @@ async fn woocommerce_export_is_imported() {
             "price": {"amount": 6000, "currency": "EUR"}
         })
     };
-    let variants = [variant("boot-red-38", "Red", "38"), variant("boot-black-39", "Black", "39")];
+    let mut variants =
+        [variant("boot-red-38", "Red", "38"), variant("boot-black-39", "Black", "39")];
+    // It runs, because it has no dates.
+    let reduced = json!({"amount": 5000, "currency": "EUR"});
+    variants[1]["sale"] = json!({"price": reduced});
+    variants[1]["current_price"] = reduced;
     assert_eq!(boot["variants"], json!(variants));
     let cup = product(&suite, "cup").await;
     assert_eq!(cup["attributes"], json!({"Material": "Glass"}));
     assert_eq!(cup["variants"][0]["price"]["amount"], 750);
-    let warnings = messages(&import);
-    let sale =
-        "sale price 5.90 (2026-12-01 to 2026-12-24) not applied; products have no reduced prices";
-    assert!(warnings.contains(&(3, sale)), "{warnings:?}");
-    assert!(warnings.iter().any(|(line, text)| *line == 5 && text.contains("50")), "{warnings:?}");
+    // The last day belongs to the sale.
+    let sale = json!({
+        "price": {"amount": 590, "currency": "EUR"},
+        "starts_at": "2126-11-30T23:00:00Z", "ends_at": "2126-12-24T23:00:00Z"
+    });
+    assert_eq!(cup["variants"][0]["sale"], sale);
     suite.settled().await;
 }
 
@@ -405,7 +412,9 @@ async fn google_merchant_feed_is_imported() {
     assert_eq!(lotion["attributes"], attributes);
     let variant = json!([{
         "sku": "GM-1", "options": {"size": "200 ml"}, "barcode": "4006381333955",
-        "price": {"amount": 12_000, "currency": "CNY"}
+        "price": {"amount": 12_000, "currency": "CNY"},
+        "sale": {"price": {"amount": 9_900, "currency": "CNY"}},
+        "current_price": {"amount": 9_900, "currency": "CNY"}
     }]);
     assert_eq!(lotion["variants"], variant);
     let jacket = product(&suite, "GM-2-M").await;
@@ -414,7 +423,6 @@ async fn google_merchant_feed_is_imported() {
     let chair = product(&suite, "GM-3").await;
     assert_eq!(chair["variants"][0]["price"]["amount"], 249_900);
     assert_eq!(chair["attributes"], json!({"availability": "preorder", "condition": "used"}));
-    assert!(messages(&import).iter().any(|(line, text)| *line == 2 && text.contains("99.00 CNY")));
     let feed = "id\ttitle\tdescription\tlink\timage_link\tprice\tavailability\tbrand\tgtin\n\
         X1-GMF\tEau de parfum 100 ml\tFresh\thttps://shop.example/1\thttps://img.example/1.jpg\t250.00 CNY\tin stock\tAcme\t6901234567892";
     // A product needs a category, and the feed has none.
@@ -443,6 +451,95 @@ async fn chinese_spreadsheet_is_imported() {
     assert_eq!(mouse["title"]["zh"], "“轻音”无线鼠标");
     assert_eq!(mouse["category"], "数码/电脑外设/鼠标");
     assert_eq!(mouse["variants"][0]["price"]["amount"], 9900);
+    suite.settled().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sale_prices_are_imported() {
+    let suite = Suite::start().await;
+    let header = "sku,title,category,price,compare_at_price,sale_price,sale_start,sale_end";
+    let import = imported(
+        &suite,
+        format!(
+            "{header}\nSP-1,Cup,a,100,120,80,2126-12-01T10:00+0800,2126-12-24\n\
+             SP-2,Cup,a,100,100,100,,\nSP-3,Cup,a,100,0,,,\nSP-4,Cup,a,100,90,,,\n\
+             SP-5,Cup,a,100,,101,,\nSP-6,Cup,a,100,,0,,\nSP-7,Cup,a,100,,80,soon,\n\
+             SP-8,Cup,a,100,,80,2126-12-02,2126-12-01\nSP-9,Cup,a,100 EUR,120,\"80,00\",,\n\
+             SP-10,Cup,a,100,,80 EUR,,\nSP-11,Cup,a,100,,,2126-12-01,\n"
+        ),
+    )
+    .await;
+    assert_eq!(created_and_refused(&import), (5, vec![5, 6, 7, 8, 9, 11]));
+    let reasons: Vec<&str> = import["refusals"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| row["reason"].as_str().unwrap())
+        .collect();
+    let expected = [
+        "compare_at_price: must be more than the price",
+        "sale_price: must be less than the price",
+        "sale_price: is zero; leave the cell empty if there is no sale",
+        "sale_start: must be a time such as 2026-12-01T10:00+08:00, or a day such as 2026-12-01",
+        "variants[0].sale.ends_at: must be later than starts_at",
+        "variants[0].sale.price.currency: must be CNY, the currency of the price",
+    ];
+    assert_eq!(reasons, expected);
+    let warning = "the times of a sale have no sale_price; not applied";
+    assert_eq!(messages(&import), [(12, warning)]);
+    let yuan = |amount: i64| json!({"amount": amount, "currency": "CNY"});
+    let first = product(&suite, "SP-1").await["variants"][0].clone();
+    let sale = json!({
+        "price": yuan(8_000),
+        "starts_at": "2126-12-01T02:00:00Z", "ends_at": "2126-12-24T16:00:00Z"
+    });
+    assert_eq!((&first["compare_at_price"], &first["sale"]), (&yuan(12_000), &sale));
+    for sku in ["SP-2", "SP-3", "SP-11"] {
+        let variant = product(&suite, sku).await["variants"][0].clone();
+        assert_eq!((variant.get("compare_at_price"), variant.get("sale")), (None, None));
+    }
+    let foreign = product(&suite, "SP-9").await["variants"][0].clone();
+    assert_eq!(foreign["sale"]["price"], json!({"amount": 8_000, "currency": "EUR"}));
+
+    // A price list keeps them, changes one, or is refused; a dry run shows them.
+    let prices = "sku,price\nSP-1,110\nSP-9,70 EUR\n";
+    let import = imported_with(&suite, "?mode=merge", "text/csv", prices).await;
+    assert_eq!(created_and_refused(&import), (0, vec![3]));
+    assert_eq!(product(&suite, "SP-1").await["variants"][0]["sale"], sale);
+    let sales = "sku,sale_price,sale_end\nSP-1,75,2126-12-31\nSP-2,,2126-12-31\n";
+    let query = "?mode=merge&dry_run=true";
+    let import = imported_with(&suite, query, "text/csv", sales).await;
+    assert_eq!(created_and_refused(&import), (0, vec![3]));
+    let changes = json!([
+        {
+            "field": "variants.SP-1.sale.ends_at",
+            "from": "2126-12-24T16:00:00Z", "to": "2126-12-31T16:00:00Z"
+        },
+        {"field": "variants.SP-1.sale.price", "from": "80.00 CNY", "to": "75.00 CNY"},
+    ]);
+    assert_eq!(import["preview"][0]["changes"], changes);
+    let whole = "sku,title,category,price\nSP-1,Cup,a,110\n";
+    let import = imported(&suite, whole).await;
+    let reason = import["refusals"][0]["reason"].as_str().unwrap();
+    assert!(reason.contains("compare_at_price, sale_price;"), "{reason}");
+    suite.settled().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dates_of_a_merchant_feed_are_intervals() {
+    let suite = Suite::start().await;
+    let feed = "id\ttitle\tlink\timage_link\tprice\tsale_price\tsale_price_effective_date\n\
+        GI-1\tCup\thttps://s.example/1\thttps://i.example/1.jpg\t9.00 CNY\t8.00 CNY\t\
+        2126-12-01T00:00+0800/2126-12-24T23:59+0800\n\
+        GI-2\tCup\thttps://s.example/1\thttps://i.example/1.jpg\t9.00 CNY\t9.50 CNY\t\n\
+        GI-3\tCup\thttps://s.example/1\thttps://i.example/1.jpg\t9.00 CNY\t8.00 CNY\t2126-12-01\n";
+    let import = imported_with(&suite, "", "text/tab-separated-values", feed).await;
+    assert_eq!(created_and_refused(&import), (2, vec![4]));
+    let sale = product(&suite, "GI-1").await["variants"][0]["sale"].clone();
+    assert_eq!(sale["starts_at"], "2126-11-30T16:00:00Z");
+    assert_eq!(sale["ends_at"], "2126-12-24T15:59:00Z");
+    let warning = (3, "sale_price: must be less than the price; not applied");
+    assert!(messages(&import).contains(&warning), "{import}");
     suite.settled().await;
 }
 

@@ -9,5 +9,6 @@ mod imports;
 mod imports_of_files;
 mod pressure;
 mod products;
+mod sales;
 mod snapshot;
 mod suite;

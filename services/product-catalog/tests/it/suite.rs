@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use service_testkit::{Credentials, Instance, LONGEST_WAIT, ServiceDouble, wait_until_published};
 use sqlx::PgPool;
 use testkit::{Database, Proxy, Vhost, wait_for};
-use vocabulary::{ProductId, Version};
+use vocabulary::{Money, ProductId, Version};
 
 /// A received event of a product.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,7 +39,28 @@ impl ReceivedEvents {
     }
 }
 
-struct RecordChanged(ReceivedEvents);
+/// What buyers see of a product's first variant: amounts of the price and of the compare-at price.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReceivedOffer {
+    pub product: ProductId,
+    pub version: i64,
+    pub price: i64,
+    pub compare_at_price: Option<i64>,
+}
+
+impl ReceivedOffer {
+    fn of(event: &ProductChangedV1) -> Self {
+        let variant = &event.variants[0];
+        Self {
+            product: event.product_id,
+            version: event.version.get(),
+            price: variant.price.amount(),
+            compare_at_price: variant.compare_at_price.map(Money::amount),
+        }
+    }
+}
+
+struct RecordChanged(ReceivedEvents, Arc<Mutex<Vec<ReceivedOffer>>>);
 struct RecordDeleted(ReceivedEvents);
 
 impl Handler for RecordChanged {
@@ -56,6 +77,11 @@ impl Handler for RecordChanged {
             deleted: false,
         });
         self.0.extend_after_commit(tx, events.collect());
+        let delivered = batch.delivered().iter();
+        let offers: Vec<ReceivedOffer> =
+            delivered.map(|delivery| ReceivedOffer::of(&delivery.event)).collect();
+        let all = self.1.clone();
+        tx.after_commit(move || all.lock().unwrap().extend(offers));
         Ok(())
     }
 }
@@ -84,6 +110,7 @@ pub struct Suite {
     pub database: Database,
     pool: PgPool,
     received: ReceivedEvents,
+    offers: Arc<Mutex<Vec<ReceivedOffer>>>,
     credentials: Credentials,
     doubles: Lifecycle,
     _subscriber: ServiceDouble,
@@ -104,8 +131,9 @@ impl Suite {
             },);
         messaging::declare(vhost.url(), &topology()).await.unwrap();
         let received = ReceivedEvents::default();
+        let offers: Arc<Mutex<Vec<ReceivedOffer>>> = Arc::default();
         let subscription = Subscription::to(PRODUCT, ["product-catalog"], OnReject::Continue)
-            .on(RecordChanged(received.clone()))
+            .on(RecordChanged(received.clone(), offers.clone()))
             .on(RecordDeleted(received.clone()));
         let doubles = Lifecycle::new(Duration::from_secs(1));
         let subscriber = Topology::new("subscriber").subscribes(subscription);
@@ -118,6 +146,7 @@ impl Suite {
             pool: database.connect().await.unwrap(),
             database,
             received,
+            offers,
             credentials,
             doubles,
             _subscriber: subscriber,
@@ -142,6 +171,12 @@ impl Suite {
         self.catalogue.kill().await;
         let config = config(&self.credentials, &self.database, amqp_url);
         self.catalogue = Instance::start::<ProductCatalogService>(&config).await;
+    }
+
+    /// Starts a further instance of the catalogue on the same database.
+    pub async fn start_replica(&self) -> Instance {
+        let config = config(&self.credentials, &self.database, self.vhost.url());
+        Instance::start::<ProductCatalogService>(&config).await
     }
 
     /// Waits until all events are published and every queue is empty.
@@ -177,6 +212,12 @@ impl Suite {
         assert_eq!(response.status(), 201);
         let change = change_of(&response);
         (response.json().await.unwrap(), change)
+    }
+
+    /// The offers of a product that the subscriber has received, in order.
+    pub fn offers_of(&self, product: ProductId) -> Vec<ReceivedOffer> {
+        let offers = self.offers.lock().unwrap();
+        offers.iter().filter(|offer| offer.product == product).copied().collect()
     }
 
     /// The events that the subscriber has received.

@@ -139,6 +139,7 @@ fn catalogue_events_match_their_golden_bytes() {
                 options: BTreeMap::from([("颜色".to_owned(), "红".to_owned())]),
                 price: Money::new(32_900, Currency::CNY).unwrap(),
                 barcode: Some("6900000000015".into()),
+                compare_at_price: None,
             }],
             created_at: time(),
             updated_at: time(),

@@ -27,12 +27,14 @@ pub(super) enum Column {
     /// In major units, such as `129.00`.
     Price,
     Currency,
-    /// A former price; not applied.
+    /// A higher price, shown struck through.
     ComparePrice,
-    /// A reduced price; not applied.
+    /// A lower price for a time.
     SalePrice,
-    /// When a reduced price is valid.
-    SaleDate,
+    SaleStart,
+    SaleEnd,
+    /// Start and end of a sale, with a slash between.
+    SaleInterval,
     Barcode,
     /// URLs.
     Images,
@@ -72,7 +74,6 @@ impl Column {
                 | Self::Passed
                 | Self::Ignored
                 | Self::Unnamed
-                | Self::SaleDate
                 | Self::Stock
                 | Self::ComparePrice
                 | Self::SalePrice
@@ -81,9 +82,6 @@ impl Column {
 
     /// Whether values of the column have no place in the catalogue.
     pub(super) const fn is_not_applied(&self) -> bool {
-        matches!(
-            self,
-            Self::Passed | Self::Ignored | Self::Stock | Self::Availability | Self::ComparePrice
-        )
+        matches!(self, Self::Passed | Self::Ignored | Self::Stock | Self::Availability)
     }
 }

@@ -58,10 +58,48 @@ pub(super) fn column_of_name(name: &str) -> Option<Column> {
         "currency" | "currency code" | "货币" | "币种" | "货币代码" | "货币单位" => {
             Column::Currency
         }
-        "compare at price" | "list price" | "original price" | "msrp" | "rrp" | "原价"
-        | "划线价" | "市场价" | "吊牌价" => Column::ComparePrice,
-        "sale price" | "special price" | "promotion price" | "促销价" | "活动价" | "特价"
-        | "优惠价" => Column::SalePrice,
+        "compare at price"
+        | "variant compare at price"
+        | "list price"
+        | "original price"
+        | "msrp"
+        | "rrp"
+        | "原价"
+        | "划线价"
+        | "划线价格"
+        | "市场价"
+        | "吊牌价" => Column::ComparePrice,
+        "sale price" | "special price" | "promotion price" | "促销价" | "促销价格" | "活动价"
+        | "特价" | "优惠价" => Column::SalePrice,
+        "sale start"
+        | "sale starts"
+        | "sale starts at"
+        | "sale start date"
+        | "sale from"
+        | "sale price start"
+        | "sale price start date"
+        | "special price from"
+        | "date sale price starts"
+        | "促销开始"
+        | "促销开始时间"
+        | "促销开始日期"
+        | "活动开始时间"
+        | "活动开始日期" => Column::SaleStart,
+        "sale end"
+        | "sale ends"
+        | "sale ends at"
+        | "sale end date"
+        | "sale to"
+        | "sale price end"
+        | "sale price end date"
+        | "special price to"
+        | "date sale price ends"
+        | "促销结束"
+        | "促销结束时间"
+        | "促销结束日期"
+        | "活动结束时间"
+        | "活动结束日期" => Column::SaleEnd,
+        "sale price effective date" => Column::SaleInterval,
         "barcode" | "bar code" | "ean" | "ean13" | "ean 13" | "ean code" | "gtin" | "gtin13"
         | "upc" | "isbn" | "jan" | "variant barcode" | "条码" | "条形码" | "商品条码"
         | "商品条形码" | "国标码" | "69码" => Column::Barcode,

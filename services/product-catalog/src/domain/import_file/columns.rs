@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use chrono::FixedOffset;
 use vocabulary::Sku;
 
 use super::{
@@ -29,6 +30,7 @@ pub(crate) struct Columns {
     names: Vec<String>,
     preset: Option<Preset>,
     prices: PriceReader,
+    utc_offset: Option<FixedOffset>,
     default_category: Option<String>,
     mode: Option<ImportMode>,
     sku: Option<usize>,
@@ -48,6 +50,8 @@ pub(crate) struct NamedFields {
     pub(crate) status: bool,
     pub(crate) images: bool,
     pub(crate) barcode: bool,
+    pub(crate) compare_at_price: bool,
+    pub(crate) sale: bool,
     /// The names of attributes.
     pub(crate) attributes: BTreeSet<String>,
     /// The names of options.
@@ -61,7 +65,8 @@ pub(crate) struct NamedFields {
 pub(crate) enum InvalidHeader {
     #[error(
         "unknown columns: {}; the columns are product, sku, title, title_zh, title_en, description, description_zh, \
-             description_en, brand, category, status, price, currency, barcode, images, stock, attr.<name> and option.<name>; \
+             description_en, brand, category, status, price, compare_at_price, sale_price, sale_start, sale_end, \
+             currency, barcode, images, stock, attr.<name> and option.<name>; \
              give others a meaning with ?mapping=, or pass them over with ?unknown_columns=ignore",
         quoted(.0)
     )]
@@ -144,8 +149,8 @@ impl Columns {
         let names = header.iter().map(|name| name.trim().to_owned()).collect();
         let default_category =
             settings.category.clone().or_else(|| preset.map(|_| NO_CATEGORY.to_owned()));
-        let mode = settings.mode;
-        Ok(Self { meanings: columns, names, preset, prices, default_category, mode, sku, price })
+        let (mode, utc_offset, meanings) = (settings.mode, settings.utc_offset, columns);
+        Ok(Self { meanings, names, preset, prices, utc_offset, default_category, mode, sku, price })
     }
 
     /// Refuses a header without the columns that every product needs. A file that is merged into products
@@ -192,6 +197,8 @@ impl Columns {
                 }
                 Column::Status | Column::Published => named.status = true,
                 Column::Barcode => named.barcode = true,
+                Column::ComparePrice => named.compare_at_price = true,
+                Column::SalePrice => named.sale = true,
                 Column::Images => named.images = true,
                 Column::Attribute(name) | Column::List(name) => {
                     named.attributes.insert(name.clone());
@@ -207,9 +214,9 @@ impl Columns {
                 | Column::Sku
                 | Column::Price
                 | Column::Currency
-                | Column::ComparePrice
-                | Column::SalePrice
-                | Column::SaleDate
+                | Column::SaleStart
+                | Column::SaleEnd
+                | Column::SaleInterval
                 | Column::Stock
                 | Column::RecordId
                 | Column::RecordType
@@ -233,6 +240,11 @@ impl Columns {
 
     pub(super) fn prices(&self) -> &PriceReader {
         &self.prices
+    }
+
+    /// The zone of times that do not name one.
+    pub(super) fn utc_offset(&self) -> Option<FixedOffset> {
+        self.utc_offset
     }
 
     /// The number of columns.
@@ -301,10 +313,6 @@ impl Columns {
         warn(
             names_of(|column| matches!(column, Column::Stock | Column::Availability)),
             "send stock to inventory",
-        );
-        warn(
-            names_of(|column| matches!(column, Column::ComparePrice)),
-            "products have no former prices",
         );
         warn(
             names_of(|column| matches!(column, Column::Passed)),

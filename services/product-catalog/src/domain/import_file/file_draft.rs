@@ -2,12 +2,16 @@
 
 use std::collections::BTreeMap;
 
+use vocabulary::Money;
+
 use super::{
     columns::NamedFields,
     file_product::{FileProduct, FileVariant},
+    price_cell::FilePrice,
 };
 use crate::domain::{
-    Attribute, Content, Draft, DraftAttribute, DraftPrice, DraftVariant, RefusedRow, Variant,
+    Attribute, Content, Draft, DraftAttribute, DraftPrice, DraftSale, DraftVariant, RefusedRow,
+    Sale, Variant,
 };
 
 /// The maximum number of names in a message.
@@ -33,6 +37,12 @@ impl FileProduct {
                 sku: variant.sku.clone(),
                 options: variant.options.clone(),
                 price: price.ok_or_else(required)?,
+                compare_at_price: variant.compare_at_price.as_ref().map(|one| one.price.clone()),
+                sale: variant.sale.price.as_ref().map(|price| DraftSale {
+                    price: price.price.clone(),
+                    starts_at: variant.sale.starts_at,
+                    ends_at: variant.sale.ends_at,
+                }),
                 barcode: variant.barcode.clone(),
             })
         });
@@ -89,8 +99,39 @@ fn merge_variant(variant: &mut DraftVariant, given: &FileVariant) -> Result<(), 
     if given.barcode.is_some() {
         variant.barcode.clone_from(&given.barcode);
     }
-    if let Some(price) = price_in(given, Some(&variant.price.currency))? {
+    let currency = variant.price.currency.clone();
+    if let Some(price) = price_in(given.line, given.price.as_ref(), Some(&currency))? {
         variant.price = price;
+    }
+    merge_sale(variant, given, Some(&currency))
+}
+
+/// The compare-at price and the sale of a file. A sale that exists keeps the times that the file does not give.
+fn merge_sale(
+    variant: &mut DraftVariant,
+    given: &FileVariant,
+    currency: Option<&str>,
+) -> Result<(), RefusedRow> {
+    let FileVariant { line, compare_at_price, sale, .. } = given;
+    if let Some(price) = price_in(*line, compare_at_price.as_ref(), currency)? {
+        variant.compare_at_price = Some(price);
+    }
+    let price = price_in(*line, sale.price.as_ref(), currency)?;
+    match (&mut variant.sale, price) {
+        (Some(stored), price) => {
+            stored.price = price.unwrap_or_else(|| stored.price.clone());
+            stored.starts_at = sale.starts_at.or(stored.starts_at);
+            stored.ends_at = sale.ends_at.or(stored.ends_at);
+        }
+        (None, Some(price)) => {
+            let (starts_at, ends_at) = (sale.starts_at, sale.ends_at);
+            variant.sale = Some(DraftSale { price, starts_at, ends_at });
+        }
+        (None, None) if sale.has_times() => {
+            let reason = "sale_price: is required, because the SKU has no sale";
+            return Err(RefusedRow::new(*line, reason.to_owned()));
+        }
+        (None, None) => {}
     }
     Ok(())
 }
@@ -98,22 +139,30 @@ fn merge_variant(variant: &mut DraftVariant, given: &FileVariant) -> Result<(), 
 fn new_variant(given: &FileVariant, currency: Option<&str>) -> Result<DraftVariant, RefusedRow> {
     let required =
         || RefusedRow::new(given.line, "price: is required, because the SKU is new".to_owned());
-    Ok(DraftVariant {
+    let mut variant = DraftVariant {
         sku: given.sku.clone(),
         options: given.options.clone(),
-        price: price_in(given, currency)?.ok_or_else(required)?,
+        price: price_in(given.line, given.price.as_ref(), currency)?.ok_or_else(required)?,
+        compare_at_price: None,
+        sale: None,
         barcode: given.barcode.clone(),
-    })
+    };
+    merge_sale(&mut variant, given, currency)?;
+    Ok(variant)
 }
 
-/// The price of a variant. It must name the currency of a product in another currency than the default.
-fn price_in(given: &FileVariant, currency: Option<&str>) -> Result<Option<DraftPrice>, RefusedRow> {
-    let Some(price) = &given.price else { return Ok(None) };
+/// A price of a variant. It must name the currency of a product in another currency than the default.
+fn price_in(
+    line: i64,
+    price: Option<&FilePrice>,
+    currency: Option<&str>,
+) -> Result<Option<DraftPrice>, RefusedRow> {
+    let Some(price) = price else { return Ok(None) };
     let is_other = currency.is_some_and(|currency| currency != price.price.currency);
     if price.has_default_currency && is_other {
         let currency = currency.unwrap_or_default();
         let reason = format!("price: the product has prices in {currency}; name the currency");
-        return Err(RefusedRow::new(given.line, reason));
+        return Err(RefusedRow::new(line, reason));
     }
     Ok(Some(price.price.clone()))
 }
@@ -148,6 +197,10 @@ pub(crate) fn losses(stored: &Content, next: &Content, named: &NamedFields) -> V
     for variant in &stored.variants {
         let Some(kept) = next.variants.iter().find(|one| one.sku == variant.sku) else { continue };
         lose(lost(&variant.barcode, &kept.barcode, named.barcode), "barcode");
+        let (compared, next) = (variant.compare_at_price, kept.compare_at_price);
+        let is_lost = !named.compare_at_price && compared.is_some() && next.is_none();
+        lose(is_lost, "compare_at_price");
+        lose(!named.sale && variant.sale.is_some() && kept.sale.is_none(), "sale_price");
         for name in variant.options.keys() {
             let is_named = named.any_option || named.options.contains(name);
             lose(!is_named && !kept.options.contains_key(name), &format!("option.{name}"));
@@ -194,7 +247,22 @@ fn draft_attribute(attribute: Attribute) -> DraftAttribute {
 }
 
 fn draft_variant(variant: Variant) -> DraftVariant {
-    let Variant { sku, options, price, barcode } = variant;
-    let price = DraftPrice { amount: price.amount(), currency: price.currency().to_string() };
-    DraftVariant { sku: sku.to_string(), options: BTreeMap::from_iter(options), price, barcode }
+    let Variant { sku, options, price, compare_at_price, sale, barcode } = variant;
+    let draft_price = |price: Money| DraftPrice {
+        amount: price.amount(),
+        currency: price.currency().to_string(),
+    };
+    let sale = sale.map(|Sale { price, starts_at, ends_at }| DraftSale {
+        price: draft_price(price),
+        starts_at,
+        ends_at,
+    });
+    DraftVariant {
+        sku: sku.to_string(),
+        options: BTreeMap::from_iter(options),
+        price: draft_price(price),
+        compare_at_price: compare_at_price.map(draft_price),
+        sale,
+        barcode,
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
 use vocabulary::Localized;
 
 use super::{
@@ -15,6 +16,7 @@ use super::{
     preset::Preset,
     price_cell::FilePrice,
     record_reader::Record,
+    sale_cell::{SaleBound, sale_interval, sale_time},
 };
 use crate::domain::{DraftAttribute, ImportWarning, ProductStatus, RefusedRow};
 
@@ -41,7 +43,24 @@ pub(super) struct FileVariant {
     pub(super) sku: String,
     pub(super) options: BTreeMap<String, String>,
     pub(super) price: Option<FilePrice>,
+    /// More than the price of the row, if the row has one.
+    pub(super) compare_at_price: Option<FilePrice>,
+    pub(super) sale: FileSale,
     pub(super) barcode: Option<String>,
+}
+
+/// What a file gives of a sale, not validated.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct FileSale {
+    pub(super) price: Option<FilePrice>,
+    pub(super) starts_at: Option<DateTime<Utc>>,
+    pub(super) ends_at: Option<DateTime<Utc>>,
+}
+
+impl FileSale {
+    pub(super) fn has_times(&self) -> bool {
+        self.starts_at.is_some() || self.ends_at.is_some()
+    }
 }
 
 /// The product that the rows describe, or why one of them is refused. A field of the product takes the first
@@ -101,8 +120,12 @@ enum RowType {
 struct VariantCells<'a> {
     sku: Option<&'a str>,
     price: Option<&'a str>,
-    sale_price: Option<&'a str>,
-    sale_dates: Vec<&'a str>,
+    /// A file may have several columns of these.
+    compare_prices: Vec<&'a str>,
+    sale_prices: Vec<&'a str>,
+    sale_start: Option<&'a str>,
+    sale_end: Option<&'a str>,
+    sale_interval: Option<&'a str>,
     barcode: Option<&'a str>,
     options: BTreeMap<String, String>,
     /// The values of numbered options.
@@ -165,8 +188,11 @@ impl<'a> Builder<'a> {
         match column {
             Column::Sku => cells.sku = Some(cell),
             Column::Price => cells.price = Some(cell),
-            Column::SalePrice => cells.sale_price = Some(cell),
-            Column::SaleDate => cells.sale_dates.push(cell),
+            Column::ComparePrice => cells.compare_prices.push(cell),
+            Column::SalePrice => cells.sale_prices.push(cell),
+            Column::SaleStart => cells.sale_start = Some(cell),
+            Column::SaleEnd => cells.sale_end = Some(cell),
+            Column::SaleInterval => cells.sale_interval = Some(cell),
             Column::Barcode => cells.barcode = Some(cell),
             Column::Currency => self.currency = Some(cell.to_owned()),
             Column::Option(name) => {
@@ -190,7 +216,6 @@ impl<'a> Builder<'a> {
             | Column::Categories
             | Column::Status
             | Column::Published
-            | Column::ComparePrice
             | Column::Images
             | Column::Stock
             | Column::Availability
@@ -264,7 +289,9 @@ impl<'a> Builder<'a> {
             | Column::Currency
             | Column::ComparePrice
             | Column::SalePrice
-            | Column::SaleDate
+            | Column::SaleStart
+            | Column::SaleEnd
+            | Column::SaleInterval
             | Column::Barcode
             | Column::Stock
             | Column::Option(_)
@@ -311,23 +338,18 @@ impl<'a> Builder<'a> {
 
     /// Adds the variant of a row, if the row has one: a row may only have pictures.
     fn add_variant(&mut self, line: i64, cells: VariantCells<'_>) -> Result<(), String> {
-        let VariantCells { sku, price, sale_price, sale_dates, barcode, mut options, .. } = cells;
-        let Some(sku) = sku else {
-            return match price {
+        let Some(sku) = cells.sku else {
+            return match cells.price {
                 Some(_) => Err("sku: is required".to_owned()),
                 None => Ok(()),
             };
         };
         let prices = self.columns.prices();
-        let price = price.map(|price| prices.read(price, self.currency.as_deref())).transpose()?;
-        if let Some(sale_price) = sale_price {
-            let dates = match sale_dates.as_slice() {
-                [] => String::new(),
-                dates => format!(" ({})", dates.join(" to ")),
-            };
-            let message = "products have no reduced prices";
-            self.warn(line, format!("sale price {sale_price}{dates} not applied; {message}"));
-        }
+        let price =
+            cells.price.map(|price| prices.read(price, self.currency.as_deref())).transpose()?;
+        let compare_at_price = self.compare_at_price(line, &cells, price.as_ref())?;
+        let sale = self.sale(line, &cells, price.as_ref())?;
+        let VariantCells { barcode, mut options, option_values, .. } = cells;
         let barcode = match barcode.map(barcode_of).transpose() {
             Ok(barcode) => barcode,
             Err(error @ InvalidBarcode::Rounded(_)) if self.columns.preset().is_some() => {
@@ -336,7 +358,7 @@ impl<'a> Builder<'a> {
             }
             Err(error) => return Err(format!("barcode: {error}")),
         };
-        for (number, value) in cells.option_values {
+        for (number, value) in option_values {
             // Shopify writes this option for products without options.
             if value == "Default Title" {
                 continue;
@@ -345,7 +367,119 @@ impl<'a> Builder<'a> {
                 self.option_names.get(&number).ok_or("the option has a value, but no name")?;
             options.insert(name.clone(), value.to_owned());
         }
-        self.variants.push(FileVariant { line, sku: sku.to_owned(), options, price, barcode });
+        let sku = sku.to_owned();
+        self.variants.push(FileVariant {
+            line,
+            sku,
+            options,
+            price,
+            compare_at_price,
+            sale,
+            barcode,
+        });
+        Ok(())
+    }
+
+    /// The compare-at price of a row. Programs write the price itself, or zero, if there is none.
+    fn compare_at_price(
+        &mut self,
+        line: i64,
+        cells: &VariantCells<'_>,
+        price: Option<&FilePrice>,
+    ) -> Result<Option<FilePrice>, String> {
+        let name = "compare_at_price";
+        let Some(compared) = self.other_price(line, name, &cells.compare_prices, price)? else {
+            return Ok(None);
+        };
+        let Some(price) = price.filter(|price| price.has_currency_of(&compared)) else {
+            return Ok(Some(compared).filter(|compared| compared.price.amount != 0));
+        };
+        if compared.price.amount > price.price.amount {
+            return Ok(Some(compared));
+        }
+        if compared.price.amount != price.price.amount && compared.price.amount != 0 {
+            let message = format!("{name}: must be more than the price");
+            self.warn_or_refuse(line, message)?;
+        }
+        Ok(None)
+    }
+
+    /// The sale of a row. Programs write the price itself if there is none.
+    fn sale(
+        &mut self,
+        line: i64,
+        cells: &VariantCells<'_>,
+        price: Option<&FilePrice>,
+    ) -> Result<FileSale, String> {
+        let mut sale = self.sale_times(cells)?;
+        let name = "sale_price";
+        sale.price = self.other_price(line, name, &cells.sale_prices, price)?;
+        if let Some(reduced) = &sale.price {
+            // It may stand for no sale, and would sell for nothing.
+            if reduced.price.amount == 0 {
+                return Err(format!("{name}: is zero; leave the cell empty if there is no sale"));
+            }
+            let is_less = price.is_none_or(|price| {
+                reduced.price.amount < price.price.amount || !price.has_currency_of(reduced)
+            });
+            if !is_less {
+                if price.is_some_and(|price| reduced.price.amount != price.price.amount) {
+                    self.warn_or_refuse(line, format!("{name}: must be less than the price"))?;
+                }
+                return Ok(FileSale::default());
+            }
+        }
+        let is_merged = self.columns.mode() == Some(ImportMode::Merge);
+        if sale.price.is_none() && sale.has_times() && !is_merged {
+            self.warn(line, "the times of a sale have no sale_price; not applied".to_owned());
+            return Ok(FileSale::default());
+        }
+        Ok(sale)
+    }
+
+    fn sale_times(&self, cells: &VariantCells<'_>) -> Result<FileSale, String> {
+        let offset = self.columns.utc_offset();
+        let time = |name: &str, cell: Option<&str>, bound| {
+            cell.map(|cell| sale_time(cell, bound, offset))
+                .transpose()
+                .map_err(|error| format!("{name}: {error}"))
+        };
+        let mut starts_at = time("sale_start", cells.sale_start, SaleBound::Start)?;
+        let mut ends_at = time("sale_end", cells.sale_end, SaleBound::End)?;
+        if let Some(cell) = cells.sale_interval {
+            let interval = sale_interval(cell, offset);
+            let (start, end) = interval.map_err(|error| format!("sale dates: {error}"))?;
+            (starts_at, ends_at) = (starts_at.or(Some(start)), ends_at.or(Some(end)));
+        }
+        Ok(FileSale { price: None, starts_at, ends_at })
+    }
+
+    /// The price of the first of several columns of one meaning. It has the currency of the row's price, unless
+    /// it names another one.
+    fn other_price(
+        &mut self,
+        line: i64,
+        name: &str,
+        cells: &[&str],
+        price: Option<&FilePrice>,
+    ) -> Result<Option<FilePrice>, String> {
+        let Some((first, others)) = cells.split_first() else { return Ok(None) };
+        if others.iter().any(|other| other != first) {
+            let message = format!("{name}: several columns differ; the first was applied");
+            self.warn(line, message);
+        }
+        let named = price.filter(|price| !price.has_default_currency);
+        let named = named.map(|price| price.price.currency.as_str());
+        let read = self.columns.prices().read(first, self.currency.as_deref().or(named));
+        read.map(Some).map_err(|error| error.replacen("price", name, 1))
+    }
+
+    /// Programs export values that have no effect there; own files are refused by line.
+    fn warn_or_refuse(&mut self, line: i64, message: String) -> Result<(), String> {
+        if self.columns.preset().is_none() {
+            return Err(message);
+        }
+        self.warn(line, format!("{message}; not applied"));
         Ok(())
     }
 

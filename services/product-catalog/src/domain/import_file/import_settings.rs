@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use chrono::FixedOffset;
+
 use super::{column_names::column_of_target, header_name::normalised, preset::Preset};
 
 /// The maximum number of columns in a mapping.
@@ -17,6 +19,8 @@ pub(crate) struct ImportSettings {
     pub(crate) unknown_columns: UnknownColumns,
     /// The currency of prices that do not name one. None: `CNY`.
     pub(crate) currency: Option<String>,
+    /// The zone of times that do not name one. None: +08:00.
+    pub(crate) utc_offset: Option<FixedOffset>,
     /// The category of products without one. None: a product needs one, except in files of other programs.
     pub(crate) category: Option<String>,
     /// What happens to the rest of a product that exists. None: a product that would lose something is refused.

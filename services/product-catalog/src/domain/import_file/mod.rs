@@ -22,6 +22,7 @@ mod product_file;
 mod record_reader;
 mod refused_file;
 mod row_grouper;
+mod sale_cell;
 mod text_decoder;
 
 pub(crate) use self::{

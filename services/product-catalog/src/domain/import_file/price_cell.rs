@@ -21,6 +21,12 @@ pub(super) struct FilePrice {
     pub(super) has_default_currency: bool,
 }
 
+impl FilePrice {
+    pub(super) fn has_currency_of(&self, other: &Self) -> bool {
+        self.price.currency == other.price.currency
+    }
+}
+
 /// What a price says of its currency.
 enum Mark {
     None,
