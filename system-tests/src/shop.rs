@@ -312,6 +312,21 @@ impl Shop {
         self.call(Method::GET, service, path, None, &[], None).await
     }
 
+    /// Imports a CSV file, and waits until the import is finished.
+    pub async fn import(&self, query: &str, file: &str) -> Result<Answer, Error> {
+        let token = self.token("tester", &[Scope::CatalogWrite])?;
+        let url = format!("{}/v1/imports{query}", self.urls["product-catalog"]);
+        let request = self.client.post(url).timeout(TIMEOUT).bearer_auth(token);
+        let request = request.header("content-type", "text/csv").body(file.to_owned());
+        let started = Answer::read(request.send().await?).await?.expect_status(202)?;
+        let path = format!("/v1/imports/{}", started.text("/id"));
+        Ok(wait_for("the import is finished", TIMEOUT, async || {
+            let import = self.get("product-catalog", &path).await.map_err(|e| e.to_string())?;
+            if import.text("/state") == "done" { Ok(import) } else { Err(import.body.to_string()) }
+        })
+        .await?)
+    }
+
     /// Creates a product with one variant.
     pub async fn create_product(
         &self,

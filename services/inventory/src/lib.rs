@@ -17,7 +17,7 @@ mod config;
 mod names;
 
 use contracts::{
-    catalog::PRODUCT,
+    catalog::{PRODUCT, STOCK_COUNT},
     inventory::{
         StockChangedV1, StockDeductedV1, StockRejectedV1, StockReleasedV1, StockReservedV1,
     },
@@ -40,9 +40,9 @@ use crate::{
             DeductStock, ReleaseCancelledOrder, ReleaseExpiredOrder, ReleaseRejectedOrder,
             ReleaseUnpaidOrder, ReserveStock,
         },
-        product_catalog::{RegisterSkus, WithdrawSkus},
+        product_catalog::{CountStock, RegisterSkus, WithdrawSkus},
     },
-    workers::retention,
+    workers::{pending_counts, retention},
 };
 
 /// The migrations of the service's own tables.
@@ -81,6 +81,10 @@ pub fn topology() -> Topology {
                     product_receipts::receipt_key,
                 )),
         )
+        .subscribes(
+            Subscription::to(STOCK_COUNT, [names::PRODUCT_CATALOG], OnReject::Continue)
+                .on(CountStock),
+        )
 }
 
 /// The service as the host runs it.
@@ -109,6 +113,7 @@ impl ServiceDefinition for InventoryService {
         let (outbox, lifecycle) = (host.outbox.clone(), &host.lifecycle);
         let topology = topology();
         host.start_messaging(topology.clone());
+        lifecycle.spawn("pending-counts", pending_counts::run(outbox.clone(), lifecycle.soft()));
         lifecycle.spawn("retention", retention::run(outbox.pool().clone(), lifecycle.soft()));
         Ok(AppState { outbox, topology, verifier: host.verifier.clone() })
     }

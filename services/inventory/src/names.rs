@@ -13,5 +13,5 @@ pub const SERVICE: Service = Service {
 /// The publisher of orders, and the ledger's actor for the movements that orders cause.
 pub(crate) const ORDER: &str = "order";
 
-/// The publisher of products.
+/// The publisher of products and of counts, and the ledger's actor for counts.
 pub(crate) const PRODUCT_CATALOG: &str = "product-catalog";

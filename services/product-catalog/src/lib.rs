@@ -17,7 +17,7 @@ mod config;
 mod names;
 
 use contracts::{
-    catalog::{ProductChangedV1, ProductDeletedV1},
+    catalog::{ProductChangedV1, ProductDeletedV1, StockCountedV1},
     receipts::RECEIPT,
 };
 use messaging::{OnReject, Subscription, Topology};
@@ -56,6 +56,7 @@ fn topology_with(watchers: &ChangeWatchers) -> Topology {
     Topology::new(SERVICE.name)
         .publishes::<ProductChangedV1>()
         .publishes::<ProductDeletedV1>()
+        .publishes::<StockCountedV1>()
         .subscribes(
             Subscription::to(RECEIPT, DOWNSTREAM_SERVICES, OnReject::Continue)
                 .on(RecordApplied(watchers.clone()))

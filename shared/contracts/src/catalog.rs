@@ -1,4 +1,7 @@
 //! Events of `product-catalog`.
+//!
+//! Two aggregates: products are keyed by product ([`PRODUCT`]), counts of stock by SKU ([`STOCK_COUNT`]). So a consumer of
+//! products does not receive every count.
 
 use std::collections::BTreeMap;
 
@@ -6,10 +9,13 @@ use chrono::{DateTime, Utc};
 use envelope::{FullState, event};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use vocabulary::{ChangeId, Localized, Money, ProductId, Sku, Version};
+use vocabulary::{ChangeId, ImportId, Localized, Money, ProductId, Sku, Version};
 
 /// The aggregate of products; the key is the product.
 pub const PRODUCT: &str = "product";
+
+/// The aggregate of counts of stock; the key is the SKU.
+pub const STOCK_COUNT: &str = "stock_count";
 
 /// A product was created or changed. Full state: a consumer needs no other event.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -84,3 +90,16 @@ pub struct ProductDeletedV1 {
 event!(ProductDeletedV1, "product.deleted.v1", PRODUCT, event => event.product_id.to_string());
 
 impl FullState for ProductDeletedV1 {}
+
+/// An imported file states how many pieces of a SKU there are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct StockCountedV1 {
+    pub sku: Sku,
+    /// Pieces on hand, those reserved for orders included. Zero or more.
+    pub quantity: i64,
+    /// The import of the file.
+    pub import_id: ImportId,
+    pub counted_at: DateTime<Utc>,
+}
+
+event!(StockCountedV1, "stock.counted.v1", STOCK_COUNT, event => event.sku.as_str());

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::{
     behavior::{PopularityChangedV1, USER_EVENT, UserEventV1},
-    catalog::{ProductChangedV1, ProductDeletedV1},
+    catalog::{ProductChangedV1, ProductDeletedV1, StockCountedV1},
     inventory::{
         StockChangedV1, StockDeductedV1, StockRejectedV1, StockReleasedV1, StockReservedV1,
     },
@@ -22,6 +22,7 @@ pub fn events() -> Vec<Contract> {
     vec![
         Contract::of::<ProductChangedV1>(),
         Contract::of::<ProductDeletedV1>(),
+        Contract::of::<StockCountedV1>(),
         Contract::of::<OrderPlacedV1>(),
         Contract::of::<OrderConfirmedV1>(),
         Contract::of::<OrderShippedV1>(),

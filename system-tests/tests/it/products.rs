@@ -56,6 +56,31 @@ async fn all_services_apply_a_change() {
 }
 
 #[tokio::test]
+async fn import_sets_stock() {
+    let shop = Shop::start().await.unwrap();
+    let file =
+        "sku,title,category,price,stock\nIMP-1,Cup,a,5,12\nIMP-2,Cup,a,5,-3\nIMP-3,Cup,a,5,\n";
+    let import = shop.import("", file).await.unwrap();
+    assert_eq!((import.number("/counted"), import.number("/refused")), (Some(1), Some(1)));
+    let wait_for_stock = async |sku: &'static str, expected: (i64, i64, i64)| {
+        wait_for("inventory has the stock", Duration::from_secs(20), async || {
+            let stock = shop.stock_of(sku).await.map_err(|error| error.to_string())?;
+            if stock == expected { Ok(()) } else { Err(format!("{stock:?}")) }
+        })
+        .await
+        .unwrap();
+    };
+    wait_for_stock("IMP-1", (12, 0, 12)).await;
+    wait_for_stock("IMP-3", (0, 0, 0)).await;
+    let counts = shop.import("?mode=merge", "sku,stock\nIMP-1,4\nIMP-3,7\n").await.unwrap();
+    assert_eq!(counts.number("/accepted/unchanged"), Some(2));
+    wait_for_stock("IMP-1", (4, 0, 4)).await;
+    wait_for_stock("IMP-3", (7, 0, 7)).await;
+    shop.assert_clean_audit().await.unwrap();
+    shop.stop().await.unwrap();
+}
+
+#[tokio::test]
 async fn search_filters_by_stock() {
     let shop = Shop::start().await.unwrap();
     let created = shop.stocked_product("极光蓝牙耳机", "HP-1", 19_900, 3).await.unwrap();

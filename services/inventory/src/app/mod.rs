@@ -1,6 +1,7 @@
 //! Use cases, one file each. They run in the transaction of their caller.
 
 mod adjust_stock;
+mod count_stock;
 mod create_warehouse;
 mod register_skus;
 mod release_or_deduct;
@@ -11,6 +12,7 @@ mod write_stock;
 
 pub(crate) use self::{
     adjust_stock::{AdjustStockCommand, adjust_stock},
+    count_stock::{CountStockCommand, apply_pending_counts, count_stock},
     create_warehouse::{CreateWarehouseCommand, CreateWarehouseError, create_warehouse},
     register_skus::{ListedProduct, register_skus},
     release_or_deduct::{ReleaseOrDeductCommand, release_or_deduct},

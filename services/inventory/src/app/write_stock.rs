@@ -48,6 +48,18 @@ pub(super) async fn write_for_orders(
     write(tx, stock, names::ORDER, reason, now, cause_of).await
 }
 
+/// Writes changes that counts of an import caused. `causes` holds the trace of the event of each SKU.
+pub(super) async fn write_for_counts(
+    tx: &mut Transaction,
+    stock: Stock,
+    reason: &str,
+    now: DateTime<Utc>,
+    causes: &HashMap<&Sku, Option<TraceContext>>,
+) -> Result<(), messaging::Error> {
+    let cause_of = |movement: &Movement| causes.get(&movement.sku).copied().flatten();
+    write(tx, stock, names::PRODUCT_CATALOG, Some(reason), now, cause_of).await
+}
+
 /// Publishes each changed SKU once, in the trace of its last movement.
 async fn write(
     tx: &mut Transaction,

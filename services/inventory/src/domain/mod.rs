@@ -3,6 +3,7 @@
 mod movement;
 mod reservation;
 mod stock;
+mod stock_count;
 mod warehouse;
 
 pub(crate) use movement::{LedgerEntry, Movement, MovementKind};
@@ -11,4 +12,5 @@ pub(crate) use reservation::{
     ReservationRequest, ReservationState, Shortage, UnknownSku, release_or_deduct,
 };
 pub(crate) use stock::{MAX_ON_HAND, SkuStock, Stock, StockChanges, StockRefusal, WarehouseStock};
+pub(crate) use stock_count::StockCount;
 pub(crate) use warehouse::{DEFAULT_WAREHOUSE, MAX_WAREHOUSES, Warehouse};

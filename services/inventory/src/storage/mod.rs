@@ -1,6 +1,7 @@
 //! SQL queries, grouped by table: free functions over a connection.
 
 pub(crate) mod ledger;
+pub(crate) mod pending_counts;
 pub(crate) mod products;
 pub(crate) mod reservations;
 pub(crate) mod stock;

@@ -1,3 +1,4 @@
 //! Background loops, one file each.
 
+pub(crate) mod pending_counts;
 pub(crate) mod retention;

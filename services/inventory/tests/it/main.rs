@@ -6,6 +6,7 @@
 mod suite;
 
 mod command_line;
+mod counts;
 mod dead_letters;
 mod http;
 mod orders;

@@ -1,8 +1,10 @@
 //! Imports a batch of rows, and moves the cursor of the import in the same transaction.
 
+use chrono::{DateTime, Utc};
+use envelope::Priority;
 use messaging::Transaction;
 use runtime::clock;
-use vocabulary::Sku;
+use vocabulary::{ImportId, Sku};
 
 use super::write_products::{WriteProductsError, write_products};
 use crate::{
@@ -10,6 +12,7 @@ use crate::{
         DocumentCodec, ImportContent, ImportCursor, ImportPlan, ImportPolicy, ImportRow,
         plan_import,
     },
+    publishes::stock_counted,
     storage::{document, imports, products},
 };
 
@@ -37,6 +40,20 @@ pub(crate) enum ImportBatchError {
     Write(#[from] WriteProductsError),
 }
 
+/// Emits the counts of stock of the rows.
+fn count_stock(
+    tx: &mut Transaction,
+    plan: &ImportPlan,
+    import: ImportId,
+    now: DateTime<Utc>,
+) -> Result<(), messaging::Error> {
+    tx.set_priority(Priority::Bulk);
+    for count in &plan.counts {
+        tx.emit(&stock_counted(count.clone(), import, now))?;
+    }
+    Ok(())
+}
+
 /// Plans and writes the next batch at the cursor.
 pub(crate) async fn import_batch(
     tx: &mut Transaction,
@@ -58,6 +75,9 @@ pub(crate) async fn import_batch(
         imports::insert_previews(tx, cursor.import_id, &previews).await?;
     } else if !plan.writes.is_empty() {
         write_products(tx, &plan.writes, Some(cursor.import_id), now).await?;
+    }
+    if !cursor.dry_run {
+        count_stock(tx, &plan, cursor.import_id, now)?;
     }
     let end = first + plan.processed;
     let next = match i32::try_from(end) {

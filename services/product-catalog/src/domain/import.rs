@@ -1,7 +1,7 @@
 //! Imports: many products in one file.
 
 use chrono::{DateTime, Utc};
-use vocabulary::{ImportId, ProductId};
+use vocabulary::{ImportId, ProductId, Sku};
 
 use super::{FieldChange, FileLayout};
 
@@ -94,6 +94,8 @@ pub(crate) struct ImportProgress {
     pub(crate) refused: i64,
     /// The number of warnings.
     pub(crate) warned: i64,
+    /// The number of counts of stock.
+    pub(crate) counted: i64,
     /// How the file was read; none for NDJSON.
     pub(crate) layout: Option<FileLayout>,
     pub(crate) dry_run: bool,
@@ -148,6 +150,14 @@ pub(crate) struct ImportWarning {
     /// The line on which the row begins; 1 for the whole file.
     pub(crate) line: i64,
     pub(crate) message: String,
+}
+
+/// How many pieces of a SKU there are, as a file states it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct StockCount {
+    pub(crate) sku: Sku,
+    /// Zero or more.
+    pub(crate) quantity: i64,
 }
 
 /// What a dry run would do to one product.

@@ -7,8 +7,8 @@ use vocabulary::{ProductId, Sku, Version};
 
 use super::{
     Columns, Content, Draft, FileProduct, FileRow, ImportMode, ImportWarning, MAX_ROW, NamedFields,
-    ProductPreview, ProductWrite, RefusedRow, Row, StoredVersion, ValidationError, changed_fields,
-    loss_reason, losses, product_of_row,
+    ProductPreview, ProductWrite, RefusedRow, Row, StockCount, StoredVersion, ValidationError,
+    changed_fields, loss_reason, losses, product_of_row,
 };
 
 /// The maximum number of reported errors per row.
@@ -63,6 +63,18 @@ impl ImportContent {
             Self::File(content) => (None, Some(content.skus.iter())),
         };
         whole.into_iter().flatten().chain(file.into_iter().flatten())
+    }
+}
+
+impl ImportContent {
+    /// The counts of stock. Only files have them.
+    fn counts(&self) -> Vec<StockCount> {
+        let Self::File(file) = self else { return Vec::new() };
+        let counts = file.product.stock().filter_map(|(sku, quantity)| {
+            let sku = file.skus.iter().find(|one| one.as_str() == sku)?.clone();
+            Some(StockCount { sku, quantity })
+        });
+        counts.collect()
     }
 }
 
@@ -184,6 +196,8 @@ pub(crate) struct ImportPlan {
     pub(crate) unchanged: i64,
     pub(crate) refused: Vec<RefusedRow>,
     pub(crate) warnings: Vec<ImportWarning>,
+    /// Of rows that were not refused.
+    pub(crate) counts: Vec<StockCount>,
 }
 
 /// Encodes and decodes stored products.
@@ -233,6 +247,7 @@ pub(crate) fn plan_import(
         }
         let owner = owners.first().map(|owner| (*owner, &known.products[owner]));
         let stored = owner.map(|(_, stored)| stored);
+        let counts = content.counts();
         let content = match next_content(content, stored, policy, codec, *line) {
             Ok(content) => content.without_ended_sales(now),
             Err(refused) => {
@@ -241,6 +256,7 @@ pub(crate) fn plan_import(
             }
         };
         plan.warnings.extend(warnings.iter().cloned());
+        plan.counts.extend(counts);
         if let Some((owner, stored)) = owner {
             let is_unchanged = (codec.encode)(&content) == stored.document;
             if !is_unchanged {

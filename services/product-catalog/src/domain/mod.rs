@@ -25,7 +25,7 @@ pub(crate) use self::{
     field_change::{FieldChange, changed_fields},
     import::{
         ImportCursor, ImportFormat, ImportProgress, ImportState, ImportWarning, ProductPreview,
-        ReceivedImport, RefusedRow,
+        ReceivedImport, RefusedRow, StockCount,
     },
     import_file::{
         Columns, FileLayout, FileProduct, FileRow, ImportMode, ImportSettings, InvalidFile,

@@ -43,6 +43,8 @@ pub(super) struct ImportView {
     warned: i64,
     /// The first 1,000 warnings, by line: what was not applied, although its product was.
     warnings: Vec<ImportWarningView>,
+    /// The number of counts of stock. inventory applies them, and names the import in its ledger.
+    counted: i64,
     /// What a dry run would do to the first 100 products, by line; absent for other imports.
     #[serde(skip_serializing_if = "Option::is_none")]
     preview: Option<Vec<ProductPreviewView>>,
@@ -179,6 +181,7 @@ impl ImportView {
             refusals: refused_rows.into_iter().map(RefusedRowView::from).collect(),
             warned: progress.warned,
             warnings: warnings.into_iter().map(ImportWarningView::from).collect(),
+            counted: progress.counted,
             preview: None,
             reason: progress.reason,
             received_at: progress.received_at,

@@ -44,12 +44,13 @@ use crate::{
 ///
 /// The columns are `sku`, `title` (or `title_zh`, `title_en`), `description`, `brand`, `category`, `status`,
 /// `price` (major units: `129.00`, `￥1,299`, `250 CNY`), `compare_at_price`, `sale_price`, `sale_start`,
-/// `sale_end`, `currency`, `barcode`, `images`, `attr.<name>` and `option.<name>`, in Chinese or English. Rows with the same `product` are variants of one product, wherever
+/// `sale_end`, `currency`, `barcode`, `images`, `stock`, `attr.<name>` and `option.<name>`, in Chinese or English. Rows with the same `product` are variants of one product, wherever
 /// they stand; a row without SKU and price only adds pictures. `/` and `>` separate the levels of a category;
 /// `\/` is a slash in a name, and is stored as `／`. HTML in descriptions becomes text.
 ///
 /// Exports of Shopify and WooCommerce and feeds of Google Merchant are recognised by their headers. `warnings`
-/// of the import list what was not applied, such as stock and rounded barcodes. A file that
+/// of the import list what was not applied, such as rounded barcodes. Counts of stock go to inventory, as the
+/// pieces on hand in the main warehouse. A file that
 /// does not name all of an existing product needs a `mode`. A dry run writes nothing; its `preview` lists the
 /// changes of the first 100 products, each row judged without the rows before it.
 ///

@@ -105,7 +105,7 @@ pub(crate) async fn progress(
     let row = sqlx::query!(
         r#"
         select state, format, header, layout::text as layout, received, created, updated, unchanged, refused, warned,
-            dry_run, reason, received_at, finished_at
+            counted, dry_run, reason, received_at, finished_at
         from import where id = $1
         "#,
         id.as_uuid(),
@@ -121,6 +121,7 @@ pub(crate) async fn progress(
         unchanged: row.unchanged,
         refused: row.refused,
         warned: row.warned,
+        counted: row.counted,
         layout: import_layout::decode(row.header, row.layout.as_deref()),
         dry_run: row.dry_run,
         reason: row.reason,
@@ -224,6 +225,7 @@ pub(crate) async fn advance(
 ) -> Result<(), sqlx::Error> {
     let refused = i64::try_from(plan.refused.len()).unwrap_or(i64::MAX);
     let warned = i64::try_from(plan.warnings.len()).unwrap_or(i64::MAX);
+    let counted = i64::try_from(plan.counts.len()).unwrap_or(i64::MAX);
     let done = next.0 == cursor.chunks;
     sqlx::query!(
         r#"
@@ -235,8 +237,9 @@ pub(crate) async fn advance(
             unchanged = unchanged + $6,
             refused = refused + $7,
             warned = warned + $8,
-            state = case when $9 then 'done' else state end,
-            finished_at = case when $9 then $10::timestamptz end
+            counted = counted + $9,
+            state = case when $10 then 'done' else state end,
+            finished_at = case when $10 then $11::timestamptz end
         where id = $1
         "#,
         cursor.import_id.as_uuid(),
@@ -247,6 +250,7 @@ pub(crate) async fn advance(
         plan.unchanged,
         refused,
         warned,
+        counted,
         done,
         now,
     )
@@ -355,8 +359,8 @@ pub(crate) async fn list(
 ) -> Result<Vec<(ImportId, ImportProgress)>, sqlx::Error> {
     let rows = sqlx::query!(
         r#"
-        select id, state, format, received, created, updated, unchanged, refused, warned, dry_run, reason, received_at,
-            finished_at
+        select id, state, format, received, created, updated, unchanged, refused, warned, counted, dry_run, reason,
+            received_at, finished_at
         from import
         where $1::uuid is null or id < $1
         order by id desc
@@ -377,6 +381,7 @@ pub(crate) async fn list(
             unchanged: row.unchanged,
             refused: row.refused,
             warned: row.warned,
+            counted: row.counted,
             layout: None,
             dry_run: row.dry_run,
             reason: row.reason,

@@ -347,7 +347,7 @@ async fn shopify_export_is_imported() {
     assert_eq!(television["variants"][0]["options"], json!({}));
     assert_eq!(product(&suite, "BOWL-OLD").await["status"], "archived");
     let warnings = messages(&import);
-    for part in ["`Variant Inventory Qty`", "`Image Alt Text`", "currency"] {
+    for part in ["`Image Alt Text`", "currency"] {
         assert!(warnings.iter().any(|(line, text)| *line == 1 && text.contains(part)), "{part}");
     }
     let barcode = warnings.iter().find(|(line, _)| *line == 4).unwrap().1;
@@ -443,7 +443,8 @@ async fn chinese_spreadsheet_is_imported() {
     let suite = Suite::start().await;
     let import = imported(&suite, include_bytes!("../data/excel_gb18030.csv")).await;
     assert_eq!(created_and_refused(&import), (2, vec![]));
-    assert_eq!(messages(&import), [(1, "not applied: `库存`; send stock to inventory")]);
+    assert_eq!((messages(&import), &import["counted"]), (vec![], &json!(2)));
+    assert_eq!(suite.counts(2).await, [("GB-001".to_owned(), 12), ("GB-002".to_owned(), 5)]);
     let keyboard = product(&suite, "GB-001").await;
     assert_eq!(keyboard["category"], "数码/电脑外设/键盘");
     assert_eq!(keyboard["variants"][0]["barcode"], "6901234567892");
@@ -452,6 +453,31 @@ async fn chinese_spreadsheet_is_imported() {
     assert_eq!(mouse["category"], "数码/电脑外设/鼠标");
     assert_eq!(mouse["variants"][0]["price"]["amount"], 9900);
     suite.settled().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stock_of_accepted_rows_is_published() {
+    let suite = Suite::start().await;
+    let file = "sku,title,category,price,stock\nST-1,Cup,a,1,12\nST-2,Cup,a,1,-1\nST-3,Cup,a,1,1.5\n\
+        ST-4,Cup,a,free,7\nST-5,Cup,a,1,\nST-6,Cup,a,1,0\n";
+    let dry = imported_with(&suite, "?dry_run=true", "text/csv", file).await;
+    assert_eq!((created_and_refused(&dry), &dry["counted"]), ((3, vec![3, 4, 5]), &json!(2)));
+    let import = imported(&suite, file).await;
+    assert_eq!((created_and_refused(&import), &import["counted"]), ((3, vec![3, 4, 5]), &json!(2)));
+    let reason = import["refusals"][0]["reason"].as_str().unwrap();
+    assert!(reason.starts_with("stock: must be a whole number of pieces"), "{reason}");
+    let expected = [("ST-1".to_owned(), 12), ("ST-6".to_owned(), 0)];
+    assert_eq!(suite.counts(2).await, expected);
+
+    // Products without a change are counted as well. A file of stock alone is enough.
+    let stock = "货号,库存\nST-5,3\nST-1,\"1,299\"\nST-9,1\n";
+    let import = imported_with(&suite, "?mode=merge", "text/csv", stock).await;
+    assert_eq!(created_and_refused(&import), (0, vec![4]));
+    assert_eq!(import["accepted"]["unchanged"], 2);
+    let expected = [("ST-1", 12), ("ST-1", 1_299), ("ST-5", 3), ("ST-6", 0)];
+    assert_eq!(suite.counts(4).await, expected.map(|(sku, count)| (sku.to_owned(), count)));
+    suite.settled().await;
+    assert_eq!((suite.counts(4).await.len(), suite.received().len()), (4, 3));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,7 +7,7 @@ use std::{
 
 use chrono::{DateTime, TimeDelta, Utc};
 use contracts::{
-    catalog::{PRODUCT, ProductChangedV1, ProductDeletedV1},
+    catalog::{PRODUCT, ProductChangedV1, ProductDeletedV1, STOCK_COUNT, StockCountedV1},
     receipts::{ProductAppliedV1, ProductFailedV1, ProductVersion},
 };
 use messaging::{Batch, Failure, Handler, OnReject, Subscription, Topology, Transaction};
@@ -15,7 +15,9 @@ use product_catalog::{Config, ProductCatalogService, migrators, topology};
 use reqwest::{Method, RequestBuilder, Response};
 use runtime::{Lifecycle, auth::Scope};
 use serde_json::{Value, json};
-use service_testkit::{Credentials, Instance, LONGEST_WAIT, ServiceDouble, wait_until_published};
+use service_testkit::{
+    Credentials, Instance, LONGEST_WAIT, Recorder, ServiceDouble, wait_until_published,
+};
 use sqlx::PgPool;
 use testkit::{Database, Proxy, Vhost, wait_for};
 use vocabulary::{Money, ProductId, Version};
@@ -111,6 +113,7 @@ pub struct Suite {
     pool: PgPool,
     received: ReceivedEvents,
     offers: Arc<Mutex<Vec<ReceivedOffer>>>,
+    counts: Recorder<StockCountedV1>,
     credentials: Credentials,
     doubles: Lifecycle,
     _subscriber: ServiceDouble,
@@ -136,7 +139,11 @@ impl Suite {
             .on(RecordChanged(received.clone(), offers.clone()))
             .on(RecordDeleted(received.clone()));
         let doubles = Lifecycle::new(Duration::from_secs(1));
-        let subscriber = Topology::new("subscriber").subscribes(subscription);
+        let counts = Recorder::default();
+        let counted = Subscription::to(STOCK_COUNT, ["product-catalog"], OnReject::Continue);
+        let subscriber = Topology::new("subscriber")
+            .subscribes(subscription)
+            .subscribes(counted.on(counts.clone()));
         let subscriber = ServiceDouble::start(&doubles, &vhost, subscriber).await;
 
         let credentials = Credentials::new();
@@ -147,6 +154,7 @@ impl Suite {
             database,
             received,
             offers,
+            counts,
             credentials,
             doubles,
             _subscriber: subscriber,
@@ -218,6 +226,16 @@ impl Suite {
     pub fn offers_of(&self, product: ProductId) -> Vec<ReceivedOffer> {
         let offers = self.offers.lock().unwrap();
         offers.iter().filter(|offer| offer.product == product).copied().collect()
+    }
+
+    /// Waits until the subscriber has received `count` counts of stock. SKUs and quantities, sorted by SKU, those
+    /// of a SKU in order.
+    pub async fn counts(&self, count: usize) -> Vec<(String, i64)> {
+        let counts = self.counts.wait(count, |_| true).await.into_iter();
+        let mut counts: Vec<(String, i64)> =
+            counts.map(|one| (one.sku.to_string(), one.quantity)).collect();
+        counts.sort_by(|a, b| a.0.cmp(&b.0));
+        counts
     }
 
     /// The events that the subscriber has received.

@@ -17,7 +17,7 @@ use std::{
 use chrono::{DateTime, Utc};
 use contracts::{
     behavior::{PopularityChangedV1, USER_EVENT, UserEventV1},
-    catalog::{ProductChangedV1, ProductDeletedV1, ProductStatus, Variant},
+    catalog::{ProductChangedV1, ProductDeletedV1, ProductStatus, StockCountedV1, Variant},
     inventory::{
         Shortage, StockChangedV1, StockDeductedV1, StockRejectedV1, StockRejection,
         StockReleasedV1, StockReservedV1,
@@ -152,6 +152,15 @@ fn catalogue_events_match_their_golden_bytes() {
             version: Version::try_from(4).unwrap(),
             change_id: id(2).into(),
             deleted_at: time(),
+        },
+    );
+    check(
+        "product-catalog",
+        &StockCountedV1 {
+            sku: "KB-F87-RED".parse().unwrap(),
+            quantity: 12,
+            import_id: id(6).into(),
+            counted_at: time(),
         },
     );
 }

@@ -1,13 +1,16 @@
-//! Events of products: they register and withdraw SKUs.
+//! Events of products: they register and withdraw SKUs. Counts of imports set stock.
 
 mod product_changed;
 mod product_deleted;
+mod stock_counted;
 
 use messaging::{Delivered, Error, Transaction};
 use runtime::{clock, product_receipts};
 use vocabulary::{ProductId, Version};
 
-pub(crate) use self::{product_changed::RegisterSkus, product_deleted::WithdrawSkus};
+pub(crate) use self::{
+    product_changed::RegisterSkus, product_deleted::WithdrawSkus, stock_counted::CountStock,
+};
 use crate::names::SERVICE;
 
 /// Emits the receipt for a batch of product events, in the trace of the last one.

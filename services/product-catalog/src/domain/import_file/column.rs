@@ -38,7 +38,7 @@ pub(super) enum Column {
     Barcode,
     /// URLs.
     Images,
-    /// A number of pieces; not applied.
+    /// A number of pieces; inventory applies it.
     Stock,
     /// Whether a product can be bought; not applied, except announced products.
     Availability,
@@ -82,6 +82,6 @@ impl Column {
 
     /// Whether values of the column have no place in the catalogue.
     pub(super) const fn is_not_applied(&self) -> bool {
-        matches!(self, Self::Passed | Self::Ignored | Self::Stock | Self::Availability)
+        matches!(self, Self::Passed | Self::Ignored | Self::Availability)
     }
 }

@@ -311,8 +311,8 @@ impl Columns {
             }
         };
         warn(
-            names_of(|column| matches!(column, Column::Stock | Column::Availability)),
-            "send stock to inventory",
+            names_of(|column| matches!(column, Column::Availability)),
+            "only counts of stock are; whether there is stock follows from them",
         );
         warn(
             names_of(|column| matches!(column, Column::Passed)),

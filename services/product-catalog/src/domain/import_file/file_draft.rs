@@ -23,6 +23,12 @@ impl FileProduct {
         self.variants.iter().map(|variant| variant.sku.as_str())
     }
 
+    /// The counts of stock, by SKU as written.
+    pub(crate) fn stock(&self) -> impl Iterator<Item = (&str, i64)> {
+        let variants = self.variants.iter();
+        variants.filter_map(|variant| Some((variant.sku.as_str(), variant.stock?)))
+    }
+
     /// The line of its first row.
     pub(crate) fn line(&self) -> i64 {
         self.line

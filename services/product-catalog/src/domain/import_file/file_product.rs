@@ -17,6 +17,7 @@ use super::{
     price_cell::FilePrice,
     record_reader::Record,
     sale_cell::{SaleBound, sale_interval, sale_time},
+    stock_cell::stock_of,
 };
 use crate::domain::{DraftAttribute, ImportWarning, ProductStatus, RefusedRow};
 
@@ -47,6 +48,8 @@ pub(super) struct FileVariant {
     pub(super) compare_at_price: Option<FilePrice>,
     pub(super) sale: FileSale,
     pub(super) barcode: Option<String>,
+    /// Pieces on hand.
+    pub(super) stock: Option<i64>,
 }
 
 /// What a file gives of a sale, not validated.
@@ -127,6 +130,8 @@ struct VariantCells<'a> {
     sale_end: Option<&'a str>,
     sale_interval: Option<&'a str>,
     barcode: Option<&'a str>,
+    /// A file may have several columns of stock.
+    stocks: Vec<&'a str>,
     options: BTreeMap<String, String>,
     /// The values of numbered options.
     option_values: Vec<(u8, &'a str)>,
@@ -169,6 +174,10 @@ impl<'a> Builder<'a> {
             }
         }
         if row_type == RowType::Variable {
+            if !cells.stocks.is_empty() {
+                let message = "the stock of a product with variations is not applied";
+                self.warn(record.line, message.to_owned());
+            }
             return Ok(());
         }
         if columns.preset() == Some(Preset::Woocommerce) && row_type == RowType::Product {
@@ -194,6 +203,7 @@ impl<'a> Builder<'a> {
             Column::SaleEnd => cells.sale_end = Some(cell),
             Column::SaleInterval => cells.sale_interval = Some(cell),
             Column::Barcode => cells.barcode = Some(cell),
+            Column::Stock => cells.stocks.push(cell),
             Column::Currency => self.currency = Some(cell.to_owned()),
             Column::Option(name) => {
                 cells.options.insert(name.clone(), cell.to_owned());
@@ -217,7 +227,6 @@ impl<'a> Builder<'a> {
             | Column::Status
             | Column::Published
             | Column::Images
-            | Column::Stock
             | Column::Availability
             | Column::Attribute(_)
             | Column::List(_)
@@ -339,16 +348,15 @@ impl<'a> Builder<'a> {
     /// Adds the variant of a row, if the row has one: a row may only have pictures.
     fn add_variant(&mut self, line: i64, cells: VariantCells<'_>) -> Result<(), String> {
         let Some(sku) = cells.sku else {
-            return match cells.price {
-                Some(_) => Err("sku: is required".to_owned()),
-                None => Ok(()),
-            };
+            let is_variant = cells.price.is_some() || !cells.stocks.is_empty();
+            return if is_variant { Err("sku: is required".to_owned()) } else { Ok(()) };
         };
         let prices = self.columns.prices();
         let price =
             cells.price.map(|price| prices.read(price, self.currency.as_deref())).transpose()?;
         let compare_at_price = self.compare_at_price(line, &cells, price.as_ref())?;
         let sale = self.sale(line, &cells, price.as_ref())?;
+        let stock = self.stock(line, &cells.stocks)?;
         let VariantCells { barcode, mut options, option_values, .. } = cells;
         let barcode = match barcode.map(barcode_of).transpose() {
             Ok(barcode) => barcode,
@@ -376,8 +384,19 @@ impl<'a> Builder<'a> {
             compare_at_price,
             sale,
             barcode,
+            stock,
         });
         Ok(())
+    }
+
+    /// The first of several counts of stock.
+    fn stock(&mut self, line: i64, cells: &[&str]) -> Result<Option<i64>, String> {
+        let Some((first, others)) = cells.split_first() else { return Ok(None) };
+        if others.iter().any(|other| other != first) {
+            self.warn(line, "stock: several columns differ; the first was applied".to_owned());
+        }
+        let decimal_comma = self.columns.prices().decimal_comma;
+        stock_of(first, decimal_comma).map(Some).map_err(|error| format!("stock: {error}"))
     }
 
     /// The compare-at price of a row. Programs write the price itself, or zero, if there is none.

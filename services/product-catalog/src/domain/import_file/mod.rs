@@ -23,6 +23,7 @@ mod record_reader;
 mod refused_file;
 mod row_grouper;
 mod sale_cell;
+mod stock_cell;
 mod text_decoder;
 
 pub(crate) use self::{

@@ -226,8 +226,9 @@ fn google_merchant(name: &str) -> Option<Column> {
         | "product height"
         | "energy efficiency class"
         | "certification" => Column::Attribute(name.replace(' ', "_")),
-        "link" | "mobile link" | "canonical link" | "quantity" | "min handling time"
-        | "max handling time" | "pause" | "external seller id" => Column::Passed,
+        "quantity" | "sell on google quantity" => Column::Stock,
+        "link" | "mobile link" | "canonical link" | "min handling time" | "max handling time"
+        | "pause" | "external seller id" => Column::Passed,
         _ if PASSED.iter().any(|prefix| name.starts_with(prefix)) => Column::Passed,
         _ => return None,
     })

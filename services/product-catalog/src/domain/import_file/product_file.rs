@@ -325,8 +325,11 @@ mod tests {
 
     #[test]
     fn columns_without_a_place_are_reported() {
-        let file = b"sku,title,category,price,stock,compare at price\nA,T,a,1,5,\n";
+        let file = b"sku,title,category,price,refused line,refused reason\nA,T,a,1,5,\n";
         let (_, _, warnings) = read(file, 9).unwrap();
-        assert_eq!(warnings, ["not applied: `stock`; send stock to inventory"]);
+        assert_eq!(
+            warnings,
+            ["not applied: `refused line`; products have no place for these values"]
+        );
     }
 }
