@@ -46,6 +46,9 @@ pub enum Command {
     /// Measure the running suite or the messaging kit.
     #[command(subcommand)]
     Bench(Bench),
+    /// Measure the quality of search on labelled queries; needs no running suite.
+    #[command(subcommand)]
+    Eval(Eval),
     /// Inject a seeded sequence of faults into a suite under load, then verify that nothing was lost.
     Chaos(Chaos),
     /// Check the invariants across the databases of the running suite.
@@ -131,6 +134,46 @@ pub struct BenchOptions {
     /// generated.
     #[arg(long)]
     pub data: Option<PathBuf>,
+    /// Write the figures to this file, as one flat JSON object.
+    #[arg(long)]
+    pub json: Option<PathBuf>,
+}
+
+/// Which labelled queries to search.
+#[derive(Debug, Subcommand)]
+pub enum Eval {
+    /// The queries of a file with judgements, on the products of another: nDCG@10, plain and with typos.
+    Search(EvalSearch),
+    /// The project's own queries on the sample catalogue.
+    Headwords(EvalHeadwords),
+}
+
+/// The files to evaluate.
+#[derive(Debug, Args)]
+pub struct EvalSearch {
+    /// The products: NDJSON, perhaps compressed with gzip.
+    #[arg(long)]
+    pub products: PathBuf,
+    /// The judgements: CSV with query, product id and grade.
+    #[arg(long)]
+    pub judgements: PathBuf,
+    /// Write the figures to this file, as one flat JSON object.
+    #[arg(long)]
+    pub json: Option<PathBuf>,
+}
+
+/// Which of the project's own queries to search.
+#[derive(Debug, Args)]
+pub struct EvalHeadwords {
+    /// The half that nobody tunes the search with.
+    #[arg(long, conflicts_with = "all")]
+    pub held_back: bool,
+    /// Both halves.
+    #[arg(long)]
+    pub all: bool,
+    /// Name the queries that are not answered perfectly.
+    #[arg(long)]
+    pub misses: bool,
     /// Write the figures to this file, as one flat JSON object.
     #[arg(long)]
     pub json: Option<PathBuf>,

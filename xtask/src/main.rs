@@ -75,6 +75,10 @@ fn run(command: &Command) -> Result<(), Error> {
             finish(programs::build(["bench"], Profile::Release))?;
             replace_by("bench", Profile::Release)
         }
+        Command::Eval(_) => {
+            finish(programs::build(["eval"], Profile::Release))?;
+            replace_by("eval", Profile::Release)
+        }
         Command::Chaos(_) => {
             finish(programs::build(programs::of_suite().chain(["chaos"]), Profile::Release))?;
             replace_by("chaos", Profile::Release)

@@ -60,6 +60,15 @@ impl PartialOrd for Rank {
     }
 }
 
+/// What it means for a document to be preferred.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Preference {
+    /// It comes before all others of its level.
+    First,
+    /// Its score is multiplied.
+    Factor(f32),
+}
+
 /// A hit before its stored fields are read.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Candidate {
@@ -97,6 +106,7 @@ pub(crate) struct HitCollector<'a> {
     seen: Vec<BitSet>,
     /// The preferred documents of each segment; empty where none are preferred.
     preferred: Vec<Arc<BitSet>>,
+    preference: Preference,
     best: BinaryHeap<Candidate>,
     counters: FacetCounters,
     /// The number of matching documents, ignoring the filters.
@@ -121,6 +131,7 @@ impl<'a> HitCollector<'a> {
             keep,
             seen: segments.map(|segment| BitSet::with_max_value(segment.max_doc())).collect(),
             preferred: Vec::new(),
+            preference: Preference::First,
             best: BinaryHeap::new(),
             counters: FacetCounters::new(query),
             matched: 0,
@@ -128,8 +139,13 @@ impl<'a> HitCollector<'a> {
         }
     }
 
-    /// Lets the documents with this term precede the others of their level.
-    pub(crate) fn prefer(&mut self, term: &Term) -> Result<(), SearchError> {
+    /// Prefers the documents with this term to the others of their level.
+    pub(crate) fn prefer(
+        &mut self,
+        term: &Term,
+        preference: Preference,
+    ) -> Result<(), SearchError> {
+        self.preference = preference;
         for segment in self.searcher.segment_readers() {
             let mut documents = BitSet::with_max_value(segment.max_doc());
             let index = segment.inverted_index(term.field())?;
@@ -172,7 +188,12 @@ impl<'a> HitCollector<'a> {
                     self.total += 1;
                     let score = columns.adjust(score, doc);
                     let is_preferred = preferred.as_ref().is_none_or(|all| all.contains(doc));
-                    let level = level_rank(level, is_preferred);
+                    let (first, score) = match self.preference {
+                        Preference::First => (is_preferred, score),
+                        Preference::Factor(factor) if is_preferred => (true, score * factor),
+                        Preference::Factor(_) => (true, score),
+                    };
+                    let level = level_rank(level, first);
                     let rank = columns.rank(self.query.sort, level, score, doc);
                     let address = DocAddress::new(ord, doc);
                     self.offer(Candidate { rank, score, address });

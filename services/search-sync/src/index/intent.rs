@@ -3,18 +3,31 @@
 use tantivy::{Searcher, Term};
 
 use super::{
+    collector::Preference,
     filter::is_brand,
     query::SearchError,
     query_builder::QueryBuilder,
     query_parser::Pattern,
     schema::{Fields, Head, head_token},
 };
-use crate::text::{Script, query_heads, split_runs};
+use crate::text::{Script, is_chinese, query_heads, split_runs};
 
 /// A word is the head of titles if so many of the titles with it end a part with it: one in this number.
 const HEAD_SHARE: u64 = 8;
+/// The same for English titles.
+const ENGLISH_HEAD_SHARE: u64 = 2;
 
-/// The term of the products that the query is after. `None` where it names no category and no kind of thing.
+/// An English title says less surely what a thing is than a category or a Chinese title: its words may go on
+/// with a colour, a size or the parts.
+const ENGLISH_TITLE: Preference = Preference::Factor(1.5);
+
+/// The products that a query is after.
+pub(crate) struct Wanted {
+    pub(crate) term: Term,
+    pub(crate) preference: Preference,
+}
+
+/// The products that the query is after. `None` where it names no category and no kind of thing.
 ///
 /// The last word decides: 手机壳 names the cases, not the phones. A leaf category precedes one above it, and both
 /// precede titles. A brand is no category, even if it is the name of one (小米, 苹果).
@@ -22,23 +35,23 @@ pub(crate) fn wanted_products(
     searcher: &Searcher,
     fields: &Fields,
     q: &str,
-) -> Result<Option<Term>, SearchError> {
+) -> Result<Option<Wanted>, SearchError> {
     let heads = query_heads(q);
     for kind in [Head::Category, Head::ParentCategory] {
         for head in &heads {
             let term = Term::from_field_text(fields.head, &head_token(kind, head));
             if searcher.doc_freq(&term)? > 0 {
                 let named = !is_brand(searcher, head)?;
-                return Ok(named.then_some(term));
+                return Ok(named.then_some(Wanted { term, preference: Preference::First }));
             }
         }
     }
-    if let [run] = split_runs(q).as_slice()
-        && run.script == Script::Chinese
-    {
-        return head_of_titles(searcher, fields, &heads);
+    // The last words of a mixed query are mostly a colour or a size.
+    let runs = split_runs(q);
+    if runs.len() > 1 && runs.iter().any(|run| run.script == Script::Chinese) {
+        return Ok(None);
     }
-    Ok(None)
+    head_of_titles(searcher, fields, &heads)
 }
 
 /// The term of the titles that end a part with the longest of these heads, if that is what titles do with it.
@@ -46,7 +59,7 @@ fn head_of_titles(
     searcher: &Searcher,
     fields: &Fields,
     heads: &[String],
-) -> Result<Option<Term>, SearchError> {
+) -> Result<Option<Wanted>, SearchError> {
     let builder = QueryBuilder { searcher, fields };
     for head in heads {
         let term = Term::from_field_text(fields.head, &head_token(Head::Title, head));
@@ -54,14 +67,27 @@ fn head_of_titles(
         if ending == 0 {
             continue;
         }
-        let positions: Vec<(usize, char)> = head.chars().enumerate().collect();
-        let length = positions.len();
-        let anywhere = match builder.pattern(&Pattern::Characters { positions, length })? {
+        let anywhere = match builder.pattern(&pattern(head))? {
             Some(query) => u64::try_from(query.count(searcher)?).unwrap_or(u64::MAX),
             None => 0,
         };
-        let is_head = ending.saturating_mul(HEAD_SHARE) >= anywhere && !is_brand(searcher, head)?;
-        return Ok(is_head.then_some(term));
+        let (share, preference) = if head.chars().any(is_chinese) {
+            (HEAD_SHARE, Preference::First)
+        } else {
+            (ENGLISH_HEAD_SHARE, ENGLISH_TITLE)
+        };
+        let is_head = ending.saturating_mul(share) >= anywhere && !is_brand(searcher, head)?;
+        return Ok(is_head.then_some(Wanted { term, preference }));
     }
     Ok(None)
+}
+
+/// The pattern that finds a head anywhere in a title.
+fn pattern(head: &str) -> Pattern {
+    if head.chars().any(is_chinese) {
+        let positions: Vec<(usize, char)> = head.chars().enumerate().collect();
+        let length = positions.len();
+        return Pattern::Characters { positions, length };
+    }
+    Pattern::Phrase(head.split(' ').map(str::to_owned).collect())
 }

@@ -67,7 +67,7 @@ impl Index {
             if query.sort == Sort::Relevance
                 && let Some(wanted) = wanted_products(&searcher, &self.fields, &query.q)?
             {
-                collector.prefer(&wanted)?;
+                collector.prefer(&wanted.term, wanted.preference)?;
             }
             if let Some(exact) = builder.query(&parsed, RelaxationLevel::Exact)? {
                 collector.collect(exact.as_ref(), 0)?;

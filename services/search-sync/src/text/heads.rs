@@ -15,6 +15,8 @@ const HEAD_MIN: usize = 2;
 const HEAD_MAX: usize = 12;
 /// What follows these words is what an accessory is made for.
 const FOR: [&str; 4] = ["适用", "兼容", "适配", "for"];
+/// What follows these words in an English title tells more about the thing, but not what it is.
+const DETAIL: [&str; 8] = ["for", "with", "in", "from", "by", "of", "and", "to"];
 
 /// The heads of a name, each a part of the next: 手机 and 智能手机 of 智能手机, `case` and `phone case` of `Phone
 /// Cases`.
@@ -53,11 +55,26 @@ pub(crate) fn query_heads(q: &str) -> Vec<String> {
 }
 
 /// The heads of the parts of a title. A part that says what the product is for has none.
+///
+/// In English, only the part before the first comma or preposition tells what the thing is: `Mummy Sleeping Bag,
+/// Hollow Fibre, for Summer`.
 pub(crate) fn title_heads(title: &str) -> Vec<String> {
     let runs = split_runs(title);
+    let first = runs.iter().skip(1).take_while(|run| {
+        run.separator != Separator::Break && !DETAIL.contains(&run.text().as_str())
+    });
+    let mut words: Vec<Run> = runs.iter().take(1).chain(first).cloned().collect();
+    // The number of the model may come last: `Plush Toy NT676`.
+    let is_code = |run: &Run| run.chars.iter().any(|(c, _, _)| c.is_ascii_digit());
+    while words.last().is_some_and(is_code) {
+        words.pop();
+    }
+    let is_latin = !words.is_empty() && words.iter().all(|run| run.script == Script::Word);
+    let mut found = if is_latin { word_heads(&words) } else { Vec::new() };
     let chinese = runs.iter().filter(|run| run.script == Script::Chinese);
     let own = chinese.filter(|run| !FOR.iter().any(|word| run.text().starts_with(word)));
-    own.flat_map(run_heads).collect()
+    found.extend(own.flat_map(run_heads));
+    found
 }
 
 /// The ends of a Chinese run that begin with a word, the longest first.
@@ -114,5 +131,16 @@ mod tests {
         assert!(title_heads("星澜 5G手机 8GB").contains(&"手机".to_owned()));
         assert!(!title_heads("极光 适用星澜手机壳 磨砂").contains(&"手机".to_owned()));
         assert!(!title_heads("充电器 适用华为手机").contains(&"手机".to_owned()));
+    }
+
+    #[test]
+    fn the_first_part_of_an_english_title_has_the_head() {
+        for (title, heads) in [
+            ("Camel Mummy Sleeping Bag, Hollow Fibre, for Summer", ["sleeping bag", "bag"]),
+            ("Manke Phone Case for iPhone, Liquid Silicone", ["phone case", "case"]),
+            ("Miniso Plush Toy MS688", ["plush toy", "toy"]),
+        ] {
+            assert_eq!(title_heads(title), heads);
+        }
     }
 }

@@ -251,8 +251,10 @@ mod tests {
     }
 
     #[test]
-    fn wrong_character_is_corrected_from_four_characters_on() {
+    fn wrong_character_is_corrected_from_three_characters_on() {
         assert!(tolerant("机戒键盘").iter().all(has_typo));
+        let has_guess = |word: &QueryWord| word.apart.iter().any(|a| a.kind == MatchKind::Typo);
+        assert!(tolerant("电钣煲").iter().all(has_guess));
         assert!(!tolerant("键盆").iter().any(has_typo));
     }
 

@@ -115,7 +115,7 @@ pub(crate) fn push_homophones(tokens: &[QueryToken], index: usize, found: &mut V
         };
         found.push(Alternative {
             pattern: Pattern::Pinyin(pinyin),
-            weight: 0.6,
+            weight: 0.7,
             covers: range,
             kind: MatchKind::Phonetic,
         });

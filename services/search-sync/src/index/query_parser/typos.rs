@@ -7,8 +7,16 @@ use super::{
 };
 use crate::text::Script;
 
-/// The longest Chinese sequence in which one wrong character is corrected.
+/// The shortest Chinese sequence in which one wrong character is corrected.
+const CHARACTERS_MIN: usize = 3;
+/// The longest one.
 const CHARACTERS_MAX: usize = 10;
+/// The shortest Chinese sequence in which a missing or an extra character is corrected.
+const SHIFTED_MIN: usize = 4;
+/// Less than that of a homophone: whoever types Chinese mostly types its sound.
+const WRONG_CHARACTER: f32 = 0.5;
+/// Less than that of the parts of a word in different places.
+const TWO_OF_THREE: f32 = 0.3;
 
 /// Adds corrections of a Latin word: one edit for 5 to 8 letters, up to two for 9 to 32. Words with digits
 /// are never corrected.
@@ -44,7 +52,8 @@ pub(crate) fn push_spelling_corrections<V: Vocabulary>(
     Ok(())
 }
 
-/// Adds patterns for Chinese sequences of at least four characters with one wrong, missing or extra character.
+/// Adds patterns for Chinese sequences with one wrong character; in those of at least four also with one missing or
+/// extra character.
 pub(crate) fn push_wrong_characters(tokens: &[QueryToken], words: &mut [QueryWord]) {
     let mut ranges = chinese_ranges(tokens);
     for (index, token) in tokens.iter().enumerate() {
@@ -55,14 +64,20 @@ pub(crate) fn push_wrong_characters(tokens: &[QueryToken], words: &mut [QueryWor
         }
     }
     for (range, chars) in ranges {
-        if !(4..=CHARACTERS_MAX).contains(&chars.len()) {
+        if !(CHARACTERS_MIN..=CHARACTERS_MAX).contains(&chars.len()) {
             continue;
         }
         for pattern in one_character_edits(&chars) {
             for word in &mut words[range.clone()] {
-                word.tolerant.push(Alternative {
+                // Two of three characters are a guess.
+                let (found, weight) = if chars.len() < SHIFTED_MIN {
+                    (&mut word.apart, TWO_OF_THREE)
+                } else {
+                    (&mut word.tolerant, WRONG_CHARACTER)
+                };
+                found.push(Alternative {
                     pattern: pattern.clone(),
-                    weight: 0.65,
+                    weight,
                     covers: range.clone(),
                     kind: MatchKind::Typo,
                 });
@@ -81,6 +96,9 @@ fn one_character_edits(chars: &[char]) -> Vec<Pattern> {
     for wrong in 0..all {
         // The character is replaced.
         found.push(pattern(all, &|at| (at != wrong).then_some(at)));
+        if all < SHIFTED_MIN {
+            continue;
+        }
         if wrong > 0 && wrong + 1 < all {
             // The character is extra.
             found.push(pattern(all - 1, &|at| (at != wrong).then(|| at - usize::from(at > wrong))));
@@ -100,5 +118,6 @@ mod tests {
     #[test]
     fn each_character_may_be_replaced_extra_or_missing() {
         assert_eq!(one_character_edits(&['机', '戒', '键', '盘']).len(), 4 + 2 + 3);
+        assert_eq!(one_character_edits(&['电', '钣', '煲']).len(), 3);
     }
 }
