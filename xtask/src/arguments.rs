@@ -110,8 +110,13 @@ pub struct Token {
 #[derive(Debug, Args)]
 pub struct Import {
     /// A file with one JSON product per line, plain (`.ndjson`) or compressed (`.ndjson.gz`): as `POST
-    /// /v1/products` takes it, or as in the open Icecat catalogue.
+    /// /v1/products` takes it, or as in the open Icecat catalogue. Or a product file (`.csv`, `.tsv`, `.xlsx`), as
+    /// `POST /v1/imports` takes it.
     pub file: PathBuf,
+
+    /// Parameters of the import of a product file, such as `mode=merge` or `sheet=Prices`.
+    #[arg(value_name = "NAME=VALUE")]
+    pub parameters: Vec<String>,
 }
 
 /// What to measure.

@@ -9,7 +9,8 @@ use tokio::sync::Semaphore;
 
 use crate::app::{ChangeWatchers, ImporterWaker};
 
-/// The maximum number of concurrent uploads; each holds up to about 20 megabytes in memory.
+/// The maximum number of concurrent uploads; each holds up to about 20 megabytes in memory, a workbook
+/// up to about 300.
 const MAX_UPLOADS: usize = 4;
 
 /// The state from which HTTP handlers extract their parts.

@@ -109,7 +109,7 @@ async fn catalogue_searchable(
         None => generated(&prefix)?,
     };
     let began = Instant::now();
-    let imported = import::upload(&http, state, &token, body.into()).await?;
+    let imported = import::upload(&http, state, &token, reqwest::Body::from(body)).await?;
     import::wait_until_applied(&http, state, &token, &imported).await?;
     Ok(began.elapsed().as_secs_f64())
 }

@@ -29,7 +29,7 @@ pub(crate) use self::{
     },
     import_file::{
         Columns, FileLayout, FileProduct, FileRow, ImportMode, ImportSettings, InvalidFile,
-        InvalidHeader, NamedFields, Preset, ProductFile, SLASH_IN_NAME, UnknownColumns,
+        InvalidHeader, NamedFields, Preset, ProductFile, SLASH_IN_NAME, UnknownColumns, Workbook,
         loss_reason, losses, product_of_row, refused_file,
     },
     import_plan::{

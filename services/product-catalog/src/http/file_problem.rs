@@ -15,8 +15,17 @@ pub(super) fn file_problem(error: InvalidFile) -> Problem {
             "The encoding is unknown",
         )
         .detail(format!("`{name}` is no encoding; send charset=utf-8 or charset=gb18030.")),
+        InvalidFile::TooLarge(limit) => {
+            let title = "The workbook is too large";
+            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", title)
+                .detail(format!("Limit: {limit}. Save the sheet as CSV, or split it."))
+        }
+        InvalidFile::UnknownSheet(wanted, names) => {
+            unprocessable("unknown_sheet", "The workbook has no sheet of this name")
+                .detail(format!("There is no sheet `{wanted}`; there are: {}.", names.join(", ")))
+        }
         InvalidFile::NotText(reason) => {
-            unprocessable("not_a_product_file", "The body is not a file of text")
+            unprocessable("not_a_product_file", "The body is not a product file")
                 .detail(format!("Reason: {reason}."))
         }
         InvalidFile::Header(error) => {
@@ -26,7 +35,7 @@ pub(super) fn file_problem(error: InvalidFile) -> Problem {
                 .errors(header_errors(error))
         }
         InvalidFile::Empty => unprocessable("empty_file", "The file has no rows")
-            .detail("The file is empty, or has only a header."),
+            .detail("The body is empty, or has only a header."),
         InvalidFile::TooManyProducts => {
             let title = "The file has too many products";
             Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", title)

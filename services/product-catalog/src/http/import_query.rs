@@ -18,6 +18,8 @@ pub(super) struct ImportQuery {
     /// The program that wrote the file: `shopify`, `woocommerce` or `google_merchant`. Default: the header
     /// decides.
     preset: Option<String>,
+    /// The sheet of a workbook. Default: the first visible one.
+    pub(super) sheet: Option<String>,
     /// What happens to unknown columns: `refuse` the file, or `ignore` them. Default: `refuse`.
     unknown_columns: Option<String>,
     /// The meaning of columns with other names: `Artikel:sku,Farbe:option.颜色`, or a JSON object. `ignore`
@@ -43,6 +45,7 @@ impl ImportQuery {
     pub(super) fn has_no_file_settings(&self) -> bool {
         let Self {
             preset,
+            sheet,
             unknown_columns,
             mapping,
             currency,
@@ -51,7 +54,7 @@ impl ImportQuery {
             mode,
             dry_run: _,
         } = self;
-        [preset, unknown_columns, mapping, currency, utc_offset, category, mode]
+        [preset, sheet, unknown_columns, mapping, currency, utc_offset, category, mode]
             .into_iter()
             .all(Option::is_none)
     }

@@ -9,22 +9,25 @@ use problem::Problem;
 use runtime::clock;
 use sha2::{Digest as _, Sha256};
 use sqlx::PgPool;
-use tokio::time::timeout;
+use tokio::{sync::mpsc, task::spawn_blocking, time::timeout};
 use vocabulary::ImportId;
 
 use super::file_problem::file_problem;
 use crate::{
-    domain::{FileLayout, ProductFile, ReceivedImport, Row, RowSplitter},
+    domain::{FileLayout, InvalidFile, ProductFile, ReceivedImport, Row, RowSplitter, Workbook},
     storage::imports,
 };
 
-/// The maximum size of a body, in bytes.
-const MAX_BODY: usize = 200 * 1024 * 1024;
+/// The maximum size of a body, in bytes. It is stored while it arrives.
+const MAX_BODY: usize = 1024 * 1024 * 1024;
 /// The maximum wait for the next bytes of a body.
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
 /// A chunk is stored when it has this many bytes or rows.
 const CHUNK_BYTES: usize = 1024 * 1024;
 const CHUNK_ROWS: usize = 1_000;
+
+/// The number of groups of rows that wait between the reader of a workbook and the database.
+const ROW_QUEUE: usize = 4;
 
 /// A body whose rows are stored. It becomes an import with the next transaction.
 pub(super) struct Upload {
@@ -37,6 +40,7 @@ pub(super) struct Upload {
 pub(super) enum BodyReader {
     Ndjson(RowSplitter),
     File(Box<ProductFile>),
+    Workbook(Workbook),
 }
 
 /// Receives a body, and stores its rows chunk by chunk.
@@ -68,7 +72,7 @@ pub(super) async fn receive(
             receiver.store(pool, id).await?;
         }
     }
-    let (layout, warnings) = receiver.finish()?;
+    let (layout, warnings) = receiver.finish(pool, id).await?;
     receiver.store(pool, id).await?;
     let Receiver { received: rows, chunks, .. } = receiver;
     let traceparent = trace::current().map(|context| context.to_string());
@@ -112,6 +116,7 @@ impl Receiver {
             Some(BodyReader::File(file)) => {
                 file.push(piece, &mut self.ready).map_err(file_problem)?;
             }
+            Some(BodyReader::Workbook(workbook)) => workbook.push(piece).map_err(file_problem)?,
             None => {}
         }
         self.ready_bytes += self.ready[before..].iter().map(|row| row.bytes.len()).sum::<usize>();
@@ -119,16 +124,52 @@ impl Receiver {
     }
 
     /// Ends the body. Returns the layout of a file, and its warnings.
-    fn finish(&mut self) -> Result<(Option<FileLayout>, Vec<String>), Problem> {
+    async fn finish(
+        &mut self,
+        pool: &PgPool,
+        id: ImportId,
+    ) -> Result<(Option<FileLayout>, Vec<String>), Problem> {
         match self.reader.take() {
-            Some(BodyReader::Ndjson(splitter)) => splitter.finish(&mut self.ready),
+            Some(BodyReader::Ndjson(splitter)) => {
+                splitter.finish(&mut self.ready);
+                if self.ready.is_empty() && self.received == 0 {
+                    return Err(file_problem(InvalidFile::Empty));
+                }
+            }
             Some(BodyReader::File(file)) => {
                 let (layout, warnings) = file.finish(&mut self.ready).map_err(file_problem)?;
+                return Ok((Some(layout), warnings));
+            }
+            Some(BodyReader::Workbook(workbook)) => {
+                let (layout, warnings) = self.read_workbook(pool, id, workbook).await?;
                 return Ok((Some(layout), warnings));
             }
             None => {}
         }
         Ok((None, Vec::new()))
+    }
+
+    /// Reads a complete workbook on another thread, and stores its rows meanwhile.
+    async fn read_workbook(
+        &mut self,
+        pool: &PgPool,
+        id: ImportId,
+        workbook: Workbook,
+    ) -> Result<(FileLayout, Vec<String>), Problem> {
+        let (sender, mut rows) = mpsc::channel(ROW_QUEUE);
+        // Reading stops when the receiver is dropped.
+        let reading =
+            spawn_blocking(move || workbook.read(|rows| sender.blocking_send(rows).is_ok()));
+        while let Some(rows) = rows.recv().await {
+            self.ready_bytes += rows.iter().map(|row: &Row| row.bytes.len()).sum::<usize>();
+            self.ready.extend(rows);
+            if self.is_full() {
+                self.store(pool, id).await?;
+            }
+        }
+        // The library may panic at a file that was made to break it.
+        let unreadable = || InvalidFile::NotText("a workbook that cannot be read".to_owned());
+        reading.await.unwrap_or_else(|_| Err(unreadable())).map_err(file_problem)
     }
 
     fn is_full(&self) -> bool {

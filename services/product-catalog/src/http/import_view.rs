@@ -116,7 +116,7 @@ pub(super) struct FieldChangeView {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = FileLayout)]
 pub(super) struct FileLayoutView {
-    /// Such as `UTF-8` or `gb18030`.
+    /// Such as `UTF-8` or `gb18030`; `XLSX` for a workbook.
     encoding: String,
     /// A comma, a semicolon or a tab.
     delimiter: char,

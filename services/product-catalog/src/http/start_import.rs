@@ -26,17 +26,21 @@ use super::{
     invalid_query,
 };
 use crate::{
-    domain::{ProductFile, RowSplitter},
+    domain::{ProductFile, RowSplitter, Workbook},
     state::AppState,
     storage::imports,
 };
 
 /// Start an import of many products
 ///
-/// The body is NDJSON or a product file, at most 200 MiB.
+/// The body is NDJSON or a product file, at most 1 GiB.
 ///
 /// NDJSON (`application/x-ndjson`) has one product per line, as in the body of `POST /v1/products`. Lines of
 /// `GET /v1/export` are accepted.
+///
+/// A workbook (`application/vnd.openxmlformats-officedocument.spreadsheetml.sheet`, that is `.xlsx`) is read
+/// like a product file: at most 64 MiB, and 512 MiB unpacked. Numbers have no exponent; a formula counts by its
+/// last value.
 ///
 /// A product file (`text/csv` or `text/tab-separated-values`) has a header and one row per variant. Commas,
 /// semicolons or tabs divide the cells. The encoding is that of `charset=`, of the byte order mark, UTF-8 or
@@ -52,7 +56,7 @@ use crate::{
 /// of the import list what was not applied, such as rounded barcodes. Counts of stock go to inventory, as the
 /// pieces on hand in the main warehouse. A file that
 /// does not name all of an existing product needs a `mode`. A dry run writes nothing; its `preview` lists the
-/// changes of the first 100 products, each row judged without the rows before it.
+/// changes of the first 100 products, each row judged after the rows before it.
 ///
 /// An import finds products by SKU: it updates the product that owns a SKU, or creates one. Of two rows with
 /// the same SKU, the later one wins. The response is sent when the body is stored; the rows are processed
@@ -60,14 +64,15 @@ use crate::{
 #[utoipa::path(
     post, path = "/v1/imports", tag = "imports",
     request_body(content(
-        (String = "application/x-ndjson"), (String = "text/csv"), (String = "text/tab-separated-values")
+        (String = "application/x-ndjson"), (String = "text/csv"), (String = "text/tab-separated-values"),
+        (String = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet")
     )),
     params(ImportQuery, ("Idempotency-Key" = Option<String>, Header, description = "A repetition with the same key and body starts no second import")),
     responses(
         (status = 202, body = ImportView, headers(("Location" = String, description = "The path of the import"))),
         (status = 413, body = Problem, description = "`body_too_large`"),
         (status = 415, body = Problem, description = "`unsupported_media_type`: neither NDJSON nor a product file, or an unknown charset"),
-        (status = 422, body = Problem, description = "`invalid_header`, `empty_file`, `not_a_product_file`: the file is refused as a whole"),
+        (status = 422, body = Problem, description = "`invalid_header`, `empty_file`, `not_a_product_file`, `unknown_sheet`: the file is refused as a whole"),
     ),
     security(("bearer" = ["catalog:write"]))
 )]
@@ -142,8 +147,15 @@ fn reader_of(headers: &HeaderMap, query: ImportQuery) -> Result<BodyReader, Prob
             let charset = parts.filter_map(|part| part.split_once('=')).find_map(|(name, value)| {
                 name.trim().eq_ignore_ascii_case("charset").then(|| value.trim().trim_matches('"'))
             });
+            if query.sheet.is_some() {
+                return Err(invalid_query("sheet", "is for workbooks"));
+            }
             let file = ProductFile::new(charset, is_tsv, query.into_settings()?);
             Ok(BodyReader::File(Box::new(file.map_err(file_problem)?)))
+        }
+        "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet" => {
+            let sheet = query.sheet.clone();
+            Ok(BodyReader::Workbook(Workbook::new(sheet, query.into_settings()?)))
         }
         _ => Err(Problem::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -151,7 +163,8 @@ fn reader_of(headers: &HeaderMap, query: ImportQuery) -> Result<BodyReader, Prob
             "The body must be NDJSON or a product file",
         )
         .detail(
-            "Send it with Content-Type: application/x-ndjson, text/csv or text/tab-separated-values.",
+            "Send it with Content-Type: application/x-ndjson, text/csv, text/tab-separated-values, or for .xlsx \
+             application/vnd.openxmlformats-officedocument.spreadsheetml.sheet.",
         )),
     }
 }

@@ -220,8 +220,11 @@ async fn csv_files_are_imported() {
     let (status, code, _) =
         problem_of(self::import(&suite, "application/xml", "<a/>".to_owned()).await).await;
     assert_eq!((status, code.as_str()), (415, "unsupported_media_type"));
-    let empty = imported(&suite, NDJSON, "\n\n".to_owned()).await;
-    assert_eq!((&empty["state"], counts(&empty)), (&json!("done"), [0; 6]));
+    for empty in ["", "\n\n", "\u{feff}\r\n"] {
+        let refused = self::import(&suite, NDJSON, empty.to_owned()).await;
+        let (status, code, _) = problem_of(refused).await;
+        assert_eq!((status, code.as_str()), (422, "empty_file"));
+    }
     suite.settled().await;
 }
 

@@ -5,7 +5,7 @@ use std::time::Instant;
 use runtime::auth::Scope;
 use suite::{
     Error, Http, Keys, State,
-    import::{body, upload, wait_until_applied},
+    import::{Upload, body, content_type, upload, wait_until_applied},
     output,
 };
 use xtask::arguments::Import;
@@ -16,7 +16,10 @@ pub(crate) async fn run(arguments: Import) -> Result<(), Error> {
     let http = Http::new()?;
     let token = Keys::in_suite().token("xtask", &[Scope::CatalogWrite])?;
     let began = Instant::now();
-    let import = upload(&http, &state, &token, body(arguments.file)).await?;
+    let Import { file, parameters } = arguments;
+    let content_type = content_type(&file);
+    let sent = Upload { content_type, parameters, body: body(file) };
+    let import = upload(&http, &state, &token, sent).await?;
     output::line(format!("Imported after {:.1} s.", began.elapsed().as_secs_f64()));
     wait_until_applied(&http, &state, &token, &import).await?;
     output::line(format!("Searchable after {:.1} s.", began.elapsed().as_secs_f64()));

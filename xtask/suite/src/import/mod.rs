@@ -9,8 +9,8 @@ use std::path::Path;
 use crate::error::Error;
 
 pub use self::{
-    file::body,
-    upload::{Import, upload, wait_until_applied},
+    file::{NDJSON, body, content_type},
+    upload::{Import, Upload, upload, wait_until_applied},
 };
 
 /// The products of a file as one body. The `prefix` before every SKU makes them new products for the shop.

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use testkit::wait_for;
 use tokio::time::interval;
 
+use super::file::NDJSON;
 use crate::{error::Error, http::Http, output, services::SEARCH_SYNC, state::State};
 
 /// Timeout until search has applied an import.
@@ -69,10 +70,35 @@ struct Applied {
     applied: u64,
 }
 
-/// Sends products in NDJSON and waits until the catalogue has accepted or refused each.
-pub async fn upload(http: &Http, state: &State, token: &str, body: Body) -> Result<Import, Error> {
-    let url = format!("{}/v1/imports", state.ports.url_of("product-catalog"));
-    let answer = http.post_stream(&url, token, "application/x-ndjson", body).await?;
+/// What is sent.
+#[derive(Debug)]
+pub struct Upload {
+    pub content_type: &'static str,
+    /// Parameters such as `mode=merge`.
+    pub parameters: Vec<String>,
+    pub body: Body,
+}
+
+impl From<Body> for Upload {
+    /// Lines of JSON.
+    fn from(body: Body) -> Self {
+        Self { content_type: NDJSON, parameters: Vec::new(), body }
+    }
+}
+
+/// Sends products and waits until the catalogue has accepted or refused each.
+pub async fn upload(
+    http: &Http,
+    state: &State,
+    token: &str,
+    upload: impl Into<Upload>,
+) -> Result<Import, Error> {
+    let Upload { content_type, parameters, body } = upload.into();
+    let mut url = format!("{}/v1/imports", state.ports.url_of("product-catalog"));
+    if !parameters.is_empty() {
+        url = format!("{url}?{}", parameters.join("&"));
+    }
+    let answer = http.post_stream(&url, token, content_type, body).await?;
     let mut import: Import = answer.success()?.json()?;
     let url = address(state, &import);
     let mut ticks = interval(POLL_INTERVAL);

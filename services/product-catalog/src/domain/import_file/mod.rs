@@ -19,12 +19,14 @@ mod number_cell;
 mod preset;
 mod price_cell;
 mod product_file;
+mod product_table;
 mod record_reader;
 mod refused_file;
 mod row_grouper;
 mod sale_cell;
 mod stock_cell;
 mod text_decoder;
+mod workbook;
 
 pub(crate) use self::{
     category_cell::SLASH_IN_NAME,
@@ -36,4 +38,5 @@ pub(crate) use self::{
     preset::Preset,
     product_file::{FileLayout, InvalidFile, ProductFile},
     refused_file::refused_file,
+    workbook::Workbook,
 };

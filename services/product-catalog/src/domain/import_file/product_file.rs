@@ -4,13 +4,13 @@ use encoding_rs::Encoding;
 
 use super::{
     columns::{Columns, InvalidHeader},
-    file_row::{Entry, decode_names, encode_names},
+    file_row::decode_names,
     import_settings::ImportSettings,
     preset::Preset,
-    record_reader::{HeaderShape, Record, RecordReader, RowShape as _},
-    refused_file::{REASON, unguard},
-    row_grouper::{RowGrouper, TooManyProducts},
-    text_decoder::{NotText, TextDecoder, UNDECODABLE},
+    product_table::ProductTable,
+    record_reader::{HeaderShape, RecordReader},
+    row_grouper::TooManyProducts,
+    text_decoder::{NotText, TextDecoder},
 };
 use crate::domain::{RefusedRow, Row};
 
@@ -39,6 +39,10 @@ pub(crate) enum InvalidFile {
     Empty,
     /// The file has too many products whose rows may stand apart.
     TooManyProducts,
+    /// A workbook exceeds a limit.
+    TooLarge(String),
+    /// The workbook has no sheet of this name, but the others.
+    UnknownSheet(String, Vec<String>),
 }
 
 impl From<NotText> for InvalidFile {
@@ -83,19 +87,7 @@ pub(crate) struct ProductFile {
     reader: RecordReader,
     text: String,
     refused: Vec<RefusedRow>,
-    table: Option<Table>,
-}
-
-/// The part of a file below its header.
-struct Table {
-    header: Vec<String>,
-    columns: Columns,
-    grouper: RowGrouper,
-    /// Which columns without a place in the catalogue have values.
-    has_values: Vec<bool>,
-    is_empty: bool,
-    /// Whether it is a corrected file of refused rows, whose cells are guarded.
-    is_refused_file: bool,
+    table: Option<ProductTable>,
 }
 
 impl ProductFile {
@@ -134,19 +126,8 @@ impl ProductFile {
     ) -> Result<(FileLayout, Vec<String>), InvalidFile> {
         self.decoder.finish(&mut self.text)?;
         self.read(true, rows)?;
-        let Some(table) = self.table.filter(|table| !table.is_empty) else {
-            return Err(InvalidFile::Empty);
-        };
-        let warnings = table.columns.warnings(&table.has_values);
-        table.grouper.finish(rows);
-        let layout = FileLayout {
-            header: encode_names(&table.header),
-            delimiter: self.reader.delimiter(),
-            settings: self.settings,
-            encoding: self.decoder.encoding().to_owned(),
-            is_raw: false,
-        };
-        Ok((layout, warnings))
+        let table = self.table.ok_or(InvalidFile::Empty)?;
+        table.finish(self.decoder.encoding(), rows)
     }
 
     fn read(&mut self, at_end: bool, rows: &mut Vec<Row>) -> Result<(), InvalidFile> {
@@ -161,65 +142,19 @@ impl ProductFile {
                 return Err(InvalidFile::NotText("the first line is too long".to_owned()));
             }
             let Some(header) = header else { return Ok(()) };
-            self.table = Some(self.table(header.cells)?);
+            let (settings, delimiter) = (self.settings.clone(), self.reader.delimiter());
+            let encoding = self.decoder.encoding();
+            self.table = Some(ProductTable::new(header.cells, settings, delimiter, encoding)?);
         }
         let Some(table) = &mut self.table else { return Ok(()) };
         loop {
-            let record = self.reader.next(at_end, &table.columns, &mut self.refused);
+            let record = self.reader.next(at_end, table.columns(), &mut self.refused);
             for refused in self.refused.drain(..) {
-                table.is_empty = false;
-                table.grouper.push(Vec::new(), &Entry::Refused(refused, Vec::new()), rows)?;
+                table.refuse(refused, rows)?;
             }
             let Some(record) = record else { return Ok(()) };
             table.push(record, rows)?;
         }
-    }
-
-    fn table(&self, mut header: Vec<String>) -> Result<Table, InvalidFile> {
-        if header.iter().any(|name| name.contains('\0')) {
-            return Err(InvalidFile::NotText("the file is binary".to_owned()));
-        }
-        if header.iter().any(|name| name.contains(UNDECODABLE)) {
-            return Err(InvalidHeader::Undecodable(self.decoder.encoding()).into());
-        }
-        // Spreadsheets pad a header with empty cells.
-        while header.last().is_some_and(|name| name.trim().is_empty()) && header.len() > 1_000 {
-            header.pop();
-        }
-        let columns = Columns::read(&header, &self.settings, self.reader.delimiter())?;
-        columns.require()?;
-        let grouper = RowGrouper::new(columns.can_group());
-        let is_refused_file = header.iter().any(|name| name.trim() == REASON);
-        let has_values = Vec::new();
-        Ok(Table { header, columns, grouper, has_values, is_empty: true, is_refused_file })
-    }
-}
-
-impl Table {
-    fn push(&mut self, record: Record, rows: &mut Vec<Row>) -> Result<(), InvalidFile> {
-        self.is_empty = false;
-        let Record { line, mut cells } = record;
-        if self.is_refused_file {
-            cells.iter_mut().for_each(unguard);
-        }
-        let keys = self.columns.keys_of(&cells);
-        let width = self.columns.len();
-        let entry = if !self.columns.fits(&cells) {
-            let reason = format!("the row has {} cells, the header {width}", cells.len());
-            Entry::Refused(RefusedRow::new(line, reason), cells)
-        } else if let Some(index) = cells.iter().position(|cell| cell.contains(UNDECODABLE)) {
-            let name = self.columns.name(index);
-            let reason = format!("the cell in `{name}` is not valid in the encoding of the file");
-            Entry::Refused(RefusedRow::new(line, reason), cells)
-        } else if let Some(number) = self.columns.unnamed_value(&cells) {
-            let reason = format!("column {number} has a value, but no name in the header");
-            Entry::Refused(RefusedRow::new(line, reason), cells)
-        } else {
-            cells.truncate(width);
-            self.columns.note_values(&cells, &mut self.has_values);
-            Entry::Record(Record { line, cells })
-        };
-        Ok(self.grouper.push(keys, &entry, rows)?)
     }
 }
 
