@@ -13,7 +13,7 @@ use crate::{
         plan_import,
     },
     publishes::stock_counted,
-    storage::{document, imports, products},
+    storage::{document, import_overlay, imports, products},
 };
 
 /// The maximum number of products whose changes a dry run reports.
@@ -64,7 +64,10 @@ pub(crate) async fn import_batch(
     let batch = &rows[first..rows.len().min(first + BATCH_SIZE)];
     let contents = batch.iter().filter_map(|row| row.content.as_ref().ok());
     let skus: Vec<&str> = contents.flat_map(ImportContent::skus).map(Sku::as_str).collect();
-    let known = products::lock_owners(tx, &skus).await?;
+    let mut known = products::lock_owners(tx, &skus).await?;
+    if cursor.dry_run {
+        import_overlay::apply(tx, cursor.import_id, &skus, &mut known).await?;
+    }
     let now = clock::now();
     let codec =
         DocumentCodec { encode: document::encode, decode: |text| document::decode(text).ok() };
@@ -73,6 +76,7 @@ pub(crate) async fn import_batch(
         let room = usize::try_from(MAX_PREVIEWS - cursor.written).unwrap_or_default();
         let previews = plan.previews(&known, codec, room);
         imports::insert_previews(tx, cursor.import_id, &previews).await?;
+        import_overlay::keep(tx, cursor.import_id, &plan.writes).await?;
     } else if !plan.writes.is_empty() {
         write_products(tx, &plan.writes, Some(cursor.import_id), now).await?;
     }
@@ -85,5 +89,8 @@ pub(crate) async fn import_batch(
         Ok(_) | Err(_) => (cursor.next_chunk + 1, 0),
     };
     imports::advance(tx, cursor, &plan, next, now).await?;
+    if cursor.dry_run && next.0 == cursor.chunks {
+        import_overlay::delete(tx, cursor.import_id).await?;
+    }
     Ok(plan)
 }

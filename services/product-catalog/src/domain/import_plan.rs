@@ -170,6 +170,8 @@ pub(crate) struct KnownProducts {
     /// The owner of each SKU.
     pub(crate) owners: HashMap<Sku, ProductId>,
     pub(crate) products: HashMap<ProductId, StoredProduct>,
+    /// Products that a dry run would have created by now.
+    pub(crate) imagined: HashSet<ProductId>,
 }
 
 /// The part of a stored product that a plan depends on.
@@ -347,7 +349,7 @@ impl ImportPlan {
             let before = stored.and_then(|stored| (codec.decode)(&stored.document));
             ProductPreview {
                 line: *line,
-                product: stored.map(|_| id),
+                product: stored.filter(|_| !known.imagined.contains(&id)).map(|_| id),
                 changes: changed_fields(before.as_ref(), &write.product.content),
             }
         };

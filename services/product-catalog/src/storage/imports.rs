@@ -42,21 +42,19 @@ pub(crate) async fn insert(
     connection: &mut PgConnection,
     import: &ReceivedImport,
 ) -> Result<(), sqlx::Error> {
-    let is_empty = import.chunks == 0;
-    let state = match (is_empty, &import.layout) {
-        (true, _) => ImportState::Done.as_str(),
-        (false, None) => ImportState::Running.as_str(),
+    let state = match &import.layout {
+        None => ImportState::Running.as_str(),
         // An earlier version of the service would not understand the rows.
-        (false, Some(_)) => "queued",
+        Some(_) => "queued",
     };
     let layout = import.layout.as_ref().map(import_layout::encode);
     let warned = i64::try_from(import.warnings.len()).unwrap_or(i64::MAX);
     sqlx::query!(
         r#"
         insert into import (
-            id, state, format, header, layout, warned, dry_run, received, chunks, traceparent, received_at, finished_at
+            id, state, format, header, layout, warned, dry_run, received, chunks, traceparent, received_at
         )
-        values ($1, $2, $3, $4, $5::text::json, $6, $7, $8, $9, $10, $11, $12)
+        values ($1, $2, $3, $4, $5::text::json, $6, $7, $8, $9, $10, $11)
         "#,
         import.id.as_uuid(),
         state,
@@ -69,7 +67,6 @@ pub(crate) async fn insert(
         import.chunks,
         import.traceparent,
         import.received_at,
-        is_empty.then_some(import.received_at),
     )
     .execute(&mut *connection)
     .await?;

@@ -5,6 +5,7 @@
 pub(crate) mod changes;
 pub(crate) mod document;
 mod import_layout;
+pub(crate) mod import_overlay;
 mod import_preview;
 pub(crate) mod imports;
 pub(crate) mod products;

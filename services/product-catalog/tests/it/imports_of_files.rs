@@ -657,6 +657,146 @@ async fn dry_run_writes_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn dry_run_sees_earlier_rows() {
+    let suite = Suite::start().await;
+    let mut pair = keyboard("DE-1");
+    pair["variants"].as_array_mut().unwrap().push(keyboard("DE-2")["variants"][0].clone());
+    let (before, _) = suite.create(&pair).await;
+    // The first row frees DE-2, and DE-9 is created before it changes.
+    let file = "sku,title,category,price\nDE-1,Key,a,1\nDE-2,Free,a,2\nDE-9,New,a,3\nDE-9,Newer,a,4\n\
+        DE-9,Newer,a,4\n";
+    let dry = imported_with(&suite, "?mode=replace&dry_run=true", "text/csv", file).await;
+    let expected = json!({"created": 2, "updated": 2, "unchanged": 1});
+    assert_eq!((&dry["accepted"], &dry["refused"]), (&expected, &json!(0)), "{dry}");
+    let preview = dry["preview"].as_array().unwrap();
+    let products: Vec<&Value> = preview.iter().map(|one| &one["product_id"]).collect();
+    assert_eq!(products, [&before["id"], &Value::Null, &Value::Null, &Value::Null]);
+    let changes = json!([
+        {"field": "title.en", "from": "New", "to": "Newer"},
+        {"field": "variants.DE-9.price", "from": "3.00 CNY", "to": "4.00 CNY"},
+    ]);
+    assert_eq!(preview[3]["changes"], changes);
+    let left = r"do $$ begin if exists (select from import_overlay) or exists (select from import_overlay_sku) then raise 'rows are left'; end if; end $$";
+    suite.database.run(left).await.unwrap();
+    assert_eq!(product(&suite, "DE-1").await, before);
+    let import = imported_with(&suite, "?mode=replace", "text/csv", file).await;
+    assert_eq!(import["accepted"], expected);
+    suite.settled().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bad_files_are_refused_as_a_whole_or_by_line() {
+    let suite = Suite::start().await;
+    let columns =
+        |count: usize| format!("sku,title,category,price{}\nA,T,a,1\n", ",x".repeat(count));
+    for (name, file, code) in [
+        ("100,000 columns", columns(100_000).into_bytes(), "invalid_header"),
+        ("a million columns", columns(1_000_000).into_bytes(), "not_a_product_file"),
+        ("a header of 10 MB", "x".repeat(10 * 1024 * 1024).into_bytes(), "not_a_product_file"),
+        ("Latin-1", b"sku,title,category,price\nA,Caf\xe9s,a,1\n".to_vec(), "not_a_product_file"),
+    ] {
+        let (status, found, _) = problem_of(send(&suite, "", "text/csv", file).await).await;
+        assert_eq!((status, found.as_str()), (422, code), "{name}");
+    }
+    // A cell of 10 MB, open or closed, refuses its line; so do lines in another encoding.
+    let large = "x".repeat(10 * 1024 * 1024);
+    for (cell, prefix) in [(large.clone(), "P"), (format!("\"{large}\""), "C")] {
+        let file =
+            format!("{HEADER}\n{prefix}-1,杯,a,1\n{prefix}-2,{cell},a,1\n{prefix}-3,碗,a,1\n");
+        assert_eq!(created_and_refused(&imported(&suite, file).await), (2, vec![3]));
+    }
+    let mut mixed = format!("{HEADER}\nM-1,蓝牙耳机,a,1\nM-2,").into_bytes();
+    mixed.extend(b"\xce\xde\xcf\xdf\xca\xf3\xb1\xea,a,1\nM-3,");
+    mixed.extend("键盘,a,1\n".as_bytes());
+    assert_eq!(created_and_refused(&imported(&suite, mixed).await), (1, vec![2, 4]));
+    let latin = b"sku,title,category,price\nLA-1,Caf\xe9s,a,1\n";
+    let import = imported_with(&suite, "", "text/csv; charset=iso-8859-1", latin.as_slice()).await;
+    assert_eq!(created_and_refused(&import), (1, vec![]));
+    assert_eq!(product(&suite, "LA-1").await["title"]["en"], "Cafés");
+    suite.settled().await;
+}
+
+/// The resident memory of this process, in bytes.
+fn resident() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn large_file_is_received_in_bounded_memory() {
+    const ROWS: u64 = 30_000;
+    let suite = Suite::start().await;
+    let description = "long ".repeat(200);
+    // Every row is the same product, so that the import after the upload is fast.
+    let row = format!("BIG-1,Cup,a,free,{description}\n");
+    let header = "sku,title,category,price,description\n".to_owned();
+    let size = ROWS * u64::try_from(row.len()).unwrap();
+    assert!(size > 30_000_000);
+    let pieces = std::iter::once(header).chain((0..ROWS / 10).map(move |_| row.repeat(10)));
+    let pieces = futures::stream::iter(pieces.map(Ok::<_, std::io::Error>));
+    let before = resident();
+    let request = suite.request(Method::POST, "/v1/imports?dry_run=true");
+    let request = request.header("content-type", "text/csv");
+    let sending = request.body(reqwest::Body::wrap_stream(pieces)).send();
+    let (done, mut ended) = tokio::sync::oneshot::channel();
+    let watching = async move {
+        let mut most = 0;
+        while ended.try_recv().is_err() {
+            most = most.max(resident());
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        most
+    };
+    let sending = async {
+        let response = sending.await.unwrap();
+        done.send(()).unwrap();
+        response
+    };
+    let (response, most) = tokio::join!(sending, watching);
+    assert_eq!(response.status(), 202);
+    // Other tests may run in the same process, unless nextest runs them.
+    if std::env::var_os("NEXTEST").is_some() {
+        assert!(most < before + size / 2, "{before} bytes grew to {most}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn workbook_is_imported_like_a_text_file() {
+    const XLSX: &str = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
+    let suite = Suite::start().await;
+    let file = include_bytes!("../data/products.xlsx");
+    let import = imported_with(&suite, "", XLSX, file).await;
+    assert_eq!(created_and_refused(&import), (2, vec![5]));
+    assert_eq!(import["file"]["encoding"], "XLSX");
+    let keyboard = product(&suite, "XL-1").await;
+    assert_eq!(keyboard["title"], json!({"zh": "机械键盘"}));
+    let variant = &keyboard["variants"][0];
+    assert_eq!(variant["barcode"], "6901234567892");
+    assert_eq!(variant["price"], json!({"amount": 5_997, "currency": "CNY"}));
+    assert_eq!(variant["sale"]["ends_at"], "2126-12-24T16:00:00Z");
+    assert_eq!(suite.counts(2).await, [("XL-1".to_owned(), 12), ("XL-2".to_owned(), 0)]);
+    let import = imported_with(&suite, "?sheet=价格&mode=merge", XLSX, file).await;
+    assert_eq!(import["accepted"]["updated"], 1, "{import}");
+    assert_eq!(product(&suite, "XL-1").await["variants"][0]["price"]["amount"], 4_900);
+    for (query, kind, body, status, code) in [
+        ("?sheet=Nothing", XLSX, file.as_slice(), 422, "unknown_sheet"),
+        ("", XLSX, b"sku,title\nA,B\n", 422, "not_a_product_file"),
+        ("", XLSX, b"", 422, "empty_file"),
+        ("", "text/csv", file, 422, "not_a_product_file"),
+        ("?sheet=x", "text/csv", b"sku", 400, "invalid_query"),
+        ("?sheet=x", "application/x-ndjson", b"{}", 400, "invalid_query"),
+    ] {
+        let response = send(&suite, query, kind, body).await;
+        let (found, found_code, _) = problem_of(response).await;
+        assert_eq!((found, found_code.as_str()), (status, code), "{query}");
+    }
+    let large = send(&suite, "", XLSX, vec![0; 64 * 1024 * 1024 + 1]).await;
+    assert_eq!(problem_of(large).await.0, 413);
+    suite.settled().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn refused_rows_are_a_file_to_correct() {
     let suite = Suite::start().await;
     let file = "sku,title,category,price\nR-1,=1+1,a,free\nR-2,Cup,a,5\nR-3,\"a, b\"\n";

@@ -47,26 +47,28 @@ pub(crate) fn refused_file(header: Option<&[String]>, rows: &[RefusedRow]) -> Ve
     file
 }
 
-/// Whether a spreadsheet would read a cell as a formula.
+/// Whether a spreadsheet would read a cell as a formula, or would if it had no apostrophes before.
 fn is_formula(cell: &str) -> bool {
-    cell.starts_with(['=', '+', '-', '@', '\t', '\r'])
+    let marks = ['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠'];
+    cell.trim_start_matches('\'').starts_with(marks)
 }
 
-/// A cell that no spreadsheet reads as a formula.
+/// A cell that no spreadsheet reads as a formula. An apostrophe of the cell itself gets another one, so that
+/// [`unguard`] gives the cell back.
 fn guarded(cell: String) -> String {
     if is_formula(&cell) { format!("'{cell}") } else { cell }
 }
 
 /// The inverse of [`guarded`].
 pub(super) fn unguard(cell: &mut String) {
-    if cell.strip_prefix('\'').is_some_and(is_formula) {
+    if cell.starts_with('\'') && is_formula(cell) {
         cell.remove(0);
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{RefusedRow, refused_file, unguard};
+    use super::{RefusedRow, guarded, refused_file, unguard};
     use crate::domain::import_file::{file_row::Entry, record_reader::Record};
 
     #[test]
@@ -86,8 +88,26 @@ mod tests {
             2,line 3: price: is required,A,'=1+1\n\
             3,price: is required,B,\"x, y\"\n9,is longer than 5 bytes\n";
         assert_eq!(text, expected);
-        let mut cell = "'=1+1".to_owned();
-        unguard(&mut cell);
-        assert_eq!(cell, "=1+1");
+    }
+
+    #[test]
+    fn guarded_cells_are_given_back() {
+        for (cell, written) in [
+            ("=cmd|' /C calc'!A0", "'=cmd|' /C calc'!A0"),
+            ("+1", "'+1"),
+            ("-1", "'-1"),
+            ("@SUM(A1)", "'@SUM(A1)"),
+            ("＝1", "'＝1"),
+            ("\t=1", "'\t=1"),
+            ("'=1", "''=1"),
+            ("'tis", "'tis"),
+            ("5\"", "5\""),
+            ("", ""),
+        ] {
+            let mut guarded = guarded(cell.to_owned());
+            assert_eq!(guarded, written);
+            unguard(&mut guarded);
+            assert_eq!(guarded, cell);
+        }
     }
 }

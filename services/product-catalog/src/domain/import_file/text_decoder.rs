@@ -14,7 +14,10 @@ const VALID_PER_BROKEN: usize = 3;
 
 /// The first bytes of files that are not text, and what to do.
 const NOT_TEXT: [(&[u8], &str); 9] = [
-    (b"PK\x03\x04", "a ZIP archive, as .xlsx workbooks are; save the sheet as CSV"),
+    (
+        b"PK\x03\x04",
+        "a ZIP archive; send an .xlsx workbook with its own Content-Type, unpack others",
+    ),
     (b"\xD0\xCF\x11\xE0", "an .xls workbook; save the sheet as CSV"),
     (b"\x1F\x8B", "a gzip archive; send it uncompressed"),
     (b"\x89PNG", "a PNG image"),
@@ -24,6 +27,10 @@ const NOT_TEXT: [(&[u8], &str); 9] = [
     (b"%PDF", "a PDF document"),
     (b"SQLite f", "an SQLite database"),
 ];
+
+/// Why a file is refused whose encoding cannot be told.
+const UNCLEAR: &str = "in neither UTF-8 nor GB18030; name its encoding, such as charset=iso-8859-1 or \
+                       charset=windows-1252 in the Content-Type";
 
 /// A file that is not text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -35,31 +42,40 @@ pub(super) struct TextDecoder {
     /// The encoding that the client names.
     charset: Option<&'static Encoding>,
     decoder: Option<Decoder>,
-    /// Bytes that wait for the decision on the encoding.
+    /// Bytes that wait for the decision on the encoding, or for the end of their line.
     pending: Vec<u8>,
+    /// Whether GB18030 was found by looking: then a line may be in UTF-8.
+    may_be_mixed: bool,
     /// Whether the signature was checked.
     is_checked: bool,
 }
 
 impl TextDecoder {
     pub(super) fn new(charset: Option<&'static Encoding>) -> Self {
-        Self { charset, decoder: None, pending: Vec::new(), is_checked: false }
+        Self { charset, decoder: None, pending: Vec::new(), may_be_mixed: false, is_checked: false }
     }
 
     /// Decodes the next piece, and adds it to `text`.
     pub(super) fn push(&mut self, piece: &[u8], text: &mut String) -> Result<(), NotText> {
-        if let Some(decoder) = &mut self.decoder {
-            decode(decoder, piece, false, text);
-            return Ok(());
+        match &mut self.decoder {
+            Some(decoder) if !self.may_be_mixed => decode(decoder, piece, false, text),
+            Some(_) => {
+                self.pending.extend_from_slice(piece);
+                self.decode_lines(false, text);
+            }
+            None => {
+                self.pending.extend_from_slice(piece);
+                self.decide(false, text)?;
+            }
         }
-        self.pending.extend_from_slice(piece);
-        self.decide(false, text)
+        Ok(())
     }
 
     /// Ends the file. A character that is cut off at the end is not valid.
     pub(super) fn finish(&mut self, text: &mut String) -> Result<(), NotText> {
         match &mut self.decoder {
-            Some(decoder) => decode(decoder, &[], true, text),
+            Some(decoder) if !self.may_be_mixed => decode(decoder, &[], true, text),
+            Some(_) => self.decode_lines(true, text),
             None => self.decide(true, text)?,
         }
         Ok(())
@@ -96,13 +112,68 @@ impl TextDecoder {
             }
             let sample = &self.pending[..self.pending.len().min(SAMPLE)];
             let is_complete = self.pending.len() < SAMPLE;
-            self.decoder = Some(guess(sample, is_complete).new_decoder_without_bom_handling());
+            let encoding = guess(sample, is_complete).ok_or(NotText(UNCLEAR))?;
+            self.decoder = Some(encoding.new_decoder_without_bom_handling());
+            self.may_be_mixed = encoding == GB18030;
+        }
+        if self.may_be_mixed {
+            self.decode_lines(at_end, text);
+            return Ok(());
         }
         if let Some(decoder) = &mut self.decoder {
             decode(decoder, &std::mem::take(&mut self.pending), at_end, text);
         }
         Ok(())
     }
+}
+
+impl TextDecoder {
+    /// Decodes complete lines of GB18030. A line in UTF-8 would become other characters without an error, so its
+    /// first character is marked as not valid.
+    fn decode_lines(&mut self, at_end: bool, text: &mut String) {
+        let Some(decoder) = &mut self.decoder else { return };
+        let mut rest = self.pending.as_slice();
+        while let Some(at) = rest.iter().position(|byte| *byte == b'\n') {
+            let (line, after) = rest.split_at(at + 1);
+            rest = after;
+            match utf8_line(line) {
+                Some(line) => mark_first(line, text),
+                None => decode(decoder, line, false, text),
+            }
+        }
+        let is_long = rest.len() > SAMPLE;
+        match utf8_line(rest).filter(|_| at_end) {
+            Some(line) => mark_first(line, text),
+            None if at_end || is_long => decode(decoder, rest, at_end, text),
+            None => {
+                self.pending = rest.to_vec();
+                return;
+            }
+        }
+        self.pending.clear();
+    }
+}
+
+/// A line in UTF-8 with several Chinese characters. Hardly a line in GB18030 can be read as one.
+fn utf8_line(line: &[u8]) -> Option<&str> {
+    if line.is_ascii() {
+        return None;
+    }
+    let text = std::str::from_utf8(line).ok()?;
+    let wide = text.chars().filter(|c| c.len_utf8() >= 3).count();
+    (wide >= 2).then_some(text)
+}
+
+/// Adds a line whose first character beyond ASCII is marked as not valid.
+fn mark_first(line: &str, text: &mut String) {
+    let mut is_marked = false;
+    text.extend(line.chars().map(|c| {
+        if is_marked || c.is_ascii() {
+            return c;
+        }
+        is_marked = true;
+        UNDECODABLE
+    }));
 }
 
 /// The encoding of a byte order mark, or of UTF-16 without one: text begins with ASCII in the files in question.
@@ -117,8 +188,10 @@ fn by_mark(bytes: &[u8]) -> Option<&'static Encoding> {
     }
 }
 
-/// UTF-8 if the sample is text in UTF-8, perhaps with a few broken characters; otherwise GB18030.
-fn guess(sample: &[u8], is_complete: bool) -> &'static Encoding {
+/// UTF-8 if the sample is text in UTF-8, perhaps with a few broken characters; otherwise GB18030. None if it
+/// looks like neither: in Latin-1 most accented letters stand alone among ASCII, and GB18030 would make wrong
+/// characters of them without an error.
+fn guess(sample: &[u8], is_complete: bool) -> Option<&'static Encoding> {
     let (mut valid, mut broken) = (0_usize, 0_usize);
     for chunk in sample.utf8_chunks() {
         valid += chunk.valid().chars().filter(|c| !c.is_ascii()).count();
@@ -127,7 +200,14 @@ fn guess(sample: &[u8], is_complete: bool) -> &'static Encoding {
     // The sample may end within a character.
     let is_cut = std::str::from_utf8(sample).is_err_and(|error| error.error_len().is_none());
     let is_utf8 = (is_cut && !is_complete && broken == 1) || valid >= broken * VALID_PER_BROKEN;
-    if is_utf8 { UTF_8 } else { GB18030 }
+    if is_utf8 {
+        return Some(UTF_8);
+    }
+    let runs = sample.split(u8::is_ascii).filter(|run| !run.is_empty());
+    let (single, all) = runs.fold((0_usize, 0_usize), |(single, all), run| {
+        (single + usize::from(run.len() == 1), all + 1)
+    });
+    (single * 2 <= all).then_some(GB18030)
 }
 
 fn decode(decoder: &mut Decoder, mut bytes: &[u8], is_last: bool, text: &mut String) {
@@ -204,6 +284,31 @@ mod tests {
             let (gb18030, _, _) = GB18030.encode(&text);
             assert_eq!(decoded(&gb18030, 999, None), text);
         }
+    }
+
+    #[test]
+    fn line_in_another_encoding_is_marked() {
+        let mut file = GB18030.encode("编码,名称\nA,蓝牙耳机\nB,").0.into_owned();
+        file.extend("无线鼠标\n".as_bytes());
+        file.extend_from_slice(&GB18030.encode("C,键盘\nD,é\n").0);
+        let expected = format!("编码,名称\nA,蓝牙耳机\nB,{UNDECODABLE}线鼠标\nC,键盘\nD,é\n");
+        for piece in [1, 7, 1_000] {
+            assert_eq!(decoded(&file, piece, None), expected);
+        }
+        let mut file = "编码,名称\nA,蓝牙耳机\nB,".as_bytes().to_vec();
+        file.extend_from_slice(&GB18030.encode("无线鼠标\n").0);
+        assert!(decoded(&file, 9, None).contains(UNDECODABLE));
+    }
+
+    #[test]
+    fn latin_1_needs_its_name() {
+        let latin = b"sku,title\nA,Caf\xe9s cr\xe8me\nB,na\xefve \xfcber\n";
+        let mut decoder = TextDecoder::new(None);
+        let mut text = String::new();
+        let refused = decoder.push(latin, &mut text).and_then(|()| decoder.finish(&mut text));
+        assert!(refused.unwrap_err().to_string().contains("charset=iso-8859-1"));
+        let named = Encoding::for_label(b"iso-8859-1");
+        assert_eq!(decoded(latin, 5, named), "sku,title\nA,Cafés crème\nB,naïve über\n");
     }
 
     #[test]
