@@ -170,7 +170,7 @@ pub struct EvalSearch {
 /// Which of the project's own queries to search.
 #[derive(Debug, Args)]
 pub struct EvalHeadwords {
-    /// The half that nobody tunes the search with.
+    /// The half that is not used for tuning.
     #[arg(long, conflicts_with = "all")]
     pub held_back: bool,
     /// Both halves.

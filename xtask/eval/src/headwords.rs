@@ -49,7 +49,7 @@ impl Shop {
             category_precision: share(right, first),
             recall: share(found, relevant.min(RECALL_AT)),
             is_empty: hits.is_empty(),
-            says_guess: matches!(
+            is_guess: matches!(
                 results.best_match,
                 Match::Guess | Match::Nothing | Match::Corrected
             ),
@@ -65,8 +65,8 @@ pub struct Outcome {
     /// The share of the first ten places that have a relevant product, of those that could.
     pub recall: f64,
     pub is_empty: bool,
-    /// Whether the answer says that no product matches the query as typed.
-    pub says_guess: bool,
+    /// Whether no product matches the query as typed, and the answer shows it.
+    pub is_guess: bool,
 }
 
 /// The figures over some labelled queries.
@@ -79,7 +79,7 @@ pub struct Figures {
     pub en_recall_at_10: Mean,
     pub pinyin_recall_at_10: Mean,
     pub typo_recall_at_10: Mean,
-    /// The share of the queries for what is not sold whose answer says so.
+    /// The share of the queries for what is not sold with an answer that shows it.
     pub unsold_honest: Mean,
 }
 
@@ -99,7 +99,7 @@ impl Figures {
     fn add(&mut self, label: &Label, outcome: &Outcome) {
         let number = |holds: bool| if holds { 1.0 } else { 0.0 };
         if !label.is_sold() {
-            self.unsold_honest.add(number(outcome.says_guess));
+            self.unsold_honest.add(number(outcome.is_guess));
             return;
         }
         self.zero_share.add(number(outcome.is_empty));

@@ -13,7 +13,7 @@ const CHARACTERS_MIN: usize = 3;
 const CHARACTERS_MAX: usize = 10;
 /// The shortest Chinese sequence in which a missing or an extra character is corrected.
 const SHIFTED_MIN: usize = 4;
-/// Less than that of a homophone: whoever types Chinese mostly types its sound.
+/// Less than that of a homophone: most people type Chinese by its sound.
 const WRONG_CHARACTER: f32 = 0.5;
 /// Less than that of the parts of a word in different places.
 const TWO_OF_THREE: f32 = 0.3;
