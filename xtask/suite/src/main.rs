@@ -37,6 +37,7 @@ async fn run(command: Command) -> Result<(), Error> {
         Command::Prove(_)
         | Command::Bench(_)
         | Command::Chaos(_)
+        | Command::Eval(_)
         | Command::EventGraph
         | Command::Contracts(_)
         | Command::Letters(_) => Err(Error::OtherProgram),
