@@ -133,6 +133,7 @@ pub async fn run(suite: Suite<'_>) -> Result<Findings, Error> {
     check_stock(databases, &mut findings).await?;
     check_reservations(databases, &mut findings).await?;
     check_copies(databases, &mut findings).await?;
+    check_search_settings(databases, &mut findings).await?;
     for url in search {
         check_index(url, token, &mut findings).await?;
     }
@@ -352,6 +353,36 @@ async fn check_copies(databases: &Databases, findings: &mut Findings) -> Result<
         findings
             .add(4, unknown.map(|id| format!("product {id} of {service} is not in the catalogue")));
     }
+    Ok(())
+}
+
+/// Invariant 4, for what the shop edits about its search: search-sync has its versions.
+async fn check_search_settings(
+    databases: &Databases,
+    findings: &mut Findings,
+) -> Result<(), Error> {
+    let mut catalogue = databases.connect("product-catalog").await?;
+    let originals =
+        "select id::text, version from rule union all select 'synonyms', version from synonym_list";
+    let originals: BTreeMap<String, i64> =
+        rows::<(String, i64)>(&mut catalogue, originals).await?.into_iter().collect();
+    let mut search = databases.connect("search-sync").await?;
+    let copies = "select key, version from search_setting where until is null";
+    let copies: BTreeMap<String, i64> =
+        rows::<(String, i64)>(&mut search, copies).await?.into_iter().collect();
+    let differing = originals.keys().chain(copies.keys()).collect::<BTreeSet<_>>().into_iter();
+    let differing = differing.filter(|key| originals.get(*key) != copies.get(*key));
+    findings.add(
+        4,
+        differing.map(|key| {
+            let version =
+                |versions: &BTreeMap<String, i64>| versions.get(key).copied().unwrap_or_default();
+            let (original, copy) = (version(&originals), version(&copies));
+            format!(
+                "search setting {key}: version {original} in the catalogue, {copy} in search-sync"
+            )
+        }),
+    );
     Ok(())
 }
 

@@ -17,7 +17,10 @@ mod config;
 mod names;
 
 use contracts::{
-    catalog::{ProductChangedV1, ProductDeletedV1, StockCountedV1},
+    catalog::{
+        ProductChangedV1, ProductDeletedV1, RuleChangedV1, RuleRemovedV1, StockCountedV1,
+        SynonymsChangedV1,
+    },
     receipts::RECEIPT,
 };
 use messaging::{OnReject, Subscription, Topology};
@@ -33,7 +36,7 @@ use crate::{
     consumes::receipts::{RecordApplied, RecordFailed},
     domain::DOWNSTREAM_SERVICES,
     state::UploadSlots,
-    workers::{importer::Importer, retention, sales},
+    workers::{importer::Importer, retention, sales, synonym_publisher},
 };
 
 pub use crate::{config::Config, names::SERVICE, state::AppState};
@@ -57,6 +60,9 @@ fn topology_with(watchers: &ChangeWatchers) -> Topology {
         .publishes::<ProductChangedV1>()
         .publishes::<ProductDeletedV1>()
         .publishes::<StockCountedV1>()
+        .publishes::<SynonymsChangedV1>()
+        .publishes::<RuleChangedV1>()
+        .publishes::<RuleRemovedV1>()
         .subscribes(
             Subscription::to(RECEIPT, DOWNSTREAM_SERVICES, OnReject::Continue)
                 .on(RecordApplied(watchers.clone()))
@@ -99,6 +105,8 @@ impl ServiceDefinition for ProductCatalogService {
         let pool = outbox.pool().clone();
         let retention = retention::run(pool, config.retention_days, lifecycle.soft());
         lifecycle.spawn("retention", retention);
+        let publisher = synonym_publisher::run(outbox.clone(), lifecycle.soft());
+        lifecycle.spawn("synonym_publisher", publisher);
         Ok(AppState {
             outbox,
             topology,

@@ -25,7 +25,7 @@ use std::num::NonZeroU32;
 
 use contracts::{
     behavior::POPULARITY,
-    catalog::PRODUCT,
+    catalog::{PRODUCT, SEARCH},
     inventory::STOCK,
     receipts::{ProductAppliedV1, ProductFailedV1},
 };
@@ -38,11 +38,15 @@ use sqlx::migrate::Migrator;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
-    app::IndexerWaker,
+    app::{IndexerWaker, SettingsWaker},
     consumes::{
         behavior_analytics::popularity_changed::UpdatePopularity,
         inventory::stock_changed::UpdateAvailability,
-        product_catalog::{product_changed::UpdateProduct, product_deleted::DeleteProduct},
+        product_catalog::{
+            product_changed::UpdateProduct, product_deleted::DeleteProduct,
+            search_rule_changed::UpdateRule, search_rule_removed::RemoveRule,
+            search_synonyms_changed::UpdateSynonyms,
+        },
     },
     names::{BEHAVIOR_ANALYTICS, INVENTORY, PRODUCT_CATALOG},
     publishes::product_failed,
@@ -64,11 +68,11 @@ pub fn migrators() -> [&'static Migrator; 2] {
 
 /// Everything that the service publishes and subscribes to.
 pub fn topology() -> Topology {
-    subscriptions(&IndexerWaker::default())
+    subscriptions(&IndexerWaker::default(), &SettingsWaker::default())
 }
 
-/// The topology whose handlers wake an indexer.
-fn subscriptions(indexer: &IndexerWaker) -> Topology {
+/// The topology whose handlers wake an indexer and a settings loader.
+fn subscriptions(indexer: &IndexerWaker, settings: &SettingsWaker) -> Topology {
     // Each event is the full state, and the receipt of a newer version settles the older ones.
     let products = Subscription::to_state(PRODUCT, [PRODUCT_CATALOG])
         .dispatch(Dispatch::PriorityClasses { normal_per_bulk: EDITS_PER_IMPORTED })
@@ -79,12 +83,17 @@ fn subscriptions(indexer: &IndexerWaker) -> Topology {
         .on(UpdateAvailability(indexer.clone()));
     let popularity = Subscription::to(POPULARITY, [BEHAVIOR_ANALYTICS], OnReject::Continue)
         .on(UpdatePopularity(indexer.clone()));
+    let search = Subscription::to_state(SEARCH, [PRODUCT_CATALOG])
+        .on(UpdateSynonyms(settings.clone()))
+        .on(UpdateRule(settings.clone()))
+        .on(RemoveRule(settings.clone()));
     Topology::new(SERVICE.name)
         .publishes::<ProductAppliedV1>()
         .publishes::<ProductFailedV1>()
         .subscribes(products)
         .subscribes(stock)
         .subscribes(popularity)
+        .subscribes(search)
 }
 
 /// The definition of the service for [`runtime::host`].
@@ -110,8 +119,8 @@ impl ServiceDefinition for SearchSync {
     }
 
     async fn start(host: &Host, config: &Config) -> Result<AppState, StartError> {
-        let indexer = IndexerWaker::default();
-        let topology = subscriptions(&indexer);
-        AppState::start(host, config, topology, indexer).await
+        let (indexer, settings) = (IndexerWaker::default(), SettingsWaker::default());
+        let topology = subscriptions(&indexer, &settings);
+        AppState::start(host, config, topology, indexer, settings).await
     }
 }

@@ -12,12 +12,12 @@ use tokio::time::{Instant, sleep};
 
 use crate::{
     app::{
-        IndexerWaker, consistency::IndexConsistency, rebuild_index::IndexRebuilder,
+        IndexerWaker, SettingsWaker, consistency::IndexConsistency, rebuild_index::IndexRebuilder,
         search_pool::SearchPool,
     },
     clients::product_catalog::CatalogClient,
     config::Config,
-    index::{FolderError, IndexFolder, LiveIndex},
+    index::{FolderError, IndexFolder, LiveIndex, LiveSettings},
     workers,
 };
 
@@ -34,18 +34,21 @@ pub struct AppState {
     topology: Topology,
     verifier: Verifier,
     live: LiveIndex,
+    settings: LiveSettings,
     pool: SearchPool,
     rebuilder: IndexRebuilder,
     consistency: IndexConsistency,
 }
 
 impl AppState {
-    /// Starts the indexer and the messaging. The handlers of `topology` wake `indexer`.
+    /// Starts the indexer, the settings loader and the messaging. The handlers of `topology` wake `indexer` and
+    /// `loader`.
     pub(crate) async fn start(
         host: &Host,
         config: &Config,
         topology: Topology,
         indexer: IndexerWaker,
+        loader: SettingsWaker,
     ) -> Result<Self, StartError> {
         let catalogue = CatalogClient::new(config.product_catalog_url.clone())
             .map_err(StartError::part("the client of the catalogue"))?;
@@ -54,14 +57,24 @@ impl AppState {
         let component = host.health.component("index");
         let (live, rebuilder) =
             workers::indexer::start(&host.lifecycle, component, &outbox, folder, indexer.clone());
+        let component = host.health.component("settings");
+        let settings =
+            workers::settings_loader::start(&host.lifecycle, component, &outbox, loader.clone());
         host.start_messaging(topology.clone());
         Ok(Self {
-            consistency: IndexConsistency::new(outbox.clone(), live.clone(), indexer, catalogue),
+            consistency: IndexConsistency::new(
+                outbox.clone(),
+                live.clone(),
+                indexer,
+                loader,
+                catalogue,
+            ),
             pool: SearchPool::new(live.clone()),
             verifier: host.verifier.clone(),
             outbox,
             topology,
             live,
+            settings,
             rebuilder,
         })
     }

@@ -6,7 +6,10 @@ use serde_json::Value;
 
 use crate::{
     behavior::{PopularityChangedV1, USER_EVENT, UserEventV1},
-    catalog::{ProductChangedV1, ProductDeletedV1, StockCountedV1},
+    catalog::{
+        ProductChangedV1, ProductDeletedV1, RuleChangedV1, RuleRemovedV1, StockCountedV1,
+        SynonymsChangedV1,
+    },
     inventory::{
         StockChangedV1, StockDeductedV1, StockRejectedV1, StockReleasedV1, StockReservedV1,
     },
@@ -23,6 +26,9 @@ pub fn events() -> Vec<Contract> {
         Contract::of::<ProductChangedV1>(),
         Contract::of::<ProductDeletedV1>(),
         Contract::of::<StockCountedV1>(),
+        Contract::of::<SynonymsChangedV1>(),
+        Contract::of::<RuleChangedV1>(),
+        Contract::of::<RuleRemovedV1>(),
         Contract::of::<OrderPlacedV1>(),
         Contract::of::<OrderConfirmedV1>(),
         Contract::of::<OrderShippedV1>(),

@@ -89,3 +89,7 @@ id!(
     /// Id of a shipment of an order.
     ShipmentId
 );
+id!(
+    /// Id of a merchandising rule.
+    RuleId
+);

@@ -7,7 +7,7 @@ mod quantity;
 mod sku;
 
 pub use ids::{
-    ChangeId, CustomerId, ImportId, OrderId, PaymentId, ProductId, ShipmentId, WarehouseId,
+    ChangeId, CustomerId, ImportId, OrderId, PaymentId, ProductId, RuleId, ShipmentId, WarehouseId,
 };
 pub use localized::Localized;
 pub use money::{Currency, InvalidMoney, Money};

@@ -9,3 +9,4 @@ mod orders;
 mod poison;
 mod products;
 mod replicas;
+mod search_settings;

@@ -113,7 +113,7 @@ impl Draft {
         let description = Localized { zh: plain(zh), en: plain(en) };
         let description = errors.localized("description", description, MAX_DESCRIPTION);
         let brand = self.brand.and_then(|brand| errors.name("brand", &brand));
-        let category = errors.category(&self.category);
+        let category = errors.category("category", &self.category);
         let attributes = errors.attributes(self.attributes);
         errors.images(&self.images);
         if self.variants.is_empty() && self.status != ProductStatus::Draft {
@@ -133,10 +133,15 @@ impl Draft {
 }
 
 /// Collects the errors of a draft.
-struct ValidationErrors(Vec<ValidationError>);
+pub(super) struct ValidationErrors(pub(super) Vec<ValidationError>);
 
 impl ValidationErrors {
-    fn add(&mut self, field: impl Display, code: &'static str, message: impl Into<String>) {
+    pub(super) fn add(
+        &mut self,
+        field: impl Display,
+        code: &'static str,
+        message: impl Into<String>,
+    ) {
         if self.0.len() < MAX_ERRORS {
             self.0.push(ValidationError {
                 field: field.to_string(),
@@ -146,7 +151,7 @@ impl ValidationErrors {
         }
     }
 
-    fn count(&mut self, field: &str, found: usize, limit: usize) -> bool {
+    pub(super) fn count(&mut self, field: &str, found: usize, limit: usize) -> bool {
         if found > limit {
             self.add(field, "too_many", format!("may have at most {limit}, not {found}"));
         }
@@ -166,7 +171,7 @@ impl ValidationErrors {
     }
 
     /// A single-line text, trimmed; none if it is empty.
-    fn name(&mut self, field: impl Display, text: &str) -> Option<String> {
+    pub(super) fn name(&mut self, field: impl Display, text: &str) -> Option<String> {
         let text = text.trim();
         if text.chars().nth(MAX_NAME).is_some() {
             self.add(&field, "too_long", format!("may have at most {MAX_NAME} characters"));
@@ -186,17 +191,17 @@ impl ValidationErrors {
         Localized { zh: check("zh", text.zh), en: check("en", text.en) }
     }
 
-    fn category(&mut self, path: &str) -> String {
+    pub(super) fn category(&mut self, field: &str, path: &str) -> String {
         // The slash separates levels wherever the category is used, so a name contains another character.
         let path = path.replace("\\/", &SLASH_IN_NAME.to_string());
         let levels: Vec<&str> = path.split('/').map(str::trim).collect();
         if levels.iter().any(|level| level.is_empty()) {
-            self.add("category", "invalid", "must be 1 to 5 names separated by /, such as a/b/c");
+            self.add(field, "invalid", "must be 1 to 5 names separated by /, such as a/b/c");
         } else if levels.len() > MAX_LEVELS {
-            self.add("category", "too_many", format!("may have at most {MAX_LEVELS} levels"));
+            self.add(field, "too_many", format!("may have at most {MAX_LEVELS} levels"));
         }
         for level in &levels {
-            self.name("category", level);
+            self.name(field, level);
         }
         levels.join("/")
     }

@@ -12,6 +12,8 @@ mod import_file;
 mod import_plan;
 mod product;
 mod row_splitter;
+mod rule;
+mod synonym;
 
 pub(crate) use self::{
     attribute::{Attribute, Number},
@@ -38,4 +40,9 @@ pub(crate) use self::{
     },
     product::{Product, ProductFilter, ProductWrite, SequencedProduct, StoredVersion},
     row_splitter::{MAX_ROW, Row, RowSplitter},
+    rule::{
+        MAX_RULES, Rule, RuleAction, RuleContent, RuleDraft, RuleEffect, RuleProducts, RuleScope,
+        RuleState,
+    },
+    synonym::{Synonym, SynonymDraft, SynonymList, validate_synonyms},
 };

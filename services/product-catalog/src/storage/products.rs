@@ -163,6 +163,25 @@ pub(crate) async fn list_with_sequence(
     products.collect()
 }
 
+/// Those of `ids` that do not exist, or were deleted.
+pub(crate) async fn find_missing(
+    connection: &mut PgConnection,
+    ids: &[ProductId],
+) -> Result<BTreeSet<ProductId>, sqlx::Error> {
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.as_uuid()).collect();
+    let missing = sqlx::query_scalar!(
+        r#"
+        select given.id as "id!"
+        from unnest($1::uuid[]) as given (id)
+        where not exists (select from product p where p.id = given.id and p.deleted_at is null)
+        "#,
+        &ids,
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(missing.into_iter().map(ProductId::from).collect())
+}
+
 /// The number of active products per category.
 pub(crate) async fn count_by_category(
     connection: &mut PgConnection,

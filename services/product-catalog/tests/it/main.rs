@@ -10,5 +10,6 @@ mod imports_of_files;
 mod pressure;
 mod products;
 mod sales;
+mod search_settings;
 mod snapshot;
 mod suite;

@@ -7,7 +7,10 @@ use std::{
 
 use chrono::{DateTime, TimeDelta, Utc};
 use contracts::{
-    catalog::{PRODUCT, ProductChangedV1, ProductDeletedV1, STOCK_COUNT, StockCountedV1},
+    catalog::{
+        PRODUCT, ProductChangedV1, ProductDeletedV1, RuleChangedV1, RuleRemovedV1, SEARCH,
+        STOCK_COUNT, StockCountedV1, SynonymsChangedV1,
+    },
     receipts::{ProductAppliedV1, ProductFailedV1, ProductVersion},
 };
 use messaging::{Batch, Failure, Handler, OnReject, Subscription, Topology, Transaction};
@@ -110,6 +113,9 @@ impl Handler for RecordDeleted {
 pub struct Suite {
     pub catalogue: Instance,
     pub database: Database,
+    pub synonyms: Recorder<SynonymsChangedV1>,
+    pub rules: Recorder<RuleChangedV1>,
+    pub removed_rules: Recorder<RuleRemovedV1>,
     pool: PgPool,
     received: ReceivedEvents,
     offers: Arc<Mutex<Vec<ReceivedOffer>>>,
@@ -141,9 +147,16 @@ impl Suite {
         let doubles = Lifecycle::new(Duration::from_secs(1));
         let counts = Recorder::default();
         let counted = Subscription::to(STOCK_COUNT, ["product-catalog"], OnReject::Continue);
+        let (synonyms, rules) = (Recorder::default(), Recorder::default());
+        let removed_rules = Recorder::default();
+        let search = Subscription::to(SEARCH, ["product-catalog"], OnReject::Continue)
+            .on(synonyms.clone())
+            .on(rules.clone())
+            .on(removed_rules.clone());
         let subscriber = Topology::new("subscriber")
             .subscribes(subscription)
-            .subscribes(counted.on(counts.clone()));
+            .subscribes(counted.on(counts.clone()))
+            .subscribes(search);
         let subscriber = ServiceDouble::start(&doubles, &vhost, subscriber).await;
 
         let credentials = Credentials::new();
@@ -152,6 +165,9 @@ impl Suite {
             catalogue: Instance::start::<ProductCatalogService>(&config).await,
             pool: database.connect().await.unwrap(),
             database,
+            synonyms,
+            rules,
+            removed_rules,
             received,
             offers,
             counts,

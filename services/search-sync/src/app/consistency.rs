@@ -12,7 +12,7 @@ use tokio::{
 };
 use uuid::Uuid;
 
-use super::IndexerWaker;
+use super::{IndexerWaker, SettingsWaker};
 use crate::{
     clients::product_catalog::{CatalogClient, CatalogError},
     index::{LiveIndex, SearchError},
@@ -25,6 +25,7 @@ pub(crate) struct IndexConsistency {
     pub(crate) outbox: Outbox,
     pub(crate) live: LiveIndex,
     pub(crate) indexer: IndexerWaker,
+    pub(crate) settings: SettingsWaker,
     pub(crate) catalogue: CatalogClient,
     pub(crate) running: Arc<Mutex<()>>,
 }
@@ -38,6 +39,8 @@ pub(crate) enum ConsistencyError {
     NoIndex,
     #[error("the catalogue could not be read")]
     Catalogue(#[from] CatalogError),
+    #[error("the snapshot of the catalogue could not be decoded")]
+    Decode(#[from] serde_json::Error),
     #[error("the index could not be read")]
     Index(#[from] SearchError),
     #[error("the projection could not be read")]
@@ -55,9 +58,10 @@ impl IndexConsistency {
         outbox: Outbox,
         live: LiveIndex,
         indexer: IndexerWaker,
+        settings: SettingsWaker,
         catalogue: CatalogClient,
     ) -> Self {
-        Self { outbox, live, indexer, catalogue, running: Arc::default() }
+        Self { outbox, live, indexer, settings, catalogue, running: Arc::default() }
     }
 
     /// All products in the index with their versions.

@@ -9,7 +9,10 @@ use futures::TryStreamExt as _;
 use messaging::Transaction;
 use vocabulary::{ProductId, Version};
 
-use super::consistency::{ConsistencyError, IndexConsistency};
+use super::{
+    consistency::{ConsistencyError, IndexConsistency},
+    repair_settings::repair_settings,
+};
 use crate::{
     domain::{CatalogProduct, ProjectedVersion, newest_versions},
     storage::documents,
@@ -27,6 +30,8 @@ pub(crate) struct IndexRepair {
     pub(crate) refetched: usize,
     /// Products that are no longer in the catalogue.
     pub(crate) removed: usize,
+    /// Synonyms and rules that differed from the catalogue.
+    pub(crate) settings: u64,
     /// The number of the last change; the index is repaired once it contains it.
     pub(crate) change: i64,
 }
@@ -37,8 +42,9 @@ impl IndexConsistency {
         let _running = self.running.try_lock()?;
         let reindexed = self.reindex().await?;
         let (refetched, removed) = self.refetch().await?;
+        let settings = repair_settings(&self.outbox, &self.catalogue, &self.settings).await?;
         let change = documents::last_change(&mut *self.outbox.pool().acquire().await?).await?;
-        Ok(IndexRepair { reindexed, refetched, removed, change })
+        Ok(IndexRepair { reindexed, refetched, removed, settings, change })
     }
 
     /// Renumbers the documents that differ from the index, so that the indexer reads them again.

@@ -26,6 +26,7 @@ pub(crate) struct SearchPool {
 /// Why a search did not run.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SearchPoolError {
+    /// Or the settings are not loaded yet.
     #[error("the index is being built")]
     NoIndex,
     #[error("too many searches are running")]

@@ -3,11 +3,12 @@
 use std::time::{Duration, Instant};
 
 use messaging::Outbox;
+use runtime::clock;
 use vocabulary::ProductId;
 
 use super::search_pool::{SearchPool, SearchPoolError};
 use crate::{
-    index::{IndexProgress, LiveIndex, Query, Results},
+    index::{IndexProgress, LiveIndex, LiveSettings, Query, Results},
     storage::documents,
 };
 
@@ -60,23 +61,35 @@ pub(crate) enum SearchProductsError {
 pub(crate) async fn search_products(
     pool: &SearchPool,
     live: &LiveIndex,
+    settings: &LiveSettings,
     outbox: &Outbox,
     request: SearchRequest,
 ) -> Result<SearchResponse, SearchProductsError> {
     let SearchRequest { query, read_after_write } = request;
     let caught_up = match read_after_write {
-        Some(condition) => Some(wait(pool, live, outbox, &query, condition).await?),
+        Some(condition) => Some(wait(pool, live, settings, outbox, &query, condition).await?),
         None => None,
     };
     let started = Instant::now();
-    let results = pool.run(move |index| index.search(&query)).await?;
+    let results = run(pool, settings, query).await?;
     Ok(SearchResponse { results, caught_up, took: started.elapsed() })
+}
+
+/// Searches with the settings in use.
+async fn run(
+    pool: &SearchPool,
+    settings: &LiveSettings,
+    query: Query,
+) -> Result<Results, SearchPoolError> {
+    let settings = settings.settings().ok_or(SearchPoolError::NoIndex)?;
+    pool.run(move |index| index.search_with(&query, &settings, clock::now())).await
 }
 
 /// Waits for a condition; returns whether it was met in time.
 async fn wait(
     pool: &SearchPool,
     live: &LiveIndex,
+    settings: &LiveSettings,
     outbox: &Outbox,
     query: &Query,
     ReadAfterWrite { condition, wait }: ReadAfterWrite,
@@ -87,8 +100,7 @@ async fn wait(
             has_version(live, outbox, progress, product, version).await
         }
         ReadCondition::AnyHit(version) => {
-            let query = query.clone();
-            let results = pool.run(move |index| index.search(&query)).await?;
+            let results = run(pool, settings, query.clone()).await?;
             Ok(results.items.iter().any(|hit| hit.version >= version))
         }
         ReadCondition::Change(change) => Ok(progress.applied >= change),

@@ -4,6 +4,7 @@
 use std::{collections::BTreeMap, io, time::Duration};
 
 use futures::{Stream, StreamExt as _, TryStreamExt as _};
+use messaging::snapshot::Page;
 use reqwest::{Client, StatusCode, Url};
 use serde::Deserialize;
 use tokio_util::{
@@ -40,7 +41,7 @@ pub(crate) enum CatalogError {
     /// The connection broke, or a line is too long.
     #[error("the export of the catalogue cannot be read")]
     Export(#[source] LinesCodecError),
-    #[error("a product of the catalogue cannot be decoded")]
+    #[error("an answer of the catalogue cannot be decoded")]
     Decode(#[source] serde_json::Error),
 }
 
@@ -141,6 +142,17 @@ impl CatalogClient {
             StatusCode::NOT_FOUND => Ok(None),
             status => Err(CatalogError::Status(status)),
         }
+    }
+
+    /// A page of the snapshot of synonyms and rules.
+    pub(crate) async fn search_snapshot(&self, after: Option<&str>) -> Result<Page, CatalogError> {
+        let after = after.map(|after| format!("?after={after}")).unwrap_or_default();
+        let response = self.get(&format!("v1/snapshots/search{after}")).await?;
+        if response.status() != StatusCode::OK {
+            return Err(CatalogError::Status(response.status()));
+        }
+        let body = response.bytes().await.map_err(CatalogError::Unreachable)?;
+        serde_json::from_slice(&body).map_err(CatalogError::Decode)
     }
 
     async fn get(&self, path: &str) -> Result<reqwest::Response, CatalogError> {

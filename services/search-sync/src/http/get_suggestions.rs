@@ -2,14 +2,15 @@ use std::time::Instant;
 
 use axum::extract::State;
 use problem::{Fields, Json, Problem, Query};
+use runtime::clock;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use vocabulary::ProductId;
 
 use super::query_params::{ParamValues, read_params};
 use crate::{
-    app::search_pool::SearchPool,
-    index::{self, SUGGESTIONS_MAX},
+    app::search_pool::{SearchPool, SearchPoolError},
+    index::{self, LiveSettings, SUGGESTIONS_MAX},
 };
 
 /// The default number of suggestions.
@@ -67,12 +68,16 @@ pub(crate) enum SuggestionKind {
     responses((status = 200, body = Suggestions))
 )]
 pub(crate) async fn get_suggestions(
+    State(settings): State<LiveSettings>,
     State(pool): State<SearchPool>,
     Query(pairs): Query<Vec<(String, String)>>,
 ) -> Result<Json<Suggestions>, Problem> {
     let (prefix, limit) = read_params::<SuggestParams>(pairs)?.check()?;
     let started = Instant::now();
-    let found = pool.run(move |index| index.suggest(&prefix, limit)).await?;
+    let settings = settings.settings().ok_or(SearchPoolError::NoIndex)?;
+    let suggest =
+        pool.run(move |index| index.suggest_with(&prefix, limit, &settings, clock::now()));
+    let found = suggest.await?;
     let took = started.elapsed();
     metrics::histogram!("suggest_duration_seconds").record(took);
     let items = found.into_iter().map(Suggestion::from).collect();

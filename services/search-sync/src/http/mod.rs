@@ -1,8 +1,10 @@
 //! The HTTP API: the route table, and one file per endpoint.
 
+mod explanation_view;
 mod get_index;
 mod get_index_drift;
 mod get_suggestions;
+mod get_synonyms;
 mod problems;
 mod query_params;
 mod rebuild_index;
@@ -30,6 +32,7 @@ pub fn routes() -> OpenApiRouter<AppState> {
         // Public.
         .routes(routes!(search_products::search_products))
         .routes(routes!(get_suggestions::get_suggestions))
+        .routes(routes!(get_synonyms::get_synonyms))
         // Scope `ops`.
         .routes(routes!(get_index::get_index))
         .routes(routes!(rebuild_index::rebuild_index))

@@ -54,7 +54,8 @@ impl From<ConsistencyError> for Problem {
                 Self::unavailable("catalogue_unavailable", Duration::from_secs(5))
                     .detail(source.to_string())
             }
-            ConsistencyError::Index(_)
+            ConsistencyError::Decode(_)
+            | ConsistencyError::Index(_)
             | ConsistencyError::Database(_)
             | ConsistencyError::Write(_)
             | ConsistencyError::Commit(_)

@@ -15,14 +15,16 @@ pub(crate) struct Repair {
     refetched: usize,
     /// Products that are no longer in the catalogue.
     removed: usize,
+    /// Synonyms and rules that differed from the catalogue.
+    settings: u64,
     /// The number of the last change; `min_change` of a search waits for it.
     change: i64,
 }
 
 /// Repair the index
 ///
-/// Repairs the index from the service's own tables, then these from the whole catalogue. Newer versions are
-/// never overwritten.
+/// Repairs the index from the service's own tables, then these from the whole catalogue, synonyms and rules
+/// included. Newer versions are never overwritten.
 #[utoipa::path(
     post, path = "/v1/index/repair", tag = "index",
     responses((status = 200, body = Repair)), security(("bearer" = ["ops"]))
@@ -39,7 +41,7 @@ pub(crate) async fn repair_index(
 
 impl From<IndexRepair> for Repair {
     fn from(repair: IndexRepair) -> Self {
-        let IndexRepair { reindexed, refetched, removed, change } = repair;
-        Self { reindexed, refetched, removed, change }
+        let IndexRepair { reindexed, refetched, removed, settings, change } = repair;
+        Self { reindexed, refetched, removed, settings, change }
     }
 }

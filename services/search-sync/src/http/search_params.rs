@@ -61,6 +61,9 @@ pub(crate) struct SearchParams {
     /// `next_cursor` of the previous page.
     #[param(value_type = Option<String>)]
     cursor: ParamValues,
+    /// Whether each hit says why it stands where it stands. Default: false.
+    #[param(value_type = Option<bool>)]
+    explain: ParamValues,
     /// The product of `min_version`.
     #[param(value_type = Option<uuid::Uuid>)]
     product_id: ParamValues,
@@ -106,6 +109,7 @@ impl SearchParams {
             facets: parse_facets(&mut fields, self.facets),
             limit: self.limit.limit(&mut fields, LIMIT_DEFAULT, LIMIT_MAX),
             cursor: self.cursor.one(&mut fields, "cursor").filter(|cursor| !cursor.is_empty()),
+            explain: self.explain.parse(&mut fields, "explain").unwrap_or_default(),
         };
         if let (Some(min), Some(max)) = (query.price_min, query.price_max)
             && min > max
@@ -197,6 +201,7 @@ mod tests {
             ("facets", "brand,attr.颜色"),
             ("facets", "brand"),
             ("limit", "0"),
+            ("explain", "true"),
             ("product_id", id),
             ("min_version", "7"),
             ("wait_ms", "250"),
@@ -214,6 +219,7 @@ mod tests {
             facets: vec![Facet::Brand, Facet::Attribute("颜色".to_owned())],
             limit: 0,
             cursor: None,
+            explain: true,
         };
         let condition = ReadCondition::Product(id.parse().unwrap(), 7);
         let wait = Duration::from_millis(250);
@@ -264,6 +270,7 @@ mod tests {
             (vec![("min_version", "-1")], vec!["min_version"]),
             (vec![("min_version", "1"), ("min_change", "1")], vec!["min_change"]),
             (vec![("wait_ms", "10001")], vec!["wait_ms"]),
+            (vec![("explain", "why")], vec!["explain"]),
             (vec![("product_id", "7")], vec!["product_id"]),
         ] {
             let problem = read(&pairs).unwrap_err();

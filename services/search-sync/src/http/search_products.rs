@@ -7,13 +7,16 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use vocabulary::{Localized, ProductId};
 
-use super::search_params::{SearchParams, read_search};
+use super::{
+    explanation_view::ExplanationView,
+    search_params::{SearchParams, read_search},
+};
 use crate::{
     app::{
         search_pool::SearchPool,
         search_products::{self, SearchResponse},
     },
-    index::{self, LiveIndex, Results},
+    index::{self, LiveIndex, LiveSettings, Results},
 };
 
 /// A page of hits.
@@ -69,6 +72,9 @@ pub(crate) struct Hit {
     brand: String,
     /// The category path; empty for a product without a category.
     category: String,
+    /// With `explain=true`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    explanation: Option<ExplanationView>,
 }
 
 /// How a product matches `q`.
@@ -78,6 +84,7 @@ pub(crate) struct Hit {
 /// - `corrected`: every word as typed, corrected or completed: typos, homophones, pinyin, words without their
 ///   spaces.
 /// - `guess`: only some of the words, or the parts of a word in different places. Say that it is a guess.
+/// - `pinned`: a merchandising rule for `q` lists the product although it does not match.
 /// - `nothing`: no product matches.
 /// - `not_understood`: `q` has no word, only marks or emoji.
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
@@ -87,6 +94,7 @@ pub(crate) enum Match {
     Exact,
     Corrected,
     Guess,
+    Pinned,
     Nothing,
     NotUnderstood,
 }
@@ -122,6 +130,10 @@ pub(crate) struct PriceRange {
 /// follow the others; `match` calls them guesses. Without `q` it lists all products; a `q` of marks or emoji finds
 /// none. A SKU or barcode finds exactly its product.
 ///
+/// The synonyms of `GET /v1/synonyms` find products like the typed words. Merchandising rules hide products, change
+/// their score, or put them at a position; the latter two only in the order by relevance. All pages of a search apply
+/// the rules of its first page. `explain=true` says for each hit why it stands where it stands.
+///
 /// To read your own write, pass `product_id` and `min_version`: the search waits until the index reflects
 /// that version of the product. `min_version` alone waits until any hit has that version. `min_change` waits
 /// for a change number of `GET /v1/index`.
@@ -139,12 +151,14 @@ pub(crate) struct PriceRange {
 )]
 pub(crate) async fn search_products(
     State(live): State<LiveIndex>,
+    State(settings): State<LiveSettings>,
     State(outbox): State<Outbox>,
     State(pool): State<SearchPool>,
     Query(pairs): Query<Vec<(String, String)>>,
 ) -> Result<Json<SearchPage>, Problem> {
     let request = read_search(pairs)?;
-    let response = search_products::search_products(&pool, &live, &outbox, request).await?;
+    let response = search_products::search_products(&pool, &live, &settings, &outbox, request);
+    let response = response.await?;
     metrics::histogram!("search_duration_seconds").record(response.took);
     Ok(Json(response.into()))
 }
@@ -179,6 +193,7 @@ impl From<index::Match> for Match {
             index::Match::Exact => Self::Exact,
             index::Match::Corrected => Self::Corrected,
             index::Match::Guess => Self::Guess,
+            index::Match::Pinned => Self::Pinned,
             index::Match::Nothing => Self::Nothing,
             index::Match::NotUnderstood => Self::NotUnderstood,
         }
@@ -200,6 +215,7 @@ impl From<index::Hit> for Hit {
             matched: hit.matched.into(),
             brand: hit.brand,
             category: hit.category,
+            explanation: hit.explanation.map(ExplanationView::from),
         }
     }
 }

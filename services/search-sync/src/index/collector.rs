@@ -14,8 +14,10 @@ use super::{
     facets::FacetCounters,
     filter::{FilterOutcome, Filters},
     query::{Query, SearchError, Sort},
-    schema::column,
+    schema::{Fields, column},
+    segment_rules::SegmentRules,
 };
+use crate::domain::{Pin, Rule};
 
 /// The share that popularity adds to a score, per e-fold.
 const POPULARITY: f32 = 0.08;
@@ -34,6 +36,9 @@ pub(crate) struct Rank {
     /// The latest first.
     pub(crate) product_id: Uuid,
 }
+
+/// The relaxation level of a pinned product that does not match the query.
+pub(crate) const PINNED_LEVEL: u8 = 100;
 
 /// The rank of a relaxation level. Within a level, preferred products come first.
 fn level_rank(level: u8, is_preferred: bool) -> u8 {
@@ -73,8 +78,28 @@ pub(crate) enum Preference {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Candidate {
     pub(crate) rank: Rank,
-    pub(crate) score: f32,
+    pub(crate) factors: ScoreFactors,
+    /// Whether the product is preferred; true where none is.
+    pub(crate) is_preferred: bool,
     pub(crate) address: DocAddress,
+}
+
+/// What a score consists of.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(crate) struct ScoreFactors {
+    /// The score of the text.
+    pub(crate) text: f32,
+    /// Of the products that the query is after, where they do not come first anyway.
+    pub(crate) category: f32,
+    pub(crate) popularity: f32,
+    pub(crate) stock: f32,
+    pub(crate) rules: f32,
+}
+
+impl ScoreFactors {
+    pub(crate) fn score(self) -> f32 {
+        self.text * self.category * self.popularity * self.stock * self.rules
+    }
 }
 
 impl PartialEq for Candidate {
@@ -107,6 +132,11 @@ pub(crate) struct HitCollector<'a> {
     /// The preferred documents of each segment; empty where none are preferred.
     preferred: Vec<Arc<BitSet>>,
     preference: Preference,
+    /// What the rules do with the documents of each segment.
+    rules: Vec<Arc<SegmentRules>>,
+    pins: Vec<Pin>,
+    /// The hits of the pins.
+    pinned: Vec<Option<Candidate>>,
     best: BinaryHeap<Candidate>,
     counters: FacetCounters,
     /// The number of matching documents, ignoring the filters.
@@ -132,11 +162,36 @@ impl<'a> HitCollector<'a> {
             seen: segments.map(|segment| BitSet::with_max_value(segment.max_doc())).collect(),
             preferred: Vec::new(),
             preference: Preference::First,
+            rules: Vec::new(),
+            pins: Vec::new(),
+            pinned: Vec::new(),
             best: BinaryHeap::new(),
             counters: FacetCounters::new(query),
             matched: 0,
             total: 0,
         }
+    }
+
+    pub(crate) fn searcher(&self) -> &'a Searcher {
+        self.searcher
+    }
+
+    /// Applies rules, with the places of their pins.
+    pub(crate) fn apply_rules(
+        &mut self,
+        fields: &Fields,
+        rules: &[&Rule],
+        pins: Vec<Pin>,
+    ) -> Result<(), SearchError> {
+        if rules.is_empty() {
+            return Ok(());
+        }
+        for segment in self.searcher.segment_readers() {
+            self.rules.push(Arc::new(SegmentRules::open(segment, fields.id, rules, &pins)?));
+        }
+        self.pinned = vec![None; pins.len()];
+        self.pins = pins;
+        Ok(())
     }
 
     /// Prefers the documents with this term to the others of their level.
@@ -175,28 +230,38 @@ impl<'a> HitCollector<'a> {
             let alive = segment.alive_bitset();
             let preferred = usize::try_from(ord).ok().and_then(|ord| self.preferred.get(ord));
             let preferred = preferred.cloned();
+            let rules = self.segment_rules(ord);
             let mut seen = self.take_seen(ord);
             weight.for_each(segment, &mut |doc, score| {
                 if alive.is_some_and(|alive| !alive.is_alive(doc)) || seen.contains(doc) {
                     return;
                 }
                 seen.insert(doc);
+                if rules.hides(doc) {
+                    return;
+                }
                 self.matched += 1;
                 let outcome = filters.check(doc);
                 counters.count(doc, outcome);
                 if outcome == FilterOutcome::Pass {
                     self.total += 1;
-                    let score = columns.adjust(score, doc);
                     let is_preferred = preferred.as_ref().is_none_or(|all| all.contains(doc));
-                    let (first, score) = match self.preference {
-                        Preference::First => (is_preferred, score),
-                        Preference::Factor(factor) if is_preferred => (true, score * factor),
-                        Preference::Factor(_) => (true, score),
+                    let mut factors = columns.factors(score, rules.factor(doc), doc);
+                    let first = match self.preference {
+                        Preference::First => is_preferred,
+                        Preference::Factor(factor) => {
+                            factors.category = if is_preferred { factor } else { 1.0 };
+                            true
+                        }
                     };
                     let level = level_rank(level, first);
-                    let rank = columns.rank(self.query.sort, level, score, doc);
+                    let rank = columns.rank(self.query.sort, level, factors.score(), doc);
                     let address = DocAddress::new(ord, doc);
-                    self.offer(Candidate { rank, score, address });
+                    let hit = Candidate { rank, factors, is_preferred, address };
+                    match rules.pin(doc).and_then(|pin| self.pinned.get_mut(pin)) {
+                        Some(pinned) => *pinned = Some(hit),
+                        None => self.offer(hit),
+                    }
                 }
             })?;
             self.put_seen(ord, seen);
@@ -205,9 +270,59 @@ impl<'a> HitCollector<'a> {
         Ok(())
     }
 
-    /// The best hits in order, and the facet counters.
-    pub(crate) fn finish(self) -> (Vec<Candidate>, FacetCounters) {
-        (self.best.into_sorted_vec(), self.counters)
+    /// Adds the pinned documents that no query matched, if their rule is for this query. They pass the filters and count
+    /// like the others.
+    pub(crate) fn add_pinned(&mut self) -> Result<(), SearchError> {
+        let searcher = self.searcher;
+        for (ord, segment) in (0_u32..).zip(searcher.segment_readers()) {
+            let rules = self.segment_rules(ord);
+            let seen = self.take_seen(ord);
+            let is_added = |(doc, pin): &(u32, usize)| {
+                let is_added = self.pins.get(*pin).is_some_and(|pin| pin.is_added);
+                is_added && !seen.contains(*doc) && !rules.hides(*doc)
+            };
+            let added: Vec<(u32, usize)> = rules.pinned().filter(is_added).collect();
+            if added.is_empty() {
+                self.put_seen(ord, seen);
+                continue;
+            }
+            let filters = Filters::new(self.query, segment)?;
+            let columns = RankColumns::open(segment)?;
+            let preferred = usize::try_from(ord).ok().and_then(|ord| self.preferred.get(ord));
+            let preferred = preferred.cloned();
+            let is_preferred = |doc: u32| preferred.as_ref().is_none_or(|all| all.contains(doc));
+            let mut counters = self.counters.open(segment)?;
+            for (doc, pin) in added {
+                let outcome = filters.check(doc);
+                counters.count(doc, outcome);
+                if outcome == FilterOutcome::Pass {
+                    self.total += 1;
+                    let factors = columns.factors(0.0, rules.factor(doc), doc);
+                    let level = level_rank(PINNED_LEVEL, true);
+                    let rank = columns.rank(self.query.sort, level, factors.score(), doc);
+                    let address = DocAddress::new(ord, doc);
+                    if let Some(pinned) = self.pinned.get_mut(pin) {
+                        let is_preferred = is_preferred(doc);
+                        *pinned = Some(Candidate { rank, factors, is_preferred, address });
+                    }
+                }
+            }
+            self.put_seen(ord, seen);
+            self.counters.add(counters)?;
+        }
+        Ok(())
+    }
+
+    /// The best hits in order, the pinned ones with their pins, and the facet counters.
+    pub(crate) fn finish(self) -> (Vec<Candidate>, Vec<(Pin, Candidate)>, FacetCounters) {
+        let pinned = self.pins.into_iter().zip(self.pinned);
+        let pinned = pinned.filter_map(|(pin, hit)| Some((pin, hit?))).collect();
+        (self.best.into_sorted_vec(), pinned, self.counters)
+    }
+
+    fn segment_rules(&self, ord: u32) -> Arc<SegmentRules> {
+        let ord = usize::try_from(ord).unwrap_or(usize::MAX);
+        self.rules.get(ord).cloned().unwrap_or_default()
     }
 
     fn offer(&mut self, candidate: Candidate) {
@@ -262,15 +377,15 @@ impl RankColumns {
     }
 
     /// Raises the score of popular products and halves it for products out of stock.
-    fn adjust(&self, score: f32, doc: u32) -> f32 {
+    fn factors(&self, text: f32, rules: f32, doc: u32) -> ScoreFactors {
         #[expect(
             clippy::cast_possible_truncation,
             reason = "a factor near one, exact enough in f32"
         )]
         let popular = self.popularity.get_val(doc).ln_1p() as f32;
-        let popular = 1.0 + (POPULARITY * popular).min(POPULARITY_MAX);
+        let popularity = 1.0 + (POPULARITY * popular).min(POPULARITY_MAX);
         let stock = if self.in_stock.get_val(doc) { 1.0 } else { OUT_OF_STOCK };
-        score * popular * stock
+        ScoreFactors { text, category: 1.0, popularity, stock, rules }
     }
 
     fn rank(&self, sort: Sort, level: u8, score: f32, doc: u32) -> Rank {

@@ -1,72 +1,115 @@
-//! Pagination cursors: the rank of the last hit of a page, as an opaque text.
+//! Pagination cursors: where the next page begins, as an opaque text.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use chrono::DateTime;
 use uuid::Uuid;
 
 use super::{
     collector::Rank,
+    page::PageStart,
     query::{Query, SearchError},
 };
+use crate::domain::Moment;
 
 /// The version of the layout below; cursors of another version are rejected.
-const LAYOUT: u8 = 2;
-const LENGTH: usize = 1 + 8 + 1 + 8 + 16;
+const LAYOUT: u8 = 3;
+/// Layout, checksum, whether there is a last hit, its rank, hits shown, next place, revision and time.
+const LENGTH: usize = 1 + 8 + 1 + (1 + 8 + 16) + 4 + 4 + 8 + 8;
 
-/// Encodes the last hit of a page of `query`.
-pub(crate) fn encode(query: &Query, last: &Rank) -> String {
+/// Encodes the beginning of the next page of `query`.
+pub(crate) fn encode(query: &Query, next: &PageStart) -> String {
+    let mut position = Vec::with_capacity(LENGTH);
+    let rank = next.after.unwrap_or(Rank { level: 0, key: 0, product_id: Uuid::nil() });
+    position.push(u8::from(next.after.is_some()));
+    position.push(rank.level);
+    position.extend(rank.key.to_be_bytes());
+    position.extend(rank.product_id.as_bytes());
+    position.extend(next.shown.to_be_bytes());
+    position.extend(next.next_place.to_be_bytes());
+    position.extend(next.moment.revision.to_be_bytes());
+    position.extend(next.moment.time.timestamp_millis().to_be_bytes());
     let mut bytes = Vec::with_capacity(LENGTH);
     bytes.push(LAYOUT);
-    bytes.extend(fingerprint(query).to_be_bytes());
-    bytes.push(last.level);
-    bytes.extend(last.key.to_be_bytes());
-    bytes.extend(last.product_id.as_bytes());
+    bytes.extend(checksum(query, &position).to_be_bytes());
+    bytes.extend(position);
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// The last hit of the previous page. Fails unless `cursor` belongs to `query`.
-pub(crate) fn decode(query: &Query, cursor: &str) -> Result<Rank, SearchError> {
+/// The beginning of the page. Fails unless `cursor` belongs to `query` and is unchanged.
+pub(crate) fn decode(query: &Query, cursor: &str) -> Result<PageStart, SearchError> {
     parse(query, cursor).ok_or(SearchError::InvalidCursor)
 }
 
-fn parse(query: &Query, cursor: &str) -> Option<Rank> {
+fn parse(query: &Query, cursor: &str) -> Option<PageStart> {
     if cursor.len() > 2 * LENGTH {
         return None;
     }
     let bytes = URL_SAFE_NO_PAD.decode(cursor).ok().filter(|bytes| bytes.len() == LENGTH)?;
     let (layout, rest) = bytes.split_first()?;
-    let (encoded_fingerprint, rest) = rest.split_first_chunk::<8>()?;
-    let (level, rest) = rest.split_first()?;
-    let (key, id) = rest.split_first_chunk::<8>()?;
-    if *layout != LAYOUT || u64::from_be_bytes(*encoded_fingerprint) != fingerprint(query) {
+    let (sum, position) = rest.split_first_chunk::<8>()?;
+    if *layout != LAYOUT || u64::from_be_bytes(*sum) != checksum(query, position) {
         return None;
     }
-    let product_id = Uuid::from_slice(id).ok()?;
-    Some(Rank { level: *level, key: i64::from_be_bytes(*key), product_id })
+    let (has_rank, rest) = position.split_first()?;
+    let (level, rest) = rest.split_first()?;
+    let (key, rest) = rest.split_first_chunk::<8>()?;
+    let (id, rest) = rest.split_first_chunk::<16>()?;
+    let (shown, rest) = rest.split_first_chunk::<4>()?;
+    let (next_place, rest) = rest.split_first_chunk::<4>()?;
+    let (revision, time) = rest.split_first_chunk::<8>()?;
+    let rank =
+        Rank { level: *level, key: i64::from_be_bytes(*key), product_id: Uuid::from_bytes(*id) };
+    let time = i64::from_be_bytes(*time.first_chunk::<8>()?);
+    Some(PageStart {
+        after: (*has_rank == 1).then_some(rank),
+        shown: u32::from_be_bytes(*shown),
+        next_place: u32::from_be_bytes(*next_place),
+        moment: Moment {
+            revision: i64::from_be_bytes(*revision),
+            time: DateTime::from_timestamp_millis(time)?,
+        },
+    })
 }
 
-/// A hash (FNV-1a) of everything that determines the order of the hits. It is the same on every machine.
-fn fingerprint(query: &Query) -> u64 {
+/// A hash (FNV-1a) of the position and of everything that determines the order of the hits. It is the same on
+/// every machine.
+fn checksum(query: &Query, position: &[u8]) -> u64 {
     let Query { q, category, brands, price_min, price_max, in_stock, attributes, sort, .. } = query;
     let text = format!(
         "{q:?}{category:?}{brands:?}{price_min:?}{price_max:?}{in_stock:?}{attributes:?}{sort:?}"
     );
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+    text.bytes().chain(position.iter().copied()).fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
     })
 }
 
 #[cfg(test)]
 mod tests {
+    use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
     use uuid::Uuid;
 
-    use super::{Query, Rank, SearchError, decode, encode};
+    use super::{Moment, PageStart, Query, Rank, SearchError, decode, encode};
+
+    fn start() -> PageStart {
+        PageStart {
+            after: Some(Rank { level: 1, key: -7, product_id: Uuid::from_u128(9) }),
+            shown: 20,
+            next_place: 3,
+            moment: Moment { revision: 5, time: "2026-11-29T08:00:00.123Z".parse().unwrap() },
+        }
+    }
+
+    fn keyboards() -> Query {
+        Query { q: "键盘".to_owned(), ..Query::default() }
+    }
 
     #[test]
     fn a_cursor_belongs_to_its_search() {
-        let query = Query { q: "键盘".to_owned(), ..Query::default() };
-        let rank = Rank { level: 1, key: -7, product_id: Uuid::from_u128(9) };
-        let cursor = encode(&query, &rank);
-        assert_eq!(decode(&query, &cursor).ok(), Some(rank));
+        let query = keyboards();
+        for start in [start(), PageStart { after: None, ..start() }] {
+            assert_eq!(decode(&query, &encode(&query, &start)).ok(), Some(start));
+        }
+        let cursor = encode(&query, &start());
         let other = Query { q: "鼠标".to_owned(), ..Query::default() };
         for (query, cursor) in
             [(&other, cursor.as_str()), (&query, "x"), (&query, ""), (&query, "!!")]
@@ -74,5 +117,17 @@ mod tests {
             assert!(matches!(decode(query, cursor), Err(SearchError::InvalidCursor)));
         }
         assert!(matches!(decode(&query, &"A".repeat(10_000)), Err(SearchError::InvalidCursor)));
+    }
+
+    #[test]
+    fn a_changed_cursor_is_refused() {
+        let query = keyboards();
+        let bytes = URL_SAFE_NO_PAD.decode(encode(&query, &start())).unwrap();
+        for index in 0..bytes.len() {
+            let mut changed = bytes.clone();
+            changed[index] ^= 1;
+            let cursor = URL_SAFE_NO_PAD.encode(changed);
+            assert!(decode(&query, &cursor).is_err(), "byte {index}");
+        }
     }
 }

@@ -27,7 +27,7 @@ pub(crate) enum FilterOutcome {
 /// The filters of a search for one segment.
 pub(crate) struct Filters(Vec<Filter>);
 
-enum Filter {
+pub(crate) enum Filter {
     /// A value with one of these ordinals must be in the column.
     Values {
         column: Option<StrColumn>,
@@ -121,6 +121,18 @@ impl Filters {
 }
 
 impl Filter {
+    /// Accepts the products of a brand.
+    pub(crate) fn brand(segment: &SegmentReader, brand: &str) -> Result<Self, SearchError> {
+        let column = segment.fast_fields().str(column::BRAND)?;
+        Self::values(column, std::iter::once(fold_value(brand)))
+    }
+
+    /// Accepts the products of a category and those below it.
+    pub(crate) fn category(segment: &SegmentReader, path: &str) -> Result<Self, SearchError> {
+        let column = segment.fast_fields().str(column::CATEGORY)?;
+        Self::values(column, std::iter::once(fold_path(path)))
+    }
+
     /// Accepts every spelling of the folded values in `wanted`.
     fn values(
         column: Option<StrColumn>,
@@ -136,7 +148,7 @@ impl Filter {
         Ok(Self::Values { column, accepted })
     }
 
-    fn passes(&self, doc: u32) -> bool {
+    pub(crate) fn passes(&self, doc: u32) -> bool {
         match self {
             Self::Values { column: Some(column), accepted } => {
                 column.term_ords(doc).any(|ord| accepted.iter().any(|range| range.contains(&ord)))

@@ -188,7 +188,11 @@ fn escape(text: &str, html: &mut String) {
 pub(crate) fn is_correction(alternative: &Alternative) -> bool {
     match alternative.kind {
         MatchKind::Typo | MatchKind::Phonetic => true,
-        MatchKind::Exact | MatchKind::Prefix | MatchKind::Apart => false,
+        MatchKind::Exact
+        | MatchKind::BrandName
+        | MatchKind::Synonym
+        | MatchKind::Prefix
+        | MatchKind::Apart => false,
     }
 }
 

@@ -7,7 +7,7 @@ use super::{
     filter::is_brand,
     query::SearchError,
     query_builder::QueryBuilder,
-    query_parser::Pattern,
+    query_parser::{Pattern, SynonymTable},
     schema::{Fields, Head, head_token},
 };
 use crate::text::{Script, is_chinese, query_heads, split_runs};
@@ -30,15 +30,22 @@ pub(crate) struct Wanted {
 /// The products that the query is after. `None` where it names no category and no kind of thing.
 ///
 /// The last word decides: 手机壳 names the cases, not the phones. A leaf category precedes one above it, and both
-/// precede titles. A brand is no category, even if it is the name of one (小米, 苹果).
+/// precede titles. A synonym of a head counts as well. A brand is no category, even if it is the name of one
+/// (小米, 苹果).
 pub(crate) fn wanted_products(
     searcher: &Searcher,
     fields: &Fields,
     q: &str,
+    synonyms: &SynonymTable,
 ) -> Result<Option<Wanted>, SearchError> {
     let heads = query_heads(q);
+    let names = heads.iter().flat_map(|head| {
+        let others = synonyms.others(head).iter().map(|word| &word.text);
+        std::iter::once(head).chain(others)
+    });
+    let names: Vec<&String> = names.collect();
     for kind in [Head::Category, Head::ParentCategory] {
-        for head in &heads {
+        for head in &names {
             let term = Term::from_field_text(fields.head, &head_token(kind, head));
             if searcher.doc_freq(&term)? > 0 {
                 let named = !is_brand(searcher, head)?;

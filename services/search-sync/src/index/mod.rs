@@ -16,28 +16,37 @@ mod writer;
 mod collector;
 mod cursor;
 mod dictionary;
+mod explain;
 mod facets;
 mod filter;
 mod highlight;
 mod intent;
+mod page;
 mod query_builder;
 mod query_parser;
 mod search;
+mod segment_rules;
+mod settings;
 mod suggest;
+mod synonym_counts;
 
 mod folder;
 mod live;
+mod live_settings;
 mod version;
 
 pub use document::{Attribute, Document, Localized, Price, VariantOption};
 pub use folder::FolderError;
 pub(crate) use folder::IndexFolder;
 pub(crate) use live::{IndexProgress, LiveIndex};
+pub(crate) use live_settings::LiveSettings;
 pub use open::{Index, OpenError};
 pub use query::{
-    Facet, FacetCount, Hit, LIMIT_MAX, Match, Query, Results, SearchError, Sort, UnknownFacet,
-    UnknownSort,
+    AppliedRule, Explanation, Facet, FacetCount, Hit, LIMIT_MAX, Match, MatchLevel, MatchedBy,
+    Query, Results, SearchError, Sort, UnknownFacet, UnknownSort, WordMatch,
 };
+pub use settings::SearchSettings;
 pub use suggest::{SUGGESTIONS_MAX, Suggestion, SuggestionKind};
+pub use synonym_counts::{CountedSynonym, SynonymCounts, WordCount};
 pub(crate) use version::{IndexVersion, VersionError};
 pub use writer::{Change, WriteError, Writer};

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, str::FromStr};
 use uuid::Uuid;
 
 use super::document::{Localized, Price};
+use crate::domain::RuleEffect;
 
 /// The maximum number of hits per page.
 pub const LIMIT_MAX: usize = 100;
@@ -35,6 +36,8 @@ pub struct Query {
     pub limit: usize,
     /// `next_cursor` of the previous page.
     pub cursor: Option<String>,
+    /// Whether each hit says why it stands where it stands.
+    pub explain: bool,
 }
 
 impl Default for Query {
@@ -51,6 +54,7 @@ impl Default for Query {
             facets: Vec::new(),
             limit: 20,
             cursor: None,
+            explain: false,
         }
     }
 }
@@ -160,6 +164,8 @@ pub enum Match {
     Corrected,
     /// Only some of the words, or the parts of a word in different places.
     Guess,
+    /// A rule puts the product here although it does not match.
+    Pinned,
     /// No product matches.
     Nothing,
     /// The text has no word.
@@ -207,6 +213,78 @@ pub struct Hit {
     pub brand: String,
     /// The category path; empty for a product without a category.
     pub category: String,
+    /// With [`Query::explain`].
+    pub explanation: Option<Explanation>,
+}
+
+/// Why a hit stands where it stands.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Explanation {
+    pub level: MatchLevel,
+    /// Whether it is of the category that the query names; such hits come first within a level. `None` if the
+    /// query names none.
+    pub wanted_category: Option<bool>,
+    /// The words of the query.
+    pub words: Vec<WordMatch>,
+    pub score: f32,
+    /// The score of the text.
+    pub text: f32,
+    /// The factors of the score; `category` is above 1 for the wanted category where it does not come first.
+    pub category: f32,
+    pub popularity: f32,
+    pub stock: f32,
+    pub rules: f32,
+    pub applied_rules: Vec<AppliedRule>,
+}
+
+/// How strictly a hit matches; the hits of a level precede those of the next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MatchLevel {
+    /// No text was typed.
+    Browse,
+    /// Every word as typed, by a synonym or by another name of a brand.
+    Exact,
+    /// Every word, some of them corrected or completed.
+    Corrected,
+    /// Every word, of some only the parts.
+    Apart,
+    HalfOfWords,
+    AnyWord,
+    /// It does not match; a rule puts it here.
+    Pinned,
+}
+
+/// How a hit contains a word of the query.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WordMatch {
+    /// The word, folded.
+    pub word: String,
+    /// `None` if the hit does not contain it.
+    pub by: Option<MatchedBy>,
+    /// What the title contains; `None` if the match is in another text.
+    pub text: Option<String>,
+}
+
+/// What a word is matched by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MatchedBy {
+    Typed,
+    Synonym,
+    BrandName,
+    /// The word is the beginning of another one.
+    Completed,
+    Corrected,
+    /// Pinyin or a homophone.
+    Pinyin,
+    /// Its parts, in different places.
+    Parts,
+}
+
+/// A rule that moved a hit.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct AppliedRule {
+    pub rule_id: Uuid,
+    pub effect: RuleEffect,
 }
 
 /// Why a search failed.

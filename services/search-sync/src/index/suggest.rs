@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
 use tantivy::{Searcher, SegmentReader};
 use uuid::Uuid;
 
@@ -15,8 +16,12 @@ use super::{
     query_builder::{QueryBuilder, RelaxationLevel},
     query_parser::{MatchKind, ParsedQuery, Vocabulary, parse_tolerantly},
     schema::{column, split_value},
+    settings::SearchSettings,
 };
-use crate::text::{Syllable, fold, parse_initials, parse_syllables, readings};
+use crate::{
+    domain::Rule,
+    text::{Syllable, fold, parse_initials, parse_syllables, readings},
+};
 
 /// The maximum number of suggestions per call.
 pub const SUGGESTIONS_MAX: usize = 20;
@@ -48,6 +53,17 @@ impl Index {
     /// Suggests brands, categories and products whose words start with the typed prefix, in Chinese, Latin
     /// letters or pinyin. A prefix without letters gives none.
     pub fn suggest(&self, prefix: &str, limit: usize) -> Result<Vec<Suggestion>, SearchError> {
+        self.suggest_with(prefix, limit, &SearchSettings::default(), DateTime::UNIX_EPOCH)
+    }
+
+    /// The same with the rules that apply at the time `now`: hidden products are not suggested.
+    pub fn suggest_with(
+        &self,
+        prefix: &str,
+        limit: usize,
+        settings: &SearchSettings,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<Suggestion>, SearchError> {
         let limit = limit.min(SUGGESTIONS_MAX);
         let searcher = self.searcher();
         let dictionaries = TermDictionaries::new(&searcher, &self.fields);
@@ -58,7 +74,9 @@ impl Index {
         remove_typos(&mut parsed);
         let mut found = names(&searcher, prefix)?;
         found.truncate(limit);
-        self.push_products(&searcher, &parsed, limit, &mut found)?;
+        let query = Query { q: prefix.to_owned(), ..Query::default() };
+        let rules = settings.rules(settings.moment(None, now), &query);
+        self.push_products(&searcher, &parsed, &rules, limit, &mut found)?;
         Ok(found)
     }
 
@@ -66,6 +84,7 @@ impl Index {
         &self,
         searcher: &Searcher,
         parsed: &ParsedQuery,
+        rules: &[&Rule],
         limit: usize,
         found: &mut Vec<Suggestion>,
     ) -> Result<(), SearchError> {
@@ -75,8 +94,9 @@ impl Index {
         };
         let query = Query::default();
         let mut collector = HitCollector::new(searcher, &query, None, 2 * limit);
+        collector.apply_rules(&self.fields, rules, Vec::new())?;
         collector.collect(tolerant.as_ref(), 0)?;
-        let (best, _) = collector.finish();
+        let (best, ..) = collector.finish();
         for candidate in best {
             if found.len() >= limit {
                 break;
@@ -124,7 +144,12 @@ impl Vocabulary for Completions<'_> {
 fn remove_typos(parsed: &mut ParsedQuery) {
     for word in &mut parsed.words {
         word.tolerant.retain(|alternative| match alternative.kind {
-            MatchKind::Exact | MatchKind::Prefix | MatchKind::Phonetic | MatchKind::Apart => true,
+            MatchKind::Exact
+            | MatchKind::BrandName
+            | MatchKind::Synonym
+            | MatchKind::Prefix
+            | MatchKind::Phonetic
+            | MatchKind::Apart => true,
             MatchKind::Typo => false,
         });
     }

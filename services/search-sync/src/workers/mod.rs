@@ -1,3 +1,4 @@
 //! Background loops, one file each.
 
 pub(crate) mod indexer;
+pub(crate) mod settings_loader;

@@ -5,10 +5,13 @@ mod products;
 
 mod brands;
 mod categories;
+mod explain;
 mod filters;
 mod folding;
+mod rules;
 mod search;
 mod suggestions;
+mod synonyms;
 mod variants;
 mod words;
 mod writer;

@@ -1,11 +1,17 @@
 //! Events of the other services.
 
-use contracts::{behavior::PopularityChangedV1, catalog::ProductChangedV1};
+use contracts::{
+    behavior::PopularityChangedV1,
+    catalog::{
+        ProductChangedV1, RuleAction, RuleChangedV1, RuleProducts, RuleRemovedV1, RuleScope,
+        Synonym, SynonymsChangedV1,
+    },
+};
 use runtime::clock;
 use serde_json::json;
 use service_testkit::events::product_changed;
 pub use service_testkit::events::{product_deleted, stock_changed};
-use vocabulary::{Currency, Money, ProductId, Version};
+use vocabulary::{Currency, Money, ProductId, RuleId, Version};
 
 pub fn version(number: i64) -> Version {
     Version::try_from(number).unwrap()
@@ -56,6 +62,34 @@ pub fn popularity_changed(id: ProductId, number: i64, score: f64) -> PopularityC
         product_id: id,
         version: version(number),
         score,
+        changed_at: clock::now(),
+    }
+}
+
+/// A rule for the query 键盘.
+pub fn rule(id: RuleId, number: i64, action: RuleAction, products: &[ProductId]) -> RuleChangedV1 {
+    RuleChangedV1 {
+        rule_id: id,
+        version: version(number),
+        action,
+        scope: RuleScope::Query("键盘".to_owned()),
+        products: RuleProducts::Ids(products.to_vec()),
+        starts_at: None,
+        ends_at: None,
+        changed_at: clock::now(),
+    }
+}
+
+pub fn rule_removed(id: RuleId, number: i64) -> RuleRemovedV1 {
+    RuleRemovedV1 { rule_id: id, version: version(number), removed_at: clock::now() }
+}
+
+/// A list with one entry.
+pub fn synonyms(number: i64, words: &[&str]) -> SynonymsChangedV1 {
+    let words = words.iter().map(|word| (*word).to_owned()).collect();
+    SynonymsChangedV1 {
+        version: version(number),
+        synonyms: vec![Synonym::TwoWay(words)],
         changed_at: clock::now(),
     }
 }

@@ -13,4 +13,6 @@ mod popularity;
 mod products;
 mod rebuild;
 mod receipts;
+mod rules;
 mod stock;
+mod synonyms;

@@ -8,13 +8,15 @@ use std::{
 
 use axum::{
     Router,
-    extract::{Path, State},
+    extract::{FromRef, Path, State},
     http::StatusCode as Status,
     routing::get,
 };
 use contracts::{
     behavior::PopularityChangedV1,
-    catalog::{ProductChangedV1, ProductDeletedV1},
+    catalog::{
+        ProductChangedV1, ProductDeletedV1, RuleChangedV1, RuleRemovedV1, SynonymsChangedV1,
+    },
     inventory::StockChangedV1,
     receipts::{ProductAppliedV1, ProductFailedV1, RECEIPT},
 };
@@ -37,6 +39,16 @@ use crate::events::sku_of;
 /// The products that the HTTP API of the catalogue returns, as JSON by id.
 pub type CatalogProducts = Arc<Mutex<BTreeMap<ProductId, Value>>>;
 
+/// The entries of the catalogue's snapshot of synonyms and rules.
+pub type SearchSnapshot = Arc<Mutex<Vec<Value>>>;
+
+/// What the HTTP API of the catalogue returns.
+#[derive(Clone, Default, FromRef)]
+struct CatalogApi {
+    products: CatalogProducts,
+    snapshot: SearchSnapshot,
+}
+
 /// A search service with its environment.
 pub struct Suite {
     pub catalogue: ServiceDouble,
@@ -45,6 +57,7 @@ pub struct Suite {
     pub applied: Recorder<ProductAppliedV1>,
     pub failed: Recorder<ProductFailedV1>,
     pub catalog_products: CatalogProducts,
+    pub search_snapshot: SearchSnapshot,
     pub pool: PgPool,
     config: Config,
     instance: Option<Instance>,
@@ -73,7 +86,7 @@ impl Suite {
         messaging::declare(vhost.url(), &search_sync::topology()).await.unwrap();
         let doubles = Lifecycle::new(LONGEST_WAIT);
         let guard = doubles.hard().drop_guard();
-        let (catalog_products, product_catalog_url) = serve_catalogue(&doubles).await;
+        let (api, product_catalog_url) = serve_catalogue(&doubles).await;
         let config = Config {
             common: credentials.common(database.url(), vhost.url()),
             index_dir: credentials.file("index"),
@@ -86,6 +99,9 @@ impl Suite {
         let catalogue = Topology::new("product-catalog")
             .publishes::<ProductChangedV1>()
             .publishes::<ProductDeletedV1>()
+            .publishes::<SynonymsChangedV1>()
+            .publishes::<RuleChangedV1>()
+            .publishes::<RuleRemovedV1>()
             .subscribes(receipts);
         let inventory = Topology::new("inventory").publishes::<StockChangedV1>();
         let analytics = Topology::new("behavior-analytics").publishes::<PopularityChangedV1>();
@@ -95,7 +111,8 @@ impl Suite {
             analytics: ServiceDouble::start(&doubles, &vhost, analytics).await,
             applied,
             failed,
-            catalog_products,
+            catalog_products: api.products,
+            search_snapshot: api.snapshot,
             pool: database.connect().await.unwrap(),
             config,
             instance: None,
@@ -246,6 +263,11 @@ impl Suite {
     }
 }
 
+/// The answer of one process to a search.
+pub async fn search_in(instance: &Instance, parameters: &[(&str, &str)]) -> Value {
+    answer(instance.request(Method::GET, "/v1/search").query(parameters)).await.1
+}
+
 /// The number of hits of a search in one process.
 pub async fn total_in(instance: &Instance, q: &str) -> i64 {
     let request = instance.request(Method::GET, "/v1/search").query(&[("q", q)]);
@@ -253,8 +275,8 @@ pub async fn total_in(instance: &Instance, q: &str) -> i64 {
 }
 
 /// Serves the HTTP API of the catalogue that consistency checks use.
-async fn serve_catalogue(lifecycle: &Lifecycle) -> (CatalogProducts, String) {
-    let products = CatalogProducts::default();
+async fn serve_catalogue(lifecycle: &Lifecycle) -> (CatalogApi, String) {
+    let api = CatalogApi::default();
     let router = Router::new()
         .route(
             "/v1/export",
@@ -270,14 +292,21 @@ async fn serve_catalogue(lifecycle: &Lifecycle) -> (CatalogProducts, String) {
                 product.ok_or(Status::NOT_FOUND)
             }),
         )
-        .with_state(products.clone());
+        .route(
+            "/v1/snapshots/search",
+            get(async |State(snapshot): State<SearchSnapshot>| {
+                let items = snapshot.lock().unwrap().clone();
+                json!({"items": items, "next": null}).to_string()
+            }),
+        )
+        .with_state(api.clone());
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let stop = lifecycle.soft();
     lifecycle.spawn("catalogue", async move {
         axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await
     });
-    (products, format!("http://{address}"))
+    (api, format!("http://{address}"))
 }
 
 /// The products of the hits, in order.

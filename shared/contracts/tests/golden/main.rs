@@ -17,7 +17,10 @@ use std::{
 use chrono::{DateTime, Utc};
 use contracts::{
     behavior::{PopularityChangedV1, USER_EVENT, UserEventV1},
-    catalog::{ProductChangedV1, ProductDeletedV1, ProductStatus, StockCountedV1, Variant},
+    catalog::{
+        ProductChangedV1, ProductDeletedV1, ProductStatus, RuleAction, RuleChangedV1, RuleProducts,
+        RuleRemovedV1, RuleScope, StockCountedV1, Synonym, SynonymsChangedV1, Variant,
+    },
     inventory::{
         Shortage, StockChangedV1, StockDeductedV1, StockRejectedV1, StockRejection,
         StockReleasedV1, StockReservedV1,
@@ -161,6 +164,43 @@ fn catalogue_events_match_their_golden_bytes() {
             quantity: 12,
             import_id: id(6).into(),
             counted_at: time(),
+        },
+    );
+}
+
+#[test]
+fn search_settings_match_their_golden_bytes() {
+    let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+    check(
+        "product-catalog",
+        &SynonymsChangedV1 {
+            version: Version::try_from(2).unwrap(),
+            synonyms: vec![
+                Synonym::TwoWay(words(&["书包", "双肩包"])),
+                Synonym::OneWay { from: words(&["phone"]), to: words(&["手机"]) },
+            ],
+            changed_at: time(),
+        },
+    );
+    check(
+        "product-catalog",
+        &RuleChangedV1 {
+            rule_id: id(1).into(),
+            version: Version::FIRST,
+            action: RuleAction::Pin { position: 1 },
+            scope: RuleScope::Query("手机".into()),
+            products: RuleProducts::Ids(vec![id(2).into(), id(3).into()]),
+            starts_at: Some(time()),
+            ends_at: Some(time()),
+            changed_at: time(),
+        },
+    );
+    check(
+        "product-catalog",
+        &RuleRemovedV1 {
+            rule_id: id(1).into(),
+            version: Version::try_from(2).unwrap(),
+            removed_at: time(),
         },
     );
 }

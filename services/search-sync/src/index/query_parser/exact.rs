@@ -43,7 +43,7 @@ pub(crate) fn exact_alternatives(tokens: &[QueryToken], index: usize) -> Vec<Alt
         }
     }
     for (pattern, covers) in other_brand_names(tokens, index) {
-        found.push(Alternative { pattern, weight: 0.9, covers, kind: MatchKind::Exact });
+        found.push(Alternative { pattern, weight: 0.9, covers, kind: MatchKind::BrandName });
     }
     for (word, covers) in measure_words(tokens, index) {
         let pattern = Pattern::Word(word);
@@ -72,8 +72,8 @@ fn other_brand_names(tokens: &[QueryToken], index: usize) -> Vec<(Pattern, Range
     found
 }
 
-/// The patterns for the name of a brand.
-fn name_patterns(name: &str) -> Vec<Pattern> {
+/// The patterns for a name of one or several words.
+pub(super) fn name_patterns(name: &str) -> Vec<Pattern> {
     let words: Vec<String> = split_runs(name).iter().map(Run::text).collect();
     let mut found = vec![Pattern::Word(words.concat())];
     if name.chars().all(is_chinese) {

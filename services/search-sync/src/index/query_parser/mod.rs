@@ -7,16 +7,21 @@ mod divided;
 mod exact;
 mod parsed_query;
 mod phonetic;
+mod synonyms;
 mod tokens;
 mod typos;
 
-pub(crate) use self::parsed_query::{Alternative, MatchKind, ParsedQuery, Pattern, QueryWord};
 use self::{
     divided::push_divisions,
     exact::{apart_alternatives, exact_alternatives, joined_with_neighbour, phrases},
     phonetic::{push_homophones, push_pinyin},
+    synonyms::push_synonyms,
     tokens::{QueryToken, tokenise},
     typos::{push_spelling_corrections, push_wrong_characters},
+};
+pub(crate) use self::{
+    parsed_query::{Alternative, MatchKind, ParsedQuery, Pattern, QueryWord},
+    synonyms::{SynonymTable, SynonymWord},
 };
 use super::schema::collapse_code;
 use crate::text::{Script, fold};
@@ -89,6 +94,11 @@ pub(crate) fn parse_tolerantly<V: Vocabulary>(
         word.tolerant.sort_by(|a, b| b.weight.total_cmp(&a.weight));
     }
     Ok(parsed)
+}
+
+/// Adds the synonyms of the words and phrases of `q` to its exact alternatives.
+pub(crate) fn add_synonyms(q: &str, synonyms: &SynonymTable, parsed: &mut ParsedQuery) {
+    push_synonyms(&tokenise(&shorten(q)), synonyms, &mut parsed.words);
 }
 
 fn shorten(q: &str) -> String {

@@ -54,6 +54,10 @@ pub(crate) struct Alternative {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum MatchKind {
     Exact,
+    /// The text has another name of a brand.
+    BrandName,
+    /// The text has a synonym.
+    Synonym,
     /// The typed text is the beginning of a word.
     Prefix,
     /// The typed text is misspelt.
