@@ -1,5 +1,7 @@
 //! Searching, from an exact match of the query to a relaxed one.
 
+use std::cmp::Reverse;
+
 use chrono::{DateTime, Utc};
 use tantivy::{DocAddress, Searcher, TantivyDocument, query::AllQuery, schema::Value as _};
 
@@ -264,17 +266,20 @@ impl Index {
             if word.after_space && !corrected.is_empty() {
                 corrected.push(' ');
             }
-            let correction = word
-                .tolerant
-                .iter()
-                .filter(|alternative| {
-                    is_correction(alternative) && alternative.covers.start == index
-                })
-                .filter(|alternative| known[alternative.covers.clone()].contains(&false))
-                .find_map(|alternative| {
-                    let text = hits.iter().find_map(|hit| matched_text(&hit.title, alternative))?;
-                    Some((text, alternative.covers.end))
-                });
+            let corrects = |alternative: &&Alternative| {
+                is_correction(alternative)
+                    && alternative.covers.start == index
+                    && known[alternative.covers.clone()].contains(&false)
+            };
+            let mut corrections: Vec<&Alternative> =
+                word.tolerant.iter().filter(corrects).collect();
+            // A correction of several words together knows more of what was meant. The sort is stable, so of
+            // these the likeliest comes first.
+            corrections.sort_by_key(|alternative| Reverse(alternative.covers.end));
+            let correction = corrections.into_iter().find_map(|alternative| {
+                let text = hits.iter().find_map(|hit| matched_text(&hit.title, alternative))?;
+                Some((text, alternative.covers.end))
+            });
             if let Some((text, end)) = correction {
                 corrected.push_str(&fold(&text));
                 changed = true;
