@@ -35,6 +35,12 @@ impl Content {
         self
     }
 
+    /// Whether [`without_ended_sales`](Self::without_ended_sales) would leave something out.
+    pub(crate) fn has_ended_sale(&self, now: DateTime<Utc>) -> bool {
+        let mut sales = self.variants.iter().filter_map(|variant| variant.sale.as_ref());
+        sales.any(|sale| sale.has_ended(now))
+    }
+
     /// The first time after `now` at which a sale starts or ends.
     pub(crate) fn next_price_change(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let sales = self.variants.iter().filter_map(|variant| variant.sale.as_ref());

@@ -251,13 +251,18 @@ pub(crate) fn plan_import(
         let stored = owner.map(|(_, stored)| stored);
         let counts = content.counts();
         let content = match next_content(content, stored, policy, codec, *line) {
-            Ok(content) => content.without_ended_sales(now),
+            Ok(content) => content,
             Err(refused) => {
                 plan.refuse(row, refused);
                 continue;
             }
         };
         plan.warnings.extend(warnings.iter().cloned());
+        if content.has_ended_sale(now) {
+            let message = "a sale that has ended was left out".to_owned();
+            plan.warnings.push(ImportWarning { line: *line, message });
+        }
+        let content = content.without_ended_sales(now);
         plan.counts.extend(counts);
         if let Some((owner, stored)) = owner {
             let is_unchanged = (codec.encode)(&content) == stored.document;

@@ -552,6 +552,19 @@ async fn sale_prices_are_imported() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn sale_that_has_ended_is_left_out_with_a_warning() {
+    let suite = Suite::start().await;
+    let file = "sku,title,category,price,sale_price,sale_end\nOV-1,Cup,a,10,8,2020-01-31\n";
+    let import = imported(&suite, file).await;
+    assert_eq!(created_and_refused(&import), (1, vec![]));
+    assert_eq!(messages(&import), [(2, "a sale that has ended was left out")]);
+    assert_eq!(product(&suite, "OV-1").await["variants"][0].get("sale"), None);
+    let again = imported(&suite, file).await;
+    assert_eq!(again["accepted"]["unchanged"], 1);
+    suite.settled().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn dates_of_a_merchant_feed_are_intervals() {
     let suite = Suite::start().await;
     let feed = "id\ttitle\tlink\timage_link\tprice\tsale_price\tsale_price_effective_date\n\
