@@ -10,12 +10,15 @@ use super::search_pool::{SearchPool, SearchPoolError};
 use crate::{
     index::{IndexProgress, LiveIndex, LiveSettings, Query, Results},
     storage::documents,
+    text::PriceWords,
 };
 
 /// A search with an optional condition on the index.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct SearchRequest {
     pub(crate) query: Query,
+    /// The words for the price that are now in the filters and the order.
+    pub(crate) price_words: Option<PriceWords>,
     pub(crate) read_after_write: Option<ReadAfterWrite>,
 }
 
@@ -42,6 +45,7 @@ pub(crate) enum ReadCondition {
 #[derive(Debug)]
 pub(crate) struct SearchResponse {
     pub(crate) results: Results,
+    pub(crate) price_words: Option<PriceWords>,
     /// Whether the condition was met in time; `None` without a condition.
     pub(crate) caught_up: Option<bool>,
     /// The duration of the search, without the wait for the condition.
@@ -65,14 +69,14 @@ pub(crate) async fn search_products(
     outbox: &Outbox,
     request: SearchRequest,
 ) -> Result<SearchResponse, SearchProductsError> {
-    let SearchRequest { query, read_after_write } = request;
+    let SearchRequest { query, price_words, read_after_write } = request;
     let caught_up = match read_after_write {
         Some(condition) => Some(wait(pool, live, settings, outbox, &query, condition).await?),
         None => None,
     };
     let started = Instant::now();
     let results = run(pool, settings, query).await?;
-    Ok(SearchResponse { results, caught_up, took: started.elapsed() })
+    Ok(SearchResponse { results, price_words, caught_up, took: started.elapsed() })
 }
 
 /// Searches with the settings in use.

@@ -11,6 +11,7 @@ use super::query_params::{ParamValues, VALUES_MAX, check_count, check_length, re
 use crate::{
     app::search_products::{ReadAfterWrite, ReadCondition, SearchRequest},
     index::{Facet, LIMIT_MAX, Query, Sort},
+    text::{PriceOrder, PriceWords, price_words},
 };
 
 /// The prefix of the parameters that filter by an attribute.
@@ -46,6 +47,10 @@ pub(crate) struct SearchParams {
     /// The highest price, in minor units.
     #[param(value_type = Option<i64>)]
     price_max: ParamValues,
+    /// Whether words for the price in `q` (200元以下, `under 3000`, 便宜的) become a filter or an order, if none is
+    /// given. Default: true.
+    #[param(value_type = Option<bool>)]
+    price_words: ParamValues,
     /// Only products that are, or are not, in stock.
     #[param(value_type = Option<bool>)]
     in_stock: ParamValues,
@@ -97,7 +102,9 @@ impl SearchParams {
         attributes: BTreeMap<String, Vec<String>>,
     ) -> Result<SearchRequest, Problem> {
         let mut fields = Fields::new();
-        let query = Query {
+        let sort = self.sort.parse::<Sort>(&mut fields, "sort");
+        let reads_price = self.price_words.parse(&mut fields, "price_words").unwrap_or(true);
+        let mut query = Query {
             q: self.q.cut(&mut fields, "q").unwrap_or_default(),
             category: self.category.text(&mut fields, "category").filter(|path| !path.is_empty()),
             brands: self.brand.names(&mut fields, "brand"),
@@ -105,7 +112,7 @@ impl SearchParams {
             price_max: self.price_max.number(&mut fields, "price_max", PRICE_MAX),
             in_stock: self.in_stock.parse(&mut fields, "in_stock"),
             attributes: check_attributes(&mut fields, attributes),
-            sort: self.sort.parse::<Sort>(&mut fields, "sort").unwrap_or_default(),
+            sort: sort.unwrap_or_default(),
             facets: parse_facets(&mut fields, self.facets),
             limit: self.limit.limit(&mut fields, LIMIT_DEFAULT, LIMIT_MAX),
             cursor: self.cursor.one(&mut fields, "cursor").filter(|cursor| !cursor.is_empty()),
@@ -134,7 +141,26 @@ impl SearchParams {
             (_, None, change) => change.map(ReadCondition::Change),
         };
         let read_after_write = condition.map(|condition| ReadAfterWrite { condition, wait });
-        Ok(SearchRequest { query, read_after_write })
+        let is_free = query.price_min.is_none() && query.price_max.is_none();
+        let price_words = if reads_price && is_free { price_words(&query.q) } else { None };
+        if let Some(words) = &price_words {
+            apply_price_words(&mut query, words, sort.is_none());
+        }
+        Ok(SearchRequest { query, price_words, read_after_write })
+    }
+}
+
+/// Searches the rest of the query under the price that its words name.
+fn apply_price_words(query: &mut Query, words: &PriceWords, sorts: bool) {
+    query.q.clone_from(&words.rest);
+    query.price_min = words.price_min;
+    query.price_max = words.price_max;
+    if sorts {
+        query.sort = match words.order {
+            Some(PriceOrder::CheapestFirst) => Sort::PriceAscending,
+            Some(PriceOrder::DearestFirst) => Sort::PriceDescending,
+            None => query.sort,
+        };
     }
 }
 
@@ -185,6 +211,19 @@ mod tests {
     }
 
     #[test]
+    fn words_for_the_price_yield_to_parameters() {
+        let request = read(&[("q", "200元以下的耳机")]).unwrap();
+        assert_eq!((request.query.q.as_str(), request.query.price_max), ("耳机", Some(20_000)));
+        assert!(request.price_words.is_some());
+        let request = read(&[("q", "便宜的耳机"), ("sort", "newest")]).unwrap();
+        assert_eq!((request.query.q.as_str(), request.query.sort), ("耳机", Sort::Newest));
+        for other in [("price_max", "100"), ("price_words", "false")] {
+            let request = read(&[("q", "200元以下的耳机"), other]).unwrap();
+            assert_eq!((request.query.q.as_str(), request.price_words), ("200元以下的耳机", None));
+        }
+    }
+
+    #[test]
     fn every_parameter_is_read() {
         let id = "01920000-0000-7000-8000-000000000001";
         let request = read(&[
@@ -224,7 +263,7 @@ mod tests {
         let condition = ReadCondition::Product(id.parse().unwrap(), 7);
         let wait = Duration::from_millis(250);
         let read_after_write = Some(ReadAfterWrite { condition, wait });
-        assert_eq!(request, SearchRequest { query, read_after_write });
+        assert_eq!(request, SearchRequest { query, price_words: None, read_after_write });
     }
 
     #[test]
@@ -240,7 +279,10 @@ mod tests {
     #[test]
     fn no_parameters_match_everything() {
         let request = read(&[]).unwrap();
-        assert_eq!(request, SearchRequest { query: Query::default(), read_after_write: None });
+        assert_eq!(
+            request,
+            SearchRequest { query: Query::default(), price_words: None, read_after_write: None }
+        );
     }
 
     #[test]

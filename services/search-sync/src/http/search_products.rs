@@ -17,6 +17,7 @@ use crate::{
         search_products::{self, SearchResponse},
     },
     index::{self, LiveIndex, LiveSettings, Results},
+    text::{self, PriceOrder},
 };
 
 /// A page of hits.
@@ -42,10 +43,37 @@ pub(crate) struct SearchPage {
     /// The corrected query, where nothing matches the query as typed.
     #[serde(skip_serializing_if = "Option::is_none")]
     did_you_mean: Option<String>,
+    /// The words for the price in `q` that became a filter or an order. `price_words=false` searches for them
+    /// instead.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    price_words: Option<PriceWords>,
     /// With `min_version` or `min_change`: whether the index contained it in time. If not, the hits may be
     /// older.
     #[serde(skip_serializing_if = "Option::is_none")]
     caught_up: Option<bool>,
+}
+
+/// What words of a query say about the price.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct PriceWords {
+    /// The query that was searched: `q` without these words.
+    q: String,
+    /// The words, folded.
+    words: Vec<String>,
+    /// The lowest price, in minor units.
+    price_min: Option<i64>,
+    /// The highest price, in minor units.
+    price_max: Option<i64>,
+    /// The order that the words ask for; an order in the request comes before it.
+    sort: Option<PriceSort>,
+}
+
+/// An order by price.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum PriceSort {
+    PriceAsc,
+    PriceDesc,
 }
 
 /// One product of a page.
@@ -128,7 +156,8 @@ pub(crate) struct PriceRange {
 ///
 /// The search tolerates typos, homophones, pinyin and words without their spaces. Hits that match fewer words
 /// follow the others; `match` calls them guesses. Without `q` it lists all products; a `q` of marks or emoji finds
-/// none. A SKU or barcode finds exactly its product.
+/// none. A SKU or barcode finds exactly its product. Words for a price (200元以下, `under 3000`, 便宜的) become a
+/// filter or an order, which `price_words` names.
 ///
 /// The synonyms of `GET /v1/synonyms` find products like the typed words. Merchandising rules hide products, change
 /// their score, or put them at a position; the latter two only in the order by relevance. All pages of a search apply
@@ -165,7 +194,7 @@ pub(crate) async fn search_products(
 
 impl From<SearchResponse> for SearchPage {
     fn from(response: SearchResponse) -> Self {
-        let SearchResponse { results, caught_up, took } = response;
+        let SearchResponse { results, price_words, caught_up, took } = response;
         let Results { items, total, best_match, facets, price_range, next_cursor, did_you_mean } =
             results;
         let count = |one: index::FacetCount| FacetCount { value: one.value, count: one.count };
@@ -181,7 +210,24 @@ impl From<SearchResponse> for SearchPage {
             next_cursor,
             took_ms: took.as_secs_f64() * 1000.0,
             did_you_mean,
+            price_words: price_words.map(PriceWords::from),
             caught_up,
+        }
+    }
+}
+
+impl From<text::PriceWords> for PriceWords {
+    fn from(found: text::PriceWords) -> Self {
+        let sort = |order| match order {
+            PriceOrder::CheapestFirst => PriceSort::PriceAsc,
+            PriceOrder::DearestFirst => PriceSort::PriceDesc,
+        };
+        Self {
+            q: found.rest,
+            words: found.words,
+            price_min: found.price_min,
+            price_max: found.price_max,
+            sort: found.order.map(sort),
         }
     }
 }

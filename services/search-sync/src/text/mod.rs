@@ -11,6 +11,7 @@ mod folding;
 mod heads;
 mod measures;
 mod pinyin;
+mod price_words;
 mod runs;
 mod tokens;
 
@@ -20,6 +21,7 @@ pub(crate) use folding::{fold, fold_char};
 pub(crate) use heads::{name_heads, query_heads, title_heads};
 pub(crate) use measures::{is_number, is_unit, measures, split_measure};
 pub(crate) use pinyin::{Syllable, parse_initials, parse_syllables, readings};
+pub(crate) use price_words::{PriceOrder, PriceWords, price_words};
 pub(crate) use runs::{Run, Script, Separator, split_runs};
 pub use tokens::{Token, word_tokens};
 pub(crate) use tokens::{

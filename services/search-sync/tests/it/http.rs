@@ -200,6 +200,29 @@ async fn hits_contain_the_kind_of_their_match() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn words_for_a_price_become_a_filter() {
+    let suite = Suite::start().await;
+    let id = ProductId::new();
+    let mut event = keyboard(id, 1);
+    event.variants[0].price =
+        serde_json::from_value(json!({"amount": 25_900, "currency": "CNY"})).unwrap();
+    suite.catalogue.publish(&event).await;
+    suite.wait_applied(id, 1).await;
+    for (q, total) in [("200元以下的键盘", 0), ("300元以下的键盘", 1), ("键盘 200-300元", 1)]
+    {
+        assert_eq!(suite.search(&[("q", q)]).await["total"], total, "{q}");
+    }
+    let found = suite.search(&[("q", "200元以下的键盘")]).await;
+    let words = json!({
+        "q": "键盘", "words": ["200元以下"], "price_min": null, "price_max": 20_000, "sort": null
+    });
+    assert_eq!(found["price_words"], words);
+    let found = suite.search(&[("q", "200元以下的键盘"), ("price_words", "false")]).await;
+    assert_eq!(found["price_words"], Value::Null);
+    suite.finish(0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn prefixes_get_suggestions() {
     let suite = Suite::start().await;
     let id = ProductId::new();

@@ -1,0 +1,250 @@
+//! Words of a query that name a price: 200元以下, `under 3000`, 便宜的.
+
+use std::sync::LazyLock;
+
+use regex_lite::{Captures, Match, Regex};
+
+use super::{folding::fold, measures::is_unit};
+
+/// Minor units of one unit of the shop's currency.
+const MINOR_UNITS: f64 = 100.0;
+/// How far prices may be from one that is named with 左右.
+const AROUND: f64 = 0.2;
+/// The highest price that is understood, in units.
+const PRICE_MAX: f64 = 1e9;
+
+/// What a query says about the price, and the query without these words.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct PriceWords {
+    /// The query without the words for the price.
+    pub(crate) rest: String,
+    /// The words for the price, as they were typed but folded.
+    pub(crate) words: Vec<String>,
+    /// The lowest price, in minor units.
+    pub(crate) price_min: Option<i64>,
+    /// The highest price, in minor units.
+    pub(crate) price_max: Option<i64>,
+    pub(crate) order: Option<PriceOrder>,
+}
+
+/// The order that words such as 便宜的 ask for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PriceOrder {
+    CheapestFirst,
+    DearestFirst,
+}
+
+/// Which prices a pattern means.
+#[derive(Debug, Clone, Copy)]
+enum Bound {
+    Between,
+    AtMost,
+    AtLeast,
+    Around,
+}
+
+const NUMBER: &str = r"(\d+(?:\.\d+)?|[一二两三四五六七八九十百千]+)\s*([千万]|k\b)?";
+const CURRENCY: &str = r"(元|块钱|块|人民币|yuan|rmb|cny)";
+
+/// The patterns of bounds. Where a number has no currency, the text behind it decides, see [`ends`].
+static BOUNDS: LazyLock<Vec<(Regex, Bound)>> = LazyLock::new(|| {
+    let number = format!(r"[¥$]?\s*{NUMBER}\s*{CURRENCY}?");
+    [
+        (format!(r"{number}\s*(?:-|~|到|至)\s*[¥$]?\s*{NUMBER}\s*{CURRENCY}"), Bound::Between),
+        (format!(r"\bbetween\s+{number}\s+and\s+{number}"), Bound::Between),
+        (format!(r"{number}\s*(?:以下|以内|之内)"), Bound::AtMost),
+        (format!(r"{number}\s*(?:以上|起)"), Bound::AtLeast),
+        (format!(r"{number}\s*(?:左右|上下)"), Bound::Around),
+        (format!(r"(?:低于|不超过|不到|小于|少于)\s*{number}"), Bound::AtMost),
+        (format!(r"(?:高于|超过|大于|多于)\s*{number}"), Bound::AtLeast),
+        (format!(r"\b(?:under|below|less than|up to|at most)\s+{number}"), Bound::AtMost),
+        (format!(r"\b(?:over|above|more than|at least)\s+{number}"), Bound::AtLeast),
+    ]
+    .into_iter()
+    .filter_map(|(pattern, bound)| Some((Regex::new(&pattern).ok()?, bound)))
+    .collect()
+});
+
+static ORDERS: LazyLock<Vec<(Regex, PriceOrder)>> = LazyLock::new(|| {
+    [
+        (r"最?便宜(?:一?点)?的?|实惠的?|平价的?|\bcheap(?:est)?\b", PriceOrder::CheapestFirst),
+        (r"最贵的?|\bmost expensive\b", PriceOrder::DearestFirst),
+    ]
+    .into_iter()
+    .filter_map(|(pattern, order)| Some((Regex::new(pattern).ok()?, order)))
+    .collect()
+});
+
+/// Reads the words for the price. `None` where the query has none.
+pub(crate) fn price_words(q: &str) -> Option<PriceWords> {
+    let mut found = PriceWords { rest: fold(q), ..PriceWords::default() };
+    for (pattern, bound) in BOUNDS.iter() {
+        let rest = found.rest.clone();
+        let fitting = pattern.captures_iter(&rest).find(|captures| fits(captures, &rest, *bound));
+        let Some(captures) = fitting else { continue };
+        let amounts = amounts(&captures);
+        let Some(((lowest, highest), words)) =
+            amounts.first().zip(amounts.last()).zip(captures.get(0))
+        else {
+            continue;
+        };
+        let minimum = found.price_min.is_none();
+        match bound {
+            Bound::Between => {
+                found.price_min = minor_units(lowest.min(*highest));
+                found.price_max = minor_units(lowest.max(*highest));
+            }
+            Bound::AtMost if found.price_max.is_none() => found.price_max = minor_units(*highest),
+            Bound::AtLeast if minimum => found.price_min = minor_units(*lowest),
+            Bound::Around if minimum && found.price_max.is_none() => {
+                found.price_min = minor_units(lowest * (1.0 - AROUND));
+                found.price_max = minor_units(highest * (1.0 + AROUND));
+            }
+            Bound::AtMost | Bound::AtLeast | Bound::Around => continue,
+        }
+        found.take(&words);
+    }
+    for (pattern, order) in ORDERS.iter() {
+        let rest = found.rest.clone();
+        if let Some(words) = pattern.find(&rest).filter(|_| found.order.is_none()) {
+            found.order = Some(*order);
+            found.take(&words);
+        }
+    }
+    (!found.words.is_empty()).then_some(found)
+}
+
+impl PriceWords {
+    /// Moves words from the query. A 的 between them and the rest goes with them.
+    fn take(&mut self, words: &Match<'_>) {
+        let before = self.rest[..words.start()].trim_end();
+        let after = self.rest[words.end()..].trim_start();
+        let after = after.strip_prefix('的').unwrap_or(after).trim_start();
+        let gap = if before.is_empty() || after.is_empty() { "" } else { " " };
+        self.words.push(words.as_str().trim().to_owned());
+        self.rest = format!("{before}{gap}{after}");
+    }
+}
+
+/// Whether a match is a price. `3-6岁` and `under 10 kg` are none.
+fn fits(captures: &Captures<'_>, q: &str, bound: Bound) -> bool {
+    let Some(whole) = captures.get(0) else { return false };
+    let starts_in_number = q[..whole.start()].ends_with(|c: char| c.is_ascii_digit() || c == '.');
+    // Behind the number stands a word of the pattern, or nothing that could be another unit.
+    let text = whole.as_str().trim_end();
+    let last_is_word =
+        text.ends_with(|c: char| !c.is_ascii_digit()) && !matches!(bound, Bound::Between);
+    let has_currency =
+        captures.iter().skip(1).flatten().any(|part| {
+            ["元", "块钱", "块", "人民币", "yuan", "rmb", "cny"].contains(&part.as_str())
+        });
+    !starts_in_number && (has_currency || last_is_word || ends(&q[whole.start() + text.len()..]))
+}
+
+/// Whether nothing follows a number that would make it another measure.
+fn ends(after: &str) -> bool {
+    let rest = after.trim_start();
+    let word = rest.split(|c: char| !c.is_alphabetic()).next().unwrap_or_default();
+    let apart = rest.len() < after.len() && !is_unit(word);
+    rest.is_empty() || rest.starts_with('的') || apart
+}
+
+/// The numbers of a match, each a text with digits or in Chinese, and perhaps a multiplier.
+fn amounts(captures: &Captures<'_>) -> Vec<f64> {
+    let mut found: Vec<f64> = Vec::new();
+    for part in captures.iter().skip(1).flatten().map(|part| part.as_str()) {
+        match (part, found.last_mut()) {
+            ("千" | "k", Some(last)) => *last *= 1_000.0,
+            ("万", Some(last)) => *last *= 10_000.0,
+            (number, _) => found.extend(number.parse().ok().or_else(|| chinese_number(number))),
+        }
+    }
+    found
+}
+
+/// A number such as 两百五十; `None` for another text.
+fn chinese_number(text: &str) -> Option<f64> {
+    let (mut sum, mut digit) = (0.0, None);
+    for c in text.chars() {
+        let unit = match c {
+            '十' => 10.0,
+            '百' => 100.0,
+            '千' => 1_000.0,
+            _ => {
+                let value = "一二三四五六七八九".chars().position(|known| known == c);
+                let value = value.map(|at| at + 1).or((c == '两').then_some(2))?;
+                digit = u32::try_from(value).ok().map(f64::from);
+                continue;
+            }
+        };
+        sum += digit.take().unwrap_or(1.0) * unit;
+    }
+    Some(sum + digit.unwrap_or(0.0))
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "the amount is bounded")]
+fn minor_units(units: f64) -> Option<i64> {
+    (units <= PRICE_MAX).then(|| (units * MINOR_UNITS).round() as i64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{PriceOrder, price_words};
+
+    #[test]
+    fn words_for_a_price_become_bounds() {
+        for (q, rest, minimum, maximum) in [
+            ("200元以下 耳机", "耳机", None, Some(20_000)),
+            ("200元以下的耳机", "耳机", None, Some(20_000)),
+            ("耳机 200以内", "耳机", None, Some(20_000)),
+            ("两百块以下蓝牙耳机", "蓝牙耳机", None, Some(20_000)),
+            ("不超过1.5千元的手机", "手机", None, Some(150_000)),
+            ("3千以上 手机", "手机", Some(300_000), None),
+            ("1万元以内笔记本电脑", "笔记本电脑", None, Some(1_000_000)),
+            ("100-200元 鼠标", "鼠标", Some(10_000), Some(20_000)),
+            ("100到200块的鼠标", "鼠标", Some(10_000), Some(20_000)),
+            ("2000元左右的手机", "手机", Some(160_000), Some(240_000)),
+            ("phone under 3000", "phone", None, Some(300_000)),
+            ("phone under 3k black", "phone black", None, Some(300_000)),
+            ("laptop under ¥5000", "laptop", None, Some(500_000)),
+            ("monitor between 1000 and 2000 yuan", "monitor", Some(100_000), Some(200_000)),
+            ("100元以上 200元以下 鼠标", "鼠标", Some(10_000), Some(20_000)),
+        ] {
+            let found = price_words(q).expect(q);
+            assert_eq!(
+                (found.rest.as_str(), found.price_min, found.price_max),
+                (rest, minimum, maximum),
+                "{q}: {found:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn words_for_an_order_are_read() {
+        for (q, rest, order) in [
+            ("便宜的耳机", "耳机", PriceOrder::CheapestFirst),
+            ("cheap headphones", "headphones", PriceOrder::CheapestFirst),
+            ("最贵的手机", "手机", PriceOrder::DearestFirst),
+        ] {
+            let found = price_words(q).expect(q);
+            assert_eq!((found.rest.as_str(), found.order), (rest, Some(order)), "{q}");
+        }
+    }
+
+    #[test]
+    fn other_measures_are_no_prices() {
+        for q in [
+            "儿童绘本 3-6岁",
+            "10米以内数据线",
+            "under 10 kg",
+            "不超过5米的线",
+            "65w充电器",
+            "iphone 15",
+            "under armour",
+            "千与千寻",
+            "2-4人电饭煲",
+        ] {
+            assert_eq!(price_words(q), None, "{q}");
+        }
+    }
+}
