@@ -65,6 +65,10 @@ impl From<Vec<String>> for ParamValues {
 }
 
 impl ParamValues {
+    pub(crate) fn is_given(&self) -> bool {
+        !self.0.is_empty()
+    }
+
     /// A text of any length.
     pub(crate) fn one(self, fields: &mut Fields, name: &str) -> Option<String> {
         let mut values = self.0;

@@ -102,8 +102,7 @@ impl SearchParams {
         attributes: BTreeMap<String, Vec<String>>,
     ) -> Result<SearchRequest, Problem> {
         let mut fields = Fields::new();
-        let sort = self.sort.parse::<Sort>(&mut fields, "sort");
-        let reads_price = self.price_words.parse(&mut fields, "price_words").unwrap_or(true);
+        let has_sort = self.sort.is_given();
         let mut query = Query {
             q: self.q.cut(&mut fields, "q").unwrap_or_default(),
             category: self.category.text(&mut fields, "category").filter(|path| !path.is_empty()),
@@ -112,7 +111,7 @@ impl SearchParams {
             price_max: self.price_max.number(&mut fields, "price_max", PRICE_MAX),
             in_stock: self.in_stock.parse(&mut fields, "in_stock"),
             attributes: check_attributes(&mut fields, attributes),
-            sort: sort.unwrap_or_default(),
+            sort: self.sort.parse::<Sort>(&mut fields, "sort").unwrap_or_default(),
             facets: parse_facets(&mut fields, self.facets),
             limit: self.limit.limit(&mut fields, LIMIT_DEFAULT, LIMIT_MAX),
             cursor: self.cursor.one(&mut fields, "cursor").filter(|cursor| !cursor.is_empty()),
@@ -123,6 +122,7 @@ impl SearchParams {
         {
             fields.refuse("price_max", "invalid", "must not be below price_min");
         }
+        let reads_price = self.price_words.parse(&mut fields, "price_words").unwrap_or(true);
         let product = self.product_id.parse::<ProductId>(&mut fields, "product_id");
         let version = self.min_version.number(&mut fields, "min_version", i64::MAX);
         let wait = self.wait_ms.number(&mut fields, "wait_ms", WAIT_MAX_MS);
@@ -144,7 +144,7 @@ impl SearchParams {
         let is_free = query.price_min.is_none() && query.price_max.is_none();
         let price_words = if reads_price && is_free { price_words(&query.q) } else { None };
         if let Some(words) = &price_words {
-            apply_price_words(&mut query, words, sort.is_none());
+            apply_price_words(&mut query, words, !has_sort);
         }
         Ok(SearchRequest { query, price_words, read_after_write })
     }

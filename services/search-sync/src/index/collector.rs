@@ -126,7 +126,7 @@ impl PartialOrd for Candidate {
 pub(crate) struct HitCollector<'a> {
     searcher: &'a Searcher,
     query: &'a Query,
-    after: Option<Rank>,
+    is_shown: Option<&'a dyn Fn(&Rank) -> bool>,
     keep: usize,
     seen: Vec<BitSet>,
     /// The preferred documents of each segment; empty where none are preferred.
@@ -146,18 +146,18 @@ pub(crate) struct HitCollector<'a> {
 }
 
 impl<'a> HitCollector<'a> {
-    /// Keeps the `keep` best hits that rank after `after`.
+    /// Keeps the `keep` best hits of those that earlier pages have not shown.
     pub(crate) fn new(
         searcher: &'a Searcher,
         query: &'a Query,
-        after: Option<Rank>,
+        is_shown: Option<&'a dyn Fn(&Rank) -> bool>,
         keep: usize,
     ) -> Self {
         let segments = searcher.segment_readers().iter();
         Self {
             searcher,
             query,
-            after,
+            is_shown,
             keep,
             seen: segments.map(|segment| BitSet::with_max_value(segment.max_doc())).collect(),
             preferred: Vec::new(),
@@ -326,7 +326,7 @@ impl<'a> HitCollector<'a> {
     }
 
     fn offer(&mut self, candidate: Candidate) {
-        if self.after.is_some_and(|after| candidate.rank <= after) {
+        if self.is_shown.is_some_and(|is_shown| is_shown(&candidate.rank)) {
             return;
         }
         if self.best.len() < self.keep {

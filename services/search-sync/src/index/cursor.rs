@@ -8,17 +8,18 @@ use super::{
     collector::Rank,
     page::PageStart,
     query::{Query, SearchError},
+    shown::ShownProducts,
 };
 use crate::domain::Moment;
 
 /// The version of the layout below; cursors of another version are rejected.
-const LAYOUT: u8 = 3;
-/// Layout, checksum, whether there is a last hit, its rank, hits shown, next place, revision and time.
-const LENGTH: usize = 1 + 8 + 1 + (1 + 8 + 16) + 4 + 4 + 8 + 8;
+const LAYOUT: u8 = 4;
+/// The longest cursor, in characters.
+const LENGTH_MAX: usize = 4_000;
 
 /// Encodes the beginning of the next page of `query`.
 pub(crate) fn encode(query: &Query, next: &PageStart) -> String {
-    let mut position = Vec::with_capacity(LENGTH);
+    let mut position = Vec::new();
     let rank = next.after.unwrap_or(Rank { level: 0, key: 0, product_id: Uuid::nil() });
     position.push(u8::from(next.after.is_some()));
     position.push(rank.level);
@@ -28,8 +29,8 @@ pub(crate) fn encode(query: &Query, next: &PageStart) -> String {
     position.extend(next.next_place.to_be_bytes());
     position.extend(next.moment.revision.to_be_bytes());
     position.extend(next.moment.time.timestamp_millis().to_be_bytes());
-    let mut bytes = Vec::with_capacity(LENGTH);
-    bytes.push(LAYOUT);
+    position.extend(next.products.to_bytes());
+    let mut bytes = vec![LAYOUT];
     bytes.extend(checksum(query, &position).to_be_bytes());
     bytes.extend(position);
     URL_SAFE_NO_PAD.encode(bytes)
@@ -41,10 +42,10 @@ pub(crate) fn decode(query: &Query, cursor: &str) -> Result<PageStart, SearchErr
 }
 
 fn parse(query: &Query, cursor: &str) -> Option<PageStart> {
-    if cursor.len() > 2 * LENGTH {
+    if cursor.len() > LENGTH_MAX {
         return None;
     }
-    let bytes = URL_SAFE_NO_PAD.decode(cursor).ok().filter(|bytes| bytes.len() == LENGTH)?;
+    let bytes = URL_SAFE_NO_PAD.decode(cursor).ok()?;
     let (layout, rest) = bytes.split_first()?;
     let (sum, position) = rest.split_first_chunk::<8>()?;
     if *layout != LAYOUT || u64::from_be_bytes(*sum) != checksum(query, position) {
@@ -56,12 +57,14 @@ fn parse(query: &Query, cursor: &str) -> Option<PageStart> {
     let (id, rest) = rest.split_first_chunk::<16>()?;
     let (shown, rest) = rest.split_first_chunk::<4>()?;
     let (next_place, rest) = rest.split_first_chunk::<4>()?;
-    let (revision, time) = rest.split_first_chunk::<8>()?;
+    let (revision, rest) = rest.split_first_chunk::<8>()?;
+    let (time, products) = rest.split_first_chunk::<8>()?;
     let rank =
         Rank { level: *level, key: i64::from_be_bytes(*key), product_id: Uuid::from_bytes(*id) };
-    let time = i64::from_be_bytes(*time.first_chunk::<8>()?);
+    let time = i64::from_be_bytes(*time);
     Some(PageStart {
         after: (*has_rank == 1).then_some(rank),
+        products: ShownProducts::from_bytes(products)?,
         shown: u32::from_be_bytes(*shown),
         next_place: u32::from_be_bytes(*next_place),
         moment: Moment {
@@ -88,11 +91,14 @@ mod tests {
     use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
     use uuid::Uuid;
 
-    use super::{Moment, PageStart, Query, Rank, SearchError, decode, encode};
+    use super::{Moment, PageStart, Query, Rank, SearchError, ShownProducts, decode, encode};
 
     fn start() -> PageStart {
+        let mut products = ShownProducts::new();
+        products.insert(Uuid::from_u128(9));
         PageStart {
             after: Some(Rank { level: 1, key: -7, product_id: Uuid::from_u128(9) }),
+            products,
             shown: 20,
             next_place: 3,
             moment: Moment { revision: 5, time: "2026-11-29T08:00:00.123Z".parse().unwrap() },

@@ -27,6 +27,7 @@ mod query_parser;
 mod search;
 mod segment_rules;
 mod settings;
+mod shown;
 mod suggest;
 mod synonym_counts;
 

@@ -2,13 +2,19 @@
 
 use crate::domain::Moment;
 
-use super::collector::{Candidate, Rank};
+use super::{
+    collector::{Candidate, Rank},
+    query::Sort,
+    shown::ShownProducts,
+};
 
 /// Where a page begins.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct PageStart {
     /// The last hit before it that is not pinned.
     pub(crate) after: Option<Rank>,
+    /// The products before it in a list by relevance, whose scores change with every indexed product.
+    pub(crate) products: ShownProducts,
     /// The number of hits before it.
     pub(crate) shown: u32,
     /// Pins with lower places are before it.
@@ -19,7 +25,15 @@ pub(crate) struct PageStart {
 
 impl PageStart {
     pub(crate) const fn first(moment: Moment) -> Self {
-        Self { after: None, shown: 0, next_place: 0, moment }
+        let products = ShownProducts::new();
+        Self { after: None, products, shown: 0, next_place: 0, moment }
+    }
+
+    /// Whether earlier pages have shown a hit of a list.
+    pub(crate) fn is_before(&self, rank: &Rank, sort: Sort) -> bool {
+        let by_product = sort == Sort::Relevance && !self.products.is_full();
+        let by_rank = !by_product && self.after.is_some_and(|after| *rank <= after);
+        by_rank || self.products.contains(rank.product_id)
     }
 }
 
@@ -39,10 +53,12 @@ pub(crate) fn fill_page(
     ranked: Vec<Candidate>,
     pinned: Vec<(u32, Candidate)>,
     start: PageStart,
+    sort: Sort,
     limit: usize,
 ) -> Page {
     let mut ranked = ranked.into_iter().peekable();
-    let mut pinned = pinned.into_iter().filter(|(place, _)| *place >= start.next_place).peekable();
+    let first_place = start.next_place;
+    let mut pinned = pinned.into_iter().filter(|(place, _)| *place >= first_place).peekable();
     let mut hits = Vec::new();
     let mut next = start;
     while hits.len() < limit {
@@ -54,6 +70,9 @@ pub(crate) fn fill_page(
             hits.push(hit);
         } else if let Some(hit) = ranked.next() {
             next.after = Some(hit.rank);
+            if sort == Sort::Relevance {
+                next.products.insert(hit.rank.product_id);
+            }
             hits.push(hit);
         } else {
             break;
@@ -70,7 +89,7 @@ mod tests {
     use tantivy::DocAddress;
     use uuid::Uuid;
 
-    use super::{Candidate, Moment, PageStart, Rank, fill_page};
+    use super::{Candidate, Moment, PageStart, Rank, Sort, fill_page};
     use crate::index::collector::ScoreFactors;
 
     fn hit(number: u128) -> Candidate {
@@ -89,10 +108,10 @@ mod tests {
         let mut start = PageStart::first(moment);
         let mut found = Vec::new();
         loop {
-            let after = |hit: &Candidate| start.after.is_none_or(|after| hit.rank > after);
+            let after = |hit: &Candidate| !start.is_before(&hit.rank, Sort::Relevance);
             let rest = (1..=ranked).rev().map(hit).filter(after).take(limit + 1).collect();
             let pinned = pinned.iter().map(|(place, number)| (*place, hit(*number))).collect();
-            let page = fill_page(rest, pinned, start, limit);
+            let page = fill_page(rest, pinned, start, Sort::Relevance, limit);
             found.push(page.hits.iter().map(|hit| hit.rank.product_id.as_u128()).collect());
             let Some(next) = page.next else { return found };
             start = next;

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use tantivy::{DocAddress, Searcher, TantivyDocument, query::AllQuery, schema::Value as _};
 
 use super::{
-    collector::{Candidate, HitCollector, PINNED_LEVEL, ScoreFactors, level_of},
+    collector::{Candidate, HitCollector, PINNED_LEVEL, Rank, ScoreFactors, level_of},
     cursor,
     dictionary::TermDictionaries,
     document::StoredHit,
@@ -89,14 +89,15 @@ impl Index {
         let searcher = self.searcher();
         let start =
             query.cursor.as_deref().map(|cursor| cursor::decode(query, cursor)).transpose()?;
-        let moment = settings.moment(start.map(|start| start.moment), now);
+        let moment = settings.moment(start.as_ref().map(|start| start.moment), now);
         let start = start.unwrap_or(PageStart::first(moment));
         let synonyms = settings.synonyms(moment);
         let rules = settings.rules(moment, query);
         let limit = query.limit.min(LIMIT_MAX);
         let brands = resolve_brands(&searcher, &query.brands)?;
         let filtered = Query { brands, ..query.clone() };
-        let mut collector = HitCollector::new(&searcher, &filtered, start.after, limit + 1);
+        let is_shown = |rank: &Rank| start.is_before(rank, query.sort);
+        let mut collector = HitCollector::new(&searcher, &filtered, Some(&is_shown), limit + 1);
         let is_ranked = query.sort == Sort::Relevance;
         let pins = if is_ranked { place_pins(rules.iter().copied()) } else { Vec::new() };
         collector.apply_rules(&self.fields, &rules, pins)?;
@@ -128,7 +129,7 @@ impl Index {
         let total = collector.total;
         let (ranked, pins, counters) = collector.finish();
         let pinned = pins.iter().map(|(pin, hit)| (pin.place, *hit)).collect();
-        let Page { hits, next } = fill_page(ranked, pinned, start, limit);
+        let Page { hits, next } = fill_page(ranked, pinned, start, query.sort, limit);
         let next_cursor = next.map(|next| cursor::encode(query, &next));
         let FacetCounts { facets, price_range } = counters.finish();
         let (rules, pins) = (rules.as_slice(), pins.as_slice());

@@ -1,6 +1,7 @@
 //! The public API of the index, tested with a small catalogue of Chinese and English products.
 #![expect(clippy::unwrap_used, reason = "a failing helper fails its test")]
 
+mod paging;
 mod products;
 
 mod brands;
