@@ -7,7 +7,9 @@ use runtime::auth::{Scope, SigningKey, mint};
 use serde_json::{Value, json};
 use sqlx::Connection as _;
 use tempfile::TempDir;
-use testkit::{Database, Postgres, Process, Program, Proxy, RabbitMq, Vhost, free_port, wait_for};
+use testkit::{
+    DataDir, Database, Postgres, Process, Program, Proxy, RabbitMq, Vhost, free_port, wait_for,
+};
 use uuid::Uuid;
 
 use crate::{
@@ -79,11 +81,15 @@ impl Shop {
         Self::start_on(Servers::Shared { databases, vhost }, &urls, &amqp_url, &[]).await
     }
 
-    /// Starts a suite with private servers, whose services have these additional environment variables.
+    /// Starts a suite with private servers, whose services have these additional environment variables. `data_dir` creates the data
+    /// directories of the servers.
     pub async fn start_with_private_servers(
+        data_dir: fn(&str) -> Result<DataDir, testkit::Error>,
         settings: &[(&'static str, &'static str)],
     ) -> Result<Self, Error> {
-        let (postgres, rabbitmq) = tokio::join!(Postgres::start(), RabbitMq::start());
+        let (postgres, rabbitmq) = (data_dir("postgres")?, data_dir("rabbitmq")?);
+        let (postgres, rabbitmq) =
+            tokio::join!(Postgres::start_in(postgres), RabbitMq::start_in(rabbitmq));
         let (postgres, rabbitmq) = (Box::new(postgres?), Box::new(rabbitmq?));
         let mut urls = Vec::new();
         for service in SERVICES {

@@ -12,10 +12,16 @@ use rand::Rng as _;
 
 use crate::{account::Account, error::Error};
 
+/// A file system in memory that every Linux has.
+const MEMORY: &str = "/dev/shm";
+
+/// How much memory must be free for a data directory there. A server of the tests uses a few hundred megabytes.
+const MIN_FREE_MEMORY: u64 = 6 * 1024 * 1024 * 1024;
+
 /// A data directory, either temporary (removed when dropped) or persistent.
 ///
 /// It lies under `$SHOP_DATA_DIR`, by default `/var/tmp/shop-<uid>/`. That is on a real disk (`/tmp` may be in memory), and an
-/// unprivileged server can read it, unlike a checkout in a private home directory.
+/// unprivileged server can read it, unlike a checkout in a private home directory. Servers of tests may lie in memory instead.
 ///
 /// The process that uses a directory holds a lock file beside it. The next process that creates a directory removes the
 /// temporary ones of killed processes.
@@ -29,9 +35,21 @@ pub struct DataDir {
 impl DataDir {
     /// A new directory whose name starts with `name`, removed when dropped.
     pub fn temporary(name: &str) -> Result<Self, Error> {
-        let base = base()?;
-        let _lock = lock_base(&base)?;
-        remove_abandoned(&base);
+        Self::temporary_in(&base()?, name)
+    }
+
+    /// A temporary directory in memory, or on disk if `SHOP_DATA_DIR` is set or less than 6 GiB of memory are free.
+    ///
+    /// There, creating and removing files and `fsync` cost almost nothing. Data survives the death of a server, as on disk, but not
+    /// that of the machine. Drop the value: what a killed process leaves behind uses memory until the next one creates a directory there.
+    pub fn in_memory(name: &str) -> Result<Self, Error> {
+        let base = if has_free_memory() { memory_base()? } else { base()? };
+        Self::temporary_in(&base, name)
+    }
+
+    fn temporary_in(base: &Path, name: &str) -> Result<Self, Error> {
+        let _lock = lock_base(base)?;
+        remove_abandoned(base);
         let suffix: u32 = rand::rng().random();
         Self::create(&base.join(format!("{name}-{suffix:08x}.tmp")), false)
     }
@@ -102,10 +120,40 @@ impl Drop for DataDir {
 
 /// The parent of all data directories. It must belong to this user, because its owner could replace its contents.
 fn base() -> Result<PathBuf, Error> {
+    own_directory(configured_base().unwrap_or_else(|| Path::new("/var/tmp").join(name_of_base())))
+}
+
+/// The parent of all data directories in memory.
+fn memory_base() -> Result<PathBuf, Error> {
+    own_directory(Path::new(MEMORY).join(name_of_base()))
+}
+
+fn configured_base() -> Option<PathBuf> {
+    env::var_os("SHOP_DATA_DIR").filter(|path| !path.is_empty()).map(PathBuf::from)
+}
+
+/// `shop-<uid>`.
+fn name_of_base() -> String {
+    format!("shop-{}", rustix::process::geteuid().as_raw())
+}
+
+/// Whether a server may keep its data in memory.
+fn has_free_memory() -> bool {
+    let space = rustix::fs::statvfs(MEMORY).map_or(0, |stat| stat.f_bavail * stat.f_frsize);
+    configured_base().is_none() && space.min(available_memory()) >= MIN_FREE_MEMORY
+}
+
+/// The memory that programs can use without swapping, in bytes; 0 if it is unknown.
+fn available_memory() -> u64 {
+    let information = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let line = information.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
+    let kibibytes = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+    kibibytes.unwrap_or(0) * 1024
+}
+
+/// Creates a directory that others can read, unless it exists.
+fn own_directory(path: PathBuf) -> Result<PathBuf, Error> {
     let own = rustix::process::geteuid().as_raw();
-    let path = env::var_os("SHOP_DATA_DIR")
-        .filter(|path| !path.is_empty())
-        .map_or_else(|| PathBuf::from(format!("/var/tmp/shop-{own}")), PathBuf::from);
     fs::create_dir_all(&path).map_err(Error::file(&path))?;
     let found = fs::symlink_metadata(&path).map_err(Error::file(&path))?;
     if !found.is_dir() || found.uid() != own {

@@ -71,9 +71,13 @@ impl Postgres {
         binaries().is_ok()
     }
 
-    /// Starts a server with a new data directory and a free port.
+    /// Starts a server for tests on a free port, with a new data directory [in memory](DataDir::in_memory).
     pub async fn start() -> Result<Self, Error> {
-        let data_dir = DataDir::temporary("postgres")?;
+        Self::start_in(DataDir::in_memory("postgres")?).await
+    }
+
+    /// Starts a server on a free port.
+    pub async fn start_in(data_dir: DataDir) -> Result<Self, Error> {
         Self::start_with(PostgresSettings { data_dir, port: None }).await
     }
 
@@ -238,12 +242,12 @@ fn is_duplicate(error: &dyn sqlx::error::DatabaseError) -> bool {
 }
 
 /// A quoted identifier.
-fn quoted(name: &str) -> String {
+pub(crate) fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 /// Runs one statement in the database `postgres`. The caller quotes identifiers, because they cannot be parameters.
-async fn administer(server: &str, statement: &str) -> Result<(), Error> {
+pub(crate) async fn administer(server: &str, statement: &str) -> Result<(), Error> {
     let options: PgConnectOptions = database_url(server, "postgres").parse()?;
     let mut connection = options.connect().await?;
     sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut connection).await?;

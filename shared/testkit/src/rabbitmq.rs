@@ -108,9 +108,13 @@ impl RabbitMq {
         scripts().is_ok()
     }
 
-    /// Starts a server with a new data directory and free ports.
+    /// Starts a server for tests on free ports, with a new data directory [in memory](DataDir::in_memory).
     pub async fn start() -> Result<Self, Error> {
-        let data_dir = DataDir::temporary("rabbitmq")?;
+        Self::start_in(DataDir::in_memory("rabbitmq")?).await
+    }
+
+    /// Starts a server on free ports.
+    pub async fn start_in(data_dir: DataDir) -> Result<Self, Error> {
         Self::start_with(RabbitMqSettings { data_dir, ports: None }).await
     }
 

@@ -10,7 +10,7 @@ use std::{
 
 use futures::{StreamExt, stream};
 use system_tests::{SERVICES, Servers, Shop};
-use testkit::wait_for;
+use testkit::{DataDir, wait_for};
 use uuid::Uuid;
 
 /// The minimal age of the queues before RabbitMQ is killed.
@@ -93,7 +93,9 @@ async fn place_under_alarm(shop: &Shop) -> Vec<String> {
 #[tokio::test]
 async fn kills_lose_and_duplicate_nothing() {
     // Every step ends with deliveries, which take five seconds by default.
-    let mut shop = Shop::start_with_private_servers(&[("DELIVER_AFTER", "1")]).await.unwrap();
+    let mut shop = Shop::start_with_private_servers(DataDir::in_memory, &[("DELIVER_AFTER", "1")])
+        .await
+        .unwrap();
     let started = Instant::now();
     shop.stocked_product("极光 F87 机械键盘", "KB-1", 32_900, 10_000).await.unwrap();
     let mut sold = 0;

@@ -17,6 +17,7 @@ use std::{process::ExitCode, sync::Arc, time::Duration};
 use clap::Parser as _;
 use suite::{Figures, Target::AtLeast, install, output};
 use system_tests::{Shop, audit::Findings};
+use testkit::DataDir;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use xtask::{Arguments, Command, arguments::Chaos};
@@ -53,7 +54,7 @@ async fn run(command: Command) -> Result<(), Error> {
     let Chaos { faults: number, seed, json } = arguments;
     install::servers(true, true).await?;
     output::line(format!("chaos: {number} faults of seed {seed}"));
-    let mut shop = Shop::start_with_private_servers(&SETTINGS).await?;
+    let mut shop = Shop::start_with_private_servers(DataDir::temporary, &SETTINGS).await?;
     shop.start_second_instances().await?;
     let started = Instant::now();
     let load = Arc::new(Load::prepare(&shop).await?);
