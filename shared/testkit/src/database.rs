@@ -10,7 +10,7 @@ use crate::{
     async_drop::async_drop,
     error::Error,
     postgres::{create_database, drop_database},
-    shared_servers,
+    shared_servers, template,
 };
 
 /// Limits the pool of [`Database::connect`], because many tests share one server.
@@ -35,20 +35,20 @@ impl Database {
     /// Creates an empty database.
     pub async fn create() -> Result<Self, Error> {
         let server = shared_servers::postgres_url().await?;
-        let name = format!("test-{}", Uuid::now_v7().simple());
+        let name = new_name();
         let url = create_database(&server, &name).await?;
         Ok(Self { server, name, url })
     }
 
-    /// Creates a database and runs the migrators in order.
+    /// Creates a database with the schema of these migrators, run in order.
+    ///
+    /// It is a copy of a [`template`]: copying costs a fraction of migrating. So values that migrations draw at random are equal in
+    /// all copies.
     pub async fn migrated(migrators: &[&Migrator]) -> Result<Self, Error> {
-        let database = Self::create().await?;
-        let pool = PgPoolOptions::new().max_connections(1).connect(&database.url).await?;
-        for migrator in migrators {
-            migrator.run(&pool).await?;
-        }
-        pool.close().await;
-        Ok(database)
+        let server = shared_servers::postgres_url().await?;
+        let name = new_name();
+        let url = template::copy(&server, migrators, &name).await?;
+        Ok(Self { server, name, url })
     }
 
     pub fn url(&self) -> &str {
@@ -71,6 +71,10 @@ impl Database {
     pub async fn connect(&self) -> Result<PgPool, Error> {
         Ok(PgPoolOptions::new().max_connections(MAX_CONNECTIONS).connect(&self.url).await?)
     }
+}
+
+fn new_name() -> String {
+    format!("test-{}", Uuid::now_v7().simple())
 }
 
 impl Drop for Database {

@@ -16,6 +16,7 @@ mod rabbitmq;
 mod async_drop;
 mod database;
 mod shared_servers;
+mod template;
 mod vhost;
 
 mod proxy;
