@@ -14,11 +14,14 @@ use crate::{
     management_client::{ManagementClient, QueueState},
     rabbitmq::vhost_url,
     shared_servers,
-    wait::wait_for,
+    wait::wait_with_pauses,
 };
 
 /// How long queues must stay empty to count as drained: more than two statistics intervals of a server that this crate started.
 const STABLE_AFTER: Duration = Duration::from_millis(1200);
+
+/// The pauses between two requests for the statistics: often enough to see each, and seldom enough to cost the broker little.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_millis(300));
 
 /// A new vhost on the shared server, deleted with this value.
 ///
@@ -78,7 +81,7 @@ impl Vhost {
     /// was published before this call. The error names the queues that are not empty.
     pub async fn wait_until_drained(&self, timeout: Duration) -> Result<(), Error> {
         let empty_since = Mutex::new(None);
-        wait_for("all queues are drained", timeout, async || {
+        wait_with_pauses("all queues are drained", timeout, PAUSES, async || {
             let queues = self.queues().await.map_err(|error| error.to_string())?;
             let filled: Vec<String> = queues
                 .iter()

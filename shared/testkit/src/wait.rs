@@ -40,6 +40,20 @@ pub struct WaitError {
 pub async fn wait_for<T, S, F>(
     what: &str,
     timeout: Duration,
+    check: impl FnMut() -> F,
+) -> Result<T, WaitError>
+where
+    S: fmt::Display,
+    F: Future<Output = Result<T, S>>,
+{
+    wait_with_pauses(what, timeout, (MIN_PAUSE, MAX_PAUSE), check).await
+}
+
+/// Like [`wait_for`], with other pauses: the shortest, which is the first, and the longest.
+pub(crate) async fn wait_with_pauses<T, S, F>(
+    what: &str,
+    timeout: Duration,
+    (mut pause, max_pause): (Duration, Duration),
     mut check: impl FnMut() -> F,
 ) -> Result<T, WaitError>
 where
@@ -47,7 +61,6 @@ where
     F: Future<Output = Result<T, S>>,
 {
     let deadline = Instant::now() + timeout;
-    let mut pause = MIN_PAUSE;
     let mut last = String::from("none, the first check did not return");
     loop {
         match timeout_at(deadline, check()).await {
@@ -59,7 +72,7 @@ where
             return Err(WaitError { what: what.to_owned(), timeout, last });
         }
         sleep_until((Instant::now() + pause).min(deadline)).await;
-        pause = (pause * 3 / 2).min(MAX_PAUSE);
+        pause = (pause * 3 / 2).min(max_pause);
     }
 }
 
