@@ -37,7 +37,7 @@ fn nextest_overrides_name_existing_tests() {
         .flat_map(|folder| sources::rust_files(&sources::root().join(folder)))
         .map(|path| fs::read_to_string(path).unwrap())
         .collect();
-    for filter in configuration.split("\"test(").skip(1) {
+    for filter in configuration.split("test(").skip(1) {
         let name = filter.split(')').next().unwrap_or_default();
         let function = format!("fn {name}(");
         assert!(sources.iter().any(|text| text.contains(&function)), "there is no test {name}");
