@@ -37,18 +37,18 @@ async fn a_cluster_survives_the_loss_of_a_node() {
     let (publisher, consumer) = (harness.start_publisher(), harness.start_consumer());
     let walks: Vec<String> = (0..20).map(|walk| format!("walk-{walk}")).collect();
     let names: Vec<&str> = walks.iter().map(String::as_str).collect();
+    wait_for("the queues are old enough", MIN_QUEUE_AGE * 2, async || {
+        if created.elapsed() > MIN_QUEUE_AGE {
+            Ok(())
+        } else {
+            Err(format!("{:?}", created.elapsed()))
+        }
+    })
+    .await
+    .unwrap();
     let over = AtomicBool::new(false);
     let write = harness.publish_steps_until(&over, INTERVAL, &names);
     let kill = async {
-        wait_for("the queues are old enough", MIN_QUEUE_AGE * 2, async || {
-            if created.elapsed() > MIN_QUEUE_AGE {
-                Ok(())
-            } else {
-                Err(format!("{:?}", created.elapsed()))
-            }
-        })
-        .await
-        .unwrap();
         // Clients use the first reachable node and switch to the next when it is down.
         for node in [0, 1] {
             println!("healthy: {:?}", latency(&harness, &format!("before-{node}")).await);
