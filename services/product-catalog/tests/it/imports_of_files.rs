@@ -738,14 +738,14 @@ fn resident() -> u64 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn large_file_is_received_in_bounded_memory() {
-    const ROWS: u64 = 30_000;
+    const ROWS: u64 = 50_000;
     let suite = Suite::start().await;
     let description = "long ".repeat(200);
     // Every row is the same product, so that the import after the upload is fast.
     let row = format!("BIG-1,Cup,a,free,{description}\n");
     let header = "sku,title,category,price,description\n".to_owned();
     let size = ROWS * u64::try_from(row.len()).unwrap();
-    assert!(size > 30_000_000);
+    assert!(size > 50_000_000);
     let pieces = std::iter::once(header).chain((0..ROWS / 10).map(move |_| row.repeat(10)));
     let pieces = futures::stream::iter(pieces.map(Ok::<_, std::io::Error>));
     let before = resident();
@@ -768,7 +768,7 @@ async fn large_file_is_received_in_bounded_memory() {
     };
     let (response, most) = tokio::join!(sending, watching);
     assert_eq!(response.status(), 202);
-    // Other tests may run in the same process, unless nextest runs them.
+    // The reader holds up to 16 MiB of rows. Other tests may run in the same process, unless nextest runs them.
     if std::env::var_os("NEXTEST").is_some() {
         assert!(most < before + size / 2, "{before} bytes grew to {most}");
     }
