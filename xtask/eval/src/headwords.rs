@@ -38,7 +38,7 @@ impl Shop {
     /// Searches one labelled query.
     pub fn search(&self, label: &Label) -> Result<Outcome, Error> {
         let query = Query { q: label.query.clone(), limit: RECALL_AT, ..Query::default() };
-        let results = self.index.index.search(&query)?;
+        let results = self.index.search(&query)?;
         let hits: Vec<&SampleProduct> =
             results.items.iter().filter_map(|hit| self.products.get(&hit.product_id)).collect();
         let relevant = self.products.values().filter(|product| label.is_relevant(product)).count();

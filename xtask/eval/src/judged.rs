@@ -2,11 +2,12 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use search_sync::index::{Index, Query};
+use search_sync::index::Query;
 use uuid::Uuid;
 
 use crate::{
     error::Error,
+    products::TemporaryIndex,
     score::{Mean, ndcg_at_10},
     typos::Typos,
 };
@@ -50,7 +51,7 @@ pub fn read(path: &Path) -> Result<Judgements, Error> {
 
 /// Searches every query, as it is and with typos.
 pub fn measure(
-    index: &Index,
+    index: &TemporaryIndex,
     judgements: &Judgements,
     ids: &BTreeMap<Uuid, String>,
 ) -> Result<Quality, Error> {
@@ -75,7 +76,7 @@ pub fn measure(
 }
 
 fn grades_of_hits(
-    index: &Index,
+    index: &TemporaryIndex,
     q: &str,
     grades: &BTreeMap<String, f64>,
     ids: &BTreeMap<Uuid, String>,

@@ -9,4 +9,5 @@ pub mod judged;
 pub mod labels;
 pub mod products;
 pub mod score;
+mod synonyms;
 pub mod typos;

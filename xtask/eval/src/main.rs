@@ -38,7 +38,7 @@ fn search(options: &EvalSearch) -> Result<(), Error> {
     let judgements = judged::read(&options.judgements)?;
     let (documents, ids) = products::read(&options.products)?;
     let index = products::index(documents)?;
-    let quality = judged::measure(&index.index, &judgements, &ids)?;
+    let quality = judged::measure(&index, &judgements, &ids)?;
     let mut figures = Recorded::default();
     figures.record("queries", quality.queries, Target::None);
     figures.record("ndcg_at_10", quality.ndcg_at_10, Target::None);

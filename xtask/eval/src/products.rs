@@ -7,26 +7,38 @@ use std::{
     path::Path,
 };
 
+use chrono::DateTime;
 use flate2::read::GzDecoder;
 use sample_catalogue::SampleProduct;
 use search_sync::{
-    index::{Attribute, Change, Document, Index, Localized, Price, VariantOption},
+    index::{
+        Attribute, Change, Document, Index, Localized, Price, Query, Results, SearchSettings,
+        VariantOption,
+    },
     json::attribute_value,
 };
 use serde_json::Value;
 use tempfile::TempDir;
 use uuid::Uuid;
 
-use crate::error::Error;
+use crate::{error::Error, synonyms::seeded};
 
 /// How many documents are written at once.
 const BATCH: usize = 2_000;
 
-/// An index in a temporary folder, which is deleted with this value.
+/// An index in a temporary folder, which is deleted with this value, and the settings of a new shop.
 #[derive(Debug)]
 pub struct TemporaryIndex {
-    pub index: Index,
+    index: Index,
+    settings: SearchSettings,
     _folder: TempDir,
+}
+
+impl TemporaryIndex {
+    /// Searches as a new shop does.
+    pub(crate) fn search(&self, query: &Query) -> Result<Results, Error> {
+        Ok(self.index.search_with(query, &self.settings, DateTime::UNIX_EPOCH)?)
+    }
 }
 
 /// Builds an index of these documents.
@@ -40,7 +52,7 @@ pub fn index(documents: Vec<Document>) -> Result<TemporaryIndex, Error> {
         writer.apply(part, &number.to_string())?;
     }
     writer.compact()?.close()?;
-    Ok(TemporaryIndex { index, _folder: folder })
+    Ok(TemporaryIndex { index, settings: seeded()?, _folder: folder })
 }
 
 /// The first products of the sample catalogue with their documents. Every variant is in stock.
