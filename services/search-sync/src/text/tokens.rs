@@ -37,6 +37,15 @@ pub struct Token {
 /// Chinese gives dictionary words, the shorter words inside them, and adjacent unknown characters (红米). Plurals
 /// are also indexed in the singular, and connected words also as one (`mx-400`: mx, 400, mx400).
 pub fn word_tokens(text: &str) -> Vec<Token> {
+    tokens(text, false)
+}
+
+/// The word tokens of the value of an attribute, with its measures.
+pub(crate) fn value_tokens(text: &str) -> Vec<Token> {
+    tokens(text, true)
+}
+
+fn tokens(text: &str, with_measures: bool) -> Vec<Token> {
     let mut tokens = Vec::new();
     let mut position = 0;
     let runs = split_runs(text);
@@ -45,25 +54,14 @@ pub fn word_tokens(text: &str) -> Vec<Token> {
             Script::Chinese => push_chinese(run, &mut position, &mut tokens),
             Script::Word => {
                 push_word(&run.text(), run.start(), run.end(), position, &mut tokens);
+                if with_measures {
+                    push_measure(&runs[index..], position, &mut tokens);
+                }
                 push_connected(&runs[index..], position, &mut tokens);
                 position += 1;
             }
         }
     }
-    tokens
-}
-
-/// The word tokens of the value of an attribute, with its measures.
-pub(crate) fn value_tokens(text: &str) -> Vec<Token> {
-    let mut tokens = word_tokens(text);
-    let runs = split_runs(text);
-    for (index, run) in runs.iter().enumerate().filter(|(_, run)| run.script == Script::Word) {
-        let same = tokens.iter().find(|token| token.start == run.start());
-        let position = same.map_or(0, |token| token.position);
-        push_measure(&runs[index..], position, &mut tokens);
-    }
-    // The index requires tokens in the order of their positions.
-    tokens.sort_by_key(|token| token.position);
     tokens
 }
 
