@@ -1,8 +1,8 @@
 //! Words of a query that name a price: 200元以下, `under 3000`, 便宜的.
 
-use std::sync::LazyLock;
+use std::{ops::Range, sync::LazyLock};
 
-use regex_lite::{Captures, Match, Regex};
+use regex_lite::{Captures, Regex};
 
 use super::{folding::fold, measures::is_unit};
 
@@ -43,14 +43,18 @@ enum Bound {
     Around,
 }
 
-const NUMBER: &str = r"(\d+(?:\.\d+)?|[一二两三四五六七八九十百千]+)\s*([千万]|k\b)?";
-const CURRENCY: &str = r"(元|块钱|块|人民币|yuan|rmb|cny)";
+/// The characters of a number in Chinese.
+const NUMERALS: &str = "一二两三四五六七八九十百千";
+/// The names of the currency; one that begins another stands behind it.
+const CURRENCIES: [&str; 7] = ["元", "块钱", "块", "人民币", "yuan", "rmb", "cny"];
 
 /// The patterns of bounds. Where a number has no currency, the text behind it decides, see [`ends`].
 static BOUNDS: LazyLock<Vec<(Regex, Bound)>> = LazyLock::new(|| {
-    let number = format!(r"[¥$]?\s*{NUMBER}\s*{CURRENCY}?");
+    let currency = format!("({})", CURRENCIES.join("|"));
+    let plain = format!(r"(\d+(?:\.\d+)?|[{NUMERALS}]+)\s*([千万]|k\b)?");
+    let number = format!(r"[¥$]?\s*{plain}\s*{currency}?");
     [
-        (format!(r"{number}\s*(?:-|~|到|至)\s*[¥$]?\s*{NUMBER}\s*{CURRENCY}"), Bound::Between),
+        (format!(r"{number}\s*(?:-|~|到|至)\s*[¥$]?\s*{plain}\s*{currency}"), Bound::Between),
         (format!(r"\bbetween\s+{number}\s+and\s+{number}"), Bound::Between),
         (format!(r"{number}\s*(?:以下|以内|之内)"), Bound::AtMost),
         (format!(r"{number}\s*(?:以上|起)"), Bound::AtLeast),
@@ -78,16 +82,15 @@ static ORDERS: LazyLock<Vec<(Regex, PriceOrder)>> = LazyLock::new(|| {
 /// Reads the words for the price. `None` where the query has none.
 pub(crate) fn price_words(q: &str) -> Option<PriceWords> {
     let mut found = PriceWords { rest: fold(q), ..PriceWords::default() };
-    for (pattern, bound) in BOUNDS.iter() {
-        let rest = found.rest.clone();
-        let fitting = pattern.captures_iter(&rest).find(|captures| fits(captures, &rest, *bound));
-        let Some(captures) = fitting else { continue };
-        let amounts = amounts(&captures);
-        let Some(((lowest, highest), words)) =
-            amounts.first().zip(amounts.last()).zip(captures.get(0))
-        else {
-            continue;
-        };
+    // Most queries have no number, and each pattern needs one.
+    let has_number = found.rest.contains(|c: char| c.is_ascii_digit() || NUMERALS.contains(c));
+    for (pattern, bound) in BOUNDS.iter().filter(|_| has_number) {
+        let fitting = pattern
+            .captures_iter(&found.rest)
+            .find(|captures| fits(captures, &found.rest, *bound))
+            .and_then(|captures| Some((amounts(&captures), captures.get(0)?.range())));
+        let Some((amounts, words)) = fitting else { continue };
+        let Some((lowest, highest)) = amounts.first().zip(amounts.last()) else { continue };
         let minimum = found.price_min.is_none();
         match bound {
             Bound::Between => {
@@ -102,13 +105,14 @@ pub(crate) fn price_words(q: &str) -> Option<PriceWords> {
             }
             Bound::AtMost | Bound::AtLeast | Bound::Around => continue,
         }
-        found.take(&words);
+        found.take(words);
     }
     for (pattern, order) in ORDERS.iter() {
-        let rest = found.rest.clone();
-        if let Some(words) = pattern.find(&rest).filter(|_| found.order.is_none()) {
+        if found.order.is_none()
+            && let Some(words) = pattern.find(&found.rest).map(|words| words.range())
+        {
             found.order = Some(*order);
-            found.take(&words);
+            found.take(words);
         }
     }
     (!found.words.is_empty()).then_some(found)
@@ -116,12 +120,12 @@ pub(crate) fn price_words(q: &str) -> Option<PriceWords> {
 
 impl PriceWords {
     /// Moves words from the query. A 的 between them and the rest goes with them.
-    fn take(&mut self, words: &Match<'_>) {
-        let before = self.rest[..words.start()].trim_end();
-        let after = self.rest[words.end()..].trim_start();
+    fn take(&mut self, words: Range<usize>) {
+        let before = self.rest[..words.start].trim_end();
+        let after = self.rest[words.end..].trim_start();
         let after = after.strip_prefix('的').unwrap_or(after).trim_start();
         let gap = if before.is_empty() || after.is_empty() { "" } else { " " };
-        self.words.push(words.as_str().trim().to_owned());
+        self.words.push(self.rest[words].trim().to_owned());
         self.rest = format!("{before}{gap}{after}");
     }
 }
@@ -134,10 +138,8 @@ fn fits(captures: &Captures<'_>, q: &str, bound: Bound) -> bool {
     let text = whole.as_str().trim_end();
     let last_is_word =
         text.ends_with(|c: char| !c.is_ascii_digit()) && !matches!(bound, Bound::Between);
-    let has_currency =
-        captures.iter().skip(1).flatten().any(|part| {
-            ["元", "块钱", "块", "人民币", "yuan", "rmb", "cny"].contains(&part.as_str())
-        });
+    let mut parts = captures.iter().skip(1).flatten();
+    let has_currency = parts.any(|part| CURRENCIES.contains(&part.as_str()));
     !starts_in_number && (has_currency || last_is_word || ends(&q[whole.start() + text.len()..]))
 }
 
