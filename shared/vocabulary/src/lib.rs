@@ -10,6 +10,6 @@ pub use ids::{
     ChangeId, CustomerId, ImportId, OrderId, PaymentId, ProductId, RuleId, ShipmentId, WarehouseId,
 };
 pub use localized::Localized;
-pub use money::{Currency, InvalidMoney, Money};
+pub use money::{Currency, InvalidMoney, Money, UnknownCurrency};
 pub use quantity::{InvalidQuantity, InvalidVersion, Quantity, Version};
 pub use sku::{InvalidSku, Sku};

@@ -40,10 +40,15 @@ impl Currency {
         std::str::from_utf8(&self.0).unwrap_or_default()
     }
 
-    /// Whether ISO 4217 lists the code, with decimals. Parsing accepts any three letters, because events may
-    /// contain codes that were accepted earlier.
-    pub fn is_known(self) -> bool {
-        self.iso_decimals().is_some()
+    /// The currency of a code that ISO 4217 lists, with decimals. Parsing accepts any three letters, because
+    /// events may contain codes that were accepted earlier.
+    pub fn known(code: &str) -> Result<Self, UnknownCurrency> {
+        let currency: Self = code.parse()?;
+        match code {
+            _ if currency.iso_decimals().is_some() => Ok(currency),
+            "RMB" => Err(UnknownCurrency::Renminbi),
+            _ => Err(UnknownCurrency::Unlisted(currency)),
+        }
     }
 
     /// The number of decimals of the major unit: 2 for CNY, 0 for JPY, 3 for KWD; 2 for an unknown code.
@@ -98,6 +103,18 @@ pub enum InvalidMoney {
     Currency,
     #[error("amounts of different currencies cannot be added")]
     MixedCurrencies,
+}
+
+/// Why a code is no currency of ISO 4217.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum UnknownCurrency {
+    #[error(transparent)]
+    Format(#[from] InvalidMoney),
+    /// The name of the money instead of the code of the currency.
+    #[error("RMB is no code of ISO 4217; use CNY")]
+    Renminbi,
+    #[error("{0} is no currency of ISO 4217")]
+    Unlisted(Currency),
 }
 
 /// A non-negative amount in minor units (fen, cents) of one currency.
@@ -207,8 +224,21 @@ mod tests {
         assert_eq!(shown(1299, "JPY"), "1299 JPY");
         assert_eq!(shown(1234, "KWD"), "1.234 KWD");
         assert_eq!(shown(5, "CNY"), "0.05 CNY");
-        for (code, is_known) in [("CNY", true), ("KRW", true), ("RMB", false), ("ZZZ", false)] {
-            assert_eq!(code.parse::<Currency>().unwrap().is_known(), is_known, "{code}");
+    }
+
+    #[test]
+    fn only_currencies_of_iso_4217_are_known() {
+        for code in ["CNY", "KRW"] {
+            assert_eq!(Currency::known(code), Ok(code.parse().unwrap()));
+        }
+        for (code, message) in [
+            ("RMB", "RMB is no code of ISO 4217; use CNY"),
+            ("ZZZ", "ZZZ is no currency of ISO 4217"),
+            ("XAU", "XAU is no currency of ISO 4217"),
+            ("cny", "a currency is three capital letters, such as CNY"),
+            ("", "a currency is three capital letters, such as CNY"),
+        ] {
+            assert_eq!(Currency::known(code).unwrap_err().to_string(), message, "{code}");
         }
     }
 

@@ -6,7 +6,7 @@ use std::{
 };
 
 use chrono::{DateTime, SubsecRound as _, Utc};
-use vocabulary::{Currency, InvalidMoney, Localized, Money, Sku};
+use vocabulary::{Currency, Localized, Money, Sku};
 
 use super::{
     Attribute, Content, Number, ProductStatus, SLASH_IN_NAME, Sale, Variant, html_text::plain_text,
@@ -324,7 +324,7 @@ impl ValidationErrors {
 
     fn price(&mut self, field: &str, given: &DraftPrice) -> Option<Money> {
         let currency: Option<Currency> =
-            self.parsed(format_args!("{field}.currency"), known_currency(&given.currency));
+            self.parsed(format_args!("{field}.currency"), Currency::known(&given.currency));
         // The amount is checked with any currency, so that both errors are reported at once.
         let amount = Money::new(given.amount, currency.unwrap_or(Currency::CNY));
         let price = self.parsed(format_args!("{field}.amount"), amount);
@@ -384,16 +384,6 @@ impl ValidationErrors {
 
     fn parsed<T, E: Display>(&mut self, field: impl Display, parsed: Result<T, E>) -> Option<T> {
         parsed.map_err(|error| self.add(field, "invalid", error.to_string())).ok()
-    }
-}
-
-/// A currency of ISO 4217.
-fn known_currency(code: &str) -> Result<Currency, String> {
-    let currency: Currency = code.parse().map_err(|error: InvalidMoney| error.to_string())?;
-    match code {
-        _ if currency.is_known() => Ok(currency),
-        "RMB" => Err("RMB is no code of ISO 4217; use CNY".to_owned()),
-        _ => Err(format!("{code} is no currency of ISO 4217")),
     }
 }
 

@@ -6,6 +6,7 @@ use chrono::FixedOffset;
 use problem::{FieldError, Problem};
 use serde::Deserialize;
 use utoipa::IntoParams;
+use vocabulary::Currency;
 
 use super::invalid_query;
 use crate::domain::{ImportMode, ImportSettings, Preset, UnknownColumns};
@@ -70,11 +71,9 @@ impl ImportQuery {
             UnknownColumns::parse(&name)
                 .ok_or_else(|| invalid_query("unknown_columns", "must be refuse or ignore"))
         });
-        let currency = self.currency.map(|code| match code.parse::<vocabulary::Currency>() {
-            Ok(currency) if currency.is_known() => Ok(code),
-            Ok(_) | Err(_) => {
-                Err(invalid_query("currency", "must be a code of ISO 4217, such as CNY"))
-            }
+        let currency = self.currency.map(|code| match Currency::known(&code) {
+            Ok(_) => Ok(code),
+            Err(error) => Err(invalid_query("currency", error.to_string())),
         });
         // A plus sign in a query is a blank.
         let utc_offset = self.utc_offset.map(|offset| {
