@@ -135,6 +135,15 @@ export function initLanguageToggle(button, redraw) {
   translate();
 }
 
+/** The number of decimals of a currency: 2 for CNY, 0 for JPY. */
+export function decimals(currency) {
+  try {
+    return new Intl.NumberFormat('en', { style: 'currency', currency }).resolvedOptions().maximumFractionDigits;
+  } catch {
+    return 2;
+  }
+}
+
 /** Formats an amount of minor units. */
 export function formatPrice(money) {
   if (money === undefined || money === null) return '';

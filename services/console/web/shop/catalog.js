@@ -43,7 +43,8 @@ export async function recommendations(path, { limit = 12, signal, without } = {}
 
 /** Converts a product to the fields that a card shows. */
 export function cardOf(found) {
-  const prices = found.variants.map((variant) => variant.price).sort((a, b) => a.amount - b.amount);
+  const { currency } = found.variants[0]?.price ?? {};
+  const prices = found.variants.map((variant) => variant.price).filter((price) => price.currency === currency).sort((a, b) => a.amount - b.amount);
   return {
     product_id: found.id, title: found.title, brand: found.brand, category: found.category,
     price_min: prices[0], price_max: prices[prices.length - 1], in_stock: true,

@@ -1,7 +1,7 @@
 // The front page and the search results: cards, recommendations and facets.
 
 import { h, emptyState, icon } from '/assets/dom.js';
-import { formatCount, localized, formatPrice, t } from '/assets/i18n.js';
+import { decimals, formatCount, localized, formatPrice, t } from '/assets/i18n.js';
 import { cardOf, recommendations, search } from '/assets/shop/catalog.js';
 import { picture } from '/assets/shop/picture.js';
 import { track, visitorId } from '/assets/shop/tracking.js';
@@ -151,13 +151,13 @@ function sortSelect(params) {
   return select;
 }
 
-function filterPanel({ facets, price_range: range }, params) {
+function filterPanel({ facets, price_range: range, currency = 'CNY' }, params) {
   const chosen = ['category', 'brand', 'price_min', 'price_max', 'in_stock'].filter((name) => params.has(name)).length;
   const wide = matchMedia('(min-width: 56rem)');
   const details = h('details', { open: wide.matches },
     h('summary', { class: 'button' }, icon('M3 6h14M6 10h8M9 14h2'), t('list.filters'), chosen > 0 && h('b', { class: 'count' }, chosen)),
     h('div', { class: 'facet-list' },
-      availability(params), categories(facets.find((facet) => facet.name === 'category')?.values ?? [], params), priceRange(params, range),
+      availability(params), categories(facets.find((facet) => facet.name === 'category')?.values ?? [], params), priceRange(params, range, currency),
       facets.filter((facet) => !['category', 'price'].includes(facet.name) && (facet.values.length > 0 || params.has(facet.name))).map((facet) => facetGroup(facet, params))));
   return details;
 }
@@ -168,12 +168,14 @@ function availability(params) {
 }
 
 /** The user enters prices in major units; the API expects minor units. */
-function priceRange(params, range) {
-  const shown = (name) => (params.has(name) ? Number(params.get(name)) / 100 : '');
-  const field = (name, label, bound) => h('input', { class: 'input num', name, type: 'number', inputmode: 'decimal', min: '0', max: '10000000', step: '0.01', placeholder: bound === undefined ? t(label) : String(Math.round(bound / 100)), 'aria-label': `${t('facet.price')} ${t(label)}`, value: shown(name) });
-  const low = field('price_min', 'facet.from', range?.[0]);
-  const high = field('price_max', 'facet.to', range?.[1]);
-  const minor = (input) => (input.value === '' ? undefined : String(Math.round(Number(input.value) * 100)));
+function priceRange(params, range, currency) {
+  const digits = decimals(currency);
+  const unit = 10 ** digits;
+  const shown = (name) => (params.has(name) ? Number(params.get(name)) / unit : '');
+  const field = (name, label, bound) => h('input', { class: 'input num', name, type: 'number', inputmode: 'decimal', min: '0', max: '10000000', step: (1 / unit).toFixed(digits), placeholder: bound === undefined ? t(label) : String(Math.round(bound / unit)), 'aria-label': `${t('facet.price')} ${t(label)}`, value: shown(name) });
+  const low = field('price_min', 'facet.from', range?.min);
+  const high = field('price_max', 'facet.to', range?.max);
+  const minor = (input) => (input.value === '' ? undefined : String(Math.round(Number(input.value) * unit)));
   return h('fieldset', null, h('legend', null, t('facet.price')),
     h('form', { class: 'range', onsubmit: (event) => { event.preventDefault(); location.hash = resultsUrl(params, { price_min: minor(low), price_max: minor(high) }); } },
       low, h('span', { 'aria-hidden': 'true' }, '–'), high, h('button', { class: 'button', type: 'submit' }, t('facet.apply'))));
