@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use reqwest::Url;
 use runtime::config::Common;
+use vocabulary::Currency;
 
 /// The configuration of the search service.
 #[derive(Debug, Clone, clap::Args)]
@@ -23,6 +24,16 @@ pub struct Config {
         default_value = "http://127.0.0.1:8081"
     )]
     pub product_catalog_url: Url,
+
+    /// Currency of searches that name none, a code of ISO 4217.
+    #[arg(
+        long,
+        env = "SHOP_CURRENCY",
+        value_name = "SHOP_CURRENCY",
+        default_value = "CNY",
+        value_parser = Currency::known
+    )]
+    pub shop_currency: Currency,
 }
 
 impl AsRef<Common> for Config {

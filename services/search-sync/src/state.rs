@@ -9,6 +9,7 @@ use runtime::{
     host::{Host, StartError},
 };
 use tokio::time::{Instant, sleep};
+use vocabulary::Currency;
 
 use crate::{
     app::{
@@ -36,6 +37,8 @@ pub struct AppState {
     live: LiveIndex,
     settings: LiveSettings,
     pool: SearchPool,
+    /// The currency of searches that name none.
+    shop_currency: Currency,
     rebuilder: IndexRebuilder,
     consistency: IndexConsistency,
 }
@@ -70,6 +73,7 @@ impl AppState {
                 catalogue,
             ),
             pool: SearchPool::new(live.clone()),
+            shop_currency: config.shop_currency,
             verifier: host.verifier.clone(),
             outbox,
             topology,

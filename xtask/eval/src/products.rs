@@ -20,6 +20,7 @@ use search_sync::{
 use serde_json::Value;
 use tempfile::TempDir;
 use uuid::Uuid;
+use vocabulary::Currency;
 
 use crate::{error::Error, synonyms::seeded};
 
@@ -77,8 +78,7 @@ fn sample_document(product: &SampleProduct, number: u128) -> Document {
         .iter()
         .flat_map(|variant| variant.options.iter().map(|(name, value)| (*name, *value)))
         .collect();
-    let price = |amount: i64| Price { amount, currency: "CNY".to_owned() };
-    let amounts = || product.variants.iter().map(|variant| variant.price.amount);
+    let price = |amount: i64| Price { amount, currency: Currency::CNY };
     Document {
         product_id: Uuid::from_u128(number),
         version: 1,
@@ -101,8 +101,7 @@ fn sample_document(product: &SampleProduct, number: u128) -> Document {
                 in_stock: true,
             })
             .collect(),
-        price_min: amounts().min().map(price),
-        price_max: amounts().max().map(price),
+        prices: product.variants.iter().map(|variant| price(variant.price.amount)).collect(),
         in_stock: true,
         ..Document::default()
     }
@@ -141,7 +140,7 @@ pub fn read(path: &Path) -> Result<(Vec<Document>, BTreeMap<Uuid, String>), Erro
 fn document(product_id: Uuid, product: &Value) -> Document {
     let text = |key: &str| product[key].as_str().unwrap_or_default().to_owned();
     let price =
-        product["price_cents"].as_i64().map(|amount| Price { amount, currency: "EUR".to_owned() });
+        product["price_cents"].as_i64().map(|amount| Price { amount, currency: Currency::EUR });
     let attributes = product["attributes"].as_object().into_iter().flatten();
     let described = product.get("description").unwrap_or(&product["short_description"]);
     Document {
@@ -157,8 +156,7 @@ fn document(product_id: Uuid, product: &Value) -> Document {
             })
             .collect(),
         skus: product["name"].as_str().map(str::to_owned).into_iter().collect(),
-        price_min: price.clone(),
-        price_max: price,
+        prices: price.into_iter().collect(),
         in_stock: true,
         ..Document::default()
     }

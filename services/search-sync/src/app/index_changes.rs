@@ -85,10 +85,10 @@ fn document(content: ProductContent, available: &BTreeSet<Sku>) -> Document {
     let ProductContent { title, description, brand, category, attributes, variants } = content;
     let is_available = |variant: &&Variant| available.contains(&variant.sku);
     let sold_out = !variants.iter().any(|variant| is_available(&variant));
-    let priced = || variants.iter().filter(|variant| sold_out || is_available(variant));
+    let priced = variants.iter().filter(|variant| sold_out || is_available(variant));
     let price = |variant: &Variant| Price {
         amount: variant.price.amount(),
-        currency: variant.price.currency().to_string(),
+        currency: variant.price.currency(),
     };
     let localized = |text: vocabulary::Localized| Localized { zh: text.zh, en: text.en };
     Document {
@@ -114,8 +114,7 @@ fn document(content: ProductContent, available: &BTreeSet<Sku>) -> Document {
                 })
             })
             .collect(),
-        price_min: priced().map(price).min_by_key(|price| price.amount),
-        price_max: priced().map(price).max_by_key(|price| price.amount),
+        prices: priced.map(price).collect(),
         ..Document::default()
     }
 }
@@ -130,7 +129,7 @@ mod tests {
     use super::to_change;
     use crate::{
         domain::{ProductContent, ProductStatus, ProjectedProduct, Variant},
-        index::Change,
+        index::{Change, Document},
         json::attribute_value,
     };
 
@@ -162,13 +161,16 @@ mod tests {
         }
     }
 
+    fn amounts(document: &Document) -> Vec<i64> {
+        document.prices.iter().map(|price| price.amount).collect()
+    }
+
     #[test]
     fn prices_are_those_of_available_variants() {
         let mut product = product(ProductStatus::Active, Some(content()));
         product.available = BTreeSet::from(["A".parse().unwrap()]);
         let Change::Upsert(document) = to_change(product) else { panic!("deleted") };
-        let amounts = (document.price_min.unwrap().amount, document.price_max.unwrap().amount);
-        assert_eq!(amounts, (300, 300));
+        assert_eq!(amounts(&document), [300]);
         let options: Vec<_> =
             document.options.iter().map(|one| (one.value.as_str(), one.in_stock)).collect();
         assert_eq!(options, [("A", true), ("B", false)]);
@@ -179,8 +181,7 @@ mod tests {
     fn only_active_products_are_indexed() {
         let active = product(ProductStatus::Active, Some(content()));
         let Change::Upsert(document) = to_change(active) else { panic!("deleted") };
-        let amounts = (document.price_min.unwrap().amount, document.price_max.unwrap().amount);
-        assert_eq!((document.version, amounts), (3, (100, 300)));
+        assert_eq!((document.version, amounts(&document)), (3, vec![300, 100]));
         assert_eq!((document.skus.len(), document.attributes.len()), (2, 1));
         for (status, content) in [
             (ProductStatus::Draft, Some(content())),

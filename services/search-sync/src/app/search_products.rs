@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use messaging::Outbox;
 use runtime::clock;
-use vocabulary::ProductId;
+use vocabulary::{Currency, ProductId};
 
 use super::search_pool::{SearchPool, SearchPoolError};
 use crate::{
@@ -45,6 +45,7 @@ pub(crate) enum ReadCondition {
 #[derive(Debug)]
 pub(crate) struct SearchResponse {
     pub(crate) results: Results,
+    pub(crate) currency: Currency,
     pub(crate) price_words: Option<PriceWords>,
     /// Whether the condition was met in time; `None` without a condition.
     pub(crate) caught_up: Option<bool>,
@@ -74,9 +75,10 @@ pub(crate) async fn search_products(
         Some(condition) => Some(wait(pool, live, settings, outbox, &query, condition).await?),
         None => None,
     };
+    let currency = query.currency;
     let started = Instant::now();
     let results = run(pool, settings, query).await?;
-    Ok(SearchResponse { results, price_words, caught_up, took: started.elapsed() })
+    Ok(SearchResponse { results, currency, price_words, caught_up, took: started.elapsed() })
 }
 
 /// Searches with the settings in use.

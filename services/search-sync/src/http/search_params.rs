@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use problem::{Fields, Problem};
 use serde::Deserialize;
 use utoipa::IntoParams;
-use vocabulary::ProductId;
+use vocabulary::{Currency, ProductId};
 
 use super::query_params::{ParamValues, VALUES_MAX, check_count, check_length, read_params};
 use crate::{
@@ -41,14 +41,17 @@ pub(crate) struct SearchParams {
     /// characters.
     #[param(value_type = Option<Vec<String>>)]
     brand: ParamValues,
-    /// The lowest price, in minor units.
+    /// The currency of all prices, a code of ISO 4217. Default: the shop's.
+    #[param(value_type = Option<String>)]
+    currency: ParamValues,
+    /// The lowest price, in minor units of the currency.
     #[param(value_type = Option<i64>)]
     price_min: ParamValues,
-    /// The highest price, in minor units.
+    /// The highest price, in minor units of the currency.
     #[param(value_type = Option<i64>)]
     price_max: ParamValues,
     /// Whether words for the price in `q` (200元以下, `under 3000`, 便宜的) become a filter or an order, if none is
-    /// given. Default: true.
+    /// given. Words that name another currency do not. Default: true.
     #[param(value_type = Option<bool>)]
     price_words: ParamValues,
     /// Only products that are, or are not, in stock.
@@ -84,7 +87,10 @@ pub(crate) struct SearchParams {
 }
 
 /// Reads a search from the pairs of a query string. 400 for unknown parameters, 422 for invalid values.
-pub(crate) fn read_search(pairs: Vec<(String, String)>) -> Result<SearchRequest, Problem> {
+pub(crate) fn read_search(
+    pairs: Vec<(String, String)>,
+    shop_currency: Currency,
+) -> Result<SearchRequest, Problem> {
     let mut attributes: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let mut others = Vec::new();
     for (name, value) in pairs {
@@ -93,20 +99,25 @@ pub(crate) fn read_search(pairs: Vec<(String, String)>) -> Result<SearchRequest,
             None => others.push((name, value)),
         }
     }
-    read_params::<SearchParams>(others)?.into_request(attributes)
+    read_params::<SearchParams>(others)?.into_request(attributes, shop_currency)
 }
 
 impl SearchParams {
     fn into_request(
         self,
         attributes: BTreeMap<String, Vec<String>>,
+        shop_currency: Currency,
     ) -> Result<SearchRequest, Problem> {
         let mut fields = Fields::new();
+        let currency = self.currency.one(&mut fields, "currency");
+        let currency = currency.and_then(|code| fields.check("currency", Currency::known(&code)));
+        let currency = currency.unwrap_or(shop_currency);
         let has_sort = self.sort.is_given();
         let mut query = Query {
             q: self.q.cut(&mut fields, "q").unwrap_or_default(),
             category: self.category.text(&mut fields, "category").filter(|path| !path.is_empty()),
             brands: self.brand.names(&mut fields, "brand"),
+            currency,
             price_min: self.price_min.number(&mut fields, "price_min", PRICE_MAX),
             price_max: self.price_max.number(&mut fields, "price_max", PRICE_MAX),
             in_stock: self.in_stock.parse(&mut fields, "in_stock"),
@@ -142,7 +153,8 @@ impl SearchParams {
         };
         let read_after_write = condition.map(|condition| ReadAfterWrite { condition, wait });
         let is_free = query.price_min.is_none() && query.price_max.is_none();
-        let price_words = if reads_price && is_free { price_words(&query.q) } else { None };
+        let price_words =
+            if reads_price && is_free { price_words(&query.q, currency) } else { None };
         if let Some(words) = &price_words {
             apply_price_words(&mut query, words, !has_sort);
         }
@@ -194,6 +206,7 @@ mod tests {
     use std::time::Duration;
 
     use problem::Problem;
+    use vocabulary::Currency;
 
     use super::read_search;
     use crate::{
@@ -202,8 +215,13 @@ mod tests {
     };
 
     fn read(pairs: &[(&str, &str)]) -> Result<SearchRequest, Problem> {
+        read_in(Currency::CNY, pairs)
+    }
+
+    /// Reads a search in a shop with this currency.
+    fn read_in(shop: Currency, pairs: &[(&str, &str)]) -> Result<SearchRequest, Problem> {
         let pairs = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        read_search(pairs.collect())
+        read_search(pairs.collect(), shop)
     }
 
     fn owned(values: &[&str]) -> Vec<String> {
@@ -224,6 +242,20 @@ mod tests {
     }
 
     #[test]
+    fn the_shop_has_a_currency() {
+        let request = read_in(Currency::EUR, &[("q", "耳机 under 200")]).unwrap();
+        assert_eq!(
+            (request.query.currency, request.query.price_max),
+            (Currency::EUR, Some(20_000))
+        );
+        let yen = [("currency", "JPY"), ("q", "耳机 under 200")];
+        let request = read_in(Currency::EUR, &yen).unwrap();
+        assert_eq!((request.query.currency.as_str(), request.query.price_max), ("JPY", Some(200)));
+        let problem = read(&[("currency", "RMB")]).unwrap_err();
+        assert_eq!(problem.field_errors()[0].message, "RMB is no code of ISO 4217; use CNY");
+    }
+
+    #[test]
     fn every_parameter_is_read() {
         let id = "01920000-0000-7000-8000-000000000001";
         let request = read(&[
@@ -231,6 +263,7 @@ mod tests {
             ("category", "数码/键盘"),
             ("brand", "AULA,Logi"),
             ("brand", "Cherry"),
+            ("currency", "EUR"),
             ("price_min", "100"),
             ("price_max", "100"),
             ("in_stock", "true"),
@@ -250,6 +283,7 @@ mod tests {
             q: "机械键盘".to_owned(),
             category: Some("数码/键盘".to_owned()),
             brands: owned(&["AULA,Logi", "Cherry"]),
+            currency: Currency::EUR,
             price_min: Some(100),
             price_max: Some(100),
             in_stock: Some(true),
@@ -308,6 +342,9 @@ mod tests {
             (vec![("category", long.as_str())], vec!["category"]),
             (vec![("attr.a", long.as_str())], vec!["attr.a"]),
             (vec![("price_min", "2"), ("price_max", "1")], vec!["price_max"]),
+            (vec![("currency", "RMB")], vec!["currency"]),
+            (vec![("currency", "cny")], vec!["currency"]),
+            (vec![("currency", "CNY"), ("currency", "EUR")], vec!["currency"]),
             (vec![("price_min", "-1")], vec!["price_min"]),
             (vec![("min_version", "-1")], vec!["min_version"]),
             (vec![("min_version", "1"), ("min_change", "1")], vec!["min_change"]),

@@ -5,7 +5,7 @@ use messaging::Outbox;
 use problem::{Json, Problem, Query};
 use serde::Serialize;
 use utoipa::ToSchema;
-use vocabulary::{Localized, ProductId};
+use vocabulary::{Currency, Localized, ProductId};
 
 use super::{
     explanation_view::ExplanationView,
@@ -33,7 +33,10 @@ pub(crate) struct SearchPage {
     /// The counts of each requested facet. A facet ignores its own filter, so it shows what choosing another
     /// value gives.
     facets: BTreeMap<String, Vec<FacetCount>>,
-    /// The lowest and the highest price, ignoring the price filter. Present with the facet `price`.
+    /// The currency of the price filter, the order by price, the facet `price` and `price_range`.
+    currency: Currency,
+    /// The lowest and the highest price, ignoring the price filter. With the facet `price`, if any product has a
+    /// price in the currency.
     #[serde(skip_serializing_if = "Option::is_none")]
     price_range: Option<PriceRange>,
     /// The cursor of the next page; null on the last.
@@ -83,9 +86,10 @@ pub(crate) struct Hit {
     title: Localized,
     /// The title in the language that matches better, escaped for HTML, with `<em>` around the matches.
     highlight: String,
-    /// The lowest price of the available variants; of all, if none is available.
+    /// The lowest price of the available variants; of all, if none is available. In the currency of the search, or
+    /// in the product's own if it has no price in this one.
     price_min: Option<Price>,
-    /// The highest price of these variants.
+    /// The highest price of these variants, in the same currency.
     price_max: Option<Price>,
     /// Whether any variant is available.
     in_stock: bool,
@@ -133,7 +137,7 @@ pub(crate) struct Price {
     /// Minor units: 12900 is 129.00.
     amount: i64,
     /// The ISO 4217 code.
-    currency: String,
+    currency: Currency,
 }
 
 /// One value of a facet.
@@ -159,6 +163,10 @@ pub(crate) struct PriceRange {
 /// none. A SKU or barcode finds exactly its product. Words for a price (200元以下, `under 3000`, 便宜的) become a
 /// filter or an order, which `price_words` names.
 ///
+/// A search compares the prices of one currency, `currency` or the shop's. A product without a price in it passes no
+/// price filter, does not count in the facet `price`, and comes last in both orders by price. A product passes the
+/// price filter if the price of an available variant does; if none is available, that of any variant.
+///
 /// The synonyms of `GET /v1/synonyms` find products like the typed words. Merchandising rules hide products, change
 /// their score, or put them at a position; the latter two only in the order by relevance. All pages of a search apply
 /// the rules of its first page. `explain=true` says for each hit why it stands where it stands.
@@ -183,9 +191,10 @@ pub(crate) async fn search_products(
     State(settings): State<LiveSettings>,
     State(outbox): State<Outbox>,
     State(pool): State<SearchPool>,
+    State(shop_currency): State<Currency>,
     Query(pairs): Query<Vec<(String, String)>>,
 ) -> Result<Json<SearchPage>, Problem> {
-    let request = read_search(pairs)?;
+    let request = read_search(pairs, shop_currency)?;
     let response = search_products::search_products(&pool, &live, &settings, &outbox, request);
     let response = response.await?;
     metrics::histogram!("search_duration_seconds").record(response.took);
@@ -194,7 +203,7 @@ pub(crate) async fn search_products(
 
 impl From<SearchResponse> for SearchPage {
     fn from(response: SearchResponse) -> Self {
-        let SearchResponse { results, price_words, caught_up, took } = response;
+        let SearchResponse { results, currency, price_words, caught_up, took } = response;
         let Results { items, total, best_match, facets, price_range, next_cursor, did_you_mean } =
             results;
         let count = |one: index::FacetCount| FacetCount { value: one.value, count: one.count };
@@ -206,6 +215,7 @@ impl From<SearchResponse> for SearchPage {
                 .into_iter()
                 .map(|(name, counts)| (name, counts.into_iter().map(count).collect()))
                 .collect(),
+            currency,
             price_range: price_range.map(|(min, max)| PriceRange { min, max }),
             next_cursor,
             took_ms: took.as_secs_f64() * 1000.0,

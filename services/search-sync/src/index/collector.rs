@@ -9,12 +9,13 @@ use tantivy::{
     schema::IndexRecordOption,
 };
 use uuid::Uuid;
+use vocabulary::Currency;
 
 use super::{
     facets::FacetCounters,
     filter::{FilterOutcome, Filters},
     query::{Query, SearchError, Sort},
-    schema::{Fields, column},
+    schema::{Fields, column, prices_in},
     segment_rules::SegmentRules,
 };
 use crate::domain::{Pin, Rule};
@@ -225,7 +226,7 @@ impl<'a> HitCollector<'a> {
         let weight = tantivy_query.weight(EnableScoring::enabled_from_searcher(searcher))?;
         for (ord, segment) in (0_u32..).zip(searcher.segment_readers()) {
             let filters = Filters::new(self.query, segment)?;
-            let columns = RankColumns::open(segment)?;
+            let columns = RankColumns::open(segment, self.query.currency)?;
             let mut counters = self.counters.open(segment)?;
             let alive = segment.alive_bitset();
             let preferred = usize::try_from(ord).ok().and_then(|ord| self.preferred.get(ord));
@@ -287,7 +288,7 @@ impl<'a> HitCollector<'a> {
                 continue;
             }
             let filters = Filters::new(self.query, segment)?;
-            let columns = RankColumns::open(segment)?;
+            let columns = RankColumns::open(segment, self.query.currency)?;
             let preferred = usize::try_from(ord).ok().and_then(|ord| self.preferred.get(ord));
             let preferred = preferred.cloned();
             let is_preferred = |doc: u32| preferred.as_ref().is_none_or(|all| all.contains(doc));
@@ -357,23 +358,26 @@ impl<'a> HitCollector<'a> {
 struct RankColumns {
     id_high: Arc<dyn ColumnValues<u64>>,
     id_low: Arc<dyn ColumnValues<u64>>,
-    price_min: Column<i64>,
-    price_max: Column<i64>,
+    /// The prices in the currency of the listing; `None` if no product of the segment has one.
+    prices: Option<Column<i64>>,
     in_stock: Arc<dyn ColumnValues<bool>>,
     popularity: Arc<dyn ColumnValues<f64>>,
 }
 
 impl RankColumns {
-    fn open(segment: &SegmentReader) -> Result<Self, SearchError> {
+    fn open(segment: &SegmentReader, currency: Currency) -> Result<Self, SearchError> {
         let columns = segment.fast_fields();
         Ok(Self {
             id_high: columns.column_first_or_default(column::ID_HIGH)?,
             id_low: columns.column_first_or_default(column::ID_LOW)?,
-            price_min: columns.i64(column::PRICE_MIN)?,
-            price_max: columns.i64(column::PRICE_MAX)?,
+            prices: prices_in(segment, currency)?,
             in_stock: columns.column_first_or_default(column::IN_STOCK)?,
             popularity: columns.column_first_or_default(column::POPULARITY)?,
         })
+    }
+
+    fn prices(&self, doc: u32) -> impl Iterator<Item = i64> {
+        self.prices.iter().flat_map(move |column| column.values_for_doc(doc))
     }
 
     /// Raises the score of popular products and halves it for products out of stock.
@@ -392,8 +396,8 @@ impl RankColumns {
         // The bits of non-negative floats sort like the floats.
         let key = match sort {
             Sort::Relevance => i64::from(score.max(0.0).to_bits()),
-            Sort::PriceAscending => self.price_min.first(doc).map_or(i64::MIN, i64::saturating_neg),
-            Sort::PriceDescending => self.price_max.first(doc).unwrap_or(i64::MIN),
+            Sort::PriceAscending => self.prices(doc).min().map_or(i64::MIN, i64::saturating_neg),
+            Sort::PriceDescending => self.prices(doc).max().unwrap_or(i64::MIN),
             Sort::Newest => 0,
             Sort::Popularity => {
                 i64::try_from(self.popularity.get_val(doc).max(0.0).to_bits()).unwrap_or(i64::MAX)

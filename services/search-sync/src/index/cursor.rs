@@ -77,9 +77,10 @@ fn parse(query: &Query, cursor: &str) -> Option<PageStart> {
 /// A hash (FNV-1a) of the position and of everything that determines the order of the hits. It is the same on
 /// every machine.
 fn checksum(query: &Query, position: &[u8]) -> u64 {
-    let Query { q, category, brands, price_min, price_max, in_stock, attributes, sort, .. } = query;
+    let Query { q, category, brands, currency, price_min, price_max, .. } = query;
+    let Query { in_stock, attributes, sort, .. } = query;
     let text = format!(
-        "{q:?}{category:?}{brands:?}{price_min:?}{price_max:?}{in_stock:?}{attributes:?}{sort:?}"
+        "{q:?}{category:?}{brands:?}{currency}{price_min:?}{price_max:?}{in_stock:?}{attributes:?}{sort:?}"
     );
     text.bytes().chain(position.iter().copied()).fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
@@ -90,6 +91,7 @@ fn checksum(query: &Query, position: &[u8]) -> u64 {
 mod tests {
     use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
     use uuid::Uuid;
+    use vocabulary::Currency;
 
     use super::{Moment, PageStart, Query, Rank, SearchError, ShownProducts, decode, encode};
 
@@ -117,9 +119,14 @@ mod tests {
         }
         let cursor = encode(&query, &start());
         let other = Query { q: "鼠标".to_owned(), ..Query::default() };
-        for (query, cursor) in
-            [(&other, cursor.as_str()), (&query, "x"), (&query, ""), (&query, "!!")]
-        {
+        let abroad = Query { currency: Currency::EUR, ..keyboards() };
+        for (query, cursor) in [
+            (&other, cursor.as_str()),
+            (&abroad, cursor.as_str()),
+            (&query, "x"),
+            (&query, ""),
+            (&query, "!!"),
+        ] {
             assert!(matches!(decode(query, cursor), Err(SearchError::InvalidCursor)));
         }
         assert!(matches!(decode(&query, &"A".repeat(10_000)), Err(SearchError::InvalidCursor)));

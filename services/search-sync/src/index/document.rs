@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
+use vocabulary::Currency;
 
 use crate::domain::AttributeValue;
 
@@ -29,12 +30,11 @@ impl Localized {
 }
 
 /// An amount of money.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Price {
     /// Minor units: 12900 is 129.00.
     pub amount: i64,
-    /// The ISO 4217 code, such as `CNY`.
-    pub currency: String,
+    pub currency: Currency,
 }
 
 /// The value of one attribute.
@@ -107,10 +107,9 @@ pub struct Document {
     pub barcodes: Vec<String>,
     /// The options of all variants.
     pub options: Vec<VariantOption>,
-    /// The lowest price of the available variants; of all, if none is available.
-    pub price_min: Option<Price>,
-    /// The highest price of these variants.
-    pub price_max: Option<Price>,
+    /// The prices of the available variants; of all, if none is available. The currency of the first is the
+    /// product's own.
+    pub prices: Vec<Price>,
     /// Whether any variant is available.
     pub in_stock: bool,
     /// A score from 0 up, on any scale; ranking uses its logarithm.
@@ -132,6 +131,39 @@ impl Document {
     }
 }
 
+/// The lowest and the highest price in one currency, in minor units.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct PriceBounds {
+    currency: Currency,
+    min: i64,
+    max: i64,
+}
+
+impl PriceBounds {
+    /// One for each currency, in the order of their first prices.
+    fn of(prices: &[Price]) -> Vec<Self> {
+        let mut found: Vec<Self> = Vec::new();
+        for Price { amount, currency } in prices.iter().copied() {
+            match found.iter_mut().find(|known| known.currency == currency) {
+                Some(known) => {
+                    known.min = known.min.min(amount);
+                    known.max = known.max.max(amount);
+                }
+                None => found.push(Self { currency, min: amount, max: amount }),
+            }
+        }
+        found
+    }
+
+    pub(crate) fn lowest(self) -> Price {
+        Price { amount: self.min, currency: self.currency }
+    }
+
+    pub(crate) fn highest(self) -> Price {
+        Price { amount: self.max, currency: self.currency }
+    }
+}
+
 /// The part of a document that a hit shows, stored in the index as JSON.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct StoredHit {
@@ -142,11 +174,17 @@ pub(crate) struct StoredHit {
     pub(crate) brand: String,
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub(crate) category: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) price_min: Option<Price>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) price_max: Option<Price>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) prices: Vec<PriceBounds>,
     pub(crate) in_stock: bool,
+}
+
+impl StoredHit {
+    /// The prices in a currency. In its own currency, if the product has no price in this one.
+    pub(crate) fn prices_in(&self, currency: Currency) -> Option<PriceBounds> {
+        let wanted = self.prices.iter().find(|bounds| bounds.currency == currency);
+        wanted.or(self.prices.first()).copied()
+    }
 }
 
 impl From<&Document> for StoredHit {
@@ -157,8 +195,7 @@ impl From<&Document> for StoredHit {
             title: document.title.clone(),
             brand: document.brand.clone(),
             category: document.category.clone(),
-            price_min: document.price_min.clone(),
-            price_max: document.price_max.clone(),
+            prices: PriceBounds::of(&document.prices),
             in_stock: document.in_stock,
         }
     }

@@ -6,11 +6,12 @@ use tantivy::{
     SegmentReader,
     columnar::{Column, StrColumn},
 };
+use vocabulary::Currency;
 
 use super::{
     filter::{FilterOutcome, attribute_column, filtered_facets, prefix_range},
     query::{Facet, FacetCount, Query, SearchError},
-    schema::{attribute_prefix, column, fold_path, split_value},
+    schema::{attribute_prefix, column, fold_path, prices_in, split_value},
 };
 
 /// The maximum number of values per facet; the most frequent are kept.
@@ -33,6 +34,8 @@ struct FacetCounter {
     own_filter: Option<usize>,
     /// For attributes and options: their column.
     attributes: &'static str,
+    /// For prices: their currency.
+    currency: Currency,
     /// For categories: the chosen one, folded, with a trailing slash; its direct children are counted.
     parent: String,
     /// The counts by folded value, then by spelling.
@@ -52,6 +55,7 @@ impl FacetCounters {
                 .map(|facet| FacetCounter {
                     own_filter: filters.iter().position(|filter| *filter == facet),
                     attributes: attribute_column(query),
+                    currency: query.currency,
                     parent: match (&facet, &query.category) {
                         (Facet::Category, Some(category)) => format!("{}/", fold_path(category)),
                         _ => String::new(),
@@ -177,7 +181,7 @@ enum SegmentCounts {
         counts: [u64; 2],
     },
     Price {
-        column: Column<i64>,
+        column: Option<Column<i64>>,
         counts: PriceCounts,
     },
 }
@@ -194,7 +198,7 @@ impl SegmentCounts {
                 return Ok(Self::InStock { column, counts: [0; 2] });
             }
             Facet::Price => {
-                let column = columns.i64(column::PRICE_MIN)?;
+                let column = prices_in(segment, counter.currency)?;
                 return Ok(Self::Price { column, counts: PriceCounts::default() });
             }
         };
@@ -222,8 +226,8 @@ impl SegmentCounts {
                 counts[usize::from(column.first(doc).unwrap_or(false))] += 1;
             }
             Self::Price { column, counts } => {
-                if let Some(price) = column.first(doc) {
-                    counts.count(price);
+                if let Some(column) = column {
+                    counts.count(column.values_for_doc(doc));
                 }
             }
         }
@@ -246,7 +250,7 @@ impl SegmentCounters {
     }
 }
 
-/// Counts prices by ranges of the series 1, 2, 5, 10, 20, 50 …
+/// Counts products by the ranges of their prices, which are those of the series 1, 2, 5, 10, 20, 50 …
 #[derive(Default)]
 struct PriceCounts {
     by_range: BTreeMap<i64, u64>,
@@ -254,9 +258,17 @@ struct PriceCounts {
 }
 
 impl PriceCounts {
-    fn count(&mut self, price: i64) {
-        *self.by_range.entry(range_start(price)).or_default() += 1;
-        self.widen(price, price);
+    /// Counts a product once in each range in which it has a price. `prices` are ascending.
+    fn count(&mut self, prices: impl Iterator<Item = i64>) {
+        let mut counted = None;
+        for price in prices {
+            let start = range_start(price);
+            if counted != Some(start) {
+                *self.by_range.entry(start).or_default() += 1;
+                counted = Some(start);
+            }
+            self.widen(price, price);
+        }
     }
 
     fn widen(&mut self, low: i64, high: i64) {

@@ -3,7 +3,7 @@
 //! Filters are not part of the Tantivy query: a document that fails only one filter still counts in the facet
 //! of that filter.
 
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 
 use tantivy::{
     Searcher, SegmentReader,
@@ -12,7 +12,7 @@ use tantivy::{
 
 use super::{
     query::{Facet, Query, SearchError},
-    schema::{attribute_prefix, column, fold_path, fold_value, value_prefix},
+    schema::{attribute_prefix, column, fold_path, fold_value, prices_in, value_prefix},
 };
 
 /// The result of all filters for one document.
@@ -33,12 +33,10 @@ pub(crate) enum Filter {
         column: Option<StrColumn>,
         accepted: Vec<Range<u64>>,
     },
-    /// The price range of the product must overlap with the filter's.
+    /// A price must be accepted. No column: no product of the segment has a price in the currency.
     Price {
-        lowest: Column<i64>,
-        highest: Column<i64>,
-        min: i64,
-        max: i64,
+        column: Option<Column<i64>>,
+        accepted: RangeInclusive<i64>,
     },
     InStock {
         column: Column<bool>,
@@ -85,12 +83,10 @@ impl Filters {
             filters.push(Filter::values(columns.str(column::CATEGORY)?, wanted)?);
         }
         if query.price_min.is_some() || query.price_max.is_some() {
-            filters.push(Filter::Price {
-                lowest: columns.i64(column::PRICE_MIN)?,
-                highest: columns.i64(column::PRICE_MAX)?,
-                min: query.price_min.unwrap_or(i64::MIN),
-                max: query.price_max.unwrap_or(i64::MAX),
-            });
+            let lowest = query.price_min.unwrap_or(i64::MIN);
+            let highest = query.price_max.unwrap_or(i64::MAX);
+            let column = prices_in(segment, query.currency)?;
+            filters.push(Filter::Price { column, accepted: lowest..=highest });
         }
         if let Some(wanted) = query.in_stock {
             filters.push(Filter::InStock { column: columns.bool(column::IN_STOCK)?, wanted });
@@ -153,12 +149,10 @@ impl Filter {
             Self::Values { column: Some(column), accepted } => {
                 column.term_ords(doc).any(|ord| accepted.iter().any(|range| range.contains(&ord)))
             }
-            Self::Values { column: None, .. } => false,
-            Self::Price { lowest, highest, min, max } => {
-                let low = lowest.first(doc);
-                let high = highest.first(doc).or(low);
-                low.or(high).is_some_and(|low| low <= *max) && high.is_some_and(|high| high >= *min)
+            Self::Price { column: Some(column), accepted } => {
+                column.values_for_doc(doc).any(|price| accepted.contains(&price))
             }
+            Self::Values { column: None, .. } | Self::Price { column: None, .. } => false,
             Self::InStock { column, wanted } => column.first(doc).unwrap_or(false) == *wanted,
         }
     }

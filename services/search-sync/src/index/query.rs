@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, str::FromStr};
 
 use uuid::Uuid;
+use vocabulary::Currency;
 
 use super::document::{Localized, Price};
 use crate::domain::RuleEffect;
@@ -21,9 +22,12 @@ pub struct Query {
     /// Filters by any of these brands; empty: no filter. A text with commas is one brand if any product has
     /// it, otherwise a list.
     pub brands: Vec<String>,
-    /// The lowest accepted price, in minor units; a product passes if its highest price reaches it.
+    /// The currency of all prices: of the filter, the order, the facet and the hits. Prices in other currencies do
+    /// not exist, but a hit without a price in this one shows its own.
+    pub currency: Currency,
+    /// The lowest accepted price, in minor units. A product passes if it has a price within both bounds.
     pub price_min: Option<i64>,
-    /// The highest accepted price, in minor units; a product passes if its lowest price does not exceed it.
+    /// The highest accepted price, in minor units.
     pub price_max: Option<i64>,
     pub in_stock: Option<bool>,
     /// For each attribute or option, the accepted values. With `in_stock`, an option counts if a variant with it is
@@ -46,6 +50,7 @@ impl Default for Query {
             q: String::new(),
             category: None,
             brands: Vec::new(),
+            currency: Currency::CNY,
             price_min: None,
             price_max: None,
             in_stock: None,
@@ -65,9 +70,9 @@ pub enum Sort {
     /// The best match first; without a text query the most popular.
     #[default]
     Relevance,
-    /// The lowest price first; products without a price come last.
+    /// The lowest price first; products without a price in the currency come last.
     PriceAscending,
-    /// The highest price first; products without a price come last.
+    /// The highest price first; products without a price in the currency come last.
     PriceDescending,
     /// The latest created first.
     Newest,
@@ -101,7 +106,8 @@ pub enum Facet {
     Brand,
     /// The direct subcategories of the chosen category.
     Category,
-    /// Ranges of the lowest price, `10000..20000` in minor units, the end excluded; the last may be open.
+    /// Ranges of prices, `10000..20000` in minor units, the end excluded; the last may be open. A product counts in
+    /// each range in which it has a price.
     Price,
     /// `true` and `false`.
     InStock,
@@ -182,8 +188,8 @@ pub struct Results {
     pub best_match: Match,
     /// The counts by facet name, the most frequent value first; price ranges are in ascending order.
     pub facets: BTreeMap<String, Vec<FacetCount>>,
-    /// The lowest and the highest price in minor units, ignoring the price filter. Present with
-    /// [`Facet::Price`].
+    /// The lowest and the highest price in minor units, ignoring the price filter. With [`Facet::Price`], if any
+    /// product has a price in the currency.
     pub price_range: Option<(i64, i64)>,
     /// The cursor of the next page; `None` on the last.
     pub next_cursor: Option<String>,
@@ -198,9 +204,10 @@ pub struct Hit {
     pub title: Localized,
     /// The title in the language that matches better, escaped for HTML, with `<em>` around the matches.
     pub highlight: String,
-    /// The lowest price of the available variants; of all, if none is available.
+    /// The lowest price of the available variants; of all, if none is available. In the currency of the query, or
+    /// in the product's own if it has no price in this one.
     pub price_min: Option<Price>,
-    /// The highest price of these variants.
+    /// The highest price of these variants, in the same currency.
     pub price_max: Option<Price>,
     pub in_stock: bool,
     /// The product version in the index.

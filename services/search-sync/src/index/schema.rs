@@ -1,21 +1,26 @@
 //! The schema of the index, and the conversion of a document.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tantivy::{
-    TantivyDocument,
+    SegmentReader, TantivyDocument,
+    columnar::Column,
     schema::{
-        FAST, Field, INDEXED, IndexRecordOption, STORED, STRING, Schema, TextFieldIndexing,
-        TextOptions,
+        FAST, Field, INDEXED, IndexRecordOption, OwnedValue, STORED, STRING, Schema,
+        TextFieldIndexing, TextOptions,
     },
     tokenizer::{Token, TokenStream, Tokenizer, TokenizerManager},
 };
+use vocabulary::Currency;
 
-use super::document::{Attribute, Document, LEVELS_MAX, StoredHit};
+use super::{
+    document::{Attribute, Document, LEVELS_MAX, StoredHit},
+    query::SearchError,
+};
 use crate::text;
 
 /// Increase it with every change of the fields or the analysis: an index of another format is rebuilt.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 /// Separates the parts of a column value.
 const SEPARATOR: char = '\u{1f}';
 /// The searchable part of a title, brand or category, in characters.
@@ -66,8 +71,7 @@ struct ColumnFields {
     category: Field,
     attribute: Field,
     available: Field,
-    price_min: Field,
-    price_max: Field,
+    prices: Field,
     in_stock: Field,
     popularity: Field,
 }
@@ -82,8 +86,9 @@ pub(crate) mod column {
     pub(crate) const ATTRIBUTE: &str = "attribute_pair";
     /// The attributes, and the options of the available variants.
     pub(crate) const AVAILABLE: &str = "available_pair";
-    pub(crate) const PRICE_MIN: &str = "price_min";
-    pub(crate) const PRICE_MAX: &str = "price_max";
+    /// The prices of the variants: one column of ascending amounts for each currency, see
+    /// [`prices_in`](super::prices_in).
+    pub(crate) const PRICES: &str = "prices";
     pub(crate) const IN_STOCK: &str = "in_stock";
     pub(crate) const POPULARITY: &str = "popularity";
 }
@@ -123,8 +128,7 @@ pub(crate) fn schema() -> (Schema, Fields) {
             category: builder.add_text_field(column::CATEGORY, unanalysed()),
             attribute: builder.add_text_field(column::ATTRIBUTE, unanalysed()),
             available: builder.add_text_field(column::AVAILABLE, unanalysed()),
-            price_min: builder.add_i64_field(column::PRICE_MIN, FAST),
-            price_max: builder.add_i64_field(column::PRICE_MAX, FAST),
+            prices: builder.add_json_field(column::PRICES, FAST),
             in_stock: builder.add_bool_field(column::IN_STOCK, FAST),
             popularity: builder.add_f64_field(column::POPULARITY, FAST),
         },
@@ -297,16 +301,26 @@ fn add_columns(
     for level in levels {
         target.add_text(fields.category, column_value(&fold_path(level), level));
     }
-    if let Some(price) = &document.price_min {
-        target.add_i64(fields.price_min, price.amount);
+    let mut prices: BTreeMap<String, BTreeSet<i64>> = BTreeMap::new();
+    for price in &document.prices {
+        prices.entry(price.currency.to_string()).or_default().insert(price.amount);
     }
-    if let Some(price) = &document.price_max {
-        target.add_i64(fields.price_max, price.amount);
-    }
+    let column = |amounts: BTreeSet<i64>| amounts.into_iter().map(OwnedValue::I64).collect();
+    let columns =
+        prices.into_iter().map(|(code, amounts)| (code, OwnedValue::Array(column(amounts))));
+    target.add_object(fields.prices, columns.collect());
     target.add_bool(fields.in_stock, document.in_stock);
     let popularity =
         if document.popularity.is_finite() { document.popularity.max(0.0) } else { 0.0 };
     target.add_f64(fields.popularity, popularity);
+}
+
+/// The column of the prices in a currency; `None` if no product of the segment has one.
+pub(crate) fn prices_in(
+    segment: &SegmentReader,
+    currency: Currency,
+) -> Result<Option<Column<i64>>, SearchError> {
+    Ok(segment.fast_fields().column_opt(&format!("{}.{currency}", column::PRICES))?)
 }
 
 /// A value in a column: the folded form, by which filters and facets compare, then the spelling, which facets

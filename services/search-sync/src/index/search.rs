@@ -9,7 +9,7 @@ use super::{
     collector::{Candidate, HitCollector, PINNED_LEVEL, Rank, ScoreFactors, level_of},
     cursor,
     dictionary::TermDictionaries,
-    document::StoredHit,
+    document::{PriceBounds, StoredHit},
     explain::{match_level, matched_alternatives, matched_by},
     facets::FacetCounts,
     filter::resolve_brands,
@@ -76,7 +76,7 @@ impl Index {
     /// levels; within a level, the products of the category that the query names come first. Whether the
     /// search is relaxed depends on the text query alone, not on the filters. When the hits are not sorted by
     /// relevance, the first level with a match is the last, because hits of different quality cannot be sorted
-    /// by price. A text without a word matches nothing.
+    /// by price. Prices are those in the currency of the query. A text without a word matches nothing.
     ///
     /// Synonyms match like the typed words. Hidden products do not exist. Pinned products and factors change the
     /// order by relevance only. All pages of a search apply the settings of its first page.
@@ -215,13 +215,14 @@ impl Index {
                 Some(words) => Some(explain(context, candidate, words, &stored)?),
                 None => None,
             };
+            let prices = stored.prices_in(query.currency);
             let is_browsed = parsed.is_blank && level_of(&candidate.rank) != PINNED_LEVEL;
             Ok(Hit {
                 product_id: stored.product_id,
                 highlight: highlight(&stored.title, &parsed.words),
                 title: stored.title,
-                price_min: stored.price_min,
-                price_max: stored.price_max,
+                price_min: prices.map(PriceBounds::lowest),
+                price_max: prices.map(PriceBounds::highest),
                 in_stock: stored.in_stock,
                 version: stored.version,
                 score: candidate.factors.score(),

@@ -3,11 +3,10 @@
 use std::{ops::Range, sync::LazyLock};
 
 use regex_lite::{Captures, Regex};
+use vocabulary::Currency;
 
 use super::{folding::fold, measures::is_unit};
 
-/// Minor units of one unit of the shop's currency.
-const MINOR_UNITS: f64 = 100.0;
 /// How far prices may be from one that is named with 左右.
 const AROUND: f64 = 0.2;
 /// The highest price that is understood, in units.
@@ -45,16 +44,67 @@ enum Bound {
 
 /// The characters of a number in Chinese.
 const NUMERALS: &str = "一二两三四五六七八九十百千";
-/// The names of the currency; one that begins another stands behind it.
-const CURRENCIES: [&str; 7] = ["元", "块钱", "块", "人民币", "yuan", "rmb", "cny"];
+/// A name or sign of currencies, with their codes.
+type CurrencyName = (&'static str, &'static [&'static str]);
+
+/// The signs before an amount.
+const SIGNS: [CurrencyName; 4] = [
+    ("¥", &["CNY", "JPY"]),
+    ("$", &["USD", "HKD", "TWD", "SGD", "AUD", "CAD", "NZD", "MOP"]),
+    ("€", &["EUR"]),
+    ("£", &["GBP"]),
+];
+/// The codes of the currencies whose unit is 元 in Chinese.
+const YUAN: &[&str] = &["CNY", "HKD", "MOP", "TWD", "SGD"];
+/// The names behind an amount, folded. One that begins another stands behind it.
+const NAMES: [CurrencyName; 34] = [
+    ("元", YUAN),
+    ("块钱", YUAN),
+    ("块", YUAN),
+    ("人民币", &["CNY"]),
+    ("yuan", &["CNY"]),
+    ("rmb", &["CNY"]),
+    ("cny", &["CNY"]),
+    ("美元", &["USD"]),
+    ("美金", &["USD"]),
+    ("usd", &["USD"]),
+    ("dollars", &["USD", "HKD", "TWD", "SGD", "AUD", "CAD", "NZD"]),
+    ("欧元", &["EUR"]),
+    ("euros", &["EUR"]),
+    ("euro", &["EUR"]),
+    ("eur", &["EUR"]),
+    ("日元", &["JPY"]),
+    ("日圆", &["JPY"]),
+    ("円", &["JPY"]),
+    ("yen", &["JPY"]),
+    ("jpy", &["JPY"]),
+    ("港元", &["HKD"]),
+    ("港币", &["HKD"]),
+    ("hkd", &["HKD"]),
+    ("澳门元", &["MOP"]),
+    ("新台币", &["TWD"]),
+    ("台币", &["TWD"]),
+    ("twd", &["TWD"]),
+    ("新加坡元", &["SGD"]),
+    ("新元", &["SGD"]),
+    ("sgd", &["SGD"]),
+    ("英镑", &["GBP"]),
+    ("gbp", &["GBP"]),
+    ("韩元", &["KRW"]),
+    ("krw", &["KRW"]),
+];
 
 /// The patterns of bounds. Where a number has no currency, the text behind it decides, see [`ends`].
 static BOUNDS: LazyLock<Vec<(Regex, Bound)>> = LazyLock::new(|| {
-    let currency = format!("({})", CURRENCIES.join("|"));
+    let word = |name: &str| format!(r"{name}{}", if name.is_ascii() { r"\b" } else { "" });
+    let names: Vec<String> = NAMES.iter().map(|(name, _)| word(name)).collect();
+    let currency = format!("({})", names.join("|"));
+    let signs: String = SIGNS.iter().map(|(sign, _)| *sign).collect();
+    let sign = format!("([{signs}])?");
     let plain = format!(r"(\d+(?:\.\d+)?|[{NUMERALS}]+)\s*([千万]|k\b)?");
-    let number = format!(r"[¥$]?\s*{plain}\s*{currency}?");
+    let number = format!(r"{sign}\s*{plain}\s*{currency}?");
     [
-        (format!(r"{number}\s*(?:-|~|到|至)\s*[¥$]?\s*{plain}\s*{currency}"), Bound::Between),
+        (format!(r"{number}\s*(?:-|~|到|至)\s*{sign}\s*{plain}\s*{currency}"), Bound::Between),
         (format!(r"\bbetween\s+{number}\s+and\s+{number}"), Bound::Between),
         (format!(r"{number}\s*(?:以下|以内|之内)"), Bound::AtMost),
         (format!(r"{number}\s*(?:以上|起)"), Bound::AtLeast),
@@ -79,15 +129,17 @@ static ORDERS: LazyLock<Vec<(Regex, PriceOrder)>> = LazyLock::new(|| {
     .collect()
 });
 
-/// Reads the words for the price. `None` where the query has none.
-pub(crate) fn price_words(q: &str) -> Option<PriceWords> {
+/// Reads the words for a price in a currency, in the minor units of which it answers. `None` where the query has
+/// none. An amount of another currency is none, because it is another price.
+pub(crate) fn price_words(q: &str, currency: Currency) -> Option<PriceWords> {
+    let minor_units = |units| minor_units(units, currency);
     let mut found = PriceWords { rest: fold(q), ..PriceWords::default() };
     // Most queries have no number, and each pattern needs one.
     let has_number = found.rest.contains(|c: char| c.is_ascii_digit() || NUMERALS.contains(c));
     for (pattern, bound) in BOUNDS.iter().filter(|_| has_number) {
         let fitting = pattern
             .captures_iter(&found.rest)
-            .find(|captures| fits(captures, &found.rest, *bound))
+            .find(|captures| fits(captures, &found.rest, *bound, currency))
             .and_then(|captures| Some((amounts(&captures), captures.get(0)?.range())));
         let Some((amounts, words)) = fitting else { continue };
         let Some((lowest, highest)) = amounts.first().zip(amounts.last()) else { continue };
@@ -130,17 +182,27 @@ impl PriceWords {
     }
 }
 
-/// Whether a match is a price. `3-6岁` and `under 10 kg` are none.
-fn fits(captures: &Captures<'_>, q: &str, bound: Bound) -> bool {
+/// Whether a match is a price in the currency. `3-6岁` and `under 10 kg` are none.
+fn fits(captures: &Captures<'_>, q: &str, bound: Bound, currency: Currency) -> bool {
     let Some(whole) = captures.get(0) else { return false };
     let starts_in_number = q[..whole.start()].ends_with(|c: char| c.is_ascii_digit() || c == '.');
     // Behind the number stands a word of the pattern, or nothing that could be another unit.
     let text = whole.as_str().trim_end();
     let last_is_word =
         text.ends_with(|c: char| !c.is_ascii_digit()) && !matches!(bound, Bound::Between);
-    let mut parts = captures.iter().skip(1).flatten();
-    let has_currency = parts.any(|part| CURRENCIES.contains(&part.as_str()));
-    !starts_in_number && (has_currency || last_is_word || ends(&q[whole.start() + text.len()..]))
+    let parts = captures.iter().skip(1).flatten().map(|part| part.as_str());
+    let names = parts.clone().filter_map(|part| codes_of(&NAMES, part));
+    let signs = parts.filter_map(|part| codes_of(&SIGNS, part));
+    let has_currency = names.clone().next().is_some();
+    let is_other = names.chain(signs).any(|codes| !codes.contains(&currency.as_str()));
+    !is_other
+        && !starts_in_number
+        && (has_currency || last_is_word || ends(&q[whole.start() + text.len()..]))
+}
+
+/// The currencies of a name or sign; `None` for another text.
+fn codes_of(names: &[CurrencyName], text: &str) -> Option<&'static [&'static str]> {
+    names.iter().find(|(name, _)| *name == text).map(|(_, codes)| *codes)
 }
 
 /// Whether nothing follows a number that would make it another measure.
@@ -185,13 +247,20 @@ fn chinese_number(text: &str) -> Option<f64> {
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "the amount is bounded")]
-fn minor_units(units: f64) -> Option<i64> {
-    (units <= PRICE_MAX).then(|| (units * MINOR_UNITS).round() as i64)
+fn minor_units(units: f64, currency: Currency) -> Option<i64> {
+    let minor = 10_f64.powf(f64::from(currency.decimals()));
+    (units <= PRICE_MAX).then(|| (units * minor).round() as i64)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{PriceOrder, price_words};
+    use vocabulary::Currency;
+
+    use super::{PriceOrder, PriceWords};
+
+    fn price_words(q: &str) -> Option<PriceWords> {
+        super::price_words(q, Currency::CNY)
+    }
 
     #[test]
     fn words_for_a_price_become_bounds() {
@@ -218,6 +287,42 @@ mod tests {
                 (rest, minimum, maximum),
                 "{q}: {found:?}"
             );
+        }
+    }
+
+    #[test]
+    fn amounts_are_in_the_currency_of_the_listing() {
+        for (code, q, rest, maximum) in [
+            ("CNY", "耳机 200以内", "耳机", 20_000),
+            ("JPY", "耳机 200以内", "耳机", 200),
+            ("KWD", "耳机 200以内", "耳机", 200_000),
+            ("JPY", "3000円以下 耳机", "耳机", 3_000),
+            ("JPY", "3千日元以下的耳机", "耳机", 3_000),
+            ("JPY", "earphones under ¥3000", "earphones", 3_000),
+            ("USD", "earphones under $19.99", "earphones", 1_999),
+            ("USD", "50美元以下的耳机", "耳机", 5_000),
+            ("EUR", "earphones under 50 euros", "earphones", 5_000),
+            ("EUR", "earphones under €50", "earphones", 5_000),
+            ("HKD", "200元以下的耳机", "耳机", 20_000),
+        ] {
+            let found = super::price_words(q, code.parse().unwrap()).expect(q);
+            let read = (found.rest.as_str(), found.price_min, found.price_max);
+            assert_eq!(read, (rest, None, Some(maximum)), "{q}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn amounts_of_another_currency_are_no_prices() {
+        for (code, q) in [
+            ("CNY", "耳机 50美元以下"),
+            ("CNY", "earphones under $50"),
+            ("CNY", "earphones between 50 and 100 usd"),
+            ("CNY", "3000日元以下"),
+            ("JPY", "200元以下的耳机"),
+            ("JPY", "¥100-200元 鼠标"),
+            ("EUR", "两百块以下蓝牙耳机"),
+        ] {
+            assert_eq!(super::price_words(q, code.parse().unwrap()), None, "{q}");
         }
     }
 

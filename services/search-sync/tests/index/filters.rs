@@ -155,7 +155,7 @@ fn pages_stay_stable_while_products_change() {
     let mut writer = index.writer().unwrap();
     let mut added = documents()[0].clone();
     added.product_id = id(500);
-    added.price_min.as_mut().unwrap().amount = 1;
+    added.prices[0].amount = 1;
     writer.apply(&[Change::Upsert(Box::new(added)), Change::Delete(id(28))], "2").unwrap();
     query.cursor = first.next_cursor.clone();
     let second = index.search(&query).unwrap();

@@ -9,6 +9,7 @@ mod categories;
 mod explain;
 mod filters;
 mod folding;
+mod prices;
 mod rules;
 mod search;
 mod suggestions;

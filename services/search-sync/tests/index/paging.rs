@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use search_sync::index::{Change, Document, Price, Query, Sort};
+use vocabulary::Currency;
 
 use super::products::{id, index_of, numbers, titled};
 
@@ -13,11 +14,9 @@ const SORTS: [Sort; 5] =
 fn towels(number: u128, extra: usize) -> Document {
     let words = ["抽纸", "三层", "加厚", "家用", "整箱"];
     let title = format!("纸巾 {}", words[..extra % words.len()].join(" "));
-    let price =
-        Price { amount: i64::try_from(number * 37 % 1_000).unwrap(), currency: "CNY".to_owned() };
+    let amount = i64::try_from(number * 37 % 1_000).unwrap();
     Document {
-        price_min: Some(price.clone()),
-        price_max: Some(price),
+        prices: vec![Price { amount, currency: Currency::CNY }],
         popularity: f64::from(u32::try_from(number * 13 % 100).unwrap()),
         ..titled(number, &title)
     }

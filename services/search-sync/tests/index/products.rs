@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use search_sync::index::{Attribute, Change, Document, Index, Localized, Price, Query, Results};
 use uuid::Uuid;
+use vocabulary::Currency;
 
 /// Number, Chinese title, English title, brand, category, price in yuan, in stock, popularity, attributes.
 type Row =
@@ -341,7 +342,7 @@ pub fn documents() -> Vec<Document> {
 
 fn document(row: &Row) -> Document {
     let (number, zh, en, brand, category, yuan, in_stock, popularity, attributes) = *row;
-    let price = Price { amount: yuan * 100, currency: "CNY".to_owned() };
+    let price = Price { amount: yuan * 100, currency: Currency::CNY };
     Document {
         product_id: id(number),
         version: 1,
@@ -355,8 +356,7 @@ fn document(row: &Row) -> Document {
             .map(|(key, values)| (key.to_owned(), attribute(values)))
             .collect::<BTreeMap<_, _>>(),
         skus: vec![format!("SKU-{number:03}-A")],
-        price_min: Some(price.clone()),
-        price_max: Some(price),
+        prices: vec![price],
         in_stock,
         popularity,
         ..Document::default()

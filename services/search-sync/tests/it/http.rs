@@ -53,6 +53,8 @@ async fn invalid_parameters_are_rejected() {
         ("/v1/search?in_stock=maybe", validation),
         ("/v1/search?price_min=5&price_max=4", validation),
         ("/v1/search?price_max=99999999999999999999", validation),
+        ("/v1/search?currency=RMB", validation),
+        ("/v1/search?currency=XXX", validation),
         ("/v1/search?cursor=!", validation),
         ("/v1/search?q=a&q=b", validation),
         ("/v1/search?product_id=7", validation),
@@ -219,6 +221,51 @@ async fn words_for_a_price_become_a_filter() {
     assert_eq!(found["price_words"], words);
     let found = suite.search(&[("q", "200元以下的键盘"), ("price_words", "false")]).await;
     assert_eq!(found["price_words"], Value::Null);
+    suite.finish(0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_search_has_one_currency() {
+    let suite = Suite::start().await;
+    let (domestic, foreign) = (ProductId::new(), ProductId::new());
+    let mut yuan = product(domestic, 1, "跑步鞋", "Running shoes", &["A", "B"]);
+    let mut yen = product(foreign, 1, "帆布鞋", "Canvas shoes", &["C"]);
+    for (variant, price) in yuan.variants.iter_mut().chain(&mut yen.variants).zip([
+        json!({"amount": 10_000, "currency": "CNY"}),
+        json!({"amount": 100_000, "currency": "CNY"}),
+        json!({"amount": 1_299, "currency": "JPY"}),
+    ]) {
+        variant.price = serde_json::from_value(price).unwrap();
+    }
+    suite.catalogue.publish_all(&[yuan, yen]).await;
+    suite.wait_applied(domestic, 1).await;
+    suite.wait_applied(foreign, 1).await;
+
+    let between = async |min: &str, max: &str, currency: &str| {
+        let range = [("price_min", min), ("price_max", max), ("currency", currency)];
+        ids(&suite.search(&range).await)
+    };
+    assert_eq!(between("40000", "50000", "CNY").await, []);
+    assert_eq!(between("50000", "150000", "CNY").await, [domestic]);
+    assert_eq!(between("1000", "20000", "JPY").await, [foreign]);
+    // The shop has an own currency.
+    let page = suite.search(&[("q", "鞋 2000以下"), ("facets", "price")]).await;
+    assert_eq!((ids(&page), &page["currency"]), (vec![domestic], &json!("CNY")));
+    assert_eq!(page["price_range"], json!({"min": 10_000, "max": 100_000}));
+    let page = suite.search(&[("q", "鞋 2000以下"), ("currency", "JPY")]).await;
+    assert_eq!((ids(&page), &page["currency"]), (vec![foreign], &json!("JPY")));
+    assert_eq!(page["price_words"]["price_max"], 2_000);
+    assert_eq!(page["items"][0]["price_min"], json!({"amount": 1_299, "currency": "JPY"}));
+
+    let query = [("sort", "price_asc"), ("currency", "JPY")];
+    let page = suite.search(&[&query[..], &[("limit", "1")]].concat()).await;
+    assert_eq!(ids(&page), [foreign]);
+    let cursor = page["next_cursor"].as_str().unwrap();
+    let next = suite.search(&[&query[..], &[("cursor", cursor)]].concat()).await;
+    assert_eq!(ids(&next), [domestic]);
+    let other = [("sort", "price_asc"), ("cursor", cursor)];
+    let other = suite.request(Method::GET, "/v1/search").query(&other);
+    assert_eq!(code(answer(other).await), (422, "validation_failed".to_owned()));
     suite.finish(0).await;
 }
 

@@ -32,7 +32,7 @@ use service_testkit::{
 use sqlx::PgPool;
 use testkit::{Database, Vhost, wait_for};
 use tokio_util::sync::DropGuard;
-use vocabulary::ProductId;
+use vocabulary::{Currency, ProductId};
 
 use crate::events::sku_of;
 
@@ -91,6 +91,7 @@ impl Suite {
             common: credentials.common(database.url(), vhost.url()),
             index_dir: credentials.file("index"),
             product_catalog_url: product_catalog_url.parse().unwrap(),
+            shop_currency: Currency::CNY,
         };
         let (applied, failed) = (Recorder::default(), Recorder::default());
         let receipts = Subscription::to(RECEIPT, ["search-sync"], OnReject::Continue)
