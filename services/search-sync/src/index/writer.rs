@@ -74,17 +74,34 @@ impl Index {
         policy.set_min_num_segments(MERGE_SEGMENTS);
         policy.set_del_docs_ratio_before_merge(DELETED_MAX);
         writer.set_merge_policy(Box::new(policy));
-        Ok(Writer { writer, index: self.clone() })
+        let writer = Writer { writer, index: self.clone() };
+        writer.recover()?;
+        Ok(writer)
     }
 }
 
 impl Writer {
+    /// Prepares the writer for files that a killed one may have left.
+    ///
+    /// A kill leaves files of deletions. They are removed, because the repeated commit creates files with the same
+    /// names and fails if they exist.
+    ///
+    /// The first operation of a writer has the number of the last commit. A merge that begins before the next commit
+    /// takes a segment with deletions of that number for complete, and loses this operation: a product would be in
+    /// the index twice. Therefore the first operation deletes nothing.
+    fn recover(&self) -> Result<(), WriteError> {
+        self.writer.garbage_collect_files().wait()?;
+        self.writer.delete_term(Term::from_field_text(self.index.fields.id, ""));
+        Ok(())
+    }
+
     /// Applies `changes` in order in one commit with `payload`. Afterwards they are durable and visible to
     /// new searches. Without changes only the payload is committed.
     pub fn apply(&mut self, changes: &[Change], payload: &str) -> Result<(), WriteError> {
         if let Err(error) = self.commit(changes, payload) {
             // Uncommitted documents must not become part of the next commit.
             self.writer.rollback()?;
+            self.recover()?;
             return Err(error);
         }
         self.index.reader.reload()?;

@@ -1,8 +1,10 @@
 //! The public API of the index, tested with a small catalogue of Chinese and English products.
 #![expect(clippy::unwrap_used, reason = "a failing helper fails its test")]
 
+mod model;
 mod paging;
 mod products;
+mod random_changes;
 
 mod brands;
 mod categories;

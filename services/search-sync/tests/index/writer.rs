@@ -2,9 +2,12 @@
 
 use std::{fs, path::Path};
 
-use search_sync::index::{Change, Index, OpenError, Query, WriteError};
+use search_sync::index::{Change, Document, Index, OpenError, Query, WriteError};
 
-use super::products::{documents, hits_for, id, search};
+use super::{
+    products::{documents, hits_for, id, search, titled},
+    random_changes::files_at_one_moment,
+};
 
 fn all() -> Vec<Change> {
     documents().into_iter().map(|document| Change::Upsert(Box::new(document))).collect()
@@ -67,6 +70,49 @@ fn small_commits_are_merged() {
     drop(writer);
     assert_eq!((index.segments(), index.documents()), (1, 32));
     assert_eq!(index.payload().unwrap().as_deref(), Some("60"));
+}
+
+/// A small product in this version.
+fn numbered(number: u128, version: i64) -> Change {
+    Change::Upsert(Box::new(Document { version, ..titled(number, "纸巾") }))
+}
+
+#[test]
+fn a_killed_commit_can_be_repeated() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(built(folder.path()));
+    let before = files_at_one_moment(folder.path());
+    let apply = |folder: &Path| {
+        let index = Index::open(folder).unwrap();
+        index.writer().unwrap().apply(&[numbered(1, 2)], "2").unwrap();
+        index
+    };
+    drop(apply(folder.path()));
+    // The kill comes before the list of the valid files is replaced.
+    fs::copy(before.path().join("meta.json"), folder.path().join("meta.json")).unwrap();
+    let index = apply(folder.path());
+    assert_eq!((index.documents(), index.version_of(id(1)).unwrap()), (32, Some(2)));
+}
+
+#[test]
+fn the_first_change_after_a_kill_replaces_its_product() {
+    let folder = tempfile::tempdir().unwrap();
+    let index = Index::open(folder.path()).unwrap();
+    let mut writer = index.writer().unwrap();
+    // Five segments, the second the largest.
+    for (number, products) in [0..3, 3..10, 10..11, 11..12, 12..13].into_iter().enumerate() {
+        let changes: Vec<Change> = products.map(|product| numbered(product, 1)).collect();
+        writer.apply(&changes, &number.to_string()).unwrap();
+    }
+    // The sixth begins a merge, which the kill interrupts.
+    writer.apply(&[numbered(0, 2)], "5").unwrap();
+    let killed = files_at_one_moment(folder.path());
+    let index = Index::open(killed.path()).unwrap();
+    let mut writer = index.writer().unwrap();
+    writer.apply(&[numbered(1, 2)], "6").unwrap();
+    writer.close().unwrap();
+    let expected = (0..13).map(|number| (id(number), if number < 2 { 2 } else { 1 }));
+    assert_eq!(index.versions().unwrap(), expected.collect::<Vec<_>>());
 }
 
 #[test]
