@@ -12,6 +12,8 @@ use serde::{
     de::{self, DeserializeOwned, value::MapDeserializer},
 };
 
+use crate::text::{Measure, fold, read_measure};
+
 /// The maximum length of a text, in characters.
 const TEXT_MAX: usize = 256;
 /// The maximum number of values of one parameter.
@@ -58,13 +60,11 @@ impl de::Error for ParamsError {
 #[serde(transparent)]
 pub(crate) struct ParamValues(Vec<String>);
 
-impl From<Vec<String>> for ParamValues {
-    fn from(values: Vec<String>) -> Self {
-        Self(values)
-    }
-}
-
 impl ParamValues {
+    pub(crate) fn push(&mut self, value: String) {
+        self.0.push(value);
+    }
+
     pub(crate) fn is_given(&self) -> bool {
         !self.0.is_empty()
     }
@@ -106,6 +106,14 @@ impl ParamValues {
         }
         fields.refuse(name, "invalid", format!("must be 0 to {max}"));
         None
+    }
+
+    /// A number that may have a unit: 1.5, or 256GB.
+    pub(crate) fn measure(self, fields: &mut Fields, name: &str) -> Option<Measure> {
+        let text = self.text(fields, name)?;
+        let measure = read_measure(&fold(&text));
+        fields
+            .check(name, measure.ok_or("must be a number, or a number with a unit, such as 256GB"))
     }
 
     /// A page size from 0 to `max`.

@@ -10,12 +10,16 @@ use vocabulary::{Currency, ProductId};
 use super::query_params::{ParamValues, VALUES_MAX, check_count, check_length, read_params};
 use crate::{
     app::search_products::{ReadAfterWrite, ReadCondition, SearchRequest},
-    index::{Facet, LIMIT_MAX, Query, Sort},
+    index::{AttributeFilter, Facet, LIMIT_MAX, NumberRange, Query, Sort},
     text::{PriceOrder, PriceWords, price_words},
 };
 
 /// The prefix of the parameters that filter by an attribute.
 const ATTRIBUTE_PREFIX: &str = "attr.";
+/// The prefix of the lowest accepted number of an attribute.
+const NUMBER_MIN_PREFIX: &str = "attr_min.";
+/// The prefix of the highest accepted number of an attribute.
+const NUMBER_MAX_PREFIX: &str = "attr_max.";
 /// The default page size.
 const LIMIT_DEFAULT: usize = 20;
 /// The highest price, in minor units.
@@ -86,17 +90,32 @@ pub(crate) struct SearchParams {
     wait_ms: ParamValues,
 }
 
+/// The parameters of one attribute.
+#[derive(Debug, Default)]
+struct AttributeParams {
+    values: ParamValues,
+    min: ParamValues,
+    max: ParamValues,
+}
+
 /// Reads a search from the pairs of a query string. 400 for unknown parameters, 422 for invalid values.
 pub(crate) fn read_search(
     pairs: Vec<(String, String)>,
     shop_currency: Currency,
 ) -> Result<SearchRequest, Problem> {
-    let mut attributes: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut attributes: BTreeMap<String, AttributeParams> = BTreeMap::new();
     let mut others = Vec::new();
     for (name, value) in pairs {
-        match name.strip_prefix(ATTRIBUTE_PREFIX).filter(|key| !key.is_empty()) {
-            Some(key) => attributes.entry(key.to_owned()).or_default().push(value),
-            None => others.push((name, value)),
+        let key =
+            |prefix| name.strip_prefix(prefix).filter(|key| !key.is_empty()).map(str::to_owned);
+        if let Some(key) = key(ATTRIBUTE_PREFIX) {
+            attributes.entry(key).or_default().values.push(value);
+        } else if let Some(key) = key(NUMBER_MIN_PREFIX) {
+            attributes.entry(key).or_default().min.push(value);
+        } else if let Some(key) = key(NUMBER_MAX_PREFIX) {
+            attributes.entry(key).or_default().max.push(value);
+        } else {
+            others.push((name, value));
         }
     }
     read_params::<SearchParams>(others)?.into_request(attributes, shop_currency)
@@ -105,7 +124,7 @@ pub(crate) fn read_search(
 impl SearchParams {
     fn into_request(
         self,
-        attributes: BTreeMap<String, Vec<String>>,
+        attributes: BTreeMap<String, AttributeParams>,
         shop_currency: Currency,
     ) -> Result<SearchRequest, Problem> {
         let mut fields = Fields::new();
@@ -187,18 +206,42 @@ fn parse_facets(fields: &mut Fields, values: ParamValues) -> Vec<Facet> {
 
 fn check_attributes(
     fields: &mut Fields,
-    attributes: BTreeMap<String, Vec<String>>,
-) -> Vec<(String, Vec<String>)> {
+    attributes: BTreeMap<String, AttributeParams>,
+) -> Vec<AttributeFilter> {
     check_count(fields, "attr", attributes.len());
     let attributes = attributes.into_iter().take(VALUES_MAX);
     attributes
-        .map(|(key, values)| {
-            check_length(fields, "attr", &key);
-            let name = format!("{ATTRIBUTE_PREFIX}{key}");
-            let values = ParamValues::from(values).repeated(fields, &name);
-            (key, values)
+        .map(|(name, AttributeParams { values, min, max })| {
+            check_length(fields, "attr", &name);
+            let values = values.repeated(fields, &format!("{ATTRIBUTE_PREFIX}{name}"));
+            let range = check_range(fields, &name, min, max);
+            AttributeFilter { name, values, range }
         })
         .collect()
+}
+
+/// The accepted numbers of an attribute; `None` without bounds.
+fn check_range(
+    fields: &mut Fields,
+    name: &str,
+    min: ParamValues,
+    max: ParamValues,
+) -> Option<NumberRange> {
+    let (min_name, max_name) =
+        (format!("{NUMBER_MIN_PREFIX}{name}"), format!("{NUMBER_MAX_PREFIX}{name}"));
+    let (min, max) = (min.measure(fields, &min_name), max.measure(fields, &max_name));
+    if let (Some(min), Some(max)) = (min, max) {
+        if min.unit != max.unit {
+            fields.refuse(max_name, "invalid", format!("must have the unit of {min_name}"));
+        } else if min.number > max.number {
+            fields.refuse(max_name, "invalid", format!("must not be below {min_name}"));
+        }
+    }
+    Some(NumberRange {
+        min: min.map_or(f64::NEG_INFINITY, |min| min.number),
+        max: max.map_or(f64::INFINITY, |max| max.number),
+        unit: min.or(max)?.unit,
+    })
 }
 
 #[cfg(test)]
@@ -211,7 +254,7 @@ mod tests {
     use super::read_search;
     use crate::{
         app::search_products::{ReadAfterWrite, ReadCondition, SearchRequest},
-        index::{Facet, Query, Sort},
+        index::{AttributeFilter, Facet, NumberRange, Query, Sort},
     };
 
     fn read(pairs: &[(&str, &str)]) -> Result<SearchRequest, Problem> {
@@ -269,6 +312,8 @@ mod tests {
             ("in_stock", "true"),
             ("attr.颜色", "黑"),
             ("attr.颜色", "白, 灰"),
+            ("attr_min.重量", "1公斤"),
+            ("attr_max.重量", "２.５ KG"),
             ("sort", "price_asc"),
             ("facets", "brand,attr.颜色"),
             ("facets", "brand"),
@@ -287,7 +332,18 @@ mod tests {
             price_min: Some(100),
             price_max: Some(100),
             in_stock: Some(true),
-            attributes: vec![("颜色".to_owned(), owned(&["黑", "白, 灰"]))],
+            attributes: vec![
+                AttributeFilter {
+                    name: "重量".to_owned(),
+                    values: Vec::new(),
+                    range: Some(NumberRange { min: 1.0, max: 2.5, unit: Some("kg") }),
+                },
+                AttributeFilter {
+                    name: "颜色".to_owned(),
+                    values: owned(&["黑", "白, 灰"]),
+                    range: None,
+                },
+            ],
             sort: Sort::PriceAscending,
             facets: vec![Facet::Brand, Facet::Attribute("颜色".to_owned())],
             limit: 0,
@@ -341,6 +397,14 @@ mod tests {
             (vec![("q", "a"), ("q", "b")], vec!["q"]),
             (vec![("category", long.as_str())], vec!["category"]),
             (vec![("attr.a", long.as_str())], vec!["attr.a"]),
+            (vec![("attr_min.a", "two")], vec!["attr_min.a"]),
+            (vec![("attr_max.a", "")], vec!["attr_max.a"]),
+            (vec![("attr_max.a", "1e9")], vec!["attr_max.a"]),
+            (vec![("attr_min.a", "1..2")], vec!["attr_min.a"]),
+            (vec![("attr_min.a", "1"), ("attr_min.a", "2")], vec!["attr_min.a"]),
+            (vec![("attr_min.a", "2"), ("attr_max.a", "1.9")], vec!["attr_max.a"]),
+            (vec![("attr_min.a", "1kg"), ("attr_max.a", "2g")], vec!["attr_max.a"]),
+            (vec![("attr_min.a", "1"), ("attr_max.a", "2g")], vec!["attr_max.a"]),
             (vec![("price_min", "2"), ("price_max", "1")], vec!["price_max"]),
             (vec![("currency", "RMB")], vec!["currency"]),
             (vec![("currency", "cny")], vec!["currency"]),
@@ -358,7 +422,10 @@ mod tests {
                 problem.field_errors().iter().map(|error| error.field.as_str()).collect();
             assert_eq!(fields, invalid, "{pairs:?}");
         }
-        for unknown in ["colour", "attr.", "Q"] {
+        let names: Vec<String> = (0..33).map(|number| format!("attr_min.{number}")).collect();
+        let many: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "1")).collect();
+        assert_eq!(read(&many).unwrap_err().field_errors()[0].code, "too_many");
+        for unknown in ["colour", "attr.", "attr_min.", "attr_max.", "attr_min", "Q"] {
             assert_eq!(read(&[(unknown, "x")]).unwrap_err().code(), "invalid_query");
         }
     }

@@ -33,6 +33,10 @@ pub(crate) struct SearchPage {
     /// The counts of each requested facet. A facet ignores its own filter, so it shows what choosing another
     /// value gives.
     facets: BTreeMap<String, Vec<FacetCount>>,
+    /// For each counted attribute whose values are all numbers of one unit: their range, ignoring the own filter. The
+    /// key is the name of the facet.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    number_ranges: BTreeMap<String, NumberRange>,
     /// The currency of the price filter, the order by price, the facet `price` and `price_range`.
     currency: Currency,
     /// The lowest and the highest price, ignoring the price filter. With the facet `price`, if any product has a
@@ -147,6 +151,20 @@ pub(crate) struct FacetCount {
     value: String,
     /// The number of products.
     count: u64,
+    /// The value as a number, in the facets of `number_ranges`, which are in ascending order.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    number: Option<f64>,
+}
+
+/// A range of numbers of one unit.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct NumberRange {
+    min: f64,
+    max: f64,
+    /// The symbol of the unit, such as `gb`; absent for plain numbers. `attr_min` and `attr_max` take it behind the
+    /// number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unit: Option<&'static str>,
 }
 
 /// A range of prices, in minor units.
@@ -183,6 +201,15 @@ pub(crate) struct PriceRange {
             description = "Accepted values of the attribute, or of the option of the variants (attr.颜色=红); \
                 repeat it for several values. With `in_stock=true`, a variant with the option must be available"
         ),
+        (
+            "attr_min.<name>" = Option<String>, Query,
+            description = "The lowest accepted number of the attribute or option (attr_min.重量=1.2). A bound with a \
+                unit accepts the values of this unit (attr_min.容量=256GB), a bound without one plain numbers"
+        ),
+        (
+            "attr_max.<name>" = Option<String>, Query,
+            description = "The highest accepted number of the attribute or option, of the same unit"
+        ),
     ),
     responses((status = 200, body = SearchPage))
 )]
@@ -204,16 +231,27 @@ pub(crate) async fn search_products(
 impl From<SearchResponse> for SearchPage {
     fn from(response: SearchResponse) -> Self {
         let SearchResponse { results, currency, price_words, caught_up, took } = response;
-        let Results { items, total, best_match, facets, price_range, next_cursor, did_you_mean } =
-            results;
-        let count = |one: index::FacetCount| FacetCount { value: one.value, count: one.count };
+        let Results {
+            items,
+            total,
+            best_match,
+            facets,
+            number_ranges,
+            price_range,
+            next_cursor,
+            did_you_mean,
+        } = results;
         Self {
             items: items.into_iter().map(Hit::from).collect(),
             total,
             best_match: best_match.into(),
             facets: facets
                 .into_iter()
-                .map(|(name, counts)| (name, counts.into_iter().map(count).collect()))
+                .map(|(name, counts)| (name, counts.into_iter().map(FacetCount::from).collect()))
+                .collect(),
+            number_ranges: number_ranges
+                .into_iter()
+                .map(|(name, range)| (name, NumberRange::from(range)))
                 .collect(),
             currency,
             price_range: price_range.map(|(min, max)| PriceRange { min, max }),
@@ -239,6 +277,20 @@ impl From<text::PriceWords> for PriceWords {
             price_max: found.price_max,
             sort: found.order.map(sort),
         }
+    }
+}
+
+impl From<index::FacetCount> for FacetCount {
+    fn from(found: index::FacetCount) -> Self {
+        let index::FacetCount { value, count, number } = found;
+        Self { value, count, number }
+    }
+}
+
+impl From<index::NumberRange> for NumberRange {
+    fn from(range: index::NumberRange) -> Self {
+        let index::NumberRange { min, max, unit } = range;
+        Self { min, max, unit }
     }
 }
 

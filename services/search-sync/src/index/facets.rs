@@ -1,6 +1,6 @@
 //! Counts hits by facet values.
 
-use std::collections::BTreeMap;
+use std::{cmp::Ordering, collections::BTreeMap};
 
 use tantivy::{
     SegmentReader,
@@ -10,9 +10,10 @@ use vocabulary::Currency;
 
 use super::{
     filter::{FilterOutcome, attribute_column, filtered_facets, prefix_range},
-    query::{Facet, FacetCount, Query, SearchError},
+    query::{Facet, FacetCount, NumberRange, Query, SearchError},
     schema::{attribute_prefix, column, fold_path, prices_in, split_value},
 };
+use crate::text::{Measure, read_measure};
 
 /// The maximum number of values per facet; the most frequent are kept.
 const VALUES_MAX: usize = 100;
@@ -21,6 +22,8 @@ const VALUES_MAX: usize = 100;
 pub(crate) struct FacetCounts {
     /// The counts by facet name.
     pub(crate) facets: BTreeMap<String, Vec<FacetCount>>,
+    /// The ranges of the facets whose values are all numbers of one unit.
+    pub(crate) number_ranges: BTreeMap<String, NumberRange>,
     /// The lowest and the highest price, with the facet for prices.
     pub(crate) price_range: Option<(i64, i64)>,
 }
@@ -101,6 +104,7 @@ impl FacetCounters {
     /// The sums over all segments.
     pub(crate) fn finish(self) -> FacetCounts {
         let mut facets = BTreeMap::new();
+        let mut number_ranges = BTreeMap::new();
         let mut price_range = None;
         for counter in self.0 {
             let name = counter.facet.to_string();
@@ -109,14 +113,22 @@ impl FacetCounters {
                 facets.insert(name, counter.prices.finish());
                 continue;
             }
+            let numbers = counter.numbers();
             let mut counts: Vec<FacetCount> =
                 counter.counts.into_values().filter_map(merge_spellings).collect();
+            for (count, number) in counts.iter_mut().zip(numbers.iter().flatten()) {
+                count.number = Some(number.number);
+            }
             // The sort is stable and the map is ordered, so equally frequent values stay in alphabetical order.
             counts.sort_by_key(|count| std::cmp::Reverse(count.count));
             counts.truncate(VALUES_MAX);
+            if let Some(range) = numbers.as_deref().and_then(number_range) {
+                counts.sort_by(|a, b| a.number.partial_cmp(&b.number).unwrap_or(Ordering::Equal));
+                number_ranges.insert(name.clone(), range);
+            }
             facets.insert(name, counts);
         }
-        FacetCounts { facets, price_range }
+        FacetCounts { facets, number_ranges, price_range }
     }
 }
 
@@ -141,6 +153,16 @@ impl FacetCounter {
         Ok(())
     }
 
+    /// The values of an attribute in their order, if all are numbers of one unit.
+    fn numbers(&self) -> Option<Vec<Measure>> {
+        let Facet::Attribute(name) = &self.facet else { return None };
+        let prefix = attribute_prefix(name);
+        let read = |folded: &String| folded.strip_prefix(&prefix).and_then(read_measure);
+        let numbers = self.counts.keys().map(read).collect::<Option<Vec<Measure>>>()?;
+        let unit = numbers.first()?.unit;
+        numbers.iter().all(|number| number.unit == unit).then_some(numbers)
+    }
+
     fn add_spelling(&mut self, folded: &str, spelling: &str, count: u64) {
         let spellings = self.counts.entry(folded.to_owned()).or_default();
         *spellings.entry(spelling.to_owned()).or_default() += count;
@@ -153,12 +175,20 @@ impl FacetCounter {
     }
 }
 
+/// The range of numbers of one unit; `None` if there are none.
+fn number_range(numbers: &[Measure]) -> Option<NumberRange> {
+    let unit = numbers.first()?.unit;
+    let numbers = || numbers.iter().map(|number| number.number);
+    let (min, max) = (numbers().reduce(f64::min)?, numbers().reduce(f64::max)?);
+    Some(NumberRange { min, max, unit })
+}
+
 /// One entry for all spellings of a value, shown in the most frequent one.
 fn merge_spellings(spellings: BTreeMap<String, u64>) -> Option<FacetCount> {
     let count = spellings.values().sum();
     // Of equally frequent spellings, the last one in this reversed order is the first in the alphabet.
     let (value, _) = spellings.into_iter().rev().max_by_key(|(_, count)| *count)?;
-    Some(FacetCount { value, count })
+    Some(FacetCount { value, count, number: None })
 }
 
 /// The counts of one segment.
@@ -286,7 +316,8 @@ impl PriceCounts {
     }
 
     fn finish(self) -> Vec<FacetCount> {
-        let facet_count = |(start, count)| FacetCount { value: range_name(start), count };
+        let facet_count =
+            |(start, count)| FacetCount { value: range_name(start), count, number: None };
         self.by_range.into_iter().map(facet_count).collect()
     }
 }

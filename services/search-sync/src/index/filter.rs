@@ -11,8 +11,10 @@ use tantivy::{
 };
 
 use super::{
-    query::{Facet, Query, SearchError},
-    schema::{attribute_prefix, column, fold_path, fold_value, prices_in, value_prefix},
+    query::{AttributeFilter, Facet, NumberRange, Query, SearchError},
+    schema::{
+        attribute_prefix, column, fold_path, fold_value, prices_in, split_value, value_prefix,
+    },
 };
 
 /// The result of all filters for one document.
@@ -28,7 +30,7 @@ pub(crate) enum FilterOutcome {
 pub(crate) struct Filters(Vec<Filter>);
 
 pub(crate) enum Filter {
-    /// A value with one of these ordinals must be in the column.
+    /// A value with one of these ordinals must be in the column. The ranges are ascending and do not overlap.
     Values {
         column: Option<StrColumn>,
         accepted: Vec<Range<u64>>,
@@ -59,7 +61,7 @@ pub(crate) fn filtered_facets(query: &Query) -> Vec<Facet> {
     if query.in_stock.is_some() {
         found.push(Facet::InStock);
     }
-    found.extend(query.attributes.iter().map(|(key, _)| Facet::Attribute(key.clone())));
+    found.extend(query.attributes.iter().map(|filter| Facet::Attribute(filter.name.clone())));
     found
 }
 
@@ -92,10 +94,8 @@ impl Filters {
             filters.push(Filter::InStock { column: columns.bool(column::IN_STOCK)?, wanted });
         }
         let attributes = attribute_column(query);
-        for (key, values) in &query.attributes {
-            let key = attribute_prefix(key);
-            let wanted = values.iter().map(|value| format!("{key}{}", fold_value(value)));
-            filters.push(Filter::values(columns.str(attributes)?, wanted)?);
+        for filter in &query.attributes {
+            filters.push(Filter::attribute(columns.str(attributes)?, filter)?);
         }
         Ok(Self(filters))
     }
@@ -135,19 +135,44 @@ impl Filter {
         wanted: impl Iterator<Item = String>,
     ) -> Result<Self, SearchError> {
         let accepted = match &column {
-            Some(column) => {
-                let ranges = wanted.map(|folded| prefix_range(column, &value_prefix(&folded)));
-                ranges.collect::<Result<Vec<_>, SearchError>>()?
-            }
+            Some(column) => spellings(column, wanted)?,
             None => Vec::new(),
         };
+        Ok(Self::Values { column, accepted })
+    }
+
+    /// Accepts the values of an attribute or option.
+    fn attribute(column: Option<StrColumn>, filter: &AttributeFilter) -> Result<Self, SearchError> {
+        let Some(values) = &column else {
+            return Ok(Self::Values { column, accepted: Vec::new() });
+        };
+        let name = attribute_prefix(&filter.name);
+        let mut accepted = if filter.values.is_empty() {
+            vec![prefix_range(values, &name)?]
+        } else {
+            let wanted = filter.values.iter().map(|value| format!("{name}{}", fold_value(value)));
+            spellings(values, wanted)?
+        };
+        if let Some(range) = &filter.range {
+            let numbers = numbers(values, &name, range)?;
+            accepted = numbers.into_iter().filter(|ord| contains(&accepted, *ord)).fold(
+                Vec::new(),
+                |mut ranges: Vec<Range<u64>>, ord| {
+                    match ranges.last_mut() {
+                        Some(last) if last.end == ord => last.end += 1,
+                        Some(_) | None => ranges.push(ord..ord + 1),
+                    }
+                    ranges
+                },
+            );
+        }
         Ok(Self::Values { column, accepted })
     }
 
     pub(crate) fn passes(&self, doc: u32) -> bool {
         match self {
             Self::Values { column: Some(column), accepted } => {
-                column.term_ords(doc).any(|ord| accepted.iter().any(|range| range.contains(&ord)))
+                column.term_ords(doc).any(|ord| contains(accepted, ord))
             }
             Self::Price { column: Some(column), accepted } => {
                 column.values_for_doc(doc).any(|price| accepted.contains(&price))
@@ -156,6 +181,38 @@ impl Filter {
             Self::InStock { column, wanted } => column.first(doc).unwrap_or(false) == *wanted,
         }
     }
+}
+
+/// Whether one of the ascending ranges contains an ordinal.
+fn contains(ranges: &[Range<u64>], ord: u64) -> bool {
+    let at = ranges.partition_point(|range| range.end <= ord);
+    ranges.get(at).is_some_and(|range| range.contains(&ord))
+}
+
+/// The ordinals of every spelling of the folded values, in ascending ranges.
+fn spellings(
+    column: &StrColumn,
+    folded: impl Iterator<Item = String>,
+) -> Result<Vec<Range<u64>>, SearchError> {
+    let ranges = folded.map(|folded| prefix_range(column, &value_prefix(&folded)));
+    let mut ranges = ranges.collect::<Result<Vec<_>, SearchError>>()?;
+    ranges.sort_unstable_by_key(|range| range.start);
+    ranges.dedup();
+    Ok(ranges)
+}
+
+/// The ordinals of the values with a prefix whose number is in a range, in ascending order.
+fn numbers(column: &StrColumn, prefix: &str, range: &NumberRange) -> Result<Vec<u64>, SearchError> {
+    let mut found = Vec::new();
+    let mut values = column.dictionary().prefix_range(prefix).into_stream()?;
+    while values.advance() {
+        let value = std::str::from_utf8(values.key()).unwrap_or_default();
+        let (folded, _) = split_value(value);
+        if folded.strip_prefix(prefix).is_some_and(|folded| range.contains(folded)) {
+            found.push(values.term_ord());
+        }
+    }
+    Ok(found)
 }
 
 /// The ordinals of the values that start with `prefix`, the end excluded. The last byte of `prefix` must not

@@ -43,8 +43,9 @@ pub(crate) use live::{IndexProgress, LiveIndex};
 pub(crate) use live_settings::LiveSettings;
 pub use open::{Index, OpenError};
 pub use query::{
-    AppliedRule, Explanation, Facet, FacetCount, Hit, LIMIT_MAX, Match, MatchLevel, MatchedBy,
-    Query, Results, SearchError, Sort, UnknownFacet, UnknownSort, WordMatch,
+    AppliedRule, AttributeFilter, Explanation, Facet, FacetCount, Hit, LIMIT_MAX, Match,
+    MatchLevel, MatchedBy, NumberRange, Query, Results, SearchError, Sort, UnknownFacet,
+    UnknownSort, WordMatch,
 };
 pub use settings::SearchSettings;
 pub use suggest::{SUGGESTIONS_MAX, Suggestion, SuggestionKind};

@@ -6,13 +6,16 @@ use uuid::Uuid;
 use vocabulary::Currency;
 
 use super::document::{Localized, Price};
-use crate::domain::RuleEffect;
+use crate::{
+    domain::RuleEffect,
+    text::{Measure, read_measure},
+};
 
 /// The maximum number of hits per page.
 pub const LIMIT_MAX: usize = 100;
 
 /// A search. The default returns the whole catalogue, page by page.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Query {
     /// The text typed by the shopper; a blank one matches everything, one without letters or digits nothing.
     pub q: String,
@@ -30,9 +33,9 @@ pub struct Query {
     /// The highest accepted price, in minor units.
     pub price_max: Option<i64>,
     pub in_stock: Option<bool>,
-    /// For each attribute or option, the accepted values. With `in_stock`, an option counts if a variant with it is
-    /// available.
-    pub attributes: Vec<(String, Vec<String>)>,
+    /// The filters by attributes or options, each name once. With `in_stock`, an option counts if a variant with it
+    /// is available.
+    pub attributes: Vec<AttributeFilter>,
     pub sort: Sort,
     /// The facets to count.
     pub facets: Vec<Facet>,
@@ -61,6 +64,36 @@ impl Default for Query {
             cursor: None,
             explain: false,
         }
+    }
+}
+
+/// A filter by an attribute or option. A product passes with a value that is accepted and in the range.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AttributeFilter {
+    pub name: String,
+    /// The accepted values; empty: every value.
+    pub values: Vec<String>,
+    /// `None`: no bounds.
+    pub range: Option<NumberRange>,
+}
+
+/// A range of numbers of one unit, both bounds included.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct NumberRange {
+    /// `f64::NEG_INFINITY` for none.
+    pub min: f64,
+    /// `f64::INFINITY` for none.
+    pub max: f64,
+    /// The symbol of the unit, such as `gb`; `None` for plain numbers. Numbers of another unit are not in the range.
+    pub unit: Option<&'static str>,
+}
+
+impl NumberRange {
+    /// Whether the number that a folded value consists of is in the range; no other value is.
+    pub(crate) fn contains(&self, folded: &str) -> bool {
+        read_measure(folded).is_some_and(|Measure { number, unit }| {
+            unit == self.unit && (self.min..=self.max).contains(&number)
+        })
     }
 }
 
@@ -151,11 +184,13 @@ impl std::fmt::Display for Facet {
 }
 
 /// One value of a facet with the number of products.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct FacetCount {
     /// The value in its most frequent spelling, as the filter takes it.
     pub value: String,
     pub count: u64,
+    /// The number of the value, for a facet of [`Results::number_ranges`].
+    pub number: Option<f64>,
 }
 
 /// How a product, or the best product, matches the text query.
@@ -186,8 +221,10 @@ pub struct Results {
     pub total: u64,
     /// How the best product matches, ignoring the filters.
     pub best_match: Match,
-    /// The counts by facet name, the most frequent value first; price ranges are in ascending order.
+    /// The counts by facet name, the most frequent value first. Price ranges and numbers are in ascending order.
     pub facets: BTreeMap<String, Vec<FacetCount>>,
+    /// For the facets of attributes whose values are all numbers of one unit: their range, ignoring the own filter.
+    pub number_ranges: BTreeMap<String, NumberRange>,
     /// The lowest and the highest price in minor units, ignoring the price filter. With [`Facet::Price`], if any
     /// product has a price in the currency.
     pub price_range: Option<(i64, i64)>,

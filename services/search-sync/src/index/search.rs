@@ -131,7 +131,7 @@ impl Index {
         let pinned = pins.iter().map(|(pin, hit)| (pin.place, *hit)).collect();
         let Page { hits, next } = fill_page(ranked, pinned, start, query.sort, limit);
         let next_cursor = next.map(|next| cursor::encode(query, &next));
-        let FacetCounts { facets, price_range } = counters.finish();
+        let FacetCounts { facets, number_ranges, price_range } = counters.finish();
         let (rules, pins) = (rules.as_slice(), pins.as_slice());
         let context =
             PageContext { searcher: &searcher, query, parsed: &parsed, rules, pins, has_wanted };
@@ -147,7 +147,16 @@ impl Index {
             | Match::Nothing
             | Match::NotUnderstood => None,
         };
-        Ok(Results { items, total, best_match, facets, price_range, next_cursor, did_you_mean })
+        Ok(Results {
+            items,
+            total,
+            best_match,
+            facets,
+            number_ranges,
+            price_range,
+            next_cursor,
+            did_you_mean,
+        })
     }
 
     /// Collects the hits level by level; returns the first level with a match. `parsed` gets the tolerant

@@ -60,9 +60,31 @@ pub(crate) fn split_measure(word: &str) -> Option<(&str, &str)> {
     (is_number(number) && is_unit(unit)).then_some((number, unit))
 }
 
+/// A number, perhaps with its unit.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Measure {
+    /// Always finite.
+    pub(crate) number: f64,
+    /// The symbol of the unit.
+    pub(crate) unit: Option<&'static str>,
+}
+
+/// Reads a folded text that consists of a number, or of a number and its unit. `None` for another text.
+pub(crate) fn read_measure(folded: &str) -> Option<Measure> {
+    let text = folded.trim();
+    let is_digit = |c: char| c.is_ascii_digit() || matches!(c, '.' | '-');
+    let (number, unit) = text.split_at(text.find(|c| !is_digit(c)).unwrap_or(text.len()));
+    let unit = match unit.trim_start() {
+        "" => None,
+        name => Some(symbol(name)?),
+    };
+    let number = number.parse().ok().filter(|number: &f64| number.is_finite())?;
+    Some(Measure { number, unit })
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{measures, split_measure};
+    use super::{Measure, measures, read_measure, split_measure};
 
     #[test]
     fn units_have_several_names() {
@@ -80,6 +102,26 @@ mod tests {
         assert_eq!(measures("256", "g"), ["256g", "256gb"]);
         assert_eq!(measures("250", "g"), ["250g"]);
         assert!(measures("f87", "w").is_empty() && measures("65", "键").is_empty());
+    }
+
+    #[test]
+    fn texts_may_be_numbers_with_a_unit() {
+        for (text, number, unit) in [
+            ("1.2", 1.2, None),
+            ("-18", -18.0, None),
+            (" 0 ", 0.0, None),
+            ("256gb", 256.0, Some("gb")),
+            ("15.6 英寸", 15.6, Some("inch")),
+            ("1t", 1.0, Some("tb")),
+        ] {
+            assert_eq!(read_measure(text), Some(Measure { number, unit }), "{text}");
+        }
+        let huge = "9".repeat(400);
+        for text in
+            ["", "kg", "1.2.3", "1-2", "-", ".", "1e3", "nan", "inf", "12人", "1 2", "1kg2", &huge]
+        {
+            assert_eq!(read_measure(text), None, "{text}");
+        }
     }
 
     #[test]

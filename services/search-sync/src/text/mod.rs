@@ -19,7 +19,7 @@ pub(crate) use brands::{NAME_WORDS_MAX, other_names};
 pub(crate) use chinese::{is_chinese, segment_words, unknown_words, word_parts};
 pub(crate) use folding::{fold, fold_char};
 pub(crate) use heads::{name_heads, query_heads, title_heads};
-pub(crate) use measures::{is_number, is_unit, measures, split_measure};
+pub(crate) use measures::{Measure, is_number, is_unit, measures, read_measure, split_measure};
 pub(crate) use pinyin::{Syllable, parse_initials, parse_syllables, readings};
 pub(crate) use price_words::{PriceOrder, PriceWords, price_words};
 pub(crate) use runs::{Run, Script, Separator, split_runs};

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use search_sync::index::{Attribute, Document, Facet, Index, Query};
 
-use super::products::{hits_for, index_of, numbers, search, titled};
+use super::products::{hits_for, index_of, numbers, search, titled, values};
 
 fn with_brand(number: u128, title: &str, brand: &str) -> Document {
     Document { brand: brand.to_owned(), ..titled(number, title) }
@@ -120,7 +120,7 @@ fn filters_compare_folded_values() {
     assert_eq!(brand(&["Wang, Li & Co"]), [10]);
     assert_eq!(brand(&["wang,moet"]), [8, 11]);
     let attribute = |key: &str, value: &str| {
-        let attributes = vec![(key.to_owned(), vec![value.to_owned()])];
+        let attributes = vec![values(key, &[value])];
         found(Query { attributes, ..Query::default() })
     };
     assert_eq!(attribute("颜色", "红色"), [12, 13, 19]);

@@ -11,6 +11,7 @@ mod categories;
 mod explain;
 mod filters;
 mod folding;
+mod numbers;
 mod prices;
 mod rules;
 mod search;

@@ -9,10 +9,13 @@ use std::{
 };
 
 use search_sync::index::{
-    Attribute, Document, Facet, FacetCount, Hit, Index, Localized, Match, Price, Query, Results,
-    Sort, VariantOption,
+    Attribute, AttributeFilter, Document, Facet, FacetCount, Hit, Index, Localized, Match,
+    NumberRange, Price, Query, Results, Sort, VariantOption,
 };
 use uuid::Uuid;
+use vocabulary::Currency;
+
+use super::products::values as accepted;
 
 /// The words of English titles. Many products have one of the first two.
 pub const WORDS: [&str; 8] =
@@ -37,7 +40,7 @@ pub struct Content {
     pub brand: usize,
     pub category: usize,
     pub material: usize,
-    /// Colour and price of each variant.
+    /// Colour and price of each variant. One colour has prices in euros, the others in yuan.
     pub variants: Vec<(usize, i64)>,
 }
 
@@ -66,18 +69,18 @@ impl Content {
         });
         let material = (self.material > 0).then(|| MATERIALS[self.material].to_owned());
         let material = material.map(|name| ("material".to_owned(), Attribute::Words(vec![name])));
+        let length = f64::from(u32::try_from(self.words.len()).unwrap()) / 2.0;
+        let length = ("length".to_owned(), Attribute::Number(length));
         let in_stock = (0..self.variants.len()).any(|place| available.contains(&place));
-        let (price_min, price_max) = self.price_range(available);
         Document {
             product_id,
             version,
             title: self.title(),
             brand: BRANDS[self.brand].to_owned(),
             category: CATEGORIES[self.category].to_owned(),
-            attributes: material.into_iter().collect(),
+            attributes: material.into_iter().chain([length]).collect(),
             options: colours.collect(),
-            price_min,
-            price_max,
+            prices: self.prices(available),
             in_stock,
             popularity,
             ..Document::default()
@@ -85,32 +88,32 @@ impl Content {
     }
 
     /// The prices of the available variants; of all, if none is available.
-    fn price_range(&self, available: &BTreeSet<usize>) -> (Option<Price>, Option<Price>) {
+    fn prices(&self, available: &BTreeSet<usize>) -> Vec<Price> {
         let sold_out = (0..self.variants.len()).all(|place| !available.contains(&place));
         let priced = self.variants.iter().enumerate();
         let priced = priced.filter(|(place, _)| sold_out || available.contains(place));
-        let amounts: BTreeSet<i64> = priced.map(|(_, (_, amount))| *amount).collect();
-        let price = |amount: &i64| Price { amount: *amount, currency: "CNY".to_owned() };
-        (amounts.first().map(price), amounts.last().map(price))
+        priced
+            .map(|(_, (colour, amount))| Price {
+                amount: *amount,
+                currency: if *colour == 2 { Currency::EUR } else { Currency::CNY },
+            })
+            .collect()
     }
 }
 
-/// What searches see of the prices: whether the filter accepts the product, its keys in ascending and descending
-/// order, and what the facet counts.
+/// What searches see of the prices: whether the filter accepts the product, and all that order and facet compare.
 struct Prices {
     passes: bool,
-    ascending: Option<i64>,
-    descending: Option<i64>,
-    counted: Option<i64>,
+    amounts: BTreeSet<i64>,
 }
 
 /// The only place that knows the meaning of prices.
 fn prices(document: &Document, query: &Query) -> Prices {
-    let amount = |price: &Option<Price>| price.as_ref().map(|price| price.amount);
-    let (low, high) = (amount(&document.price_min), amount(&document.price_max));
-    let reaches = query.price_min.is_none_or(|min| high.is_some_and(|high| high >= min));
-    let below = query.price_max.is_none_or(|max| low.is_some_and(|low| low <= max));
-    Prices { passes: reaches && below, ascending: low, descending: high, counted: low }
+    let prices = document.prices.iter().filter(|price| price.currency == query.currency);
+    let amounts: BTreeSet<i64> = prices.map(|price| price.amount).collect();
+    let is_free = query.price_min.is_none() && query.price_max.is_none();
+    let accepted = query.price_min.unwrap_or(i64::MIN)..=query.price_max.unwrap_or(i64::MAX);
+    Prices { passes: is_free || amounts.range(accepted).next().is_some(), amounts }
 }
 
 /// The documents that should be in the index.
@@ -152,6 +155,10 @@ impl Model {
         for facet in &query.facets {
             let counted = &first.facets[&facet.to_string()];
             assert_eq!(counted, &self.facet(query, facet), "{facet} of {query:?}");
+            let numbers = counted.iter().filter_map(|one| one.number);
+            let range = numbers.clone().reduce(f64::min).zip(numbers.reduce(f64::max));
+            let range = range.map(|(min, max)| NumberRange { min, max, unit: None });
+            assert_eq!(first.number_ranges.get(&facet.to_string()).copied(), range, "{query:?}");
         }
         assert_eq!(first.price_range, self.counted_prices(query), "{query:?}");
         for hit in &hits {
@@ -190,11 +197,11 @@ impl Model {
         let mut found = self.matching(query);
         found.retain(|document| passes(document, query, None));
         found.sort_by_key(|document| {
-            let Prices { ascending, descending, .. } = prices(document, query);
+            let Prices { amounts, .. } = prices(document, query);
             let key = match query.sort {
                 Sort::Relevance | Sort::Newest => 0,
-                Sort::PriceAscending => ascending.unwrap_or(i64::MAX),
-                Sort::PriceDescending => -descending.unwrap_or(-1),
+                Sort::PriceAscending => amounts.first().copied().unwrap_or(i64::MAX),
+                Sort::PriceDescending => -amounts.last().copied().unwrap_or(-1),
                 // Scores of the tests are whole numbers.
                 Sort::Popularity => -format!("{:.0}", document.popularity).parse::<i64>().unwrap(),
             };
@@ -212,7 +219,7 @@ impl Model {
 
     fn counted_prices(&self, query: &Query) -> Option<(i64, i64)> {
         let counted = self.counted(query, &Facet::Price);
-        let amounts = counted.iter().filter_map(|document| prices(document, query).counted);
+        let amounts = counted.iter().flat_map(|document| prices(document, query).amounts);
         let amounts: BTreeSet<i64> = amounts.collect();
         Some((*amounts.first()?, *amounts.last()?))
     }
@@ -224,11 +231,18 @@ impl Model {
                 *counts.entry(value).or_default() += 1;
             }
         }
-        let mut found: Vec<FacetCount> =
-            counts.into_iter().map(|(value, count)| FacetCount { value, count }).collect();
+        let mut found: Vec<FacetCount> = counts
+            .into_iter()
+            .map(|(value, count)| FacetCount { value, count, number: None })
+            .collect();
         if *facet == Facet::Price {
             let start = |range: &FacetCount| range.value.split("..").next().map(str::len);
             found.sort_by_key(|range| (start(range), range.value.clone()));
+        } else if *facet == Facet::Attribute("length".to_owned()) {
+            for one in &mut found {
+                one.number = Some(one.value.parse().unwrap());
+            }
+            found.sort_by(|a, b| a.number.partial_cmp(&b.number).unwrap());
         } else {
             found.sort_by_key(|value| (Reverse(value.count), fold(&value.value)));
         }
@@ -250,9 +264,13 @@ fn passes(document: &Document, query: &Query, ignored: Option<&Facet>) -> bool {
         && (category || !counts(Facet::Category))
         && (in_stock || !counts(Facet::InStock))
         && (prices(document, query).passes || !counts(Facet::Price))
-        && query.attributes.iter().all(|(name, wanted)| {
-            let has =
-                pairs(document, query).any(|(key, value)| key == *name && wanted.contains(&value));
+        && query.attributes.iter().all(|AttributeFilter { name, values, range }| {
+            let is_within = |value: &str| {
+                range.is_none_or(|range| (range.min..=range.max).contains(&value.parse().unwrap()))
+            };
+            let is_accepted = |value: &String| values.is_empty() || values.contains(value);
+            let has = pairs(document, query)
+                .any(|(key, value)| key == *name && is_accepted(&value) && is_within(&value));
             has || !counts(Facet::Attribute(name.clone()))
         })
 }
@@ -261,7 +279,8 @@ fn passes(document: &Document, query: &Query, ignored: Option<&Facet>) -> bool {
 fn pairs(document: &Document, query: &Query) -> impl Iterator<Item = (String, String)> {
     let attributes = document.attributes.iter().filter_map(|(name, attribute)| match attribute {
         Attribute::Words(words) => Some((name.clone(), words.concat())),
-        Attribute::Number(_) | Attribute::Flag(_) => None,
+        Attribute::Number(number) => Some((name.clone(), number.to_string())),
+        Attribute::Flag(_) => None,
     });
     let only_available = query.in_stock == Some(true);
     let options = document.options.iter().filter(move |option| option.in_stock || !only_available);
@@ -289,7 +308,7 @@ fn values(document: &Document, query: &Query, facet: &Facet) -> BTreeSet<String>
                 |path: &String| chosen.as_ref().is_none_or(|chosen| fold(path).starts_with(chosen));
             path.into_iter().filter(below).collect()
         }
-        Facet::Price => prices(document, query).counted.map(price_range_name).into_iter().collect(),
+        Facet::Price => prices(document, query).amounts.into_iter().map(price_range_name).collect(),
     }
 }
 
@@ -311,7 +330,7 @@ fn fold(text: &str) -> String {
 }
 
 fn facets_of(query: Query) -> Query {
-    let attributes = ["colour", "material"].map(|name| Facet::Attribute(name.to_owned()));
+    let attributes = ["colour", "material", "length"].map(|name| Facet::Attribute(name.to_owned()));
     let facets = [Facet::Brand, Facet::Category, Facet::Price, Facet::InStock].into_iter();
     Query { facets: facets.chain(attributes).collect(), ..query }
 }
@@ -337,22 +356,26 @@ fn queries() -> Vec<Query> {
         Query { price_min: Some(250), price_max: Some(350), ..Query::default() },
         Query { in_stock: Some(true), ..Query::default() },
         Query { in_stock: Some(false), ..Query::default() },
+        Query { attributes: vec![accepted("colour", &["Mauve", "Teal"])], ..Query::default() },
         Query {
-            attributes: vec![("colour".to_owned(), owned(&["Mauve", "Teal"]))],
-            ..Query::default()
-        },
-        Query {
-            attributes: vec![("colour".to_owned(), owned(&["Ochre"]))],
+            attributes: vec![accepted("colour", &["Ochre"])],
             in_stock: Some(true),
             ..Query::default()
         },
         Query {
-            attributes: vec![
-                ("material".to_owned(), owned(&["Steel"])),
-                ("colour".to_owned(), owned(&["Teal"])),
-            ],
+            attributes: vec![accepted("material", &["Steel"]), accepted("colour", &["Teal"])],
             price_max: Some(600),
             category: Some("Gear".to_owned()),
+            ..Query::default()
+        },
+        Query { currency: Currency::EUR, price_max: Some(400), ..Query::default() },
+        Query { attributes: vec![length(1.0, 1.5)], ..Query::default() },
+        Query {
+            currency: Currency::EUR,
+            attributes: vec![
+                AttributeFilter { values: owned(&["0.5", "1"]), ..length(1.0, f64::INFINITY) },
+                accepted("colour", &["Teal"]),
+            ],
             ..Query::default()
         },
     ];
@@ -364,6 +387,11 @@ fn queries() -> Vec<Query> {
             .map(|q| Query { q, ..filter.clone() })
     });
     plain.chain(filtered).map(facets_of).collect()
+}
+
+fn length(min: f64, max: f64) -> AttributeFilter {
+    let range = Some(NumberRange { min, max, unit: None });
+    AttributeFilter { name: "length".to_owned(), values: Vec::new(), range }
 }
 
 /// The first page, and the hits of all pages.

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use search_sync::index::{Attribute, Change, Document, Index, Localized, Price, Query, Results};
+use search_sync::index::{
+    Attribute, AttributeFilter, Change, Document, Index, Localized, Price, Query, Results,
+};
 use uuid::Uuid;
 use vocabulary::Currency;
 
@@ -404,6 +406,12 @@ pub fn titled(number: u128, title: &str) -> Document {
         in_stock: true,
         ..Document::default()
     }
+}
+
+/// A filter by the values of an attribute.
+pub fn values(name: &str, values: &[&str]) -> AttributeFilter {
+    let values = values.iter().map(|value| (*value).to_owned()).collect();
+    AttributeFilter { name: name.to_owned(), values, range: None }
 }
 
 /// Searches for a text.

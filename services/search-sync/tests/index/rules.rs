@@ -96,7 +96,8 @@ fn hidden_products_do_not_exist() {
         let hidden = search(&index, &query, [hide(ids(&[1, 2]))]);
         assert_eq!(hidden.total, 28, "{sort:?}");
         assert!(!numbers(&hidden).contains(&1));
-        let count = |value: &str, count| FacetCount { value: value.to_owned(), count };
+        let count =
+            |value: &str, count| FacetCount { value: value.to_owned(), count, number: None };
         assert_eq!(hidden.facets["brand"], [count("Keys", 18), count("AULA", 10)]);
     }
     for products in

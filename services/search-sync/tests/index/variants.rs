@@ -2,7 +2,7 @@
 
 use search_sync::index::{Document, Facet, Index, Match, Query, VariantOption};
 
-use super::products::{hits_for, index_of, numbers, search, titled};
+use super::products::{hits_for, index_of, numbers, search, titled, values};
 
 /// Options as name, value and availability.
 fn with_options(number: u128, title: &str, options: &[(&str, &str, bool)]) -> Document {
@@ -48,7 +48,7 @@ fn options_are_searched() {
 fn options_are_filters_and_facets() {
     let index = catalogue();
     let filtered = |name: &str, value: &str, in_stock: Option<bool>| {
-        let attributes = vec![(name.to_owned(), vec![value.to_owned()])];
+        let attributes = vec![values(name, &[value])];
         let facets = vec![Facet::Attribute("颜色".to_owned())];
         let query = Query { attributes, in_stock, facets, ..Query::default() };
         let results = index.search(&query).unwrap();

@@ -54,6 +54,9 @@ async fn invalid_parameters_are_rejected() {
         ("/v1/search?price_min=5&price_max=4", validation),
         ("/v1/search?price_max=99999999999999999999", validation),
         ("/v1/search?currency=RMB", validation),
+        ("/v1/search?attr_min.a=b", validation),
+        ("/v1/search?attr_min.a=2&attr_max.a=1", validation),
+        ("/v1/search?attr_min.=1", query),
         ("/v1/search?currency=XXX", validation),
         ("/v1/search?cursor=!", validation),
         ("/v1/search?q=a&q=b", validation),
@@ -133,14 +136,16 @@ async fn variants_are_searched_filtered_and_counted() {
     let suite = Suite::start().await;
     let id = ProductId::new();
     let mut event = product(id, 1, "帆布鞋", "Canvas shoes", &["X1-RED", "X1-WHITE"]);
-    for (variant, (colour, barcode, amount)) in event
+    for (variant, (colour, size, barcode, amount)) in event
         .variants
         .iter_mut()
-        .zip([("绛紫色", "6901234567892", 990), ("月白色", "6901234567908", 59_900)])
+        .zip([("绛紫色", "9", "6901234567892", 990), ("月白色", "42.5", "6901234567908", 59_900)])
     {
         let price = json!({"amount": amount, "currency": "CNY"});
         variant.price = serde_json::from_value(price).unwrap();
-        variant.options = [("颜色".to_owned(), colour.to_owned())].into();
+        variant.options = [("颜色", colour), ("尺码", size)]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into();
         variant.barcode = Some(barcode.to_owned());
     }
     suite.catalogue.publish(&event).await;
@@ -154,6 +159,14 @@ async fn variants_are_searched_filtered_and_counted() {
     assert_eq!(counted["facets"]["attr.颜色"], colours);
     let filter = [("attr.颜色", "月白色")];
     assert_eq!(suite.search(&filter).await["total"], 1);
+    let sizes = suite.search(&[("facets", "attr.尺码"), ("limit", "0")]).await;
+    let counts = json!([{"value": "9", "count": 1, "number": 9.0}, {"value": "42.5", "count": 1, "number": 42.5}]);
+    assert_eq!(sizes["facets"]["attr.尺码"], counts);
+    assert_eq!(sizes["number_ranges"], json!({"attr.尺码": {"min": 9.0, "max": 42.5}}));
+    for (min, max, total) in [("9", "42", 1), ("10", "42", 0), ("42.5", "43", 1)] {
+        let range = [("attr_min.尺码", min), ("attr_max.尺码", max)];
+        assert_eq!(suite.search(&range).await["total"], total, "{min}..{max}");
+    }
     let available = [("attr.颜色", "月白色"), ("in_stock", "true")];
     assert_eq!(suite.search(&available).await["total"], 0);
 
