@@ -130,6 +130,9 @@ pub enum Bench {
     /// The kit's dispatch orders under one overload, compared with queueing theory, and adaptive batches;
     /// needs no running suite.
     Dispatch(BenchOptions),
+    /// Search compared with PostgreSQL's COPY and bare Tantivy, and how fresh it is, with many products; needs no
+    /// running suite.
+    Search(SearchBench),
 }
 
 /// The options of every bench.
@@ -142,6 +145,20 @@ pub struct BenchOptions {
     /// Write the figures to this file, as one flat JSON object.
     #[arg(long)]
     pub json: Option<PathBuf>,
+}
+
+/// The options of the bench of search.
+#[derive(Debug, Args)]
+pub struct SearchBench {
+    #[command(flatten)]
+    pub options: BenchOptions,
+    /// The number of products; 100,000 by default.
+    #[arg(long)]
+    pub products: Option<usize>,
+    /// Measure the index alone, without servers and services, with 10,000, 100,000 and 1,000,000 products, or with
+    /// those of `--products`.
+    #[arg(long)]
+    pub scale: bool,
 }
 
 /// Which labelled queries to search.

@@ -72,7 +72,12 @@ fn run(command: &Command) -> Result<(), Error> {
                 return Err(Error::NotRunning);
             }
             // Optimised: a slow load generator measures itself.
-            finish(programs::build(["bench"], Profile::Release))?;
+            let measured = match bench {
+                Bench::Search(_) => ["product-catalog", "search-sync"].as_slice(),
+                Bench::Quick(_) | Bench::Messaging(_) | Bench::Dispatch(_) => &[],
+            };
+            let programs = measured.iter().copied().chain(["bench"]);
+            finish(programs::build(programs, Profile::Release))?;
             replace_by("bench", Profile::Release)
         }
         Command::Eval(_) => {

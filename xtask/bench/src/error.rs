@@ -21,6 +21,27 @@ pub(crate) enum Error {
     #[error(transparent)]
     Database(#[from] sqlx::Error),
 
+    #[error(transparent)]
+    Eval(#[from] eval::error::Error),
+
+    #[error("a search failed: {0}")]
+    Search(#[from] search_sync::index::SearchError),
+
+    #[error("the index cannot be opened: {0}")]
+    Open(#[from] search_sync::index::OpenError),
+
+    #[error("the index cannot be written: {0}")]
+    Write(#[from] search_sync::index::WriteError),
+
+    #[error(transparent)]
+    Tantivy(#[from] tantivy::TantivyError),
+
+    #[error(transparent)]
+    Key(#[from] runtime::auth::KeyError),
+
+    #[error(transparent)]
+    Token(#[from] runtime::auth::TokenError),
+
     /// A bench waited in vain.
     #[error("timeout; expected: {0}")]
     Timeout(&'static str),

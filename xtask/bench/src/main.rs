@@ -1,10 +1,11 @@
-//! Measures the running suite and the messaging kit: `cargo xtask bench`.
+//! Measures the running suite, the messaging kit and search: `cargo xtask bench`.
 
 mod dispatch;
 mod error;
 mod load;
 mod messaging;
 mod quick;
+mod search;
 mod services;
 
 use std::process::ExitCode;
@@ -32,5 +33,6 @@ async fn run(command: Command) -> Result<(), Error> {
         Bench::Quick(options) => quick::run(options).await,
         Bench::Messaging(options) => messaging::run(options).await,
         Bench::Dispatch(options) => dispatch::run(options).await,
+        Bench::Search(arguments) => search::run(arguments).await,
     }
 }

@@ -50,6 +50,16 @@ impl Label {
         self.kind != "unsold"
     }
 
+    /// The first of its categories.
+    pub fn first_category(&self) -> Option<&str> {
+        self.category.split(';').next().filter(|path| !path.is_empty())
+    }
+
+    /// The brand that it names.
+    pub fn brand(&self) -> Option<&str> {
+        Some(self.brand.as_str()).filter(|brand| !brand.is_empty())
+    }
+
     /// Whether the query names a category.
     pub fn names_category(&self) -> bool {
         !self.category.is_empty()

@@ -9,5 +9,5 @@ pub mod judged;
 pub mod labels;
 pub mod products;
 pub mod score;
-mod synonyms;
+pub mod synonyms;
 pub mod typos;

@@ -23,13 +23,23 @@ impl Figures {
         let name = name.into();
         let rounded = (value * 1000.0).round() / 1000.0;
         let (reached, wanted) = match target {
-            Target::AtMost(most) => (value <= most, format!("<= {most}")),
-            Target::AtLeast(least) => (value >= least, format!(">= {least}")),
-            Target::None => (true, String::new()),
+            Target::AtMost(most) => (Some(value <= most), format!("<= {most}")),
+            Target::AtLeast(least) => (Some(value >= least), format!(">= {least}")),
+            Target::None => (None, String::new()),
         };
-        let verdict = if reached { "" } else { "   missed" };
+        let verdict = match reached {
+            Some(true) => "   met",
+            Some(false) => "   missed",
+            None => "",
+        };
         output::line(format!("  {name:24} {rounded:>12}   {wanted}{verdict}"));
         self.0.insert(name, rounded);
+    }
+
+    /// Adds the figures of a JSON object that another process has written and printed.
+    pub fn merge(&mut self, json: &str) -> Result<(), serde_json::Error> {
+        self.0.extend(serde_json::from_str::<BTreeMap<String, f64>>(json)?);
+        Ok(())
     }
 
     /// Writes all figures as one flat JSON object.

@@ -58,6 +58,39 @@ pub(crate) async fn index_batch(
     })
 }
 
+/// Fills an empty version with the changes that are in the projection now, without a commit for each batch. The next
+/// batch is read while the index takes the one before.
+pub(crate) async fn fill(
+    version: &mut IndexVersion,
+    outbox: &Outbox,
+) -> Result<(), IndexChangesError> {
+    let last = documents::last_change(&mut *outbox.pool().acquire().await?).await?;
+    let mut batch = read_through(outbox, version.applied(), last).await?;
+    while let Some(through) = batch.last().map(documents::ChangedDocument::change) {
+        // A document that changes meanwhile gets a number above the last one, so no product comes twice.
+        let add = version.add(through, move || {
+            batch.into_iter().map(|document| to_change(document.into())).collect()
+        });
+        let (added, next) = tokio::join!(add, read_through(outbox, through, last));
+        added?;
+        batch = next?;
+    }
+    // An empty projection needs a checkpoint, too.
+    Ok(version.commit(last, Vec::new).await?)
+}
+
+/// The next documents with change numbers from `after` to `last`.
+async fn read_through(
+    outbox: &Outbox,
+    after: i64,
+    last: i64,
+) -> Result<Vec<documents::ChangedDocument>, sqlx::Error> {
+    let mut connection = outbox.pool().acquire().await?;
+    let mut found = documents::changed_after(&mut connection, after, BATCH_SIZE).await?;
+    found.truncate(found.partition_point(|document| document.change() <= last));
+    Ok(found)
+}
+
 /// Commits all changes that are in the projection.
 pub(crate) async fn catch_up(
     version: &mut IndexVersion,

@@ -11,7 +11,7 @@ use runtime::{Lifecycle, clock};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
-use super::index_changes::{IndexChangesError, catch_up};
+use super::index_changes::{IndexChangesError, catch_up, fill};
 use crate::{
     index::{IndexFolder, IndexVersion},
     storage::changes,
@@ -104,14 +104,14 @@ impl IndexRebuilder {
     }
 }
 
-/// Builds a new version with all committed changes, in one segment.
+/// Builds a new version with all committed changes, in one segment and a few small ones.
 pub(crate) async fn build_version(
     outbox: &Outbox,
     folder: &IndexFolder,
     source: Uuid,
 ) -> Result<IndexVersion, IndexChangesError> {
     let mut version = IndexVersion::create(folder.clone(), source).await?;
-    match fill(&mut version, outbox).await {
+    match build(&mut version, outbox).await {
         Ok(()) => Ok(version),
         Err(error) => {
             let path = version.path().to_owned();
@@ -125,9 +125,9 @@ pub(crate) async fn build_version(
     }
 }
 
-async fn fill(version: &mut IndexVersion, outbox: &Outbox) -> Result<(), IndexChangesError> {
-    // An empty projection needs a checkpoint, too.
-    version.commit(0, Vec::new).await?;
-    catch_up(version, outbox).await?;
-    Ok(version.compact().await?)
+async fn build(version: &mut IndexVersion, outbox: &Outbox) -> Result<(), IndexChangesError> {
+    fill(version, outbox).await?;
+    // The writer that fills the index does not merge segments.
+    version.compact().await?;
+    catch_up(version, outbox).await
 }

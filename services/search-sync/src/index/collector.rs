@@ -140,6 +140,8 @@ pub(crate) struct HitCollector<'a> {
     pinned: Vec<Option<Candidate>>,
     best: BinaryHeap<Candidate>,
     counters: FacetCounters,
+    /// The queries so far, where they are recorded.
+    recorded: Option<Vec<Box<dyn TantivyQuery>>>,
     /// The number of matching documents, ignoring the filters.
     pub(crate) matched: u64,
     /// The number of matching documents that pass the filters.
@@ -168,6 +170,7 @@ impl<'a> HitCollector<'a> {
             pinned: Vec::new(),
             best: BinaryHeap::new(),
             counters: FacetCounters::new(query),
+            recorded: None,
             matched: 0,
             total: 0,
         }
@@ -175,6 +178,16 @@ impl<'a> HitCollector<'a> {
 
     pub(crate) fn searcher(&self) -> &'a Searcher {
         self.searcher
+    }
+
+    /// Records the queries from now on.
+    pub(crate) fn record_queries(&mut self) {
+        self.recorded = Some(Vec::new());
+    }
+
+    /// The recorded queries.
+    pub(crate) fn recorded_queries(self) -> Vec<Box<dyn TantivyQuery>> {
+        self.recorded.unwrap_or_default()
     }
 
     /// Applies rules, with the places of their pins.
@@ -222,6 +235,9 @@ impl<'a> HitCollector<'a> {
         tantivy_query: &dyn TantivyQuery,
         level: u8,
     ) -> Result<(), SearchError> {
+        if let Some(recorded) = &mut self.recorded {
+            recorded.push(tantivy_query.box_clone());
+        }
         let searcher = self.searcher;
         let weight = tantivy_query.weight(EnableScoring::enabled_from_searcher(searcher))?;
         for (ord, segment) in (0_u32..).zip(searcher.segment_readers()) {

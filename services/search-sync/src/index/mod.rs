@@ -7,6 +7,7 @@
 //! A process keeps its index in a folder with one subfolder per version. A rebuild writes a new version next
 //! to the one in use and then replaces it.
 
+mod bare;
 mod document;
 mod open;
 mod query;

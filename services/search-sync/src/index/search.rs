@@ -161,7 +161,7 @@ impl Index {
 
     /// Collects the hits level by level; returns the first level with a match. `parsed` gets the tolerant
     /// alternatives where the search is relaxed.
-    fn collect_levels(
+    pub(crate) fn collect_levels(
         &self,
         collector: &mut HitCollector<'_>,
         query: &Query,

@@ -97,12 +97,13 @@ impl IndexVersion {
         }
     }
 
-    /// Creates a new, empty version for the projection in the database `source`.
+    /// Creates a new, empty version for the projection in the database `source`, to be filled, then
+    /// [compacted](Self::compact).
     pub(crate) async fn create(folder: IndexFolder, source: Uuid) -> Result<Self, VersionError> {
         let create = move || -> Result<Self, VersionError> {
             let path = folder.create_version()?;
             let index = Index::open(&path)?;
-            let writer = Some(index.writer()?);
+            let writer = Some(index.bulk_writer()?);
             Ok(Self { index, path, applied: 0, source, writer, folder })
         };
         spawn_blocking(create).await?
@@ -134,6 +135,22 @@ impl IndexVersion {
             let started = Instant::now();
             writer.apply(&changes(), &checkpoint)?;
             metrics::histogram!("search_index_commit_seconds").record(started.elapsed());
+            Ok(writer)
+        })
+        .await?;
+        self.applied = through;
+        Ok(())
+    }
+
+    /// Adds documents of products that the version does not contain, up to the number `through`. The next commit makes
+    /// them durable and searchable. `changes` runs on a blocking thread.
+    pub(crate) async fn add(
+        &mut self,
+        through: i64,
+        changes: impl FnOnce() -> Vec<Change> + Send + 'static,
+    ) -> Result<(), VersionError> {
+        self.with_writer(move |mut writer| {
+            writer.add(&changes())?;
             Ok(writer)
         })
         .await?;

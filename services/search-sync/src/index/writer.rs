@@ -1,14 +1,16 @@
 //! The writing side of the index.
 
+use std::{num::NonZero, thread::available_parallelism};
+
 use tantivy::{
     IndexWriter, TantivyError, Term,
-    indexer::{IndexWriterOptions, LogMergePolicy},
+    indexer::{IndexWriterOptions, LogMergePolicy, MergePolicy, NoMergePolicy},
 };
 use uuid::Uuid;
 
 use super::{document::Document, open::Index, schema::to_tantivy};
 
-/// The memory for new documents before they are flushed, in bytes.
+/// The memory for new documents before they are flushed, in bytes per thread.
 const MEMORY_BUDGET: usize = 32_000_000;
 /// Segments with fewer documents count as equally small and are merged together.
 const SMALL_SEGMENT: u32 = 1_000;
@@ -57,9 +59,28 @@ impl std::fmt::Debug for Writer {
 impl Index {
     /// Creates the writer. Fails while another one exists.
     pub fn writer(&self) -> Result<Writer, WriteError> {
+        let mut policy = LogMergePolicy::default();
+        policy.set_min_layer_size(SMALL_SEGMENT);
+        policy.set_min_num_segments(MERGE_SEGMENTS);
+        policy.set_del_docs_ratio_before_merge(DELETED_MAX);
+        self.writer_with(1, Box::new(policy))
+    }
+
+    /// Creates a writer that fills an empty index as fast as possible: it uses every processor, and leaves merging to
+    /// [`Writer::compact`]. Fails while another writer exists.
+    pub fn bulk_writer(&self) -> Result<Writer, WriteError> {
+        let processors = available_parallelism().map_or(1, NonZero::get);
+        self.writer_with(processors, Box::new(NoMergePolicy))
+    }
+
+    fn writer_with(
+        &self,
+        threads: usize,
+        policy: Box<dyn MergePolicy>,
+    ) -> Result<Writer, WriteError> {
         let options = IndexWriterOptions::builder()
             .memory_budget_per_thread(MEMORY_BUDGET)
-            .num_worker_threads(1)
+            .num_worker_threads(threads)
             .num_merge_threads(1)
             .build();
         let writer: IndexWriter = self.inner.writer_with_options(options).map_err(|source| {
@@ -69,11 +90,7 @@ impl Index {
                 WriteError::Index(source)
             }
         })?;
-        let mut policy = LogMergePolicy::default();
-        policy.set_min_layer_size(SMALL_SEGMENT);
-        policy.set_min_num_segments(MERGE_SEGMENTS);
-        policy.set_del_docs_ratio_before_merge(DELETED_MAX);
-        writer.set_merge_policy(Box::new(policy));
+        writer.set_merge_policy(policy);
         let writer = Writer { writer, index: self.clone() };
         writer.recover()?;
         Ok(writer)
@@ -108,6 +125,25 @@ impl Writer {
         Ok(())
     }
 
+    /// Adds documents of products that the index does not contain, without a commit: the next [`apply`](Self::apply)
+    /// commits them with its own changes. Deletions are left out.
+    pub fn add(&mut self, changes: &[Change]) -> Result<(), WriteError> {
+        for change in changes {
+            if let Change::Upsert(document) = change {
+                self.add_document(document)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn add_document(&self, document: &Document) -> Result<(), WriteError> {
+        let product_id = document.product_id;
+        let document = to_tantivy(&self.index.fields, document)
+            .map_err(|source| WriteError::Encode { product_id, source })?;
+        self.writer.add_document(document)?;
+        Ok(())
+    }
+
     fn commit(&mut self, changes: &[Change], payload: &str) -> Result<(), WriteError> {
         let fields = self.index.fields;
         for change in changes {
@@ -118,9 +154,7 @@ impl Writer {
             self.writer
                 .delete_term(Term::from_field_text(fields.id, &product_id.simple().to_string()));
             if let Change::Upsert(document) = change {
-                let document = to_tantivy(&fields, document)
-                    .map_err(|source| WriteError::Encode { product_id, source })?;
-                self.writer.add_document(document)?;
+                self.add_document(document)?;
             }
         }
         let mut commit = self.writer.prepare_commit()?;
