@@ -11,7 +11,7 @@ use tantivy::{
 
 use super::{
     query::SearchError,
-    query_parser::{Alternative, ParsedQuery, Pattern, QueryWord, WORDS_MAX},
+    query_parser::{Alternative, MatchKind, ParsedQuery, Pattern, QueryWord, WORDS_MAX},
     schema::Fields,
 };
 use crate::text::{Syllable, edge_token, end_token};
@@ -36,7 +36,7 @@ const PHRASE: f32 = 2.0;
 /// A SKU or barcode outranks every other match.
 const CODE: f32 = 100.0;
 /// The share of the score that the fields next to the best one add.
-const OTHER_FIELDS: f32 = 0.5;
+const OTHER_FIELDS: f32 = 0.35;
 
 /// How strictly the words of a query must match; each level includes the one before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -120,10 +120,11 @@ impl QueryBuilder<'_> {
                 (&word.tolerant, &word.apart)
             }
         };
+        let found: Vec<&Alternative> = word.exact.iter().chain(tolerant).chain(apart).collect();
         let mut alternatives: Vec<Box<dyn Query>> = Vec::new();
-        for alternative in word.exact.iter().chain(tolerant).chain(apart) {
+        for (alternative, factor) in found.iter().zip(self.rarity_factors(&found)?) {
             if let Some(query) = self.pattern(&alternative.pattern)? {
-                alternatives.push(boosted(query, alternative.weight));
+                alternatives.push(boosted(query, alternative.weight * factor));
             }
         }
         Ok(match alternatives.len() {
@@ -131,6 +132,58 @@ impl QueryBuilder<'_> {
             1 => alternatives.pop(),
             _ => Some(Box::new(DisjunctionMaxQuery::new(alternatives))),
         })
+    }
+
+    /// Factors by which an alternative is worth no more for being rarer than the typed word, or, if that is unknown,
+    /// than the most frequent alternative.
+    ///
+    /// BM25 values rare terms. Between different words of a query that is right, but a rare synonym or correction
+    /// would rank before the word that it replaces.
+    fn rarity_factors(&self, alternatives: &[&Alternative]) -> Result<Vec<f32>, SearchError> {
+        if alternatives.len() < 2 {
+            return Ok(vec![1.0; alternatives.len()]);
+        }
+        let rarities = alternatives.iter().map(|alternative| self.rarity(&alternative.pattern));
+        let rarities = rarities.collect::<Result<Vec<Option<f32>>, SearchError>>()?;
+        let typed = alternatives.iter().zip(&rarities);
+        let typed = typed.filter(|(alternative, _)| alternative.kind == MatchKind::Exact);
+        let typed = typed.filter_map(|(_, rarity)| *rarity).reduce(f32::min);
+        let usual = typed.or_else(|| rarities.iter().copied().flatten().reduce(f32::min));
+        let factor = |rarity: Option<f32>| match (usual, rarity) {
+            (Some(usual), Some(rarity)) => (usual / rarity).min(1.0),
+            _ => 1.0,
+        };
+        Ok(rarities.into_iter().map(factor).collect())
+    }
+
+    /// How rare a word or phrase is: the sum of the inverse document frequencies of its words, as BM25 has it. `None`
+    /// where a word is unknown, and for Chinese: words of two and of four characters have no comparable sums.
+    fn rarity(&self, pattern: &Pattern) -> Result<Option<f32>, SearchError> {
+        let Fields { title, spellings, brand, category, attributes, .. } = *self.fields;
+        let words = match pattern {
+            Pattern::Word(word) => std::slice::from_ref(word),
+            Pattern::Phrase(words) => words.as_slice(),
+            Pattern::Characters { .. }
+            | Pattern::Edge { .. }
+            | Pattern::All(_)
+            | Pattern::Pinyin(_)
+            | Pattern::PinyinParts(_) => return Ok(None),
+        };
+        let mut sum = 0.0;
+        for word in words {
+            let mut count = 0;
+            // A word counts in the first field that has it.
+            for field in [title, spellings, brand, category, attributes] {
+                if count == 0 {
+                    count = self.searcher.doc_freq(&Term::from_field_text(field, word))?;
+                }
+            }
+            if count == 0 {
+                return Ok(None);
+            }
+            sum += inverse_frequency(count, self.searcher.num_docs());
+        }
+        Ok(Some(sum))
     }
 
     fn with_phrases(
@@ -311,6 +364,13 @@ fn character_terms(chars: &[(usize, char)]) -> Vec<(usize, String)> {
         }
     }
     terms
+}
+
+/// The inverse document frequency of BM25.
+#[expect(clippy::cast_precision_loss, reason = "a share of documents, exact enough in f32")]
+fn inverse_frequency(count: u64, documents: u64) -> f32 {
+    let others = documents.saturating_sub(count);
+    ((others as f32 + 0.5) / (count as f32 + 0.5)).ln_1p()
 }
 
 fn boosted(query: Box<dyn Query>, boost: f32) -> Box<dyn Query> {
