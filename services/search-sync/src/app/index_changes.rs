@@ -13,8 +13,14 @@ use crate::{
     storage::documents,
 };
 
-/// How many documents one commit contains.
-const BATCH_SIZE: i64 = 500;
+/// How many documents one commit contains. An edit waits for the running commit.
+const BATCH_SIZE: i64 = 250;
+
+/// How many documents are read at once while an index is filled.
+const FILL_BATCH_SIZE: i64 = 500;
+
+/// How many edits are indexed at once before other changes.
+const EDITS_MAX: i64 = 100;
 
 /// Why changes could not be copied to the index.
 #[derive(Debug, thiserror::Error)]
@@ -58,6 +64,22 @@ pub(crate) async fn index_batch(
     })
 }
 
+/// Commits the edits among the changes that wait, before the others; returns their number.
+pub(crate) async fn index_edits(
+    version: &mut IndexVersion,
+    outbox: &Outbox,
+) -> Result<usize, IndexChangesError> {
+    let edits = {
+        let mut connection = outbox.pool().acquire().await?;
+        documents::edited_after(&mut connection, version.edits_applied(), EDITS_MAX).await?
+    };
+    let Some(through) = edits.last().map(documents::ChangedDocument::change) else { return Ok(0) };
+    let count = edits.len();
+    let edits = move || edits.into_iter().map(|document| to_change(document.into())).collect();
+    version.commit_edits(through, edits).await?;
+    Ok(count)
+}
+
 /// Fills an empty version with the changes that are in the projection now, without a commit for each batch. The next
 /// batch is read while the index takes the one before.
 pub(crate) async fn fill(
@@ -86,7 +108,7 @@ async fn read_through(
     last: i64,
 ) -> Result<Vec<documents::ChangedDocument>, sqlx::Error> {
     let mut connection = outbox.pool().acquire().await?;
-    let mut found = documents::changed_after(&mut connection, after, BATCH_SIZE).await?;
+    let mut found = documents::changed_after(&mut connection, after, FILL_BATCH_SIZE).await?;
     found.truncate(found.partition_point(|document| document.change() <= last));
     Ok(found)
 }

@@ -124,7 +124,7 @@ impl IndexConsistency {
 
     async fn write(&self, products: &[CatalogProduct]) -> Result<usize, ConsistencyError> {
         let mut tx = self.outbox.begin().await?;
-        let written = documents::write(&mut tx, products).await?;
+        let written = documents::write(&mut tx, products, &BTreeSet::new()).await?;
         self.commit(tx).await?;
         Ok(written.len())
     }

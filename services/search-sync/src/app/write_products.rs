@@ -1,6 +1,9 @@
 //! Writes products of the catalogue to the projection.
 
+use std::collections::BTreeSet;
+
 use messaging::Transaction;
+use vocabulary::ProductId;
 
 use super::IndexerWaker;
 use crate::{
@@ -15,6 +18,8 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct ReceivedProduct {
     pub(crate) product: CatalogProduct,
+    /// Whether it is an edit and not part of an import.
+    pub(crate) is_edit: bool,
     /// The trace of the event.
     pub(crate) traceparent: Option<String>,
 }
@@ -27,14 +32,16 @@ pub(crate) async fn write_products(
     received: Vec<ReceivedProduct>,
     indexer: &IndexerWaker,
 ) -> Result<(), WriteDocumentsError> {
+    let edited = received.iter().filter(|received| received.is_edit);
+    let edited: BTreeSet<ProductId> = edited.map(|received| received.product.product_id).collect();
     let (products, receipts): (Vec<CatalogProduct>, Vec<PendingReceipt>) = received
         .into_iter()
-        .map(|ReceivedProduct { product, traceparent }| {
+        .map(|ReceivedProduct { product, traceparent, .. }| {
             let CatalogProduct { product_id, version, .. } = product;
             (product, PendingReceipt { product_id, version, traceparent })
         })
         .unzip();
-    let written = documents::write(tx, &newest_versions(products)).await?;
+    let written = documents::write(tx, &newest_versions(products), &edited).await?;
     receipts::insert(tx, &receipts).await?;
     let skipped = receipts.len().saturating_sub(written.len());
     let indexer = indexer.clone();

@@ -50,6 +50,8 @@ pub(crate) struct IndexVersion {
     path: PathBuf,
     /// The number of the last indexed change.
     applied: i64,
+    /// The number of the last edit that was indexed before the changes below it; 0 for none.
+    edits_applied: i64,
     source: Uuid,
     /// `None` during a commit and after a failed one.
     writer: Option<Writer>,
@@ -88,7 +90,15 @@ impl IndexVersion {
         match checkpoint {
             Some(Checkpoint { source: indexed, change }) if indexed == source && change <= last => {
                 let writer = Some(index.writer()?);
-                Ok(Some(Self { index, path, applied: change, source, writer, folder }))
+                Ok(Some(Self {
+                    index,
+                    path,
+                    applied: change,
+                    edits_applied: 0,
+                    source,
+                    writer,
+                    folder,
+                }))
             }
             checkpoint => {
                 tracing::warn!(?checkpoint, ?counter, "the index belongs to another database");
@@ -104,7 +114,7 @@ impl IndexVersion {
             let path = folder.create_version()?;
             let index = Index::open(&path)?;
             let writer = Some(index.bulk_writer()?);
-            Ok(Self { index, path, applied: 0, source, writer, folder })
+            Ok(Self { index, path, applied: 0, edits_applied: 0, source, writer, folder })
         };
         spawn_blocking(create).await?
     }
@@ -120,6 +130,23 @@ impl IndexVersion {
     /// The number of the last indexed change.
     pub(crate) fn applied(&self) -> i64 {
         self.applied
+    }
+
+    /// The number up to which all edits are indexed, at least [`applied`](Self::applied).
+    pub(crate) fn edits_applied(&self) -> i64 {
+        self.edits_applied.max(self.applied)
+    }
+
+    /// Commits edits up to the number `through`, before the other changes below it. They are indexed again in their
+    /// turn, so the checkpoint stays, and a process that is killed forgets nothing.
+    pub(crate) async fn commit_edits(
+        &mut self,
+        through: i64,
+        edits: impl FnOnce() -> Vec<Change> + Send + 'static,
+    ) -> Result<(), VersionError> {
+        self.commit(self.applied, edits).await?;
+        self.edits_applied = through;
+        Ok(())
     }
 
     /// Commits changes up to the number `through`; without any only the checkpoint. `changes` runs on a

@@ -120,10 +120,11 @@ fn status_of(name: &str) -> ProductStatus {
 /// Writes products that are newer than the stored ones or replace an older format, with consecutive change numbers; returns the written
 /// products.
 ///
-/// `products` must be sorted and contain each product at most once.
+/// `products` must be sorted and contain each product at most once. Those in `edited` do not come from an import.
 pub async fn write(
     connection: &mut PgConnection,
     products: &[CatalogProduct],
+    edited: &BTreeSet<ProductId>,
 ) -> Result<HashSet<ProductId>, WriteDocumentsError> {
     if products.is_empty() {
         return Ok(HashSet::new());
@@ -132,6 +133,7 @@ pub async fn write(
     let versions: Vec<i64> = products.iter().map(|one| one.version.get()).collect();
     let states: Vec<&str> = products.iter().map(|one| status_name(one.status)).collect();
     let bodies = encode_bodies(products)?;
+    let edits: Vec<bool> = products.iter().map(|one| edited.contains(&one.product_id)).collect();
     let (sku_products, skus): (Vec<Uuid>, Vec<&str>) = products
         .iter()
         .flat_map(|one| one.skus().map(|sku| (one.product_id.as_uuid(), sku.as_str())))
@@ -141,24 +143,18 @@ pub async fn write(
         r#"
         with incoming as (
             select *
-            from unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[])
-                with ordinality as i (product_id, version, state, body, place)
+            from unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[], $9::boolean[])
+                with ordinality as i (product_id, version, state, body, is_edit, place)
         ), offered as (
             select distinct product_id, sku from unnest($5::uuid[], $6::text[]) as o (product_id, sku)
         ), stocked as (
             select distinct o.product_id from offered o join sku_stock s on s.sku = o.sku where s.available > 0
         ), written as (
             insert into document as d
-                (product_id, version, state, body, body_format, in_stock, popularity, change)
+                (product_id, version, state, body, body_format, in_stock, popularity, change, is_edit)
             select
-                i.product_id,
-                i.version,
-                i.state,
-                i.body::json,
-                $8::smallint,
-                s.product_id is not null,
-                coalesce(p.score, 0),
-                $7::bigint + i.place
+                i.product_id, i.version, i.state, i.body::json, $8::smallint, s.product_id is not null,
+                coalesce(p.score, 0), $7::bigint + i.place, i.is_edit
             from incoming i
             left join stocked s on s.product_id = i.product_id
             left join product_popularity p on p.product_id = i.product_id
@@ -170,7 +166,8 @@ pub async fn write(
                 body_format = excluded.body_format,
                 in_stock = excluded.in_stock,
                 popularity = excluded.popularity,
-                change = excluded.change
+                change = excluded.change,
+                is_edit = excluded.is_edit
             where d.version < excluded.version
                 or (
                     d.version = excluded.version
@@ -199,6 +196,7 @@ pub async fn write(
         &skus as &[&str],
         before,
         BODY_FORMAT,
+        &edits,
     )
     .fetch_all(connection)
     .await?;
@@ -274,6 +272,33 @@ pub(crate) async fn changed_after(
             ) as "available!"
         from document d
         where change > $1
+        order by change
+        limit $2
+        "#,
+        after,
+        limit,
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(rows.into_iter().map(ChangedDocument).collect())
+}
+
+/// Up to `limit` edited documents whose change number is greater than `after`, by change number.
+pub(crate) async fn edited_after(
+    connection: &mut PgConnection,
+    after: i64,
+    limit: i64,
+) -> Result<Vec<ChangedDocument>, sqlx::Error> {
+    let rows = sqlx::query_as!(
+        DocumentRow,
+        r#"
+        select product_id, version, state, body::text as body, in_stock, popularity, change,
+            array(
+                select k.sku from document_sku k join sku_stock s on s.sku = k.sku
+                where k.product_id = d.product_id and s.available > 0
+            ) as "available!"
+        from document d
+        where is_edit and change > $1
         order by change
         limit $2
         "#,

@@ -44,13 +44,15 @@ pub(crate) async fn exists(connection: &mut PgConnection) -> Result<bool, sqlx::
         .await
 }
 
-/// Removes and returns up to `limit` receipts of products whose last change is at most `applied`.
+/// Removes and returns up to `limit` receipts of products whose last change is at most `applied`, or is an edit and at
+/// most `edits_applied`.
 ///
 /// Publish them in the same transaction. Concurrent calls return different receipts. The change number of the
 /// document decides, not one of the receipt: a document that changes again is only read at its new number.
 pub async fn take(
     connection: &mut PgConnection,
     applied: i64,
+    edits_applied: i64,
     limit: i64,
 ) -> Result<Vec<PendingReceipt>, sqlx::Error> {
     let rows = sqlx::query!(
@@ -58,7 +60,7 @@ pub async fn take(
         with settled as (
             select r.product_id, r.version
             from receipt_due r join document d on d.product_id = r.product_id
-            where d.change <= $1
+            where d.change <= $1 or (d.is_edit and d.change <= $3)
             limit $2
             for update of r skip locked
         )
@@ -69,6 +71,7 @@ pub async fn take(
         "#,
         applied,
         limit,
+        edits_applied,
     )
     .fetch_all(connection)
     .await?;

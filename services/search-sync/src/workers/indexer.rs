@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     app::{
         IndexerWaker,
-        index_changes::{IndexChangesError, IndexedBatch, catch_up, index_batch},
+        index_changes::{IndexChangesError, IndexedBatch, catch_up, index_batch, index_edits},
         publish_receipts::publish_receipts,
         rebuild_index::{IndexRebuilder, build_version},
     },
@@ -139,8 +139,8 @@ impl Indexer {
             if let Some(replacement) = self.replacement.take() {
                 version = self.switch(version, replacement).await?;
             }
-            let result = index_batch(&mut version, &self.outbox).await;
-            let applied = version.applied();
+            let result = next_changes(&mut version, &self.outbox).await;
+            let (applied, edits_applied) = (version.applied(), version.edits_applied());
             // After a failed commit the version has no writer, so it fails again until it is reopened.
             self.version = Some(version);
             let IndexedBatch { changes, more } = result?;
@@ -148,7 +148,7 @@ impl Indexer {
                 self.live.advance(applied, Some(clock::now()));
                 record_commit(changes);
             }
-            publish_receipts(&self.outbox, &self.receipt_key, applied).await?;
+            publish_receipts(&self.outbox, &self.receipt_key, applied, edits_applied).await?;
             if !more || self.target.is_some_and(|target| target <= applied) {
                 self.component.up();
                 *failures = 0;
@@ -221,6 +221,16 @@ impl Indexer {
         tracing::info!(documents, "activated the rebuilt index");
         Ok(replacement)
     }
+}
+
+/// Commits the next changes. If more wait, edits among them come first, so that they do not wait for an import.
+async fn next_changes(
+    version: &mut IndexVersion,
+    outbox: &Outbox,
+) -> Result<IndexedBatch, IndexChangesError> {
+    let IndexedBatch { changes, more } = index_batch(version, outbox).await?;
+    let edits = if more { index_edits(version, outbox).await? } else { 0 };
+    Ok(IndexedBatch { changes: changes + edits, more })
 }
 
 fn record_commit(changes: usize) {

@@ -1,6 +1,6 @@
 //! When a receipt is published: tested on the database alone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use search_sync::{
     domain::{CatalogProduct, PendingReceipt, ProductContent, ProductStatus, SkuStock, Variant},
@@ -26,7 +26,7 @@ async fn change_of(connection: &mut PgConnection, product: ProductId) -> i64 {
 
 /// Takes the receipts of an index that contains the changes up to `applied`.
 async fn taken(connection: &mut PgConnection, applied: i64) -> Vec<(ProductId, i64)> {
-    let receipts = receipts::take(connection, applied, 10).await.unwrap();
+    let receipts = receipts::take(connection, applied, 0, 10).await.unwrap();
     receipts.into_iter().map(|one| (one.product_id, one.version.get())).collect()
 }
 
@@ -37,7 +37,7 @@ async fn a_receipt_waits_for_the_last_change_of_its_product() {
     let mut connection = pool.acquire().await.unwrap();
     let (first, second) = (ProductId::new(), ProductId::new());
     let products = [product(first, 1, "A"), product(second, 7, "B")];
-    documents::write(&mut connection, &products).await.unwrap();
+    documents::write(&mut connection, &products, &BTreeSet::new()).await.unwrap();
     let pending = products.map(|one| PendingReceipt {
         product_id: one.product_id,
         version: one.version,
@@ -59,6 +59,40 @@ async fn a_receipt_waits_for_the_last_change_of_its_product() {
     assert_eq!(taken(&mut connection, after - 1).await, []);
     assert_eq!(taken(&mut connection, after).await, [(first, 1)]);
     assert_eq!(taken(&mut connection, after).await, []);
+    drop(connection);
+    pool.close().await;
+}
+
+#[tokio::test]
+async fn the_receipt_of_an_edit_does_not_wait_for_an_import() {
+    let database = Database::migrated(&[&search_sync::MIGRATOR]).await.unwrap();
+    let pool = database.connect().await.unwrap();
+    let mut connection = pool.acquire().await.unwrap();
+    let (imported, edited) = (ProductId::new(), ProductId::new());
+    let products = [product(imported, 1, "A"), product(edited, 2, "B")];
+    documents::write(&mut connection, &products, &BTreeSet::from([edited])).await.unwrap();
+    let pending = products.map(|one| PendingReceipt {
+        product_id: one.product_id,
+        version: one.version,
+        traceparent: None,
+    });
+    receipts::insert(&mut connection, &pending).await.unwrap();
+    let edits_applied = change_of(&mut connection, edited).await;
+    assert_eq!(receipts::take(&mut connection, 0, edits_applied - 1, 10).await.unwrap(), []);
+    let taken = receipts::take(&mut connection, 0, edits_applied, 10).await.unwrap();
+    assert_eq!(taken.iter().map(|one| one.product_id).collect::<Vec<_>>(), [edited]);
+
+    // The next import of the product is no edit.
+    let again = [product(edited, 3, "B")];
+    documents::write(&mut connection, &again, &BTreeSet::new()).await.unwrap();
+    let pending = again.map(|one| PendingReceipt {
+        product_id: one.product_id,
+        version: one.version,
+        traceparent: None,
+    });
+    receipts::insert(&mut connection, &pending).await.unwrap();
+    let change = change_of(&mut connection, edited).await;
+    assert_eq!(receipts::take(&mut connection, 0, change, 10).await.unwrap(), []);
     drop(connection);
     pool.close().await;
 }

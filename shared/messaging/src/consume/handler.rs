@@ -3,7 +3,9 @@
 use std::{collections::HashMap, panic::AssertUnwindSafe};
 
 use chrono::{DateTime, Utc};
-use envelope::{DecodeError, Envelope, Event, EventId, schema::Contract, trace::TraceContext};
+use envelope::{
+    DecodeError, Envelope, Event, EventId, Priority, schema::Contract, trace::TraceContext,
+};
 use futures::{FutureExt, future::BoxFuture};
 
 use super::received_event::ReceivedEvent;
@@ -67,6 +69,7 @@ pub struct Delivered<E> {
     pub attempts: u32,
     /// The trace to which it belongs.
     pub cause: Option<TraceContext>,
+    pub priority: Priority,
     pub event: E,
 }
 
@@ -138,6 +141,7 @@ fn delivered<E>(received: &ReceivedEvent, event: E) -> Delivered<E> {
         time: envelope.time,
         attempts: received.attempts,
         cause: envelope.traceparent.as_deref().and_then(TraceContext::parse),
+        priority: envelope.priority,
         event,
     }
 }

@@ -1,6 +1,7 @@
 //! `product.changed.v1`: updates a product.
 
 use contracts::catalog::{self, ProductChangedV1};
+use envelope::Priority;
 use messaging::{Batch, Failure, Handler, Transaction};
 
 use crate::{
@@ -25,6 +26,7 @@ impl Handler for UpdateProduct {
     ) -> Result<(), Failure> {
         let received = batch.delivered().iter().map(|delivered| ReceivedProduct {
             product: product(&delivered.event),
+            is_edit: delivered.priority == Priority::Normal,
             traceparent: delivered.cause.map(|cause| cause.to_string()),
         });
         Ok(write_products(tx, received.collect(), &self.0).await?)

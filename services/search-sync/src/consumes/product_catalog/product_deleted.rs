@@ -1,6 +1,7 @@
 //! `product.deleted.v1`: removes a product.
 
 use contracts::catalog::ProductDeletedV1;
+use envelope::Priority;
 use messaging::{Batch, Failure, Handler, Transaction};
 
 use crate::{
@@ -26,6 +27,7 @@ impl Handler for DeleteProduct {
             let ProductDeletedV1 { product_id, version, .. } = delivered.event;
             ReceivedProduct {
                 product: CatalogProduct::deleted(product_id, version),
+                is_edit: delivered.priority == Priority::Normal,
                 traceparent: delivered.cause.map(|cause| cause.to_string()),
             }
         });
