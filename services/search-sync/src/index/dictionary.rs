@@ -39,12 +39,13 @@ impl Vocabulary for TermDictionaries<'_> {
 
     fn similar(&self, word: &str, distance: u8) -> Result<Vec<String>, SearchError> {
         let mut found = Frequencies::default();
+        // Building it costs more than the search of a small dictionary. It does not depend on the field.
+        let term = Term::from_field_text(self.title, word);
+        let automaton = FuzzyTermQuery::new(term, distance, true).automaton()?;
         for field in self.fields {
             for segment in self.searcher.segment_readers() {
                 let index = segment.inverted_index(field)?;
-                let term = Term::from_field_text(field, word);
-                let automaton = FuzzyTermQuery::new(term, distance, true).automaton()?;
-                let mut stream = index.terms().search(automaton).into_stream()?;
+                let mut stream = index.terms().search(&automaton).into_stream()?;
                 while stream.advance() {
                     found.add(stream.key(), stream.value().doc_freq);
                 }

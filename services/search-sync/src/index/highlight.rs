@@ -1,6 +1,6 @@
 //! Finds the matches of a query in a title, to highlight and to correct.
 
-use std::ops::Range;
+use std::{cell::OnceCell, ops::Range};
 
 use super::{
     document::Localized,
@@ -20,46 +20,78 @@ pub(crate) fn highlight(title: &Localized, query: &[QueryWord]) -> String {
         if best.as_ref().is_none_or(|(most, _)| matched > *most) {
             best = Some((matched, mark(text, found.into_iter().flatten().collect())));
         }
+        if matched == query.len() {
+            // The other language cannot match more.
+            break;
+        }
     }
     best.map(|(_, html)| html).unwrap_or_default()
 }
 
-/// The text in a title that an alternative matches.
-pub(crate) fn matched_text(title: &Localized, alternative: &Alternative) -> Option<String> {
-    title.texts().find_map(|text| {
-        let analysed = AnalysedText::new(text);
+/// A title, analysed at most once for many alternatives.
+pub(crate) struct AnalysedTitle<'a>(Vec<AnalysedText<'a>>);
+
+impl<'a> AnalysedTitle<'a> {
+    pub(crate) fn new(title: &'a Localized) -> Self {
+        Self(title.texts().map(AnalysedText::new).collect())
+    }
+
+    /// The text that an alternative matches.
+    pub(crate) fn matched_text(&self, alternative: &Alternative) -> Option<String> {
+        self.0.iter().find_map(|analysed| analysed.matched_text(alternative))
+    }
+}
+
+/// A text, of which each part of the analysis is made when a pattern asks for it, for it costs more than most
+/// searches.
+struct AnalysedText<'a> {
+    text: &'a str,
+    words: OnceCell<Vec<Token>>,
+    spellings: OnceCell<Vec<Token>>,
+    chinese: OnceCell<Vec<ChineseRun>>,
+}
+
+/// A run of Chinese characters with their byte ranges.
+type ChineseRun = Vec<(char, Range<usize>)>;
+
+impl<'a> AnalysedText<'a> {
+    fn new(text: &'a str) -> Self {
+        let (words, spellings, chinese) = (OnceCell::new(), OnceCell::new(), OnceCell::new());
+        Self { text, words, spellings, chinese }
+    }
+
+    fn words(&self) -> &[Token] {
+        self.words.get_or_init(|| word_tokens(self.text))
+    }
+
+    fn spellings(&self) -> &[Token] {
+        self.spellings.get_or_init(|| spelling_tokens(self.text))
+    }
+
+    fn chinese(&self) -> &[ChineseRun] {
+        self.chinese.get_or_init(|| {
+            split_runs(self.text)
+                .into_iter()
+                .filter(|run| run.script == Script::Chinese)
+                .map(|run| run.chars.into_iter().map(|(c, start, end)| (c, start..end)).collect())
+                .collect()
+        })
+    }
+
+    fn matched_text(&self, alternative: &Alternative) -> Option<String> {
         let first = |found: Vec<Range<usize>>| found.into_iter().next();
         let ranges: Option<Vec<Range<usize>>> = match &alternative.pattern {
             Pattern::PinyinParts(parts) => {
-                parts.iter().map(|part| first(analysed.find_pinyin(part))).collect()
+                parts.iter().map(|part| first(self.find_pinyin(part))).collect()
             }
             pattern @ (Pattern::Word(_)
             | Pattern::Phrase(_)
             | Pattern::Characters { .. }
             | Pattern::Edge { .. }
             | Pattern::All(_)
-            | Pattern::Pinyin(_)) => first(analysed.find(pattern)).map(|range| vec![range]),
+            | Pattern::Pinyin(_)) => first(self.find(pattern)).map(|range| vec![range]),
         };
-        ranges?.into_iter().map(|range| text.get(range)).collect()
-    })
-}
-
-/// A text, analysed once for many patterns.
-struct AnalysedText {
-    words: Vec<Token>,
-    spellings: Vec<Token>,
-    /// The runs of Chinese characters with their byte ranges.
-    chinese: Vec<Vec<(char, Range<usize>)>>,
-}
-
-impl AnalysedText {
-    fn new(text: &str) -> Self {
-        let chinese = split_runs(text)
-            .into_iter()
-            .filter(|run| run.script == Script::Chinese)
-            .map(|run| run.chars.into_iter().map(|(c, start, end)| (c, start..end)).collect())
-            .collect();
-        Self { words: word_tokens(text), spellings: spelling_tokens(text), chinese }
+        ranges?.into_iter().map(|range| self.text.get(range)).collect()
     }
 
     /// The exact matches of a word; without any, the matches of the most likely alternative.
@@ -77,15 +109,15 @@ impl AnalysedText {
     fn find(&self, pattern: &Pattern) -> Vec<Range<usize>> {
         match pattern {
             Pattern::Word(word) => self
-                .words
+                .words()
                 .iter()
-                .chain(&self.spellings)
+                .chain(self.spellings())
                 .filter(|token| token.text == *word)
                 .map(|token| token.start..token.end)
                 .collect(),
             Pattern::Phrase(parts) => {
-                let found = find_phrase(&self.words, parts);
-                if found.is_empty() { find_phrase(&self.spellings, parts) } else { found }
+                let found = find_phrase(self.words(), parts);
+                if found.is_empty() { find_phrase(self.spellings(), parts) } else { found }
             }
             Pattern::Characters { positions, length } => self.find_chinese(*length, |chars| {
                 positions.iter().all(|(position, c)| chars[*position].0 == *c)
@@ -121,7 +153,7 @@ impl AnalysedText {
         if length == 0 {
             return Vec::new();
         }
-        let windows = self.chinese.iter().flat_map(|run| run.windows(length));
+        let windows = self.chinese().iter().flat_map(|run| run.windows(length));
         windows
             .filter(|window| matches(window))
             .map(|window| window[0].1.start..window[length - 1].1.end)

@@ -13,7 +13,7 @@ use super::{
     explain::{match_level, matched_alternatives, matched_by},
     facets::FacetCounts,
     filter::resolve_brands,
-    highlight::{highlight, is_correction, matched_text},
+    highlight::{AnalysedTitle, highlight, is_correction},
     intent::wanted_products,
     open::Index,
     page::{Page, PageStart, fill_page},
@@ -270,6 +270,8 @@ impl Index {
         let known =
             parsed.words.iter().map(|word| Ok(word.is_stop_word || builder.is_known(word)?));
         let known = known.collect::<Result<Vec<bool>, SearchError>>()?;
+        let titles: Vec<AnalysedTitle<'_>> =
+            hits.iter().map(|hit| AnalysedTitle::new(&hit.title)).collect();
         let mut corrected = String::new();
         let mut changed = false;
         let mut index = 0;
@@ -288,7 +290,7 @@ impl Index {
             // these the likeliest comes first.
             corrections.sort_by_key(|alternative| Reverse(alternative.covers.end));
             let correction = corrections.into_iter().find_map(|alternative| {
-                let text = hits.iter().find_map(|hit| matched_text(&hit.title, alternative))?;
+                let text = titles.iter().find_map(|title| title.matched_text(alternative))?;
                 Some((text, alternative.covers.end))
             });
             if let Some((text, end)) = correction {
@@ -314,10 +316,11 @@ fn explain(
     stored: &StoredHit,
 ) -> Result<Explanation, SearchError> {
     let ScoreFactors { text, category, popularity, stock, rules } = hit.factors;
+    let title = AnalysedTitle::new(&stored.title);
     let word = |(typed, alternative): (&String, Option<&Alternative>)| WordMatch {
         word: typed.clone(),
         by: alternative.map(|alternative| matched_by(alternative.kind)),
-        text: alternative.and_then(|alternative| matched_text(&stored.title, alternative)),
+        text: alternative.and_then(|alternative| title.matched_text(alternative)),
     };
     let typed = context.parsed.words.iter().map(|word| &word.typed);
     let pin = context.pins.iter().find(|(_, pinned)| pinned.address == hit.address);
