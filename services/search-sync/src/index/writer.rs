@@ -10,8 +10,11 @@ use uuid::Uuid;
 
 use super::{document::Document, open::Index, schema::to_tantivy};
 
-/// The memory for new documents before they are flushed, in bytes per thread.
-const MEMORY_BUDGET: usize = 32_000_000;
+/// The memory for new documents before they are flushed, in bytes. It is the least that Tantivy accepts: every commit,
+/// however small, clears and reads a table of terms whose size depends on it.
+const MEMORY_BUDGET: usize = 15_000_000;
+/// The same for filling an empty index, in bytes per thread.
+const BULK_MEMORY_BUDGET: usize = 32_000_000;
 /// Segments with fewer documents count as equally small and are merged together.
 const SMALL_SEGMENT: u32 = 1_000;
 /// How many segments of similar size are merged into one.
@@ -63,23 +66,24 @@ impl Index {
         policy.set_min_layer_size(SMALL_SEGMENT);
         policy.set_min_num_segments(MERGE_SEGMENTS);
         policy.set_del_docs_ratio_before_merge(DELETED_MAX);
-        self.writer_with(1, Box::new(policy))
+        self.writer_with(1, MEMORY_BUDGET, Box::new(policy))
     }
 
     /// Creates a writer that fills an empty index as fast as possible: it uses every processor, and leaves merging to
     /// [`Writer::compact`]. Fails while another writer exists.
     pub fn bulk_writer(&self) -> Result<Writer, WriteError> {
         let processors = available_parallelism().map_or(1, NonZero::get);
-        self.writer_with(processors, Box::new(NoMergePolicy))
+        self.writer_with(processors, BULK_MEMORY_BUDGET, Box::new(NoMergePolicy))
     }
 
     fn writer_with(
         &self,
         threads: usize,
+        memory_budget: usize,
         policy: Box<dyn MergePolicy>,
     ) -> Result<Writer, WriteError> {
         let options = IndexWriterOptions::builder()
-            .memory_budget_per_thread(MEMORY_BUDGET)
+            .memory_budget_per_thread(memory_budget)
             .num_worker_threads(threads)
             .num_merge_threads(1)
             .build();

@@ -6,7 +6,10 @@
 //! so the next start continues where the index is. Changes that arrive during a commit form the next one; no
 //! timer delays them.
 
-use std::{convert::Infallible, time::Duration};
+use std::{
+    convert::Infallible,
+    time::{Duration, Instant},
+};
 
 use messaging::Outbox;
 use runtime::{Lifecycle, clock, health::Component};
@@ -27,6 +30,9 @@ use crate::{
 
 /// How often the indexer checks for changes of other processes.
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
+
+/// How often receipts are published while more changes wait: each time, all pending receipts are compared.
+const RECEIPT_INTERVAL: Duration = Duration::from_millis(250);
 
 /// The delay after the first failure; it doubles with every further one.
 const RETRY_DELAY_MIN: Duration = Duration::from_millis(100);
@@ -76,6 +82,7 @@ pub(crate) fn start(
         target: None,
         version: None,
         replacement: None,
+        receipts_at: None,
     };
     let stop = lifecycle.soft();
     lifecycle.spawn("index", async move {
@@ -99,6 +106,8 @@ struct Indexer {
     version: Option<IndexVersion>,
     /// A rebuilt index that will replace the one in use.
     replacement: Option<IndexVersion>,
+    /// When receipts were published last.
+    receipts_at: Option<Instant>,
 }
 
 impl Indexer {
@@ -148,7 +157,10 @@ impl Indexer {
                 self.live.advance(applied, Some(clock::now()));
                 record_commit(changes);
             }
-            publish_receipts(&self.outbox, &self.receipt_key, applied, edits_applied).await?;
+            if !more || self.receipts_at.is_none_or(|last| last.elapsed() > RECEIPT_INTERVAL) {
+                publish_receipts(&self.outbox, &self.receipt_key, applied, edits_applied).await?;
+                self.receipts_at = Some(Instant::now());
+            }
             if !more || self.target.is_some_and(|target| target <= applied) {
                 self.component.up();
                 *failures = 0;
