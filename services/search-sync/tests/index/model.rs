@@ -8,14 +8,13 @@ use std::{
     collections::{BTreeMap, BTreeSet},
 };
 
+use proptest::{collection::vec, prelude::*};
 use search_sync::index::{
     Attribute, AttributeFilter, Document, Facet, FacetCount, Hit, Index, Localized, Match,
     NumberRange, Price, Query, Results, Sort, VariantOption,
 };
 use uuid::Uuid;
 use vocabulary::Currency;
-
-use super::products::values as accepted;
 
 /// The words of English titles. Many products have one of the first two.
 pub const WORDS: [&str; 8] =
@@ -99,6 +98,22 @@ impl Content {
             })
             .collect()
     }
+}
+
+/// Any content.
+pub fn content() -> impl Strategy<Value = Content> {
+    let variant = (0..COLOURS.len(), prop::sample::select(vec![99, 250, 300, 301, 550, 1_000]));
+    let words = (0..2_usize, prop::collection::btree_set(2..WORDS.len(), 0..3));
+    (
+        words,
+        prop::option::weighted(0.3, 0..CHINESE.len()),
+        (0..BRANDS.len(), 0..CATEGORIES.len(), 0..MATERIALS.len()),
+        vec(variant, 1..=2),
+    )
+        .prop_map(|((first, mut words), chinese, (brand, category, material), variants)| {
+            words.insert(first);
+            Content { words, chinese, brand, category, material, variants }
+        })
 }
 
 /// What searches see of the prices: whether the filter accepts the product, and all that order and facet compare.
@@ -333,6 +348,12 @@ fn facets_of(query: Query) -> Query {
     let attributes = ["colour", "material", "length"].map(|name| Facet::Attribute(name.to_owned()));
     let facets = [Facet::Brand, Facet::Category, Facet::Price, Facet::InStock].into_iter();
     Query { facets: facets.chain(attributes).collect(), ..query }
+}
+
+/// A filter by the values of an attribute.
+fn accepted(name: &str, values: &[&str]) -> AttributeFilter {
+    let values = values.iter().map(|value| (*value).to_owned()).collect();
+    AttributeFilter { name: name.to_owned(), values, range: None }
 }
 
 /// Searches with words, and with filters alone and combined.

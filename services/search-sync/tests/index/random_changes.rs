@@ -16,7 +16,7 @@ use tempfile::TempDir;
 use uuid::Uuid;
 
 use super::{
-    model::{BRANDS, CATEGORIES, CHINESE, COLOURS, Content, MATERIALS, Model, WORDS},
+    model::{Content, Model, content},
     products::id,
 };
 
@@ -76,21 +76,6 @@ enum Step {
     /// Puts the new index in use.
     Switch,
     Compare,
-}
-
-fn content() -> impl Strategy<Value = Content> {
-    let variant = (0..COLOURS.len(), prop::sample::select(vec![99, 250, 300, 301, 550, 1_000]));
-    let words = (0..2_usize, prop::collection::btree_set(2..WORDS.len(), 0..3));
-    (
-        words,
-        prop::option::weighted(0.3, 0..CHINESE.len()),
-        (0..BRANDS.len(), 0..CATEGORIES.len(), 0..MATERIALS.len()),
-        vec(variant, 1..=2),
-    )
-        .prop_map(|((first, mut words), chinese, (brand, category, material), variants)| {
-            words.insert(first);
-            Content { words, chinese, brand, category, material, variants }
-        })
 }
 
 fn step() -> impl Strategy<Value = Step> {

@@ -95,12 +95,6 @@ async fn repeated_kills_under_load_lose_nothing() {
     suite.finish(0).await;
 }
 
-/// The folder of the version in use.
-fn current_version(suite: &Suite) -> PathBuf {
-    let root = suite.index_dir();
-    root.join(fs::read_to_string(root.join("current")).unwrap())
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_damaged_index_is_rebuilt() {
     let mut suite = Suite::start().await;
@@ -121,18 +115,18 @@ async fn a_damaged_index_is_rebuilt() {
         }
     };
     let damages: [&dyn Fn(&Suite); 5] = [
-        &|suite| flip_a_byte(current_version(suite)),
-        &|suite| fs::write(current_version(suite).join("meta.json"), "{").unwrap(),
-        &|suite| fs::remove_dir_all(current_version(suite)).unwrap(),
+        &|suite| flip_a_byte(suite.index_version()),
+        &|suite| fs::write(suite.index_version().join("meta.json"), "{").unwrap(),
+        &|suite| fs::remove_dir_all(suite.index_version()).unwrap(),
         &|suite| fs::write(suite.index_dir().join("current"), "nonsense").unwrap(),
         &|suite| fs::remove_dir_all(suite.index_dir()).unwrap(),
     ];
     for (number, damage) in damages.iter().enumerate() {
         suite.stop_service().await;
-        let before = suite.index_dir().exists().then(|| current_version(&suite));
+        let before = suite.index_dir().exists().then(|| suite.index_version());
         damage(&suite);
         suite.start_service().await;
-        assert_ne!(Some(current_version(&suite)), before, "damage {number}");
+        assert_ne!(Some(suite.index_version()), before, "damage {number}");
         let answer = suite.search(&[("q", "机械键盘"), ("limit", "0")]).await;
         assert_eq!(answer["total"], 50, "damage {number}");
         let folders = fs::read_dir(suite.index_dir()).unwrap();

@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot continue fails")]
 
 mod events;
+#[path = "../index/model.rs"]
+mod model;
 mod suite;
 
 mod command_line;
@@ -11,6 +13,7 @@ mod faults;
 mod http;
 mod popularity;
 mod products;
+mod random_events;
 mod rebuild;
 mod receipts;
 mod rules;

@@ -164,6 +164,12 @@ impl Suite {
         self.config.index_dir.clone()
     }
 
+    /// The folder of the index version in use.
+    pub fn index_version(&self) -> PathBuf {
+        let root = self.index_dir();
+        root.join(std::fs::read_to_string(root.join("current")).unwrap())
+    }
+
     /// A request without a token.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.instance.as_ref().unwrap().request(method, path)
