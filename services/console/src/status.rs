@@ -24,7 +24,7 @@ pub(crate) struct BrokerStatus {
 pub(crate) struct ServiceHealth {
     pub(crate) name: &'static str,
     pub(crate) status: HealthStatus,
-    /// Why the service is not ready, in its own words.
+    /// Why the service is degraded or not ready, in its own words.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) detail: Option<String>,
 }
@@ -33,6 +33,8 @@ pub(crate) struct ServiceHealth {
 #[serde(rename_all = "snake_case")]
 pub(crate) enum HealthStatus {
     Ready,
+    /// It answers requests, but a part of it does not work.
+    Degraded,
     NotReady,
     #[serde(rename = "away")]
     Unreachable,

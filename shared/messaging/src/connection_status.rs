@@ -1,6 +1,6 @@
 //! Whether the broker is reachable, for health checks and load shedding.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use tokio::sync::watch;
 
@@ -18,8 +18,13 @@ pub(crate) enum Link {
 pub struct ConnectionStatus {
     /// Why events cannot be published and wait in the outbox. `None` if they can.
     pub publisher_down: Option<String>,
+    /// Routing keys whose events the broker does not confirm, because their queue has no majority, for example. They wait in
+    /// the outbox; all others are published.
+    pub suspended: Vec<String>,
     /// Why events cannot be received and wait in the broker. `None` if they can.
     pub consumer_down: Option<String>,
+    /// Queues that cannot be consumed, with the reason. All others are consumed.
+    pub failed_queues: BTreeMap<String, String>,
 }
 
 /// Records the state of both connections. Clones share it.
@@ -29,7 +34,12 @@ pub(crate) struct ConnectionMonitor(Arc<watch::Sender<ConnectionStatus>>);
 impl ConnectionMonitor {
     pub(crate) fn new() -> Self {
         let waiting = Some("not connected yet".to_owned());
-        let first = ConnectionStatus { publisher_down: waiting.clone(), consumer_down: waiting };
+        let first = ConnectionStatus {
+            publisher_down: waiting.clone(),
+            suspended: Vec::new(),
+            consumer_down: waiting,
+            failed_queues: BTreeMap::new(),
+        };
         Self(Arc::new(watch::Sender::new(first)))
     }
 
@@ -41,8 +51,41 @@ impl ConnectionMonitor {
         self.set(link, None);
     }
 
+    /// Forgets the queues that failed on an earlier connection.
+    pub(crate) fn reset_queues(&self) {
+        self.0.send_if_modified(|status| !std::mem::take(&mut status.failed_queues).is_empty());
+    }
+
     pub(crate) fn down(&self, link: Link, error: &Error) {
         self.set(link, Some(causes(error).join(": ")));
+    }
+
+    /// Records which routing keys are suspended.
+    pub(crate) fn suspended(&self, routing_keys: Vec<String>) {
+        self.0.send_if_modified(|status| {
+            let changed = status.suspended != routing_keys;
+            status.suspended = routing_keys;
+            changed
+        });
+    }
+
+    /// Records that a queue cannot be consumed.
+    pub(crate) fn queue_failed(&self, queue: &str, error: &Error) {
+        let reason = causes(error).join(": ");
+        self.0.send_if_modified(|status| {
+            let previous = status.failed_queues.insert(queue.to_owned(), reason.clone());
+            previous.as_ref() != Some(&reason)
+        });
+    }
+
+    /// Whether a queue cannot be consumed.
+    pub(crate) fn has_failed(&self, queue: &str) -> bool {
+        self.0.borrow().failed_queues.contains_key(queue)
+    }
+
+    /// Records that a queue is consumed, or no longer consumed by this process.
+    pub(crate) fn queue_works(&self, queue: &str) {
+        self.0.send_if_modified(|status| status.failed_queues.remove(queue).is_some());
     }
 
     fn set(&self, link: Link, reason: Option<String>) {

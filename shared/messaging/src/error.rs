@@ -41,9 +41,6 @@ pub enum Error {
     /// The broker blocks publishing connections because of a memory or disk alarm.
     #[error("the broker accepts no messages because of a memory or disk alarm")]
     Blocked,
-    /// The broker rejected messages repeatedly.
-    #[error("the broker rejects messages")]
-    PublishRejected,
     /// The channel was not in confirm mode, so the fate of the messages is unknown.
     #[error("the channel is not in confirm mode")]
     Unconfirmed,
@@ -68,7 +65,6 @@ impl Error {
             | Self::Unavailable(_)
             | Self::TaskFailed(_)
             | Self::Blocked
-            | Self::PublishRejected
             | Self::ConnectionClosed
             | Self::Unconfirmed => true,
             Self::Migration(_)

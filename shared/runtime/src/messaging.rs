@@ -2,7 +2,7 @@
 
 use std::{convert::Infallible, time::Duration};
 
-use ::messaging::{ConnectionStatus, Criticality, MessagingRuntime, Outbox, Topology};
+use ::messaging::{ConnectionStatus, Criticality, MessagingRuntime, Outbox, Overloaded, Topology};
 use problem::Problem;
 use sqlx::migrate::Migrator;
 use tokio::time::Instant;
@@ -21,6 +21,12 @@ const BROKER_START_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// The pause between two attempts to reach the broker.
 const BROKER_RETRY_DELAY: Duration = Duration::from_millis(500);
+
+/// How long a service may take to connect before it counts as degraded and no longer as starting.
+const START_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The age at which an unpublished event shows that something is wrong.
+const OLD_EVENT: Duration = Duration::from_secs(5);
 
 /// Database or broker could not be prepared.
 #[derive(Debug, thiserror::Error)]
@@ -72,34 +78,74 @@ pub fn start(lifecycle: &Lifecycle, health: &Health, messaging: &MessagingRuntim
         relay.relay(consumers_done).await;
         Ok::<_, Infallible>(())
     });
+    lifecycle.spawn("messaging health", report_health(health, messaging, lifecycle.soft()));
+}
+
+/// Reports the health of messaging until `stopping`.
+///
+/// A service without a broker still answers requests, and orders are still placed. So its components are degraded, not down,
+/// once they have worked or had the time to start. Only a full outbox, which refuses every write, is down.
+fn report_health(
+    health: &Health,
+    messaging: &MessagingRuntime,
+    stopping: CancellationToken,
+) -> impl Future<Output = Result<(), Infallible>> + use<> {
     let (out, incoming) = (health.component("events_out"), health.component("events_in"));
-    let (mut connections, soft) = (messaging.connection_status(), lifecycle.soft());
-    lifecycle.spawn("broker health", async move {
-        loop {
-            let ConnectionStatus { publisher_down, consumer_down } =
-                connections.borrow_and_update().clone();
-            report(&out, publisher_down);
-            report(&incoming, consumer_down);
-            tokio::select! {
-                () = soft.cancelled() => break,
-                changed = connections.changed() => if changed.is_err() { break },
-            }
-        }
-        Ok::<_, Infallible>(())
-    });
-    let (outbox, soft) = (health.component("outbox"), lifecycle.soft());
+    let outbox = health.component("outbox");
+    let mut connections = messaging.connection_status();
     let mut backpressure = messaging.backpressure();
-    lifecycle.spawn("outbox health", async move {
+    async move {
+        let started = Instant::now();
         loop {
-            let refused = backpressure.borrow_and_update().admit(Criticality::Deferrable).err();
-            report(&outbox, refused.map(|overloaded| overloaded.reason));
+            let status = connections.borrow_and_update().clone();
+            let state = backpressure.borrow_and_update().clone();
+            let is_starting = started.elapsed() < START_TIMEOUT;
+            if !is_starting || status.publisher_down.is_none() {
+                report(&out, unpublished_reason(&status, state.outbox_age));
+            }
+            if !is_starting || status.consumer_down.is_none() {
+                report(&incoming, unconsumed_reason(&status));
+            }
+            match state.admit(Criticality::Critical) {
+                Ok(()) => report(&outbox, state.admit(Criticality::Deferrable).err().map(reason)),
+                Err(overloaded) => outbox.down(overloaded.reason),
+            }
             tokio::select! {
-                () = soft.cancelled() => break,
+                () = stopping.cancelled() => break,
+                changed = connections.changed() => if changed.is_err() { break },
                 changed = backpressure.changed() => if changed.is_err() { break },
+                () = tokio::time::sleep_until(started + START_TIMEOUT), if is_starting => {}
             }
         }
-        Ok::<_, Infallible>(())
-    });
+        Ok(())
+    }
+}
+
+fn reason(overloaded: Overloaded) -> String {
+    overloaded.reason
+}
+
+/// Why some events are not published, if so.
+fn unpublished_reason(status: &ConnectionStatus, oldest: Duration) -> Option<String> {
+    if let Some(reason) = &status.publisher_down {
+        return Some(reason.clone());
+    }
+    if !status.suspended.is_empty() {
+        let keys = status.suspended.join(", ");
+        return Some(format!("the broker does not confirm events with the routing keys {keys}"));
+    }
+    let is_old = oldest > OLD_EVENT;
+    is_old.then(|| format!("an event has not been published for more than {OLD_EVENT:?}"))
+}
+
+/// Why some events are not consumed, if so.
+fn unconsumed_reason(status: &ConnectionStatus) -> Option<String> {
+    if let Some(reason) = &status.consumer_down {
+        return Some(reason.clone());
+    }
+    let failed = status.failed_queues.iter().map(|(queue, reason)| format!("{queue}: {reason}"));
+    let failed: Vec<String> = failed.collect();
+    (!failed.is_empty()).then(|| failed.join("; "))
 }
 
 /// Refuses a write with 503 and `Retry-After` while the outbox is too full for its criticality, or the broker is away.
@@ -113,9 +159,38 @@ pub fn admit(outbox: &Outbox, criticality: Criticality) -> Result<(), Problem> {
     })
 }
 
-fn report(component: &Component, down: Option<String>) {
-    match down {
+fn report(component: &Component, degraded: Option<String>) {
+    match degraded {
         None => component.up(),
-        Some(reason) => component.down(reason),
+        Some(reason) => component.degraded(reason),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use messaging::ConnectionStatus;
+
+    use super::{unconsumed_reason, unpublished_reason};
+
+    #[test]
+    fn events_are_published_if_none_of_them_is_old() {
+        let mut status = ConnectionStatus::default();
+        assert_eq!(unpublished_reason(&status, Duration::from_secs(5)), None);
+        assert!(unpublished_reason(&status, Duration::from_secs(6)).unwrap().contains("5s"));
+        status.suspended = vec!["order.0".to_owned(), "order.2".to_owned()];
+        let reason = unpublished_reason(&status, Duration::ZERO).unwrap();
+        assert!(reason.ends_with("order.0, order.2"), "{reason}");
+        status.publisher_down = Some("refused".to_owned());
+        assert_eq!(unpublished_reason(&status, Duration::ZERO).as_deref(), Some("refused"));
+    }
+
+    #[test]
+    fn a_failed_queue_is_named() {
+        let mut status = ConnectionStatus::default();
+        assert_eq!(unconsumed_reason(&status), None);
+        status.failed_queues.insert("stock.order.0".to_owned(), "no leader".to_owned());
+        assert_eq!(unconsumed_reason(&status).as_deref(), Some("stock.order.0: no leader"));
     }
 }

@@ -56,14 +56,28 @@ impl RabbitMqCluster {
         Vhost::create_on(&urls, self.nodes[0].management().clone()).await
     }
 
+    /// Removes the member of a quorum queue from a node (1 or 2).
+    pub async fn remove_member(&self, vhost: &str, queue: &str, node: usize) -> Result<(), Error> {
+        let node = node_name(node);
+        let call = format!(
+            "case rabbit_quorum_queue:delete_member(<<\"{vhost}\">>, <<\"{queue}\">>, '{node}') of ok -> ok end."
+        );
+        self.nodes[0].rabbitmqctl(&["eval", &call]).await
+    }
+
     /// Kills a node (0 to 2) with SIGKILL.
     pub async fn kill(&mut self, node: usize) -> Result<(), Error> {
         self.nodes[node].kill().await
     }
 
+    /// Restarts a killed node without waiting for its queues.
+    pub async fn start_again(&mut self, node: usize) -> Result<(), Error> {
+        self.nodes[node].restart().await
+    }
+
     /// Restarts a killed node and waits until every queue would keep its majority without any one node.
     pub async fn restart(&mut self, node: usize) -> Result<(), Error> {
-        self.nodes[node].restart().await?;
+        self.start_again(node).await?;
         for node in &self.nodes {
             wait_for("every queue tolerates the loss of a node", CATCH_UP_TIMEOUT, async || {
                 match node.management().is_quorum_critical().await {
@@ -84,13 +98,16 @@ async fn start_node(
     cookie: &str,
     port_mapper: Option<u16>,
 ) -> Result<RabbitMq, Error> {
-    let name = |number: usize| format!("shop-{number}@localhost");
     let node = NodeSettings {
-        name: name(number),
-        seed_node: name(0),
+        name: node_name(number),
+        seed_node: node_name(0),
         cookie: cookie.to_owned(),
         port_mapper,
     };
     let settings = RabbitMqSettings { data_dir: DataDir::in_memory("rabbitmq")?, ports: None };
     RabbitMq::start_node(node, settings).await
+}
+
+fn node_name(number: usize) -> String {
+    format!("shop-{number}@localhost")
 }

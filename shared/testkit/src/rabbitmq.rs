@@ -298,6 +298,18 @@ impl RabbitMq {
         Ok(self.vhost_url(vhost))
     }
 
+    /// Suspends or resumes the process of a quorum queue whose only member is on this node. A suspended queue accepts messages
+    /// and confirms none of them, like one without a majority.
+    pub async fn set_queue_suspended(
+        &self,
+        vhost: &str,
+        queue: &str,
+        suspended: bool,
+    ) -> Result<(), Error> {
+        let function = if suspended { "suspend" } else { "resume" };
+        self.rabbitmqctl(&["eval", &format!("sys:{function}('{vhost}_{queue}').")]).await
+    }
+
     /// Raises or clears the memory alarm. While it is raised, the server blocks publishing connections.
     pub async fn set_memory_alarm(&self, raised: bool) -> Result<(), Error> {
         // Any memory use exceeds a watermark of 0; 0.4 is the default.

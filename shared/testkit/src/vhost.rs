@@ -12,7 +12,7 @@ use crate::{
     async_drop::async_drop,
     error::Error,
     management_client::{ManagementClient, QueueState},
-    rabbitmq::vhost_url,
+    rabbitmq::{RabbitMq, vhost_url},
     shared_servers,
     wait::wait_with_pauses,
 };
@@ -43,6 +43,11 @@ impl Vhost {
     pub async fn create() -> Result<Self, Error> {
         let (server, management) = shared_servers::rabbitmq().await?;
         Self::create_on(&[server], management).await
+    }
+
+    /// Creates an empty vhost on a private server.
+    pub async fn create_in(server: &RabbitMq) -> Result<Self, Error> {
+        Self::create_on(&[server.url()], server.management().clone()).await
     }
 
     /// Creates an empty vhost on the nodes at `servers`; `management` is a client of one of them.

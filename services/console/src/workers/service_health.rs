@@ -23,6 +23,8 @@ const MAX_DETAIL: usize = 300;
 #[derive(Default, Deserialize)]
 struct Readiness {
     #[serde(default)]
+    status: String,
+    #[serde(default)]
     components: Map<String, Value>,
 }
 
@@ -47,14 +49,18 @@ pub(crate) async fn run(
 
 async fn health_of(name: &'static str, response: reqwest::Result<Response>) -> ServiceHealth {
     match response {
-        Ok(response) if response.status() == StatusCode::OK => {
-            ServiceHealth { name, status: HealthStatus::Ready, detail: None }
-        }
         Ok(response) => {
-            let status = response.status();
+            let code = response.status();
             let readiness: Readiness = response.json().await.unwrap_or_default();
-            let reason = reasons(&readiness).unwrap_or_else(|| status.to_string());
-            ServiceHealth { name, status: HealthStatus::NotReady, detail: Some(reason) }
+            let (status, detail) = match (code, readiness.status.as_str()) {
+                (StatusCode::OK, "degraded") => (HealthStatus::Degraded, reasons(&readiness)),
+                (StatusCode::OK, _) => (HealthStatus::Ready, None),
+                _ => {
+                    let reason = reasons(&readiness).unwrap_or_else(|| code.to_string());
+                    (HealthStatus::NotReady, Some(reason))
+                }
+            };
+            ServiceHealth { name, status, detail }
         }
         Err(error) => {
             tracing::debug!(service = name, error = problem::chain(&error), "service unreachable");
@@ -63,10 +69,10 @@ async fn health_of(name: &'static str, response: reqwest::Result<Response>) -> S
     }
 }
 
-/// The components that are down, with their reasons.
+/// The components that are not up, with their reasons.
 fn reasons(readiness: &Readiness) -> Option<String> {
-    let down = readiness.components.iter().filter(|(_, component)| component["status"] != "up");
-    let reasons: Vec<String> = down
+    let failed = readiness.components.iter().filter(|(_, component)| component["status"] != "up");
+    let reasons: Vec<String> = failed
         .map(|(name, component)| match component["reason"].as_str() {
             Some(reason) => format!("{name}: {reason}"),
             None => name.clone(),
@@ -80,7 +86,7 @@ mod tests {
     use super::{Readiness, reasons};
 
     #[test]
-    fn reasons_name_the_components_that_are_down() {
+    fn reasons_name_the_components_that_are_not_up() {
         let body = r#"{"status":"down","components":{"broker":{"status":"down","reason":"refused"},"database":{"status":"up"}}}"#;
         let readiness: Readiness = serde_json::from_str(body).unwrap();
         assert_eq!(reasons(&readiness).as_deref(), Some("broker: refused"));

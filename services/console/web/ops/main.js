@@ -58,8 +58,8 @@ function pendingDeadLetters() {
 }
 
 function drawServices() {
-  const notReady = SERVICES.filter((name) => ['not_ready', 'away'].includes(health.get(name)?.status)).length;
-  $('services-sum').textContent = health.size === 0 ? '' : notReady === 0 ? t('ops.all_ready') : t('ops.some_not_ready', { n: notReady });
+  const impaired = SERVICES.filter((name) => ['degraded', 'not_ready', 'away'].includes(health.get(name)?.status)).length;
+  $('services-sum').textContent = health.size === 0 ? '' : impaired === 0 ? t('ops.all_ready') : t('ops.some_not_ready', { n: impaired });
   $('services').replaceChildren(...SERVICES.map((name) => {
     const { status = 'unknown', detail } = health.get(name) ?? {};
     const pending = deadLetters.pending(name);

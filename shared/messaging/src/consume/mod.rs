@@ -98,5 +98,6 @@ async fn session(
         Session::connect(&settings.amqp_url, &name, broker::CONSUMER_HEARTBEAT).await?;
     broker::declare_all(session.lasting_channel().await?, &settings.declarations).await?;
     settings.connections.up(Link::Consumer);
+    settings.connections.reset_queues();
     Replica::new(outbox, settings, subscriptions, session).run(stop).await
 }

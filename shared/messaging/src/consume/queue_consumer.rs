@@ -27,6 +27,7 @@ use super::{
 use crate::{
     batch_size::BatchLimit,
     broker,
+    connection_status::ConnectionMonitor,
     error::{Error, causes, with_timeout},
     publish::{lease::LEASE_TTL, outbox::Outbox, transaction::Transaction},
     queue_metrics::{EventTimes, QueueStats, published_at},
@@ -50,6 +51,7 @@ pub(super) struct QueueConsumer {
     pub(super) stats: Arc<QueueStats>,
     pub(super) subscription: Subscription,
     pub(super) group: u8,
+    pub(super) connections: ConnectionMonitor,
 }
 
 impl QueueConsumer {
@@ -68,6 +70,7 @@ impl QueueConsumer {
     ) -> Result<(), Error> {
         with_timeout("adopting parked events", WRITE_TIMEOUT, self.adopt_parked()).await?;
         let mut buffer = self.start(channel).await?;
+        self.connections.queue_works(&self.queue);
         let mut next_check = Instant::now();
         let mut parking_signal = self.outbox.parking_signal().subscribe();
         loop {

@@ -16,10 +16,11 @@ use super::{
     subscription::Subscription,
 };
 use crate::{
-    broker::Session,
+    broker::{self, Session},
     error::{Error, causes, with_timeout},
     naming::SLOT_GROUPS,
     publish::{lease::LEASE_TTL, outbox::Outbox},
+    retry,
     settings::Settings,
 };
 
@@ -43,11 +44,19 @@ pub(super) struct Replica {
     queues: Vec<String>,
     /// The consumers that run here, with their stop tokens.
     running: HashMap<usize, CancellationToken>,
+    /// The consumers that failed on this connection: how often in a row, and when to start them again.
+    failures: HashMap<usize, Failures>,
     /// The tasks of the running consumers. A consumer runs until its last task has ended.
     tasks: HashMap<Id, usize>,
     /// The time of the last successful renewal.
     renewed: Instant,
     outbox: Outbox,
+}
+
+/// Failures of one consumer on a connection that works.
+struct Failures {
+    count: u32,
+    retry_at: Instant,
 }
 
 impl Replica {
@@ -58,7 +67,7 @@ impl Replica {
         subscriptions: &[Subscription],
         session: Session,
     ) -> Self {
-        let consumers = consumers(outbox, settings.service, subscriptions);
+        let consumers = consumers(outbox, settings, subscriptions);
         let queues = consumers.iter().map(|consumer| consumer.queue.clone()).collect();
         Self {
             settings: settings.clone(),
@@ -68,13 +77,15 @@ impl Replica {
             consumers,
             queues,
             running: HashMap::new(),
+            failures: HashMap::new(),
             tasks: HashMap::new(),
             renewed: Instant::now(),
             outbox: outbox.clone(),
         }
     }
 
-    /// Runs until `stop`, or until the connection or a consumer fails. Current batches are finished, then the queues are released.
+    /// Runs until `stop`, or until the connection fails. A consumer that fails alone is started again alone: a queue without a
+    /// majority must not interrupt the others. Current batches are finished, then the queues are released.
     ///
     /// After a failure it waits only briefly, because the failed server may not answer: then the consumers are aborted, and their
     /// messages are redelivered.
@@ -102,7 +113,7 @@ impl Replica {
     async fn join_all(&mut self) -> Result<(), Error> {
         let mut outcome = Ok(());
         while let Some(ended) = self.session.tasks.join_next_with_id().await {
-            outcome = outcome.and(self.task_ended(ended));
+            outcome = outcome.and(self.task_ended(ended).1);
         }
         outcome
     }
@@ -114,8 +125,8 @@ impl Replica {
                 biased;
                 () = stop.cancelled() => return Ok(()),
                 Some(ended) = self.session.tasks.join_next_with_id() => {
-                    self.task_ended(ended)?;
-                    // A queue whose consumer was stopped is released.
+                    self.retry_later(ended);
+                    // A queue whose consumer was stopped is released; a lost connection is noticed.
                     next_check = Instant::now();
                 }
                 () = tokio::time::sleep_until(next_check) => {
@@ -182,10 +193,21 @@ impl Replica {
             }
         }
         for consumer in assigned {
-            if !self.running.contains_key(consumer) {
+            let now = Instant::now();
+            let is_waiting =
+                self.failures.get(consumer).is_some_and(|failed| failed.retry_at > now);
+            if !self.running.contains_key(consumer) && !is_waiting {
                 self.start(*consumer).await?;
             }
         }
+        let queues = &self.queues;
+        self.failures.retain(|consumer, _| {
+            let is_assigned = assigned.contains(consumer);
+            if !is_assigned {
+                self.settings.connections.queue_works(&queues[*consumer]);
+            }
+            is_assigned
+        });
         Ok(())
     }
 
@@ -194,7 +216,15 @@ impl Replica {
         let (consumer, stop) = (self.consumers[number].clone(), CancellationToken::new());
         tracing::info!(queue = consumer.queue, "consumer started");
         let (channel, stopped) = (self.session.channel().await?, stop.clone());
-        let task = self.session.tasks.spawn(async move { consumer.run(&channel, &stopped).await });
+        // The queue of a consumer that failed may have been deleted.
+        let declares = self.failures.contains_key(&number);
+        let settings = self.settings.clone();
+        let task = self.session.tasks.spawn(async move {
+            if declares {
+                broker::declare_all(&channel, &settings.declarations).await?;
+            }
+            consumer.run(&channel, &stopped).await
+        });
         self.tasks.insert(task.id(), number);
         if number == 0 {
             let (channel, stopped) = (self.session.channel().await?, stop.clone());
@@ -209,33 +239,53 @@ impl Replica {
         Ok(())
     }
 
-    /// Records the end of a task.
-    fn task_ended(
-        &mut self,
-        ended: Result<(Id, Result<(), Error>), JoinError>,
-    ) -> Result<(), Error> {
+    /// Records the end of a task. After a failure, its consumer starts again later.
+    fn retry_later(&mut self, ended: Ended) {
+        let (consumer, outcome) = self.task_ended(ended);
+        let (Some(consumer), Err(error)) = (consumer, outcome) else { return };
+        // The other task of the consumer must end, too.
+        if let Some(sibling) = self.running.get(&consumer) {
+            sibling.cancel();
+        }
+        let queue = &self.queues[consumer];
+        let is_known = self.settings.connections.has_failed(queue);
+        let previous = self.failures.get(&consumer).filter(|_| is_known);
+        let count = previous.map_or(0, |failed| failed.count) + 1;
+        let delay = retry::backoff(count);
+        tracing::warn!(queue, causes = ?causes(&error), ?delay, "a consumer failed; retrying");
+        self.settings.connections.queue_failed(queue, &error);
+        self.failures.insert(consumer, Failures { count, retry_at: Instant::now() + delay });
+    }
+
+    /// Records the end of a task. Returns its consumer and its result.
+    fn task_ended(&mut self, ended: Ended) -> (Option<usize>, Result<(), Error>) {
         let (id, outcome) = match ended {
             Ok((id, outcome)) => (id, outcome),
             Err(error) => (error.id(), Err(Error::TaskFailed(error.into()))),
         };
-        if let Some(consumer) = self.tasks.remove(&id)
+        let consumer = self.tasks.remove(&id);
+        if let Some(consumer) = consumer
             && !self.tasks.values().any(|other| *other == consumer)
         {
             tracing::info!(queue = self.queues[consumer], "consumer stopped");
             self.running.remove(&consumer);
             self.consumers[consumer].stats.released();
         }
-        outcome
+        (consumer, outcome)
     }
 }
+
+/// How a task ended.
+type Ended = Result<(Id, Result<(), Error>), JoinError>;
 
 /// The consumers of a service. The first half has one slot group of every subscription, the second half the other, so two replicas
 /// share the work of each subscription.
 fn consumers(
     outbox: &Outbox,
-    service: &'static str,
+    settings: &Settings,
     subscriptions: &[Subscription],
 ) -> Vec<Arc<QueueConsumer>> {
+    let service = settings.service;
     let of_group = |group: u8| {
         subscriptions.iter().map(move |subscription| {
             let queue = subscription.queue(service, group);
@@ -246,6 +296,7 @@ fn consumers(
                 consumer: subscription.consumer(service),
                 subscription: subscription.clone(),
                 group,
+                connections: settings.connections.clone(),
             })
         })
     };

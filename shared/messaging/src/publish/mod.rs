@@ -2,13 +2,17 @@
 
 pub(crate) mod admission;
 pub(crate) mod backpressure;
+mod leadership;
 pub(crate) mod lease;
 pub(crate) mod outbox;
 pub(crate) mod outbox_monitor;
 pub(crate) mod packing;
+pub(crate) mod partition;
 mod pending_event;
+mod prober;
 pub(crate) mod publisher;
 pub(crate) mod relay;
+pub(crate) mod suspensions;
 pub(crate) mod table;
 pub(crate) mod transaction;
 pub(crate) mod waker;

@@ -1,30 +1,29 @@
 //! The decisions of the relay without I/O: which rows go into which message, and what the confirms mean for
 //! the rows.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use envelope::{Envelope, Priority};
 use uuid::Uuid;
 
-use super::table::OutboxRow;
-use crate::naming::routing_key;
+use super::{partition::Partition, table::OutboxRow};
 
 pub(crate) const MAX_MESSAGE_EVENTS: usize = 64;
 
 /// The most bytes of event data in one message. A single larger event gets a message of its own.
 pub(crate) const MAX_MESSAGE_BYTES: usize = 128 * 1024;
 
-/// A message to publish: events of one aggregate and slot, in outbox order.
+/// A message to publish: events of one partition, in outbox order.
 #[derive(Debug)]
 pub(crate) struct Message {
     /// Identifies the message among those in flight, to match returned messages.
     pub(crate) id: Uuid,
-    pub(crate) routing_key: String,
+    pub(crate) partition: Partition,
     pub(crate) rows: Vec<OutboxRow>,
 }
 
-/// Packs rows into messages of one aggregate and slot and of bounded size. Messages of one slot keep the
-/// order of their rows.
+/// Packs rows into messages of one partition and of bounded size. Messages of one partition keep the order of
+/// their rows.
 pub(crate) fn pack(rows: Vec<OutboxRow>) -> Vec<Message> {
     pack_up_to(rows, MAX_MESSAGE_EVENTS, MAX_MESSAGE_BYTES)
 }
@@ -37,10 +36,10 @@ pub(crate) fn pack_up_to(
 ) -> Vec<Message> {
     let mut messages: Vec<Message> = Vec::new();
     // For each partition, the index of the message being filled and its size in bytes.
-    let mut open: HashMap<(String, i16), (usize, usize)> = HashMap::new();
+    let mut open: HashMap<Partition, (usize, usize)> = HashMap::new();
     for row in rows {
         let size = row.data.len();
-        let partition = (row.aggregate.clone(), row.slot);
+        let partition = row.partition();
         let filling = open.get(&partition).copied().filter(|(index, bytes)| {
             messages[*index].rows.len() < max_events && bytes + size <= max_bytes
         });
@@ -48,21 +47,39 @@ pub(crate) fn pack_up_to(
             messages[index].rows.push(row);
             open.insert(partition, (index, bytes + size));
         } else {
-            let slot = u8::try_from(row.slot).unwrap_or_default();
-            let routing_key = routing_key(&row.aggregate, slot);
-            open.insert(partition, (messages.len(), size));
-            messages.push(Message { id: Uuid::new_v4(), routing_key, rows: vec![row] });
+            open.insert(partition.clone(), (messages.len(), size));
+            messages.push(Message { id: Uuid::new_v4(), partition, rows: vec![row] });
         }
     }
     messages
 }
 
-/// The broker's response to a round of messages.
+/// The broker's response to a round of messages. What is in no set is confirmed.
 #[derive(Debug, Default)]
 pub(crate) struct Confirms {
     pub(crate) nacked: HashSet<Uuid>,
     /// Messages without a queue, not even that of the alternate exchange.
     pub(crate) returned: HashSet<Uuid>,
+    /// Messages that were neither confirmed nor rejected in time. The broker may store them later.
+    pub(crate) unanswered: HashSet<Uuid>,
+}
+
+impl Confirms {
+    /// Whether the broker has not stored the message, or may not have.
+    fn has_failed(&self, message: Uuid) -> bool {
+        let failed = [&self.nacked, &self.returned, &self.unanswered];
+        failed.iter().any(|ids| ids.contains(&message))
+    }
+
+    /// Whether the broker has certainly stored the message.
+    ///
+    /// A returned message is confirmed as well, and lapin may report it together with the confirm of another one. So a
+    /// round with a returned and an unanswered message proves nothing: the return of a confirmed message may not be
+    /// reported yet. Without any returned message no confirmed one was returned: its confirm would have reported one.
+    pub(crate) fn is_stored(&self, message: Uuid) -> bool {
+        let is_proof = self.returned.is_empty() || self.unanswered.is_empty();
+        is_proof && !self.has_failed(message)
+    }
 }
 
 /// The consequences of a round of confirms for the rows.
@@ -70,19 +87,17 @@ pub(crate) struct Confirms {
 pub(crate) struct Settlement {
     /// Rows to delete: the broker has stored their events.
     pub(crate) confirmed: Vec<i64>,
-    /// Keys that must not be published further until their rejected events have been published.
-    pub(crate) blocked_keys: HashSet<(String, String)>,
+    /// Partitions with a message that the broker has not stored.
+    pub(crate) suspended: BTreeSet<Partition>,
 }
 
-/// Settles a whole round. Call it only when every message is confirmed: lapin may report a returned message
-/// together with the confirm of another one.
+/// Settles a round.
 pub(crate) fn settle(messages: &[Message], confirms: &Confirms) -> Settlement {
     let mut settlement = Settlement::default();
     for message in messages {
-        if confirms.nacked.contains(&message.id) || confirms.returned.contains(&message.id) {
-            let keys = message.rows.iter().map(|row| (row.aggregate.clone(), row.key.clone()));
-            settlement.blocked_keys.extend(keys);
-        } else {
+        if confirms.has_failed(message.id) {
+            settlement.suspended.insert(message.partition.clone());
+        } else if confirms.is_stored(message.id) {
             settlement.confirmed.extend(message.rows.iter().map(|row| row.id));
         }
     }
@@ -115,7 +130,7 @@ mod tests {
 
     use proptest::prelude::*;
 
-    use super::{Confirms, MAX_MESSAGE_BYTES, MAX_MESSAGE_EVENTS, Message, pack, settle};
+    use super::{Confirms, MAX_MESSAGE_BYTES, MAX_MESSAGE_EVENTS, pack, settle};
     use crate::publish::table::OutboxRow;
 
     fn row(id: i64, aggregate: &str, key: u8, bytes: usize) -> OutboxRow {
@@ -150,8 +165,8 @@ mod tests {
             let all: Vec<i64> = rows.iter().map(|row| row.id).collect();
             let messages = pack(rows);
             let mut seen: Vec<i64> = messages.iter().flat_map(|m| m.rows.iter().map(|row| row.id)).collect();
-            for slot in messages.iter().map(|m| m.routing_key.clone()).collect::<HashSet<_>>() {
-                let ids: Vec<i64> = messages.iter().filter(|m| m.routing_key == slot)
+            for slot in messages.iter().map(|m| m.partition.clone()).collect::<HashSet<_>>() {
+                let ids: Vec<i64> = messages.iter().filter(|m| m.partition == slot)
                     .flat_map(|m| m.rows.iter().map(|row| row.id)).collect();
                 prop_assert!(ids.is_sorted());
             }
@@ -172,16 +187,20 @@ mod tests {
     }
 
     #[test]
-    fn a_rejected_message_keeps_its_rows_and_blocks_its_keys() {
-        let messages: Vec<Message> =
-            pack(vec![row(1, "a", 1, 1), row(2, "a", 2, 1), row(3, "a", 3, 1)]);
-        let confirms = Confirms {
-            nacked: HashSet::from([messages[0].id]),
-            returned: HashSet::from([messages[2].id]),
+    fn a_failed_message_keeps_its_rows_and_suspends_its_partition() {
+        let messages = pack((1..=4).map(|id| row(id, "a", u8::try_from(id).unwrap(), 1)).collect());
+        let ids: Vec<_> = messages.iter().map(|message| message.id).collect();
+        let of = |ids: &[uuid::Uuid]| ids.iter().copied().collect::<HashSet<_>>();
+        let settled = |nacked: &[_], returned: &[_], unanswered: &[_]| {
+            let confirms =
+                Confirms { nacked: of(nacked), returned: of(returned), unanswered: of(unanswered) };
+            let settlement = settle(&messages, &confirms);
+            let slots = settlement.suspended.iter().map(|partition| partition.slot);
+            (settlement.confirmed, slots.collect::<Vec<_>>())
         };
-        let settlement = settle(&messages, &confirms);
-        assert_eq!(settlement.confirmed, [2]);
-        let blocked_keys = [("a".to_owned(), "1".to_owned()), ("a".to_owned(), "3".to_owned())];
-        assert_eq!(settlement.blocked_keys, HashSet::from(blocked_keys));
+        assert_eq!(settled(&ids[..1], &ids[2..3], &[]), (vec![2, 4], vec![1, 3]));
+        assert_eq!(settled(&ids[..1], &[], &ids[2..3]), (vec![2, 4], vec![1, 3]));
+        let nothing_is_proven = settled(&[], &ids[..1], &ids[2..3]);
+        assert_eq!(nothing_is_proven, (vec![], vec![1, 3]));
     }
 }

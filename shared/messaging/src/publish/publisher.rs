@@ -3,29 +3,36 @@
 //! It cannot be cloned, and a single task publishes: with two tasks on one channel, lapin reports rejected
 //! messages as confirmed. After any error it is dropped with its connection.
 
-use std::{pin::pin, time::Duration};
+use std::{collections::HashSet, time::Duration};
 
-use futures::future::try_join_all;
+use envelope::{BATCH_CONTENT_TYPE, Envelope, encode_batch};
+use futures::{TryStreamExt, stream::FuturesUnordered};
 use lapin::{
-    BasicProperties, Channel, Confirmation, ConnectionStatus,
+    BasicProperties, Channel, Confirmation, ConnectionStatus, PublisherConfirm,
     message::BasicReturnMessage,
     options::{BasicPublishOptions, ConfirmSelectOptions},
 };
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
-use super::packing::Confirms;
+use super::packing::{Confirms, Message, envelope};
 use crate::{
     broker::{self, Session},
     error::{Error, with_timeout},
     queue_metrics,
 };
 
-/// The timeout for the confirms of a round.
-const ROUND_TIMEOUT: Duration = Duration::from_secs(10);
-
 /// How long a blocked connection is kept open.
 const BLOCKED_TIMEOUT: Duration = Duration::from_mins(5);
+
+/// How long a publisher waits for confirms.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ConfirmTimeouts {
+    /// For the first one: the broker may be slow.
+    pub(crate) first: Duration,
+    /// For each one after another: the broker works, so a queue that does not confirm is broken.
+    pub(crate) next: Duration,
+}
 
 #[derive(Debug)]
 pub(crate) struct OutgoingMessage {
@@ -34,6 +41,25 @@ pub(crate) struct OutgoingMessage {
     pub(crate) routing_key: String,
     pub(crate) content_type: &'static str,
     pub(crate) body: Vec<u8>,
+}
+
+/// The messages as they are published to the exchange of `service`.
+pub(super) fn encode(
+    messages: &[Message],
+    service: &'static str,
+) -> Result<Vec<OutgoingMessage>, Error> {
+    let encode = |message: &Message| -> Result<OutgoingMessage, Error> {
+        let envelopes: Vec<Envelope> =
+            message.rows.iter().map(|row| envelope(row, service)).collect::<Result<_, _>>()?;
+        Ok(OutgoingMessage {
+            id: message.id,
+            exchange: service.to_owned(),
+            routing_key: message.partition.to_string(),
+            content_type: BATCH_CONTENT_TYPE,
+            body: encode_batch(&envelopes.iter().collect::<Vec<_>>())?,
+        })
+    };
+    messages.iter().map(encode).collect()
 }
 
 /// A connection with one channel in confirm mode.
@@ -69,7 +95,9 @@ impl Publisher {
         self.status.clone()
     }
 
-    /// Publishes a round of messages and waits for all confirms.
+    /// Publishes a round of messages and waits for the confirms, until all have arrived or the next one takes too long. If
+    /// messages stay unanswered, replace the connection: the broker stops reading from one that has published too much to a
+    /// queue that does not confirm.
     ///
     /// During an alarm the broker reads nothing from this connection, not even `connection.close`, and it
     /// would block a new one as well. So it is kept for a while: dropping it would leak a connection each
@@ -77,42 +105,48 @@ impl Publisher {
     pub(crate) async fn publish(
         &mut self,
         messages: &[OutgoingMessage],
+        timeouts: ConfirmTimeouts,
     ) -> Result<Confirms, Error> {
         let (status, began) = (self.status(), Instant::now());
-        let mut round = pin!(self.publish_round(messages));
-        loop {
-            match tokio::time::timeout(ROUND_TIMEOUT, &mut round).await {
-                Ok(confirms) => return confirms,
-                Err(_) if status.blocked() && began.elapsed() < BLOCKED_TIMEOUT => {}
-                Err(_) if status.blocked() => return Err(Error::Blocked),
-                Err(_) => {
-                    return Err(Error::Deadline {
-                        what: "a round of confirms",
-                        limit: ROUND_TIMEOUT,
-                    });
-                }
+        let mut deadline = began + timeouts.first;
+        let mut confirms = FuturesUnordered::new();
+        for message in messages {
+            match timeout_at(deadline, self.publish_one(message)).await {
+                Ok(confirm) => confirms.push(confirmation(message.id, confirm?)),
+                Err(_) if status.blocked() => {}
+                Err(_) => break,
             }
         }
-    }
-
-    async fn publish_round(&mut self, messages: &[OutgoingMessage]) -> Result<Confirms, Error> {
-        let mut confirms = Vec::with_capacity(messages.len());
-        for message in messages {
-            confirms.push(self.publish_one(message).await?);
-        }
+        let mut unanswered: HashSet<Uuid> = messages.iter().map(|message| message.id).collect();
         let mut outcome = Confirms::default();
-        // lapin attaches a returned message to the next confirm, whichever it is. So returned messages are
-        // matched by id, and only when the whole round is confirmed.
-        for (message, confirm) in messages.iter().zip(try_join_all(confirms).await?) {
+        loop {
+            // lapin attaches a returned message to the next confirm, whichever it is. So returned messages are matched by id.
+            let (id, confirm) = match timeout_at(deadline, confirms.try_next()).await {
+                Ok(confirmed) => match confirmed? {
+                    Some(confirmed) => confirmed,
+                    None => break,
+                },
+                Err(_) if status.blocked() && began.elapsed() < BLOCKED_TIMEOUT => {
+                    deadline = Instant::now() + timeouts.first;
+                    continue;
+                }
+                Err(_) if status.blocked() => return Err(Error::Blocked),
+                Err(_) => return Ok(Confirms { unanswered, ..outcome }),
+            };
+            deadline = Instant::now() + timeouts.next;
+            unanswered.remove(&id);
             let returned = match confirm {
                 Confirmation::Ack(returned) => returned,
                 Confirmation::Nack(returned) => {
-                    outcome.nacked.insert(message.id);
+                    outcome.nacked.insert(id);
                     returned
                 }
                 Confirmation::NotRequested => return Err(Error::Unconfirmed),
             };
             outcome.returned.extend(returned.iter().filter_map(message_id));
+        }
+        if !unanswered.is_empty() {
+            return Ok(Confirms { unanswered, ..outcome });
         }
         let late = self.channel.wait_for_confirms().await?;
         outcome.returned.extend(late.iter().filter_map(message_id));
@@ -121,7 +155,7 @@ impl Publisher {
 
     #[expect(clippy::disallowed_methods, reason = "this is the one place that publishes")]
     async fn publish_one(
-        &mut self,
+        &self,
         message: &OutgoingMessage,
     ) -> Result<lapin::PublisherConfirm, lapin::Error> {
         /// The broker writes the message to disk before it confirms.
@@ -150,13 +184,21 @@ impl Publisher {
     }
 }
 
+/// The confirm of the message `id`.
+async fn confirmation(
+    id: Uuid,
+    confirm: PublisherConfirm,
+) -> Result<(Uuid, Confirmation), lapin::Error> {
+    Ok((id, confirm.await?))
+}
+
 fn message_id(returned: &BasicReturnMessage) -> Option<Uuid> {
     returned.delivery.properties.message_id().as_ref()?.as_str().parse().ok()
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashSet;
+    use std::{collections::HashSet, time::Duration};
 
     use lapin::{
         options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions},
@@ -167,7 +209,7 @@ mod tests {
     use tokio::task::JoinSet;
     use uuid::Uuid;
 
-    use super::{OutgoingMessage, Publisher};
+    use super::{ConfirmTimeouts, OutgoingMessage, Publisher};
 
     /// Concurrent publishers, each on a connection of its own.
     const PUBLISHERS: u64 = 8;
@@ -176,6 +218,9 @@ mod tests {
     const ROUND: usize = 500;
 
     const EXCHANGE: &str = "mixed";
+
+    const CONFIRM_TIMEOUTS: ConfirmTimeouts =
+        ConfirmTimeouts { first: Duration::from_secs(10), next: Duration::from_secs(10) };
 
     /// What happens to a message.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -237,7 +282,7 @@ mod tests {
         let mut first = Publisher::connect(vhost.url(), "test").await.unwrap();
         declare(&first).await;
         // The first message fills the queue.
-        first.publish(&[message(Route::Full)]).await.unwrap();
+        first.publish(&[message(Route::Full)], CONFIRM_TIMEOUTS).await.unwrap();
         let mut publishers = JoinSet::new();
         for seed in 0..PUBLISHERS {
             let url = vhost.url().to_owned();
@@ -266,7 +311,7 @@ mod tests {
             })
             .collect();
         let messages: Vec<OutgoingMessage> = routes.iter().copied().map(message).collect();
-        let confirms = publisher.publish(&messages).await.unwrap();
+        let confirms = publisher.publish(&messages, CONFIRM_TIMEOUTS).await.unwrap();
         let of = |wanted: Route| -> HashSet<Uuid> {
             let all = messages.iter().zip(&routes);
             all.filter(|(_, route)| **route == wanted).map(|(message, _)| message.id).collect()

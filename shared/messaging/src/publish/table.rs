@@ -7,7 +7,7 @@ use envelope::Priority;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::pending_event::PendingEvent;
+use super::{partition::Partition, pending_event::PendingEvent};
 use crate::error::Error;
 
 #[derive(Debug, Clone)]
@@ -24,6 +24,12 @@ pub(crate) struct OutboxRow {
     /// Whether the event has bulk priority.
     pub(crate) bulk: bool,
     pub(crate) data: String,
+}
+
+impl OutboxRow {
+    pub(crate) fn partition(&self) -> Partition {
+        Partition { aggregate: self.aggregate.clone(), slot: self.slot }
+    }
 }
 
 /// Numbers the events of each key and inserts all events, in one statement.
@@ -154,16 +160,15 @@ impl<'a> Numbering<'a> {
     }
 }
 
-/// Reads the oldest rows in order: at most `limit` rows and about `bytes` bytes of data, without the keys in
-/// `stopped`.
+/// Reads the oldest rows in order: at most `limit` rows and about `bytes` bytes of data, without the partitions in
+/// `suspended`.
 pub(crate) async fn read(
     connection: &mut PgConnection,
-    stopped: &[(String, String)],
+    suspended: &[Partition],
     limit: i64,
     bytes: i64,
 ) -> Result<Vec<OutboxRow>, Error> {
-    let aggregates: Vec<&str> = stopped.iter().map(|(aggregate, _)| aggregate.as_str()).collect();
-    let keys: Vec<&str> = stopped.iter().map(|(_, key)| key.as_str()).collect();
+    let (aggregates, slots) = columns(suspended);
     let rows = sqlx::query_as!(
         OutboxRow,
         r#"
@@ -173,7 +178,7 @@ pub(crate) async fn read(
             select *, sum(octet_length(data)) over (order by id) - octet_length(data) as bytes_before
             from (
                 select * from messaging.outbox
-                where (aggregate, key) not in (select * from unnest($1::text[], $2::text[]))
+                where (aggregate, slot) not in (select * from unnest($1::text[], $2::smallint[]))
                 order by id
                 limit $3
             ) oldest
@@ -182,13 +187,46 @@ pub(crate) async fn read(
         order by id
         "#,
         &aggregates as &[&str],
-        &keys as &[&str],
+        &slots,
         limit,
         bytes,
     )
     .fetch_all(connection)
     .await?;
     Ok(rows)
+}
+
+/// Reads the oldest row of each of these partitions.
+pub(crate) async fn read_oldest(
+    connection: &mut PgConnection,
+    partitions: &[Partition],
+) -> Result<Vec<OutboxRow>, Error> {
+    let (aggregates, slots) = columns(partitions);
+    let rows = sqlx::query_as!(
+        OutboxRow,
+        r#"
+        select oldest.id as "id!", event_id as "event_id!", kind as "kind!", oldest.aggregate as "aggregate!",
+            key as "key!", oldest.slot as "slot!", seq as "seq!", time as "time!", traceparent, bulk as "bulk!",
+            data as "data!"
+        from unnest($1::text[], $2::smallint[]) as partition (aggregate, slot)
+        cross join lateral (
+            select * from messaging.outbox
+            where aggregate = partition.aggregate and slot = partition.slot
+            order by id
+            limit 1
+        ) oldest
+        "#,
+        &aggregates as &[&str],
+        &slots,
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(rows)
+}
+
+/// Partitions as two arrays of equal length.
+fn columns(partitions: &[Partition]) -> (Vec<&str>, Vec<i16>) {
+    partitions.iter().map(|partition| (partition.aggregate.as_str(), partition.slot)).unzip()
 }
 
 /// Deletes confirmed rows, provided that no other process has acquired the lease: a process that was stopped

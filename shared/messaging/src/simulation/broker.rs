@@ -38,6 +38,8 @@ struct Queue {
 #[derive(Debug, Default)]
 pub(super) struct Broker {
     queues: [Queue; DEAD + 1],
+    /// Unanswered messages that may still be stored, with their queues.
+    late: VecDeque<(usize, StoredMessage)>,
     /// The last delivery tag. On real channels, tags start again with each channel.
     last_tag: u64,
 }
@@ -50,6 +52,8 @@ pub(super) enum Confirm {
     Nacked,
     /// The message was returned, and confirmed nevertheless.
     Returned,
+    /// Neither confirmed nor rejected. The message may be stored, now or later.
+    Unanswered,
     /// The connection is lost, with the confirms of the whole round.
     Lost,
 }
@@ -68,13 +72,24 @@ impl Broker {
             2 => (Confirm::Returned, false),
             3 => (Confirm::Lost, false),
             4 => (Confirm::Lost, true),
+            5 | 7 => (Confirm::Unanswered, false),
+            6 => (Confirm::Unanswered, true),
             _ => (Confirm::Acknowledged, true),
         };
+        let stored = StoredMessage { events: Rc::new(events), returns: 0 };
         if is_stored {
-            let stored = StoredMessage { events: Rc::new(events), returns: 0 };
             self.queues[queue].ready.push_back(stored);
+        } else if response == 7 {
+            self.late.push_back((queue, stored));
         }
         confirm
+    }
+
+    /// Stores the oldest late message, behind newer ones. Returns whether there was one.
+    pub(super) fn store_late(&mut self) -> bool {
+        let Some((queue, message)) = self.late.pop_front() else { return false };
+        self.queues[queue].ready.push_back(message);
+        true
     }
 
     /// Whether `queue` would deliver a message to `process`.

@@ -15,6 +15,8 @@ pub(super) enum Bug {
     NackedIsConfirmed,
     /// The relay treats a returned message as confirmed.
     ReturnedIsConfirmed,
+    /// The relay treats an unanswered message as confirmed.
+    UnansweredIsConfirmed,
     /// A return is attributed to another message of the round, as on a shared channel: that one is published
     /// again, and the returned one is deleted.
     ReturnOfAnother,
@@ -88,13 +90,14 @@ pub(super) enum Bug {
 
 impl Bug {
     /// The bugs that break an invariant.
-    pub(super) const HARMFUL: [Self; 38] = [
+    pub(super) const HARMFUL: [Self; 39] = [
         Self::NumberWithoutLock,
         Self::DeleteBeforeConfirm,
         Self::DeleteUpToHighest,
         Self::ReadPastHighest,
         Self::NackedIsConfirmed,
         Self::ReturnedIsConfirmed,
+        Self::UnansweredIsConfirmed,
         Self::ReturnOfAnother,
         Self::RelaysSkipLocked,
         Self::FollowersOvertakeNacked,

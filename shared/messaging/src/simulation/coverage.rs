@@ -24,6 +24,9 @@ pub(super) struct Coverage {
     /// Messages published by a relay without the lease; deletes rejected for that reason.
     pub(super) zombie_published: u64,
     pub(super) zombie_refused: u64,
+    /// Messages that the broker did not answer; those that it stored later, behind newer ones.
+    pub(super) unanswered: u64,
+    pub(super) late: u64,
     /// The coverage of state subscriptions.
     pub(super) of_state: StateCoverage,
 }
@@ -43,7 +46,7 @@ impl Coverage {
         }
     }
 
-    fn fields(&mut self) -> [&mut u64; 14] {
+    fn fields(&mut self) -> [&mut u64; 16] {
         [
             &mut self.events,
             &mut self.effects,
@@ -59,6 +62,8 @@ impl Coverage {
             &mut self.superseded,
             &mut self.zombie_published,
             &mut self.zombie_refused,
+            &mut self.unanswered,
+            &mut self.late,
         ]
     }
 

@@ -8,9 +8,12 @@ use uuid::Uuid;
 use super::{
     broker::Confirm, bugs::Bug, events::number, limits::LEASE_TTL, world::World, writer::list,
 };
-use crate::publish::packing::{Confirms, Message, envelope, pack_up_to, settle};
+use crate::publish::{
+    packing::{Confirms, Message, envelope, pack_up_to, settle},
+    partition::Partition,
+};
 
-/// The delay of a key after a nacked message, in milliseconds.
+/// The delay of a partition after a failed message, in milliseconds.
 const RETRY_DELAY: u64 = 500;
 
 #[derive(Debug)]
@@ -20,8 +23,8 @@ pub(super) struct Relay {
     holder: Uuid,
     /// The time of the renewal, and the epoch.
     renewed: Option<(u64, i64)>,
-    /// Delayed keys, and the time of the next attempt.
-    blocked_keys: HashMap<(String, String), u64>,
+    /// Suspended partitions, and the time of the next attempt.
+    suspended: HashMap<Partition, u64>,
     /// Delayed rows; only with a bug.
     blocked_rows: HashMap<i64, u64>,
     round: Option<Round>,
@@ -38,8 +41,8 @@ struct Round {
 impl Relay {
     pub(super) fn new(id: usize) -> Self {
         let holder = Uuid::from_u128(u128::try_from(id).unwrap());
-        let (blocked_keys, blocked_rows) = (HashMap::new(), HashMap::new());
-        Self { id, holder, renewed: None, blocked_keys, blocked_rows, round: None }
+        let (suspended, blocked_rows) = (HashMap::new(), HashMap::new());
+        Self { id, holder, renewed: None, suspended, blocked_rows, round: None }
     }
 
     /// Runs the next step. Returns whether there was one.
@@ -62,18 +65,18 @@ impl Relay {
 
     /// The earliest time at which a delay ends.
     pub(super) fn wakes(&self) -> Option<u64> {
-        self.blocked_keys.values().chain(self.blocked_rows.values()).min().copied()
+        self.suspended.values().chain(self.blocked_rows.values()).min().copied()
     }
 
     /// Acquires the lease if necessary, and reads rows.
     fn begin(&mut self, world: &mut World) -> bool {
         let now = world.clock;
-        self.blocked_keys.retain(|_, until| *until > now);
+        self.suspended.retain(|_, until| *until > now);
         self.blocked_rows.retain(|_, until| *until > now);
         let horizon = world.database.horizon;
         let locked = world.database.outbox_locks.clone();
         let is_read = |row: &&crate::publish::table::OutboxRow| {
-            !self.blocked_keys.contains_key(&(row.aggregate.clone(), row.key.clone()))
+            !self.suspended.contains_key(&row.partition())
                 && !self.blocked_rows.contains_key(&row.id)
                 && row.id > horizon
                 && !locked.contains_key(&row.id)
@@ -160,6 +163,10 @@ impl Relay {
                 let returned = &round.messages[(round.next + shift) % round.messages.len()];
                 round.confirms.returned.insert(returned.id);
             }
+            Confirm::Unanswered => {
+                world.coverage.unanswered += 1;
+                round.confirms.unanswered.insert(message.id);
+            }
             Confirm::Lost => {
                 // The round is lost with the connection; the next one reconnects.
                 self.renewed = None;
@@ -178,6 +185,7 @@ impl Relay {
         match world.bug {
             Some(Bug::NackedIsConfirmed) => round.confirms.nacked.clear(),
             Some(Bug::ReturnedIsConfirmed) => round.confirms.returned.clear(),
+            Some(Bug::UnansweredIsConfirmed) => round.confirms.unanswered.clear(),
             _ => {}
         }
         let mut settlement = settle(&round.messages, &round.confirms);
@@ -186,8 +194,8 @@ impl Relay {
             let refused = rows.filter(|row| !settlement.confirmed.contains(row));
             self.blocked_rows.extend(refused.map(|row| (row, now + RETRY_DELAY)));
         } else {
-            self.blocked_keys
-                .extend(settlement.blocked_keys.into_iter().map(|key| (key, now + RETRY_DELAY)));
+            let suspended = settlement.suspended.into_iter();
+            self.suspended.extend(suspended.map(|partition| (partition, now + RETRY_DELAY)));
         }
         let highest = settlement.confirmed.iter().max().copied();
         if world.has(Bug::DeleteUpToHighest) {

@@ -77,6 +77,9 @@ impl Actors {
         if world.violation.is_some() {
             return;
         }
+        if world.random.chance(10) {
+            world.store_late();
+        }
         match world.random.weighted(world.weights.actors) {
             0 => drop(self.writers[world.random.below(2)].step(world)),
             1 => drop(self.relays[0].step(world)),
@@ -109,7 +112,7 @@ impl Actors {
 
     /// One step of each actor. Returns whether any had something to do.
     fn round(&mut self, world: &mut World) -> bool {
-        let mut any = false;
+        let mut any = world.store_late();
         for writer in &mut self.writers {
             any |= writer.step(world);
         }

@@ -33,7 +33,7 @@ pub(super) struct Weights {
     /// Events: successful, failing, rejected, rejected without being named, fatal.
     pub(super) behaviours: [usize; 5],
     /// Responses of the broker, see `Broker::publish`.
-    pub(super) confirms: [usize; 6],
+    pub(super) confirms: [usize; 9],
     /// The attempts before a failing event becomes a dead letter: fewer than the starts, or more.
     pub(super) max_attempts: u32,
 }
@@ -45,7 +45,9 @@ impl Weights {
         let (operator, clock) = (random.pick([0, 6, 15]), random.pick([4, 10, 25]));
         let writers = random.pick([8, 20, 60]);
         let mut confirm = || random.pick([0, 5, 20]);
-        let confirms = [confirm(), confirm(), confirm(), confirm(), confirm(), 70];
+        let mut confirms = [0; 9];
+        confirms[..8].fill_with(&mut confirm);
+        confirms[8] = 70;
         let max_attempts = if random.chance(50) { 3 } else { 6 };
         let mut bad = || random.pick([0, 0, 10, 40]);
         Self {
@@ -134,7 +136,17 @@ impl World {
 
     /// Draws the broker's response to a message, see `Broker::publish`.
     pub(super) fn response(&mut self) -> usize {
-        if self.faults > 0 { self.random.weighted(self.weights.confirms) } else { 5 }
+        if self.faults > 0 { self.random.weighted(self.weights.confirms) } else { 8 }
+    }
+
+    /// The broker stores a message that it had not answered. Returns whether there was one.
+    pub(super) fn store_late(&mut self) -> bool {
+        let is_stored = self.broker.store_late();
+        if is_stored {
+            self.note(|| "the broker stores a late message".to_owned());
+            self.coverage.late += 1;
+        }
+        is_stored
     }
 
     /// Adds a line to the trace.

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::declare::declare_on;
 use crate::{
     error::{Error, causes},
-    publish::publisher::{OutgoingMessage, Publisher},
+    publish::publisher::{ConfirmTimeouts, OutgoingMessage, Publisher},
     retry,
 };
 
@@ -21,6 +21,10 @@ const ROUND: usize = 256;
 
 /// How often a slow round checks for an alarm of the broker and for the stop.
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
+
+/// How long a round waits for its confirms. The stream is a single queue, so no confirm says anything about the others.
+const CONFIRM_TIMEOUTS: ConfirmTimeouts =
+    ConfirmTimeouts { first: Duration::from_secs(10), next: Duration::from_secs(10) };
 
 /// The timeout of an append.
 const APPEND_TIMEOUT: Duration = Duration::from_secs(5);
@@ -108,7 +112,10 @@ impl StreamWriterTask {
                 Ok(()) => {
                     // The stream may be gone: a new connection declares it again.
                     publisher = None;
-                    tracing::warn!(left = round.len(), "the broker rejected appends; retrying");
+                    tracing::warn!(
+                        left = round.len(),
+                        "the broker did not store all appends; retrying"
+                    );
                 }
                 Err(Error::Blocked) if stop.is_cancelled() => {
                     publisher = None;
@@ -155,7 +162,7 @@ impl StreamWriterTask {
         };
         let messages: Vec<OutgoingMessage> = round.iter().map(message).collect();
         let status = open.status();
-        let mut publishing = pin!(open.publish(&messages));
+        let mut publishing = pin!(open.publish(&messages, CONFIRM_TIMEOUTS));
         let confirms = loop {
             match tokio::time::timeout(POLL_INTERVAL, &mut publishing).await {
                 Ok(confirms) => break confirms?,
@@ -164,11 +171,11 @@ impl StreamWriterTask {
             }
         };
         for append in std::mem::take(round) {
-            if confirms.nacked.contains(&append.id) || confirms.returned.contains(&append.id) {
-                round.push(append);
-            } else {
+            if confirms.is_stored(append.id) {
                 // If the caller has timed out, it already treats the append as unconfirmed.
                 let _ = append.confirmed.send(());
+            } else {
+                round.push(append);
             }
         }
         Ok(())

@@ -192,9 +192,14 @@ impl Running {
         Self { tasks, stop, status }
     }
 
+    /// The state of its connections.
+    pub(crate) fn status(&self) -> ConnectionStatus {
+        self.status.borrow().clone()
+    }
+
     /// Whether its relay is connected.
     pub(crate) fn is_publishing(&self) -> bool {
-        self.status.borrow().publisher_down.is_none()
+        self.status().publisher_down.is_none()
     }
 
     /// Shuts down, as a service does at SIGTERM.

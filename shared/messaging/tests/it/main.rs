@@ -12,6 +12,7 @@ mod dispatch;
 mod event_versions;
 mod faults;
 mod harness;
+mod isolation;
 mod migration;
 mod network_faults;
 mod outbox_bloat;

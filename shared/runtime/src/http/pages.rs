@@ -41,11 +41,11 @@ async fn live() -> Response {
     Json(serde_json::json!({ "status": "up" })).into_response()
 }
 
-/// Answers 200 if all components are up, else 503 with the reasons.
+/// Answers 200 unless a component is down, and 503 otherwise; with the reasons of all that are not up.
 async fn ready(State(health): State<Health>) -> Response {
     let readiness = health.readiness();
     let status =
-        if readiness.status == "up" { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+        if readiness.status == "down" { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
     (status, [(CACHE_CONTROL, "no-store")], Json(readiness)).into_response()
 }
 

@@ -45,35 +45,46 @@ async fn liveness_is_up() {
 }
 
 #[tokio::test]
-async fn readiness_lists_components_that_are_down() {
+async fn readiness_lists_the_reasons_of_components() {
     let (router, health, lifecycle) = router();
     let ready = async || {
         let answer = get(&router, "/health/ready").await;
         assert_eq!(answer.header("cache-control"), "no-store");
-        (answer.status.as_u16(), answer.json())
+        let mut body = answer.json();
+        let mut since = Vec::new();
+        for component in body["components"].as_object_mut().unwrap().values_mut() {
+            since.extend(component.as_object_mut().unwrap().remove("since"));
+        }
+        (answer.status.as_u16(), body, since)
     };
-    assert_eq!(ready().await, (200, json!({"status": "up", "components": {}})));
-
     let broker = health.component("broker");
-    let starting = json!({"status": "down", "reason": "starting"});
-    let expected = json!({"status": "down", "components": {"broker": starting}});
-    assert_eq!(ready().await, (503, expected));
-
+    let expect = async |code: u16, status: &str, component: serde_json::Value| {
+        let expected = json!({"status": status, "components": {"broker": component}});
+        let (answered, body, since) = ready().await;
+        assert_eq!((answered, body), (code, expected));
+        since
+    };
+    expect(503, "down", json!({"status": "down", "reason": "starting"})).await;
     broker.up();
-    let expected = json!({"status": "up", "components": {"broker": {"status": "up"}}});
-    assert_eq!(ready().await, (200, expected));
+    assert!(expect(200, "up", json!({"status": "up"})).await.is_empty());
+    broker.degraded("one queue is silent");
+    let degraded = json!({"status": "degraded", "reason": "one queue is silent"});
+    let since = expect(200, "degraded", degraded).await;
     assert!(health.is_ready());
-
+    broker.degraded("two queues are silent");
+    let degraded = json!({"status": "degraded", "reason": "two queues are silent"});
+    assert_eq!(expect(200, "degraded", degraded).await, since, "it still is degraded");
     broker.down("it blocks publishers");
-    let blocked = json!({"status": "down", "reason": "it blocks publishers"});
-    let expected = json!({"status": "down", "components": {"broker": blocked}});
-    assert_eq!(ready().await, (503, expected));
+    let down = json!({"status": "down", "reason": "it blocks publishers"});
+    assert_ne!(expect(503, "down", down).await, since);
+    assert!(!health.is_ready());
 
     broker.up();
     lifecycle.shutdown();
     let stopping = json!({"status": "down", "reason": "shutting down"});
     let components = json!({"broker": {"status": "up"}, "process": stopping});
-    assert_eq!(ready().await, (503, json!({"status": "down", "components": components})));
+    let (code, body, _) = ready().await;
+    assert_eq!((code, body), (503, json!({"status": "down", "components": components})));
     assert_eq!(get(&router, "/health/live").await.status.as_u16(), 200);
 }
 
