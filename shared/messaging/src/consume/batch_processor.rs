@@ -12,7 +12,7 @@ use super::{
     batch_splitter::{BatchSplitter, FailedEvent, SLOW_ATTEMPT, disposition},
     call_handlers::{HandlerOutcome, call_handlers},
     cursors,
-    dead_letter::{DeadLetterRecord, record},
+    dead_letter::{self, DeadLetterRecord, record},
     latest_wins::plan_latest_wins,
     parking,
     plan::{Decision, Disposition, Origin, Position, plan_sequenced},
@@ -158,6 +158,11 @@ impl BatchProcessor<'_> {
             let parked = retries::clear(&mut tx, consumer, planned, origin).await?;
             tx.commit_verified().await?;
             return Ok(parked);
+        }
+        if origin == Origin::Parked {
+            let applied = planned.iter().filter(|(_, decision)| decision.is_applied());
+            dead_letter::resolve_applied(&mut tx, consumer, applied.map(|(event, _)| *event))
+                .await?;
         }
         let unsettled: BTreeSet<Key> = planned
             .iter()

@@ -88,6 +88,45 @@ pub(super) async fn record(
     Ok(is_new)
 }
 
+/// Resolves the dead letters of applied events: their predecessor has arrived after all.
+pub(super) async fn resolve_applied<'a>(
+    connection: &mut PgConnection,
+    consumer: &str,
+    events: impl Iterator<Item = &'a ReceivedEvent>,
+) -> Result<(), Error> {
+    let (mut sources, mut aggregates, mut keys, mut sequences) = (vec![], vec![], vec![], vec![]);
+    for ReceivedEvent { envelope, .. } in events {
+        sources.push(envelope.source.as_str());
+        aggregates.push(envelope.aggregate.as_str());
+        keys.push(envelope.subject.as_str());
+        sequences.push(envelope.sequence);
+    }
+    let resolved = sqlx::query!(
+        r#"
+        update messaging.dead_letter d set state = 'redriven', resolved_at = now()
+        from unnest($2::text[], $3::text[], $4::text[], $5::bigint[]) as applied (source, aggregate, key, seq)
+        where d.consumer = $1 and d.source = applied.source and d.aggregate = applied.aggregate
+            and d.key = applied.key and d.seq = applied.seq and d.state = 'pending'
+        "#,
+        consumer,
+        &sources as &[&str],
+        &aggregates as &[&str],
+        &keys as &[&str],
+        &sequences,
+    )
+    .execute(connection)
+    .await?;
+    if resolved.rows_affected() > 0 {
+        let letters = resolved.rows_affected();
+        tracing::info!(
+            consumer,
+            letters,
+            "missing predecessors arrived; dead letters are resolved"
+        );
+    }
+    Ok(())
+}
+
 fn count(reason: String) {
     metrics::counter!("messaging_dead_letters_total", "reason" => reason).increment(1);
 }

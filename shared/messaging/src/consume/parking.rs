@@ -281,7 +281,8 @@ pub(crate) async fn settle(
     .execute(&mut *connection)
     .await?;
     // Only the first remaining event gets a due time: its own if it waits for a retry, now if it is the next
-    // event, otherwise the end of the wait for its predecessor. A blocked key waits for an operator.
+    // event, otherwise the end of the wait for its predecessor. A blocked key waits for an operator, and an event
+    // that is a dead letter already waits for its predecessor without end.
     sqlx::query!(
         r#"
         update messaging.parked p
@@ -289,6 +290,11 @@ pub(crate) async fn settle(
             when c.hold = 'blocked' or p.seq > f.seq then null
             when p.why = 'retry' and p.next_at is not null then p.next_at
             when p.seq = c.last + 1 then now()
+            when exists (
+                select from messaging.dead_letter d
+                where d.consumer = $1 and d.aggregate = $2 and d.source = $3 and d.key = $4 and d.seq = p.seq
+                    and d.state = 'pending'
+            ) then null
             when p.why = 'gap' and p.next_at is not null then p.next_at
             else now() + make_interval(secs => $5::float8)
         end

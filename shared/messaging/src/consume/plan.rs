@@ -70,6 +70,11 @@ pub(crate) enum Decision {
 }
 
 impl Decision {
+    /// Whether the cursor moves past the event, and no dead letter of it remains.
+    pub(crate) const fn is_applied(&self) -> bool {
+        matches!(self, Self::Apply | Self::Ignore)
+    }
+
     /// Whether the parked events of the key must be settled after this decision.
     pub(crate) const fn needs_settling(&self, origin: Origin) -> bool {
         match self {

@@ -273,8 +273,9 @@ impl QueueConsumer {
         Err(error)
     }
 
-    /// Records an event whose predecessor did not arrive in time as a dead letter: numbers are dense, so an event was lost. It is
-    /// never skipped: after a redrive it still requires its predecessor.
+    /// Records an event whose predecessor did not arrive in time as a dead letter: numbers are dense, so an event may be lost. The
+    /// event stays parked: if the predecessor arrives after all, it is applied and its dead letter is resolved. It is never skipped:
+    /// a redrive requires the predecessor, too.
     async fn record_missing_predecessor(
         &self,
         tx: &mut Transaction,
@@ -284,8 +285,7 @@ impl QueueConsumer {
         let FirstParked { sequence, mut event, .. } = first;
         let missing = last + 1;
         event.causes.push(format!("event {missing} of the key is missing before event {sequence}"));
-        self.processor().record_dead_letter(tx, &event, MISSING_PREDECESSOR, false).await?;
-        parking::remove(tx, &self.consumer, &event.envelope).await
+        self.processor().record_dead_letter(tx, &event, MISSING_PREDECESSOR, false).await
     }
 
     /// The time of the next check of the parked events.

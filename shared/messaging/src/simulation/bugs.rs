@@ -55,6 +55,10 @@ pub(super) enum Bug {
     /// A letter with a missing predecessor is not updated when its event is rejected later. The kit had this
     /// bug.
     RejectedCopyIgnored,
+    /// An event that is a dead letter is not due when its missing predecessor has arrived.
+    RevivalForgotten,
+    /// The dead letter of an event is not resolved when the event is applied after all.
+    RevivedStaysDead,
     /// Discarding a letter does not mark the earlier letters that the cursor passes. The kit had this bug.
     LeapNotMarked,
     /// An event that was started too often is identified by its index, although another process may have
@@ -90,7 +94,7 @@ pub(super) enum Bug {
 
 impl Bug {
     /// The bugs that break an invariant.
-    pub(super) const HARMFUL: [Self; 39] = [
+    pub(super) const HARMFUL: [Self; 41] = [
         Self::NumberWithoutLock,
         Self::DeleteBeforeConfirm,
         Self::DeleteUpToHighest,
@@ -116,6 +120,8 @@ impl Bug {
         Self::FailedIsOvertaken,
         Self::UnblockedTooEarly,
         Self::RejectedCopyIgnored,
+        Self::RevivalForgotten,
+        Self::RevivedStaysDead,
         Self::LeapNotMarked,
         Self::GivenUpByIndex,
         Self::NumberNotCompared,

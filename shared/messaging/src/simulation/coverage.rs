@@ -27,6 +27,8 @@ pub(super) struct Coverage {
     /// Messages that the broker did not answer; those that it stored later, behind newer ones.
     pub(super) unanswered: u64,
     pub(super) late: u64,
+    /// Dead letters whose missing predecessor arrived after all.
+    pub(super) revived: u64,
     /// The coverage of state subscriptions.
     pub(super) of_state: StateCoverage,
 }
@@ -46,7 +48,7 @@ impl Coverage {
         }
     }
 
-    fn fields(&mut self) -> [&mut u64; 16] {
+    fn fields(&mut self) -> [&mut u64; 17] {
         [
             &mut self.events,
             &mut self.effects,
@@ -64,6 +66,7 @@ impl Coverage {
             &mut self.zombie_refused,
             &mut self.unanswered,
             &mut self.late,
+            &mut self.revived,
         ]
     }
 

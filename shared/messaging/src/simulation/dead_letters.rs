@@ -55,7 +55,31 @@ impl World {
                 blocks: self.ordering == Ordering::Sequenced(OnReject::BlockKey),
                 passed,
                 state: State::Pending,
+                is_detached: false,
             }),
+        }
+    }
+
+    /// What older versions did with an event whose predecessor is missing: only its letter remained.
+    pub(super) fn detach(&mut self, key: usize, sequence: i64) {
+        self.database.parked.remove(&(key, sequence));
+        let is_of_event = |letter: &&mut Letter| letter.key == key && letter.sequence == sequence;
+        for letter in self.database.letters.iter_mut().filter(is_of_event) {
+            letter.is_detached = true;
+        }
+    }
+
+    /// `dead_letter::resolve_applied` for one event.
+    pub(super) fn resolve_applied(&mut self, key: usize, sequence: i64) {
+        if self.has(Bug::RevivedStaysDead) {
+            return;
+        }
+        let is_of_event = |letter: &&mut Letter| letter.key == key && letter.sequence == sequence;
+        for letter in self.database.letters.iter_mut().filter(is_of_event) {
+            if letter.state == State::Pending {
+                letter.state = State::Redriven;
+                self.coverage.revived += 1;
+            }
         }
     }
 

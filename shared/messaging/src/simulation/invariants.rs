@@ -7,7 +7,7 @@ use envelope::Envelope;
 use super::{
     database::Database,
     events::{EmittedEvent, number},
-    letter::State,
+    letter::{Letter, State},
     world::World,
 };
 use crate::consume::plan::{Hold, Position};
@@ -78,8 +78,12 @@ impl World {
         if hold != expected {
             return Some(format!("key {key} is {hold:?} instead of {expected:?}"));
         }
-        // All timeouts have passed: only an operator could help.
-        if waits && expected != Hold::Blocked {
+        let first = self.database.parked.range((key, 0)..(key + 1, 0)).next();
+        let first = first.map(|((_, sequence), _)| *sequence);
+        let has_letter = |sequence: i64| pending.iter().any(|letter| letter.sequence == sequence);
+        // All timeouts have passed: only an operator or a missing predecessor could help.
+        let is_due = first.is_some_and(|sequence| sequence <= last + 1 || !has_letter(sequence));
+        if is_due && expected != Hold::Blocked {
             return Some(format!("events of key {key} are parked without a reason"));
         }
         if let Some(letter) = pending.iter().find(|letter| letter.passed && letter.sequence > last)
@@ -88,6 +92,12 @@ impl World {
             return Some(format!(
                 "the cursor of {key} is at {last} and has passed the letter {sequence}"
             ));
+        }
+        let is_applied =
+            |letter: &&&Letter| !letter.passed && !letter.is_detached && letter.sequence <= last;
+        if let Some(letter) = pending.iter().find(is_applied) {
+            let sequence = letter.sequence;
+            return Some(format!("{key}/{sequence} is applied and still a pending letter"));
         }
         (is_clear && !pending.is_empty())
             .then(|| format!("key {key} cannot be cleared of its letters"))

@@ -26,6 +26,8 @@ pub(super) struct Letter {
     pub(super) blocks: bool,
     pub(super) passed: bool,
     pub(super) state: State,
+    /// Its event is not parked: a process of an older version recorded it.
+    pub(super) is_detached: bool,
 }
 
 impl Letter {

@@ -1,9 +1,12 @@
 //! `messaging.parked`: the statements of `consume::parking`.
 
+use std::collections::BTreeSet;
+
 use super::{
     bugs::Bug,
     database::Database,
     events::number,
+    letter::{Letter, State},
     limits::GAP_TIMEOUT,
     parked::{Parked, Why},
     world::World,
@@ -84,6 +87,9 @@ impl World {
         let (now, bug) = (self.clock, self.bug);
         let database = &mut self.database;
         let Some(cursor) = &mut database.cursors[key] else { return };
+        let is_dead = |letter: &Letter| letter.key == key && letter.state == State::Pending;
+        let dead: BTreeSet<i64> =
+            database.letters.iter().filter(|one| is_dead(one)).map(|one| one.sequence).collect();
         let is_kept = |row: &Parked| bug == Some(Bug::RetryIsOvertaken) && row.why == Why::Retry;
         let last = cursor.last;
         database
@@ -97,7 +103,11 @@ impl World {
                 } else if row.why == Why::Retry && row.next_at.is_some() {
                     row.next_at
                 } else if *sequence == last + 1 && bug != Some(Bug::SettleIgnoresTheNext) {
-                    Some(now)
+                    let is_forgotten =
+                        bug == Some(Bug::RevivalForgotten) && dead.contains(sequence);
+                    (!is_forgotten).then_some(now)
+                } else if dead.contains(sequence) {
+                    None
                 } else if row.why == Why::Gap && row.next_at.is_some() {
                     row.next_at
                 } else if bug == Some(Bug::SettleIgnoresTheNext) {

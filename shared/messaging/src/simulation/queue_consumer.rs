@@ -183,7 +183,9 @@ impl QueueConsumer {
             (ParkedDecision::MissingPredecessor, Some((sequence, ..))) => {
                 let event = world.database.parked[&(key, sequence)].received_event();
                 world.record_dead_letter(&event, "missing_predecessor", false);
-                world.database.parked.remove(&(key, sequence));
+                if world.random.chance(world.weights.old_version) {
+                    world.detach(key, sequence);
+                }
                 world.settle(key);
             }
             (ParkedDecision::Attempt | ParkedDecision::GiveUp, Some((first, ..))) => {

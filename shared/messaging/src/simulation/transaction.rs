@@ -142,6 +142,9 @@ impl OpenTransaction {
             if is_over && world.has(Bug::RetryIsOvertaken) && !world.is_of_state() {
                 world.database.parked.remove(&(key, sequence));
             }
+            if decision.is_applied() && origin == Origin::Parked && !world.is_of_state() {
+                world.resolve_applied(key, sequence);
+            }
             match decision {
                 Decision::Apply => {
                     world.effect(event(&one.envelope), key, sequence, false);

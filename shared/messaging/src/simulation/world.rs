@@ -36,6 +36,8 @@ pub(super) struct Weights {
     pub(super) confirms: [usize; 9],
     /// The attempts before a failing event becomes a dead letter: fewer than the starts, or more.
     pub(super) max_attempts: u32,
+    /// How many percent of the missing predecessors a process of an older version finds.
+    pub(super) old_version: usize,
 }
 
 impl Weights {
@@ -54,6 +56,7 @@ impl Weights {
             behaviours: [70, bad(), bad(), bad() / 2, bad()],
             confirms,
             max_attempts,
+            old_version: random.pick([0, 0, 30, 100]),
             actors: [writers, relays[0], relays[1], processes[0], processes[1], operator, clock],
             pauses: [3, random.pick([1, 4]), random.pick([0, 1, 4]), random.pick([0, 2, 10])],
         }

@@ -309,10 +309,44 @@ async fn a_dead_letter_of_a_parked_event_has_route_and_attempts() {
                 (dead_letter.key.as_deref(), dead_letter.reason.as_str(), dead_letter.attempts);
             assert_eq!(tried, (Some(walk), reason, attempts), "{dead_letter:?}");
         }
+        // The event behind the gap still waits for its predecessor.
+        sqlx::raw_sql("delete from messaging.parked where key = 'gapped'")
+            .execute(harness.consumer.pool())
+            .await
+            .unwrap();
         harness.assert_drained().await;
         publisher.shut_down().await;
         consumer.shut_down().await;
     }
+}
+
+/// A predecessor that came after a minute used to be applied alone: each event behind it became a dead letter.
+#[tokio::test]
+async fn a_late_predecessor_revives_the_events_behind_it() {
+    let harness = Harness::open(OnReject::BlockKey).await;
+    harness.publish_steps(&["late"], 1..=4).await;
+    harness.copy_outbox().await;
+    sqlx::raw_sql("delete from messaging.outbox where seq <> 2")
+        .execute(harness.publisher.pool())
+        .await
+        .unwrap();
+    let (publisher, consumer) = (harness.start_publisher(), harness.start_consumer());
+    let pool = harness.consumer.pool();
+    wait_for_count("2 waits for 1", pool, "messaging.parked", 1).await;
+    sqlx::raw_sql("update messaging.parked set next_at = now()").execute(pool).await.unwrap();
+    let letter = wait_for_dead_letters(&harness, 1).await.remove(0);
+    assert_eq!((letter.sequence, letter.reason.as_str()), (Some(2), "missing_predecessor"));
+    harness.wait_until_published().await;
+    sqlx::raw_sql("delete from copy where seq = 2")
+        .execute(harness.publisher.pool())
+        .await
+        .unwrap();
+    harness.restore_outbox().await;
+    harness.wait_for_effects("late", &[1, 2, 3, 4]).await;
+    wait_for_dead_letters(&harness, 0).await;
+    harness.assert_drained().await;
+    publisher.shut_down().await;
+    consumer.shut_down().await;
 }
 
 /// A dead letter behind a gap stays the same when the gap closes and the handler rejects the event.
