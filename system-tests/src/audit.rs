@@ -1,12 +1,13 @@
 //! Checks the invariants across the databases of all services, the index and the broker.
 //!
-//! The invariants and their numbers are those of `ARCHITECTURE.md`. The audit only reads. During traffic it
-//! reports work in progress as violations: repeat it until the suite is idle.
+//! The invariants and their numbers are those of `ARCHITECTURE.md`. The audit only reads. One pass during traffic also
+//! finds what is in flight: an order that is shipped and not deducted yet. [`run_until_settled`] repeats it and keeps what
+//! persists.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use reqwest::Client;
@@ -65,11 +66,32 @@ impl Databases {
     }
 }
 
+/// Something that violates an invariant, unless it is in flight.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// One line for people.
+    text: String,
+    /// Two passes with the same identity found the same: nothing moved in between.
+    identity: String,
+}
+
+impl From<String> for Violation {
+    fn from(text: String) -> Self {
+        Self { identity: text.clone(), text }
+    }
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
 /// The result of an audit.
 #[derive(Debug, Clone, Default)]
 pub struct Findings {
-    /// One line each, by the number of the invariant.
-    violations: BTreeMap<u8, Vec<String>>,
+    /// By the number of the invariant.
+    violations: BTreeMap<u8, Vec<Violation>>,
     /// The numbers of checked items, by name.
     checked: BTreeMap<&'static str, i64>,
 }
@@ -86,7 +108,7 @@ impl Findings {
     }
 
     /// The violations of an invariant.
-    pub fn of(&self, invariant: u8) -> &[String] {
+    pub fn of(&self, invariant: u8) -> &[Violation] {
         self.violations.get(&invariant).map(Vec::as_slice).unwrap_or_default()
     }
 
@@ -95,10 +117,21 @@ impl Findings {
         &self.checked
     }
 
-    fn add(&mut self, invariant: u8, lines: impl IntoIterator<Item = String>) {
-        for line in lines {
-            self.violations.entry(invariant).or_default().push(line);
+    fn add<V: Into<Violation>>(&mut self, invariant: u8, violations: impl IntoIterator<Item = V>) {
+        for violation in violations {
+            self.violations.entry(invariant).or_default().push(violation.into());
         }
+    }
+
+    /// Keeps only violations that `later` has found, too.
+    fn keep_persistent(&mut self, later: &Self) {
+        self.violations.retain(|invariant, violations| {
+            let found = later.of(*invariant).iter().map(|violation| violation.identity.as_str());
+            let found: BTreeSet<&str> = found.collect();
+            violations.retain(|violation| found.contains(violation.identity.as_str()));
+            !violations.is_empty()
+        });
+        self.checked.clone_from(&later.checked);
     }
 }
 
@@ -121,6 +154,12 @@ const STREAM: &str = "stream";
 
 /// Timeout of a comparison of the whole catalogue.
 const DRIFT_TIMEOUT: Duration = Duration::from_mins(1);
+
+/// The pause between two passes.
+const PASS_INTERVAL: Duration = Duration::from_secs(1);
+
+/// The most unpublished or parked events that are listed per service.
+const LISTED_EVENTS: i64 = 1000;
 
 /// The number of invariants.
 pub const INVARIANTS: u8 = 6;
@@ -145,6 +184,37 @@ pub async fn run(suite: Suite<'_>) -> Result<Findings, Error> {
     }
     check_user_events(databases, &mut findings).await?;
     Ok(findings)
+}
+
+/// An audit of a suite that may have traffic.
+#[derive(Debug, Clone)]
+pub struct Settled {
+    /// What every pass has found.
+    pub violations: Findings,
+    /// How many other differences the last pass has found.
+    pub in_flight: usize,
+}
+
+/// Checks every invariant, and again until all differences have settled or `bound` has passed. `progress` gets the number
+/// of differences left and the time since the start, after each pass.
+///
+/// A difference is in flight if it is gone or has changed at a later pass.
+pub async fn run_until_settled(
+    suite: Suite<'_>,
+    bound: Duration,
+    mut progress: impl FnMut(usize, Duration),
+) -> Result<Settled, Error> {
+    let started = Instant::now();
+    let mut violations = run(suite).await?;
+    let mut found = violations.count();
+    while !violations.is_clean() && started.elapsed() < bound {
+        progress(violations.count(), started.elapsed());
+        tokio::time::sleep(PASS_INTERVAL).await;
+        let later = run(suite).await?;
+        violations.keep_persistent(&later);
+        found = later.count();
+    }
+    Ok(Settled { in_flight: found - violations.count(), violations })
 }
 
 /// All rows of a query.
@@ -244,30 +314,32 @@ async fn check_stock(databases: &Databases, findings: &mut Findings) -> Result<(
             format!("{sku}: {reserved} reserved, {on_hand} on hand")
         }),
     );
-    let deducted: BTreeMap<String, i64> = rows::<(String, i64)>(
-        &mut inventory,
-        "select sku, -sum(on_hand_delta)::bigint from ledger where kind = 'deducted' group by sku",
-    )
-    .await?
-    .into_iter()
-    .collect();
+    let deducted = "select order_id::text, sku, -sum(on_hand_delta)::bigint from ledger
+        where kind = 'deducted' group by order_id, sku";
+    let deducted = quantities(&mut inventory, deducted).await?;
     let mut order = databases.connect("order").await?;
-    let shipped: BTreeMap<String, i64> = rows::<(String, i64)>(
-        &mut order,
-        "select l.sku, sum(l.quantity)::bigint from order_line l join orders o on o.id = l.order_id
-         where o.status in ('shipped', 'delivered') group by l.sku",
-    )
-    .await?
-    .into_iter()
-    .collect();
-    for sku in deducted.keys().chain(shipped.keys()).collect::<BTreeSet<_>>() {
-        let of = |map: &BTreeMap<String, i64>| map.get(sku).copied().unwrap_or(0);
+    let shipped = "select o.id::text, l.sku, sum(l.quantity)::bigint
+        from order_line l join orders o on o.id = l.order_id
+        where o.status in ('shipped', 'delivered') group by o.id, l.sku";
+    let shipped = quantities(&mut order, shipped).await?;
+    for subject in deducted.keys().chain(shipped.keys()).collect::<BTreeSet<_>>() {
+        let of = |quantities: &Quantities| quantities.get(subject).copied().unwrap_or(0);
         if of(&deducted) != of(&shipped) {
-            let line = format!("{sku}: {} shipped, {} deducted", of(&shipped), of(&deducted));
-            findings.add(2, [line]);
+            let (id, sku) = subject;
+            let (shipped, deducted) = (of(&shipped), of(&deducted));
+            findings.add(2, [format!("order {id}, {sku}: {shipped} shipped, {deducted} deducted")]);
         }
     }
     Ok(())
+}
+
+/// Quantities by order and SKU.
+type Quantities = BTreeMap<(String, String), i64>;
+
+async fn quantities(connection: &mut PgConnection, query: &str) -> Result<Quantities, Error> {
+    let rows: Vec<(Option<String>, String, i64)> = rows(connection, query).await?;
+    let keyed = rows.into_iter().map(|(order, sku, sum)| ((order.unwrap_or_default(), sku), sum));
+    Ok(keyed.collect())
 }
 
 /// Invariant 3: every reservation belongs to an open order, or has been released or deducted.
@@ -396,9 +468,11 @@ async fn check_index(url: &str, token: &str, findings: &mut Findings) -> Result<
         return Err(Error::Unexpected(format!("unexpected drift report: {drift}")));
     };
     findings.checked.insert("indexed_products", indexed);
-    if differing > 0 {
-        let items = &drift["items"];
-        findings.add(4, [format!("{differing} products differ in the index: {items}")]);
+    let items = drift["items"].as_array().map(Vec::as_slice).unwrap_or_default();
+    findings.add(4, items.iter().map(|item| format!("a product differs in the index: {item}")));
+    let unnamed = usize::try_from(differing).unwrap_or_default().saturating_sub(items.len());
+    if unnamed > 0 {
+        findings.add(4, [format!("{unnamed} more products differ in the index")]);
     }
     Ok(())
 }
@@ -408,7 +482,12 @@ async fn check_index(url: &str, token: &str, findings: &mut Findings) -> Result<
 fn check_queues(queues: &[QueueState], findings: &mut Findings) {
     findings.checked.insert("queues", i64::try_from(queues.len()).unwrap_or(i64::MAX));
     let full = queues.iter().filter(|queue| queue.kind != STREAM && queue.messages > 0);
-    findings.add(5, full.map(|queue| format!("{} messages in {}", queue.messages, queue.name)));
+    let violation = |queue: &QueueState| Violation {
+        text: format!("{} messages in {}", queue.messages, queue.name),
+        // A queue whose messages are acknowledged moves, even if it is never empty.
+        identity: format!("{} after {} acknowledgements", queue.name, queue.message_stats.ack),
+    };
+    findings.add(5, full.map(violation));
 }
 
 /// Invariant 6, in the broker: the stream has no unread user event. No table would show that one is missing.
@@ -441,13 +520,33 @@ async fn check_messaging(databases: &Databases, findings: &mut Findings) -> Resu
     let (mut dead, mut pending) = (0, 0);
     for service in SERVICES {
         let mut connection = databases.connect(service).await?;
-        for (table, what) in [("outbox", "events in the outbox"), ("parked", "parked events")] {
-            let left =
-                number(&mut connection, &format!("select count(*) from messaging.{table}")).await?;
-            if left > 0 {
-                findings.add(5, [format!("{service}: {left} {what}")]);
-            }
-        }
+        let unpublished: Vec<(String, String)> = rows(
+            &mut connection,
+            &format!(
+                "select kind, event_id::text from messaging.outbox order by id limit {LISTED_EVENTS}"
+            ),
+        )
+        .await?;
+        findings.add(
+            5,
+            unpublished
+                .into_iter()
+                .map(|(kind, id)| format!("{service}: {kind} {id} is not published")),
+        );
+        let parked: Vec<(String, String, i64)> = rows(
+            &mut connection,
+            &format!(
+                "select consumer, key, seq from messaging.parked
+                 order by consumer, source, aggregate, key, seq limit {LISTED_EVENTS}"
+            ),
+        )
+        .await?;
+        findings.add(
+            5,
+            parked.into_iter().map(|(consumer, key, sequence)| {
+                format!("{consumer}: event {sequence} of {key} is parked")
+            }),
+        );
         let stuck: Vec<(String, String)> = rows(
             &mut connection,
             "select c.consumer, c.key from messaging.cursor c where c.hold <> 'free' and not exists (

@@ -475,6 +475,11 @@ impl Shop {
 
     /// Runs the audit once.
     pub async fn audit(&self) -> Result<audit::Findings, Error> {
+        Ok(self.audit_until_settled(Duration::ZERO).await?.violations)
+    }
+
+    /// Runs the audit until all differences have settled or `bound` has passed.
+    pub async fn audit_until_settled(&self, bound: Duration) -> Result<audit::Settled, Error> {
         let databases = self.databases();
         let (management, vhost, amqp_url) = match &self.servers {
             Servers::Shared { vhost, .. } => {
@@ -488,7 +493,8 @@ impl Shop {
         let search: Vec<&str> =
             indexes.iter().filter_map(|name| Some(self.urls.get(name)?.as_str())).collect();
         let (broker, search, token) = (Some(broker), &*search, &*token);
-        audit::run(audit::Suite { databases: &databases, broker, search, token }).await
+        let suite = audit::Suite { databases: &databases, broker, search, token };
+        audit::run_until_settled(suite, bound, |_, _| {}).await
     }
 
     /// The number of queues of each live instance of a service, in ascending order, and the number of all

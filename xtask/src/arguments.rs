@@ -222,6 +222,9 @@ pub struct Audit {
     /// object.
     #[arg(long)]
     pub json: Option<PathBuf>,
+    /// How long to look again at differences before they count as violations: during traffic most are in flight.
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    pub settle: u64,
 }
 
 /// Which dead letters, and what to do with them.

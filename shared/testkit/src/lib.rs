@@ -25,7 +25,9 @@ pub use cluster::RabbitMqCluster;
 pub use data_dir::DataDir;
 pub use database::Database;
 pub use error::Error;
-pub use management_client::{Connection, ManagementClient, QueueState, percent_encoded};
+pub use management_client::{
+    Connection, ManagementClient, MessageStats, QueueState, percent_encoded,
+};
 pub use ports::free_port;
 pub use postgres::{Postgres, PostgresSettings, create_database, database_url};
 pub use process::{DeathSignal, Process, Program};

@@ -43,6 +43,16 @@ pub struct QueueState {
     pub messages_unacknowledged: u64,
     #[serde(default)]
     pub consumers: u64,
+    #[serde(default)]
+    pub message_stats: MessageStats,
+}
+
+/// Counters of a queue since its declaration.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+pub struct MessageStats {
+    /// Acknowledged messages.
+    #[serde(default)]
+    pub ack: u64,
 }
 
 /// A node of a cluster.
@@ -126,7 +136,7 @@ impl ManagementClient {
 
     pub async fn queues(&self, vhost: &str) -> Result<Vec<QueueState>, Error> {
         let path = format!(
-            "/api/queues/{}?columns=name,type,messages,messages_ready,messages_unacknowledged,consumers",
+            "/api/queues/{}?columns=name,type,messages,messages_ready,messages_unacknowledged,consumers,message_stats.ack",
             percent_encoded(vhost)
         );
         Ok(self.request(Method::GET, &path, None).await?.json().await?)

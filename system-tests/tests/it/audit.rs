@@ -1,4 +1,9 @@
-//! The audit names the violated invariant.
+//! The audit names the violated invariant, and takes nothing that is in flight for a violation.
+
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 
 use reqwest::Method;
 use serde_json::json;
@@ -73,4 +78,49 @@ async fn each_violated_invariant_is_named() {
         "update messaging.stream_offset set next_offset = next_offset + 1",
     );
     assert_detected(&shop, 6, "behavior-analytics", unread, read).await;
+}
+
+/// The time after which a difference counts as a violation: longer than the way of an order on a busy machine.
+const SETTLED: Duration = Duration::from_secs(20);
+
+/// Places orders until `over` is set.
+async fn keep_ordering(shop: &Shop, over: &AtomicBool) {
+    while !over.load(Ordering::Relaxed) {
+        let placed = shop.order(&Uuid::now_v7().to_string(), "TEA-8", 1, None).await.unwrap();
+        placed.expect_status(202).unwrap();
+    }
+}
+
+/// A single pass during traffic finds differences; they used to be reported as violations.
+#[tokio::test]
+async fn an_audit_under_traffic_finds_only_what_persists() {
+    let shop = Shop::start().await.unwrap();
+    shop.stocked_product("茶叶", "TEA-8", 5_000, 1_000_000).await.unwrap();
+    let over = AtomicBool::new(false);
+    let audit = async {
+        let mut in_flight = 0;
+        while in_flight == 0 {
+            in_flight = shop.audit().await.unwrap().count();
+        }
+        let clean = shop.audit_until_settled(SETTLED).await.unwrap();
+        assert!(clean.violations.is_clean(), "{}", clean.violations);
+
+        let mut inventory = shop.databases().connect("inventory").await.unwrap();
+        // One deduction too much, beside many that are in flight.
+        sqlx::raw_sql(
+            "update ledger set on_hand_delta = on_hand_delta - 1
+             where ctid = (select ctid from ledger where kind = 'deducted' limit 1)",
+        )
+        .execute(&mut inventory)
+        .await
+        .unwrap();
+        let damaged = shop.audit_until_settled(SETTLED).await.unwrap();
+        over.store(true, Ordering::Relaxed);
+        damaged
+    };
+    let (damaged, ()) = tokio::join!(audit, keep_ordering(&shop, &over));
+    let violations: Vec<String> =
+        damaged.violations.of(2).iter().map(ToString::to_string).collect();
+    assert!(violations.iter().any(|text| text.contains("1 shipped, 2 deducted")), "{violations:?}");
+    assert_eq!(damaged.violations.count(), violations.len(), "{}", damaged.violations);
 }

@@ -1,6 +1,6 @@
 //! Checks the invariants across the databases of the running suite.
 
-use std::{collections::BTreeMap, fs};
+use std::{collections::BTreeMap, fs, time::Duration};
 
 use runtime::auth::Scope;
 use suite::{Error, Keys, State, output};
@@ -8,7 +8,7 @@ use system_tests::audit::{self, INVARIANTS};
 use testkit::ManagementClient;
 use xtask::arguments::Audit;
 
-/// Checks once; fails if an invariant does not hold.
+/// Checks until all differences have settled; fails if an invariant does not hold.
 pub(crate) async fn run(arguments: &Audit) -> Result<(), Error> {
     let state = State::running()?.ok_or(Error::NotRunning)?;
     let databases = audit::Databases::on(state.postgres_url.as_deref().unwrap_or_default());
@@ -23,7 +23,12 @@ pub(crate) async fn run(arguments: &Audit) -> Result<(), Error> {
         search: &[&state.ports.url_of("search-sync")],
         token: &token,
     };
-    let findings = audit::run(suite).await?;
+    let progress = |left, elapsed: Duration| {
+        output::line(format!("  {:>3} s: {left} differences, looking again", elapsed.as_secs()));
+    };
+    let bound = Duration::from_secs(arguments.settle);
+    let audit::Settled { violations: findings, in_flight } =
+        audit::run_until_settled(suite, bound, progress).await?;
     let mut figures: BTreeMap<String, i64> = BTreeMap::new();
     for invariant in 1..=INVARIANTS {
         let violations = i64::try_from(findings.of(invariant).len()).unwrap_or(i64::MAX);
@@ -31,6 +36,9 @@ pub(crate) async fn run(arguments: &Audit) -> Result<(), Error> {
         output::line(format!("  invariant {invariant} {verdict}"));
         figures.insert(format!("invariant_{invariant}_violations"), violations);
     }
+    let in_flight = i64::try_from(in_flight).unwrap_or(i64::MAX);
+    output::line(format!("  in flight, no violations: {in_flight}"));
+    figures.insert("in_flight".to_owned(), in_flight);
     for (name, count) in findings.checked() {
         output::line(format!("  checked {name}: {count}"));
         figures.insert((*name).to_owned(), *count);
