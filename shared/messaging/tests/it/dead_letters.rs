@@ -320,6 +320,49 @@ async fn a_dead_letter_of_a_parked_event_has_route_and_attempts() {
     }
 }
 
+/// Errors of data (SQLSTATE class 22) and of constraints (23) are the event's. If they counted as an outage, one bad event would
+/// stop its slot group for ever.
+#[tokio::test]
+async fn data_and_constraint_errors_are_the_events_own() {
+    let harness = Harness::open(OnReject::BlockKey).await;
+    let statements = [
+        ("divided", "select 1 / 0"),
+        ("null", "insert into effect (walk, sequence) values ('null', 1)"),
+        ("twice", "insert into effect values ('a', 1, 1), ('a', 1, 1)"),
+    ];
+    sqlx::raw_sql("create unique index once on effect (walk, number)")
+        .execute(harness.consumer.pool())
+        .await
+        .unwrap();
+    let bad = statements.map(|(walk, statement)| (walk.to_owned(), statement));
+    *harness.behavior.sql.lock().unwrap() = HashMap::from(bad);
+    let walks: Vec<String> = (0..30).map(|walk| format!("walk-{walk}")).collect();
+    let names = walks.iter().map(String::as_str).chain(statements.map(|(walk, _)| walk));
+    harness.publish_steps(&names.collect::<Vec<_>>(), 1..=2).await;
+    let (publisher, consumer) = (harness.start_publisher(), harness.start_consumer());
+    harness.wait_for_total(30 * 2).await;
+    harness.assert_effects(&walks, 2).await;
+    // As if they had failed eleven times.
+    let pool = harness.consumer.pool();
+    wait_for_count(
+        "the bad events wait for a retry",
+        pool,
+        "messaging.parked where attempts > 0",
+        3,
+    )
+    .await;
+    sqlx::raw_sql("update messaging.parked set next_at = now(), attempts = 11 where why = 'retry'")
+        .execute(pool)
+        .await
+        .unwrap();
+    for dead_letter in wait_for_dead_letters(&harness, 3).await {
+        assert_eq!(dead_letter.reason, "retries_exhausted", "{dead_letter:?}");
+        assert_eq!(dead_letter.attempts, 12, "{dead_letter:?}");
+    }
+    publisher.shut_down().await;
+    consumer.shut_down().await;
+}
+
 /// A predecessor that came after a minute used to be applied alone: each event behind it became a dead letter.
 #[tokio::test]
 async fn a_late_predecessor_revives_the_events_behind_it() {

@@ -73,6 +73,8 @@ pub(crate) struct HandlerBehavior {
     pub(crate) reject: Mutex<Vec<String>>,
     /// Walks that fail the whole batch, without naming the event.
     pub(crate) fail: Mutex<Vec<String>>,
+    /// Statements that fail for a walk.
+    pub(crate) sql: Mutex<HashMap<String, &'static str>>,
     /// Walks for which the handler panics.
     pub(crate) panic: Mutex<Vec<String>>,
     /// Walks for which the handler hangs.
@@ -92,6 +94,7 @@ impl Default for HandlerBehavior {
             outage: Mutex::default(),
             reject: Mutex::default(),
             fail: Mutex::default(),
+            sql: Mutex::default(),
             panic: Mutex::default(),
             hang: Mutex::default(),
             abort: Mutex::default(),
@@ -142,6 +145,10 @@ impl Handler for RecordEffects {
             {
                 *left -= 1;
                 return Err(Failure::from(sqlx::Error::PoolTimedOut));
+            }
+            let statement = self.0.sql.lock().unwrap().get(&step.walk).copied();
+            if let Some(statement) = statement {
+                sqlx::raw_sql(statement).execute(&mut **tx).await?;
             }
             let sequence = batch.delivered()[index].sequence;
             let _: i64 = sqlx::query_scalar(
