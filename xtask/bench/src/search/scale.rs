@@ -27,7 +27,7 @@ use crate::error::Error;
 /// The sizes, in products.
 const SIZES: [usize; 3] = [10_000, 100_000, 1_000_000];
 
-/// Documents per commit of the build.
+/// Documents that are made and added at once.
 const BATCH: usize = 5_000;
 
 /// The number of single changes.
@@ -77,7 +77,7 @@ fn measure(data: Option<&Path>, products: usize, figures: &mut Figures) -> Resul
         figures.record(format!("{name}_{products}"), value, Target::None);
     };
     let index = Index::open(folder.path())?;
-    let mut writer = index.writer()?;
+    let mut writer = index.bulk_writer()?;
     let mut source = Products::open(data)?.take(products).enumerate();
     let mut built = Duration::ZERO;
     let mut last_part = Vec::new();
@@ -92,11 +92,14 @@ fn measure(data: Option<&Path>, products: usize, figures: &mut Figures) -> Resul
             break;
         }
         let began = Instant::now();
-        writer.apply(&part, "")?;
+        writer.add(&part)?;
         built += began.elapsed();
         last_part = part;
     }
     drop(source);
+    let began = Instant::now();
+    writer.apply(&[], "")?;
+    built += began.elapsed();
     let began = Instant::now();
     let mut writer = writer.compact()?;
     let compacted = began.elapsed();
