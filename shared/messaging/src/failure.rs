@@ -32,6 +32,19 @@ impl Failure {
         Self { kind: FailureKind::Reject(code), cause: cause.into() }
     }
 
+    pub(crate) fn is_outage(&self) -> bool {
+        self.kind == FailureKind::Unavailable
+    }
+
+    /// The same failure as a temporary one of the event.
+    pub(crate) fn blamed(self) -> Self {
+        let kind = match self.kind {
+            FailureKind::Unavailable => FailureKind::Retry,
+            kind @ (FailureKind::Retry | FailureKind::Reject(_)) => kind,
+        };
+        Self { kind, ..self }
+    }
+
     /// The handler exceeded its timeout, which is a temporary failure.
     pub(crate) fn timed_out(limit: Duration) -> Self {
         Self::retry(Error::Deadline { what: "the handler", limit })

@@ -35,6 +35,9 @@ pub(super) struct BatchProcessor<'a> {
     pub(super) outbox: &'a Outbox,
     pub(super) subscription: &'a Subscription,
     pub(super) consumer: &'a str,
+    /// The events have failed repeatedly as if the database was unavailable, but it answers: an event is the cause, such as one
+    /// whose statement needs too much memory.
+    pub(super) is_suspect: bool,
 }
 
 /// The result of one attempt at a range of events.
@@ -108,8 +111,15 @@ impl BatchProcessor<'_> {
         let limit = subscription.timeout();
         match call_handlers(subscription, &mut tx, events, &decisions, limit).await {
             HandlerOutcome::Done => {}
-            HandlerOutcome::Failed(failures) => {
+            HandlerOutcome::Failed(mut failures) => {
                 tx.rollback().await;
+                let is_outage = |(_, failure): &(usize, Failure)| failure.is_outage();
+                if self.is_suspect && failures.iter().any(is_outage) {
+                    if decisions.iter().filter(|one| **one == Decision::Apply).count() > 1 {
+                        return Ok(Attempt::BatchFailed);
+                    }
+                    failures = failures.into_iter().map(|(at, one)| (at, one.blamed())).collect();
+                }
                 return failed_attempt(events, failures.into_iter());
             }
             HandlerOutcome::BatchFailed(failure) => {
@@ -131,7 +141,7 @@ impl BatchProcessor<'_> {
                 count(consumer, &decisions);
                 Ok(Attempt::Committed { parked })
             }
-            Err(error) if error.is_outage() => Err(error),
+            Err(error) if error.is_outage() && !self.is_suspect => Err(error),
             // The commit failed because of the events that handlers emitted or the state that they left.
             Err(error) => match applied[..] {
                 [] => Err(error),

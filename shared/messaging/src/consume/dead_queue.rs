@@ -39,7 +39,7 @@ pub(super) async fn drain(
             first = deliveries.next() => first,
         };
         let batch = collect_batch(first, &mut deliveries, &queue, FIRST_BATCH)?;
-        let park = || park_all(outbox, service, subscriptions, &queue, &batch.deliveries);
+        let park = |_| park_all(outbox, service, subscriptions, &queue, &batch.deliveries);
         if retry_until_stopped(stop, park).await.is_none() {
             break;
         }
@@ -76,7 +76,8 @@ async fn park_all(
             let events: Vec<ReceivedEvent> = all.iter().filter(is_own).cloned().collect();
             let retry_now = |index| (index, Disposition::Retry(Duration::ZERO));
             let dispositions = (0..events.len()).map(retry_now).collect();
-            let processor = BatchProcessor { outbox, subscription, consumer: &consumer };
+            let processor =
+                BatchProcessor { outbox, subscription, consumer: &consumer, is_suspect: false };
             processor.process(events, dispositions, Origin::Queue).await?;
         }
     }

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeSet, HashMap},
-    sync::Arc,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -43,6 +43,13 @@ const MAX_PARKED_TIME: Duration = Duration::from_millis(100);
 /// How often parked events are checked though none is known to be due.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(5);
 
+/// How often the same events may fail in a row as if the database was unavailable before it is asked whether it is. An outage that
+/// ends by itself lasts shorter: with the delays between attempts this takes about ten seconds.
+const MAX_OUTAGES: u32 = 8;
+
+/// The timeout of a query without work.
+const PING_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// Consumes one slot group of one subscription: one queue, one channel, one batch at a time.
 pub(super) struct QueueConsumer {
     pub(super) outbox: Outbox,
@@ -52,15 +59,33 @@ pub(super) struct QueueConsumer {
     pub(super) subscription: Subscription,
     pub(super) group: u8,
     pub(super) connections: ConnectionMonitor,
+    /// How often the parked events of a key have failed in a row as if the database was unavailable.
+    pub(super) outages: Mutex<HashMap<Key, u32>>,
 }
 
 impl QueueConsumer {
-    fn processor(&self) -> BatchProcessor<'_> {
+    /// The processor of events that have failed `outages` times in a row as if the database was unavailable. If it answers
+    /// nevertheless, the events themselves are the cause.
+    async fn processor(&self, outages: u32) -> BatchProcessor<'_> {
+        let is_suspect = outages >= MAX_OUTAGES && self.database_answers().await;
+        if is_suspect {
+            tracing::warn!(
+                queue = self.queue,
+                outages,
+                "the database answers; the events are to blame"
+            );
+        }
         BatchProcessor {
             outbox: &self.outbox,
             subscription: &self.subscription,
             consumer: &self.consumer,
+            is_suspect,
         }
+    }
+
+    async fn database_answers(&self) -> bool {
+        let ping = sqlx::query_scalar!("select 1").fetch_one(self.outbox.pool());
+        with_timeout("a query without work", PING_TIMEOUT, ping).await.is_ok()
     }
 
     pub(super) async fn run(
@@ -86,7 +111,7 @@ impl QueueConsumer {
                 item = buffer.next(&self.queue) => {
                     let (item, began) = (item?, Instant::now());
                     self.stats.started(buffer.messages(&item));
-                    let parked = retry_until_stopped(stop, || self.process(&item)).await;
+                    let parked = retry_until_stopped(stop, |failures| self.process(&item, failures)).await;
                     let Some(parked) = parked else { break };
                     // Events committed without an acknowledgement are redelivered and recognised by their cursors.
                     let acknowledged = buffer.finish(item, began.elapsed(), &self.queue).await?;
@@ -115,7 +140,7 @@ impl QueueConsumer {
     }
 
     /// Processes the events of a work item; unreadable parts become dead letters. Returns whether events of its keys are parked.
-    async fn process(&self, item: &WorkItem) -> Result<bool, Error> {
+    async fn process(&self, item: &WorkItem, outages: u32) -> Result<bool, Error> {
         let mut events = Vec::new();
         match item {
             WorkItem::Messages(batch) => {
@@ -142,7 +167,8 @@ impl QueueConsumer {
                 self.stats.decoded(*times);
             }
         }
-        self.processor().process(events, HashMap::new(), Origin::Queue).await
+        let processor = self.processor(outages).await;
+        processor.process(events, HashMap::new(), Origin::Queue).await
     }
 
     /// Processes due parked events, key by key, for a limited time. Returns the time of the next check: at once if keys are left.
@@ -260,9 +286,13 @@ impl QueueConsumer {
         key: &Key,
         StartedEvents { sequence, events, dispositions }: StartedEvents,
     ) -> Result<(), Error> {
-        let processor = self.processor();
-        let processed = Box::pin(processor.process(events, dispositions, Origin::Parked));
-        let Err(error) = processed.await else { return Ok(()) };
+        let processor = self.processor(self.outages(key)).await;
+        let processed = Box::pin(processor.process(events, dispositions, Origin::Parked)).await;
+        let Err(error) = processed else {
+            self.lock_outages().remove(key);
+            return Ok(());
+        };
+        *self.lock_outages().entry(key.clone()).or_default() += 1;
         let (consumer, aggregate) = (&self.consumer, self.subscription.aggregate());
         let postponed = async {
             let mut connection = self.outbox.pool().acquire().await?;
@@ -285,7 +315,17 @@ impl QueueConsumer {
         let FirstParked { sequence, mut event, .. } = first;
         let missing = last + 1;
         event.causes.push(format!("event {missing} of the key is missing before event {sequence}"));
-        self.processor().record_dead_letter(tx, &event, MISSING_PREDECESSOR, false).await
+        let processor = self.processor(0).await;
+        processor.record_dead_letter(tx, &event, MISSING_PREDECESSOR, false).await
+    }
+
+    /// How often the parked events of a key have failed in a row as if the database was unavailable.
+    fn outages(&self, key: &Key) -> u32 {
+        self.lock_outages().get(key).copied().unwrap_or_default()
+    }
+
+    fn lock_outages(&self) -> MutexGuard<'_, HashMap<Key, u32>> {
+        self.outages.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The time of the next check of the parked events.

@@ -1,6 +1,10 @@
 //! A replica of the service on one connection: it keeps its membership, and runs the consumers of the queues assigned to it.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use tokio::{
     task::{Id, JoinError},
@@ -297,6 +301,7 @@ fn consumers(
                 subscription: subscription.clone(),
                 group,
                 connections: settings.connections.clone(),
+                outages: Mutex::default(),
             })
         })
     };

@@ -363,6 +363,31 @@ async fn data_and_constraint_errors_are_the_events_own() {
     consumer.shut_down().await;
 }
 
+/// A statement that always fails for lack of memory looks like an outage. It used to stop its slot group for ever.
+#[tokio::test]
+async fn an_error_that_looks_like_an_outage_is_bounded() {
+    let harness = Harness::open(OnReject::BlockKey).await;
+    let statement = "do $$ begin raise exception using errcode = 'out_of_memory'; end $$";
+    harness.behavior.sql.lock().unwrap().insert("hungry".to_owned(), statement);
+    let walks: Vec<String> = (0..30).map(|walk| format!("walk-{walk}")).collect();
+    let names: Vec<&str> = walks.iter().map(String::as_str).chain(["hungry"]).collect();
+    harness.publish_steps(&names, 1..=2).await;
+    let (publisher, consumer) = (harness.start_publisher(), harness.start_consumer());
+    harness.wait_for_total(30 * 2).await;
+    harness.assert_effects(&walks, 2).await;
+    // As if it had failed eleven times. It is blamed again after some seconds, and then it is dead.
+    let pool = harness.consumer.pool();
+    wait_for_count("it waits for a retry", pool, "messaging.parked where attempts > 0", 1).await;
+    sqlx::raw_sql("update messaging.parked set next_at = now(), attempts = 11 where why = 'retry'")
+        .execute(pool)
+        .await
+        .unwrap();
+    let dead_letter = wait_for_dead_letters(&harness, 1).await.remove(0);
+    assert_eq!(dead_letter.reason, "retries_exhausted", "{dead_letter:?}");
+    publisher.shut_down().await;
+    consumer.shut_down().await;
+}
+
 /// A predecessor that came after a minute used to be applied alone: each event behind it became a dead letter.
 #[tokio::test]
 async fn a_late_predecessor_revives_the_events_behind_it() {
