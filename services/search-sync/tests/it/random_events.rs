@@ -34,13 +34,13 @@ enum News {
 
 #[derive(Debug, Clone)]
 enum Step {
-    /// A new event of a product. A late one is published at the end.
+    /// A new event of a product. A late one is published when the others are in the projection.
     News {
         number: usize,
         news: News,
         late: bool,
     },
-    /// Publishes an event again.
+    /// Publishes an event again, when all others are in the projection.
     Replay(prop::sample::Index),
     Kill,
     Rebuild,
@@ -166,7 +166,7 @@ fn changed(id: ProductId, version: i64, content: &Content) -> ProductChangedV1 {
 async fn run(suite: &mut Suite, steps: Vec<Step>) -> BTreeMap<ProductId, Product> {
     let ids: Vec<ProductId> = (0..PRODUCTS).map(|_| ProductId::new()).collect();
     let mut products: BTreeMap<ProductId, Product> = BTreeMap::new();
-    let (mut events, mut late) = (Vec::new(), Vec::new());
+    let (mut events, mut late, mut replayed) = (Vec::new(), Vec::new(), Vec::new());
     for step in steps {
         match step {
             Step::News { number, news, late: is_late } => {
@@ -178,7 +178,9 @@ async fn run(suite: &mut Suite, steps: Vec<Step>) -> BTreeMap<ProductId, Product
                 }
                 events.push(event);
             }
-            Step::Replay(place) if !events.is_empty() => publish(suite, place.get(&events)).await,
+            Step::Replay(place) if !events.is_empty() => {
+                replayed.push(place.get(&events).clone());
+            }
             Step::Replay(_) => {}
             Step::Kill => {
                 suite.kill_service().await;
@@ -191,8 +193,13 @@ async fn run(suite: &mut Suite, steps: Vec<Step>) -> BTreeMap<ProductId, Product
             }
         }
     }
-    for event in late.iter().rev() {
-        publish(suite, event).await;
+    // Of several events of a product in one batch only the one published last is processed, because each has the full state.
+    // An old one must not be taken for it.
+    for events in [late, replayed] {
+        suite.settle().await;
+        for event in &events {
+            publish(suite, event).await;
+        }
     }
     products
 }
