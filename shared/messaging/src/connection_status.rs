@@ -27,13 +27,28 @@ pub struct ConnectionStatus {
     pub failed_queues: BTreeMap<String, String>,
 }
 
+/// The reason before the first attempt has succeeded or failed.
+const STARTING: &str = "not connected yet";
+
+impl ConnectionStatus {
+    /// Whether the first attempt to publish is still in progress.
+    pub fn is_publisher_starting(&self) -> bool {
+        self.publisher_down.as_deref() == Some(STARTING)
+    }
+
+    /// Whether the first attempt to consume is still in progress.
+    pub fn is_consumer_starting(&self) -> bool {
+        self.consumer_down.as_deref() == Some(STARTING)
+    }
+}
+
 /// Records the state of both connections. Clones share it.
 #[derive(Debug, Clone)]
 pub(crate) struct ConnectionMonitor(Arc<watch::Sender<ConnectionStatus>>);
 
 impl ConnectionMonitor {
     pub(crate) fn new() -> Self {
-        let waiting = Some("not connected yet".to_owned());
+        let waiting = Some(STARTING.to_owned());
         let first = ConnectionStatus {
             publisher_down: waiting.clone(),
             suspended: Vec::new(),

@@ -22,9 +22,6 @@ const BROKER_START_TIMEOUT: Duration = Duration::from_mins(1);
 /// The pause between two attempts to reach the broker.
 const BROKER_RETRY_DELAY: Duration = Duration::from_millis(500);
 
-/// How long a service may take to connect before it counts as degraded and no longer as starting.
-const START_TIMEOUT: Duration = Duration::from_secs(10);
-
 /// The age at which an unpublished event shows that something is wrong.
 const OLD_EVENT: Duration = Duration::from_secs(5);
 
@@ -84,7 +81,7 @@ pub fn start(lifecycle: &Lifecycle, health: &Health, messaging: &MessagingRuntim
 /// Reports the health of messaging until `stopping`.
 ///
 /// A service without a broker still answers requests, and orders are still placed. So its components are degraded, not down,
-/// once they have worked or had the time to start. Only a full outbox, which refuses every write, is down.
+/// once their first attempt has succeeded or failed. Only a full outbox, which refuses every write, is down.
 fn report_health(
     health: &Health,
     messaging: &MessagingRuntime,
@@ -95,15 +92,13 @@ fn report_health(
     let mut connections = messaging.connection_status();
     let mut backpressure = messaging.backpressure();
     async move {
-        let started = Instant::now();
         loop {
             let status = connections.borrow_and_update().clone();
             let state = backpressure.borrow_and_update().clone();
-            let is_starting = started.elapsed() < START_TIMEOUT;
-            if !is_starting || status.publisher_down.is_none() {
+            if !status.is_publisher_starting() {
                 report(&out, unpublished_reason(&status, state.outbox_age));
             }
-            if !is_starting || status.consumer_down.is_none() {
+            if !status.is_consumer_starting() {
                 report(&incoming, unconsumed_reason(&status));
             }
             match state.admit(Criticality::Critical) {
@@ -114,7 +109,6 @@ fn report_health(
                 () = stopping.cancelled() => break,
                 changed = connections.changed() => if changed.is_err() { break },
                 changed = backpressure.changed() => if changed.is_err() { break },
-                () = tokio::time::sleep_until(started + START_TIMEOUT), if is_starting => {}
             }
         }
         Ok(())
