@@ -85,7 +85,11 @@ struct Watcher<'a> {
 impl Watcher<'_> {
     async fn check(&mut self) -> Result<(), Error> {
         let pool = self.outbox.pool();
-        let own_outage = self.connections.borrow().publisher_down.clone();
+        let own_outage = {
+            let status = self.connections.borrow();
+            // Until the first attempt to connect ends, no outage is known.
+            status.publisher_down.clone().filter(|_| !status.is_publisher_starting())
+        };
         let is_leading = self.outbox.waker().is_leading();
         if let Some(reason) = own_outage.as_ref().filter(|_| is_leading) {
             report_outage(pool, reason).await?;
