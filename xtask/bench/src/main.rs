@@ -7,6 +7,7 @@ mod messaging;
 mod quick;
 mod search;
 mod services;
+mod statistics;
 
 use std::process::ExitCode;
 

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::{harness::Harness, rate, workload::write_all};
-use crate::{error::Error, services::wait_until_outbox_is_empty};
+use super::{harness::Harness, workload::write_all};
+use crate::{error::Error, services::wait_until_outbox_is_empty, statistics::rate};
 
 const ROWS: u64 = 1_000_000;
 

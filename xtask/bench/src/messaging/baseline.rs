@@ -14,8 +14,7 @@ use lapin::{
 };
 use testkit::Vhost;
 
-use super::rate;
-use crate::error::Error;
+use crate::{error::Error, statistics::rate};
 
 const MESSAGES: u64 = 60_000;
 

@@ -9,9 +9,11 @@ use tokio::task::JoinSet;
 use super::{
     harness::Harness,
     item::{emit_one, random_item, update_item},
-    median, rate,
 };
-use crate::error::Error;
+use crate::{
+    error::Error,
+    statistics::{median, rate},
+};
 
 /// Concurrent writers.
 const WRITERS: u64 = 8;

@@ -17,8 +17,6 @@ mod item;
 mod polling;
 mod workload;
 
-use std::time::Duration;
-
 use suite::{
     Figures,
     Target::{self, AtLeast, AtMost},
@@ -27,7 +25,7 @@ use suite::{
 use xtask::arguments::BenchOptions;
 
 use self::emit_tax::Write;
-use crate::error::Error;
+use crate::{error::Error, statistics::median};
 
 /// How often compared figures are measured, alternately.
 const ROUNDS: usize = 3;
@@ -72,16 +70,4 @@ pub(crate) async fn run(options: BenchOptions) -> Result<(), Error> {
     figures.record("drain_rows_per_s", backlog.drained_per_second, AtLeast(25_000.0));
     figures.record("consumer_events_per_s", backlog.consumed_per_second, AtLeast(25_000.0));
     Ok(figures.write(options.json.as_deref())?)
-}
-
-fn median(mut figures: Vec<f64>) -> f64 {
-    figures.sort_unstable_by(f64::total_cmp);
-    figures.get(figures.len() / 2).copied().unwrap_or(f64::NAN)
-}
-
-/// A number per second.
-fn rate(number: u64, elapsed: Duration) -> f64 {
-    #[expect(clippy::cast_precision_loss, reason = "no bench counts to 2^52")]
-    let number = number as f64;
-    number / elapsed.as_secs_f64()
 }

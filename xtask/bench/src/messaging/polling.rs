@@ -17,8 +17,8 @@ use testkit::{Database, Vhost};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-use super::{baseline::BrokerConnections, rate};
-use crate::error::Error;
+use super::baseline::BrokerConnections;
+use crate::{error::Error, statistics::rate};
 
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 

@@ -12,9 +12,8 @@ use tokio::task::JoinSet;
 use super::{
     harness::{FaultyEvents, Harness},
     item::{emit_one, random_item, update_item},
-    rate,
 };
-use crate::{error::Error, services::RunningTask};
+use crate::{error::Error, services::RunningTask, statistics::rate};
 
 /// The number of events of a throughput run.
 const EVENTS: u64 = 200_000;

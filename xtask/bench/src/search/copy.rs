@@ -6,8 +6,7 @@ use std::time::{Duration, Instant};
 use futures::TryStreamExt as _;
 use sqlx::{PgPool, Postgres, pool::PoolConnection};
 
-use super::median;
-use crate::error::Error;
+use crate::{error::Error, statistics::median};
 
 /// How often it is measured; the median counts.
 const ROUNDS: usize = 3;

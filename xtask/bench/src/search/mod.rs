@@ -34,7 +34,10 @@ use self::{
     querying::{Overhead, Searches, Throughput},
     shop::Shop,
 };
-use crate::error::Error;
+use crate::{
+    error::Error,
+    statistics::{median, rate},
+};
 
 /// The number of products.
 const PRODUCTS: usize = 100_000;
@@ -152,18 +155,6 @@ fn resident_mb(process: &str) -> f64 {
     let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap_or_default();
     let kilobytes = line.split_whitespace().nth(1).and_then(|text| text.parse::<f64>().ok());
     kilobytes.unwrap_or(f64::NAN) / 1024.0
-}
-
-fn median(mut figures: Vec<f64>) -> f64 {
-    figures.sort_unstable_by(f64::total_cmp);
-    figures.get(figures.len() / 2).copied().unwrap_or(f64::NAN)
-}
-
-/// A number per second.
-fn rate(number: u64, elapsed: Duration) -> f64 {
-    #[expect(clippy::cast_precision_loss, reason = "no bench counts to 2^52")]
-    let number = number as f64;
-    number / elapsed.as_secs_f64()
 }
 
 fn as_figure(count: usize) -> f64 {

@@ -9,7 +9,10 @@ use serde_json::Value;
 use suite::median_ms;
 
 use super::{bare::PreparedSearch, queries::parameters};
-use crate::error::Error;
+use crate::{
+    error::Error,
+    statistics::{median, rate},
+};
 
 /// Concurrent clients of the throughput run.
 const CLIENTS: usize = 4;
@@ -68,10 +71,7 @@ impl Searches {
             .try_collect()
             .await?;
         Ok(Throughput {
-            per_second: super::rate(
-                u64::try_from(times.len()).unwrap_or_default(),
-                began.elapsed(),
-            ),
+            per_second: rate(u64::try_from(times.len()).unwrap_or_default(), began.elapsed()),
             times,
         })
     }
@@ -102,17 +102,17 @@ impl Searches {
                     answered += 1;
                 }
             }
-            took.push(super::median(reported));
+            took.push(median(reported));
             let (with, without) = (median_ms(&mut by_service), median_ms(&mut by_bare));
             service.push(with);
             bare.push(without);
             differences.push(with - without);
         }
         Ok(Overhead {
-            service_ms: super::median(service),
-            took_ms: super::median(took),
-            bare_ms: super::median(bare),
-            difference_ms: super::median(differences),
+            service_ms: median(service),
+            took_ms: median(took),
+            bare_ms: median(bare),
+            difference_ms: median(differences),
             answered,
         })
     }

@@ -20,9 +20,9 @@ use xtask::arguments::SearchBench;
 use super::{
     products::{Products, document},
     queries::mixed,
-    rate, resident_mb,
+    resident_mb,
 };
-use crate::error::Error;
+use crate::{error::Error, statistics::rate};
 
 /// The sizes, in products.
 const SIZES: [usize; 3] = [10_000, 100_000, 1_000_000];
