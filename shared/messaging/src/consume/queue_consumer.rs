@@ -64,9 +64,18 @@ pub(super) struct QueueConsumer {
 }
 
 impl QueueConsumer {
-    /// The processor of events that have failed `outages` times in a row as if the database was unavailable. If it answers
-    /// nevertheless, the events themselves are the cause.
-    async fn processor(&self, outages: u32) -> BatchProcessor<'_> {
+    fn processor(&self, is_suspect: bool) -> BatchProcessor<'_> {
+        BatchProcessor {
+            outbox: &self.outbox,
+            subscription: &self.subscription,
+            consumer: &self.consumer,
+            is_suspect,
+        }
+    }
+
+    /// Whether events are the cause that have failed `outages` times in a row as if the database was unavailable: it answers
+    /// nevertheless.
+    async fn are_suspect(&self, outages: u32) -> bool {
         let is_suspect = outages >= MAX_OUTAGES && self.database_answers().await;
         if is_suspect {
             tracing::warn!(
@@ -75,12 +84,7 @@ impl QueueConsumer {
                 "the database answers; the events are to blame"
             );
         }
-        BatchProcessor {
-            outbox: &self.outbox,
-            subscription: &self.subscription,
-            consumer: &self.consumer,
-            is_suspect,
-        }
+        is_suspect
     }
 
     async fn database_answers(&self) -> bool {
@@ -167,7 +171,7 @@ impl QueueConsumer {
                 self.stats.decoded(*times);
             }
         }
-        let processor = self.processor(outages).await;
+        let processor = self.processor(self.are_suspect(outages).await);
         processor.process(events, HashMap::new(), Origin::Queue).await
     }
 
@@ -286,7 +290,7 @@ impl QueueConsumer {
         key: &Key,
         StartedEvents { sequence, events, dispositions }: StartedEvents,
     ) -> Result<(), Error> {
-        let processor = self.processor(self.outages(key)).await;
+        let processor = self.processor(self.are_suspect(self.outages(key)).await);
         let processed = Box::pin(processor.process(events, dispositions, Origin::Parked)).await;
         let Err(error) = processed else {
             self.lock_outages().remove(key);
@@ -315,7 +319,7 @@ impl QueueConsumer {
         let FirstParked { sequence, mut event, .. } = first;
         let missing = last + 1;
         event.causes.push(format!("event {missing} of the key is missing before event {sequence}"));
-        let processor = self.processor(0).await;
+        let processor = self.processor(false);
         processor.record_dead_letter(tx, &event, MISSING_PREDECESSOR, false).await
     }
 
