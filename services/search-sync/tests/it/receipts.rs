@@ -25,8 +25,8 @@ async fn change_of(connection: &mut PgConnection, product: ProductId) -> i64 {
 }
 
 /// The receipt that a product gets.
-fn pending(product: CatalogProduct) -> PendingReceipt {
-    let CatalogProduct { product_id, version, .. } = product;
+fn pending(product: &CatalogProduct) -> PendingReceipt {
+    let CatalogProduct { product_id, version, .. } = *product;
     PendingReceipt { product_id, version, traceparent: None }
 }
 
@@ -44,7 +44,7 @@ async fn a_receipt_waits_for_the_last_change_of_its_product() {
     let (first, second) = (ProductId::new(), ProductId::new());
     let products = [product(first, 1, "A"), product(second, 7, "B")];
     documents::write(&mut connection, &products, &BTreeSet::new()).await.unwrap();
-    receipts::insert(&mut connection, &products.map(pending)).await.unwrap();
+    receipts::insert(&mut connection, &products.each_ref().map(pending)).await.unwrap();
     let before = change_of(&mut connection, first).await;
     assert_eq!(taken(&mut connection, before - 1).await, []);
 
@@ -72,7 +72,7 @@ async fn the_receipt_of_an_edit_does_not_wait_for_an_import() {
     let (imported, edited) = (ProductId::new(), ProductId::new());
     let products = [product(imported, 1, "A"), product(edited, 2, "B")];
     documents::write(&mut connection, &products, &BTreeSet::from([edited])).await.unwrap();
-    receipts::insert(&mut connection, &products.map(pending)).await.unwrap();
+    receipts::insert(&mut connection, &products.each_ref().map(pending)).await.unwrap();
     let edits_applied = change_of(&mut connection, edited).await;
     assert_eq!(receipts::take(&mut connection, 0, edits_applied - 1, 10).await.unwrap(), []);
     let taken = receipts::take(&mut connection, 0, edits_applied, 10).await.unwrap();
@@ -81,7 +81,7 @@ async fn the_receipt_of_an_edit_does_not_wait_for_an_import() {
     // The next import of the product is no edit.
     let again = [product(edited, 3, "B")];
     documents::write(&mut connection, &again, &BTreeSet::new()).await.unwrap();
-    receipts::insert(&mut connection, &again.map(pending)).await.unwrap();
+    receipts::insert(&mut connection, &again.each_ref().map(pending)).await.unwrap();
     let change = change_of(&mut connection, edited).await;
     assert_eq!(receipts::take(&mut connection, 0, change, 10).await.unwrap(), []);
     drop(connection);
