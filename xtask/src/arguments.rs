@@ -57,6 +57,8 @@ pub enum Command {
     DeadLetters(DeadLetters),
     /// Rebuild a projection of a running service beside the live one, compare them and correct the live one.
     Replay(Replay),
+    /// Publish the events of a running service again, for a subscriber that has lost them.
+    Republish(Republish),
     /// Generate `docs/event-graph.md`.
     EventGraph,
     /// Generate `docs/contracts`; fails on a change that breaks subscribers.
@@ -317,6 +319,22 @@ pub struct Replay {
     /// Report the differences and do not correct them.
     #[arg(long)]
     pub compare_only: bool,
+}
+
+/// What to publish again, and to whom.
+#[derive(Debug, Args)]
+pub struct Republish {
+    /// The service that published the events.
+    #[arg(value_parser = PossibleValuesParser::new(SERVICES))]
+    pub service: String,
+
+    /// The service that has lost events.
+    #[arg(long, value_parser = PossibleValuesParser::new(SERVICES))]
+    pub subscriber: String,
+
+    /// The time of the first event, such as `2026-11-29T08:00:00Z`: before the loss. What was applied is recognised.
+    #[arg(long)]
+    pub since: String,
 }
 
 /// How to generate files.

@@ -56,7 +56,8 @@ fn run(command: &Command) -> Result<(), Error> {
         | Command::Import(_)
         | Command::Audit(_)
         | Command::DeadLetters(_)
-        | Command::Replay(_) => {
+        | Command::Replay(_)
+        | Command::Republish(_) => {
             // Nothing is compiled to find out that there is no suite.
             if !workspace::suite().exists() {
                 return Err(Error::NotRunning);

@@ -111,7 +111,7 @@ impl ServiceDefinition for BehaviorAnalytics {
         let pool = outbox.pool().clone();
         let waker = ModelWaker::default();
         let topology = topology_for(&waker);
-        host.start_messaging(topology.clone());
+        let republisher = host.start_messaging(topology.clone());
 
         let (recommender, model) = Recommender::new(waker.clone());
         let component = host.health.component("model");
@@ -128,7 +128,7 @@ impl ServiceDefinition for BehaviorAnalytics {
         let replayer =
             UserEventReplayer::new(outbox.clone(), host.amqp_url(), config.retention_days, waker);
         let verifier = host.verifier.clone();
-        Ok(AppState { outbox, topology, verifier, stream, recommender, replayer })
+        Ok(AppState { outbox, topology, republisher, verifier, stream, recommender, replayer })
     }
 }
 

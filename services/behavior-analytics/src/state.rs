@@ -1,7 +1,7 @@
 //! The state that the HTTP handlers share.
 
 use axum::extract::FromRef;
-use messaging::{Outbox, Topology, streams::StreamWriter};
+use messaging::{Outbox, Topology, republish::Republisher, streams::StreamWriter};
 use runtime::auth::Verifier;
 
 use crate::app::{recommender::Recommender, replay_user_events::UserEventReplayer};
@@ -11,6 +11,7 @@ use crate::app::{recommender::Recommender, replay_user_events::UserEventReplayer
 pub struct AppState {
     pub(crate) outbox: Outbox,
     pub(crate) topology: Topology,
+    pub(crate) republisher: Republisher,
     pub(crate) verifier: Verifier,
     pub(crate) stream: StreamWriter,
     pub(crate) recommender: Recommender,

@@ -1,7 +1,7 @@
 //! The state that handlers share.
 
 use axum::extract::FromRef;
-use messaging::{Outbox, Topology};
+use messaging::{Outbox, Topology, republish::Republisher};
 use runtime::auth::Verifier;
 
 /// The state from which HTTP handlers extract their parts.
@@ -9,5 +9,6 @@ use runtime::auth::Verifier;
 pub struct AppState {
     pub(crate) outbox: Outbox,
     pub(crate) topology: Topology,
+    pub(crate) republisher: Republisher,
     pub(crate) verifier: Verifier,
 }

@@ -124,7 +124,7 @@ impl ServiceDefinition for OrderService {
         let (outbox, lifecycle) = (host.outbox.clone(), &host.lifecycle);
         let process = OrderProcess::new(config.deadlines());
         let topology = topology_for(&process);
-        host.start_messaging(topology.clone());
+        let republisher = host.start_messaging(topology.clone());
         let deadlines = DeadlineWorker::new(outbox.clone(), process.clone());
         lifecycle.spawn("deadlines", deadlines.run(lifecycle.soft()));
         lifecycle.spawn("retention", retention::run(outbox.pool().clone(), lifecycle.soft()));
@@ -145,6 +145,7 @@ impl ServiceDefinition for OrderService {
         Ok(AppState {
             outbox,
             topology,
+            republisher,
             verifier,
             process,
             order_batcher,

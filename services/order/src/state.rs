@@ -3,7 +3,7 @@
 use std::{io, path::Path, sync::Arc};
 
 use axum::extract::FromRef;
-use messaging::{Outbox, Topology};
+use messaging::{Outbox, Topology, republish::Republisher};
 use runtime::{auth::Verifier, config::Secret};
 
 use crate::{
@@ -15,6 +15,7 @@ use crate::{
 pub struct AppState {
     pub(crate) outbox: Outbox,
     pub(crate) topology: Topology,
+    pub(crate) republisher: Republisher,
     pub(crate) verifier: Verifier,
     pub(crate) process: OrderProcess,
     pub(crate) order_batcher: OrderBatcher,

@@ -96,7 +96,7 @@ impl ServiceDefinition for ProductCatalogService {
         let (outbox, lifecycle) = (host.outbox.clone(), &host.lifecycle);
         let watchers = change_watchers();
         let topology = topology_with(&watchers);
-        host.start_messaging(topology.clone());
+        let republisher = host.start_messaging(topology.clone());
 
         let waker = ImporterWaker::default();
         let importer = Importer::new(outbox.clone(), waker.clone(), http::draft_of_json_line);
@@ -110,6 +110,7 @@ impl ServiceDefinition for ProductCatalogService {
         Ok(AppState {
             outbox,
             topology,
+            republisher,
             verifier: host.verifier.clone(),
             watchers,
             uploads: UploadSlots::new(),

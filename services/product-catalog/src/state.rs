@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::FromRef;
-use messaging::{Outbox, Topology};
+use messaging::{Outbox, Topology, republish::Republisher};
 use runtime::auth::Verifier;
 use tokio::sync::Semaphore;
 
@@ -18,6 +18,7 @@ const MAX_UPLOADS: usize = 4;
 pub struct AppState {
     pub(crate) outbox: Outbox,
     pub(crate) topology: Topology,
+    pub(crate) republisher: Republisher,
     pub(crate) verifier: Verifier,
     pub(crate) watchers: ChangeWatchers,
     pub(crate) uploads: UploadSlots,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::extract::FromRef;
-use messaging::{Outbox, Topology};
+use messaging::{Outbox, Topology, republish::Republisher};
 use runtime::{
     auth::Verifier,
     host::{Host, StartError},
@@ -33,6 +33,7 @@ const FOLDER_POLL_INTERVAL: Duration = Duration::from_millis(250);
 pub struct AppState {
     outbox: Outbox,
     topology: Topology,
+    republisher: Republisher,
     verifier: Verifier,
     live: LiveIndex,
     settings: LiveSettings,
@@ -63,7 +64,7 @@ impl AppState {
         let component = host.health.component("settings");
         let settings =
             workers::settings_loader::start(&host.lifecycle, component, &outbox, loader.clone());
-        host.start_messaging(topology.clone());
+        let republisher = host.start_messaging(topology.clone());
         Ok(Self {
             consistency: IndexConsistency::new(
                 outbox.clone(),
@@ -77,6 +78,7 @@ impl AppState {
             verifier: host.verifier.clone(),
             outbox,
             topology,
+            republisher,
             live,
             settings,
             rebuilder,

@@ -6,7 +6,7 @@
 //   3. publish
 //   4. consume
 //   5. topology
-//   6. dead_letters, streams
+//   6. dead_letters, republish, streams
 //   7. replay
 //   8. runtime
 mod batch_size;
@@ -20,6 +20,7 @@ mod naming;
 mod publish;
 mod queue_metrics;
 pub mod replay;
+pub mod republish;
 mod retry;
 mod runtime;
 mod settings;
@@ -42,6 +43,7 @@ pub use naming::SLOT_GROUPS;
 pub use publish::{
     admission::{Criticality, OutboxBounds},
     backpressure::{BackpressureState, Overloaded},
+    message_log::MessageLogBounds,
     outbox::{MIGRATOR, Outbox, with_session_timeouts},
     transaction::Transaction,
 };

@@ -11,6 +11,16 @@ pub(crate) fn slots_of(group: u8) -> impl Iterator<Item = Slot> {
     Slot::all().filter(move |slot| slot.number() % SLOT_GROUPS == group)
 }
 
+/// The slot group of a slot.
+pub(crate) fn slot_group(slot: i16) -> u8 {
+    u8::try_from(slot).unwrap_or_default() % SLOT_GROUPS
+}
+
+/// The queue of a subscription to an aggregate, for one slot group.
+pub(crate) fn consumer_queue(service: &str, aggregate: &str, group: u8) -> String {
+    format!("{service}.{aggregate}.{group}")
+}
+
 /// The routing key of an aggregate's slot.
 pub(crate) fn routing_key(aggregate: &str, slot: u8) -> String {
     format!("{aggregate}.{}", slot % SLOTS)

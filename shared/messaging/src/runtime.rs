@@ -13,8 +13,11 @@ use crate::{
     consume,
     error::Error,
     publish::{
-        admission::OutboxBounds, backpressure::BackpressureState, outbox::Outbox, outbox_monitor,
-        relay,
+        admission::OutboxBounds,
+        backpressure::BackpressureState,
+        message_log::{self, MessageLogBounds},
+        outbox::Outbox,
+        outbox_monitor, relay,
     },
     queue_metrics,
     settings::Settings,
@@ -40,6 +43,7 @@ pub struct MessagingRuntime {
     topology: Arc<Topology>,
     bounds: OutboxBounds,
     relay_batch: BatchSize,
+    log_bounds: MessageLogBounds,
 }
 
 impl MessagingRuntime {
@@ -61,6 +65,7 @@ impl MessagingRuntime {
             topology: Arc::new(topology),
             bounds: OutboxBounds::default(),
             relay_batch: BatchSize::default(),
+            log_bounds: MessageLogBounds::default(),
         }
     }
 
@@ -68,6 +73,13 @@ impl MessagingRuntime {
     #[must_use]
     pub const fn outbox_bounds(mut self, bounds: OutboxBounds) -> Self {
         self.bounds = bounds;
+        self
+    }
+
+    /// Sets how much of what was published is kept.
+    #[must_use]
+    pub const fn message_log(mut self, bounds: MessageLogBounds) -> Self {
+        self.log_bounds = bounds;
         self
     }
 
@@ -96,7 +108,11 @@ impl MessagingRuntime {
     pub async fn relay(self, stop: CancellationToken) {
         let connections = self.settings.connections.watch();
         let watching = outbox_monitor::watch(&self.outbox, self.bounds, connections, &stop);
-        tokio::join!(relay::run(&self.outbox, &self.settings, self.relay_batch, &stop), watching);
+        let keeping =
+            message_log::keep(&self.outbox, self.log_bounds, self.settings.replica, &stop);
+        let relaying = relay::run(&self.outbox, &self.settings, self.relay_batch, &stop);
+        // Boxed: a large future would be copied into the task of the caller.
+        tokio::join!(Box::pin(relaying), Box::pin(watching), Box::pin(keeping));
     }
 
     /// Consumes events and measures the queues until `stop`; finishes the current batches first. Failures of broker and database

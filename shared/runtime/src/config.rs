@@ -4,7 +4,7 @@
 
 use std::{convert::Infallible, fmt, net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
 
-use messaging::OutboxBounds;
+use messaging::{MessageLogBounds, OutboxBounds};
 
 /// The configuration of every service with a database and a broker.
 #[derive(Debug, Clone, clap::Args)]
@@ -16,6 +16,8 @@ pub struct Common {
     pub broker: Broker,
     #[command(flatten)]
     pub outbox: Outbox,
+    #[command(flatten)]
+    pub message_log: MessageLog,
     #[command(flatten)]
     pub http: Http,
     #[command(flatten)]
@@ -154,6 +156,54 @@ impl Default for Outbox {
 impl From<&Outbox> for OutboxBounds {
     fn from(outbox: &Outbox) -> OutboxBounds {
         OutboxBounds { rows: outbox.rows, deferrable_rows: outbox.lesser_rows }
+    }
+}
+
+/// The log of published messages, see [`MessageLogBounds`].
+#[derive(Debug, Clone, clap::Args)]
+#[group(skip)]
+#[command(next_help_heading = "Message log")]
+pub struct MessageLog {
+    /// Hours for which published events are kept, so that they can be published again.
+    #[arg(
+        id = "message_log_hours",
+        long = "message-log-hours",
+        env = "MESSAGE_LOG_HOURS",
+        value_name = "MESSAGE_LOG_HOURS",
+        default_value_t = MessageLog::HOURS,
+        value_parser = clap::value_parser!(u64).range(1..=8_760)
+    )]
+    pub hours: u64,
+
+    /// Most mebibytes of published events; the oldest are deleted before their time.
+    #[arg(
+        id = "message_log_mib",
+        long = "message-log-mib",
+        env = "MESSAGE_LOG_MIB",
+        value_name = "MESSAGE_LOG_MIB",
+        default_value_t = MessageLog::MEBIBYTES,
+        value_parser = clap::value_parser!(u64).range(8..=1_048_576)
+    )]
+    pub mebibytes: u64,
+}
+
+impl MessageLog {
+    const HOURS: u64 = 72;
+    const MEBIBYTES: u64 = 2_048;
+}
+
+impl Default for MessageLog {
+    fn default() -> MessageLog {
+        MessageLog { hours: MessageLog::HOURS, mebibytes: MessageLog::MEBIBYTES }
+    }
+}
+
+impl From<&MessageLog> for MessageLogBounds {
+    fn from(log: &MessageLog) -> MessageLogBounds {
+        MessageLogBounds {
+            age: Duration::from_hours(log.hours),
+            bytes: log.mebibytes * 1024 * 1024,
+        }
     }
 }
 

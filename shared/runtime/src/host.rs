@@ -4,7 +4,7 @@
 
 use std::{error::Error, net::SocketAddr, process::ExitCode};
 
-use ::messaging::{MessagingRuntime, Outbox, Topology};
+use ::messaging::{MessagingRuntime, Outbox, Topology, republish::Republisher};
 use clap::Args;
 use sqlx::migrate::Migrator;
 use utoipa_axum::router::OpenApiRouter;
@@ -69,11 +69,14 @@ impl Host {
         self.common.broker.url.expose()
     }
 
-    /// Starts the relay and the consumers of `topology`.
-    pub fn start_messaging(&self, topology: Topology) {
+    /// Starts the relay and the consumers of `topology`. Returns what publishes the events of the service again.
+    pub fn start_messaging(&self, topology: Topology) -> Republisher {
+        let republisher = Republisher::new(self.outbox.clone(), self.amqp_url(), &topology);
         let runtime = MessagingRuntime::new(self.outbox.clone(), self.amqp_url(), topology)
-            .outbox_bounds((&self.common.outbox).into());
+            .outbox_bounds((&self.common.outbox).into())
+            .message_log((&self.common.message_log).into());
         messaging::start(&self.lifecycle, &self.health, &runtime);
+        republisher
     }
 }
 

@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use runtime::{
     auth::{Scope, SigningKey, mint},
-    config::{Broker, Common, Database, Http, Outbox, Shutdown, Tokens},
+    config::{Broker, Common, Database, Http, MessageLog, Outbox, Shutdown, Tokens},
 };
 use tempfile::TempDir;
 
@@ -46,6 +46,7 @@ impl Credentials {
             database: Database::at(database_url),
             broker: Broker::at(amqp_url),
             outbox: Outbox::default(),
+            message_log: MessageLog::default(),
             http: Http::at(([127, 0, 0, 1], 0).into()),
             tokens: Tokens { public_key_file: self.file("public.der") },
             shutdown: Shutdown::default(),

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::{
     async_drop::async_drop,
     error::Error,
-    postgres::{create_database, drop_database},
+    postgres::{administer, create_database, database_url, drop_database, quoted},
     shared_servers, template,
 };
 
@@ -51,6 +51,20 @@ impl Database {
         Ok(Self { server, name, url })
     }
 
+    /// A copy of the database as it is now: its backup. Ends all sessions of this database.
+    pub async fn back_up(&self) -> Result<Self, Error> {
+        let name = new_name();
+        let url = copy(&self.server, &self.name, &name).await?;
+        Ok(Self { server: self.server.clone(), name, url })
+    }
+
+    /// Replaces the database by its `backup`, under the same URL. Ends all sessions of both.
+    pub async fn restore(&self, backup: &Self) -> Result<(), Error> {
+        drop_database(&self.server, &self.name).await?;
+        copy(&self.server, &backup.name, &self.name).await?;
+        Ok(())
+    }
+
     pub fn url(&self) -> &str {
         &self.url
     }
@@ -71,6 +85,23 @@ impl Database {
     pub async fn connect(&self) -> Result<PgPool, Error> {
         Ok(PgPoolOptions::new().max_connections(MAX_CONNECTIONS).connect(&self.url).await?)
     }
+}
+
+/// Copies the database `from` to `to`, and returns the URL of the copy.
+async fn copy(server: &str, from: &str, to: &str) -> Result<String, Error> {
+    // Pools may connect again at once, so new sessions are refused while it is copied.
+    let allow =
+        |allowed: bool| format!("alter database {} with allow_connections {allowed}", quoted(from));
+    administer(server, &allow(false)).await?;
+    let terminate = format!(
+        "select pg_terminate_backend(pid, 10000) from pg_stat_activity where datname = '{from}'"
+    );
+    administer(server, &terminate).await?;
+    let create = format!("create database {} template {}", quoted(to), quoted(from));
+    let created = administer(server, &create).await;
+    administer(server, &allow(true)).await?;
+    created?;
+    Ok(database_url(server, to))
 }
 
 fn new_name() -> String {

@@ -21,7 +21,8 @@ async fn main() -> ExitCode {
 
 async fn run(command: Command) -> Result<(), Error> {
     use commands::{
-        audit, dead_letters, down, import, replay, sqlx_prepare, supervise, test, token, up,
+        audit, dead_letters, down, import, replay, republish, sqlx_prepare, supervise, test, token,
+        up,
     };
     match command {
         Command::Up(arguments) => up::run(&arguments).await,
@@ -33,6 +34,7 @@ async fn run(command: Command) -> Result<(), Error> {
         Command::Audit(arguments) => audit::run(&arguments).await,
         Command::DeadLetters(arguments) => dead_letters::run(arguments).await,
         Command::Replay(arguments) => replay::run(&arguments).await,
+        Command::Republish(arguments) => republish::run(&arguments).await,
         Command::SqlxPrepare(arguments) => sqlx_prepare::run(&arguments).await,
         Command::Prove(_)
         | Command::Bench(_)

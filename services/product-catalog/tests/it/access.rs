@@ -10,6 +10,9 @@ use testkit::wait_for;
 
 use crate::suite::{Suite, keyboard, path_of, problem_of};
 
+/// The service of the tests that subscribes to products.
+const SUBSCRIBER: &str = "subscriber";
+
 #[tokio::test(flavor = "multi_thread")]
 async fn reading_is_public_and_writing_needs_the_scope() {
     let suite = Suite::start().await;
@@ -81,6 +84,37 @@ async fn operators_get_queue_metrics() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn operators_publish_events_again() {
+    let suite = Suite::start().await;
+    suite.create(&keyboard("K-1")).await;
+    suite.settled().await;
+    let received = suite.received().len();
+    let republish = async |token: String, body: Value| {
+        let request = suite.anonymous(Method::POST, "/v1/republish").bearer_auth(token);
+        request.json(&body).send().await.unwrap()
+    };
+    let ops = || suite.token(&[Scope::Ops]);
+    let since = "2026-01-01T00:00:00Z";
+    let body = json!({"subscriber": SUBSCRIBER, "since": since});
+    let other = republish(suite.token(&[Scope::CatalogWrite]), body.clone()).await;
+    assert_eq!(problem_of(other).await.1, "insufficient_scope");
+    for (field, body) in [
+        ("subscriber", json!({"subscriber": "stranger", "since": since})),
+        ("after", json!({"subscriber": SUBSCRIBER, "since": since, "after": "7"})),
+    ] {
+        let problem: Value = republish(ops(), body).await.json().await.unwrap();
+        assert_eq!(problem["errors"][0]["field"], field, "{problem}");
+    }
+    let report: Value = republish(ops(), body).await.json().await.unwrap();
+    assert!(report["events"].as_u64().is_some_and(|events| events >= 1), "{report}");
+    assert_eq!(report["next"], Value::Null, "{report}");
+    // The subscriber recognises the events.
+    suite.create(&keyboard("K-2")).await;
+    suite.settled().await;
+    assert_eq!(suite.received().len(), received + 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn document_lists_every_route() {
     let suite = Suite::start().await;
     let document = suite.get("/openapi.json").await;
@@ -125,6 +159,7 @@ async fn document_lists_every_route() {
         "post /v1/dead-letters/{id}/redrive",
         "post /v1/imports",
         "post /v1/products",
+        "post /v1/republish",
         "post /v1/rules",
         "put /v1/dead-letters/{id}/data",
         "put /v1/products/{id}",

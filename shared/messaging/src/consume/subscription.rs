@@ -8,7 +8,9 @@ use super::{
     dispatch::Dispatch,
     handler::{DynHandler, Handler, TypedHandler},
 };
-use crate::{batch_size::BatchSize, error::Error, publish::transaction::Transaction};
+use crate::{
+    batch_size::BatchSize, error::Error, naming::consumer_queue, publish::transaction::Transaction,
+};
 
 /// Emits events when an event becomes a dead letter, given its envelope and the reason.
 type OnDeadLetter = dyn Fn(&mut Transaction, &Envelope, &str) -> Result<(), Error> + Send + Sync;
@@ -178,7 +180,7 @@ impl Subscription {
 
     /// The queue of a slot group.
     pub(crate) fn queue(&self, service: &str, group: u8) -> String {
-        format!("{service}.{}.{group}", self.aggregate)
+        consumer_queue(service, self.aggregate, group)
     }
 }
 

@@ -4,11 +4,17 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::{lease, outbox::Outbox, table};
+use super::{
+    lease,
+    outbox::Outbox,
+    packing::{Message, Settlement},
+    publisher::OutgoingMessage,
+    table::{self, LoggedMessage},
+};
 use crate::error::{Error, causes, with_timeout};
 
 /// The name of the relay's lease.
-const LEASE: &str = "relay";
+pub(super) const LEASE: &str = "relay";
 
 /// The timeout of a database operation.
 pub(super) const QUERY_TIMEOUT: Duration = Duration::from_secs(15);
@@ -31,13 +37,23 @@ impl Leadership<'_> {
         .await
     }
 
-    /// Deletes confirmed rows. Returns whether the lease was held.
-    pub(super) async fn delete(&self, confirmed: &[i64], epoch: i64) -> Result<bool, Error> {
+    /// Moves the rows of the confirmed messages of a round from the outbox to the log. Returns whether the lease was held.
+    pub(super) async fn settle(
+        &self,
+        settlement: &Settlement,
+        messages: &[Message],
+        outgoing: &[OutgoingMessage],
+        epoch: i64,
+    ) -> Result<bool, Error> {
+        let confirmed = &settlement.confirmed;
         metrics::counter!("messaging_events_published_total")
             .increment(u64::try_from(confirmed.len()).unwrap_or_default());
-        with_timeout("deleting from the outbox", QUERY_TIMEOUT, async {
+        let logged =
+            settlement.stored.iter().map(|place| logged(&messages[*place], &outgoing[*place]));
+        let logged: Vec<LoggedMessage<'_>> = logged.collect();
+        with_timeout("moving confirmed events to the log", QUERY_TIMEOUT, async {
             let mut connection = self.outbox.pool().acquire().await?;
-            table::delete(&mut connection, confirmed, LEASE, self.holder, epoch).await
+            table::move_to_log(&mut connection, confirmed, &logged, LEASE, self.holder, epoch).await
         })
         .await
     }
@@ -51,5 +67,15 @@ impl Leadership<'_> {
         if let Err(error) = released.await {
             tracing::debug!(causes = ?causes(&error), "failed to release the relay's lease; it will expire");
         }
+    }
+}
+
+/// A message of a round as it is logged.
+fn logged<'a>(message: &'a Message, outgoing: &'a OutgoingMessage) -> LoggedMessage<'a> {
+    LoggedMessage {
+        aggregate: &message.partition.aggregate,
+        slot: message.partition.slot,
+        events: i32::try_from(message.rows.len()).unwrap_or(i32::MAX),
+        body: &outgoing.body,
     }
 }

@@ -4,6 +4,7 @@ pub(crate) mod admission;
 pub(crate) mod backpressure;
 mod leadership;
 pub(crate) mod lease;
+pub(crate) mod message_log;
 pub(crate) mod outbox;
 pub(crate) mod outbox_monitor;
 pub(crate) mod packing;

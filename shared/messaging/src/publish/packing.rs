@@ -87,6 +87,8 @@ impl Confirms {
 pub(crate) struct Settlement {
     /// Rows to delete: the broker has stored their events.
     pub(crate) confirmed: Vec<i64>,
+    /// The messages of these rows, by their place in the round.
+    pub(crate) stored: Vec<usize>,
     /// Partitions with a message that the broker has not stored.
     pub(crate) suspended: BTreeSet<Partition>,
 }
@@ -94,11 +96,12 @@ pub(crate) struct Settlement {
 /// Settles a round.
 pub(crate) fn settle(messages: &[Message], confirms: &Confirms) -> Settlement {
     let mut settlement = Settlement::default();
-    for message in messages {
+    for (place, message) in messages.iter().enumerate() {
         if confirms.has_failed(message.id) {
             settlement.suspended.insert(message.partition.clone());
         } else if confirms.is_stored(message.id) {
             settlement.confirmed.extend(message.rows.iter().map(|row| row.id));
+            settlement.stored.push(place);
         }
     }
     settlement

@@ -90,7 +90,7 @@ impl Prober<'_> {
             *publisher = Some(open);
         }
         let settlement = settle(&messages, &confirms);
-        self.leadership.delete(&settlement.confirmed, epoch).await?;
+        self.leadership.settle(&settlement, &messages, &outgoing, epoch).await?;
         for partition in partitions {
             if !settlement.suspended.contains(partition) {
                 tracing::info!(%partition, "the broker confirms again");

@@ -1,4 +1,4 @@
-//! The relay: publishes the events of the outbox in order, and deletes them when the broker has confirmed them.
+//! The relay: publishes the events of the outbox in order, and moves them to the log when the broker has confirmed them.
 //!
 //! A lease elects one leading relay per service. Commits wake it (see [`RelayWaker`]); it also polls.
 //!
@@ -162,8 +162,8 @@ impl Relay<'_> {
         }
     }
 
-    /// Reads rows, publishes them, waits for the confirms, and deletes the confirmed rows. Suspends the partitions of the
-    /// others.
+    /// Reads rows, publishes them, waits for the confirms, and moves the confirmed rows to the log. Suspends the partitions
+    /// of the others.
     async fn round(
         &mut self,
         publisher: &mut Publisher,
@@ -187,7 +187,7 @@ impl Relay<'_> {
         let outgoing = encode(&messages, self.settings.service)?;
         let confirms = self.publish(publisher, &outgoing, stop).await?;
         let settlement = settle(&messages, &confirms);
-        let is_held = self.leadership.delete(&settlement.confirmed, epoch).await?;
+        let is_held = self.leadership.settle(&settlement, &messages, &outgoing, epoch).await?;
         let round = match (is_held, settlement.suspended.is_empty()) {
             (false, _) => Round::Superseded,
             (true, true) => Round::Busy,

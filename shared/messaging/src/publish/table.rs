@@ -26,6 +26,16 @@ pub(crate) struct OutboxRow {
     pub(crate) data: String,
 }
 
+/// A confirmed message, for the log.
+#[derive(Debug)]
+pub(crate) struct LoggedMessage<'a> {
+    pub(crate) aggregate: &'a str,
+    pub(crate) slot: i16,
+    /// The number of events in the body.
+    pub(crate) events: i32,
+    pub(crate) body: &'a [u8],
+}
+
 impl OutboxRow {
     pub(crate) fn partition(&self) -> Partition {
         Partition { aggregate: self.aggregate.clone(), slot: self.slot }
@@ -229,15 +239,21 @@ fn columns(partitions: &[Partition]) -> (Vec<&str>, Vec<i16>) {
     partitions.iter().map(|partition| (partition.aggregate.as_str(), partition.slot)).unzip()
 }
 
-/// Deletes confirmed rows, provided that no other process has acquired the lease: a process that was stopped
-/// and resumes must not delete what its successor is publishing. Returns whether the lease was held.
-pub(crate) async fn delete(
+/// Moves confirmed rows from the outbox to the log of messages, provided that no other process has acquired the lease: a
+/// process that was stopped and resumes must not delete what its successor is publishing. Returns whether the lease was
+/// held.
+pub(crate) async fn move_to_log(
     connection: &mut PgConnection,
     confirmed: &[i64],
+    messages: &[LoggedMessage<'_>],
     lease: &str,
     holder: Uuid,
     epoch: i64,
 ) -> Result<bool, Error> {
+    let aggregates: Vec<&str> = messages.iter().map(|message| message.aggregate).collect();
+    let slots: Vec<i16> = messages.iter().map(|message| message.slot).collect();
+    let events: Vec<i32> = messages.iter().map(|message| message.events).collect();
+    let bodies: Vec<&[u8]> = messages.iter().map(|message| message.body).collect();
     let held = sqlx::query_scalar!(
         r#"
         with held as (
@@ -246,6 +262,17 @@ pub(crate) async fn delete(
             for share
         ), deleted as (
             delete from messaging.outbox where id = any($1) and exists (select from held)
+        ), open_segment as (
+            select coalesce(
+                (select segment from messaging.message_segment order by number desc limit 1), 0::smallint
+            ) as segment
+        ), logged as (
+            insert into messaging.message (segment, aggregate, slot, events, body)
+            select open_segment.segment, aggregate, slot, events, body
+            from open_segment, unnest($5::text[], $6::smallint[], $7::integer[], $8::bytea[])
+                with ordinality as m (aggregate, slot, events, body, place)
+            where exists (select from held)
+            order by place
         )
         select exists (select from held) as "held!"
         "#,
@@ -253,6 +280,10 @@ pub(crate) async fn delete(
         lease,
         holder,
         epoch,
+        &aggregates as &[&str],
+        &slots,
+        &events,
+        &bodies as &[&[u8]],
     )
     .fetch_one(connection)
     .await?;

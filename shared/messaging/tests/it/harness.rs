@@ -10,10 +10,12 @@ use std::{
     time::Duration,
 };
 
+use chrono::{DateTime, Utc};
 use envelope::{Event, FullState};
 use messaging::{
-    Batch, ConnectionStatus, Failure, Handler, MIGRATOR, MessagingRuntime, OnReject, Outbox,
-    OutboxBounds, Subscription, Topology, Transaction,
+    Batch, ConnectionStatus, Failure, Handler, MIGRATOR, MessageLogBounds, MessagingRuntime,
+    OnReject, Outbox, OutboxBounds, Subscription, Topology, Transaction,
+    republish::{Republication, RepublishReport, Republisher},
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -272,6 +274,45 @@ impl Harness {
 
     pub(crate) fn record_effects(&self) -> RecordEffects {
         RecordEffects(self.behavior.clone())
+    }
+
+    /// Ends the consumer's sessions and returns a backup of its database.
+    pub(crate) async fn back_up_consumer(&self) -> Database {
+        self.consumer_database.back_up().await.unwrap()
+    }
+
+    /// Replaces the consumer's database by a backup.
+    pub(crate) async fn restore_consumer(&self, backup: &Database) {
+        self.consumer_database.restore(backup).await.unwrap();
+    }
+
+    /// Publishes what was published since `since` to the queues of the consumer again.
+    pub(crate) async fn republish(&self, since: DateTime<Utc>) -> RepublishReport {
+        let within = Duration::ZERO;
+        let subscriber = "consumer".to_owned();
+        let mut republication = Republication { subscriber, since, after: None, within };
+        let republisher = self.republisher();
+        let mut total = republisher.republish(&republication).await.unwrap();
+        while let Some(next) = total.next.take() {
+            republication.after = Some(next.parse().unwrap());
+            let report = republisher.republish(&republication).await.unwrap();
+            total.messages += report.messages;
+            total.events += report.events;
+            total.next = report.next;
+        }
+        total
+    }
+
+    pub(crate) fn republisher(&self) -> Republisher {
+        let topology = Self::publisher_topology();
+        Republisher::new(self.publisher.clone(), self.vhost.url(), &topology)
+    }
+
+    /// Starts the publisher with a bounded message log.
+    pub(crate) fn start_publisher_with_log(&self, bounds: MessageLogBounds) -> Running {
+        let topology = Self::publisher_topology();
+        let messaging = MessagingRuntime::new(self.publisher.clone(), self.vhost.url(), topology);
+        Running::start(messaging.message_log(bounds))
     }
 
     pub(crate) fn publisher_url(&self) -> &str {

@@ -21,5 +21,6 @@ mod queue_metrics;
 mod relay_wakeup;
 mod replay;
 mod replicas;
+mod republish;
 mod stream;
 mod stream_replay;

@@ -1,4 +1,4 @@
-//! The endpoints with which operators manage a service's messaging: dead letters, queues and their metrics.
+//! The endpoints with which operators manage a service's messaging: dead letters, republishing, queues and their metrics.
 
 mod discard_dead_letter;
 mod discard_dead_letters;
@@ -12,18 +12,19 @@ mod list_dead_letters;
 mod problems;
 mod redrive_dead_letter;
 mod redrive_dead_letters;
+mod republish;
 mod selection;
 
 use std::time::Duration;
 
-use ::messaging::{Outbox, Topology};
+use ::messaging::{Outbox, Topology, republish::Republisher};
 use axum::extract::FromRef;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{auth::Verifier, http};
 
-/// The timeout of calls that run event handlers: one handler alone may take its whole timeout.
-const HANDLER_CALL_TIMEOUT: Duration = Duration::from_mins(2);
+/// The timeout of calls that run event handlers or publish: one handler alone may take its whole timeout.
+const LONG_CALL_TIMEOUT: Duration = Duration::from_mins(2);
 
 /// The routes of every service with messaging. All but `/ops/topology` need the scope `ops`.
 pub fn routes<S>() -> OpenApiRouter<S>
@@ -31,20 +32,22 @@ where
     S: Clone + Send + Sync + 'static,
     Outbox: FromRef<S>,
     Topology: FromRef<S>,
+    Republisher: FromRef<S>,
     Verifier: FromRef<S>,
 {
-    let handler_calls = OpenApiRouter::new()
+    let long_calls = OpenApiRouter::new()
         .routes(routes!(dry_run_dead_letter::dry_run_dead_letter))
         .routes(routes!(redrive_dead_letter::redrive_dead_letter))
         .routes(routes!(redrive_dead_letters::redrive_dead_letters))
-        .routes(routes!(discard_dead_letters::discard_dead_letters));
+        .routes(routes!(discard_dead_letters::discard_dead_letters))
+        .routes(routes!(republish::republish));
     OpenApiRouter::new()
         .routes(routes!(list_dead_letters::list_dead_letters))
         .routes(routes!(list_dead_letter_groups::list_dead_letter_groups))
         .routes(routes!(get_dead_letter::get_dead_letter))
         .routes(routes!(edit_dead_letter::edit_dead_letter))
         .routes(routes!(discard_dead_letter::discard_dead_letter))
-        .merge(handler_calls.layer(http::within(HANDLER_CALL_TIMEOUT)))
+        .merge(long_calls.layer(http::within(LONG_CALL_TIMEOUT)))
         .routes(routes!(get_topology::get_topology))
         .routes(routes!(get_queue_metrics::get_queue_metrics))
 }

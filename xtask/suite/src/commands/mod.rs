@@ -9,6 +9,7 @@ pub(crate) mod dead_letters;
 pub(crate) mod down;
 pub(crate) mod import;
 pub(crate) mod replay;
+pub(crate) mod republish;
 pub(crate) mod sqlx_prepare;
 pub(crate) mod supervise;
 pub(crate) mod test;

@@ -1,0 +1,302 @@
+//! Publishes messages of the log again, to the queues of one subscriber.
+//!
+//! For a subscriber or a broker that has lost data: a queue that was deleted, a database that was restored from a backup.
+//! The subscriber recognises what it has already applied, so each event takes effect once, in the order of its key.
+
+use std::{collections::BTreeSet, fmt, str::FromStr, time::Duration};
+
+use chrono::{DateTime, Utc};
+use envelope::BATCH_CONTENT_TYPE;
+use lapin::options::QueueDeclareOptions;
+use serde::Serialize;
+use sqlx::PgPool;
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use crate::{
+    broker::{self, Session},
+    error::{Error, with_timeout},
+    naming::{SLOT_GROUPS, consumer_queue, slot_group},
+    publish::{
+        outbox::Outbox,
+        publisher::{ConfirmTimeouts, OutgoingMessage, Publisher},
+    },
+    topology::Topology,
+};
+
+/// The messages of one round.
+const ROUND: i64 = 64;
+
+/// The timeout of a database operation.
+const QUERY_TIMEOUT: Duration = Duration::from_secs(30);
+
+const CONFIRM_TIMEOUTS: ConfirmTimeouts =
+    ConfirmTimeouts { first: Duration::from_secs(5), next: Duration::from_secs(2) };
+
+/// Publishes the messages of a service's log again. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Republisher {
+    outbox: Outbox,
+    amqp_url: String,
+    service: &'static str,
+    aggregates: BTreeSet<&'static str>,
+}
+
+/// What to publish again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Republication {
+    /// The service whose queues receive the messages.
+    pub subscriber: String,
+    /// The time of the first message. Choose it before the loss: what the subscriber has applied is recognised.
+    pub since: DateTime<Utc>,
+    /// Where the previous call ended.
+    pub after: Option<Progress>,
+    /// The longest duration of the call; the current round is finished.
+    pub within: Duration,
+}
+
+/// How far a republication has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// The last message that was published again.
+    message: i64,
+    /// The last message when the republication began: later ones are published by the relay.
+    end: i64,
+}
+
+impl fmt::Display for Progress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.message, self.end)
+    }
+}
+
+/// The text is no progress.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must be the `next` of the previous answer")]
+pub struct InvalidProgress;
+
+impl FromStr for Progress {
+    type Err = InvalidProgress;
+
+    fn from_str(text: &str) -> Result<Self, InvalidProgress> {
+        let (message, end) = text.split_once('-').ok_or(InvalidProgress)?;
+        let number = |text: &str| text.parse::<i64>().map_err(|_| InvalidProgress);
+        let (message, end) = (number(message)?, number(end)?);
+        if (0..=end).contains(&message) { Ok(Self { message, end }) } else { Err(InvalidProgress) }
+    }
+}
+
+/// The result of a call.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RepublishReport {
+    /// Messages that the broker has stored again.
+    pub messages: u64,
+    /// The events in them.
+    pub events: u64,
+    /// Aggregates with a queue of the subscriber.
+    pub aggregates: Vec<&'static str>,
+    /// The time of the oldest message in the log: what was published before can no longer be published again.
+    pub oldest: Option<DateTime<Utc>>,
+    /// Where the next call continues; absent when all messages were published.
+    pub next: Option<String>,
+}
+
+/// Why nothing was published again.
+#[derive(Debug, thiserror::Error)]
+pub enum RepublishError {
+    /// The subscriber has no queue for an aggregate of this service.
+    #[error("{subscriber} has no queue for events of {service}")]
+    NotSubscribed { subscriber: String, service: &'static str },
+    /// A queue of the subscriber does not accept messages.
+    #[error("the broker does not store messages for {0}")]
+    NotStored(String),
+    #[error(transparent)]
+    Messaging(#[from] Error),
+}
+
+struct LoggedMessage {
+    id: i64,
+    aggregate: String,
+    slot: i16,
+    events: i32,
+    body: Vec<u8>,
+}
+
+impl Republisher {
+    /// For the service that `topology` describes. `amqp_url` as in [`MessagingRuntime::new`](crate::MessagingRuntime::new).
+    pub fn new(outbox: Outbox, amqp_url: impl Into<String>, topology: &Topology) -> Self {
+        let aggregates = topology.published().iter().map(|kind| kind.aggregate).collect();
+        Self { outbox, amqp_url: amqp_url.into(), service: topology.service(), aggregates }
+    }
+
+    /// Publishes messages of the log again, in their order, to the queues of one subscriber.
+    ///
+    /// It may be repeated: what arrives twice takes effect once. A message that is not confirmed ends the call with an error;
+    /// nothing is skipped.
+    pub async fn republish(
+        &self,
+        republication: &Republication,
+    ) -> Result<RepublishReport, RepublishError> {
+        let began = Instant::now();
+        let Republication { subscriber, since, after, within } = republication;
+        let aggregates = self.subscribed(subscriber).await?;
+        let pool = self.outbox.pool();
+        let (oldest, mut progress) = match after {
+            Some(progress) => (read_oldest(pool).await?, *progress),
+            None => (read_oldest(pool).await?, begin(pool, *since).await?),
+        };
+        let mut publisher = Publisher::connect(&self.amqp_url, self.service).await?;
+        let mut report = RepublishReport {
+            messages: 0,
+            events: 0,
+            aggregates: aggregates.clone(),
+            oldest,
+            next: None,
+        };
+        loop {
+            let messages = read(pool, progress, &aggregates).await?;
+            let Some(last) = messages.last() else { break };
+            let last = last.id;
+            self.publish(&mut publisher, subscriber, &messages).await?;
+            report.messages += u64::try_from(messages.len()).unwrap_or_default();
+            let events =
+                messages.iter().map(|message| u64::try_from(message.events).unwrap_or_default());
+            report.events += events.sum::<u64>();
+            progress.message = last;
+            if began.elapsed() >= *within {
+                report.next = Some(progress.to_string());
+                break;
+            }
+        }
+        publisher.close().await;
+        Ok(report)
+    }
+
+    /// The aggregates of this service for which the subscriber has all queues.
+    async fn subscribed(&self, subscriber: &str) -> Result<Vec<&'static str>, RepublishError> {
+        let name = format!("{}: republish", self.service);
+        let session = Session::connect(&self.amqp_url, &name, broker::HEARTBEAT).await?;
+        let mut subscribed = Vec::new();
+        for aggregate in &self.aggregates {
+            let mut is_complete = true;
+            for group in 0..SLOT_GROUPS {
+                let queue = consumer_queue(subscriber, aggregate, group);
+                is_complete &= is_declared(&session, &queue).await?;
+            }
+            if is_complete {
+                subscribed.push(*aggregate);
+            }
+        }
+        session.close().await;
+        if subscribed.is_empty() {
+            let subscriber = subscriber.to_owned();
+            return Err(RepublishError::NotSubscribed { subscriber, service: self.service });
+        }
+        Ok(subscribed)
+    }
+
+    async fn publish(
+        &self,
+        publisher: &mut Publisher,
+        subscriber: &str,
+        messages: &[LoggedMessage],
+    ) -> Result<(), RepublishError> {
+        let outgoing: Vec<OutgoingMessage> = messages
+            .iter()
+            .map(|message| OutgoingMessage {
+                id: Uuid::new_v4(),
+                // The default exchange routes to the queue of this name, so other subscribers receive nothing.
+                exchange: String::new(),
+                routing_key: consumer_queue(
+                    subscriber,
+                    &message.aggregate,
+                    slot_group(message.slot),
+                ),
+                content_type: BATCH_CONTENT_TYPE,
+                body: message.body.clone(),
+            })
+            .collect();
+        let confirms = publisher.publish(&outgoing, CONFIRM_TIMEOUTS).await?;
+        match outgoing.iter().find(|message| !confirms.is_stored(message.id)) {
+            Some(message) => Err(RepublishError::NotStored(message.routing_key.clone())),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Whether a queue exists.
+async fn is_declared(session: &Session, queue: &str) -> Result<bool, Error> {
+    // The broker closes the channel if the queue is missing.
+    let channel = session.channel().await?;
+    let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+    let declared =
+        channel.queue_declare(queue.into(), options, lapin::types::FieldTable::default());
+    match with_timeout("looking for a queue", broker::REPLY_TIMEOUT, declared).await {
+        Ok(_) => Ok(true),
+        Err(Error::Broker(error)) if is_not_found(&error) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+fn is_not_found(error: &lapin::Error) -> bool {
+    /// `not-found` in AMQP 0-9-1.
+    const NOT_FOUND: u16 = 404;
+    matches!(error.kind(), lapin::ErrorKind::ProtocolError(error) if error.get_id() == NOT_FOUND)
+}
+
+/// Where a republication of the messages since this time begins and ends.
+async fn begin(pool: &PgPool, since: DateTime<Utc>) -> Result<Progress, Error> {
+    let found = sqlx::query!(
+        r#"
+        select coalesce((select max(id) from messaging.message), 0) as "end!",
+            (select min(id) from messaging.message where published_at >= $1) as first
+        "#,
+        since
+    );
+    let found =
+        with_timeout("reading the message log", QUERY_TIMEOUT, found.fetch_one(pool)).await?;
+    let message = found.first.map_or(found.end, |first| first - 1);
+    Ok(Progress { message, end: found.end })
+}
+
+/// The time of the oldest message.
+async fn read_oldest(pool: &PgPool) -> Result<Option<DateTime<Utc>>, Error> {
+    let oldest =
+        sqlx::query_scalar!("select published_at from messaging.message order by id limit 1");
+    with_timeout("reading the message log", QUERY_TIMEOUT, oldest.fetch_optional(pool)).await
+}
+
+async fn read(
+    pool: &PgPool,
+    progress: Progress,
+    aggregates: &[&str],
+) -> Result<Vec<LoggedMessage>, Error> {
+    let messages = sqlx::query_as!(
+        LoggedMessage,
+        r#"
+        select id, aggregate, slot, events, body from messaging.message
+        where id > $1 and id <= $2 and aggregate = any($3)
+        order by id
+        limit $4
+        "#,
+        progress.message,
+        progress.end,
+        aggregates as &[&str],
+        ROUND
+    );
+    with_timeout("reading the message log", QUERY_TIMEOUT, messages.fetch_all(pool)).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Progress;
+
+    #[test]
+    fn progress_survives_as_text() {
+        let progress = Progress { message: 7, end: 12 };
+        assert_eq!(progress.to_string().parse(), Ok(progress));
+        for text in ["", "7", "7-", "-7-12", "13-12", "x-y", "7-12-13"] {
+            assert!(text.parse::<Progress>().is_err(), "{text}");
+        }
+    }
+}
