@@ -185,6 +185,7 @@ impl Shop {
             .variable("HTTP_ADDR", address)
             .variable("TOKEN_PUBLIC_KEY_FILE", file("token.pub"))
             .variable("WEBHOOK_SECRET_FILE", file("webhook.secret"))
+            .variable("TEST_PAYMENTS", "true")
             .variable("INDEX_DIR", file(&index))
             .variable("PRODUCT_CATALOG_URL", self.url("product-catalog")))
     }

@@ -7,6 +7,7 @@ export class Problem extends Error {
     this.status = status;
     this.code = body?.code;
     this.errors = body?.errors ?? [];
+    this.body = body;
     this.traceId = body?.trace_id;
   }
 }

@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use reqwest::Url;
 use runtime::config::{self, Common};
 
-use crate::domain::ProcessDeadlines;
+use crate::domain::{OrderLimits, ProcessDeadlines};
 
 /// The configuration of the service, from flags and environment variables.
 #[derive(Debug, Clone, clap::Args)]
@@ -18,7 +18,7 @@ pub struct Config {
     pub reserve_timeout: Duration,
 
     /// Seconds from the reservation until an unpaid order expires.
-    #[arg(long, env = "PAYMENT_TIMEOUT", value_name = "PAYMENT_TIMEOUT", default_value = "900", value_parser = config::term)]
+    #[arg(long, env = "PAYMENT_TIMEOUT", value_name = "PAYMENT_TIMEOUT", default_value = "600", value_parser = config::term)]
     pub payment_timeout: Duration,
 
     /// Seconds from the payment to the shipment by the built-in carrier.
@@ -28,6 +28,47 @@ pub struct Config {
     /// Seconds from the shipment to the delivery by the built-in carrier.
     #[arg(long, env = "DELIVER_AFTER", value_name = "DELIVER_AFTER", default_value = "5", value_parser = config::term)]
     pub deliver_after: Duration,
+
+    /// Most pieces of one SKU in one order of a customer.
+    #[arg(
+        long,
+        env = "MAX_LINE_PIECES",
+        value_name = "MAX_LINE_PIECES",
+        default_value_t = OrderLimits::DEFAULT.pieces_per_line,
+        value_parser = clap::value_parser!(u32).range(1..=1_000_000)
+    )]
+    pub max_line_pieces: u32,
+
+    /// Most pieces of one SKU in all unpaid orders of a customer.
+    #[arg(
+        long,
+        env = "MAX_UNPAID_PIECES",
+        value_name = "MAX_UNPAID_PIECES",
+        default_value_t = OrderLimits::DEFAULT.unpaid_pieces_per_sku,
+        value_parser = clap::value_parser!(u32).range(1..=1_000_000)
+    )]
+    pub max_unpaid_pieces: u32,
+
+    /// Most unpaid orders of a customer.
+    #[arg(
+        long,
+        env = "MAX_UNPAID_ORDERS",
+        value_name = "MAX_UNPAID_ORDERS",
+        default_value_t = OrderLimits::DEFAULT.unpaid_orders,
+        value_parser = clap::value_parser!(u32).range(1..=10_000)
+    )]
+    pub max_unpaid_orders: u32,
+
+    /// Whether customers may pay with play money: the payment methods `test` and `test_decline`, and
+    /// `POST /v1/orders/{id}/payment`. For demonstrations and tests only.
+    #[arg(
+        long,
+        env = "TEST_PAYMENTS",
+        value_name = "TEST_PAYMENTS",
+        default_value = "false",
+        action = clap::ArgAction::Set
+    )]
+    pub test_payments: bool,
 
     /// Base address of product-catalog, for replays.
     #[arg(
@@ -50,6 +91,14 @@ impl AsRef<Common> for Config {
 }
 
 impl Config {
+    pub(crate) const fn limits(&self) -> OrderLimits {
+        OrderLimits {
+            pieces_per_line: self.max_line_pieces,
+            unpaid_pieces_per_sku: self.max_unpaid_pieces,
+            unpaid_orders: self.max_unpaid_orders,
+        }
+    }
+
     pub(crate) fn deadlines(&self) -> ProcessDeadlines {
         ProcessDeadlines {
             reserve_timeout: self.reserve_timeout,

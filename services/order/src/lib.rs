@@ -46,9 +46,9 @@ use crate::{
         },
         product_catalog::{product_changed::UpdateOffers, product_deleted::WithdrawOffers},
     },
-    domain::ProcessDeadlines,
+    domain::{OrderLimits, ProcessDeadlines},
     names::{INVENTORY, PRODUCT_CATALOG},
-    state::WebhookSecret,
+    state::{TestPayments, WebhookSecret},
     workers::{deadlines::DeadlineWorker, order_batcher::OrderBatcher, retention},
 };
 
@@ -64,7 +64,7 @@ pub fn migrators() -> [&'static Migrator; 3] {
 
 /// Everything that the service publishes and subscribes to.
 pub fn topology() -> Topology {
-    topology_for(&OrderProcess::new(ProcessDeadlines::default()))
+    topology_for(&OrderProcess::new(ProcessDeadlines::default(), OrderLimits::DEFAULT))
 }
 
 fn topology_for(process: &OrderProcess) -> Topology {
@@ -121,8 +121,11 @@ impl ServiceDefinition for OrderService {
                 "the verification of webhooks with the secret in {}",
                 secret_file.unwrap_or(Path::new("")).display()
             )))?;
+        if config.test_payments {
+            tracing::warn!("test payments are on: customers can pay with play money");
+        }
         let (outbox, lifecycle) = (host.outbox.clone(), &host.lifecycle);
-        let process = OrderProcess::new(config.deadlines());
+        let process = OrderProcess::new(config.deadlines(), config.limits());
         let topology = topology_for(&process);
         let republisher = host.start_messaging(topology.clone());
         let deadlines = DeadlineWorker::new(outbox.clone(), process.clone());
@@ -150,6 +153,7 @@ impl ServiceDefinition for OrderService {
             process,
             order_batcher,
             webhook_secret,
+            test_payments: TestPayments(config.test_payments),
             offer_replayer,
         })
     }

@@ -20,8 +20,13 @@ pub struct AppState {
     pub(crate) process: OrderProcess,
     pub(crate) order_batcher: OrderBatcher,
     pub(crate) webhook_secret: WebhookSecret,
+    pub(crate) test_payments: TestPayments,
     pub(crate) offer_replayer: OfferReplayer,
 }
+
+/// Whether customers may pay with play money.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct TestPayments(pub(crate) bool);
 
 /// The secret that signs webhooks; without it all webhooks are refused.
 #[derive(Debug, Clone, Default)]

@@ -3,11 +3,15 @@
 import { localStore } from '/assets/storage.js';
 
 const MAX_LINES = 100;
-const MAX_QUANTITY = 999;
+/** The most pieces of a SKU that the order service accepts by default. */
+const MAX_QUANTITY = 200;
 
 const changed = new EventTarget();
 
-/** The lines: `{ sku, product_id, quantity, title, options, price, category }`. Price and title are those at the time of adding. */
+/**
+ * The lines: `{ sku, product_id, quantity, title, options, price, category, was }`. The price is the one that was shown last; `was` is
+ * the price before it, if it has changed since the line was added.
+ */
 export const lines = () => localStore.get('cart') ?? [];
 
 /** The total quantity of all lines. */
@@ -28,7 +32,7 @@ function save(next) {
 export function add(line, quantity) {
   const all = lines();
   const existing = all.find((other) => other.sku === line.sku);
-  if (existing) Object.assign(existing, line, { quantity: Math.min(MAX_QUANTITY, existing.quantity + quantity) });
+  if (existing) Object.assign(existing, line, { was: undefined, quantity: Math.min(MAX_QUANTITY, existing.quantity + quantity) });
   else all.push({ ...line, quantity });
   save(all);
 }
@@ -37,5 +41,13 @@ export function add(line, quantity) {
 export function setQuantity(sku, quantity) {
   save(lines().map((line) => (line.sku === sku ? { ...line, quantity: Math.min(MAX_QUANTITY, quantity) } : line)).filter((line) => line.quantity > 0));
 }
+
+/** Sets the price of a SKU. The line remembers the price that was shown before. */
+export function setPrice(sku, price) {
+  save(lines().map((line) => (line.sku === sku && !isSame(line.price, price) ? { ...line, price, was: line.price } : line)));
+}
+
+/** Whether two prices are equal. */
+export const isSame = (one, other) => one.amount === other.amount && one.currency === other.currency;
 
 export const clear = () => save([]);

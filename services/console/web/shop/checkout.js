@@ -4,7 +4,7 @@ import { h, emptyState, toast } from '/assets/dom.js';
 import { Problem } from '/assets/api.js';
 import { localStore, uuid } from '/assets/storage.js';
 import { localized, formatPrice, t } from '/assets/i18n.js';
-import { clear, lines, setQuantity } from '/assets/shop/cart.js';
+import { clear, isSame, lines, setPrice, setQuantity } from '/assets/shop/cart.js';
 import { product } from '/assets/shop/catalog.js';
 import { picture } from '/assets/shop/picture.js';
 import { stepper } from '/assets/shop/product.js';
@@ -23,7 +23,7 @@ export async function cartPage({ container, signal }) {
   document.title = `${t('cart.title')} · ${t('brand')}`;
   const list = h('ul', { class: 'lines' });
   const sum = h('p', { class: 'sum num' });
-  const form = checkoutForm(signal);
+  const form = checkoutForm(signal, () => drawLines());
   function draw() {
     const all = lines();
     if (all.length === 0) {
@@ -43,24 +43,30 @@ export async function cartPage({ container, signal }) {
       }
       draw();
     });
-    refresh(line, node, draw);
+    refresh(line, node, drawLines);
     return node;
   };
+  function drawLines() {
+    list.replaceChildren(...lines().map(row));
+    draw();
+  }
   container.append(h('h1', null, t('cart.title')), h('div', { class: 'cart' }, h('section', { 'aria-label': t('cart.title') }, list, sum, h('p', { class: 'faint small' }, t('cart.note'))), form));
-  list.append(...lines().map(row));
-  draw();
+  drawLines();
 }
 
-/** Marks the line if its product or variant is no longer for sale. */
-async function refresh(line, node, draw) {
+/** Marks the line if its product or variant is no longer for sale. If its price has changed, draws the lines again. */
+async function refresh(line, node, drawLines) {
   try {
     const found = await product(line.product_id);
     const variant = found.variants.find((one) => one.sku === line.sku);
     if (!variant || found.status !== 'active') node.classList.add('gone');
+    else if (!isSame(variant.price, line.price)) {
+      setPrice(line.sku, variant.price);
+      drawLines();
+    }
   } catch (error) {
     if (error instanceof Problem && error.status === 404) node.classList.add('gone');
   }
-  draw();
 }
 
 function cartLine(line, change) {
@@ -75,11 +81,12 @@ function cartLine(line, change) {
       h('a', { href: `#/p/${encodeURIComponent(line.product_id)}` }, localized(line.title)),
       h('p', { class: 'faint small' }, Object.values(line.options ?? {}).join(' · ') || line.sku),
       h('p', { class: 'line-gone small' }, t('cart.gone')),
+      line.was ? h('p', { class: 'line-changed small' }, t('cart.changed', { was: formatPrice(line.was), now: formatPrice(line.price) })) : null,
       h('div', { class: 'line-tools' }, amount.node, h('button', { class: 'button quiet small', type: 'button', onclick: () => change(0) }, t('cart.remove')))),
     priceText);
 }
 
-function checkoutForm(signal) {
+function checkoutForm(signal, pricesChanged) {
   const saved = localStore.get('address') ?? {};
   const inputs = new Map(FIELDS.map(([name, , autocomplete, maxlength]) => [name, h('input', { class: 'input', name, autocomplete, maxlength, required: name !== 'postal_code', value: saved[name], inputmode: name === 'phone' ? 'tel' : undefined })]));
   const submit = h('button', { class: 'button main wide', type: 'submit' }, t('checkout.place'));
@@ -104,6 +111,10 @@ function checkoutForm(signal) {
       await placeOrder(address, attempt, signal);
     } catch (error) {
       if (signal.aborted) return;
+      if (error.code === 'price_changed') {
+        for (const { sku, current } of error.body.lines) if (current) setPrice(sku, current);
+        pricesChanged();
+      }
       errorNotice.hidden = false;
       errorNotice.replaceChildren(h('b', null, errorText(error)), ...(error.errors ?? []).slice(0, 5).map((one) => h('span', { class: 'small' }, `${one.field} ${one.message}`)));
       // After a client error the next submit has other content and needs a new key.
@@ -128,7 +139,7 @@ async function placeOrder(address, attempt, signal) {
     method: 'POST', signal, headers: { 'idempotency-key': attempt },
     body: {
       customer_id,
-      lines: ordered.map(({ sku, quantity }) => ({ sku, quantity })),
+      lines: ordered.map(({ sku, quantity, price }) => ({ sku, quantity, expected_unit_price: price })),
       shipping_address: { country: 'CN', ...address },
       payment: { method: 'test' },
     },
@@ -143,5 +154,6 @@ function errorText(error) {
   if (error.status === 0) return t('error.offline');
   if (error.status === 429) return t('error.limited');
   if (error.status === 503 && error.code === 'ordering_off') return t('checkout.off');
+  if (error.code === 'price_changed') return t('checkout.price_changed');
   return error.message || t('error.title');
 }

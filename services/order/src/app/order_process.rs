@@ -10,7 +10,10 @@ use vocabulary::OrderId;
 
 use super::deadline_waker::DeadlineWaker;
 use crate::{
-    domain::{Order, OrderEvent, OrderEventKind, OrderStatus, ProcessDeadlines, Transition},
+    domain::{
+        Order, OrderEvent, OrderEventKind, OrderLimits, OrderStatus, PaymentState,
+        ProcessDeadlines, Transition,
+    },
     publishes,
     storage::{
         orders::{self, LockedOrder},
@@ -60,14 +63,16 @@ pub(crate) struct OrderUpdate {
 #[derive(Debug, Clone)]
 pub(crate) struct OrderProcess {
     deadlines: Arc<ProcessDeadlines>,
+    limits: OrderLimits,
     watchers: KeyedWatchers<OrderId, OrderStatus>,
     waker: DeadlineWaker,
 }
 
 impl OrderProcess {
-    pub(crate) fn new(deadlines: ProcessDeadlines) -> Self {
+    pub(crate) fn new(deadlines: ProcessDeadlines, limits: OrderLimits) -> Self {
         Self {
             deadlines: Arc::new(deadlines),
+            limits,
             watchers: KeyedWatchers::new(MAX_WATCHERS),
             waker: DeadlineWaker::default(),
         }
@@ -75,6 +80,10 @@ impl OrderProcess {
 
     pub(crate) fn deadlines(&self) -> &ProcessDeadlines {
         &self.deadlines
+    }
+
+    pub(crate) const fn limits(&self) -> &OrderLimits {
+        &self.limits
     }
 
     pub(crate) fn deadline_waker(&self) -> &DeadlineWaker {
@@ -122,8 +131,15 @@ impl OrderProcess {
         let (mut shipped, mut delivered) = (Vec::new(), Vec::new());
         for (order, event) in events(transitions) {
             match &event.kind {
-                OrderEventKind::PaymentApproved(payment)
-                | OrderEventKind::PaymentDeclined(payment) => settled.push((order, payment)),
+                OrderEventKind::PaymentApproved(payment) => {
+                    settled.push((order, payment, PaymentState::Approved));
+                }
+                OrderEventKind::PaymentDeclined(payment) => {
+                    settled.push((order, payment, PaymentState::Declined));
+                }
+                OrderEventKind::PaymentMismatched(payment) => {
+                    settled.push((order, payment, PaymentState::Mismatched));
+                }
                 OrderEventKind::PaymentRefunded(payment) => refunded.push(*payment),
                 OrderEventKind::Shipped(shipment) => shipped.push((order.id, shipment)),
                 OrderEventKind::Delivered => delivered.push(order.id),

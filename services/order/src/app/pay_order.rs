@@ -38,7 +38,8 @@ pub(crate) async fn pay_order(
         return Err(PayOrderError::AlreadyPaid);
     }
     let now = clock::now();
-    let payment = Payment { id: PaymentId::new(), reference: None, outcome: command.outcome };
+    let outcome = command.outcome;
+    let payment = Payment { id: PaymentId::new(), reference: None, outcome, amount: None };
     let transition = domain::record_payment(order, payment, now, process.deadlines())?;
     process.record_one(tx, trace, transition, now).await?;
     Ok(())

@@ -13,10 +13,10 @@ use vocabulary::{CustomerId, OrderId, Quantity, Sku};
 use super::order_process::{OrderProcess, TracedTransition};
 use crate::{
     domain::{
-        self, Address, CatalogListing, Order, PaymentMethod, PlaceOrderError, Transition,
-        price_lines,
+        self, Address, CatalogListing, Order, PaymentMethod, PlaceOrderError, ShownPrices,
+        Transition, UnpaidOrders, price_lines,
     },
-    storage::{offers, orders},
+    storage::{offers, orders, unpaid_orders},
 };
 
 #[derive(Debug)]
@@ -25,11 +25,22 @@ pub(crate) struct PlaceOrderCommand {
     pub(crate) customer: CustomerId,
     /// Sorted by SKU; each SKU occurs once.
     pub(crate) quantities: Vec<(Sku, Quantity)>,
+    /// The prices that the customer was shown.
+    pub(crate) shown: ShownPrices,
+    /// Whether the limits of customers apply.
+    pub(crate) is_limited: bool,
     pub(crate) method: PaymentMethod,
     pub(crate) shipping_address: Address,
     pub(crate) idempotency: Option<IdempotencyContext>,
     /// The trace of the request.
     pub(crate) trace: Option<TraceContext>,
+}
+
+impl PlaceOrderCommand {
+    /// Whether the order reserves stock and then waits for its payment, and the limits apply.
+    fn holds_unpaid_stock(&self) -> bool {
+        self.is_limited && self.method == PaymentMethod::Manual
+    }
 }
 
 /// The idempotency key of a request, with everything that is stored under it.
@@ -66,6 +77,7 @@ pub(crate) async fn place_orders(
     let quantities = commands.iter().flat_map(|command| &command.quantities);
     let skus: Vec<&str> = quantities.map(|(sku, _)| sku.as_str()).collect();
     let listings = offers::listings(tx, &skus).await?;
+    let mut unpaid = lock_unpaid_orders(tx, commands).await?;
     let now = clock::now();
 
     // All instances claim keys in the same order, so that their transactions cannot deadlock.
@@ -79,7 +91,7 @@ pub(crate) async fn place_orders(
     let mut placed = Vec::with_capacity(commands.len());
     for index in by_key {
         let command = commands[index];
-        let decide = || decide(command, &listings, now, process);
+        let decide = || decide(command, &listings, &mut unpaid, now, process);
         let response = respond(tx, command, decide, render);
         // The trace id of the request belongs into the stored response.
         let response = match command.trace {
@@ -99,15 +111,41 @@ pub(crate) async fn place_orders(
     Ok(responses)
 }
 
+/// Decides about one order, and counts it with the `unpaid` orders of its customer.
 fn decide(
     command: &PlaceOrderCommand,
     listings: &HashMap<Sku, CatalogListing>,
+    unpaid: &mut HashMap<CustomerId, UnpaidOrders>,
     now: DateTime<Utc>,
     process: &OrderProcess,
 ) -> Result<Transition, PlaceOrderError> {
-    let lines = price_lines(&command.quantities, listings)?;
-    let PlaceOrderCommand { order_id, customer, method, .. } = command;
-    domain::place(*order_id, *customer, *method, lines, now, process.deadlines())
+    let PlaceOrderCommand { order_id, customer, quantities, shown, method, .. } = command;
+    if command.is_limited {
+        process.limits().check_lines(quantities)?;
+    }
+    let lines = price_lines(quantities, listings)?;
+    let deadlines = process.deadlines();
+    let placed = domain::place(*order_id, *customer, *method, lines, shown, now, deadlines)?;
+    if command.holds_unpaid_stock() {
+        let unpaid = unpaid.entry(*customer).or_default();
+        process.limits().check_unpaid(unpaid, quantities)?;
+        unpaid.add(quantities);
+    }
+    Ok(placed)
+}
+
+/// The unpaid orders of the customers to whom the limits apply.
+async fn lock_unpaid_orders(
+    tx: &mut Transaction,
+    commands: &[&PlaceOrderCommand],
+) -> Result<HashMap<CustomerId, UnpaidOrders>, sqlx::Error> {
+    let limited = commands.iter().filter(|command| command.holds_unpaid_stock());
+    let customers: Vec<CustomerId> = limited.map(|command| command.customer).collect();
+    if customers.is_empty() {
+        Ok(HashMap::new())
+    } else {
+        unpaid_orders::lock(tx, &customers).await
+    }
 }
 
 /// Returns the stored response of an earlier request with the same key. Otherwise decides and stores the response; a

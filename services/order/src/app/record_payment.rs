@@ -2,7 +2,7 @@
 
 use messaging::Transaction;
 use runtime::clock;
-use vocabulary::PaymentId;
+use vocabulary::{Money, PaymentId};
 
 use super::order_process::{OrderProcess, OrderUpdate};
 use crate::{
@@ -16,6 +16,8 @@ pub(crate) struct RecordPaymentCommand {
     /// The provider's id of the payment.
     pub(crate) reference: Option<String>,
     pub(crate) outcome: PaymentOutcome,
+    /// What was paid, if the provider reports it.
+    pub(crate) amount: Option<Money>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -32,9 +34,10 @@ pub(crate) async fn record_payment(
     process: &OrderProcess,
     command: RecordPaymentCommand,
 ) -> Result<OrderUpdate, RecordPaymentError> {
-    let RecordPaymentCommand { locked: LockedOrder { order, trace }, reference, outcome } = command;
+    let RecordPaymentCommand { locked, reference, outcome, amount } = command;
+    let LockedOrder { order, trace } = locked;
     let is_known = match &reference {
-        Some(reference) => payments::exists(tx, order.id, reference, outcome)
+        Some(reference) => payments::exists(tx, order.id, reference, outcome, amount)
             .await
             .map_err(messaging::Error::from)?,
         None => false,
@@ -43,7 +46,7 @@ pub(crate) async fn record_payment(
         return Ok(OrderUpdate { status: order.status(), changed: false });
     }
     let now = clock::now();
-    let payment = Payment { id: PaymentId::new(), reference, outcome };
+    let payment = Payment { id: PaymentId::new(), reference, outcome, amount };
     let transition = domain::record_payment(order, payment, now, process.deadlines())?;
     Ok(process.record_one(tx, trace, transition, now).await?)
 }

@@ -19,7 +19,7 @@ impl Default for ProcessDeadlines {
     fn default() -> Self {
         Self {
             reserve_timeout: Duration::from_mins(10),
-            payment_timeout: Duration::from_mins(15),
+            payment_timeout: Duration::from_mins(10),
             ship_after: Duration::from_secs(1),
             deliver_after: Duration::from_secs(5),
         }

@@ -7,14 +7,10 @@ use vocabulary::{InvalidMoney, InvalidQuantity, Localized, Money, ProductId, Qua
 /// The maximum number of lines of an order.
 pub(crate) const MAX_LINES: usize = 100;
 
-/// Why an order cannot be placed.
+/// SKUs that cannot be ordered.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum PlaceOrderError {
-    #[error("{} is not for sale", .0.iter().map(Sku::as_str).collect::<Vec<_>>().join(", "))]
-    NotForSale(Vec<Sku>),
-    #[error(transparent)]
-    Total(#[from] InvalidMoney),
-}
+#[error("{} is not for sale", .0.iter().map(Sku::as_str).collect::<Vec<_>>().join(", "))]
+pub(crate) struct NotForSale(pub(crate) Vec<Sku>);
 
 /// A line of an order. Each SKU has one line only.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,7 +64,7 @@ pub(crate) fn merge_lines(
 pub(crate) fn price_lines(
     quantities: &[(Sku, Quantity)],
     listings: &HashMap<Sku, CatalogListing>,
-) -> Result<Vec<OrderLine>, PlaceOrderError> {
+) -> Result<Vec<OrderLine>, NotForSale> {
     let mut not_for_sale = Vec::new();
     let mut lines = Vec::with_capacity(quantities.len());
     for (sku, quantity) in quantities {
@@ -82,7 +78,7 @@ pub(crate) fn price_lines(
         };
         lines.push(OrderLine { sku: sku.clone(), quantity: *quantity, offer });
     }
-    if not_for_sale.is_empty() { Ok(lines) } else { Err(PlaceOrderError::NotForSale(not_for_sale)) }
+    if not_for_sale.is_empty() { Ok(lines) } else { Err(NotForSale(not_for_sale)) }
 }
 
 /// The sum of all lines; `None` while the price of a line is unknown.

@@ -4,25 +4,29 @@ mod address;
 mod deadlines;
 mod line;
 mod order;
+mod order_limits;
 mod payment;
+mod place_order_error;
 mod process;
 mod shipment;
+mod shown_prices;
 mod status;
 mod transition;
 
 pub(crate) use self::{
     address::{Address, country, one_line},
     deadlines::ProcessDeadlines,
-    line::{
-        CatalogListing, MAX_LINES, Offer, OrderLine, PlaceOrderError, merge_lines, price_lines,
-    },
+    line::{CatalogListing, MAX_LINES, NotForSale, Offer, OrderLine, merge_lines, price_lines},
     order::{EndReason, InvalidTransition, Order, OrderState, Shortage},
-    payment::{Payment, PaymentMethod, PaymentOutcome, PaymentTooEarly},
+    order_limits::{LimitExceeded, OrderLimits, UnpaidOrders},
+    payment::{Payment, PaymentMethod, PaymentOutcome, PaymentState, PaymentTooEarly},
+    place_order_error::PlaceOrderError,
     process::{
         apply_deadline, cancel, cancel_unpriced, confirm_reservation, deliver, place,
         record_payment, record_stock_deducted, record_stock_released, reject, ship,
     },
     shipment::Shipment,
+    shown_prices::{ComparedPrice, LinePrices, PriceChange, ShownPrices},
     status::OrderStatus,
     transition::{OrderEvent, OrderEventKind, Transition},
 };

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use vocabulary::PaymentId;
+use vocabulary::{Money, PaymentId};
 
 /// How an order is paid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,12 +48,30 @@ pub(crate) struct Payment {
     /// The provider's own id; the built-in provider has none.
     pub(crate) reference: Option<String>,
     pub(crate) outcome: PaymentOutcome,
+    /// What was paid, if the provider reports it; otherwise the total of the order.
+    pub(crate) amount: Option<Money>,
+}
+
+impl Payment {
+    /// Whether another amount was paid than the `total` of the order.
+    pub(super) fn differs_from(&self, total: Option<Money>) -> bool {
+        self.amount.is_some() && self.amount != total
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PaymentOutcome {
     Approved,
     Declined,
+}
+
+/// The state of a recorded payment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PaymentState {
+    Approved,
+    Declined,
+    /// Another amount than the total of the order; an operator must decide.
+    Mismatched,
 }
 
 /// A payment arrived before inventory answered.

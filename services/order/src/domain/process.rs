@@ -5,23 +5,29 @@ use vocabulary::{CustomerId, OrderId, PaymentId, ShipmentId};
 
 use super::{
     deadlines::ProcessDeadlines,
-    line::{OrderLine, PlaceOrderError, total},
+    line::{OrderLine, total},
     order::{EndReason, InvalidTransition, Order, OrderState},
     payment::{Payment, PaymentMethod, PaymentOutcome, PaymentTooEarly},
+    place_order_error::PlaceOrderError,
     shipment::Shipment,
+    shown_prices::ShownPrices,
     status::OrderStatus,
     transition::{OrderEventKind, Transition},
 };
 
-/// Places a new order.
+/// Places a new order, unless the prices that the customer was shown no longer hold.
 pub(crate) fn place(
     id: OrderId,
     customer: CustomerId,
     method: PaymentMethod,
     lines: Vec<OrderLine>,
+    shown: &ShownPrices,
     now: DateTime<Utc>,
     deadlines: &ProcessDeadlines,
 ) -> Result<Transition, PlaceOrderError> {
+    if let Some(change) = shown.compare(&lines)? {
+        return Err(PlaceOrderError::PriceChanged(Box::new(change)));
+    }
     let order = Order {
         id,
         customer,
@@ -60,7 +66,8 @@ pub(crate) fn confirm_reservation(
     if !reserved {
         return transition;
     }
-    settle(transition, Payment { id: payment, reference: None, outcome }, now, deadlines)
+    let payment = Payment { id: payment, reference: None, outcome, amount: None };
+    settle(transition, payment, now, deadlines)
 }
 
 /// Inventory could not reserve the stock, as it reported at `rejected_at`.
@@ -107,7 +114,8 @@ pub(crate) fn cancel_unpriced(
     }
 }
 
-/// Records a payment. It settles a reserved order. In any other status an approved payment is refunded.
+/// Records a payment. It settles a reserved order. In any other status an approved payment is refunded. An approved
+/// payment of another amount than the total settles nothing: it waits for an operator.
 pub(crate) fn record_payment(
     order: Order,
     payment: Payment,
@@ -128,6 +136,9 @@ fn settle(
 ) -> Transition {
     let id = payment.id;
     match payment.outcome {
+        PaymentOutcome::Approved if payment.differs_from(transition.order.total) => {
+            transition.with_event(now, OrderEventKind::PaymentMismatched(payment))
+        }
         PaymentOutcome::Approved => {
             let (transition, confirmed) = transition
                 .with_event(now, OrderEventKind::PaymentApproved(payment))
@@ -236,9 +247,9 @@ mod tests {
         record_payment, record_stock_deducted, record_stock_released, reject, ship,
     };
     use crate::domain::{
-        CatalogListing, EndReason, Offer, Order, OrderEvent, OrderEventKind, OrderStatus, Payment,
-        PaymentMethod, PaymentOutcome, PlaceOrderError, ProcessDeadlines, Shipment, Transition,
-        price_lines,
+        CatalogListing, EndReason, NotForSale, Offer, Order, OrderEvent, OrderEventKind,
+        OrderStatus, Payment, PaymentMethod, PaymentOutcome, PlaceOrderError, ProcessDeadlines,
+        Shipment, ShownPrices, Transition, price_lines,
     };
 
     fn at(second: u32) -> DateTime<Utc> {
@@ -263,7 +274,8 @@ mod tests {
         let quantities: Vec<_> = skus.iter().map(|sku| (sku.parse().unwrap(), one)).collect();
         let lines = price_lines(&quantities, &listings())?;
         let deadlines = ProcessDeadlines::default();
-        place(OrderId::new(), CustomerId::new(), method, lines, at(0), &deadlines)
+        let (order, customer, shown) = (OrderId::new(), CustomerId::new(), ShownPrices::default());
+        place(order, customer, method, lines, &shown, at(0), &deadlines)
     }
 
     fn placed(method: PaymentMethod) -> Transition {
@@ -275,10 +287,7 @@ mod tests {
         let place = |skus: &[&str]| place_skus(skus, PaymentMethod::Test);
         assert_eq!(place(&["A"]).unwrap().order.total.map(Money::amount), Some(100));
         assert_eq!(place(&["A", "UNKNOWN"]).unwrap().order.total, None);
-        assert_eq!(
-            place(&["A", "GONE"]),
-            Err(PlaceOrderError::NotForSale(vec!["GONE".parse().unwrap()]))
-        );
+        assert_eq!(place(&["A", "GONE"]), Err(NotForSale(vec!["GONE".parse().unwrap()]).into()));
         assert!(matches!(place(&["A", "EURO"]), Err(PlaceOrderError::Total(_))));
     }
 
@@ -347,7 +356,8 @@ mod tests {
         let (now, deadlines) = (at(now), ProcessDeadlines::default());
         let reason = EndReason::new("code", "text");
         let before = order.clone();
-        let payment = |outcome| Payment { id: PaymentId::new(), reference: None, outcome };
+        let payment =
+            |outcome| Payment { id: PaymentId::new(), reference: None, outcome, amount: None };
         let shipment =
             Shipment { id: ShipmentId::new(), carrier: "c".into(), tracking_number: "t".into() };
         let transition = match input {
@@ -386,6 +396,7 @@ mod tests {
             | OrderEventKind::StockDeducted
             | OrderEventKind::PaymentApproved(_)
             | OrderEventKind::PaymentDeclined(_)
+            | OrderEventKind::PaymentMismatched(_)
             | OrderEventKind::PaymentRefunded(_)
             | OrderEventKind::Confirmed(_)
             | OrderEventKind::Shipped(_) => None,

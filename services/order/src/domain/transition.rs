@@ -37,6 +37,8 @@ pub(crate) enum OrderEventKind {
     StockDeducted,
     PaymentApproved(Payment),
     PaymentDeclined(Payment),
+    /// A payment of another amount than the total; an operator must decide.
+    PaymentMismatched(Payment),
     PaymentRefunded(PaymentId),
     Confirmed(PaymentId),
     Shipped(Shipment),

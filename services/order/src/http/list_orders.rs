@@ -2,6 +2,7 @@
 
 use axum::extract::State;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use chrono::{DateTime, Utc};
 use messaging::Outbox;
 use problem::{FieldError, Json, Problem, Query};
 use runtime::auth::{Caller, Scope};
@@ -27,6 +28,10 @@ pub(crate) struct ListOrdersQuery {
     customer_id: Option<CustomerId>,
     /// Only orders with this status.
     status: Option<StatusBody>,
+    /// Only orders placed at this time or later, such as `2026-11-28T00:00:00+08:00`.
+    placed_from: Option<DateTime<Utc>>,
+    /// Only orders placed before this time.
+    placed_to: Option<DateTime<Utc>>,
     /// The maximum number of orders: 1 to 100, default 20.
     limit: Option<u16>,
     /// The `next_cursor` of the previous page.
@@ -62,7 +67,13 @@ pub(crate) async fn list_orders(
         return Err(invalid("limit", format!("must be a number from 1 to {MAX_LIMIT}")));
     }
     let before = query.cursor.as_deref().map(decode_cursor).transpose()?;
-    let filter = OrderFilter { status: query.status.map(Into::into), before, ..filter };
+    let filter = OrderFilter {
+        status: query.status.map(Into::into),
+        placed_from: query.placed_from,
+        placed_to: query.placed_to,
+        before,
+        ..filter
+    };
     // One more than the limit tells whether there is another page.
     let mut connection = outbox.pool().acquire().await?;
     let mut views = order_views::list(&mut connection, filter, i64::from(limit) + 1).await?;

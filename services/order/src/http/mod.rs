@@ -5,6 +5,7 @@ mod cancel_order;
 mod get_order;
 mod get_order_timeline;
 mod json_bytes;
+mod list_mismatched_payments;
 mod list_orders;
 mod order_body;
 mod pay_order;
@@ -36,6 +37,7 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(get_order::get_order).layer(within(MAX_WAIT + Duration::from_secs(10))))
         .routes(routes!(cancel_order::cancel_order))
         .routes(routes!(pay_order::pay_order))
+        .routes(routes!(list_mismatched_payments::list_mismatched_payments))
         .routes(routes!(get_order_timeline::get_order_timeline))
         .routes(routes!(stream_order_events::stream_order_events))
         .routes(routes!(webhooks::receive_payment_webhook::receive_payment_webhook))

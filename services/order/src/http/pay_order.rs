@@ -28,6 +28,7 @@ use crate::{
         pay_order::{self as command, PayOrderCommand, PayOrderError},
     },
     domain::{PaymentOutcome, PaymentTooEarly},
+    state::TestPayments,
     storage::{order_views, orders},
 };
 
@@ -63,7 +64,7 @@ impl From<OutcomeBody> for PaymentOutcome {
 /// Pay an order with the built-in test provider
 ///
 /// The provider approves unless the request says otherwise. If the order has ended, the payment is recorded and
-/// refunded.
+/// refunded. Without the setting `TEST_PAYMENTS` it is for operators only, who record a payment that they have received.
 #[utoipa::path(
     post, path = "/v1/orders/{id}/payment", tag = "orders", request_body = Option<PayOrderRequest>,
     params(
@@ -72,7 +73,7 @@ impl From<OutcomeBody> for PaymentOutcome {
     ),
     responses(
         (status = 200, body = OrderBody),
-        (status = 409, description = "`not_payable_yet`: the stock is not reserved yet; `already_paid`."),
+        (status = 409, description = "`not_payable_yet`: the stock is not reserved yet; `already_paid`; `test_payments_off`: only the payment provider and operators report payments."),
     ),
     security(("bearer" = ["orders:write"]))
 )]
@@ -80,11 +81,17 @@ pub(crate) async fn pay_order(
     caller: Caller,
     State(outbox): State<Outbox>,
     State(process): State<OrderProcess>,
+    State(TestPayments(test_payments)): State<TestPayments>,
     Path(id): Path<OrderId>,
     key: Option<IdempotencyKey>,
     body: Bytes,
 ) -> Result<Response, Problem> {
     require_scope(&caller, Scope::OrdersWrite)?;
+    if !test_payments && !caller.has(Scope::OrdersAdmin) {
+        let title = "Customers cannot pay with play money here";
+        return Err(Problem::conflict("test_payments_off", title)
+            .detail("The payment provider reports the payment."));
+    }
     admit(&outbox, Criticality::Critical)?;
     let request: PayOrderRequest = if body.is_empty() {
         PayOrderRequest::default()

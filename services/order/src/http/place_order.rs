@@ -1,5 +1,7 @@
 //! `POST /v1/orders`
 
+use std::collections::BTreeMap;
+
 use axum::{
     extract::State,
     http::{StatusCode, header::CONTENT_TYPE},
@@ -15,7 +17,7 @@ use runtime::{
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use vocabulary::{CustomerId, InvalidMoney, OrderId, Quantity, Sku};
+use vocabulary::{CustomerId, InvalidMoney, Money, OrderId, Quantity, Sku};
 
 use super::{
     access::{require_customer, require_scope},
@@ -24,8 +26,10 @@ use super::{
 use crate::{
     app::place_order::{IdempotencyContext, PlaceOrderCommand},
     domain::{
-        Address, MAX_LINES, Order, PaymentMethod, PlaceOrderError, country, merge_lines, one_line,
+        Address, ComparedPrice, LimitExceeded, LinePrices, MAX_LINES, NotForSale, Order,
+        PaymentMethod, PlaceOrderError, PriceChange, ShownPrices, country, merge_lines, one_line,
     },
+    state::TestPayments,
     storage::order_views::OrderView,
     workers::order_batcher::OrderBatcher,
 };
@@ -44,6 +48,9 @@ pub(crate) struct PlaceOrderRequest {
     shipping_address: Option<ShippingAddressRequest>,
     #[schema(required, nullable = false)]
     payment: Option<PaymentMethodRequest>,
+    /// The total that the customer was shown. If it differs from the present one, nothing is ordered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expected_total: Option<Money>,
 }
 
 #[derive(Debug, Deserialize, Serialize, ToSchema)]
@@ -53,6 +60,9 @@ struct OrderLineRequest {
     sku: Option<String>,
     #[schema(value_type = Quantity, required, nullable = false)]
     quantity: Option<i64>,
+    /// The price of one piece that the customer was shown. If it differs from the present one, nothing is ordered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expected_unit_price: Option<Money>,
 }
 
 #[derive(Debug, Deserialize, Serialize, ToSchema)]
@@ -96,13 +106,15 @@ struct PaymentMethodRequest {
 /// Place an order
 ///
 /// The response comes once the order is durable. `GET /v1/orders/{id}?wait_for=confirmed` then waits for the reservation
-/// of the stock and the payment. The shop sets the prices.
+/// of the stock and the payment. The shop sets the prices; `expected_total` or `expected_unit_price` make sure that they are those
+/// which the customer was shown.
 #[utoipa::path(
     post, path = "/v1/orders", tag = "orders", request_body = PlaceOrderRequest,
     params(("Idempotency-Key" = Option<String>, Header, description = "Repeated requests with the same key place one order.")),
     responses(
         (status = 202, description = "The order is placed; `Location` is its address.", body = OrderBody),
-        (status = 422, description = "A field is invalid, a SKU is not for sale, or the prices have different currencies."),
+        (status = 409, description = "`price_changed`: a price is not the one that was shown; `lines` and `total` have both. `too_many_unpaid_orders`: pay or cancel one first."),
+        (status = 422, description = "A field is invalid, a SKU is not for sale, there are too many pieces, or the prices have different currencies."),
         (status = 503, description = "`busy` or `outbox_full`: too many orders are waiting; try again after `Retry-After`."),
     ),
     security(("bearer" = ["orders:write"]))
@@ -111,13 +123,15 @@ pub(crate) async fn place_order(
     caller: Caller,
     State(outbox): State<Outbox>,
     State(batcher): State<OrderBatcher>,
+    State(test_payments): State<TestPayments>,
     key: Option<IdempotencyKey>,
     Json(request): Json<PlaceOrderRequest>,
 ) -> Result<Response, Problem> {
     require_scope(&caller, Scope::OrdersWrite)?;
     admit(&outbox, Criticality::Critical)?;
     let idempotency = key.map(|key| request.idempotency(&caller, key)).transpose()?;
-    let command = request.into_command(idempotency)?;
+    let is_limited = !caller.has(Scope::OrdersAdmin);
+    let command = request.into_command(idempotency, is_limited, test_payments)?;
     require_customer(&caller, Scope::OrdersWrite, command.customer)?;
     Ok(batcher.place(command).await?.into_response())
 }
@@ -144,11 +158,27 @@ pub(crate) fn render(
 fn refusal(error: &PlaceOrderError) -> Problem {
     let unprocessable = |code, title| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, code, title);
     match error {
-        PlaceOrderError::NotForSale(skus) => {
+        PlaceOrderError::NotForSale(NotForSale(skus)) => {
             let skus: Vec<&str> = skus.iter().map(Sku::as_str).collect();
             unprocessable("sku_not_for_sale", "A SKU is not for sale")
                 .detail(format!("Not for sale: {}.", skus.join(", ")))
                 .member("skus", skus)
+        }
+        PlaceOrderError::PriceChanged(change) => price_changed(change),
+        PlaceOrderError::Limit(LimitExceeded::Pieces { skus, limit }) => {
+            let skus: Vec<&str> = skus.iter().map(Sku::as_str).collect();
+            unprocessable("order_limit_exceeded", "Too many pieces of one SKU")
+                .detail(format!(
+                    "A customer may order {limit} pieces of a SKU at most; too many: {}.",
+                    skus.join(", ")
+                ))
+                .member("skus", skus)
+                .member("limit", *limit)
+        }
+        PlaceOrderError::Limit(LimitExceeded::UnpaidOrders { limit }) => {
+            Problem::conflict("too_many_unpaid_orders", "The customer has too many unpaid orders")
+                .detail(format!("Pay or cancel one first; {limit} are allowed."))
+                .member("limit", *limit)
         }
         PlaceOrderError::Total(InvalidMoney::MixedCurrencies) => {
             unprocessable("mixed_currencies", "The prices of an order must be in one currency")
@@ -158,6 +188,38 @@ fn refusal(error: &PlaceOrderError) -> Problem {
                 .detail(format!("Its total: {error}."))
         }
     }
+}
+
+/// A price as it was shown, and as it is. Null if it was not shown, or is not known yet.
+#[derive(Debug, Serialize)]
+struct ComparedPriceBody {
+    shown: Option<Money>,
+    current: Option<Money>,
+}
+
+#[derive(Debug, Serialize)]
+struct ChangedLineBody<'a> {
+    sku: &'a Sku,
+    #[serde(flatten)]
+    price: ComparedPriceBody,
+}
+
+impl From<ComparedPrice> for ComparedPriceBody {
+    fn from(ComparedPrice { shown, current }: ComparedPrice) -> Self {
+        Self { shown, current }
+    }
+}
+
+/// 409 with the shown and the present prices.
+fn price_changed(PriceChange { lines, total }: &PriceChange) -> Problem {
+    let line = |LinePrices { sku, price }: &LinePrices| {
+        serde_json::to_value(ChangedLineBody { sku, price: (*price).into() }).unwrap_or_default()
+    };
+    let total = serde_json::to_value(ComparedPriceBody::from(*total)).unwrap_or_default();
+    Problem::conflict("price_changed", "The prices have changed")
+        .detail("The order was not placed. Show the present prices and ask again.")
+        .member("lines", lines.iter().map(line).collect::<Vec<_>>())
+        .member("total", total)
 }
 
 impl PlaceOrderRequest {
@@ -174,23 +236,32 @@ impl PlaceOrderRequest {
     fn into_command(
         self,
         idempotency: Option<IdempotencyContext>,
+        is_limited: bool,
+        TestPayments(test_payments): TestPayments,
     ) -> Result<PlaceOrderCommand, Problem> {
         let mut fields = Fields::new();
         let customer = fields.require("customer_id", self.customer_id);
         let customer =
             customer.and_then(|text| fields.check("customer_id", text.parse::<CustomerId>()));
-        let quantities = parse_lines(&mut fields, self.lines);
+        let lines = parse_lines(&mut fields, self.lines);
         let address = fields.require("shipping_address", self.shipping_address);
         let address = address.and_then(|address| address.parse(&mut fields));
         let payment = fields.require("payment", self.payment);
         let method = payment.and_then(|payment| fields.require("payment.method", payment.method));
         let method =
             method.and_then(|text| fields.check("payment.method", text.parse::<PaymentMethod>()));
+        if !test_payments && method.is_some_and(|method| method != PaymentMethod::Manual) {
+            fields.refuse("payment.method", "invalid", "test payments are off");
+        }
+        let total = self.expected_total;
         fields.finish_with(|| {
+            let (quantities, unit_prices) = lines?;
             Some(PlaceOrderCommand {
                 order_id: OrderId::new(),
                 customer: customer?,
-                quantities: quantities?,
+                quantities,
+                shown: ShownPrices { total, unit_prices },
+                is_limited,
                 method: method?,
                 shipping_address: address?,
                 idempotency,
@@ -200,16 +271,17 @@ impl PlaceOrderRequest {
     }
 }
 
-fn parse_lines(
-    fields: &mut Fields,
-    lines: Option<Vec<OrderLineRequest>>,
-) -> Option<Vec<(Sku, Quantity)>> {
+/// The lines, each SKU once, and the unit prices that were shown.
+type ParsedLines = (Vec<(Sku, Quantity)>, BTreeMap<Sku, Money>);
+
+fn parse_lines(fields: &mut Fields, lines: Option<Vec<OrderLineRequest>>) -> Option<ParsedLines> {
     let lines = fields.require("lines", lines)?;
     if !(1..=MAX_LINES).contains(&lines.len()) {
         fields.refuse("lines", "invalid", format!("must have 1 to {MAX_LINES} items"));
         return None;
     }
     let mut quantities = Vec::with_capacity(lines.len());
+    let mut unit_prices = BTreeMap::new();
     for (index, line) in lines.into_iter().enumerate() {
         let name = |field: &str| format!("lines[{index}].{field}");
         let sku = fields.require(name("sku"), line.sku);
@@ -217,9 +289,19 @@ fn parse_lines(
         let quantity = fields.require(name("quantity"), line.quantity);
         let quantity =
             quantity.and_then(|pieces| fields.check(name("quantity"), Quantity::try_from(pieces)));
+        if let Some((sku, price)) = sku.clone().zip(line.expected_unit_price)
+            && unit_prices.insert(sku, price).is_some_and(|other| other != price)
+        {
+            fields.refuse(
+                name("expected_unit_price"),
+                "invalid",
+                "differs from another line of the SKU",
+            );
+        }
         quantities.extend(sku.zip(quantity));
     }
-    fields.check("lines", merge_lines(quantities))
+    let quantities = fields.check("lines", merge_lines(quantities))?;
+    Some((quantities, unit_prices))
 }
 
 impl ShippingAddressRequest {

@@ -56,6 +56,7 @@ pub(crate) fn publish(
         | OrderEventKind::StockDeducted
         | OrderEventKind::PaymentApproved(_)
         | OrderEventKind::PaymentDeclined(_)
+        | OrderEventKind::PaymentMismatched(_)
         | OrderEventKind::PaymentRefunded(_) => return Ok(()),
     }
     .map(drop)

@@ -7,6 +7,7 @@ pub(crate) mod orders;
 pub(crate) mod payments;
 pub(crate) mod shipments;
 pub(crate) mod timeline;
+pub(crate) mod unpaid_orders;
 pub(crate) mod webhooks;
 
 use std::error::Error;

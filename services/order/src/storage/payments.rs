@@ -5,24 +5,31 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 use vocabulary::{Money, OrderId, PaymentId};
 
-use crate::domain::{Order, Payment, PaymentOutcome};
+use super::optional_money;
+use crate::domain::{Order, Payment, PaymentOutcome, PaymentState};
 
-/// Whether a payment with this reference and outcome exists, whatever event id it came with.
+/// Whether a payment with this reference and outcome exists, whatever event id it came with. If it was mismatched, only
+/// the same amount is the same payment.
 pub(crate) async fn exists(
     connection: &mut PgConnection,
     order: OrderId,
     reference: &str,
     outcome: PaymentOutcome,
+    amount: Option<Money>,
 ) -> Result<bool, sqlx::Error> {
     sqlx::query_scalar!(
         r#"
         select exists (
-            select from payment where order_id = $1 and reference = $2 and (state = 'declined') = $3
+            select from payment
+            where order_id = $1 and reference = $2 and (state = 'declined') = $3
+                and (state <> 'mismatched' or (amount = $4 and currency = $5))
         ) as "known!"
         "#,
         order.as_uuid(),
         reference,
         outcome == PaymentOutcome::Declined,
+        amount.map(Money::amount),
+        amount.map(|amount| amount.currency().to_string()),
     )
     .fetch_one(connection)
     .await
@@ -31,27 +38,26 @@ pub(crate) async fn exists(
 /// Inserts payments, each with its order.
 pub(crate) async fn insert(
     connection: &mut PgConnection,
-    payments: &[(&Order, &Payment)],
+    payments: &[(&Order, &Payment, PaymentState)],
     at: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
     if payments.is_empty() {
         return Ok(());
     }
-    let ids: Vec<Uuid> = payments.iter().map(|(_, payment)| payment.id.as_uuid()).collect();
-    let orders: Vec<Uuid> = payments.iter().map(|(order, _)| order.id.as_uuid()).collect();
-    let state = |outcome| match outcome {
-        PaymentOutcome::Approved => "approved",
-        PaymentOutcome::Declined => "declined",
+    let ids: Vec<Uuid> = payments.iter().map(|(_, payment, _)| payment.id.as_uuid()).collect();
+    let orders: Vec<Uuid> = payments.iter().map(|(order, ..)| order.id.as_uuid()).collect();
+    let name = |state| match state {
+        PaymentState::Approved => "approved",
+        PaymentState::Declined => "declined",
+        PaymentState::Mismatched => "mismatched",
     };
-    let states: Vec<&str> = payments.iter().map(|(_, payment)| state(payment.outcome)).collect();
+    let states: Vec<&str> = payments.iter().map(|(.., state)| name(*state)).collect();
     let references: Vec<Option<&str>> =
-        payments.iter().map(|(_, payment)| payment.reference.as_deref()).collect();
-    let amounts: Vec<Option<i64>> =
-        payments.iter().map(|(order, _)| order.total.map(Money::amount)).collect();
-    let currencies: Vec<Option<String>> = payments
-        .iter()
-        .map(|(order, _)| order.total.map(|total| total.currency().to_string()))
-        .collect();
+        payments.iter().map(|(_, payment, _)| payment.reference.as_deref()).collect();
+    let paid = || payments.iter().map(|(order, payment, _)| payment.amount.or(order.total));
+    let amounts: Vec<Option<i64>> = paid().map(|paid| paid.map(Money::amount)).collect();
+    let currencies: Vec<Option<String>> =
+        paid().map(|paid| paid.map(|paid| paid.currency().to_string())).collect();
     sqlx::query!(
         r#"
         insert into payment (id, order_id, state, reference, amount, currency, made_at)
@@ -90,4 +96,46 @@ pub(crate) async fn refund(
     .execute(connection)
     .await?;
     Ok(())
+}
+
+/// A payment of another amount than the total of its order.
+#[derive(Debug)]
+pub(crate) struct MismatchedPayment {
+    pub(crate) id: PaymentId,
+    pub(crate) order: OrderId,
+    pub(crate) reference: Option<String>,
+    pub(crate) paid: Option<Money>,
+    pub(crate) total: Option<Money>,
+    pub(crate) made_at: DateTime<Utc>,
+}
+
+/// The mismatched payments, newest first.
+pub(crate) async fn mismatched(
+    connection: &mut PgConnection,
+    before: Option<PaymentId>,
+    limit: i64,
+) -> Result<Vec<MismatchedPayment>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"
+        select p.id, p.order_id, p.reference, p.amount, p.currency, p.made_at, o.total, o.currency as order_currency
+        from payment p
+        join orders o on o.id = p.order_id
+        where p.state = 'mismatched' and p.id < $1
+        order by p.id desc
+        limit $2
+        "#,
+        before.map_or(Uuid::max(), PaymentId::as_uuid),
+        limit,
+    );
+    let payments = rows.fetch_all(connection).await?.into_iter().map(|row| {
+        Ok(MismatchedPayment {
+            id: row.id.into(),
+            order: row.order_id.into(),
+            reference: row.reference,
+            paid: optional_money(row.amount, row.currency.as_deref())?,
+            total: optional_money(row.total, row.order_currency.as_deref())?,
+            made_at: row.made_at,
+        })
+    });
+    payments.collect()
 }

@@ -95,6 +95,12 @@ fn timeline_entry(order: &Order, event: &OrderEventKind) -> (&'static str, &'sta
         OrderEventKind::PaymentDeclined(payment) => {
             (order_service, "payment.declined", payment_detail(payment))
         }
+        OrderEventKind::PaymentMismatched(payment) => {
+            let mut detail = payment_detail(payment);
+            detail["paid"] = json!(payment.amount);
+            detail["total"] = json!(order.total);
+            (order_service, "payment.mismatched", detail)
+        }
         OrderEventKind::PaymentRefunded(payment) => {
             (order_service, "payment.refunded", json!({ "payment_id": payment }))
         }

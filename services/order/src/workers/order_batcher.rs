@@ -134,7 +134,7 @@ mod tests {
     use super::{OrderBatcher, QUEUE_CAPACITY};
     use crate::{
         app::place_order::PlaceOrderCommand,
-        domain::{Address, PaymentMethod},
+        domain::{Address, PaymentMethod, ShownPrices},
     };
 
     fn command() -> PlaceOrderCommand {
@@ -154,6 +154,8 @@ mod tests {
             quantities: Vec::new(),
             method: PaymentMethod::Test,
             shipping_address,
+            shown: ShownPrices::default(),
+            is_limited: true,
             idempotency: None,
             trace: None,
         }

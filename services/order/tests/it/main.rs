@@ -7,8 +7,10 @@ mod shop;
 
 mod backpressure;
 mod compensation;
+mod honest_prices;
 mod instances;
 mod lifecycle;
+mod order_limits;
 mod payments;
 mod place_order;
 mod product_catalog;

@@ -2,11 +2,13 @@
 
 use std::time::{Duration, Instant};
 
+use chrono::{DateTime, FixedOffset, TimeDelta, Utc};
 use runtime::auth::Scope;
 use serde_json::{Value, json};
+use testkit::percent_encoded;
 use vocabulary::{CustomerId, OrderId};
 
-use crate::shop::{Deadlines, Shop};
+use crate::shop::{Client, Deadlines, Shop};
 
 #[tokio::test]
 async fn order_is_readable_by_its_customer_and_by_admins() {
@@ -30,6 +32,54 @@ async fn order_is_readable_by_its_customer_and_by_admins() {
     assert_eq!(client.get(&format!("/v1/orders/{id}")).await.expect(200)["id"], json!(id));
     assert_eq!(shop.admin().get(&format!("/v1/orders/{id}")).await.expect(200)["id"], json!(id));
     assert_eq!(shop.admin().timeline(&id).await, ["order order.placed.v1"]);
+    shop.close().await;
+}
+
+#[tokio::test]
+async fn orders_of_a_span_of_time_are_listed() {
+    let shop = Shop::open(Deadlines::NONE).await;
+    let (me, client) = shop.customer();
+    let mut orders = Vec::new();
+    for _ in 0..3 {
+        orders.push(client.place(me, "SILENT-1", "test").await);
+    }
+    // Times with the offset of a shop in Shanghai.
+    let shanghai = FixedOffset::east_opt(8 * 3_600).unwrap();
+    let newest: DateTime<Utc> = sqlx::query_scalar("select max(placed_at) from orders")
+        .fetch_one(&shop.order)
+        .await
+        .unwrap();
+    let at = |minute: i64| {
+        let time = newest.with_timezone(&shanghai) + TimeDelta::minutes(minute);
+        percent_encoded(&time.to_rfc3339())
+    };
+    for (order, minute) in orders.iter().zip([-2, -1, 0]) {
+        let _: i32 =
+            sqlx::query_scalar("update orders set placed_at = $1 where id = $2::uuid returning 1")
+                .bind(newest + TimeDelta::minutes(minute))
+                .bind(order)
+                .fetch_one(&shop.order)
+                .await
+                .unwrap();
+    }
+    let list = async |client: &Client, query: &str| -> Vec<Value> {
+        let page = client.get(&format!("/v1/orders?{query}")).await.expect(200);
+        page["items"].as_array().unwrap().iter().map(|order| order["id"].clone()).collect()
+    };
+    let span = format!("placed_from={}&placed_to={}", at(-1), at(0));
+    for client in [&client, &shop.admin()] {
+        for query in [span.clone(), format!("{span}&status=placed")] {
+            assert_eq!(list(client, &query).await, [json!(orders[1])], "{query}");
+        }
+        let later = [json!(orders[2]), json!(orders[1])];
+        assert_eq!(list(client, &format!("placed_from={}", at(-1))).await, later);
+        let earlier = [json!(orders[0])];
+        assert_eq!(list(client, &format!("placed_to={}", at(-1))).await, earlier);
+        let years_ago = "placed_to=2020-01-01T00:00:00Z";
+        assert_eq!(list(client, years_ago).await, Vec::<Value>::new());
+    }
+    let invalid = client.get("/v1/orders?placed_from=yesterday").await;
+    assert_eq!(invalid.problem(), (400, "invalid_query"));
     shop.close().await;
 }
 

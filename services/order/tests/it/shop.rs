@@ -262,6 +262,10 @@ impl Shop {
             payment_timeout: deadlines.pay,
             ship_after: deadlines.ship,
             deliver_after: deadlines.deliver,
+            max_line_pieces: 200,
+            max_unpaid_pieces: 200,
+            max_unpaid_orders: 10_000,
+            test_payments: true,
             product_catalog_url: "http://127.0.0.1:9".parse().unwrap(),
             webhook_secret_file: Some(secret_file),
         };
@@ -303,6 +307,18 @@ impl Shop {
     /// Starts an instance without a webhook secret.
     pub(crate) async fn start_without_secret(&mut self) -> Client {
         let config = Config { webhook_secret_file: None, ..self.config.clone() };
+        self.start_instance_with(&config).await
+    }
+
+    /// Starts an instance that allows a customer ten unpaid orders, as a shop does by default.
+    pub(crate) async fn start_with_few_unpaid_orders(&mut self) -> Client {
+        let config = Config { max_unpaid_orders: 10, ..self.config.clone() };
+        self.start_instance_with(&config).await
+    }
+
+    /// Starts an instance where customers cannot pay with play money.
+    pub(crate) async fn start_without_test_payments(&mut self) -> Client {
+        let config = Config { test_payments: false, ..self.config.clone() };
         self.start_instance_with(&config).await
     }
 

@@ -7,7 +7,7 @@ use sha2::Sha256;
 
 use crate::shop::{Answer, Client, Deadlines, Shop, WEBHOOK_SECRET};
 
-const PAYMENTS: &str = "/v1/webhooks/payments";
+pub(crate) const PAYMENTS: &str = "/v1/webhooks/payments";
 const SHIPMENTS: &str = "/v1/webhooks/shipments";
 
 #[expect(clippy::disallowed_methods, reason = "the provider has its own clock")]
@@ -21,7 +21,7 @@ fn sign(secret: &str, seconds: i64, body: &str) -> String {
     format!("t={seconds},v1={:x}", mac.finalize().into_bytes())
 }
 
-async fn send_webhook(client: &Client, path: &str, body: &Value) -> Answer {
+pub(crate) async fn send_webhook(client: &Client, path: &str, body: &Value) -> Answer {
     let body = body.to_string();
     client.send_webhook(path, &body, &sign(WEBHOOK_SECRET, now(), &body)).await
 }

@@ -205,6 +205,7 @@ fn environment(state: &State, service: Service) -> Result<Program, Error> {
         .variable("AMQP_URL", amqp_url)
         .variable("TOKEN_PUBLIC_KEY_FILE", &keys.token_public_key)
         .variable("WEBHOOK_SECRET_FILE", &keys.webhook_secret)
+        .variable("TEST_PAYMENTS", "true")
         .variable("PRODUCT_CATALOG_URL", state.ports.url_of("product-catalog"))
         .variable("INDEX_DIR", &index))
 }

@@ -6,7 +6,7 @@ use problem::{Fields, Json, Problem};
 use runtime::messaging::admit;
 use serde::Deserialize;
 use utoipa::ToSchema;
-use vocabulary::OrderId;
+use vocabulary::{Money, OrderId};
 
 use super::{MAX_TEXT, Signed, WebhookResponse};
 use crate::{
@@ -36,12 +36,14 @@ pub(crate) struct PaymentWebhook {
     outcome: OutcomeBody,
     /// The provider's id of the payment. Two events with the same reference and outcome are one payment.
     reference: Option<String>,
+    /// What was paid. If it differs from the total of the order, the payment is kept for an operator and confirms nothing.
+    amount: Option<Money>,
 }
 
 /// Receive a payment event from a payment provider
 ///
 /// `X-Signature: t=<seconds>,v1=<hex>` carries the HMAC-SHA256 of `<seconds>.<body>`. An approved payment for an order
-/// that has ended is recorded and refunded.
+/// that has ended is recorded and refunded. An approved payment of another amount than the total confirms nothing.
 #[utoipa::path(
     post, path = "/v1/webhooks/payments", tag = "webhooks", request_body = PaymentWebhook,
     params(("X-Signature" = String, Header, description = "`t=<seconds of Unix time>,v1=<HMAC-SHA256 in hexadecimal>`")),
@@ -71,8 +73,8 @@ pub(crate) async fn receive_payment_webhook(
     }
     let id = webhook.order_id;
     let locked = orders::lock_one(&mut tx, id).await?.ok_or_else(|| order_not_found(id))?;
-    let outcome = webhook.outcome.into();
-    let command = RecordPaymentCommand { locked, reference: reference.flatten(), outcome };
+    let (outcome, amount) = (webhook.outcome.into(), webhook.amount);
+    let command = RecordPaymentCommand { locked, reference: reference.flatten(), outcome, amount };
     let update = record_payment(&mut tx, &process, command).await?;
     let response = WebhookResponse::new(id, update);
     webhooks::record_response(&mut tx, "payments", &event_id, &response.to_json()?).await?;
