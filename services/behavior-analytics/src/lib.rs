@@ -22,7 +22,10 @@ use contracts::{
     behavior::{PopularityChangedV1, USER_EVENTS_STREAM},
     catalog::PRODUCT,
     inventory::STOCK,
-    order::ORDER,
+    order::{
+        ORDER, OrderCancelledV1, OrderDeliveredV1, OrderExpiredV1, OrderPaymentFailedV1,
+        OrderPlacedV1, OrderRejectedV1, OrderShippedV1,
+    },
     receipts::{ProductAppliedV1, ProductFailedV1},
 };
 use messaging::{
@@ -67,8 +70,15 @@ pub fn topology() -> Topology {
 }
 
 fn topology_for(waker: &ModelWaker) -> Topology {
-    let orders =
-        Subscription::to(ORDER, [names::ORDER], OnReject::Continue).on(StoreBasket(waker.clone()));
+    let orders = Subscription::to(ORDER, [names::ORDER], OnReject::Continue)
+        .on(StoreBasket(waker.clone()))
+        .ignores::<OrderPlacedV1>()
+        .ignores::<OrderShippedV1>()
+        .ignores::<OrderDeliveredV1>()
+        .ignores::<OrderRejectedV1>()
+        .ignores::<OrderPaymentFailedV1>()
+        .ignores::<OrderExpiredV1>()
+        .ignores::<OrderCancelledV1>();
     let products = Subscription::to(PRODUCT, [names::PRODUCT_CATALOG], OnReject::Continue)
         .on(UpdateProduct(waker.clone()))
         .on(DeleteProduct(waker.clone()))

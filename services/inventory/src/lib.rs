@@ -21,7 +21,7 @@ use contracts::{
     inventory::{
         StockChangedV1, StockDeductedV1, StockRejectedV1, StockReleasedV1, StockReservedV1,
     },
-    order::ORDER,
+    order::{ORDER, OrderConfirmedV1, OrderDeliveredV1},
     receipts::{ProductAppliedV1, ProductFailedV1},
 };
 use messaging::{OnReject, Subscription, Topology};
@@ -70,7 +70,9 @@ pub fn topology() -> Topology {
                 .on(ReleaseCancelledOrder)
                 .on(ReleaseExpiredOrder)
                 .on(ReleaseUnpaidOrder)
-                .on(ReleaseRejectedOrder),
+                .on(ReleaseRejectedOrder)
+                .ignores::<OrderConfirmedV1>()
+                .ignores::<OrderDeliveredV1>(),
         )
         .subscribes(
             Subscription::to(PRODUCT, [names::PRODUCT_CATALOG], OnReject::Continue)

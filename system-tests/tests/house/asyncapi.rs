@@ -97,7 +97,7 @@ fn receive_description(topology: &Topology, subscription: &Subscription) -> Stri
     let consumer = subscription.consumer(topology.service());
     let queues: Vec<_> = (0..SLOT_GROUPS).map(|group| format!("`{consumer}.{group}`")).collect();
     format!(
-        "{} handles these events from its queues {}. The queues receive all events of the aggregate; the service ignores the others.",
+        "{} handles these events from its queues {}. The queues receive all events of the aggregate. The service ignores the other types that it knows, and parks events of a type that it does not know.",
         topology.service(),
         queues.join(" and ")
     )

@@ -20,24 +20,30 @@ use crate::{
 fn graph(topologies: &[Topology]) -> String {
     let mut text = "# Event graph\n\nGenerated from the `topology()` of each service by `cargo xtask event-graph`.\n".to_owned();
     let mut consumers: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    let mut others: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for topology in topologies {
         for subscription in topology.subscriptions() {
             for kind in subscription.handled() {
                 consumers.entry(kind).or_default().push(topology.service());
+            }
+            for kind in subscription.ignored() {
+                others.entry(kind).or_default().push(topology.service());
             }
         }
     }
     for topology in topologies {
         write!(
             text,
-            "\n## {} publishes\n\n| event | aggregate | handled by |\n|---|---|---|\n",
+            "\n## {} publishes\n\n| event | aggregate | handled by | ignored by |\n|---|---|---|---|\n",
             topology.service()
         )
         .unwrap();
         for kind in topology.published() {
-            let handled_by =
-                consumers.get(kind.name).map(|names| names.join(", ")).unwrap_or_default();
-            writeln!(text, "| `{}` | `{}` | {handled_by} |", kind.name, kind.aggregate).unwrap();
+            let [handled, ignored] = [&consumers, &others]
+                .map(|services| services.get(kind.name).map(|names| names.join(", ")));
+            let (handled, ignored) = (handled.unwrap_or_default(), ignored.unwrap_or_default());
+            writeln!(text, "| `{}` | `{}` | {handled} | {ignored} |", kind.name, kind.aggregate)
+                .unwrap();
         }
     }
     text.push_str("\n## Queues\n\n| service | subscribes to | published by |\n|---|---|---|\n");
@@ -89,6 +95,25 @@ fn each_subscribed_event_is_published() {
             }
         }
     }
+}
+
+/// An event of any other type would be parked. So a new type needs a decision for every subscriber of its aggregate.
+#[test]
+fn each_subscriber_handles_or_ignores_each_type() {
+    let contracts = contracts::schema::events();
+    let mut undecided = Vec::new();
+    for topology in &topologies() {
+        for subscription in topology.subscriptions() {
+            let known = [subscription.handled(), subscription.ignored()].concat();
+            let of_aggregate =
+                contracts.iter().filter(|one| one.kind.aggregate == subscription.aggregate());
+            let unknown = of_aggregate.filter(|one| !known.contains(&one.kind.name));
+            undecided.extend(unknown.map(|one| {
+                format!("{} neither handles nor ignores {}", topology.service(), one.kind.name)
+            }));
+        }
+    }
+    assert!(undecided.is_empty(), "{undecided:#?}");
 }
 
 #[test]

@@ -7,8 +7,8 @@ use contracts::{
         StockReservedV1,
     },
     order::{
-        ORDER, OrderCancelledV1, OrderExpiredV1, OrderPaymentFailedV1, OrderPlacedV1,
-        OrderShippedV1,
+        ORDER, OrderCancelledV1, OrderConfirmedV1, OrderDeliveredV1, OrderExpiredV1,
+        OrderPaymentFailedV1, OrderPlacedV1, OrderRejectedV1, OrderShippedV1,
     },
 };
 use envelope::Event;
@@ -34,7 +34,10 @@ pub(crate) fn topology() -> Topology {
                 .on(DeductStock)
                 .on(ReleaseStock(|event: &OrderCancelledV1| event.order_id))
                 .on(ReleaseStock(|event: &OrderExpiredV1| event.order_id))
-                .on(ReleaseStock(|event: &OrderPaymentFailedV1| event.order_id)),
+                .on(ReleaseStock(|event: &OrderPaymentFailedV1| event.order_id))
+                .ignores::<OrderConfirmedV1>()
+                .ignores::<OrderDeliveredV1>()
+                .ignores::<OrderRejectedV1>(),
         )
 }
 

@@ -12,7 +12,7 @@ use super::{
     batch_splitter::{BatchSplitter, FailedEvent, SLOW_ATTEMPT, disposition},
     call_handlers::{HandlerOutcome, call_handlers},
     cursors,
-    dead_letter::{self, DeadLetterRecord, record},
+    dead_letter::{self, DeadLetterRecord, UNKNOWN_TYPE, record},
     latest_wins::plan_latest_wins,
     parking,
     plan::{Decision, Disposition, Origin, Position, plan_sequenced},
@@ -99,13 +99,13 @@ impl BatchProcessor<'_> {
         let mut tx = self.outbox.begin().await?;
         let before = cursors::lock(&mut tx, consumer, aggregate, &keys).await?;
         let mut after = before.clone();
-        let has_handler = |kind: &str| subscription.handler(kind).is_some();
+        let reception = |kind: &str| subscription.reception(kind);
         let decisions = match subscription.ordering() {
             Ordering::Sequenced(on_reject) => {
-                plan_sequenced(&mut after, events, dispositions, origin, on_reject, has_handler)
+                plan_sequenced(&mut after, events, dispositions, origin, on_reject, reception)
             }
             Ordering::LatestWins(_) => {
-                plan_latest_wins(&mut after, events, dispositions, has_handler)
+                plan_latest_wins(&mut after, events, dispositions, reception)
             }
         };
         let limit = subscription.timeout();
@@ -138,7 +138,7 @@ impl BatchProcessor<'_> {
             (0..decisions.len()).filter(|index| decisions[*index] == Decision::Apply).collect();
         match self.commit(tx, &before, &after, &planned, origin).await {
             Ok(parked) => {
-                count(consumer, &decisions);
+                self.count(&planned);
                 Ok(Attempt::Committed { parked })
             }
             Err(error) if error.is_outage() && !self.is_suspect => Err(error),
@@ -166,6 +166,13 @@ impl BatchProcessor<'_> {
         self.record_dead_letters(&mut tx, planned).await?;
         if let Ordering::LatestWins(_) = self.subscription.ordering() {
             let parked = retries::clear(&mut tx, consumer, planned, origin).await?;
+            if origin == Origin::Parked {
+                let processed = planned.iter().filter(|(_, decision)| {
+                    matches!(decision, Decision::Apply | Decision::Ignore | Decision::Stale)
+                });
+                let processed = processed.map(|(event, _)| *event);
+                dead_letter::resolve_applied(&mut tx, consumer, processed).await?;
+            }
             tx.commit_verified().await?;
             return Ok(parked);
         }
@@ -195,8 +202,22 @@ impl BatchProcessor<'_> {
         // A dead letter of full state does not make older events of its key stale.
         let passed = matches!(self.subscription.ordering(), Ordering::Sequenced(_));
         for (event, decision) in planned {
-            if let Decision::DeadLetter(reason) = decision {
-                self.record_dead_letter(tx, event, reason, passed).await?;
+            match decision {
+                Decision::DeadLetter(reason) => {
+                    self.record_dead_letter(tx, event, reason, passed).await?;
+                }
+                // It stays parked. The dead letter tells operators why, and is resolved when the event is applied.
+                Decision::ParkUnknown => {
+                    self.record_dead_letter(tx, event, UNKNOWN_TYPE, false).await?;
+                }
+                Decision::Duplicate
+                | Decision::Stale
+                | Decision::Apply
+                | Decision::Ignore
+                | Decision::ParkGap
+                | Decision::ParkBehind
+                | Decision::ParkDue
+                | Decision::ParkRetry(_) => {}
             }
         }
         Ok(())
@@ -223,6 +244,33 @@ impl BatchProcessor<'_> {
             self.announce_dead_letter(tx, event, reason)?;
         }
         Ok(())
+    }
+
+    /// Counts the decisions that are committed.
+    fn count(&self, planned: &[(&ReceivedEvent, &Decision)]) {
+        for (event, decision) in planned {
+            let outcome = match decision {
+                Decision::Duplicate => "duplicate",
+                Decision::Stale => "stale",
+                Decision::Apply => "applied",
+                Decision::Ignore => "ignored",
+                Decision::ParkUnknown => {
+                    self.subscription.log_unknown(self.consumer, &event.envelope.kind);
+                    "unknown_type"
+                }
+                Decision::ParkGap
+                | Decision::ParkBehind
+                | Decision::ParkDue
+                | Decision::ParkRetry(_) => "parked",
+                Decision::DeadLetter(_) => "dead",
+            };
+            metrics::counter!(
+                "messaging_events_consumed_total",
+                "consumer" => self.consumer.to_owned(),
+                "outcome" => outcome
+            )
+            .increment(1);
+        }
     }
 
     /// Emits the events that announce a dead letter. If that fails, the letter is recorded nevertheless.
@@ -266,22 +314,4 @@ fn failed_attempt(
         Ok(FailedEvent { index, disposition, causes: causes(&*failure.cause) })
     };
     Ok(Attempt::Failed(failures.map(failed).collect::<Result<_, _>>()?))
-}
-
-fn count(consumer: &str, decisions: &[Decision]) {
-    for decision in decisions {
-        let outcome = match decision {
-            Decision::Duplicate => "duplicate",
-            Decision::Stale => "stale",
-            Decision::Apply => "applied",
-            Decision::Ignore => "ignored",
-            Decision::ParkGap
-            | Decision::ParkBehind
-            | Decision::ParkDue
-            | Decision::ParkRetry(_) => "parked",
-            Decision::DeadLetter(_) => "dead",
-        };
-        metrics::counter!("messaging_events_consumed_total", "consumer" => consumer.to_owned(), "outcome" => outcome)
-            .increment(1);
-    }
 }

@@ -13,6 +13,9 @@ use crate::{
 /// The reason of a dead letter whose predecessor never arrived.
 pub(crate) const MISSING_PREDECESSOR: &str = "missing_predecessor";
 
+/// The reason of a dead letter whose event type the program does not know.
+pub(crate) const UNKNOWN_TYPE: &str = "unknown_type";
+
 /// A dead letter to record.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct DeadLetterRecord<'a> {
@@ -25,9 +28,9 @@ pub(crate) struct DeadLetterRecord<'a> {
     pub(crate) route: (&'a str, &'a str),
 }
 
-/// Records an event as a dead letter. If it is one already, because of a missing predecessor, and the cursor
-/// now moves past it, the letter is updated: otherwise its event would count as applied. Returns whether the
-/// letter is new.
+/// Records an event as a dead letter. If it is one already, because it waits for its predecessor or for a program
+/// that knows its type, and now there is another reason, the letter is updated: if the cursor moves past it, its
+/// event would count as applied. Returns whether the letter is new.
 ///
 /// The metric counts letters after the commit, not attempts.
 pub(super) async fn record(
@@ -45,8 +48,8 @@ pub(super) async fn record(
         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
         on conflict (consumer, source, aggregate, key, seq) where state = 'pending' and seq is not null do update set
             reason = excluded.reason, causes = excluded.causes, attempts = excluded.attempts, blocks = excluded.blocks,
-            passed = true
-        where excluded.passed and not d.passed
+            passed = excluded.passed
+        where not d.passed and (excluded.passed or d.reason <> excluded.reason)
         returning id
         "#,
         id,
@@ -70,7 +73,8 @@ pub(super) async fn record(
     .fetch_optional(&mut **tx)
     .await?;
     let is_new = written == Some(id);
-    if written.is_some() {
+    // An unknown type is logged once, not for each event.
+    if written.is_some() && letter.reason != UNKNOWN_TYPE {
         tracing::error!(
             consumer = letter.consumer,
             kind = envelope.kind,
@@ -88,7 +92,8 @@ pub(super) async fn record(
     Ok(is_new)
 }
 
-/// Resolves the dead letters of applied events: their predecessor has arrived after all.
+/// Resolves the dead letters of applied events: their predecessor has arrived after all, or a program knows their
+/// type.
 pub(super) async fn resolve_applied<'a>(
     connection: &mut PgConnection,
     consumer: &str,
@@ -121,7 +126,7 @@ pub(super) async fn resolve_applied<'a>(
         tracing::info!(
             consumer,
             letters,
-            "missing predecessors arrived; dead letters are resolved"
+            "events that waited have taken effect; their dead letters are resolved"
         );
     }
     Ok(())

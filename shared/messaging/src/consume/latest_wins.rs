@@ -6,18 +6,19 @@ use std::{cmp::Reverse, collections::HashMap};
 use super::{
     plan::{Decision, Disposition, Position},
     received_event::{Key, ReceivedEvent},
+    subscription::Reception,
 };
 
 /// Decides about each of `events` and updates `positions`.
 ///
 /// An event with a number above the last applied one is applied and makes all older ones stale. So of several
-/// events of a key in a batch, only the newest is applied. Failed events and events without a handler do not
-/// move the position: an older event may be applied instead.
+/// events of a key in a batch, only the newest is applied. Failed events, ignored ones and those of an unknown
+/// type do not move the position: an older event may be applied instead.
 pub(crate) fn plan_latest_wins(
     positions: &mut HashMap<Key, Position>,
     events: &[ReceivedEvent],
     dispositions: &HashMap<usize, Disposition>,
-    has_handler: impl Fn(&str) -> bool,
+    reception: impl Fn(&str) -> Reception,
 ) -> Vec<Decision> {
     let mut decisions = vec![Decision::Stale; events.len()];
     let mut newest_first: Vec<usize> = (0..events.len()).collect();
@@ -28,11 +29,12 @@ pub(crate) fn plan_latest_wins(
         if envelope.sequence <= position.last {
             continue;
         }
-        decisions[index] = match dispositions.get(&index) {
-            _ if !has_handler(&envelope.kind) => Decision::Ignore,
-            Some(Disposition::DeadLetter(reason)) => Decision::DeadLetter(reason),
-            Some(Disposition::Retry(pause)) => Decision::ParkRetry(*pause),
-            None => {
+        decisions[index] = match (reception(&envelope.kind), dispositions.get(&index)) {
+            (Reception::Ignored, _) => Decision::Ignore,
+            (Reception::Unknown, _) => Decision::ParkUnknown,
+            (_, Some(Disposition::DeadLetter(reason))) => Decision::DeadLetter(reason),
+            (_, Some(Disposition::Retry(pause))) => Decision::ParkRetry(*pause),
+            (Reception::Handled, None) => {
                 let moved = Position { last: envelope.sequence, ..position };
                 positions.insert(events[index].key(), moved);
                 Decision::Apply
@@ -50,7 +52,7 @@ mod tests {
 
     use super::{
         super::received_event::tests::event, Decision, Disposition, Key, Position, ReceivedEvent,
-        plan_latest_wins,
+        Reception, plan_latest_wins,
     };
 
     fn plan(
@@ -59,7 +61,11 @@ mod tests {
         dispositions: &[(usize, Disposition)],
     ) -> Vec<Decision> {
         let dispositions = dispositions.iter().cloned().collect();
-        plan_latest_wins(positions, events, &dispositions, |kind| kind != "other")
+        plan_latest_wins(positions, events, &dispositions, |kind| match kind {
+            "other" => Reception::Ignored,
+            "new" => Reception::Unknown,
+            _ => Reception::Handled,
+        })
     }
 
     #[test]
@@ -95,8 +101,14 @@ mod tests {
     #[test]
     fn an_event_without_a_handler_makes_nothing_stale() {
         let mut positions = HashMap::new();
-        let events = [event("k", 9, "other"), event("k", 8, "a")];
-        assert_eq!(plan(&mut positions, &events, &[]), [Decision::Ignore, Decision::Apply]);
+        let events = [event("k", 9, "other"), event("k", 8, "a"), event("k", 10, "new")];
+        assert_eq!(
+            plan(&mut positions, &events, &[]),
+            [Decision::Ignore, Decision::Apply, Decision::ParkUnknown]
+        );
+        // A newer event overtakes the one that waits for a program that knows it.
+        assert_eq!(plan(&mut positions, &[event("k", 11, "a")], &[]), [Decision::Apply]);
+        assert_eq!(plan(&mut positions, &events[2..], &[]), [Decision::Stale]);
     }
 
     proptest! {

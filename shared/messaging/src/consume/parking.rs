@@ -22,8 +22,15 @@ const GAP_TIMEOUT: Duration = Duration::from_mins(1);
 /// How many parked events of one key are processed together.
 const BATCH_SIZE: i64 = 256;
 
+/// Why an event is parked whose type the program does not know.
+const UNKNOWN: &str = "unknown_type";
+
+/// How many events become due together when a program starts that knows their type.
+const REVIVED: i64 = 5_000;
+
 /// Parks events according to the decisions. An event that waits for a retry keeps its due time unless it was
-/// retried, and a redelivered copy does not reset its attempts.
+/// retried, and a redelivered copy does not reset its attempts. The start of an event of an unknown type is taken
+/// back: it was not passed to a handler.
 pub(super) async fn park(
     connection: &mut PgConnection,
     consumer: &str,
@@ -31,6 +38,7 @@ pub(super) async fn park(
 ) -> Result<(), Error> {
     for (event, decision) in planned {
         let (why, delay) = match decision {
+            Decision::ParkUnknown => (UNKNOWN, None),
             Decision::ParkGap => ("gap", Some(GAP_TIMEOUT)),
             Decision::ParkBehind => ("behind", None),
             Decision::ParkDue => ("behind", Some(Duration::ZERO)),
@@ -46,14 +54,16 @@ pub(super) async fn park(
         sqlx::query!(
             r#"
             insert into messaging.parked as p
-                (consumer, source, aggregate, key, seq, slot, why, attempts, next_at, causes, envelope)
-            values ($1, $2, $3, $4, $5, $6, $7, $8, now() + make_interval(secs => $9::float8), $10, $11)
+                (consumer, source, aggregate, key, seq, slot, why, kind, attempts, next_at, causes, envelope)
+            values ($1, $2, $3, $4, $5, $6, $7, $12, $8, now() + make_interval(secs => $9::float8), $10, $11)
             on conflict (consumer, source, aggregate, key, seq) do update set
                 why = excluded.why,
+                kind = excluded.kind,
+                starts = case when excluded.why = 'unknown_type' then greatest(p.starts - 1, 0) else p.starts end,
                 attempts = greatest(p.attempts, excluded.attempts),
                 next_at = excluded.next_at,
                 causes = case when excluded.attempts < p.attempts then p.causes else excluded.causes end
-            where excluded.why = 'retry' or p.why <> 'retry'
+            where excluded.why in ('retry', 'unknown_type') or p.why not in ('retry', 'unknown_type')
             "#,
             consumer,
             envelope.source,
@@ -66,11 +76,44 @@ pub(super) async fn park(
             delay.map(|delay| delay.as_secs_f64()),
             &without_nul(&event.causes),
             serde_json::to_string(envelope)?,
+            (why == UNKNOWN).then_some(envelope.kind.as_str()),
         )
         .execute(&mut *connection)
         .await?;
     }
     Ok(())
+}
+
+/// Makes events of a slot group due that wait for a program that knows their type, if this one does. Returns
+/// whether there may be more.
+pub(super) async fn revive(
+    connection: &mut PgConnection,
+    consumer: &str,
+    group: u8,
+    known: &[&str],
+) -> Result<bool, Error> {
+    let revived = sqlx::query!(
+        r#"
+        update messaging.parked set next_at = now()
+        where ctid in (
+            select ctid from messaging.parked
+            where consumer = $1 and kind = any($2) and slot = any($3) and why = 'unknown_type' and next_at is null
+            limit $4
+            for update skip locked
+        )
+        "#,
+        consumer,
+        known as &[&str],
+        &slots(group),
+        REVIVED,
+    )
+    .execute(connection)
+    .await?
+    .rows_affected();
+    if revived > 0 {
+        tracing::info!(consumer, revived, "parked events of a type that is known now are due");
+    }
+    Ok(i64::try_from(revived).unwrap_or(i64::MAX) >= REVIVED)
 }
 
 /// The slots of a slot group, as stored.
@@ -282,13 +325,14 @@ pub(crate) async fn settle(
     .await?;
     // Only the first remaining event gets a due time: its own if it waits for a retry, now if it is the next
     // event, otherwise the end of the wait for its predecessor. A blocked key waits for an operator, and an event
-    // that is a dead letter already waits for its predecessor without end.
+    // that is a dead letter already waits for its predecessor without end. An event of an unknown type waits for a
+    // program that knows it, see `revive`.
     sqlx::query!(
         r#"
         update messaging.parked p
         set next_at = case
             when c.hold = 'blocked' or p.seq > f.seq then null
-            when p.why = 'retry' and p.next_at is not null then p.next_at
+            when p.why = 'unknown_type' or p.why = 'retry' and p.next_at is not null then p.next_at
             when p.seq = c.last + 1 then now()
             when exists (
                 select from messaging.dead_letter d

@@ -5,7 +5,7 @@ use std::{collections::HashMap, time::Duration};
 
 use super::{
     received_event::{Key, ReceivedEvent},
-    subscription::OnReject,
+    subscription::{OnReject, Reception},
 };
 
 /// How far a consumer has processed a key.
@@ -55,8 +55,10 @@ pub(crate) enum Decision {
     /// It carries full state, and it or a newer event of its key was applied before.
     Stale,
     Apply,
-    /// Its type has no handler: only the cursor moves.
+    /// The subscription ignores its type: only the cursor moves.
     Ignore,
+    /// The program does not know its type: parked until one does.
+    ParkUnknown,
     /// Its predecessor has not arrived.
     ParkGap,
     /// An earlier event of its key is parked.
@@ -81,7 +83,8 @@ impl Decision {
             Self::Duplicate | Self::Stale | Self::Apply | Self::Ignore => {
                 matches!(origin, Origin::Parked)
             }
-            Self::ParkGap
+            Self::ParkUnknown
+            | Self::ParkGap
             | Self::ParkBehind
             | Self::ParkDue
             | Self::ParkRetry(_)
@@ -128,7 +131,7 @@ pub(crate) fn plan_sequenced(
     dispositions: &HashMap<usize, Disposition>,
     origin: Origin,
     on_reject: OnReject,
-    has_handler: impl Fn(&str) -> bool,
+    reception: impl Fn(&str) -> Reception,
 ) -> Vec<Decision> {
     if origin == Origin::Parked {
         for position in positions.values_mut().filter(|position| position.hold == Hold::Parked) {
@@ -167,8 +170,16 @@ pub(crate) fn plan_sequenced(
             position.hold = Hold::Parked;
             return Decision::ParkRetry(*pause);
         }
+        let decision = match reception(&event.envelope.kind) {
+            Reception::Handled => Decision::Apply,
+            Reception::Ignored => Decision::Ignore,
+            Reception::Unknown => {
+                position.hold = Hold::Parked;
+                return Decision::ParkUnknown;
+            }
+        };
         position.last = sequence;
-        if has_handler(&event.envelope.kind) { Decision::Apply } else { Decision::Ignore }
+        decision
     };
     events.iter().enumerate().map(decide).collect()
 }
@@ -211,7 +222,7 @@ mod tests {
     use super::{Decision, Disposition, Hold, Origin, Position, handler_calls, plan_sequenced};
     use crate::consume::{
         received_event::{Key, ReceivedEvent, tests::event},
-        subscription::OnReject,
+        subscription::{OnReject, Reception},
     };
 
     fn key(name: &str) -> Key {
@@ -225,8 +236,16 @@ mod tests {
             &HashMap::new(),
             Origin::Queue,
             OnReject::BlockKey,
-            |kind| kind != "other",
+            reception,
         )
+    }
+
+    fn reception(kind: &str) -> Reception {
+        match kind {
+            "other" => Reception::Ignored,
+            "new" => Reception::Unknown,
+            _ => Reception::Handled,
+        }
     }
 
     #[test]
@@ -253,6 +272,27 @@ mod tests {
     }
 
     #[test]
+    fn an_event_of_an_unknown_type_holds_its_key_only() {
+        let mut positions = HashMap::new();
+        let events =
+            [event("k", 1, "new"), event("k", 2, "a"), event("k", 3, "new"), event("l", 1, "a")];
+        let expected =
+            [Decision::ParkUnknown, Decision::ParkBehind, Decision::ParkBehind, Decision::Apply];
+        assert_eq!(plan(&mut positions, &events), expected);
+        assert_eq!(positions[&key("k")], Position { last: 0, hold: Hold::Parked });
+        // The next version of the program knows the type.
+        let decisions = plan_sequenced(
+            &mut positions,
+            &events[..3],
+            &HashMap::new(),
+            Origin::Parked,
+            OnReject::BlockKey,
+            |_| Reception::Handled,
+        );
+        assert_eq!(decisions, [Decision::Apply, Decision::Apply, Decision::Apply]);
+    }
+
+    #[test]
     fn parked_events_apply_when_they_are_due() {
         let mut positions = HashMap::from([(key("k"), Position { last: 0, hold: Hold::Parked })]);
         let events = [event("k", 1, "a"), event("k", 2, "a")];
@@ -262,7 +302,7 @@ mod tests {
             &HashMap::new(),
             Origin::Parked,
             OnReject::Continue,
-            |_| true,
+            reception,
         );
         assert_eq!(decisions, [Decision::Apply, Decision::Apply]);
     }
@@ -276,7 +316,7 @@ mod tests {
             &HashMap::new(),
             Origin::Parked,
             OnReject::Continue,
-            |_| true,
+            reception,
         );
         assert_eq!(decisions, [Decision::ParkBehind]);
         assert_eq!(positions[&key("k")].hold, Hold::Parked);
@@ -293,7 +333,7 @@ mod tests {
             &dispositions,
             Origin::Queue,
             OnReject::Continue,
-            |_| true,
+            reception,
         );
         assert_eq!(decisions, [Decision::DeadLetter("delivery_limit")]);
         assert_eq!(positions[&key("k")], Position { last: 1, hold: Hold::Parked });
@@ -310,7 +350,7 @@ mod tests {
             &dispositions,
             Origin::Queue,
             OnReject::Continue,
-            |_| true,
+            reception,
         );
         assert_eq!(
             decisions,
@@ -330,7 +370,7 @@ mod tests {
             &dispositions,
             Origin::Queue,
             OnReject::BlockKey,
-            |_| true,
+            reception,
         );
         assert_eq!(decisions, [Decision::DeadLetter("bad"), Decision::ParkBehind]);
         assert_eq!(positions[&key("k")], Position { last: 1, hold: Hold::Blocked });
@@ -341,7 +381,7 @@ mod tests {
             &dispositions,
             Origin::Queue,
             OnReject::Continue,
-            |_| true,
+            reception,
         );
         assert_eq!(decisions, [Decision::DeadLetter("bad"), Decision::Apply]);
     }

@@ -40,7 +40,8 @@ const RETRY_POLL_INTERVAL: Duration = Duration::from_secs(1);
 /// How long parked events are processed before the queue has its turn. A key that is started is finished.
 const MAX_PARKED_TIME: Duration = Duration::from_millis(100);
 
-/// How often parked events are checked though none is known to be due.
+/// How often parked events are checked though none is known to be due, and how often those of an unknown type: another process may
+/// have parked them that does not know it.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(5);
 
 /// How often the same events may fail in a row as if the database was unavailable before it is asked whether it is. An outage that
@@ -100,13 +101,16 @@ impl QueueConsumer {
         with_timeout("adopting parked events", WRITE_TIMEOUT, self.adopt_parked()).await?;
         let mut buffer = self.start(channel).await?;
         self.connections.queue_works(&self.queue);
-        let mut next_check = Instant::now();
+        let (mut next_check, mut next_revival) = (Instant::now(), Instant::now());
         let mut parking_signal = self.outbox.parking_signal().subscribe();
         loop {
             // Checked here and not only awaited below, so that a busy queue does not starve the parked events. In turn, the queue is
             // polled below before the next check, so that parked events do not starve the queue.
             if Instant::now() >= next_check || parking_signal.has_changed().unwrap_or(false) {
                 parking_signal.mark_unchanged();
+                if Instant::now() >= next_revival {
+                    next_revival = self.revive().await;
+                }
                 next_check = self.process_parked_keys(stop).await;
             }
             tokio::select! {
@@ -199,6 +203,24 @@ impl QueueConsumer {
     async fn due_keys(&self) -> Result<Vec<Key>, Error> {
         let mut connection = self.outbox.pool().acquire().await?;
         parking::due_keys(&mut connection, &self.consumer, self.group).await
+    }
+
+    /// Makes parked events due whose type this program knows, though the one that parked them did not. Returns when to look again.
+    async fn revive(&self) -> Instant {
+        let subscription = &self.subscription;
+        let known = [subscription.handled(), subscription.ignored()].concat();
+        let revived = async {
+            let mut connection = self.outbox.pool().acquire().await?;
+            parking::revive(&mut connection, &self.consumer, self.group, &known).await
+        };
+        match with_timeout("reviving parked events", LEASE_TTL, revived).await {
+            Ok(true) => Instant::now(),
+            Ok(false) => Instant::now() + SWEEP_INTERVAL,
+            Err(error) => {
+                tracing::warn!(causes = ?causes(&error), "failed to look for events of a known type");
+                Instant::now() + RETRY_POLL_INTERVAL
+            }
+        }
     }
 
     /// Makes parked events due if the subscription was sequenced before: none of them waits for another any more.

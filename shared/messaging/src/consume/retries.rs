@@ -9,14 +9,15 @@ use super::{
 };
 use crate::error::Error;
 
-/// Makes events without a due time due. They were parked while the subscription was sequenced.
+/// Makes events without a due time due. They were parked while the subscription was sequenced. Those of an unknown
+/// type still wait.
 pub(super) async fn adopt(
     connection: &mut PgConnection,
     consumer: &str,
     group: u8,
 ) -> Result<(), Error> {
     sqlx::query!(
-        "update messaging.parked set next_at = now() where consumer = $1 and next_at is null and slot = any($2)",
+        "update messaging.parked set next_at = now() where consumer = $1 and next_at is null and why <> 'unknown_type' and slot = any($2)",
         consumer,
         &parking::slots(group),
     )
@@ -56,7 +57,7 @@ pub(super) async fn start(
     Ok(Some((event, row.starts)))
 }
 
-/// Removes parked events that are processed. Returns whether any of `planned` waits for a retry.
+/// Removes parked events that are processed. Returns whether any of `planned` is parked.
 pub(super) async fn clear(
     connection: &mut PgConnection,
     consumer: &str,
@@ -65,7 +66,7 @@ pub(super) async fn clear(
 ) -> Result<bool, Error> {
     let mut any_parked = false;
     for (event, decision) in planned {
-        if let Decision::ParkRetry(_) = decision {
+        if let Decision::ParkRetry(_) | Decision::ParkUnknown = decision {
             any_parked = true;
         } else if origin == Origin::Parked {
             parking::remove(connection, consumer, &event.envelope).await?;

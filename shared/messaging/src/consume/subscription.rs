@@ -1,6 +1,11 @@
 //! Subscriptions: what a service consumes, and how.
 
-use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeSet, HashMap},
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use envelope::{Envelope, Event, FullState};
 
@@ -19,6 +24,9 @@ type OnDeadLetter = dyn Fn(&mut Transaction, &Envelope, &str) -> Result<(), Erro
 /// the database.
 pub(crate) const MAX_HANDLER_TIMEOUT: Duration = Duration::from_secs(40);
 
+/// How many unknown event types are remembered, so that each is logged once.
+const LOGGED_TYPES: usize = 100;
+
 /// What happens to the later events of a key after one of them is rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnReject {
@@ -26,6 +34,16 @@ pub enum OnReject {
     BlockKey,
     /// They are processed: for projections of full state, which the next event corrects.
     Continue,
+}
+
+/// What a subscription does with the events of a type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reception {
+    Handled,
+    /// The subscription declares that they do not concern it: only the cursor moves.
+    Ignored,
+    /// They wait for a version of the program that knows the type.
+    Unknown,
 }
 
 /// How a subscription prevents duplicate effects and stale overwrites.
@@ -39,8 +57,10 @@ pub(crate) enum Ordering {
 
 /// A service's subscription to one aggregate: its own cursors, and one quorum queue per slot group.
 ///
-/// It receives *all* events of the aggregate. Events without a handler only move the cursor, so a gap in the numbers always means a
-/// loss.
+/// It receives *all* events of the aggregate, so a gap in the numbers always means a loss. For each type it has a handler
+/// ([`on`](Self::on)) or declares that the type does not concern it ([`ignores`](Self::ignores)). An event of any other type is parked,
+/// with the later ones of its key, and becomes a dead letter `unknown_type`. When a program starts that knows the type, the events are
+/// applied in order and the dead letter is resolved.
 #[derive(Clone)]
 pub struct Subscription {
     aggregate: &'static str,
@@ -49,6 +69,9 @@ pub struct Subscription {
     batch_size: BatchSize,
     handler_timeout: Duration,
     handlers: HashMap<&'static str, Arc<dyn DynHandler>>,
+    ignored: BTreeSet<&'static str>,
+    /// Unknown event types that have been logged.
+    logged: Arc<Mutex<BTreeSet<String>>>,
     on_dead_letter: Option<Arc<OnDeadLetter>>,
 }
 
@@ -83,6 +106,8 @@ impl Subscription {
             batch_size: BatchSize::default(),
             handler_timeout: MAX_HANDLER_TIMEOUT,
             handlers: HashMap::new(),
+            ignored: BTreeSet::new(),
+            logged: Arc::default(),
             on_dead_letter: None,
         }
     }
@@ -111,14 +136,33 @@ impl Subscription {
     ///
     /// # Panics
     ///
-    /// If the event belongs to another aggregate, or already has a handler: it would never be called.
+    /// If the event belongs to another aggregate, is ignored, or already has a handler: it would never be called.
     #[must_use]
     pub fn on<H: Handler>(mut self, handler: H) -> Self {
-        let (kind, aggregate) = (H::Event::TYPE, H::Event::AGGREGATE);
-        assert_eq!(aggregate, self.aggregate, "{kind} is not of the subscribed aggregate");
-        let before = self.handlers.insert(kind, Arc::new(TypedHandler(handler)));
-        assert!(before.is_none(), "{kind} already has a handler");
+        let kind = self.new_type::<H::Event>();
+        self.handlers.insert(kind, Arc::new(TypedHandler(handler)));
         self
+    }
+
+    /// Declares that the events of a type do not concern this subscription: they only move the cursor.
+    ///
+    /// # Panics
+    ///
+    /// If the event belongs to another aggregate, has a handler, or is ignored already.
+    #[must_use]
+    pub fn ignores<E: Event>(mut self) -> Self {
+        let kind = self.new_type::<E>();
+        self.ignored.insert(kind);
+        self
+    }
+
+    /// The name of an event type of the aggregate that is neither handled nor ignored yet.
+    fn new_type<E: Event>(&self) -> &'static str {
+        let (kind, aggregate) = (E::TYPE, E::AGGREGATE);
+        assert_eq!(aggregate, self.aggregate, "{kind} is not of the subscribed aggregate");
+        assert!(!self.handlers.contains_key(kind), "{kind} already has a handler");
+        assert!(!self.ignored.contains(kind), "{kind} is ignored already");
+        kind
     }
 
     /// Registers a function that emits events in the transaction that records a dead letter.
@@ -157,6 +201,30 @@ impl Subscription {
         kinds
     }
 
+    /// The event types that are ignored, sorted.
+    pub fn ignored(&self) -> Vec<&'static str> {
+        self.ignored.iter().copied().collect()
+    }
+
+    /// What happens to the events of a type.
+    pub(crate) fn reception(&self, kind: &str) -> Reception {
+        if self.handlers.contains_key(kind) {
+            Reception::Handled
+        } else if self.ignored.contains(kind) {
+            Reception::Ignored
+        } else {
+            Reception::Unknown
+        }
+    }
+
+    /// Logs an event type that is neither handled nor ignored, once.
+    pub(super) fn log_unknown(&self, consumer: &str, kind: &str) {
+        let mut logged = self.logged.lock().unwrap_or_else(PoisonError::into_inner);
+        if logged.len() < LOGGED_TYPES && logged.insert(kind.to_owned()) {
+            tracing::error!(consumer, kind, "parking events of an unknown type");
+        }
+    }
+
     pub(crate) const fn ordering(&self) -> Ordering {
         self.ordering
     }
@@ -190,6 +258,7 @@ impl fmt::Debug for Subscription {
             .field("aggregate", &self.aggregate)
             .field("publishers", &self.publishers)
             .field("handled", &self.handled())
+            .field("ignored", &self.ignored)
             .finish_non_exhaustive()
     }
 }
@@ -239,7 +308,8 @@ impl fmt::Debug for Subscription {
 /// Subscription::to_state("order", ["order"]).on(Count);
 /// ```
 ///
-/// An event without a handler leaves its key unchanged. A sequenced subscription can become a state subscription if it has no parked
+/// An event of an ignored type leaves its key unchanged. One of an unknown type waits, as a failed one does, until a program runs that
+/// knows the type. A newer event of its key may be applied meanwhile, and makes it stale. A sequenced subscription can become a state subscription if it has no parked
 /// events or dead letters. The reverse is impossible: the skipped numbers would be gaps.
 #[derive(Debug, Clone)]
 pub struct StateSubscription(Subscription);
@@ -256,6 +326,12 @@ impl StateSubscription {
     #[must_use]
     pub fn on<H: Handler<Event: FullState>>(self, handler: H) -> Self {
         Self(self.0.on(handler))
+    }
+
+    /// See [`Subscription::ignores`].
+    #[must_use]
+    pub fn ignores<E: Event>(self) -> Self {
+        Self(self.0.ignores::<E>())
     }
 
     /// See [`Subscription::on_dead_letter`].
@@ -331,6 +407,20 @@ pub(crate) mod tests {
     fn an_event_type_has_one_handler() {
         let subscription = Subscription::to("order", ["order"], OnReject::Continue);
         drop(subscription.on(IgnoreLit).on(IgnoreLit));
+    }
+
+    #[test]
+    #[should_panic(expected = "lit already has a handler")]
+    fn a_handled_event_type_is_not_ignored() {
+        let subscription = Subscription::to("order", ["order"], OnReject::Continue);
+        drop(subscription.on(IgnoreLit).ignores::<Lit>());
+    }
+
+    #[test]
+    #[should_panic(expected = "lit is ignored already")]
+    fn an_ignored_event_type_has_no_handler() {
+        let subscription = Subscription::to("order", ["order"], OnReject::Continue);
+        drop(subscription.ignores::<Lit>().on(IgnoreLit));
     }
 
     #[test]

@@ -30,7 +30,7 @@ pub struct DryRun {
 #[serde(rename_all = "snake_case")]
 pub enum DryRunOutcome {
     TakesEffect,
-    /// The event type has no handler: the letter would be resolved without an effect.
+    /// The subscription ignores the event type: the letter would be resolved without an effect.
     Ignored,
     /// The event was applied already: the letter would be resolved without an effect.
     AlreadyDone,

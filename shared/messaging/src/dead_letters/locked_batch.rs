@@ -9,9 +9,7 @@ use uuid::Uuid;
 use super::plan::{KeyLetters, PendingLetter};
 use crate::{
     consume::{
-        cursors,
-        dead_letter::MISSING_PREDECESSOR,
-        parking,
+        cursors, parking,
         plan::{Hold, Position},
         received_event::{Key, ReceivedEvent},
     },
@@ -100,10 +98,8 @@ impl<'a> LockedBatch<'a> {
         let mut letters = Vec::with_capacity(wanted.len());
         for row in rows {
             if let Some(key) = keys.get_mut(&(row.source, row.key)) {
-                // The cursor of a state subscription never passes a letter. That of a sequenced one passes every letter unless its
-                // predecessor is missing.
-                let is_of_state = !row.passed && row.reason != MISSING_PREDECESSOR;
-                let pending = PendingLetter { blocks: row.blocks, passed: row.passed, is_of_state };
+                let hold = key.position.hold;
+                let pending = PendingLetter::new(row.blocks, row.passed, &row.reason, hold);
                 key.pending.insert(row.sequence, pending);
             }
             if let Some(payload) = row.payload {

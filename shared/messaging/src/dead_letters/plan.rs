@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use crate::consume::{
+    dead_letter::MISSING_PREDECESSOR,
     plan::{Hold, Position},
     received_event::Key,
 };
@@ -27,6 +28,19 @@ pub(crate) struct PendingLetter {
     /// Whether it belongs to a state subscription, where the newest event of a key wins: it waits for nothing
     /// and blocks nothing.
     pub(crate) is_of_state: bool,
+}
+
+impl PendingLetter {
+    /// The pending letter of a key with this hold.
+    ///
+    /// The cursor of a sequenced subscription passes every letter, except one that waits for its predecessor or for a program that
+    /// knows its type. Such a letter stays parked and holds its key. The cursor of a state subscription passes no letter and holds
+    /// no key.
+    pub(crate) fn new(blocks: bool, passed: bool, reason: &str, hold: Hold) -> Self {
+        // Earlier versions did not park an event whose predecessor was missing.
+        let is_of_state = !passed && reason != MISSING_PREDECESSOR && hold == Hold::Free;
+        Self { blocks, passed, is_of_state }
+    }
 }
 
 /// A key with its cursor and its pending letters by sequence number.
@@ -147,6 +161,16 @@ mod tests {
         plan::{Hold, Position},
         received_event::Key,
     };
+
+    #[test]
+    fn the_key_of_a_letter_of_state_is_free() {
+        let is_of_state =
+            |passed, reason, hold| PendingLetter::new(false, passed, reason, hold).is_of_state;
+        assert!(is_of_state(false, "unknown_type", Hold::Free));
+        assert!(!is_of_state(false, "unknown_type", Hold::Parked));
+        assert!(!is_of_state(false, "missing_predecessor", Hold::Free));
+        assert!(!is_of_state(true, "bad", Hold::Free));
+    }
 
     fn key_letters(last: i64, hold: Hold, pending: &[(i64, bool, bool)]) -> KeyLetters {
         let mut letters = KeyLetters::new(Position { last, hold });

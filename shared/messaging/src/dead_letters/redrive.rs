@@ -24,7 +24,7 @@ use crate::{
         call_handlers::{HandlerOutcome, call_handlers},
         plan::Decision,
         received_event::{Key, ReceivedEvent},
-        subscription::Subscription,
+        subscription::{Reception, Subscription},
     },
     error::{Error, causes},
     failure::{Failure, FailureKind},
@@ -348,6 +348,10 @@ impl<'a> Redriver<'a> {
         }
         let aggregate = self.subscription.aggregate();
         let batch = LockedBatch::open(tx, self.consumer, aggregate, letters).await?;
+        let unknown = self.of_unknown_type(&batch.letters, failed);
+        if !unknown.is_empty() {
+            return Err(AttemptError::Failed(unknown));
+        }
         let mut after = batch.keys.clone();
         let keys: Vec<Key> = batch.letters.iter().map(|letter| letter.event.key()).collect();
         let letters = keys.iter().zip(&batch.letters);
@@ -374,6 +378,17 @@ impl<'a> Redriver<'a> {
                 Err(failed_letters(failures))
             }
         }
+    }
+
+    /// The letters that have not failed yet and whose type this program does not know: without a handler they would be lost.
+    fn of_unknown_type(&self, letters: &[LockedLetter], failed: &FailedLetters) -> FailedLetters {
+        let of_unknown_type = |letter: &LockedLetter| {
+            let kind = &letter.event.envelope.kind;
+            let is_unknown = self.subscription.reception(kind) == Reception::Unknown;
+            let cause = || format!("this version of the program does not know the type {kind}");
+            (is_unknown && !failed.contains_key(&letter.id)).then(|| (letter.id, vec![cause()]))
+        };
+        letters.iter().filter_map(of_unknown_type).collect()
     }
 
     /// Whether the event type has a handler.

@@ -12,7 +12,7 @@ use crate::{
         latest_wins::plan_latest_wins,
         plan::Decision,
         received_event::{Key, ReceivedEvent},
-        subscription::{Ordering, Subscription},
+        subscription::{Ordering, Reception, Subscription},
     },
     error::{Error, causes},
     failure::{Failure, FailureKind},
@@ -146,13 +146,18 @@ async fn apply_batch(
 /// The decision about each of `events`. Of full state, only the newest event of a key with a handler is
 /// applied, as the live consumer decides it: handlers are promised at most one event per key.
 fn decisions(subscription: &Subscription, events: &[ReceivedEvent]) -> Vec<Decision> {
-    let has_handler = |kind: &str| subscription.handler(kind).is_some();
+    // The live consumer has passed these events. One of an unknown type was given up by an operator.
+    let reception = |kind: &str| match subscription.reception(kind) {
+        Reception::Handled => Reception::Handled,
+        Reception::Ignored | Reception::Unknown => Reception::Ignored,
+    };
     let decide = |one: &ReceivedEvent| {
-        if has_handler(&one.envelope.kind) { Decision::Apply } else { Decision::Ignore }
+        let is_handled = reception(&one.envelope.kind) == Reception::Handled;
+        if is_handled { Decision::Apply } else { Decision::Ignore }
     };
     match subscription.ordering() {
         Ordering::LatestWins(_) => {
-            plan_latest_wins(&mut HashMap::new(), events, &HashMap::new(), has_handler)
+            plan_latest_wins(&mut HashMap::new(), events, &HashMap::new(), reception)
         }
         Ordering::Sequenced(_) => events.iter().map(decide).collect(),
     }

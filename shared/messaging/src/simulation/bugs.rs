@@ -59,6 +59,12 @@ pub(super) enum Bug {
     RevivalForgotten,
     /// The dead letter of an event is not resolved when the event is applied after all.
     RevivedStaysDead,
+    /// An event of an unknown type only moves the cursor. The kit had this bug.
+    UnknownIsIgnored,
+    /// An event of an unknown type is parked, but later ones do not wait for it.
+    UnknownIsOvertaken,
+    /// No version of the program looks for parked events whose type it knows.
+    UnknownForgotten,
     /// Discarding a letter does not mark the earlier letters that the cursor passes. The kit had this bug.
     LeapNotMarked,
     /// An event that was started too often is identified by its index, although another process may have
@@ -94,7 +100,7 @@ pub(super) enum Bug {
 
 impl Bug {
     /// The bugs that break an invariant.
-    pub(super) const HARMFUL: [Self; 41] = [
+    pub(super) const HARMFUL: [Self; 44] = [
         Self::NumberWithoutLock,
         Self::DeleteBeforeConfirm,
         Self::DeleteUpToHighest,
@@ -122,6 +128,9 @@ impl Bug {
         Self::RejectedCopyIgnored,
         Self::RevivalForgotten,
         Self::RevivedStaysDead,
+        Self::UnknownIsIgnored,
+        Self::UnknownIsOvertaken,
+        Self::UnknownForgotten,
         Self::LeapNotMarked,
         Self::GivenUpByIndex,
         Self::NumberNotCompared,

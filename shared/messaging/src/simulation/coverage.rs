@@ -29,6 +29,9 @@ pub(super) struct Coverage {
     pub(super) late: u64,
     /// Dead letters whose missing predecessor arrived after all.
     pub(super) revived: u64,
+    /// Events of a type that the program did not know; those that a newer version found.
+    pub(super) unknown: u64,
+    pub(super) recognised: u64,
     /// The coverage of state subscriptions.
     pub(super) of_state: StateCoverage,
 }
@@ -39,6 +42,7 @@ impl Coverage {
             Decision::Duplicate => self.duplicates += 1,
             Decision::ParkGap => self.gaps += 1,
             Decision::ParkRetry(_) => self.retries += 1,
+            Decision::ParkUnknown => self.unknown += 1,
             Decision::Stale
             | Decision::Apply
             | Decision::Ignore
@@ -48,7 +52,7 @@ impl Coverage {
         }
     }
 
-    fn fields(&mut self) -> [&mut u64; 17] {
+    fn fields(&mut self) -> [&mut u64; 19] {
         [
             &mut self.events,
             &mut self.effects,
@@ -67,6 +71,8 @@ impl Coverage {
             &mut self.unanswered,
             &mut self.late,
             &mut self.revived,
+            &mut self.unknown,
+            &mut self.recognised,
         ]
     }
 

@@ -2,7 +2,7 @@
 
 use super::{
     bugs::Bug,
-    events::{event, number},
+    events::{NOVEL, event, number},
     letter::{Letter, State},
     limits::MAX_STARTS,
     world::World,
@@ -29,8 +29,9 @@ impl World {
         let (key, sequence) = (number(&envelope.subject), envelope.sequence);
         let starts = self.database.parked.get(&(key, sequence)).map_or(0, |row| row.starts);
         // In a state subscription the starts are read with the event, and another process may have parked a
-        // new copy since.
-        if reason == "starts_exhausted" && starts <= MAX_STARTS && !self.is_of_state() {
+        // new copy since. A process that does not know the type may have taken a start back.
+        let is_exact = !self.is_of_state() && envelope.kind != NOVEL;
+        if reason == "starts_exhausted" && starts <= MAX_STARTS && is_exact {
             self.violated(|| format!("{key}/{sequence} is dead after only {starts} starts"));
         }
         self.coverage.dead += 1;
@@ -42,8 +43,10 @@ impl World {
             letter.key == key && letter.sequence == sequence && letter.state == State::Pending
         });
         match pending {
-            Some(letter) if passed && !letter.passed && !skips_update => {
-                (letter.passed, letter.reason) = (true, reason);
+            Some(letter)
+                if !letter.passed && (passed || letter.reason != reason) && !skips_update =>
+            {
+                (letter.passed, letter.reason) = (passed, reason);
             }
             Some(_) => {}
             None => self.database.letters.push(Letter {
@@ -89,7 +92,8 @@ impl World {
             KeyLetters::new(self.database.cursors[key].unwrap_or(Position::START));
         let letters = self.database.letters.iter();
         for letter in letters.filter(|letter| letter.key == key && letter.state == State::Pending) {
-            letters_of_key.pending.insert(letter.sequence, letter.pending());
+            let hold = letters_of_key.position.hold;
+            letters_of_key.pending.insert(letter.sequence, letter.pending(hold));
         }
         letters_of_key
     }

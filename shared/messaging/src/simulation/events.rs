@@ -12,12 +12,15 @@ pub(super) const KEYS: usize = 4;
 /// The event types with a handler.
 pub(super) const HANDLED: [&str; 2] = ["changed", "removed"];
 
-/// The event type without a handler.
+/// The event type that the subscription ignores.
 pub(super) const UNHANDLED: &str = "whatever";
+
+/// The event type that only the new version of the program knows, and handles.
+pub(super) const NOVEL: &str = "novel";
 
 /// The static name of an event type.
 pub(super) fn kind(name: &str) -> &'static str {
-    HANDLED.into_iter().find(|kind| *kind == name).unwrap_or(UNHANDLED)
+    HANDLED.into_iter().chain([NOVEL]).find(|kind| *kind == name).unwrap_or(UNHANDLED)
 }
 
 /// An event that a transaction has committed.

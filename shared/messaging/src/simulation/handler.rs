@@ -3,10 +3,13 @@
 use std::collections::HashMap;
 
 use super::{
-    events::{HANDLED, UNHANDLED, event},
+    events::{HANDLED, NOVEL, UNHANDLED, event},
     random::Random,
 };
-use crate::{consume::received_event::ReceivedEvent, failure::FailureKind};
+use crate::{
+    consume::{received_event::ReceivedEvent, subscription::Reception},
+    failure::FailureKind,
+};
 
 /// How an event behaves in its handler.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,14 +52,32 @@ pub(super) enum HandlerResult {
 pub(super) struct Handler {
     /// The behaviour of each event by id.
     pub(super) behaviours: Vec<Behaviour>,
-    /// Whether a release has removed one of the handlers.
+    /// Whether a release has removed one of the handlers, whose type is ignored now.
     pub(super) is_reduced: bool,
 }
 
+/// The versions of the program that run beside each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Version {
+    Old,
+    New,
+}
+
 impl Handler {
-    /// Whether the event type has a handler.
+    /// Whether the event type has a handler, at least in the new version.
     pub(super) fn handles(&self, kind: &str) -> bool {
-        kind != UNHANDLED && !(self.is_reduced && kind == HANDLED[1])
+        self.reception(kind, Version::New) == Reception::Handled
+    }
+
+    /// `Subscription::reception` in a version of the program.
+    pub(super) fn reception(&self, kind: &str, version: Version) -> Reception {
+        if kind == NOVEL && version == Version::Old {
+            Reception::Unknown
+        } else if kind == UNHANDLED || (self.is_reduced && kind == HANDLED[1]) {
+            Reception::Ignored
+        } else {
+            Reception::Handled
+        }
     }
 
     /// Handles events of one type together.

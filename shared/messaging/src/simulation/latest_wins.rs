@@ -7,6 +7,7 @@ use crate::consume::{
     latest_wins::plan_latest_wins,
     plan::{Decision, Disposition, Origin, Position},
     received_event::{Key, ReceivedEvent},
+    subscription::Reception,
 };
 
 /// Known dispositions by index.
@@ -19,7 +20,7 @@ pub(super) fn decide(
     events: &[ReceivedEvent],
     dispositions: &Dispositions,
     origin: Origin,
-    handled: impl Fn(&str) -> bool,
+    reception: impl Fn(&str) -> Reception,
 ) -> Vec<Decision> {
     let ignores_position = match bug {
         Some(Bug::NumberNotCompared) => origin == Origin::Queue,
@@ -32,7 +33,7 @@ pub(super) fn decide(
         }
     }
     let before = positions.clone();
-    let mut decisions = plan_latest_wins(positions, events, dispositions, handled);
+    let mut decisions = plan_latest_wins(positions, events, dispositions, reception);
     match bug {
         Some(Bug::FailedMakesStale) => {
             let has_failed = |decision: &Decision| {

@@ -3,7 +3,7 @@
 use envelope::Envelope;
 
 use crate::{
-    consume::{dead_letter::MISSING_PREDECESSOR, received_event::ReceivedEvent},
+    consume::{plan::Hold, received_event::ReceivedEvent},
     dead_letters::plan::PendingLetter,
 };
 
@@ -37,9 +37,8 @@ impl Letter {
     }
 
     /// The part that matters for decisions about its key, as `LockedBatch::open` reads it.
-    pub(super) fn pending(&self) -> PendingLetter {
-        let is_of_state = !self.passed && self.reason != MISSING_PREDECESSOR;
-        PendingLetter { blocks: self.blocks, passed: self.passed, is_of_state }
+    pub(super) fn pending(&self, hold: Hold) -> PendingLetter {
+        PendingLetter::new(self.blocks, self.passed, self.reason, hold)
     }
 
     /// The event of the letter, as received.

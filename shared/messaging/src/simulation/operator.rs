@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use super::{
     bugs::Bug,
     events::{full, number},
-    handler::HandlerResult,
+    handler::{HandlerResult, Version},
     letter::{Letter, State},
     world::World,
 };
@@ -13,6 +13,7 @@ use crate::{
     consume::{
         plan::{Decision, handler_calls},
         received_event::{Key, ReceivedEvent},
+        subscription::Reception,
     },
     dead_letters::plan::{KeyLetters, RedriveDecision, plan_redrive},
 };
@@ -61,10 +62,12 @@ impl Operator {
     /// `Redriver::redrive`: letters in one transaction under the locks of their cursors, again without failed
     /// ones, in halves if the failed one is unknown. If the process dies, nothing has happened.
     pub(super) fn redrive(&mut self, world: &mut World, letters: &[usize]) {
+        let is_old = world.faults > 0 && world.random.chance(50);
+        let version = if is_old { Version::Old } else { Version::New };
         let mut failed = HashSet::new();
         let mut ranges: VecDeque<Vec<usize>> = std::iter::once(letters.to_vec()).collect();
         while let Some(range) = ranges.pop_front() {
-            match self.attempt(world, &range, &failed) {
+            match self.attempt(world, &range, &failed, version) {
                 Attempt::Done => {}
                 Attempt::Failed(found) => {
                     failed.extend(found);
@@ -79,12 +82,31 @@ impl Operator {
         }
     }
 
-    fn attempt(&mut self, world: &mut World, range: &[usize], failed: &HashSet<usize>) -> Attempt {
+    fn attempt(
+        &mut self,
+        world: &mut World,
+        range: &[usize],
+        failed: &HashSet<usize>,
+        version: Version,
+    ) -> Attempt {
         let letters = pending(world, range);
         let keys: BTreeSet<usize> =
             letters.iter().map(|index| world.database.letters[*index].key).collect();
         if keys.iter().any(|key| world.database.cursor_locks[*key].is_some()) {
             return Attempt::Done;
+        }
+        let is_unknown = |index: &&usize| {
+            let kind = &world.database.letters[**index].envelope.kind;
+            world.handler.reception(kind, version) == Reception::Unknown
+        };
+        let unknown: Vec<usize> = letters
+            .iter()
+            .filter(|index| !failed.contains(index))
+            .filter(is_unknown)
+            .copied()
+            .collect();
+        if !unknown.is_empty() {
+            return Attempt::Failed(unknown);
         }
         let (after, redrive_decisions) = decide(world, &letters, failed);
         let events: Vec<ReceivedEvent> =
@@ -157,7 +179,7 @@ impl Operator {
 /// Consecutive letters, or letters of one key.
 fn pick_letters(world: &mut World, count: usize) -> Vec<usize> {
     let first = world.random.below(count);
-    let many = world.random.pick([1, 1, 2, 5]);
+    let many = world.random.pick([1, 2, 3, 5]);
     let is_of_one_key = world.random.chance(50);
     let letters = &world.database.letters;
     let is_meant = |index: &usize| !is_of_one_key || letters[*index].key == letters[first].key;
@@ -187,7 +209,8 @@ fn decide(
         let (key, sequence) = (letter.key, letter.sequence);
         let of_key = keys.entry(full(key)).or_insert_with(|| world.letters_of_key(key));
         // It is pending in any case, except with a bug.
-        of_key.pending.insert(sequence, letter.pending());
+        let hold = of_key.position.hold;
+        of_key.pending.insert(sequence, letter.pending(hold));
         numbers.push((full(key), sequence));
         if world.has(Bug::FailedIsOvertaken) && failed.contains(&letters[position]) {
             of_key.pending.remove(&sequence);

@@ -12,6 +12,8 @@ pub(super) enum Why {
     Gap,
     /// An earlier event of its key is parked.
     Behind,
+    /// The program does not know its type.
+    UnknownType,
 }
 
 /// A row of `messaging.parked`.

@@ -6,6 +6,7 @@ use super::{
     bugs::Bug,
     database::Database,
     events::number,
+    handler::{Handler, Version},
     letter::{Letter, State},
     limits::GAP_TIMEOUT,
     parked::{Parked, Why},
@@ -14,6 +15,7 @@ use super::{
 use crate::consume::{
     plan::{Decision, Hold},
     received_event::ReceivedEvent,
+    subscription::Reception,
 };
 
 /// The delay of a retry, in milliseconds.
@@ -23,6 +25,7 @@ impl Database {
     /// `parking::park` for one event.
     pub(super) fn park(&mut self, received: &ReceivedEvent, decision: &Decision, now: u64) {
         let (why, next_at) = match decision {
+            Decision::ParkUnknown => (Why::UnknownType, None),
             Decision::ParkGap => (Why::Gap, Some(now + GAP_TIMEOUT)),
             Decision::ParkBehind => (Why::Behind, None),
             Decision::ParkDue => (Why::Behind, Some(now)),
@@ -40,8 +43,12 @@ impl Database {
         let position = (number(&envelope.subject), envelope.sequence);
         let attempts = received.attempts;
         match self.parked.get_mut(&position) {
-            Some(row) if why == Why::Retry || row.why != Why::Retry => {
+            Some(row)
+                if matches!(why, Why::Retry | Why::UnknownType)
+                    || !matches!(row.why, Why::Retry | Why::UnknownType) =>
+            {
                 (row.why, row.attempts, row.next_at) = (why, attempts, next_at);
+                row.starts -= i32::from(why == Why::UnknownType && row.starts > 0);
             }
             Some(_) => {}
             None => {
@@ -49,6 +56,24 @@ impl Database {
                 self.parked.insert(position, row);
             }
         }
+    }
+
+    /// `parking::revive` for one slot group. Returns the number of events.
+    pub(super) fn revive(&mut self, group: usize, handler: &Handler, now: u64) -> u64 {
+        let is_meant = |key: usize, row: &Parked| {
+            let kind = row.envelope.kind.as_str();
+            key % 2 == group
+                && row.why == Why::UnknownType
+                && row.next_at.is_none()
+                && handler.reception(kind, Version::New) != Reception::Unknown
+        };
+        let rows = self.parked.iter_mut().filter(|((key, _), row)| is_meant(*key, row));
+        let mut revived = 0;
+        for (_, row) in rows {
+            row.next_at = Some(now);
+            revived += 1;
+        }
+        revived
     }
 
     /// `parking::due_keys` for one slot group.
@@ -100,7 +125,9 @@ impl World {
             if is_first || row.next_at.is_some() {
                 row.next_at = if cursor.hold == Hold::Blocked || !is_first {
                     None
-                } else if row.why == Why::Retry && row.next_at.is_some() {
+                } else if row.why == Why::UnknownType
+                    || (row.why == Why::Retry && row.next_at.is_some())
+                {
                     row.next_at
                 } else if *sequence == last + 1 && bug != Some(Bug::SettleIgnoresTheNext) {
                     let is_forgotten =

@@ -3,6 +3,7 @@
 
 use super::{
     broker::DEAD,
+    handler::Version,
     queue_consumer::{Progress, QueueConsumer},
     world::World,
 };
@@ -17,8 +18,19 @@ pub(super) struct Process {
 
 impl Process {
     pub(super) fn new(id: usize) -> Self {
-        let consumer = |queue| QueueConsumer::new(id * 3 + queue, queue);
+        Self::of_version(id, Version::Old)
+    }
+
+    fn of_version(id: usize, version: Version) -> Self {
+        let consumer = |queue| QueueConsumer::new(id * 3 + queue, queue, version);
         Self { id, connection: 0, consumers: std::array::from_fn(consumer) }
+    }
+
+    /// It is replaced by a process of the new version, which continues its work.
+    pub(super) fn upgrade(&mut self) {
+        for consumer in &mut self.consumers {
+            consumer.version = Version::New;
+        }
     }
 
     /// Runs the next step of a consumer. Returns whether there was one.
@@ -53,7 +65,9 @@ impl Process {
             world.database.unlock(consumer.id);
         }
         self.disconnect(world);
-        *self = Self { connection: self.connection + 1, ..Self::new(id) };
+        let is_old = world.faults > 0 && world.random.chance(50);
+        let version = if is_old { Version::Old } else { Version::New };
+        *self = Self { connection: self.connection + 1, ..Self::of_version(id, version) };
     }
 
     fn disconnect(&self, world: &mut World) {

@@ -7,6 +7,7 @@ use super::{
     bugs::Bug,
     delivery_buffer::DeliveryBuffer,
     events::list,
+    handler::Version,
     limits::MAX_STARTS,
     transaction::{BeginOutcome, CommitOutcome, OpenTransaction},
     world::World,
@@ -21,6 +22,7 @@ pub(super) struct QueueConsumer {
     /// The holder of its locks in the database.
     pub(super) id: usize,
     pub(super) queue: usize,
+    pub(super) version: Version,
     /// Its buffer, if events are reordered.
     pub(super) buffer: Option<DeliveryBuffer>,
     task: Task,
@@ -72,8 +74,8 @@ pub(super) enum Progress {
 }
 
 impl QueueConsumer {
-    pub(super) const fn new(id: usize, queue: usize) -> Self {
-        Self { id, queue, buffer: None, task: Task::Idle }
+    pub(super) const fn new(id: usize, queue: usize, version: Version) -> Self {
+        Self { id, queue, version, buffer: None, task: Task::Idle }
     }
 
     /// Runs the next step.
@@ -108,6 +110,10 @@ impl QueueConsumer {
 
     /// Starts due events, or takes delivered ones.
     fn begin(&mut self, world: &mut World, process: usize, connection: u32) -> Progress {
+        if self.version == Version::New && !world.has(Bug::UnknownForgotten) {
+            let World { database, handler, clock, coverage, .. } = world;
+            coverage.recognised += database.revive(self.queue, handler, *clock);
+        }
         let due = if self.queue == DEAD {
             Vec::new()
         } else {
@@ -208,7 +214,8 @@ impl QueueConsumer {
                 CommitOutcome::Failed => return self.restart(world, batch),
             }
         } else if let Some((events, dispositions)) = batch.splitter.next() {
-            match OpenTransaction::begin(world, events, &dispositions, batch.origin, self.id) {
+            let consumer = (self.id, self.version);
+            match OpenTransaction::begin(world, events, &dispositions, batch.origin, consumer) {
                 BeginOutcome::Locked => {
                     self.task = Task::Processing(batch);
                     return Progress::None;

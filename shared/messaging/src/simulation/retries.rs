@@ -22,7 +22,8 @@ impl World {
     /// `retries::clear` for one event.
     pub(super) fn clear(&mut self, received: &ReceivedEvent, decision: &Decision, origin: Origin) {
         let envelope = &received.envelope;
-        let is_over = origin == Origin::Parked && !matches!(decision, Decision::ParkRetry(_));
+        let is_parked = matches!(decision, Decision::ParkRetry(_) | Decision::ParkUnknown);
+        let is_over = origin == Origin::Parked && !is_parked;
         if is_over && !self.has(Bug::RetryStaysParked) {
             self.database.parked.remove(&(number(&envelope.subject), envelope.sequence));
         }

@@ -53,7 +53,10 @@ pub(super) fn run(seed: u64, bug: Option<Bug>, is_traced: bool) -> Outcome {
     }
     actors.operator.mark(&mut world);
     world.faults = 0;
-    world.note(|| "no more faults".to_owned());
+    world.note(|| "no more faults, and no old version".to_owned());
+    for process in &mut actors.processes {
+        process.upgrade();
+    }
     actors.run_to_completion(&mut world, false);
     world.note(|| "resolving all dead letters".to_owned());
     world.handler.fix_all();

@@ -9,16 +9,17 @@ use std::{
 use super::{
     bugs::Bug,
     events::{event, full, keys_of, list, number},
-    handler::HandlerResult,
+    handler::{HandlerResult, Version},
     latest_wins::{Dispositions, decide, restore},
     world::World,
 };
 use crate::{
     consume::{
         batch_splitter::{FailedEvent, disposition},
+        dead_letter::UNKNOWN_TYPE,
         plan::{Decision, Hold, Origin, Position, handler_calls, plan_sequenced},
         received_event::{Key, ReceivedEvent},
-        subscription::Ordering,
+        subscription::{Ordering, Reception},
     },
     failure::FailureKind,
     retry::RetryPolicy,
@@ -60,7 +61,7 @@ impl OpenTransaction {
         events: &[ReceivedEvent],
         dispositions: &Dispositions,
         origin: Origin,
-        consumer: usize,
+        (consumer, version): (usize, Version),
     ) -> BeginOutcome {
         let keys = keys_of(events);
         if keys.iter().any(|key| world.database.is_locked(*key, consumer)) {
@@ -71,17 +72,22 @@ impl OpenTransaction {
         // The kit's policy with fewer attempts. The delay is ignored: the model has a fixed one.
         let max_attempts = world.weights.max_attempts;
         let policy = RetryPolicy { max_attempts, delay: |_| Duration::from_secs(1) };
-        let handled = |kind: &str| world.handler.handles(kind);
+        let skips_unknown = world.has(Bug::UnknownIsIgnored);
+        let reception = |kind: &str| {
+            let reception = world.handler.reception(kind, version);
+            let is_skipped = skips_unknown && reception == Reception::Unknown;
+            if is_skipped { Reception::Ignored } else { reception }
+        };
         let decisions = match world.ordering {
             Ordering::Sequenced(on_reject) => {
                 misplace_before(world, &mut after, events, origin);
                 let decisions =
-                    plan_sequenced(&mut after, events, dispositions, origin, on_reject, handled);
+                    plan_sequenced(&mut after, events, dispositions, origin, on_reject, reception);
                 misplace_after(world.bug, &before, &mut after, events, &decisions);
                 decisions
             }
             Ordering::LatestWins(_) => {
-                decide(world.bug, &mut after, events, dispositions, origin, handled)
+                decide(world.bug, &mut after, events, dispositions, origin, reception)
             }
         };
         world.check_one_event_per_key(events, &decisions);
@@ -142,7 +148,8 @@ impl OpenTransaction {
             if is_over && world.has(Bug::RetryIsOvertaken) && !world.is_of_state() {
                 world.database.parked.remove(&(key, sequence));
             }
-            if decision.is_applied() && origin == Origin::Parked && !world.is_of_state() {
+            let is_over = decision.is_applied() || *decision == Decision::Stale;
+            if is_over && origin == Origin::Parked {
                 world.resolve_applied(key, sequence);
             }
             match decision {
@@ -154,6 +161,7 @@ impl OpenTransaction {
                     let passed = !world.is_of_state() || world.has(Bug::LetterOfStateIsPassed);
                     world.record_dead_letter(one, reason, passed);
                 }
+                Decision::ParkUnknown => world.record_dead_letter(one, UNKNOWN_TYPE, false),
                 Decision::Duplicate
                 | Decision::Stale
                 | Decision::Ignore
@@ -219,6 +227,9 @@ fn misplace_after(
         match (bug, decision) {
             (Some(Bug::LetterWithoutCursor), Decision::DeadLetter(_)) => {
                 restore(after, before, &key);
+            }
+            (Some(Bug::UnknownIsOvertaken), Decision::ParkUnknown) => {
+                after.insert(key, Position { last: one.envelope.sequence, hold: Hold::Free });
             }
             (Some(Bug::RetryIsOvertaken), _) => {
                 let last = before.get(&key).map_or(0, |position| position.last);

@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use super::{
     bugs::Bug,
-    events::{EmittedEvent, HANDLED, UNHANDLED, kind, name, number},
+    events::{EmittedEvent, HANDLED, NOVEL, UNHANDLED, kind, name, number},
     world::World,
 };
 use crate::publish::table::OutboxRow;
@@ -66,6 +66,7 @@ impl Writer {
             let event = world.new_event();
             let kind = match world.random.below(8) {
                 0 => UNHANDLED,
+                1 => NOVEL,
                 other => HANDLED[other % 2],
             };
             world.database.last_id += 1;

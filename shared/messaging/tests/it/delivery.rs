@@ -74,7 +74,7 @@ async fn sequence_numbers_of_a_key_follow_the_commit_order() {
 }
 
 #[tokio::test]
-async fn an_unhandled_event_type_only_moves_the_cursor() {
+async fn an_ignored_event_type_only_moves_the_cursor() {
     let harness = Harness::open(OnReject::BlockKey).await;
     let (publisher, consumer) = (harness.start_publisher(), harness.start_consumer());
     let mut tx = harness.publisher.begin().await.unwrap();

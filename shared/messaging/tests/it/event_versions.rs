@@ -5,19 +5,19 @@ use std::{
     marker::PhantomData,
 };
 
-use envelope::{Event, Upcast};
+use envelope::{Event, FullState, Upcast};
 use messaging::{Batch, Failure, Handler, OnReject, Subscription, Topology, Transaction};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::harness::{Harness, Stepped, count};
+use crate::harness::{Harness, Rested, Stepped, count};
 
 /// A step with a width; old steps have width 1.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-struct SteppedV2 {
-    walk: String,
-    number: i64,
-    width: i64,
+pub(crate) struct SteppedV2 {
+    pub(crate) walk: String,
+    pub(crate) number: i64,
+    pub(crate) width: i64,
 }
 
 impl Event for SteppedV2 {
@@ -28,6 +28,8 @@ impl Event for SteppedV2 {
         self.walk.as_str().into()
     }
 }
+
+impl FullState for SteppedV2 {}
 
 impl From<&Stepped> for SteppedV2 {
     fn from(old: &Stepped) -> Self {
@@ -50,8 +52,28 @@ impl<E: Event + Borrow<SteppedV2>> Handler for RecordWidth<E> {
     }
 }
 
+/// Records number times width.
+pub(crate) fn record_width() -> impl Handler<Event = SteppedV2> {
+    RecordWidth(PhantomData)
+}
+
+/// The consumer of the first version, which does not know the width.
+pub(crate) fn old_program() -> Topology {
+    let subscription = Subscription::to(Stepped::AGGREGATE, ["publisher"], OnReject::BlockKey);
+    Topology::new("consumer").subscribes(subscription.on(RecordEffects).ignores::<Rested>())
+}
+
+/// The consumer of the second version, which reads both versions of the event.
+pub(crate) fn new_program() -> Topology {
+    let subscription = Subscription::to(Stepped::AGGREGATE, ["publisher"], OnReject::BlockKey)
+        .on(RecordWidth::<SteppedV2>(PhantomData))
+        .on(RecordWidth::<Upcast<Stepped, SteppedV2>>(PhantomData))
+        .ignores::<Rested>();
+    Topology::new("consumer").subscribes(subscription)
+}
+
 /// Records the number; does not know the width.
-struct RecordEffects;
+pub(crate) struct RecordEffects;
 
 impl Handler for RecordEffects {
     type Event = Stepped;
@@ -88,11 +110,9 @@ async fn record(
 #[tokio::test]
 async fn an_old_version_is_read_as_the_new_one_in_order() {
     let harness = Harness::open(OnReject::BlockKey).await;
-    let subscription = Subscription::to(Stepped::AGGREGATE, ["publisher"], OnReject::BlockKey)
-        .on(RecordWidth::<SteppedV2>(PhantomData))
-        .on(RecordWidth::<Upcast<Stepped, SteppedV2>>(PhantomData));
-    assert_eq!(subscription.handled(), ["walk.stepped.v1", "walk.stepped.v2"]);
-    let consumer = harness.start_consumer_as(Topology::new("consumer").subscribes(subscription));
+    let program = new_program();
+    assert_eq!(program.subscriptions()[0].handled(), ["walk.stepped.v1", "walk.stepped.v2"]);
+    let consumer = harness.start_consumer_as(program);
     let publisher = harness.start_publisher();
     let mut tx = harness.publisher.begin().await.unwrap();
     let walk = "mixed".to_owned();
@@ -110,20 +130,11 @@ async fn an_old_version_is_read_as_the_new_one_in_order() {
 /// Per walk.
 const STEPS: i64 = 120;
 
-/// First the consumers are upgraded, one process after the other, then the publishers. An old consumer would ignore events of the new
+/// First the consumers are upgraded, one process after the other, then the publishers. An old consumer would park events of the new
 /// version.
 #[tokio::test]
 async fn a_rolling_upgrade_to_a_new_version_loses_nothing() {
     let harness = Harness::open(OnReject::BlockKey).await;
-    let subscription = || Subscription::to(Stepped::AGGREGATE, ["publisher"], OnReject::BlockKey);
-    let old = || Topology::new("consumer").subscribes(subscription().on(RecordEffects));
-    let new = || {
-        let both =
-            subscription()
-                .on(RecordWidth::<SteppedV2>(PhantomData))
-                .on(RecordWidth::<Upcast<Stepped, SteppedV2>>(PhantomData));
-        Topology::new("consumer").subscribes(both)
-    };
     let walks: Vec<String> = (0..20).map(|walk| format!("walk-{walk}")).collect();
     let publish = |steps: std::ops::RangeInclusive<i64>, is_new: bool| {
         let (publisher, walks) = (harness.publisher.clone(), walks.clone());
@@ -142,15 +153,15 @@ async fn a_rolling_upgrade_to_a_new_version_loses_nothing() {
         }
     };
     let first_relay = harness.start_publisher();
-    let [first, second] = [harness.start_consumer_as(old()), harness.start_consumer_as(old())];
+    let [first, second] = [old_program(), old_program()].map(|one| harness.start_consumer_as(one));
     publish(1..=STEPS / 6, false).await;
-    let third = harness.start_consumer_as(new());
+    let third = harness.start_consumer_as(new_program());
     let stop_old = async {
         first.shut_down().await;
         second.shut_down().await;
     };
     tokio::join!(publish(STEPS / 6 + 1..=STEPS / 3, false), stop_old);
-    let fourth = harness.start_consumer_as(new());
+    let fourth = harness.start_consumer_as(new_program());
     let second_relay = harness.start_publisher();
     // Old and new publishers alternate.
     let middle = STEPS / 3 + 1..=2 * STEPS / 3;

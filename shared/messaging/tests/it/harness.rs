@@ -49,7 +49,7 @@ impl Event for Stepped {
 /// The last step alone determines the position of the walk.
 impl FullState for Stepped {}
 
-/// An event without a handler.
+/// An event that the consumer ignores.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Rested {
     pub(crate) walk: String,
@@ -268,8 +268,10 @@ impl Harness {
         on_reject: OnReject,
         behavior: Arc<HandlerBehavior>,
     ) -> Topology {
-        let subscription = Subscription::to(Stepped::AGGREGATE, ["publisher"], on_reject);
-        Topology::new("consumer").subscribes(subscription.on(RecordEffects(behavior)))
+        let subscription = Subscription::to(Stepped::AGGREGATE, ["publisher"], on_reject)
+            .on(RecordEffects(behavior))
+            .ignores::<Rested>();
+        Topology::new("consumer").subscribes(subscription)
     }
 
     pub(crate) fn record_effects(&self) -> RecordEffects {

@@ -24,3 +24,4 @@ mod replicas;
 mod republish;
 mod stream;
 mod stream_replay;
+mod unknown_types;
