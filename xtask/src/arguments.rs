@@ -269,6 +269,13 @@ pub enum DeadLetterAction {
     },
     /// Report what a redrive of one would do, and change nothing.
     DryRun { id: Uuid },
+    /// Declare the events lost for which one waits: later events of its key continue without them.
+    DeclareLost {
+        id: Uuid,
+        /// Why they are lost. It is recorded.
+        #[arg(long)]
+        reason: String,
+    },
     /// Process one or many again. An interrupted redrive can be repeated.
     Redrive(DeadLetterSelection),
     /// Discard one or many for good.

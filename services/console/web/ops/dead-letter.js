@@ -44,6 +44,7 @@ export function deadLetterRow(service, deadLetter, credentials, changed) {
   const resolve = (verb) => run(async () => { await request(`/${verb}`, { method: 'POST' }); await changed(); });
   const discard = button('ops.dead_letter.discard', () => confirmClick(discard, () => resolve('discard')));
   const dryRun = button('ops.dead_letter.dry', () => run(async () => result.replaceChildren(...dryRunResult(await request('/dry-run', { method: 'POST' })))));
+  const loss = deadLetter.reason === 'missing_predecessor' && button('ops.dead_letter.lost', () => run(async () => result.replaceChildren(lossForm((await request('')).missing))));
   const details = h('details', { ontoggle: () => { if (details.open && !content.firstChild) run(load); } }, h('summary', null, t('ops.dead_letter.more')), content);
 
   const isEvent = deadLetter.sequence !== null;
@@ -52,12 +53,23 @@ export function deadLetterRow(service, deadLetter, credentials, changed) {
       isEvent ? h('code', null, `${deadLetter.key} #${deadLetter.sequence}`) : h('span', { class: 'faint' }, t('ops.dead_letter.no_event')),
       h('time', { class: 'faint', datetime: deadLetter.died_at }, formatTime(deadLetter.died_at)), h('span', { class: 'faint num' }, t('ops.dead_letter.tried', { n: formatCount(deadLetter.attempts) })),
       deadLetter.blocks && h('span', { class: 'dead-letter-blocks' }, t('ops.dead_letter.blocks')), deadLetter.edited_at && h('span', { class: 'dead-letter-edited' }, t('ops.dead_letter.edited'))),
-    h('p', { class: 'dead-letter-do' }, isEvent && dryRun, isEvent && button('ops.dead_letter.redrive', () => resolve('redrive'), false), discard),
+    h('p', { class: 'dead-letter-do' }, isEvent && dryRun, isEvent && button('ops.dead_letter.redrive', () => resolve('redrive'), false), loss, discard),
     result, errorLine, details);
 
   async function load() {
     const shown = await request('');
     content.replaceChildren(...[schemaCheck(shown.fit), causes(shown.causes), isEvent ? editor(shown) : h('pre', null, shown.payload), delivery(shown)].filter(Boolean));
+  }
+
+  /** Asks why the missing events are lost, and declares it. */
+  function lossForm(missing) {
+    if (!missing) return h('p', null, t('ops.dead_letter.none_missing'));
+    const reason = h('input', { class: 'input', required: true, maxlength: 500, 'aria-label': t('ops.dead_letter.lost_reason'), placeholder: t('ops.dead_letter.lost_reason') });
+    const declare = button('ops.dead_letter.declare', () => run(async () => {
+      await request('/declare-lost', { method: 'POST', body: { ...missing, reason: reason.value } });
+      await changed();
+    }), false);
+    return h('p', { class: 'dead-letter-do' }, t('ops.dead_letter.missing', { first: formatCount(missing.first), last: formatCount(missing.last) }), reason, declare);
   }
 
   function editor(shown) {

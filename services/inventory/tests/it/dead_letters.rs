@@ -3,7 +3,8 @@
 use contracts::catalog::ProductChangedV1;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
-use service_testkit::{answer, events::product_changed};
+use service_testkit::{LONGEST_WAIT, answer, events::product_changed};
+use testkit::wait_for;
 use uuid::Uuid;
 use vocabulary::ProductId;
 
@@ -132,6 +133,74 @@ async fn dead_letters_are_discarded_in_bulk() {
     suite.finish(0).await;
 }
 
+/// Versions 1 and 2 of a product never arrive.
+#[tokio::test(flavor = "multi_thread")]
+async fn missing_events_are_declared_lost() {
+    let suite = Suite::start().await;
+    let id = ProductId::new();
+    let publish = async |sequence: i64| {
+        let event = product_changed(id, sequence, &["A"]);
+        let data = serde_json::to_string(&event).unwrap();
+        suite.catalogue.publish_raw::<ProductChangedV1>(&id.to_string(), sequence, &data).await;
+    };
+    publish(3).await;
+    wait_for("the event waits for its predecessor", LONGEST_WAIT, async || {
+        match suite.count("with due as (update messaging.parked set next_at = now() where why = 'gap' returning 1) select count(*) from due").await {
+            0 => Err("it is not parked"),
+            _ => Ok(()),
+        }
+    })
+    .await
+    .unwrap();
+    suite.failed.wait(1, |_| true).await;
+    let (_, listed) = call(&suite, Method::GET, "?reason=missing_predecessor", None).await;
+    let path = format!("/{}", listed["items"][0]["id"].as_str().unwrap());
+    let (_, shown) = call(&suite, Method::GET, &path, None).await;
+    assert_eq!(shown["missing"], json!({"first": 1, "last": 2}), "{shown}");
+
+    let lost = format!("{path}/declare-lost");
+    let declare = async |first: i64, last: i64, reason: &str| {
+        let body = json!({"first": first, "last": last, "reason": reason});
+        call(&suite, Method::POST, &lost, Some(body)).await
+    };
+    for reason in ["", "  ", &"long".repeat(200)] {
+        let refused = declare(1, 2, reason).await;
+        assert_eq!(code(&refused), (422, "validation_failed"), "{}", refused.1);
+        assert_eq!(refused.1["errors"][0]["field"], "reason");
+    }
+    for (first, last) in [(1, 1), (2, 2), (1, 3), (0, 0)] {
+        assert_eq!(code(&declare(first, last, "why").await), (409, "others_missing"));
+    }
+    let body = json!({"first": 1, "last": 2, "reason": "why"});
+    let unknown = format!("/{}/declare-lost", Uuid::now_v7());
+    let unknown = call(&suite, Method::POST, &unknown, Some(body)).await;
+    assert_eq!(code(&unknown), (404, "not_found"));
+    let extra = json!({"first": 1, "last": 2, "reason": "why", "by": "me"});
+    assert_eq!(call(&suite, Method::POST, &lost, Some(extra)).await.0, 422);
+
+    let (status, declared) = declare(1, 2, " the disk failed ").await;
+    let what = (&declared["first"], &declared["reason"], &declared["declared_by"]);
+    assert_eq!(
+        (status, what),
+        (200, (&json!(1), &json!("the disk failed"), &json!("operator"))),
+        "{declared}"
+    );
+    assert_eq!(declare(1, 2, "again").await, (200, declared));
+    suite.applied.wait(1, |_| true).await;
+    assert_eq!(suite.levels("A").await, (0, 0, 0));
+    assert_eq!(code(&declare(3, 3, "why").await), (409, "nothing_missing"));
+
+    // Version 2 arrives after all.
+    publish(2).await;
+    suite.failed.wait(2, |_| true).await;
+    let (_, listed) = call(&suite, Method::GET, "", None).await;
+    assert_eq!(listed["items"][0]["reason"], "declared_lost", "{listed}");
+    let operator = suite.as_operator(Method::GET, "/v1/lost-events?limit=5");
+    let (status, listed) = answer(operator).await;
+    assert_eq!((status, &listed["items"][0]["arrived"]), (StatusCode::OK, &json!([2])));
+    suite.finish(1).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn dead_letters_need_the_ops_scope() {
     let suite = Suite::start().await;
@@ -143,11 +212,15 @@ async fn dead_letters_need_the_ops_scope() {
         (Method::POST, format!("/{id}/dry-run")),
         (Method::POST, format!("/{id}/redrive")),
         (Method::POST, format!("/{id}/discard")),
+        (Method::POST, format!("/{id}/declare-lost")),
         (Method::POST, "/redrive".to_owned()),
         (Method::POST, "/discard".to_owned()),
     ] {
         let path = format!("/v1/dead-letters{path}");
-        let with = |request: reqwest::RequestBuilder| request.json(&json!({}));
+        let is_declaration = path.ends_with("/declare-lost");
+        let declaration = json!({"first": 1, "last": 1, "reason": "why"});
+        let body = if is_declaration { declaration } else { json!({}) };
+        let with = |request: reqwest::RequestBuilder| request.json(&body);
         let (status, _) = answer(with(suite.request(method.clone(), &path))).await;
         assert_eq!(status, StatusCode::UNAUTHORIZED, "{method} {path}");
         let (status, _) = answer(with(suite.as_unauthorized(method.clone(), &path))).await;

@@ -12,9 +12,9 @@ use super::{
     batch_splitter::{BatchSplitter, FailedEvent, SLOW_ATTEMPT, disposition},
     call_handlers::{HandlerOutcome, call_handlers},
     cursors,
-    dead_letter::{self, DeadLetterRecord, UNKNOWN_TYPE, record},
+    dead_letter::{self, DECLARED_LOST, DeadLetterRecord, UNKNOWN_TYPE, record},
     latest_wins::plan_latest_wins,
-    parking,
+    lost_events, parking,
     plan::{Decision, Disposition, Origin, Position, plan_sequenced},
     received_event::{Key, ReceivedEvent},
     retries,
@@ -100,7 +100,7 @@ impl BatchProcessor<'_> {
         let before = cursors::lock(&mut tx, consumer, aggregate, &keys).await?;
         let mut after = before.clone();
         let reception = |kind: &str| subscription.reception(kind);
-        let decisions = match subscription.ordering() {
+        let mut decisions = match subscription.ordering() {
             Ordering::Sequenced(on_reject) => {
                 plan_sequenced(&mut after, events, dispositions, origin, on_reject, reception)
             }
@@ -108,6 +108,9 @@ impl BatchProcessor<'_> {
                 plan_latest_wins(&mut after, events, dispositions, reception)
             }
         };
+        if origin == Origin::Queue && matches!(subscription.ordering(), Ordering::Sequenced(_)) {
+            lost_events::mark(&mut tx, consumer, aggregate, events, &mut decisions).await?;
+        }
         let limit = subscription.timeout();
         match call_handlers(subscription, &mut tx, events, &decisions, limit).await {
             HandlerOutcome::Done => {}
@@ -210,6 +213,7 @@ impl BatchProcessor<'_> {
                 Decision::ParkUnknown => {
                     self.record_dead_letter(tx, event, UNKNOWN_TYPE, false).await?;
                 }
+                Decision::Late => self.record_late_event(tx, event).await?,
                 Decision::Duplicate
                 | Decision::Stale
                 | Decision::Apply
@@ -221,6 +225,22 @@ impl BatchProcessor<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Records an event that arrived after it was declared lost, once. Whether it still matters, an operator decides.
+    async fn record_late_event(
+        &self,
+        tx: &mut Transaction,
+        event: &ReceivedEvent,
+    ) -> Result<(), Error> {
+        match lost_events::record_arrival(tx, self.consumer, event).await? {
+            Some(declaration) => {
+                let mut event = event.clone();
+                event.causes.push(declaration);
+                self.record_dead_letter(tx, &event, DECLARED_LOST, true).await
+            }
+            None => Ok(()),
+        }
     }
 
     /// Records a dead letter and emits the events that announce it in the same transaction, once per letter however often its event
@@ -236,7 +256,9 @@ impl BatchProcessor<'_> {
             consumer: self.consumer,
             reason,
             causes: &event.causes,
-            blocks: self.subscription.ordering() == Ordering::Sequenced(OnReject::BlockKey),
+            // The key has continued without an event that was declared lost.
+            blocks: self.subscription.ordering() == Ordering::Sequenced(OnReject::BlockKey)
+                && reason != DECLARED_LOST,
             passed,
             route: (&event.route.0, &event.route.1),
         };
@@ -251,6 +273,7 @@ impl BatchProcessor<'_> {
         for (event, decision) in planned {
             let outcome = match decision {
                 Decision::Duplicate => "duplicate",
+                Decision::Late => "late",
                 Decision::Stale => "stale",
                 Decision::Apply => "applied",
                 Decision::Ignore => "ignored",

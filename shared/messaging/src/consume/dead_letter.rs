@@ -16,6 +16,9 @@ pub(crate) const MISSING_PREDECESSOR: &str = "missing_predecessor";
 /// The reason of a dead letter whose event type the program does not know.
 pub(crate) const UNKNOWN_TYPE: &str = "unknown_type";
 
+/// The reason of a dead letter whose event arrived after an operator had declared it lost.
+pub(crate) const DECLARED_LOST: &str = "declared_lost";
+
 /// A dead letter to record.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct DeadLetterRecord<'a> {

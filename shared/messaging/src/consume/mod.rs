@@ -12,6 +12,7 @@ pub(crate) mod delivery_buffer;
 pub(crate) mod dispatch;
 pub(crate) mod handler;
 pub(crate) mod latest_wins;
+mod lost_events;
 mod membership;
 pub(crate) mod parking;
 pub(crate) mod plan;

@@ -44,6 +44,7 @@ pub(super) async fn park(
             Decision::ParkDue => ("behind", Some(Duration::ZERO)),
             Decision::ParkRetry(delay) => ("retry", Some(*delay)),
             Decision::Duplicate
+            | Decision::Late
             | Decision::Stale
             | Decision::Apply
             | Decision::Ignore

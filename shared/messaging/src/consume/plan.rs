@@ -52,6 +52,8 @@ pub(crate) enum Disposition {
 pub(crate) enum Decision {
     /// It was processed before.
     Duplicate,
+    /// It was declared lost before it arrived: the key has continued without it.
+    Late,
     /// It carries full state, and it or a newer event of its key was applied before.
     Stale,
     Apply,
@@ -80,7 +82,7 @@ impl Decision {
     /// Whether the parked events of the key must be settled after this decision.
     pub(crate) const fn needs_settling(&self, origin: Origin) -> bool {
         match self {
-            Self::Duplicate | Self::Stale | Self::Apply | Self::Ignore => {
+            Self::Duplicate | Self::Late | Self::Stale | Self::Apply | Self::Ignore => {
                 matches!(origin, Origin::Parked)
             }
             Self::ParkUnknown

@@ -9,6 +9,7 @@ use serde::Serialize;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use super::declare_lost::{MissingEvents, missing_before_letter};
 use crate::{
     error::{Error, causes},
     topology::Topology,
@@ -121,6 +122,8 @@ pub struct DeadLetterDetails {
     /// `None` for unreadable messages, and for event types without a handler.
     #[serde(rename = "fit")]
     pub schema_check: Option<SchemaCheck>,
+    /// The events for which it waits, if its predecessor is missing.
+    pub missing: Option<MissingEvents>,
 }
 
 /// How the data of an event matches its type.
@@ -150,11 +153,13 @@ pub async fn show(
         "#,
         id,
     )
-    .fetch_optional(connection)
+    .fetch_optional(&mut *connection)
     .await?;
     let Some(row) = row else { return Ok(None) };
     let schema_check = check_schema(topology, &row);
-    Ok(Some(DeadLetterDetails { letter: row.into(), schema_check }))
+    let is_pending = row.state == "pending";
+    let missing = if is_pending { missing_before_letter(connection, id).await? } else { None };
+    Ok(Some(DeadLetterDetails { letter: row.into(), schema_check, missing }))
 }
 
 fn check_schema(topology: &Topology, row: &DeadLetterRow) -> Option<SchemaCheck> {

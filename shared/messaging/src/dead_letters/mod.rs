@@ -1,7 +1,8 @@
 //! Administration of dead letters: events that could not be processed, stored with the reason until an operator resolves them.
 //!
 //! Operators read them ([`list()`], [`groups`], [`show()`]), correct their data ([`edit()`]), test them ([`dry_run()`]), redrive them
-//! ([`redrive()`], [`redrive_many`]) and discard them ([`discard()`], [`discard_many`]).
+//! ([`redrive()`], [`redrive_many`]) and discard them ([`discard()`], [`discard_many`]). If an event waits for one that never arrives,
+//! they declare that one lost ([`declare_lost()`]).
 //!
 //! Every operation locks the cursors of the keys first, in key order, and then the letters: the lock order of consumers, so no
 //! deadlock is possible. The decisions under these locks are in `plan`, without I/O.
@@ -9,6 +10,7 @@
 //! Operations on many letters record no progress of their own: the state of each letter is the progress, and it commits with the
 //! effect. A process may die at any point, and the next call continues with the remaining letters.
 
+mod declare_lost;
 mod details;
 mod discard;
 mod dry_run;
@@ -19,6 +21,9 @@ mod pace;
 pub(crate) mod plan;
 mod redrive;
 
+pub use declare_lost::{
+    Declaration, DeclareLostError, LostEvents, MAX_REASON, MissingEvents, declare_lost, lost_events,
+};
 pub use details::{DeadLetter, DeadLetterDetails, SchemaCheck, show};
 pub use discard::{DiscardReport, discard, discard_many};
 pub use dry_run::{DryRun, DryRunOutcome, EmittedEvent, dry_run};

@@ -1,6 +1,9 @@
 //! The decisions about dead letters without I/O.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    ops::RangeInclusive,
+};
 
 use crate::consume::{
     dead_letter::MISSING_PREDECESSOR,
@@ -122,6 +125,11 @@ impl KeyLetters {
             self.position.hold = Hold::Parked;
         }
     }
+}
+
+/// The numbers that are missing after `last`, before the first event that waits.
+pub(crate) fn missing_before(last: i64, first_waiting: Option<i64>) -> Option<RangeInclusive<i64>> {
+    first_waiting.filter(|first| *first > last + 1).map(|first| last + 1..=first - 1)
 }
 
 /// Decides about redriving `letters` in one transaction, given as keys and numbers in sequence, and updates

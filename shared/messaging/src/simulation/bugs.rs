@@ -65,6 +65,12 @@ pub(super) enum Bug {
     UnknownIsOvertaken,
     /// No version of the program looks for parked events whose type it knows.
     UnknownForgotten,
+    /// A declaration of loss includes events that have arrived, and wait.
+    PresentIsLost,
+    /// An event that arrives after it was declared lost is taken for a duplicate.
+    LateIsDuplicate,
+    /// Each copy of such an event becomes another letter.
+    LateCountedTwice,
     /// Discarding a letter does not mark the earlier letters that the cursor passes. The kit had this bug.
     LeapNotMarked,
     /// An event that was started too often is identified by its index, although another process may have
@@ -100,7 +106,7 @@ pub(super) enum Bug {
 
 impl Bug {
     /// The bugs that break an invariant.
-    pub(super) const HARMFUL: [Self; 44] = [
+    pub(super) const HARMFUL: [Self; 47] = [
         Self::NumberWithoutLock,
         Self::DeleteBeforeConfirm,
         Self::DeleteUpToHighest,
@@ -131,6 +137,9 @@ impl Bug {
         Self::UnknownIsIgnored,
         Self::UnknownIsOvertaken,
         Self::UnknownForgotten,
+        Self::PresentIsLost,
+        Self::LateIsDuplicate,
+        Self::LateCountedTwice,
         Self::LeapNotMarked,
         Self::GivenUpByIndex,
         Self::NumberNotCompared,

@@ -32,6 +32,9 @@ pub(super) struct Coverage {
     /// Events of a type that the program did not know; those that a newer version found.
     pub(super) unknown: u64,
     pub(super) recognised: u64,
+    /// Events that were declared lost; those that arrived after all.
+    pub(super) lost: u64,
+    pub(super) arrived: u64,
     /// The coverage of state subscriptions.
     pub(super) of_state: StateCoverage,
 }
@@ -43,7 +46,8 @@ impl Coverage {
             Decision::ParkGap => self.gaps += 1,
             Decision::ParkRetry(_) => self.retries += 1,
             Decision::ParkUnknown => self.unknown += 1,
-            Decision::Stale
+            Decision::Late
+            | Decision::Stale
             | Decision::Apply
             | Decision::Ignore
             | Decision::ParkBehind
@@ -52,7 +56,7 @@ impl Coverage {
         }
     }
 
-    fn fields(&mut self) -> [&mut u64; 19] {
+    fn fields(&mut self) -> [&mut u64; 21] {
         [
             &mut self.events,
             &mut self.effects,
@@ -73,6 +77,8 @@ impl Coverage {
             &mut self.revived,
             &mut self.unknown,
             &mut self.recognised,
+            &mut self.lost,
+            &mut self.arrived,
         ]
     }
 

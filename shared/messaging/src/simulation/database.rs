@@ -60,6 +60,8 @@ pub(super) struct Database {
     /// Missing predecessors that were given up with a discarded letter: the key, and the exclusive bounds of
     /// their numbers.
     pub(super) given_up: Vec<(usize, i64, i64)>,
+    /// `messaging.lost_event`: keys and numbers that were declared lost, and whether they have arrived.
+    pub(super) lost: BTreeMap<(usize, i64), bool>,
 }
 
 impl Database {

@@ -9,12 +9,12 @@ use super::{
 };
 use crate::{
     consume::{
-        dead_letter::MISSING_PREDECESSOR,
-        plan::{Hold, Position},
+        dead_letter::{DECLARED_LOST, MISSING_PREDECESSOR},
+        plan::{Decision, Hold, Position},
         received_event::ReceivedEvent,
         subscription::{OnReject, Ordering},
     },
-    dead_letters::plan::KeyLetters,
+    dead_letters::plan::{KeyLetters, missing_before},
 };
 
 impl World {
@@ -55,11 +55,59 @@ impl World {
                 sequence,
                 envelope: envelope.clone(),
                 reason,
-                blocks: self.ordering == Ordering::Sequenced(OnReject::BlockKey),
+                blocks: self.ordering == Ordering::Sequenced(OnReject::BlockKey)
+                    && reason != DECLARED_LOST,
                 passed,
                 state: State::Pending,
                 is_detached: false,
             }),
+        }
+    }
+
+    /// `dead_letters::declare_lost`: one transaction.
+    pub(super) fn declare_lost(&mut self, index: usize) {
+        let Letter { key, sequence, reason, .. } = self.database.letters[index];
+        let is_of_reason = reason == MISSING_PREDECESSOR && !self.is_of_state();
+        if !is_of_reason || self.database.cursor_locks[key].is_some() {
+            return;
+        }
+        let mut position = self.database.cursors[key].unwrap_or(Position::START);
+        let is_waiting = |letter: &&Letter| {
+            letter.key == key && letter.state == State::Pending && !letter.passed
+        };
+        let letters = self.database.letters.iter().filter(is_waiting).map(|one| one.sequence);
+        let parked = self.database.parked.range((key, 0)..(key + 1, 0));
+        let waiting = parked.map(|((_, sequence), _)| *sequence).chain(letters);
+        let first = waiting.filter(|sequence| *sequence > position.last).min();
+        let first = if self.has(Bug::PresentIsLost) { first.max(Some(sequence)) } else { first };
+        let Some(missing) = missing_before(position.last, first) else { return };
+        self.note(|| format!("operator declares {missing:?} of key {key} lost"));
+        position.last = *missing.end();
+        for number in missing {
+            self.coverage.lost += 1;
+            self.database.lost.insert((key, number), false);
+        }
+        self.database.cursors[key] = Some(position);
+        self.settle(key);
+    }
+
+    /// `lost_events::mark`.
+    pub(super) fn mark_lost(&self, events: &[ReceivedEvent], decisions: &mut [Decision]) {
+        for (one, decision) in events.iter().zip(decisions) {
+            let position = (number(&one.envelope.subject), one.envelope.sequence);
+            if *decision == Decision::Duplicate && self.database.lost.contains_key(&position) {
+                *decision = Decision::Late;
+            }
+        }
+    }
+
+    /// `BatchProcessor::record_late_event`.
+    pub(super) fn record_late_event(&mut self, received: &ReceivedEvent) {
+        let position = (number(&received.envelope.subject), received.envelope.sequence);
+        let before = self.database.lost.insert(position, true);
+        if before == Some(false) || self.has(Bug::LateCountedTwice) {
+            self.coverage.arrived += 1;
+            self.record_dead_letter(received, DECLARED_LOST, true);
         }
     }
 

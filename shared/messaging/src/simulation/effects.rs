@@ -1,14 +1,12 @@
 //! The effects of the handler, whose order is checked when they are committed.
 
 use super::{database::Effect, world::World};
-use crate::consume::subscription::{OnReject, Ordering};
 
 impl World {
     /// Commits an effect and checks the order: effects of a key are in sequence, and none precedes the
-    /// resolution of a letter that blocks it. The only exception are non-blocking letters of a sequenced
-    /// subscription, which are applied late.
+    /// resolution of a letter that blocks it. The only exceptions are non-blocking letters of a sequenced
+    /// subscription and events that were declared lost, which are applied late.
     pub(super) fn effect(&mut self, event: usize, key: usize, sequence: i64, is_late: bool) {
-        let is_late = is_late && self.ordering == Ordering::Sequenced(OnReject::Continue);
         self.count_stand_in(key, sequence);
         let database = &mut self.database;
         let of_key = |effect: &&Effect| effect.key == key && !effect.is_late;

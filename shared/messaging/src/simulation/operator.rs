@@ -11,9 +11,10 @@ use super::{
 };
 use crate::{
     consume::{
+        dead_letter::DECLARED_LOST,
         plan::{Decision, handler_calls},
         received_event::{Key, ReceivedEvent},
-        subscription::Reception,
+        subscription::{OnReject, Ordering, Reception},
     },
     dead_letters::plan::{KeyLetters, RedriveDecision, plan_redrive},
 };
@@ -44,7 +45,9 @@ impl Operator {
                 world.handler.fix(event);
             }
         }
-        if world.random.chance(70) {
+        if world.random.chance(20) {
+            world.declare_lost(letters[0]);
+        } else if world.random.chance(70) {
             self.redrive(world, &letters);
         } else {
             discard(world, letters[0]);
@@ -157,8 +160,10 @@ impl Operator {
                 world.database.letters[*index].state = State::Redriven;
             }
             if *decision == Decision::Apply {
-                let Letter { event, key, sequence, .. } = world.database.letters[*index];
-                let is_late = sequence <= world.letters_of_key(key).position.last;
+                let Letter { event, key, sequence, reason, .. } = world.database.letters[*index];
+                let is_late = sequence <= world.letters_of_key(key).position.last
+                    && (reason == DECLARED_LOST
+                        || world.ordering == Ordering::Sequenced(OnReject::Continue));
                 world.coverage.redriven += 1;
                 world.effect(event, key, sequence, is_late);
             }

@@ -34,6 +34,7 @@ impl Database {
                 (Why::Retry, Some(if pause.is_zero() { now } else { now + RETRY }))
             }
             Decision::Duplicate
+            | Decision::Late
             | Decision::Stale
             | Decision::Apply
             | Decision::Ignore

@@ -78,7 +78,7 @@ impl OpenTransaction {
             let is_skipped = skips_unknown && reception == Reception::Unknown;
             if is_skipped { Reception::Ignored } else { reception }
         };
-        let decisions = match world.ordering {
+        let mut decisions = match world.ordering {
             Ordering::Sequenced(on_reject) => {
                 misplace_before(world, &mut after, events, origin);
                 let decisions =
@@ -90,6 +90,9 @@ impl OpenTransaction {
                 decide(world.bug, &mut after, events, dispositions, origin, reception)
             }
         };
+        if origin == Origin::Queue && !world.is_of_state() && !world.has(Bug::LateIsDuplicate) {
+            world.mark_lost(events, &mut decisions);
+        }
         world.check_one_event_per_key(events, &decisions);
         world.note(|| {
             format!(
@@ -161,6 +164,7 @@ impl OpenTransaction {
                     let passed = !world.is_of_state() || world.has(Bug::LetterOfStateIsPassed);
                     world.record_dead_letter(one, reason, passed);
                 }
+                Decision::Late => world.record_late_event(one),
                 Decision::ParkUnknown => world.record_dead_letter(one, UNKNOWN_TYPE, false),
                 Decision::Duplicate
                 | Decision::Stale

@@ -13,6 +13,7 @@ mod event_versions;
 mod faults;
 mod harness;
 mod isolation;
+mod lost_events;
 mod migration;
 mod network_faults;
 mod outbox_bloat;

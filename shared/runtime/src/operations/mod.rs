@@ -1,5 +1,6 @@
 //! The endpoints with which operators manage a service's messaging: dead letters, republishing, queues and their metrics.
 
+mod declare_lost;
 mod discard_dead_letter;
 mod discard_dead_letters;
 mod dry_run_dead_letter;
@@ -9,6 +10,7 @@ mod get_queue_metrics;
 mod get_topology;
 mod list_dead_letter_groups;
 mod list_dead_letters;
+mod list_lost_events;
 mod problems;
 mod redrive_dead_letter;
 mod redrive_dead_letters;
@@ -47,6 +49,8 @@ where
         .routes(routes!(get_dead_letter::get_dead_letter))
         .routes(routes!(edit_dead_letter::edit_dead_letter))
         .routes(routes!(discard_dead_letter::discard_dead_letter))
+        .routes(routes!(declare_lost::declare_lost))
+        .routes(routes!(list_lost_events::list_lost_events))
         .merge(long_calls.layer(http::within(LONG_CALL_TIMEOUT)))
         .routes(routes!(get_topology::get_topology))
         .routes(routes!(get_queue_metrics::get_queue_metrics))

@@ -1,8 +1,8 @@
 //! Errors of the kit as problems.
 
-use ::messaging::dead_letters::{EditError, ResolveError};
+use ::messaging::dead_letters::{DeclareLostError, EditError, MAX_REASON, ResolveError};
 use axum::http::StatusCode;
-use problem::Problem;
+use problem::{FieldError, Problem};
 use uuid::Uuid;
 
 fn not_pending(id: Uuid) -> Problem {
@@ -26,6 +26,25 @@ pub(super) fn unresolved(error: ResolveError) -> Problem {
             Problem::conflict("failed_again", "The handler failed again").detail(detail)
         }
         ResolveError::Messaging(error) => error.into(),
+    }
+}
+
+/// The answer if events were not declared lost.
+pub(super) fn not_declared_lost(error: DeclareLostError) -> Problem {
+    let detail = error.to_string();
+    match error {
+        DeclareLostError::Unknown(id) => Problem::not_found(format_args!("dead letter {id}")),
+        DeclareLostError::NothingMissing => {
+            Problem::conflict("nothing_missing", "No event is missing").detail(detail)
+        }
+        DeclareLostError::OthersMissing(_) => {
+            Problem::conflict("others_missing", "Other events are missing").detail(detail)
+        }
+        DeclareLostError::InvalidReason => {
+            let message = format!("must be 1 to {MAX_REASON} characters");
+            Problem::validation(vec![FieldError::new("reason", "invalid", message)])
+        }
+        DeclareLostError::Messaging(error) => error.into(),
     }
 }
 

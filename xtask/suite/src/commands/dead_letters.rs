@@ -1,10 +1,10 @@
 //! The dead letters of the running suite, through the routes of its services.
 
-use std::{fs, time::Duration};
+use std::{fmt::Display, fs, time::Duration};
 
 use reqwest::Method;
 use runtime::auth::Scope;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use suite::{Error, Http, Keys, State, output};
 use testkit::percent_encoded;
 use xtask::arguments::{
@@ -46,6 +46,9 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Error> {
         DeadLetterAction::DryRun { id } => {
             dead_letters.call(Method::POST, &format!("/{id}/dry-run"), None).await
         }
+        DeadLetterAction::DeclareLost { id, reason } => {
+            dead_letters.declare_lost(id, &reason).await
+        }
         DeadLetterAction::Redrive(selection) => dead_letters.resolve("redrive", selection).await,
         DeadLetterAction::Discard(selection) => dead_letters.resolve("discard", selection).await,
     }
@@ -69,6 +72,17 @@ impl DeadLetters {
             Err(_) => output::line(if text.is_empty() { "Done." } else { &text }),
         }
         Ok(())
+    }
+
+    /// Declares the events lost that are missing now.
+    async fn declare_lost(&self, id: impl Display, reason: &str) -> Result<(), Error> {
+        let url = format!("{}/{id}", self.base);
+        let shown = self.http.send_as(Method::GET, &url, &self.token, None, TIMEOUT).await?;
+        let shown: Value = shown.success()?.json()?;
+        // If none is missing, the service answers so.
+        let number = |name: &str| shown["missing"][name].as_i64().unwrap_or_default();
+        let lost = json!({"first": number("first"), "last": number("last"), "reason": reason});
+        self.call(Method::POST, &format!("/{id}/declare-lost"), Some(&lost)).await
     }
 
     /// Redrives or discards the selected ones, page by page.
