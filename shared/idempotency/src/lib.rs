@@ -49,6 +49,13 @@ impl StoredResponse {
     }
 }
 
+impl StoredResponse {
+    /// The value of a header, by its lower-case name.
+    pub fn header_value(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str())
+    }
+}
+
 impl IntoResponse for StoredResponse {
     fn into_response(self) -> Response {
         let mut response = (self.status, Body::from(self.body)).into_response();

@@ -58,6 +58,11 @@ impl<K: Clone + Eq + Hash, V: Clone> KeyedWatchers<K, V> {
         Some(KeyedWatcher { key, changes, watchers: self.clone() })
     }
 
+    /// Whether there is a watcher of `key` now.
+    pub fn is_watched(&self, key: &K) -> bool {
+        self.registry().channels.contains_key(key)
+    }
+
     /// Wakes the watchers of each key and hands them its new value.
     pub fn notify<'a>(&self, changes: impl IntoIterator<Item = (&'a K, V)>)
     where
@@ -124,6 +129,7 @@ mod tests {
         let watchers = KeyedWatchers::new(10);
         let (mut one, mut two) = (watchers.watch(1).unwrap(), watchers.watch(1).unwrap());
         let mut other = watchers.watch(2).unwrap();
+        assert_eq!((watchers.is_watched(&1), watchers.is_watched(&3)), (true, false));
         watchers.notify([(&1, "reserved")]);
         assert_eq!(one.changed(later()).now_or_never(), Some(Some("reserved")));
         assert_eq!(two.changed(later()).now_or_never(), Some(Some("reserved")));

@@ -25,7 +25,17 @@ use crate::{
 const MAX_WATCHERS: usize = 100_000;
 
 /// A long poll or event stream that waits for changes of an order.
-pub(crate) type OrderWatcher = KeyedWatcher<OrderId, OrderStatus>;
+pub(crate) type OrderWatcher = KeyedWatcher<OrderId, OrderChange>;
+
+/// A committed change of an order.
+#[derive(Debug, Clone)]
+pub(crate) struct OrderChange {
+    /// The status after the change.
+    pub(crate) status: OrderStatus,
+    /// The order after the change, if it was watched before the commit.
+    pub(crate) order: Option<Arc<Order>>,
+    pub(crate) at: DateTime<Utc>,
+}
 
 /// A transition with the trace of the request or event that caused it.
 #[derive(Debug, Clone)]
@@ -64,7 +74,7 @@ pub(crate) struct OrderUpdate {
 pub(crate) struct OrderProcess {
     deadlines: Arc<ProcessDeadlines>,
     limits: OrderLimits,
-    watchers: KeyedWatchers<OrderId, OrderStatus>,
+    watchers: KeyedWatchers<OrderId, OrderChange>,
     waker: DeadlineWaker,
 }
 
@@ -93,6 +103,13 @@ impl OrderProcess {
     /// Watches changes of `order` from now on; `None` if there are too many watchers.
     pub(crate) fn watch(&self, order: OrderId) -> Option<OrderWatcher> {
         self.watchers.watch(order)
+    }
+
+    /// What the watchers of `order` are told.
+    fn change(&self, order: &Order, at: DateTime<Utc>) -> OrderChange {
+        let is_watched = self.watchers.is_watched(&order.id);
+        let copy = is_watched.then(|| Arc::new(order.clone()));
+        OrderChange { status: order.status(), order: copy, at }
     }
 
     /// Records the transition of one locked order, in the trace of the running request or else in `placed_in`, the
@@ -159,7 +176,7 @@ impl OrderProcess {
         payments::refund(tx, &refunded, now).await?;
         shipments::insert(tx, &shipped, now).await?;
         shipments::mark_delivered(tx, &delivered, now).await?;
-        self.publish(tx, transitions).await
+        self.publish(tx, transitions, now).await
     }
 
     /// Appends the events of transitions to the timeline and publishes them. After the commit it notifies watchers and
@@ -168,6 +185,7 @@ impl OrderProcess {
         &self,
         tx: &mut Transaction,
         transitions: &[TracedTransition],
+        now: DateTime<Utc>,
     ) -> Result<(), Error> {
         for TracedTransition { trace, transition } in transitions {
             for event in &transition.events {
@@ -180,8 +198,8 @@ impl OrderProcess {
         }
         timeline::append(tx, &events).await?;
         let orders = transitions.iter().map(|traced| &traced.transition.order);
-        let statuses: Vec<(OrderId, OrderStatus)> =
-            orders.map(|order| (order.id, order.status())).collect();
+        let changes: Vec<(OrderId, OrderChange)> =
+            orders.map(|order| (order.id, self.change(order, now))).collect();
         let changed = transitions.iter().map(|traced| &traced.transition);
         let changed = changed.filter(|transition| transition.changed);
         let new_statuses: Vec<OrderStatus> =
@@ -189,7 +207,8 @@ impl OrderProcess {
         let deadline = changed.filter_map(|transition| transition.order.state.deadline()).min();
         let process = self.clone();
         tx.after_commit(move || {
-            process.watchers.notify(statuses.iter().map(|(order, status)| (order, *status)));
+            let changes = changes.iter().map(|(order, change)| (order, change.clone()));
+            process.watchers.notify(changes);
             if let Some(deadline) = deadline {
                 process.waker.wake_before(deadline);
             }

@@ -107,7 +107,7 @@ pub(crate) async fn place_orders(
             Err(problem) => responses[index] = Err(problem),
         }
     }
-    insert(tx, process, placed).await?;
+    insert(tx, process, placed, now).await?;
     Ok(responses)
 }
 
@@ -175,6 +175,7 @@ async fn insert(
     tx: &mut Transaction,
     process: &OrderProcess,
     placed: Vec<(&PlaceOrderCommand, Transition)>,
+    now: DateTime<Utc>,
 ) -> Result<(), messaging::Error> {
     if placed.is_empty() {
         return Ok(());
@@ -188,5 +189,5 @@ async fn insert(
         .into_iter()
         .map(|(command, transition)| TracedTransition { trace: command.trace, transition })
         .collect();
-    process.publish(tx, &transitions).await
+    process.publish(tx, &transitions, now).await
 }

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use envelope::trace::TraceContext;
 use messaging::{Error, Transaction};
+use runtime::clock;
 use vocabulary::OrderId;
 
 use super::order_process::{LockedOrders, OrderProcess, TracedTransition, decide};
@@ -26,5 +27,5 @@ pub(crate) async fn record_stock_deducted(
         decide(&mut locked, order, cause, |order| domain::record_stock_deducted(order, deducted_at))
     });
     let transitions: Vec<TracedTransition> = transitions.collect();
-    process.publish(tx, &transitions).await
+    process.publish(tx, &transitions, clock::now()).await
 }

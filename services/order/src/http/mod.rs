@@ -1,6 +1,7 @@
 //! The HTTP API; this file is its route table.
 
 mod access;
+mod await_status;
 mod cancel_order;
 mod get_order;
 mod get_order_timeline;
@@ -33,7 +34,8 @@ const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 pub(crate) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
-        .routes(routes!(place_order::place_order, list_orders::list_orders))
+        .routes(routes!(list_orders::list_orders))
+        .routes(routes!(place_order::place_order).layer(within(MAX_WAIT + Duration::from_secs(10))))
         .routes(routes!(get_order::get_order).layer(within(MAX_WAIT + Duration::from_secs(10))))
         .routes(routes!(cancel_order::cancel_order))
         .routes(routes!(pay_order::pay_order))

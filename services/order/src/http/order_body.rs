@@ -129,6 +129,12 @@ struct ShipmentBody {
     delivered_at: Option<DateTime<Utc>>,
 }
 
+impl OrderBody {
+    pub(super) const fn id(&self) -> OrderId {
+        self.id
+    }
+}
+
 impl From<OrderView> for OrderBody {
     fn from(view: OrderView) -> Self {
         let expires = [OrderStatus::Placed, OrderStatus::Reserved].contains(&view.status);

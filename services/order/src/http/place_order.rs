@@ -10,29 +10,44 @@ use axum::{
 use envelope::trace;
 use idempotency::StoredResponse;
 use messaging::{Criticality, Outbox};
-use problem::{Fields, IdempotencyKey, Json, Problem};
+use problem::{Fields, IdempotencyKey, Json, Problem, Query};
 use runtime::{
     auth::{Caller, Scope},
     messaging::admit,
 };
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 use vocabulary::{CustomerId, InvalidMoney, Money, OrderId, Quantity, Sku};
 
 use super::{
-    access::{require_customer, require_scope},
+    access::{order_not_found, require_customer, require_scope, watch},
+    await_status::{Awaited, status_of},
     order_body::{MethodBody, OrderBody},
+    status_body::StatusBody,
 };
 use crate::{
-    app::place_order::{IdempotencyContext, PlaceOrderCommand},
+    app::{
+        order_process::OrderProcess,
+        place_order::{IdempotencyContext, PlaceOrderCommand},
+    },
     domain::{
         Address, ComparedPrice, LimitExceeded, LinePrices, MAX_LINES, NotForSale, Order,
-        PaymentMethod, PlaceOrderError, PriceChange, ShownPrices, country, merge_lines, one_line,
+        OrderStatus, PaymentMethod, PlaceOrderError, PriceChange, ShownPrices, country,
+        merge_lines, one_line,
     },
-    state::TestPayments,
-    storage::order_views::OrderView,
+    state::{AppState, TestPayments},
+    storage::order_views::{self, OrderView},
     workers::order_batcher::OrderBatcher,
 };
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PlaceOrderQuery {
+    /// Respond when the order reaches this status or cannot reach it any more.
+    wait_for: Option<StatusBody>,
+    /// The longest wait in milliseconds: up to 30000, default 10000.
+    wait_ms: Option<u64>,
+}
 
 // All fields are optional texts or numbers: then one response lists all invalid fields.
 #[derive(Debug, Deserialize, Serialize, ToSchema)]
@@ -103,14 +118,20 @@ struct PaymentMethodRequest {
     method: Option<String>,
 }
 
+/// The address of an order, without its id.
+const LOCATION: &str = "/v1/orders/";
+
 /// Place an order
 ///
-/// The response comes once the order is durable. `GET /v1/orders/{id}?wait_for=confirmed` then waits for the reservation
-/// of the stock and the payment. The shop sets the prices; `expected_total` or `expected_unit_price` make sure that they are those
+/// The response comes once the order is durable. With `wait_for=confirmed` it also waits for the reservation of the stock
+/// and the payment, as `GET /v1/orders/{id}` does; the response is the order as it is then. The shop sets the prices; `expected_total` or `expected_unit_price` make sure that they are those
 /// which the customer was shown.
 #[utoipa::path(
     post, path = "/v1/orders", tag = "orders", request_body = PlaceOrderRequest,
-    params(("Idempotency-Key" = Option<String>, Header, description = "Repeated requests with the same key place one order.")),
+    params(
+        PlaceOrderQuery,
+        ("Idempotency-Key" = Option<String>, Header, description = "Repeated requests with the same key place one order."),
+    ),
     responses(
         (status = 202, description = "The order is placed; `Location` is its address.", body = OrderBody),
         (status = 409, description = "`price_changed`: a price is not the one that was shown; `lines` and `total` have both. `too_many_unpaid_orders`: pay or cancel one first."),
@@ -121,19 +142,75 @@ struct PaymentMethodRequest {
 )]
 pub(crate) async fn place_order(
     caller: Caller,
-    State(outbox): State<Outbox>,
-    State(batcher): State<OrderBatcher>,
-    State(test_payments): State<TestPayments>,
+    State(state): State<AppState>,
+    Query(query): Query<PlaceOrderQuery>,
     key: Option<IdempotencyKey>,
     Json(request): Json<PlaceOrderRequest>,
 ) -> Result<Response, Problem> {
+    let AppState { outbox, process, order_batcher: batcher, test_payments, .. } = state;
     require_scope(&caller, Scope::OrdersWrite)?;
     admit(&outbox, Criticality::Critical)?;
     let idempotency = key.map(|key| request.idempotency(&caller, key)).transpose()?;
     let is_limited = !caller.has(Scope::OrdersAdmin);
     let command = request.into_command(idempotency, is_limited, test_payments)?;
     require_customer(&caller, Scope::OrdersWrite, command.customer)?;
-    Ok(batcher.place(command).await?.into_response())
+    let Some(status) = query.wait_for else {
+        return Ok(batcher.place(command).await?.into_response());
+    };
+    let waiting = PlaceAndWait { outbox, process, batcher };
+    waiting.place(command, Awaited::new(status, query.wait_ms)).await
+}
+
+/// Places an order and waits for its status.
+struct PlaceAndWait {
+    outbox: Outbox,
+    process: OrderProcess,
+    batcher: OrderBatcher,
+}
+
+impl PlaceAndWait {
+    async fn place(
+        self,
+        command: PlaceOrderCommand,
+        awaited: Awaited,
+    ) -> Result<Response, Problem> {
+        let Self { outbox, process, batcher } = self;
+        let (id, address) = (command.order_id, command.shipping_address.clone());
+        let mut watcher = watch(&process, id)?;
+        let placed = batcher.place(command).await?;
+        let Some(stored) = placed_id(&placed) else { return Ok(placed.into_response()) };
+        let (change, status) = if stored == id {
+            (awaited.wait(&outbox, id, &mut watcher, OrderStatus::Placed).await?, None)
+        } else {
+            // An earlier request with the same key placed the order.
+            let mut watcher = watch(&process, stored)?;
+            let status = status_of(&outbox, stored).await?;
+            (awaited.wait(&outbox, stored, &mut watcher, status).await?, Some(status))
+        };
+        let order = change.filter(|_| status.is_none());
+        let order =
+            order.and_then(|change| OrderView::of(change.order.as_deref()?, &address, change.at));
+        let view = if let Some(view) = order {
+            view
+        } else {
+            let mut connection = outbox.pool().acquire().await?;
+            let view = order_views::get(&mut connection, stored).await?;
+            view.ok_or_else(|| order_not_found(stored))?
+        };
+        Ok(accepted(&OrderBody::from(view))?.into_response())
+    }
+}
+
+/// The order of a stored response; `None` if the order was refused.
+fn placed_id(response: &StoredResponse) -> Option<OrderId> {
+    let location = response.header_value("location")?;
+    location.strip_prefix(LOCATION)?.parse().ok()
+}
+
+/// 202 with the order and its address.
+fn accepted(order: &OrderBody) -> Result<StoredResponse, Problem> {
+    let location = format!("{LOCATION}{}", order.id());
+    Ok(StoredResponse::json(StatusCode::ACCEPTED, order)?.header("location", location))
 }
 
 /// 202 with the order, or 422 with the reason for the refusal.
@@ -144,8 +221,7 @@ pub(crate) fn render(
     match result {
         Ok(order) => {
             let view = OrderView::just_placed(order, &command.shipping_address);
-            Ok(StoredResponse::json(StatusCode::ACCEPTED, &OrderBody::from(view))?
-                .header("location", format!("/v1/orders/{}", order.id)))
+            accepted(&OrderBody::from(view))
         }
         Err(error) => {
             let problem = refusal(error);

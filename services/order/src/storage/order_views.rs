@@ -33,6 +33,22 @@ pub(crate) struct OrderView {
 }
 
 impl OrderView {
+    /// The view of an order after a change at this time, without a read. `None` if the order does not tell everything that
+    /// a client sees: whether a payment was refunded, or the parcel.
+    pub(crate) fn of(order: &Order, address: &Address, changed_at: DateTime<Utc>) -> Option<Self> {
+        let payment = match order.status() {
+            OrderStatus::Placed | OrderStatus::Reserved | OrderStatus::Rejected => None,
+            OrderStatus::Confirmed => Some("approved".to_owned()),
+            OrderStatus::PaymentFailed => Some("declined".to_owned()),
+            OrderStatus::Shipped
+            | OrderStatus::Delivered
+            | OrderStatus::Expired
+            | OrderStatus::Cancelled => return None,
+        };
+        let reason = order.state.reason().cloned();
+        Some(Self { reason, payment, changed_at, ..Self::just_placed(order, address) })
+    }
+
     /// The view of a new order, before its transaction commits.
     pub(crate) fn just_placed(order: &Order, address: &Address) -> Self {
         Self {

@@ -208,3 +208,41 @@ async fn customers_place_own_orders_and_admins_place_any() {
     assert_eq!(placed["shipping_address"], address);
     shop.close().await;
 }
+
+#[tokio::test]
+async fn a_request_can_wait_for_the_confirmation() {
+    let shop = Shop::open(Deadlines::NONE).await;
+    shop.sell(&[("KB-RED", 12_900), ("OUT-1", 100), ("SILENT-1", 100)]).await;
+    let (me, client) = shop.customer();
+    let waiting = "/v1/orders?wait_for=confirmed&wait_ms=30000";
+    let place = async |sku: &str, method: &str, key: Option<&str>| {
+        let body = order_request(me, &[(sku, 1)], method);
+        let answer = client.send(Method::POST, waiting, Some(&body), key).await;
+        let location = answer.location.clone().unwrap();
+        (answer.expect(202), location)
+    };
+    for (sku, method, status) in [
+        ("KB-RED", "test", "confirmed"),
+        ("KB-RED", "test_decline", "payment_failed"),
+        ("OUT-1", "test", "rejected"),
+    ] {
+        let (order, location) = place(sku, method, None).await;
+        assert_eq!(order["status"], status);
+        // It is what a read returns.
+        assert_eq!(client.get(&location).await.expect(200), order);
+    }
+    // A repeated request waits for the order of the first one.
+    let first = place("KB-RED", "test", Some("k-1")).await;
+    assert_eq!(place("KB-RED", "test", Some("k-1")).await, first);
+
+    let body = order_request(me, &[("SILENT-1", 1)], "test");
+    let path = "/v1/orders?wait_for=confirmed&wait_ms=10";
+    assert_eq!(client.post(path, &body).await.expect(202)["status"], "placed");
+    let refused = client.post(waiting, &order_request(me, &[], "test")).await;
+    assert_eq!(refused.problem(), (422, "validation_failed"));
+    assert_eq!(
+        client.post("/v1/orders?wait_for=paid", &body).await.problem(),
+        (400, "invalid_query")
+    );
+    shop.close().await;
+}
