@@ -44,10 +44,12 @@ export function setQuantity(sku, quantity) {
 
 /** Sets the price of a SKU. The line remembers the price that was shown before. */
 export function setPrice(sku, price) {
-  save(lines().map((line) => (line.sku === sku && !isSame(line.price, price) ? { ...line, price, was: line.price } : line)));
+  const line = lines().find((one) => one.sku === sku);
+  if (!line || isSame(line.price, price)) return;
+  save(lines().map((one) => (one.sku === sku ? { ...one, price, was: one.price } : one)));
 }
 
 /** Whether two prices are equal. */
-export const isSame = (one, other) => one.amount === other.amount && one.currency === other.currency;
+const isSame = (one, other) => one.amount === other.amount && one.currency === other.currency;
 
 export const clear = () => save([]);

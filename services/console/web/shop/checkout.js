@@ -4,7 +4,7 @@ import { h, emptyState, toast } from '/assets/dom.js';
 import { Problem } from '/assets/api.js';
 import { localStore, uuid } from '/assets/storage.js';
 import { localized, formatPrice, t } from '/assets/i18n.js';
-import { clear, isSame, lines, setPrice, setQuantity } from '/assets/shop/cart.js';
+import { clear, lines, setPrice, setQuantity } from '/assets/shop/cart.js';
 import { product } from '/assets/shop/catalog.js';
 import { picture } from '/assets/shop/picture.js';
 import { stepper } from '/assets/shop/product.js';
@@ -34,6 +34,7 @@ export async function cartPage({ container, signal }) {
     for (const line of all) totals.set(line.price.currency, (totals.get(line.price.currency) ?? 0) + line.price.amount * line.quantity);
     sum.replaceChildren(h('span', null, t('cart.sum')), h('b', null, [...totals].map(([currency, amount]) => formatPrice({ amount, currency })).join(' + ')));
   }
+  const gone = new Set();
   const row = (line) => {
     const node = cartLine(line, (quantity) => {
       setQuantity(line.sku, quantity);
@@ -43,7 +44,7 @@ export async function cartPage({ container, signal }) {
       }
       draw();
     });
-    refresh(line, node, drawLines);
+    node.classList.toggle('gone', gone.has(line.sku));
     return node;
   };
   function drawLines() {
@@ -52,20 +53,18 @@ export async function cartPage({ container, signal }) {
   }
   container.append(h('h1', null, t('cart.title')), h('div', { class: 'cart' }, h('section', { 'aria-label': t('cart.title') }, list, sum, h('p', { class: 'faint small' }, t('cart.note'))), form));
   drawLines();
+  Promise.all(lines().map((line) => refresh(line, gone))).then(() => { if (!signal.aborted) drawLines(); });
 }
 
-/** Marks the line if its product or variant is no longer for sale. If its price has changed, draws the lines again. */
-async function refresh(line, node, drawLines) {
+/** Compares a line with the catalogue of now: adds it to `gone` if it is no longer for sale, and sets its price. */
+async function refresh(line, gone) {
   try {
-    const found = await product(line.product_id);
+    const found = await product(line.product_id, { fresh: true });
     const variant = found.variants.find((one) => one.sku === line.sku);
-    if (!variant || found.status !== 'active') node.classList.add('gone');
-    else if (!isSame(variant.price, line.price)) {
-      setPrice(line.sku, variant.price);
-      drawLines();
-    }
+    if (!variant || found.status !== 'active') gone.add(line.sku);
+    else setPrice(line.sku, variant.price);
   } catch (error) {
-    if (error instanceof Problem && error.status === 404) node.classList.add('gone');
+    if (error instanceof Problem && error.status === 404) gone.add(line.sku);
   }
 }
 
