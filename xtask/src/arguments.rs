@@ -59,6 +59,9 @@ pub enum Command {
     Replay(Replay),
     /// Publish the events of a running service again, for a subscriber that has lost them.
     Republish(Republish),
+    /// Compare a broker with the topology that the services declare, and bring it into line.
+    #[command(subcommand)]
+    Topology(Topology),
     /// Generate `docs/event-graph.md`.
     EventGraph,
     /// Generate `docs/contracts`; fails on a change that breaks subscribers.
@@ -342,6 +345,47 @@ pub struct Republish {
     /// The time of the first event, such as `2026-11-29T08:00:00Z`: before the loss. What was applied is recognised.
     #[arg(long)]
     pub since: String,
+}
+
+/// What to do with the topology.
+#[derive(Debug, Subcommand)]
+pub enum Topology {
+    /// Print what is missing, what differs and what no service uses. The exit code is 0 if the broker is in line, 3 if
+    /// it differs, and 1 if the command failed.
+    Plan(TopologyTarget),
+    /// Create what is missing, and publish events again that matched no binding.
+    Apply(TopologyTarget),
+    /// Remove the bindings, queues and exchanges that no service uses.
+    Prune(TopologyPrune),
+}
+
+/// Which broker, and what to compare it with.
+#[derive(Debug, Args)]
+pub struct TopologyTarget {
+    /// The broker and its vhost; by default that of the running suite.
+    #[arg(long, env = "AMQP_URL", hide_env_values = true)]
+    pub amqp_url: Option<String>,
+    /// The management API, `http://user:password@host:port`; by default on port 15672 of the broker, with the same user.
+    #[arg(long, env = "RABBITMQ_MANAGEMENT_URL", hide_env_values = true)]
+    pub management_url: Option<String>,
+    /// A service that no longer exists: its exchanges and queues are unused. May be repeated.
+    #[arg(long, value_name = "SERVICE")]
+    pub removed_service: Vec<String>,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What to remove.
+#[derive(Debug, Args)]
+pub struct TopologyPrune {
+    /// Only these unused queues and exchanges. A queue that is named is deleted with its messages.
+    pub names: Vec<String>,
+    /// Also delete queues with messages.
+    #[arg(long)]
+    pub with_messages: bool,
+    #[command(flatten)]
+    pub target: TopologyTarget,
 }
 
 /// How to generate files.

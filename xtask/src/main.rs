@@ -12,7 +12,7 @@ use std::{
 use clap::Parser as _;
 use xtask::{
     Arguments, Command,
-    arguments::{self, Bench},
+    arguments::{self, Bench, SERVICES},
     cargo,
     programs::{self, Profile},
     workspace,
@@ -63,6 +63,11 @@ fn run(command: &Command) -> Result<(), Error> {
                 return Err(Error::NotRunning);
             }
             operate()
+        }
+        Command::Topology(_) => {
+            // The services print what they declare.
+            finish(programs::build(SERVICES.into_iter().chain(["suite"]), Profile::Release))?;
+            replace_by("suite", Profile::Release)
         }
         Command::Test | Command::SqlxPrepare(_) => {
             finish(programs::build(["suite"], Profile::Dev))?;

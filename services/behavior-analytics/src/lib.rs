@@ -92,6 +92,7 @@ fn topology_for(waker: &ModelWaker) -> Topology {
         .subscribes(orders)
         .subscribes(products)
         .subscribes(stock)
+        .stream(USER_EVENTS_STREAM)
 }
 
 /// The definition of the service for [`runtime::host`].

@@ -1,27 +1,19 @@
-//! Connections to RabbitMQ, and declarations of exchanges, queues and bindings.
+//! Connections to RabbitMQ.
 
-use std::{mem, time::Duration};
+use std::{mem, sync::Arc, time::Duration};
 
 use lapin::{
-    Channel, Connection, ConnectionProperties, ConnectionStatus, ExchangeKind,
-    options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions},
-    types::{AMQPValue, FieldTable, ShortString},
+    Channel, Connection, ConnectionProperties, ConnectionStatus, ErrorKind,
+    options::{QueueBindOptions, QueueDeclareOptions},
+    protocol::{AMQPErrorKind, AMQPSoftError},
+    types::FieldTable,
 };
 use tokio::task::JoinSet;
 
-use crate::{
-    error::{Error, causes, with_timeout},
-    naming::unrouted,
-};
+use crate::error::{Error, causes, with_timeout};
 
 /// The timeout of a single reply of the broker.
 pub(crate) const REPLY_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// How often a message may be redelivered after the death of its consumer before the broker dead-letters it.
-const DELIVERY_LIMIT: i64 = 20;
-
-/// A delivery limit that no message reaches.
-const NO_LIMIT: i64 = 1_000_000_000;
 
 /// The heartbeat interval: long enough for a busy machine, short enough to notice a dead one. The broker closes a silent
 /// connection after two to three intervals.
@@ -67,7 +59,7 @@ async fn dial(url: &str, name: &str, heartbeat: Duration) -> Result<Connection, 
 /// lapin's own close on drop is lost if channels are dropped at the same moment, for example when a future is cancelled. The
 /// broker then considers the connection alive and its consumers active, and the messages of their queues are not delivered.
 pub(crate) struct Session {
-    connection: Option<Connection>,
+    connection: Option<Arc<Connection>>,
     /// Tasks that use channels of the connection. They end before the connection does.
     pub(crate) tasks: JoinSet<Result<(), Error>>,
     /// Channels without a task. They are dropped after the connection is closed.
@@ -81,7 +73,7 @@ impl Session {
         name: &str,
         heartbeat: Duration,
     ) -> Result<Self, Error> {
-        let connection = Some(connect(amqp_urls, name, heartbeat).await?);
+        let connection = Some(Arc::new(connect(amqp_urls, name, heartbeat).await?));
         Ok(Self { connection, tasks: JoinSet::new(), held: Vec::new() })
     }
 
@@ -89,10 +81,14 @@ impl Session {
         Ok(self.connection.as_ref().ok_or(Error::ConnectionClosed)?.status().clone())
     }
 
+    /// Opens channels, also in the [tasks](Self::tasks) of the session.
+    pub(crate) fn channels(&self) -> Result<Channels, Error> {
+        self.connection.clone().map(Channels).ok_or(Error::ConnectionClosed)
+    }
+
     /// Opens a channel for a task.
     pub(crate) async fn channel(&self) -> Result<Channel, Error> {
-        let connection = self.connection.as_ref().ok_or(Error::ConnectionClosed)?;
-        channel(connection).await
+        self.channels()?.open().await
     }
 
     /// Opens a channel that lives as long as the connection.
@@ -124,7 +120,7 @@ impl Drop for Session {
 
 /// Closes a connection in the order that lapin supports: tasks with channels first, idle channels last.
 async fn shut_down(
-    connection: Connection,
+    connection: Arc<Connection>,
     mut tasks: JoinSet<Result<(), Error>>,
     held: Vec<Channel>,
 ) {
@@ -136,108 +132,20 @@ async fn shut_down(
     drop(held);
 }
 
-pub(crate) async fn channel(connection: &Connection) -> Result<Channel, Error> {
-    with_timeout("opening a channel", REPLY_TIMEOUT, connection.create_channel()).await
-}
+/// Opens channels of one connection.
+#[derive(Clone)]
+pub(crate) struct Channels(Arc<Connection>);
 
-/// One step of the declaration of a topology.
-#[derive(Debug, Clone)]
-pub(crate) enum Declaration {
-    /// The exchange of a service, with its alternate exchange and the queue of that.
-    Exchange(&'static str),
-    /// A queue without a consumer limit.
-    Queue(String),
-    /// A queue for events: one active consumer, and a dead-letter queue for messages that are redelivered too often.
-    ConsumerQueue {
-        name: String,
-        dead_queue: String,
-    },
-    Binding {
-        queue: String,
-        exchange: &'static str,
-        routing_key: String,
-    },
-}
-
-/// Declares everything in order. Repeating a declaration changes nothing.
-pub(crate) async fn declare_all(
-    channel: &Channel,
-    declarations: &[Declaration],
-) -> Result<(), Error> {
-    for declaration in declarations {
-        match declaration {
-            Declaration::Exchange(service) => declare_exchange(channel, service).await?,
-            Declaration::Queue(name) => {
-                declare_queue(channel, name, FieldTable::default()).await?;
-            }
-            Declaration::ConsumerQueue { name, dead_queue } => {
-                declare_queue(channel, name, consumer_arguments(dead_queue)).await?;
-            }
-            Declaration::Binding { queue, exchange, routing_key } => {
-                bind(channel, queue, exchange, routing_key).await?;
-            }
-        }
+impl Channels {
+    pub(crate) async fn open(&self) -> Result<Channel, Error> {
+        with_timeout("opening a channel", REPLY_TIMEOUT, self.0.create_channel()).await
     }
-    Ok(())
 }
 
-/// Declares a publisher's exchange. Its alternate exchange feeds a queue that collects unroutable events for operators.
-async fn declare_exchange(channel: &Channel, publisher: &str) -> Result<(), Error> {
-    let alternate = unrouted(publisher);
-    let options = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
-    with_timeout(
-        "declaring an exchange",
-        REPLY_TIMEOUT,
-        channel.exchange_declare(
-            alternate.as_str().into(),
-            ExchangeKind::Fanout,
-            options,
-            FieldTable::default(),
-        ),
-    )
-    .await?;
-    declare_queue(channel, &alternate, FieldTable::default()).await?;
-    bind(channel, &alternate, &alternate, "").await?;
-    let mut arguments = FieldTable::default();
-    arguments.insert("alternate-exchange".into(), AMQPValue::LongString(alternate.into()));
-    with_timeout(
-        "declaring an exchange",
-        REPLY_TIMEOUT,
-        channel.exchange_declare(publisher.into(), ExchangeKind::Topic, options, arguments),
-    )
-    .await
-}
-
-/// Declares a quorum queue.
-async fn declare_queue(
-    channel: &Channel,
-    name: &str,
-    mut arguments: FieldTable,
-) -> Result<(), Error> {
-    arguments.insert("x-queue-type".into(), AMQPValue::LongString("quorum".into()));
-    // RabbitMQ 4 drops messages that were returned twenty times unless a limit is set. Without a dead-letter target they must stay.
-    if !arguments.inner().contains_key("x-delivery-limit") {
-        arguments.insert("x-delivery-limit".into(), AMQPValue::LongLongInt(NO_LIMIT));
-    }
-    let options = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
-    let declared = channel.queue_declare(ShortString::from(name), options, arguments);
-    with_timeout("declaring a queue", REPLY_TIMEOUT, declared).await.map(drop)
-}
-
-/// The arguments of a consumer queue: a single active consumer, and a dead-letter queue.
-fn consumer_arguments(dead_queue: &str) -> FieldTable {
-    let mut arguments = FieldTable::default();
-    let mut text = |name: &str, value: &str| {
-        arguments.insert(name.into(), AMQPValue::LongString(value.into()));
-    };
-    text("x-dead-letter-exchange", "");
-    text("x-dead-letter-routing-key", dead_queue);
-    text("x-dead-letter-strategy", "at-least-once");
-    // At-least-once dead-lettering requires this overflow behaviour.
-    text("x-overflow", "reject-publish");
-    arguments.insert("x-single-active-consumer".into(), AMQPValue::Boolean(true));
-    arguments.insert("x-delivery-limit".into(), AMQPValue::LongLongInt(DELIVERY_LIMIT));
-    arguments
+/// Closes a channel that works.
+pub(crate) async fn close_channel(channel: &Channel) -> Result<(), Error> {
+    let close = channel.close(200, "done".into());
+    with_timeout("closing a channel", REPLY_TIMEOUT, close).await
 }
 
 /// Binds a queue to an exchange.
@@ -255,4 +163,26 @@ pub(crate) async fn bind(
         FieldTable::default(),
     );
     with_timeout("binding a queue", REPLY_TIMEOUT, bound).await
+}
+
+/// The ready messages and the consumers of a queue; `None` if it does not exist.
+pub(crate) async fn depth(channels: &Channels, name: &str) -> Result<Option<(u32, u32)>, Error> {
+    let channel = channels.open().await?;
+    let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+    let found = channel.queue_declare(name.into(), options, FieldTable::default());
+    match with_timeout("reading the depth of a queue", REPLY_TIMEOUT, found).await {
+        Ok(queue) => {
+            close_channel(&channel).await?;
+            Ok(Some((queue.message_count(), queue.consumer_count())))
+        }
+        Err(error) if is_soft(&error, &AMQPSoftError::NOTFOUND) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether the broker closed a channel for this reason.
+pub(crate) fn is_soft(error: &Error, reason: &AMQPSoftError) -> bool {
+    let Error::Broker(error) = error else { return false };
+    let ErrorKind::ProtocolError(error) = error.kind() else { return false };
+    matches!(error.kind(), AMQPErrorKind::Soft(found) if found == reason)
 }

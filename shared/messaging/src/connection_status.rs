@@ -4,7 +4,10 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use tokio::sync::watch;
 
-use crate::error::{Error, causes};
+use crate::{
+    difference::{Difference, ObjectKind},
+    error::{Error, causes},
+};
 
 /// A connection of the service to the broker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +28,8 @@ pub struct ConnectionStatus {
     pub consumer_down: Option<String>,
     /// Queues that cannot be consumed, with the reason. All others are consumed.
     pub failed_queues: BTreeMap<String, String>,
+    /// Exchanges and queues that exist with other properties than declared.
+    pub differences: Vec<Difference>,
 }
 
 /// The reason before the first attempt has succeeded or failed.
@@ -54,6 +59,7 @@ impl ConnectionMonitor {
             suspended: Vec::new(),
             consumer_down: waiting,
             failed_queues: BTreeMap::new(),
+            differences: Vec::new(),
         };
         Self(Arc::new(watch::Sender::new(first)))
     }
@@ -103,6 +109,29 @@ impl ConnectionMonitor {
         self.0.send_if_modified(|status| status.failed_queues.remove(queue).is_some());
     }
 
+    /// Records and logs what differs from the declared topology.
+    pub(crate) fn topology_differs(&self, mut differences: Vec<Difference>) {
+        differences.sort_unstable();
+        self.0.send_if_modified(|status| {
+            let is_change = status.differences != differences;
+            if is_change {
+                log_changes(&status.differences, &differences);
+                status.differences = differences;
+            }
+            is_change
+        });
+    }
+
+    /// Fails if an exchange or queue exists in a form in which it cannot be used.
+    pub(crate) fn check(&self, kind: ObjectKind, name: &str) -> Result<(), Error> {
+        let status = self.0.borrow();
+        let mut differences = status.differences.iter();
+        let is_unusable =
+            |found: &&Difference| found.kind == kind && found.name == name && found.is_unusable;
+        let unusable = differences.find(is_unusable);
+        unusable.map_or(Ok(()), |found| Err(Error::Differs(Box::new(found.clone()))))
+    }
+
     fn set(&self, link: Link, reason: Option<String>) {
         self.0.send_if_modified(|status| {
             let current = match link {
@@ -113,5 +142,27 @@ impl ConnectionMonitor {
             *current = reason;
             changed
         });
+    }
+}
+
+fn log_changes(before: &[Difference], now: &[Difference]) {
+    for found in now.iter().filter(|found| !before.contains(found)) {
+        tracing::error!(
+            kind = %found.kind,
+            name = found.name,
+            property = found.property,
+            wanted = found.wanted,
+            found = found.found,
+            is_unusable = found.is_unusable,
+            "an object of the broker differs from its declaration"
+        );
+    }
+    for gone in before.iter().filter(|gone| !now.contains(gone)) {
+        tracing::info!(
+            kind = %gone.kind,
+            name = gone.name,
+            property = gone.property,
+            "an object of the broker no longer differs from its declaration"
+        );
     }
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::difference::Difference;
+
 /// The error behind a failure, with its sources.
 pub type Cause = Box<dyn std::error::Error + Send + Sync + 'static>;
 
@@ -27,6 +29,9 @@ pub enum Error {
     /// The broker cancelled a consumer, for example because its queue was deleted.
     #[error("the broker cancelled the consumer of {0}")]
     ConsumerCancelled(String),
+    /// An exchange or queue exists in a form in which it cannot be used.
+    #[error("{0}; it is not used")]
+    Differs(Box<Difference>),
     /// A message lacks a property that the kit requires.
     #[error("a message of {queue} has no {what}")]
     Incomplete { queue: String, what: &'static str },
@@ -62,6 +67,7 @@ impl Error {
             | Self::Deadline { .. }
             | Self::Superseded(_)
             | Self::ConsumerCancelled(_)
+            | Self::Differs(_)
             | Self::Unavailable(_)
             | Self::TaskFailed(_)
             | Self::Blocked

@@ -1,12 +1,12 @@
 #![doc = include_str!("../README.md")]
 
 // Layers, from the bottom to the top; a module uses only its own layer and those before it:
-//   1. error, failure, retry, batch_size, naming, snapshot, broker, connection_status, settings
+//   1. naming, declarations, difference, error, failure, retry, batch_size, snapshot, broker, connection_status, settings, declare
 //   2. queue_metrics
 //   3. publish
 //   4. consume
-//   5. topology
-//   6. dead_letters, republish, streams
+//   5. topology, unrouted_events, topology_watch
+//   6. dead_letters, republish, streams, topology_plan
 //   7. replay
 //   8. runtime
 mod batch_size;
@@ -14,6 +14,9 @@ mod broker;
 mod connection_status;
 mod consume;
 pub mod dead_letters;
+pub mod declarations;
+mod declare;
+mod difference;
 mod error;
 mod failure;
 mod naming;
@@ -29,6 +32,9 @@ mod simulation;
 pub mod snapshot;
 pub mod streams;
 mod topology;
+pub mod topology_plan;
+mod topology_watch;
+mod unrouted_events;
 
 pub use batch_size::BatchSize;
 pub use connection_status::ConnectionStatus;
@@ -37,6 +43,7 @@ pub use consume::{
     handler::{Batch, Delivered, Handler},
     subscription::{OnReject, StateSubscription, Subscription},
 };
+pub use difference::{Difference, ObjectKind};
 pub use error::{Cause, Error};
 pub use failure::Failure;
 pub use naming::SLOT_GROUPS;

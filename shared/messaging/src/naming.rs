@@ -35,3 +35,41 @@ pub(crate) fn dead_queue(service: &str) -> String {
 pub(crate) fn unrouted(service: &str) -> String {
     format!("{service}.unrouted")
 }
+
+/// The service that owns a queue with this name: `<service>.<aggregate>.<slot group>`, `<service>.dead` or `<service>.unrouted`.
+pub(crate) fn owner_of_queue(name: &str) -> Option<&str> {
+    let parts: Vec<&str> = name.split('.').collect();
+    let is_group =
+        |text: &str| !text.is_empty() && text.chars().all(|digit| digit.is_ascii_digit());
+    match parts.as_slice() {
+        [service, "dead" | "unrouted"] => Some(service),
+        [service, aggregate, group] if !aggregate.is_empty() && is_group(group) => Some(service),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::owner_of_queue;
+
+    #[test]
+    fn names_of_queues_tell_their_owner() {
+        for name in ["order.stock.0", "order.stock.11", "order.dead", "order.unrouted"] {
+            assert_eq!(owner_of_queue(name), Some("order"), "{name}");
+        }
+        let foreign = [
+            "order",
+            "order.stock",
+            "order.stock.x",
+            "order.stock.",
+            "order..0",
+            "order.stock.0.1",
+            "order.stock.replay.0f",
+            "amq.gen-x",
+            "",
+        ];
+        for name in foreign {
+            assert_eq!(owner_of_queue(name), None, "{name}");
+        }
+    }
+}

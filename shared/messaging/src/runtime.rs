@@ -8,9 +8,11 @@ use uuid::Uuid;
 
 use crate::{
     batch_size::BatchSize,
-    broker,
+    broker::{self, Session},
     connection_status::{ConnectionMonitor, ConnectionStatus},
     consume,
+    declare::declare_all,
+    difference::Difference,
     error::Error,
     publish::{
         admission::OutboxBounds,
@@ -22,17 +24,19 @@ use crate::{
     queue_metrics,
     settings::Settings,
     topology::Topology,
+    topology_watch,
 };
 
 /// Declares the exchange of the service, its queues and bindings, and the exchanges of the publishers that it subscribes to. So
 /// services may start in any order. Repeating the declaration changes nothing.
-pub async fn declare(amqp_url: &str, topology: &Topology) -> Result<(), Error> {
+///
+/// Returns what exists with other properties.
+pub async fn declare(amqp_url: &str, topology: &Topology) -> Result<Vec<Difference>, Error> {
     let name = format!("{}: topology", topology.service());
-    let connection = broker::connect(amqp_url, &name, broker::HEARTBEAT).await?;
-    let channel = broker::channel(&connection).await?;
-    broker::declare_all(&channel, &topology.declarations()).await?;
-    let close = connection.close(200, "done".into());
-    crate::error::with_timeout("closing a connection", broker::REPLY_TIMEOUT, close).await
+    let session = Session::connect(amqp_url, &name, broker::HEARTBEAT).await?;
+    let differences = declare_all(&session.channels()?, &topology.declarations()).await;
+    session.close().await;
+    differences
 }
 
 /// The relay and the consumers of a service, ready to run.
@@ -122,6 +126,7 @@ impl MessagingRuntime {
         let subscriptions = topology.subscriptions();
         let queues = consume::queues(settings.service, subscriptions);
         let measuring = queue_metrics::watch(outbox.stats(), &settings, &queues, &stop);
-        tokio::join!(consume::run(&outbox, &settings, subscriptions, &stop), measuring);
+        let declaring = topology_watch::watch(&settings, &stop);
+        tokio::join!(consume::run(&outbox, &settings, subscriptions, &stop), measuring, declaring);
     }
 }

@@ -2,14 +2,14 @@
 
 use uuid::Uuid;
 
-use crate::{broker::Declaration, connection_status::ConnectionMonitor};
+use crate::{connection_status::ConnectionMonitor, declarations::Declarations};
 
 #[derive(Debug)]
 pub(crate) struct Settings {
     pub(crate) amqp_url: String,
     pub(crate) service: &'static str,
     /// Everything to declare on a new connection.
-    pub(crate) declarations: Vec<Declaration>,
+    pub(crate) declarations: Declarations,
     pub(crate) connections: ConnectionMonitor,
     /// The id of this process among the replicas of the service.
     pub(crate) replica: Uuid,

@@ -5,8 +5,8 @@ use std::{fmt, sync::Arc};
 use envelope::{Event, EventKind};
 
 use crate::{
-    broker::Declaration,
     consume::{handler::DynHandler, subscription::Subscription},
+    declarations::{self, BindingDeclaration, Declarations},
     naming::{SLOT_GROUPS, dead_queue, routing_key, slots_of, unrouted},
 };
 
@@ -16,12 +16,13 @@ pub struct Topology {
     service: &'static str,
     published: Vec<EventKind>,
     subscriptions: Vec<Subscription>,
+    streams: Vec<&'static str>,
 }
 
 impl Topology {
     /// Creates an empty topology. `service` is the directory name of the service, and the name of its exchange.
     pub fn new(service: &'static str) -> Self {
-        Self { service, published: Vec::new(), subscriptions: Vec::new() }
+        Self { service, published: Vec::new(), subscriptions: Vec::new(), streams: Vec::new() }
     }
 
     /// Lists an event type that the service publishes, for documentation and checks of the event graph. `emit` accepts any event, and
@@ -44,6 +45,13 @@ impl Topology {
         let is_duplicate = self.subscriptions.iter().any(|other| other.aggregate() == aggregate);
         assert!(!is_duplicate, "{} subscribes to {aggregate} twice", self.service);
         self.subscriptions.push(subscription);
+        self
+    }
+
+    /// Lists a stream that the service writes or reads.
+    #[must_use]
+    pub fn stream(mut self, name: &'static str) -> Self {
+        self.streams.push(name);
         self
     }
 
@@ -75,27 +83,26 @@ impl Topology {
         groups.chain([dead_queue(self.service), unrouted(self.service)]).collect()
     }
 
-    /// What to declare on the broker, in order.
-    pub(crate) fn declarations(&self) -> Vec<Declaration> {
-        let service = self.service;
-        let mut all = vec![Declaration::Exchange(service), Declaration::Queue(dead_queue(service))];
+    /// Everything to declare on the broker.
+    pub fn declarations(&self) -> Declarations {
+        let mut all = Declarations::of(self.service);
         for subscription in &self.subscriptions {
-            let publishers = subscription.publishers();
-            let others = publishers.iter().filter(|publisher| **publisher != service);
-            all.extend(others.map(|publisher| Declaration::Exchange(publisher)));
+            for publisher in subscription.publishers() {
+                all.add_publisher(publisher);
+            }
             for group in 0..SLOT_GROUPS {
-                let queue = subscription.queue(service, group);
-                let dead_queue = dead_queue(service);
-                all.push(Declaration::ConsumerQueue { name: queue.clone(), dead_queue });
-                for exchange in publishers {
-                    all.extend(slots_of(group).map(|slot| Declaration::Binding {
+                let queue = subscription.queue(self.service, group);
+                all.add_consumer_queue(queue.clone());
+                for exchange in subscription.publishers() {
+                    all.bindings.extend(slots_of(group).map(|slot| BindingDeclaration {
                         queue: queue.clone(),
-                        exchange,
+                        exchange: (*exchange).to_owned(),
                         routing_key: routing_key(subscription.aggregate(), slot.number()),
                     }));
                 }
             }
         }
+        all.queues.extend(self.streams.iter().map(|name| declarations::stream(name)));
         all
     }
 }
@@ -106,6 +113,7 @@ impl fmt::Debug for Topology {
             .field("service", &self.service)
             .field("published", &self.published)
             .field("subscriptions", &self.subscriptions)
+            .field("streams", &self.streams)
             .finish()
     }
 }

@@ -1,7 +1,8 @@
-//! The command line of every service: `serve`, `migrate`, `healthcheck`, `openapi`.
+//! The command line of every service: `serve`, `migrate`, `healthcheck`, `openapi`, `topology`.
 
 use std::{error::Error, net::SocketAddr, process::ExitCode, time::Duration};
 
+use ::messaging::Topology;
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, error::ErrorKind};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -34,6 +35,8 @@ pub enum Command<C: Args> {
     Healthcheck(Healthcheck),
     /// Print the OpenAPI document.
     Openapi,
+    /// Print what the service declares on the broker, as JSON.
+    Topology,
 }
 
 #[derive(Debug, Parser)]
@@ -106,6 +109,13 @@ where
 #[expect(clippy::print_stdout, reason = "printing is what this command is for")]
 pub fn print_openapi(document: &OpenApi) -> CommandResult {
     println!("{}", document.to_pretty_json()?);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Prints what a service declares on the broker, as JSON on standard output.
+#[expect(clippy::print_stdout, reason = "printing is what this command is for")]
+pub fn print_topology(topology: &Topology) -> CommandResult {
+    println!("{}", serde_json::to_string_pretty(&topology.declarations())?);
     Ok(ExitCode::SUCCESS)
 }
 

@@ -113,7 +113,7 @@ impl StartError {
     }
 }
 
-/// The whole `main` of a service: reads the command line and runs `serve`, `migrate`, `healthcheck` or `openapi`.
+/// The whole `main` of a service: reads the command line and runs `serve`, `migrate`, `healthcheck`, `openapi` or `topology`.
 pub fn run<S: ServiceDefinition>() -> ExitCode {
     cli::run(&S::SERVICE, async |command: Command<S::Config>| match command {
         Command::Serve(config) => Ok(serve::<S>(&config).await?),
@@ -126,6 +126,7 @@ pub fn run<S: ServiceDefinition>() -> ExitCode {
             Ok(ExitCode::SUCCESS)
         }
         Command::Openapi => cli::print_openapi(&http::document(&S::SERVICE, S::routes())),
+        Command::Topology => cli::print_topology(&S::topology()),
     })
 }
 

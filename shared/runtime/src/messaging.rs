@@ -36,7 +36,8 @@ pub enum MigrateError {
 
 /// Migrates the service's database and declares the exchanges and queues of its topology.
 ///
-/// Migrate every service before the first one serves: then no event is published before its queues exist.
+/// Migrate every service before the first one serves: then no event is published before its queues exist. Exchanges and queues that
+/// exist with other properties are logged: the service runs nevertheless, see decision 0018.
 pub async fn migrate(
     service: &Service,
     servers: &config::Servers,
@@ -47,7 +48,12 @@ pub async fn migrate(
     let deadline = Instant::now() + BROKER_START_TIMEOUT;
     loop {
         match ::messaging::declare(servers.broker.url.expose(), topology).await {
-            Ok(()) => return Ok(()),
+            Ok(differences) => {
+                for difference in differences {
+                    tracing::error!(%difference, "an object of the broker differs from its declaration");
+                }
+                return Ok(());
+            }
             Err(error) if Instant::now() >= deadline => return Err(MigrateError::Broker(error)),
             Err(error) => {
                 tracing::info!(error = problem::chain(&error), "the broker does not answer yet");
@@ -57,7 +63,7 @@ pub async fn migrate(
     }
 }
 
-/// Starts the relay and the consumers, and reports the health components `events_out`, `events_in` and `outbox`.
+/// Starts the relay and the consumers, and reports the health components `events_out`, `events_in`, `outbox` and `topology`.
 ///
 /// At shutdown the consumers finish their current batch first. The relay stops after them, so that it also publishes the
 /// events of that batch.
@@ -88,7 +94,7 @@ fn report_health(
     stopping: CancellationToken,
 ) -> impl Future<Output = Result<(), Infallible>> + use<> {
     let (out, incoming) = (health.component("events_out"), health.component("events_in"));
-    let outbox = health.component("outbox");
+    let (outbox, topology) = (health.component("outbox"), health.component("topology"));
     let mut connections = messaging.connection_status();
     let mut backpressure = messaging.backpressure();
     async move {
@@ -100,6 +106,7 @@ fn report_health(
             }
             if !status.is_consumer_starting() {
                 report(&incoming, unconsumed_reason(&status));
+                report(&topology, difference_reason(&status));
             }
             match state.admit(Criticality::Critical) {
                 Ok(()) => report(&outbox, state.admit(Criticality::Deferrable).err().map(reason)),
@@ -140,6 +147,12 @@ fn unconsumed_reason(status: &ConnectionStatus) -> Option<String> {
     let failed = status.failed_queues.iter().map(|(queue, reason)| format!("{queue}: {reason}"));
     let failed: Vec<String> = failed.collect();
     (!failed.is_empty()).then(|| failed.join("; "))
+}
+
+/// What exists on the broker with other properties than declared, if anything does.
+fn difference_reason(status: &ConnectionStatus) -> Option<String> {
+    let differences: Vec<String> = status.differences.iter().map(ToString::to_string).collect();
+    (!differences.is_empty()).then(|| differences.join("; "))
 }
 
 /// Refuses a write with 503 and `Retry-After` while the outbox is too full for its criticality, or the broker is away.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::{Client, Method, StatusCode};
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::json;
 
 use crate::error::Error;
@@ -140,6 +140,22 @@ impl ManagementClient {
             percent_encoded(vhost)
         );
         Ok(self.request(Method::GET, &path, None).await?.json().await?)
+    }
+
+    /// Lists the `exchanges`, `queues` or `bindings` of a vhost, as the API describes them.
+    pub async fn list<T: DeserializeOwned>(
+        &self,
+        objects: &str,
+        vhost: &str,
+    ) -> Result<Vec<T>, Error> {
+        let path = format!("/api/{objects}/{}", percent_encoded(vhost));
+        Ok(self.request(Method::GET, &path, None).await?.json().await?)
+    }
+
+    /// Deletes a queue with its messages, or an exchange with its bindings, if it exists. `objects` is `queues` or `exchanges`.
+    pub async fn delete_object(&self, objects: &str, vhost: &str, name: &str) -> Result<(), Error> {
+        let path = format!("/api/{objects}/{}/{}", percent_encoded(vhost), percent_encoded(name));
+        ignore_not_found(self.delete(&path).await)
     }
 
     /// The number of running nodes in the cluster, as this node sees it.

@@ -10,3 +10,4 @@ mod poison;
 mod products;
 mod replicas;
 mod search_settings;
+mod topology;

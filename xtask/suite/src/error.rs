@@ -74,6 +74,18 @@ pub enum Error {
     #[error(transparent)]
     Audit(#[from] system_tests::Error),
 
+    #[error("the topology of the broker cannot be changed")]
+    Topology(#[from] messaging::Error),
+
+    /// The URL has a password, so it is not repeated.
+    #[error(
+        "AMQP_URL or --amqp-url is not an address such as amqp://user:password@host:port/vhost"
+    )]
+    AmqpUrl,
+
+    #[error("no unused queue or exchange of the services, so nothing was removed: {0}")]
+    NotUnused(String),
+
     #[error("cannot load the sample catalogue")]
     Seed(#[from] console::seed::SeedError),
 

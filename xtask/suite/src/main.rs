@@ -11,7 +11,7 @@ use xtask::{Arguments, Command};
 #[tokio::main]
 async fn main() -> ExitCode {
     match run(Arguments::parse().command).await {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             output::error(&error);
             ExitCode::FAILURE
@@ -19,7 +19,15 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(command: Command) -> Result<(), Error> {
+async fn run(command: Command) -> Result<ExitCode, Error> {
+    if let Command::Topology(arguments) = command {
+        return commands::topology::run(&arguments).await;
+    }
+    run_to_success(command).await.map(|()| ExitCode::SUCCESS)
+}
+
+/// Runs a command whose only results are success and failure.
+async fn run_to_success(command: Command) -> Result<(), Error> {
     use commands::{
         audit, dead_letters, down, import, replay, republish, sqlx_prepare, supervise, test, token,
         up,
@@ -40,6 +48,7 @@ async fn run(command: Command) -> Result<(), Error> {
         | Command::Bench(_)
         | Command::Chaos(_)
         | Command::Eval(_)
+        | Command::Topology(_)
         | Command::EventGraph
         | Command::Contracts(_)
         | Command::Letters(_) => Err(Error::OtherProgram),

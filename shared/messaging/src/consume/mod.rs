@@ -32,6 +32,7 @@ use self::{delivery_buffer::prefetch, replica::Replica, subscription::Subscripti
 use crate::{
     broker::{self, Session},
     connection_status::Link,
+    declare,
     error::{Error, causes},
     naming::SLOT_GROUPS,
     publish::outbox::Outbox,
@@ -95,9 +96,8 @@ async fn session(
     stop: &CancellationToken,
 ) -> Result<(), Error> {
     let name = format!("{}: consumer", settings.service);
-    let mut session =
-        Session::connect(&settings.amqp_url, &name, broker::CONSUMER_HEARTBEAT).await?;
-    broker::declare_all(session.lasting_channel().await?, &settings.declarations).await?;
+    let session = Session::connect(&settings.amqp_url, &name, broker::CONSUMER_HEARTBEAT).await?;
+    declare::declare_topology(&session.channels()?, settings).await?;
     settings.connections.up(Link::Consumer);
     settings.connections.reset_queues();
     Replica::new(outbox, settings, subscriptions, session).run(stop).await

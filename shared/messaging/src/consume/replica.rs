@@ -20,9 +20,11 @@ use super::{
     subscription::Subscription,
 };
 use crate::{
-    broker::{self, Session},
+    broker::Session,
+    declare,
+    difference::ObjectKind,
     error::{Error, causes, with_timeout},
-    naming::SLOT_GROUPS,
+    naming::{SLOT_GROUPS, dead_queue as dead_queue_name},
     publish::{lease::LEASE_TTL, outbox::Outbox},
     retry,
     settings::Settings,
@@ -221,16 +223,21 @@ impl Replica {
         tracing::info!(queue = consumer.queue, "consumer started");
         let (channel, stopped) = (self.session.channel().await?, stop.clone());
         // The queue of a consumer that failed may have been deleted.
-        let declares = self.failures.contains_key(&number);
+        let channels = self.session.channels()?;
+        let channels = self.failures.contains_key(&number).then_some(channels);
         let settings = self.settings.clone();
         let task = self.session.tasks.spawn(async move {
-            if declares {
-                broker::declare_all(&channel, &settings.declarations).await?;
+            if let Some(channels) = channels {
+                declare::declare_topology(&channels, &settings).await?;
             }
+            settings.connections.check(ObjectKind::Queue, &consumer.queue)?;
             consumer.run(&channel, &stopped).await
         });
         self.tasks.insert(task.id(), number);
-        if number == 0 {
+        // Without a usable dead queue the consumers continue; the health names it.
+        let dead_queue_name = dead_queue_name(self.settings.service);
+        let is_usable = self.settings.connections.check(ObjectKind::Queue, &dead_queue_name);
+        if number == 0 && is_usable.is_ok() {
             let (channel, stopped) = (self.session.channel().await?, stop.clone());
             let (outbox, service) = (self.outbox.clone(), self.settings.service);
             let subscriptions = self.subscriptions.clone();

@@ -81,7 +81,8 @@ impl Publisher {
         Ok(Self { session, status, channel, app_id: service.to_owned() })
     }
 
-    pub(crate) const fn channel(&self) -> &Channel {
+    #[cfg(test)]
+    const fn channel(&self) -> &Channel {
         &self.channel
     }
 

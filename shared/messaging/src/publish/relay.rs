@@ -21,8 +21,8 @@ use super::{
 };
 use crate::{
     batch_size::{BatchLimit, BatchSize},
-    broker,
     connection_status::Link,
+    declare,
     error::{Error, causes, with_timeout},
     retry,
     settings::Settings,
@@ -116,7 +116,7 @@ impl Relay<'_> {
     /// Connects and publishes events until something fails.
     async fn session(&mut self, stop: &CancellationToken) -> Result<(), Error> {
         let mut publisher = self.connect().await?;
-        broker::declare_all(publisher.channel(), &self.settings.declarations).await?;
+        declare::declare_for_publisher(&publisher.session().channels()?, self.settings).await?;
         self.settings.connections.up(Link::Publisher);
         self.suspended.retry_now();
         let mut renewed: Option<(Instant, i64)> = None;

@@ -176,7 +176,7 @@ impl<H: StreamHandler> Reader<H> {
         let name = format!("{}: reader", self.consumer);
         let mut session =
             Session::connect(&self.amqp_url, &name, broker::CONSUMER_HEARTBEAT).await?;
-        declare_on(&mut session, self.stream).await?;
+        declare_on(&session, self.stream).await?;
         let channel = session.lasting_channel().await?.clone();
         let mut arguments = FieldTable::default();
         let from = AMQPValue::LongLongInt((position.next - 1).max(0));

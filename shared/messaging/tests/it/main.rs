@@ -25,4 +25,5 @@ mod replicas;
 mod republish;
 mod stream;
 mod stream_replay;
+mod topology;
 mod unknown_types;

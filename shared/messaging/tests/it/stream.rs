@@ -557,7 +557,10 @@ async fn a_queue_of_the_same_name_is_not_used_as_a_stream() {
     let vhost = Vhost::create().await.unwrap();
     declare_by_hand(vhost.url(), FieldTable::default()).await;
     let refused = streams::declare(vhost.url(), "clicks").await;
-    assert!(matches!(refused, Err(messaging::Error::Broker(_))), "{refused:?}");
+    let Err(messaging::Error::Differs(difference)) = refused else {
+        return assert!(refused.is_err(), "the queue was taken for a stream");
+    };
+    assert_eq!(difference.to_string(), "queue clicks: x-queue-type is classic, wanted is stream");
 }
 
 /// Only missing heartbeats reveal a silent connection.

@@ -2,6 +2,7 @@
 
 use std::{process::ExitCode, time::Duration};
 
+use messaging::Topology;
 use problem::{Json, Path};
 use runtime::{
     Lifecycle, Service,
@@ -65,6 +66,7 @@ fn main() -> ExitCode {
             Ok(ExitCode::SUCCESS)
         }
         Command::Openapi => cli::print_openapi(&http::document(&SERVICE, routes())),
+        Command::Topology => cli::print_topology(&Topology::new(SERVICE.name)),
     })
 }
 

@@ -14,4 +14,5 @@ pub(crate) mod sqlx_prepare;
 pub(crate) mod supervise;
 pub(crate) mod test;
 pub(crate) mod token;
+pub(crate) mod topology;
 pub(crate) mod up;

@@ -1,0 +1,121 @@
+//! Brings events back that no binding matched.
+//!
+//! A publisher that starts before its subscribers, or whose exchange was deleted with its bindings, publishes to an exchange without
+//! bindings. The alternate exchange keeps these events in `<service>.unrouted`. When the bindings exist, they are published again: no
+//! subscriber has had them, and those behind them in the order of their key wait for them.
+
+use std::{mem, time::Duration};
+
+use envelope::BATCH_CONTENT_TYPE;
+use lapin::{
+    Channel,
+    message::Delivery,
+    options::{BasicAckOptions, BasicGetOptions, BasicNackOptions},
+};
+use uuid::Uuid;
+
+use crate::{
+    broker::{self, Channels, REPLY_TIMEOUT, Session, depth},
+    error::{Error, with_timeout},
+    naming::unrouted,
+    publish::publisher::{ConfirmTimeouts, OutgoingMessage, Publisher},
+};
+
+/// The most messages that are published before checking whether any has left.
+const ROUND: u32 = 256;
+
+/// How long a round waits for its confirms.
+const CONFIRM_TIMEOUTS: ConfirmTimeouts =
+    ConfirmTimeouts { first: Duration::from_secs(10), next: Duration::from_secs(10) };
+
+/// What became of the events that were in the queue.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Republished {
+    /// The messages that were published again.
+    pub(crate) messages: u32,
+    /// The messages in the queue afterwards.
+    pub(crate) unrouted: u32,
+}
+
+/// Publishes the events of a service again that no binding matched.
+///
+/// Each is removed from its queue after its confirm, so an interruption loses nothing. What still matches no binding returns to the
+/// queue; it ends when a whole round has returned, or when all that were there have been published once.
+pub(crate) async fn republish(amqp_url: &str, service: &str) -> Result<Republished, Error> {
+    let name = format!("{service}: unrouted events");
+    let session = Session::connect(amqp_url, &name, broker::HEARTBEAT).await?;
+    let republished = republish_on(&session.channels()?, amqp_url, service).await;
+    session.close().await;
+    republished
+}
+
+/// The same on an open connection. It publishes on another one.
+pub(crate) async fn republish_on(
+    channels: &Channels,
+    amqp_url: &str,
+    service: &str,
+) -> Result<Republished, Error> {
+    let queue = unrouted(service);
+    let ready =
+        async || Ok::<_, Error>(depth(channels, &queue).await?.map_or(0, |(ready, _)| ready));
+    let mut result = Republished { messages: 0, unrouted: ready().await? };
+    let waiting = result.unrouted;
+    if waiting == 0 {
+        return Ok(result);
+    }
+    let mut publisher = Publisher::connect(amqp_url, service).await?;
+    let channel = channels.open().await?;
+    while result.messages < waiting {
+        let before = result.unrouted;
+        let round = ROUND.min(waiting - result.messages);
+        let published = republish_round(&channel, &mut publisher, service, &queue, round).await?;
+        result = Republished { messages: result.messages + published, unrouted: ready().await? };
+        if published == 0 || result.unrouted >= before {
+            break;
+        }
+    }
+    broker::close_channel(&channel).await?;
+    publisher.close().await;
+    Ok(result)
+}
+
+/// Publishes up to `limit` messages, waits for the confirms, and removes the messages. Returns how many.
+async fn republish_round(
+    channel: &Channel,
+    publisher: &mut Publisher,
+    service: &str,
+    queue: &str,
+    limit: u32,
+) -> Result<u32, Error> {
+    let (mut messages, mut last, mut taken) = (Vec::new(), None, 0);
+    while taken < limit
+        && let Some(mut delivery) = get(channel, queue).await?
+    {
+        messages.push(OutgoingMessage {
+            id: Uuid::new_v4(),
+            exchange: service.to_owned(),
+            routing_key: delivery.routing_key.to_string(),
+            content_type: BATCH_CONTENT_TYPE,
+            body: mem::take(&mut delivery.data),
+        });
+        last = Some(delivery);
+        taken += 1;
+    }
+    let Some(last) = last else { return Ok(0) };
+    let confirms = publisher.publish(&messages, CONFIRM_TIMEOUTS).await?;
+    if !messages.iter().all(|message| confirms.is_stored(message.id)) {
+        // Subscribers ignore the copies of those that were stored.
+        let back = last.nack(BasicNackOptions { multiple: true, requeue: true });
+        with_timeout("returning messages", REPLY_TIMEOUT, back).await?;
+        return Err(Error::Unconfirmed);
+    }
+    let acknowledged = last.ack(BasicAckOptions { multiple: true });
+    with_timeout("acknowledging messages", REPLY_TIMEOUT, acknowledged).await?;
+    Ok(taken)
+}
+
+async fn get(channel: &Channel, queue: &str) -> Result<Option<Delivery>, Error> {
+    let got = channel.basic_get(queue.into(), BasicGetOptions::default());
+    let got = with_timeout("getting a message", REPLY_TIMEOUT, got).await?;
+    Ok(got.map(|message| message.delivery))
+}

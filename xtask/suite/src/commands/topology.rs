@@ -1,0 +1,134 @@
+//! Compares a broker with the topology that the services declare, and brings it into line.
+
+use std::{
+    path::Path,
+    process::{ExitCode, Stdio},
+};
+
+use messaging::{
+    declarations::Declarations,
+    topology_plan::{self, BrokerState, Change, Plan, PruneOptions, management_of},
+};
+use serde::Serialize;
+use suite::{Error, SERVICES, State, output};
+use testkit::ManagementClient;
+use tokio::process::Command;
+use xtask::{
+    arguments::{Topology, TopologyPrune, TopologyTarget},
+    cargo,
+    programs::{self, Profile},
+};
+
+/// The exit code if the broker differs.
+const DIFFERS: u8 = 3;
+
+/// Prints the plan, or what was changed.
+pub(crate) async fn run(arguments: &Topology) -> Result<ExitCode, Error> {
+    let (Topology::Plan(target)
+    | Topology::Apply(target)
+    | Topology::Prune(TopologyPrune { target, .. })) = arguments;
+    let broker = Broker::of(target)?;
+    let plan = broker.plan(&declared().await?, &target.removed_service).await?;
+    match arguments {
+        Topology::Plan(_) => {
+            print(target, &plan, || plan.to_string().trim_end().to_owned())?;
+            let differs = ExitCode::from(DIFFERS);
+            return Ok(if plan.is_in_line() { ExitCode::SUCCESS } else { differs });
+        }
+        Topology::Apply(_) => {
+            let mut changes = topology_plan::apply(&broker.amqp_url, &plan).await?;
+            changes.extend(topology_plan::republish_unrouted(&broker.amqp_url, &plan).await?);
+            print_changes(target, &changes)?;
+        }
+        Topology::Prune(prune) => {
+            let unknown = plan.not_unused(&prune.names);
+            if !unknown.is_empty() {
+                return Err(Error::NotUnused(unknown.join(", ")));
+            }
+            let options =
+                PruneOptions { names: prune.names.clone(), with_messages: prune.with_messages };
+            let changes = topology_plan::prune(&broker.amqp_url, &plan, &options).await?;
+            print_changes(target, &changes)?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn print_changes(target: &TopologyTarget, changes: &[Change]) -> Result<(), Error> {
+    print(target, &changes, || {
+        let lines: Vec<String> = changes.iter().map(ToString::to_string).collect();
+        if lines.is_empty() { "There is nothing to do.".to_owned() } else { lines.join("\n") }
+    })
+}
+
+fn print(
+    target: &TopologyTarget,
+    value: &impl Serialize,
+    text: impl FnOnce() -> String,
+) -> Result<(), Error> {
+    if target.json {
+        let json = serde_json::to_string_pretty(value);
+        let invalid = |source| Error::Content { path: "standard output".into(), source };
+        output::line(json.map_err(invalid)?);
+    } else {
+        output::line(text());
+    }
+    Ok(())
+}
+
+/// What the services declare, as their programs print it.
+async fn declared() -> Result<Vec<Declarations>, Error> {
+    let mut all = Vec::new();
+    for service in SERVICES {
+        let program = programs::path(service.name, Profile::Release);
+        all.push(declared_by(&program).await?);
+    }
+    Ok(all)
+}
+
+async fn declared_by(program: &Path) -> Result<Declarations, Error> {
+    let mut command = Command::new(program);
+    command.arg("topology").stdin(Stdio::null()).stderr(Stdio::inherit());
+    let shown = cargo::shown(command.as_std());
+    let printed = command.output().await;
+    let printed = printed.map_err(|source| Error::Start { command: shown.clone(), source })?;
+    if !printed.status.success() {
+        return Err(Error::Command { command: shown, status: printed.status });
+    }
+    serde_json::from_slice(&printed.stdout)
+        .map_err(|source| Error::Content { path: program.to_owned(), source })
+}
+
+/// A vhost of a broker.
+struct Broker {
+    amqp_url: String,
+    vhost: String,
+    management: ManagementClient,
+}
+
+impl Broker {
+    /// The broker that the options name, or that of the running suite.
+    fn of(target: &TopologyTarget) -> Result<Self, Error> {
+        let of_suite = || -> Result<(String, Option<String>), Error> {
+            let state = State::running()?.ok_or(Error::NotRunning)?;
+            Ok((state.amqp_url.ok_or(Error::NotRunning)?, state.management_url))
+        };
+        let (amqp_url, management_url) = match &target.amqp_url {
+            Some(url) => (url.clone(), None),
+            None => of_suite()?,
+        };
+        let (vhost, default_url) = management_of(&amqp_url).ok_or(Error::AmqpUrl)?;
+        let management_url = target.management_url.clone().or(management_url);
+        let management = ManagementClient::new(&management_url.unwrap_or(default_url))?;
+        Ok(Self { amqp_url, vhost, management })
+    }
+
+    async fn plan(&self, declared: &[Declarations], removed: &[String]) -> Result<Plan, Error> {
+        let found = BrokerState {
+            exchanges: self.management.list("exchanges", &self.vhost).await?,
+            queues: self.management.list("queues", &self.vhost).await?,
+            bindings: self.management.list("bindings", &self.vhost).await?,
+        };
+        Ok(Plan::new(declared, removed, &found))
+    }
+}
