@@ -9,7 +9,13 @@ use sqlx::{
 };
 use tokio::time::{Instant, timeout};
 
-use crate::{config, health::Health, lifecycle::Lifecycle, service::Service};
+use crate::{
+    config,
+    health::Health,
+    lifecycle::Lifecycle,
+    schema_compatibility::{self, Incompatible},
+    service::Service,
+};
 
 /// How long the first connection is retried: the server may be starting, too.
 const FIRST_CONNECTION_TIMEOUT: Duration = Duration::from_secs(30);
@@ -42,7 +48,10 @@ pub enum DatabaseError {
     #[error("the database could not be reached")]
     Unreachable(#[source] sqlx::Error),
     #[error("the database could not be migrated")]
-    Migration(#[source] MigrateError),
+    Migration(#[from] MigrateError),
+    /// A newer version of the program has migrated it.
+    #[error("this version of the program does not work on the database")]
+    Incompatible(#[from] Incompatible),
     #[error("another process has held the migration lock for {0:?}")]
     MigrationLocked(Duration),
 }
@@ -71,7 +80,8 @@ pub async fn connect(
         .connect_lazy_with(options))
 }
 
-/// Applies the migrations that are missing, one migrator after the other.
+/// Applies the migrations that are missing, one migrator after the other. A database that a newer version has migrated is accepted
+/// if its migrations allow it, see [`schema_compatibility`].
 ///
 /// Several processes may call it at once, beside running services: a migration that does not get its table locks within
 /// two seconds gives way and is retried, for ten minutes.
@@ -90,7 +100,7 @@ pub async fn migrate(
         sqlx::raw_sql(AssertSqlSafe(format!("set lock_timeout = '{MIGRATION_LOCK_TIMEOUT}'")));
     lock_timeout.execute(&mut connection).await.map_err(failed)?;
     for migrator in migrators {
-        run(migrator, &mut connection).await.map_err(DatabaseError::Migration)?;
+        run(migrator, &mut connection).await?;
     }
     // A failed close changes nothing.
     let _ = timeout(CONNECT_TIMEOUT, connection.close()).await;
@@ -121,11 +131,52 @@ async fn acquire_migration_lock(connection: &mut PgConnection) -> Result<bool, s
     }
 }
 
-async fn run(migrator: &Migrator, connection: &mut PgConnection) -> Result<(), MigrateError> {
+/// Fails if a newer version of the program has migrated the database and this one does not work on it. Warns if it works.
+pub async fn check_schema(pool: &PgPool, migrators: &[&Migrator]) -> Result<(), DatabaseError> {
+    let failed = |error: sqlx::Error| DatabaseError::Migration(error.into());
+    let mut connection = pool.acquire().await.map_err(failed)?;
+    for migrator in migrators {
+        newer_migrations(migrator, &mut connection).await?;
+    }
+    Ok(())
+}
+
+/// The migrations of the database that the program does not know and works with.
+async fn newer_migrations(
+    migrator: &Migrator,
+    connection: &mut PgConnection,
+) -> Result<Vec<String>, DatabaseError> {
+    let newer = schema_compatibility::check(migrator, connection).await??;
+    if !newer.is_empty() {
+        let table = &*migrator.table_name;
+        tracing::warn!(
+            table,
+            ?newer,
+            "a newer version has migrated the database; this version works with it"
+        );
+    }
+    Ok(newer)
+}
+
+/// One attempt: the migrations that are missing, and their limits.
+async fn attempt(migrator: &Migrator, connection: &mut PgConnection) -> Result<(), DatabaseError> {
+    let newer = newer_migrations(migrator, connection).await?;
+    if newer.is_empty() {
+        migrator.run(&mut *connection).await?;
+    } else {
+        // Nothing is missing, but a known migration may have been changed.
+        schema_compatibility::tolerant(migrator).run(&mut *connection).await?;
+    }
+    Ok(schema_compatibility::record(migrator, connection).await?)
+}
+
+async fn run(migrator: &Migrator, connection: &mut PgConnection) -> Result<(), DatabaseError> {
     let deadline = Instant::now() + MIGRATION_TIMEOUT;
     loop {
-        match migrator.run(&mut *connection).await {
-            Err(error) if may_succeed_later(&error) && Instant::now() < deadline => {
+        match attempt(migrator, connection).await {
+            Err(DatabaseError::Migration(error))
+                if may_succeed_later(&error) && Instant::now() < deadline =>
+            {
                 tracing::warn!(error = %error, "a migration did not get its table locks; retrying");
                 tokio::time::sleep(MIGRATION_RETRY_DELAY).await;
             }

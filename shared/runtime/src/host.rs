@@ -139,6 +139,7 @@ pub async fn start<S: ServiceDefinition>(
     let verifier = Verifier::read(&common.tokens.public_key_file)?;
     let health = Health::new(lifecycle);
     let pool = database::connect(&S::SERVICE, &common.database).await?;
+    database::check_schema(&pool, &S::migrators()).await?;
     database::watch(lifecycle, &health, pool.clone());
     let host = Host {
         lifecycle: lifecycle.clone(),

@@ -13,6 +13,7 @@ pub mod messaging;
 pub mod operations;
 pub mod product_receipts;
 pub mod replay;
+pub mod schema_compatibility;
 mod service;
 pub mod telemetry;
 pub mod watchers;

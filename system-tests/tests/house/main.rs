@@ -9,6 +9,7 @@ mod documents;
 mod error_codes;
 mod event_graph;
 mod language;
+mod migrations;
 mod modules;
 mod pattern;
 mod sources;

@@ -10,6 +10,7 @@ mod lifecycle;
 mod pages;
 mod process;
 mod requests;
+mod rollback;
 mod serve;
 
 use std::time::Duration;
