@@ -97,7 +97,10 @@ impl BatchProcessor<'_> {
         let aggregate = subscription.aggregate();
 
         let mut tx = self.outbox.begin().await?;
-        let before = cursors::lock(&mut tx, consumer, aggregate, &keys).await?;
+        let Some(before) = self.positions(&mut tx, events, &keys, origin).await? else {
+            tx.rollback().await;
+            return Ok(Attempt::Committed { parked: false });
+        };
         let mut after = before.clone();
         let reception = |kind: &str| subscription.reception(kind);
         let mut decisions = match subscription.ordering() {
@@ -154,6 +157,27 @@ impl BatchProcessor<'_> {
         }
     }
 
+    /// The positions of the keys, locked until the commit. Those of parked events are locked only after the handlers, because a
+    /// handler that hangs must not hold up later events of its key, which are parked meanwhile. Instead their first event is locked;
+    /// `None` if another process handles it, or has handled it.
+    async fn positions(
+        &self,
+        tx: &mut Transaction,
+        events: &[ReceivedEvent],
+        keys: &BTreeSet<Key>,
+        origin: Origin,
+    ) -> Result<Option<HashMap<Key, Position>>, Error> {
+        let aggregate = self.subscription.aggregate();
+        match (origin, events) {
+            (Origin::Parked, [first, ..]) => {
+                let is_free = parking::lock(tx, self.consumer, &first.envelope).await?;
+                let positions = cursors::read(tx, self.consumer, aggregate, keys).await?;
+                Ok(is_free.then_some(positions))
+            }
+            _ => cursors::lock(tx, self.consumer, aggregate, keys).await.map(Some),
+        }
+    }
+
     /// Writes the decisions and commits them with the effects of the handlers. Returns whether events are parked.
     async fn commit(
         &self,
@@ -164,6 +188,12 @@ impl BatchProcessor<'_> {
         origin: Origin,
     ) -> Result<bool, Error> {
         let (consumer, aggregate) = (self.consumer, self.subscription.aggregate());
+        if origin == Origin::Parked {
+            let keys: BTreeSet<Key> = planned.iter().map(|(event, _)| event.key()).collect();
+            if cursors::lock(&mut tx, consumer, aggregate, &keys).await? != *before {
+                return Err(Error::Superseded("a parked key"));
+            }
+        }
         cursors::save(&mut tx, consumer, aggregate, before, after).await?;
         parking::park(&mut tx, consumer, planned).await?;
         self.record_dead_letters(&mut tx, planned).await?;
@@ -189,9 +219,7 @@ impl BatchProcessor<'_> {
             .filter(|(_, decision)| decision.needs_settling(origin))
             .map(|(event, _)| event.key())
             .collect();
-        for key in &unsettled {
-            parking::settle(&mut tx, consumer, aggregate, key).await?;
-        }
+        parking::settle(&mut tx, consumer, aggregate, &unsettled).await?;
         // If a handler did anything, a cursor has moved, and that statement came after it.
         tx.commit_verified().await?;
         Ok(!unsettled.is_empty())

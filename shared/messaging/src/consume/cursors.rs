@@ -35,6 +35,34 @@ pub(crate) async fn lock(
     Ok(rows.into_iter().map(|row| ((row.source, row.key), position(row.last, &row.hold))).collect())
 }
 
+/// Reads the cursors of `keys` without locking them. Keys without a row are omitted. A replay that pauses the consumers waits for the
+/// end of the transaction, as after [`lock`].
+pub(super) async fn read(
+    connection: &mut PgConnection,
+    consumer: &str,
+    aggregate: &str,
+    keys: &BTreeSet<Key>,
+) -> Result<HashMap<Key, Position>, Error> {
+    sqlx::query!("lock table messaging.cursor in row share mode").execute(&mut *connection).await?;
+    let mut positions = HashMap::with_capacity(keys.len());
+    for (source, key) in keys {
+        let row = sqlx::query!(
+            "select last, hold from messaging.cursor where consumer = $1 and source = $2 and aggregate = $3 and key = $4",
+            consumer,
+            source,
+            aggregate,
+            key,
+        )
+        .fetch_optional(&mut *connection)
+        .await?;
+        if let Some(row) = row {
+            let position = Position { last: row.last, hold: parse(&row.hold) };
+            positions.insert((source.clone(), key.clone()), position);
+        }
+    }
+    Ok(positions)
+}
+
 /// Saves the cursors that have moved. If a key without a row has one now, another process has taken over:
 /// then the transaction must be rolled back.
 pub(crate) async fn save(

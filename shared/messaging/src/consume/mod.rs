@@ -17,9 +17,11 @@ mod membership;
 pub(crate) mod parking;
 pub(crate) mod plan;
 mod queue_consumer;
+mod queue_context;
 pub(crate) mod received_event;
 mod replica;
 mod retries;
+mod retry_worker;
 pub(crate) mod shutdown;
 pub(crate) mod subscription;
 

@@ -1,7 +1,10 @@
-//! Rows of `messaging.parked`: events that wait for a retry, for a predecessor, or behind another event of
-//! their key.
+//! Rows of `messaging.parked`: events that wait for a retry, for a predecessor, for a program that knows their type, or
+//! behind another event of their key.
 
-use std::time::Duration;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use envelope::{Envelope, Slot};
 use sqlx::PgConnection;
@@ -22,67 +25,200 @@ const GAP_TIMEOUT: Duration = Duration::from_mins(1);
 /// How many parked events of one key are processed together.
 const BATCH_SIZE: i64 = 256;
 
+/// How many due events are read together.
+const DUE_LIMIT: i64 = 200;
+
 /// Why an event is parked whose type the program does not know.
 const UNKNOWN: &str = "unknown_type";
 
 /// How many events become due together when a program starts that knows their type.
 const REVIVED: i64 = 5_000;
 
-/// Parks events according to the decisions. An event that waits for a retry keeps its due time unless it was
-/// retried, and a redelivered copy does not reset its attempts. The start of an event of an unknown type is taken
-/// back: it was not passed to a handler.
+/// Parks events according to the decisions, in two statements at most. An event that waits for a retry keeps its due time
+/// unless it was retried, and a redelivered copy changes nothing. The start of an event of an unknown type is taken back:
+/// it was not passed to a handler. The due times of the others follow from [`settle`].
 pub(super) async fn park(
     connection: &mut PgConnection,
     consumer: &str,
     planned: &[(&ReceivedEvent, &Decision)],
 ) -> Result<(), Error> {
+    let (mut attempted, mut waiting) = (Rows::default(), Rows::default());
     for (event, decision) in planned {
-        let (why, delay) = match decision {
-            Decision::ParkUnknown => (UNKNOWN, None),
-            Decision::ParkGap => ("gap", Some(GAP_TIMEOUT)),
-            Decision::ParkBehind => ("behind", None),
-            Decision::ParkDue => ("behind", Some(Duration::ZERO)),
-            Decision::ParkRetry(delay) => ("retry", Some(*delay)),
+        match decision {
+            Decision::ParkRetry(delay) => attempted.insert(event, "retry", Some(*delay)),
+            Decision::ParkUnknown => attempted.insert(event, UNKNOWN, None),
+            Decision::ParkGap => waiting.insert(event, "gap", None),
+            Decision::ParkBehind | Decision::ParkDue => waiting.insert(event, "behind", None),
             Decision::Duplicate
             | Decision::Late
             | Decision::Stale
             | Decision::Apply
             | Decision::Ignore
-            | Decision::DeadLetter(_) => continue,
-        };
-        let envelope = &event.envelope;
-        let slot = i16::from(Slot::of(&envelope.subject).number());
-        sqlx::query!(
-            r#"
-            insert into messaging.parked as p
-                (consumer, source, aggregate, key, seq, slot, why, kind, attempts, next_at, causes, envelope)
-            values ($1, $2, $3, $4, $5, $6, $7, $12, $8, now() + make_interval(secs => $9::float8), $10, $11)
-            on conflict (consumer, source, aggregate, key, seq) do update set
-                why = excluded.why,
-                kind = excluded.kind,
-                starts = case when excluded.why = 'unknown_type' then greatest(p.starts - 1, 0) else p.starts end,
-                attempts = greatest(p.attempts, excluded.attempts),
-                next_at = excluded.next_at,
-                causes = case when excluded.attempts < p.attempts then p.causes else excluded.causes end
-            where excluded.why in ('retry', 'unknown_type') or p.why not in ('retry', 'unknown_type')
-            "#,
-            consumer,
-            envelope.source,
-            envelope.aggregate,
-            envelope.subject,
-            envelope.sequence,
-            slot,
-            why,
-            i32::try_from(event.attempts).unwrap_or(i32::MAX),
-            delay.map(|delay| delay.as_secs_f64()),
-            &without_nul(&event.causes),
-            serde_json::to_string(envelope)?,
-            (why == UNKNOWN).then_some(envelope.kind.as_str()),
-        )
-        .execute(&mut *connection)
-        .await?;
+            | Decision::DeadLetter(_) => {}
+        }
+    }
+    if !attempted.0.is_empty() {
+        insert_attempted(connection, consumer, &attempted).await?;
+    }
+    if !waiting.0.is_empty() {
+        insert_waiting(connection, consumer, &waiting).await?;
     }
     Ok(())
+}
+
+/// Inserts or updates events that wait for a retry or for a program that knows their type.
+async fn insert_attempted(
+    connection: &mut PgConnection,
+    consumer: &str,
+    rows: &Rows<'_>,
+) -> Result<(), Error> {
+    let Columns {
+        sources,
+        aggregates,
+        keys,
+        sequences,
+        slots,
+        whys,
+        kinds,
+        attempts,
+        delays,
+        causes,
+        envelopes,
+    } = rows.columns()?;
+    sqlx::query!(
+        r#"
+        insert into messaging.parked as p
+            (consumer, source, aggregate, key, seq, slot, why, kind, attempts, next_at, causes, envelope)
+        select $1, u.source, u.aggregate, u.key, u.seq, u.slot, u.why, u.kind, u.attempts,
+            now() + make_interval(secs => u.delay), array(select jsonb_array_elements_text(u.causes::jsonb)), u.envelope
+        from unnest(
+            $2::text[], $3::text[], $4::text[], $5::bigint[], $6::smallint[], $7::text[], $8::text[], $9::integer[],
+            $10::float8[], $11::text[], $12::text[]
+        ) as u (source, aggregate, key, seq, slot, why, kind, attempts, delay, causes, envelope)
+        on conflict (consumer, source, aggregate, key, seq) do update set
+            why = excluded.why,
+            kind = excluded.kind,
+            starts = case when excluded.why = 'unknown_type' then greatest(p.starts - 1, 0) else p.starts end,
+            attempts = greatest(p.attempts, excluded.attempts),
+            next_at = excluded.next_at,
+            causes = case when excluded.attempts < p.attempts then p.causes else excluded.causes end
+        "#,
+        consumer,
+        &sources as &[&str],
+        &aggregates as &[&str],
+        &keys as &[&str],
+        &sequences,
+        &slots,
+        &whys as &[&str],
+        &kinds as &[Option<&str>],
+        &attempts,
+        &delays as &[Option<f64>],
+        &causes,
+        &envelopes,
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Inserts events that wait for others of their key, unless they are parked already.
+async fn insert_waiting(
+    connection: &mut PgConnection,
+    consumer: &str,
+    rows: &Rows<'_>,
+) -> Result<(), Error> {
+    let Columns {
+        sources,
+        aggregates,
+        keys,
+        sequences,
+        slots,
+        whys,
+        attempts,
+        causes,
+        envelopes,
+        ..
+    } = rows.columns()?;
+    // A running retry has locked the row of its event. An update would wait for it.
+    sqlx::query!(
+        r#"
+        insert into messaging.parked
+            (consumer, source, aggregate, key, seq, slot, why, attempts, causes, envelope)
+        select $1, u.source, u.aggregate, u.key, u.seq, u.slot, u.why, u.attempts,
+            array(select jsonb_array_elements_text(u.causes::jsonb)), u.envelope
+        from unnest(
+            $2::text[], $3::text[], $4::text[], $5::bigint[], $6::smallint[], $7::text[], $8::integer[], $9::text[],
+            $10::text[]
+        ) as u (source, aggregate, key, seq, slot, why, attempts, causes, envelope)
+        on conflict (consumer, source, aggregate, key, seq) do nothing
+        "#,
+        consumer,
+        &sources as &[&str],
+        &aggregates as &[&str],
+        &keys as &[&str],
+        &sequences,
+        &slots,
+        &whys as &[&str],
+        &attempts,
+        &causes,
+        &envelopes,
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Rows to insert by source, key and number: each once, in the order of their keys.
+#[derive(Default)]
+struct Rows<'a>(BTreeMap<(&'a str, &'a str, i64), Row<'a>>);
+
+struct Row<'a> {
+    event: &'a ReceivedEvent,
+    why: &'static str,
+    delay: Option<Duration>,
+}
+
+/// Rows as parallel arrays.
+#[derive(Default)]
+struct Columns<'a> {
+    sources: Vec<&'a str>,
+    aggregates: Vec<&'a str>,
+    keys: Vec<&'a str>,
+    sequences: Vec<i64>,
+    slots: Vec<i16>,
+    whys: Vec<&'static str>,
+    kinds: Vec<Option<&'a str>>,
+    attempts: Vec<i32>,
+    delays: Vec<Option<f64>>,
+    /// A JSON array per row: arrays of arrays must have one length.
+    causes: Vec<String>,
+    envelopes: Vec<String>,
+}
+
+impl<'a> Rows<'a> {
+    fn insert(&mut self, event: &'a ReceivedEvent, why: &'static str, delay: Option<Duration>) {
+        let Envelope { source, subject, sequence, .. } = &event.envelope;
+        self.0.insert((source, subject, *sequence), Row { event, why, delay });
+    }
+
+    fn columns(&self) -> Result<Columns<'a>, Error> {
+        let mut columns = Columns::default();
+        for ((source, key, sequence), Row { event, why, delay }) in &self.0 {
+            let envelope = &event.envelope;
+            columns.sources.push(source);
+            columns.aggregates.push(&envelope.aggregate);
+            columns.keys.push(key);
+            columns.sequences.push(*sequence);
+            columns.slots.push(i16::from(Slot::of(key).number()));
+            columns.whys.push(why);
+            columns.kinds.push((*why == UNKNOWN).then_some(&envelope.kind));
+            columns.attempts.push(i32::try_from(event.attempts).unwrap_or(i32::MAX));
+            columns.delays.push(delay.map(|delay| delay.as_secs_f64()));
+            columns.causes.push(serde_json::to_string(&without_nul(&event.causes))?);
+            columns.envelopes.push(serde_json::to_string(envelope)?);
+        }
+        Ok(columns)
+    }
 }
 
 /// Makes events of a slot group due that wait for a program that knows their type, if this one does. Returns
@@ -122,46 +258,64 @@ pub(super) fn slots(group: u8) -> Vec<i16> {
     slots_of(group).map(|slot| i16::from(slot.number())).collect()
 }
 
-/// The keys of a slot group with due events.
-pub(super) async fn due_keys(
+/// The next events of a slot group, by their keys.
+#[derive(Debug, Default)]
+pub(super) struct DueKeys {
+    /// The keys with due events, the longest due first, each once.
+    pub(super) keys: Vec<Key>,
+    /// The time until the next event is due; `None` if none is known.
+    pub(super) next: Option<Duration>,
+}
+
+/// Reads the due events of a slot group, and when the next one is due. It reads a bounded number of rows.
+pub(super) async fn due(
     connection: &mut PgConnection,
     consumer: &str,
     group: u8,
-) -> Result<Vec<Key>, Error> {
+) -> Result<DueKeys, Error> {
+    // Within a slot, the index has the order.
     let rows = sqlx::query!(
         r#"
-        select source, key from messaging.parked
-        where consumer = $1 and next_at <= now() and slot = any($2)
-        group by source, key
-        order by min(next_at)
-        limit 200
+        select d.source as "source!", d.key as "key!", extract(epoch from d.next_at - now())::float8 as "wait!"
+        from unnest($2::smallint[]) as s (slot)
+        cross join lateral (
+            (
+                select p.source, p.key, p.next_at
+                from messaging.parked p
+                where p.consumer = $1 and p.slot = s.slot and p.next_at <= now()
+                order by p.next_at
+                limit $3
+            )
+            union all
+            (
+                select p.source, p.key, p.next_at
+                from messaging.parked p
+                where p.consumer = $1 and p.slot = s.slot and p.next_at > now()
+                order by p.next_at
+                limit 1
+            )
+        ) d
+        order by d.next_at
+        limit $3
         "#,
         consumer,
         &slots(group),
+        DUE_LIMIT,
     )
     .fetch_all(connection)
     .await?;
-    Ok(rows.into_iter().map(|row| (row.source, row.key)).collect())
-}
-
-/// The time until an event of a slot group is due; `None` if no event has a due time.
-pub(super) async fn next_due(
-    connection: &mut PgConnection,
-    consumer: &str,
-    group: u8,
-) -> Result<Option<Duration>, Error> {
-    let seconds = sqlx::query_scalar!(
-        r#"
-        select extract(epoch from min(next_at) - now())::float8
-        from messaging.parked
-        where consumer = $1 and next_at is not null and slot = any($2)
-        "#,
-        consumer,
-        &slots(group),
-    )
-    .fetch_one(connection)
-    .await?;
-    Ok(seconds.map(|seconds| Duration::try_from_secs_f64(seconds).unwrap_or(Duration::ZERO)))
+    let (mut seen, mut due) = (BTreeSet::new(), DueKeys::default());
+    for row in rows {
+        if row.wait > 0.0 {
+            due.next = Duration::try_from_secs_f64(row.wait).ok();
+            break;
+        }
+        let key = (row.source, row.key);
+        if seen.insert(key.clone()) {
+            due.keys.push(key);
+        }
+    }
+    Ok(due)
 }
 
 pub(super) struct FirstParked {
@@ -172,8 +326,8 @@ pub(super) struct FirstParked {
     pub(super) event: ReceivedEvent,
 }
 
-/// Returns the first parked event of a key. Counts a start if it is due and the successor of event number
-/// `last`.
+/// Returns the first parked event of a key, unless another process handles it now. Counts a start if it is due and the
+/// successor of event number `last`.
 pub(super) async fn first(
     connection: &mut PgConnection,
     consumer: &str,
@@ -183,12 +337,19 @@ pub(super) async fn first(
 ) -> Result<Option<FirstParked>, Error> {
     let row = sqlx::query!(
         r#"
+        with free as (
+            select ctid from messaging.parked
+            where consumer = $1 and aggregate = $2 and source = $3 and key = $4 and seq = (
+                select seq from messaging.parked
+                where consumer = $1 and aggregate = $2 and source = $3 and key = $4
+                order by seq
+                limit 1
+            )
+            for update skip locked
+        )
         update messaging.parked p
         set starts = starts + (coalesce(next_at <= now(), false) and seq = $5::bigint + 1)::integer
-        where consumer = $1 and aggregate = $2 and source = $3 and key = $4 and seq = (
-            select min(seq) from messaging.parked
-            where consumer = $1 and aggregate = $2 and source = $3 and key = $4
-        )
+        where ctid = (select ctid from free)
         returning seq, coalesce(next_at <= now(), false) as "due!", starts, envelope, attempts, causes
         "#,
         consumer,
@@ -256,6 +417,29 @@ pub(super) async fn events_of_key(
         .collect()
 }
 
+/// Locks a parked event that is handled now. Returns whether it is still parked, and free.
+pub(super) async fn lock(
+    connection: &mut PgConnection,
+    consumer: &str,
+    envelope: &Envelope,
+) -> Result<bool, Error> {
+    let found = sqlx::query_scalar!(
+        r#"
+        select true from messaging.parked
+        where consumer = $1 and aggregate = $2 and source = $3 and key = $4 and seq = $5
+        for update skip locked
+        "#,
+        consumer,
+        envelope.aggregate,
+        envelope.source,
+        envelope.subject,
+        envelope.sequence,
+    )
+    .fetch_optional(connection)
+    .await?;
+    Ok(found.is_some())
+}
+
 /// Takes back the last start of an event, which said nothing about it, and postpones the event by `delay`, so
 /// that others have their turn.
 pub(super) async fn postpone(
@@ -302,78 +486,28 @@ pub(super) async fn remove(
     Ok(())
 }
 
-/// Deletes the parked events of a key up to its cursor. If events remain, the key stays on hold and the first
-/// of them becomes due; otherwise the key is free.
+/// Deletes the parked events of some keys up to their cursors, which are locked. Where events remain, the key stays on hold
+/// and the first of them becomes due; otherwise the key is free. It reads a bounded number of rows per key.
 pub(crate) async fn settle(
     connection: &mut PgConnection,
     consumer: &str,
     aggregate: &str,
-    (source, key): &Key,
+    unsettled: impl IntoIterator<Item = &Key>,
 ) -> Result<(), Error> {
+    let (sources, keys): (Vec<&str>, Vec<&str>) =
+        unsettled.into_iter().map(|(source, key)| (source.as_str(), key.as_str())).unzip();
+    if keys.is_empty() {
+        return Ok(());
+    }
     sqlx::query!(
-        r#"
-        delete from messaging.parked p using messaging.cursor c
-        where p.consumer = $1 and p.aggregate = $2 and p.source = $3 and p.key = $4
-            and c.consumer = $1 and c.aggregate = $2 and c.source = $3 and c.key = $4
-            and p.seq <= c.last
-        "#,
+        r#"select messaging.settle_parked($1, $2, $3, $4, make_interval(secs => $5)) is null as "done!""#,
         consumer,
         aggregate,
-        source,
-        key,
-    )
-    .execute(&mut *connection)
-    .await?;
-    // Only the first remaining event gets a due time: its own if it waits for a retry, now if it is the next
-    // event, otherwise the end of the wait for its predecessor. A blocked key waits for an operator, and an event
-    // that is a dead letter already waits for its predecessor without end. An event of an unknown type waits for a
-    // program that knows it, see `revive`.
-    sqlx::query!(
-        r#"
-        update messaging.parked p
-        set next_at = case
-            when c.hold = 'blocked' or p.seq > f.seq then null
-            when p.why = 'unknown_type' or p.why = 'retry' and p.next_at is not null then p.next_at
-            when p.seq = c.last + 1 then now()
-            when exists (
-                select from messaging.dead_letter d
-                where d.consumer = $1 and d.aggregate = $2 and d.source = $3 and d.key = $4 and d.seq = p.seq
-                    and d.state = 'pending'
-            ) then null
-            when p.why = 'gap' and p.next_at is not null then p.next_at
-            else now() + make_interval(secs => $5::float8)
-        end
-        from messaging.cursor c, (
-            select min(seq) as seq from messaging.parked
-            where consumer = $1 and aggregate = $2 and source = $3 and key = $4
-        ) f
-        where p.consumer = $1 and p.aggregate = $2 and p.source = $3 and p.key = $4
-            and c.consumer = $1 and c.aggregate = $2 and c.source = $3 and c.key = $4
-            and (p.next_at is not null or p.seq = f.seq)
-        "#,
-        consumer,
-        aggregate,
-        source,
-        key,
+        &sources as &[&str],
+        &keys as &[&str],
         GAP_TIMEOUT.as_secs_f64(),
     )
-    .execute(&mut *connection)
-    .await?;
-    sqlx::query!(
-        r#"
-        update messaging.cursor set hold = case
-            when exists (
-                select from messaging.parked
-                where consumer = $1 and aggregate = $2 and source = $3 and key = $4
-            ) then 'parked' else 'free' end
-        where consumer = $1 and aggregate = $2 and source = $3 and key = $4 and hold <> 'blocked'
-        "#,
-        consumer,
-        aggregate,
-        source,
-        key,
-    )
-    .execute(connection)
+    .fetch_one(connection)
     .await?;
     Ok(())
 }

@@ -7,6 +7,7 @@ use std::{
 };
 
 use tokio::{
+    sync::{Notify, Semaphore},
     task::{Id, JoinError},
     time::Instant,
 };
@@ -17,6 +18,8 @@ use super::{
     dead_queue,
     membership::Membership,
     queue_consumer::QueueConsumer,
+    queue_context::QueueContext,
+    retry_worker::{MAX_RETRIES, RetryWorker},
     subscription::Subscription,
 };
 use crate::{
@@ -46,6 +49,8 @@ pub(super) struct Replica {
     membership: Membership,
     /// The consumers of all queues of the service, in the same order for all replicas.
     consumers: Vec<Arc<QueueConsumer>>,
+    /// The workers that retry their parked events.
+    retries: Vec<Arc<RetryWorker>>,
     /// Their queues.
     queues: Vec<String>,
     /// The consumers that run here, with their stop tokens.
@@ -73,14 +78,18 @@ impl Replica {
         subscriptions: &[Subscription],
         session: Session,
     ) -> Self {
-        let consumers = consumers(outbox, settings, subscriptions);
-        let queues = consumers.iter().map(|consumer| consumer.queue.clone()).collect();
+        let contexts = contexts(outbox, settings.service, subscriptions);
+        let consumers = contexts.iter().map(|context| consumer(context, settings)).collect();
+        let permits = Arc::new(Semaphore::new(MAX_RETRIES));
+        let retries = contexts.iter().map(|context| retry_worker(context, &permits)).collect();
+        let queues = contexts.iter().map(|context| context.queue.clone()).collect();
         Self {
             settings: settings.clone(),
             subscriptions: subscriptions.into(),
             session,
             membership: Membership::new(outbox, settings.replica),
             consumers,
+            retries,
             queues,
             running: HashMap::new(),
             failures: HashMap::new(),
@@ -220,7 +229,7 @@ impl Replica {
     /// Starts a consumer. The replica with the first queue also drains the dead-letter queue.
     async fn start(&mut self, number: usize) -> Result<(), Error> {
         let (consumer, stop) = (self.consumers[number].clone(), CancellationToken::new());
-        tracing::info!(queue = consumer.queue, "consumer started");
+        tracing::info!(queue = self.queues[number], "consumer started");
         let (channel, stopped) = (self.session.channel().await?, stop.clone());
         // The queue of a consumer that failed may have been deleted.
         let channels = self.session.channels()?;
@@ -230,10 +239,13 @@ impl Replica {
             if let Some(channels) = channels {
                 declare::declare_topology(&channels, &settings).await?;
             }
-            settings.connections.check(ObjectKind::Queue, &consumer.queue)?;
+            settings.connections.check(ObjectKind::Queue, &consumer.context.queue)?;
             consumer.run(&channel, &stopped).await
         });
         self.tasks.insert(task.id(), number);
+        let (retries, stopped) = (self.retries[number].clone(), stop.clone());
+        let retry = async move { retries.run(&stopped).await };
+        self.tasks.insert(self.session.tasks.spawn(retry).id(), number);
         // Without a usable dead queue the consumers continue; the health names it.
         let dead_queue_name = dead_queue_name(self.settings.service);
         let is_usable = self.settings.connections.check(ObjectKind::Queue, &dead_queue_name);
@@ -289,28 +301,37 @@ impl Replica {
 /// How a task ended.
 type Ended = Result<(Id, Result<(), Error>), JoinError>;
 
-/// The consumers of a service. The first half has one slot group of every subscription, the second half the other, so two replicas
+/// The queues of a service. The first half has one slot group of every subscription, the second half the other, so two replicas
 /// share the work of each subscription.
-fn consumers(
+fn contexts(
     outbox: &Outbox,
-    settings: &Settings,
+    service: &str,
     subscriptions: &[Subscription],
-) -> Vec<Arc<QueueConsumer>> {
-    let service = settings.service;
+) -> Vec<Arc<QueueContext>> {
     let of_group = |group: u8| {
         subscriptions.iter().map(move |subscription| {
-            let queue = subscription.queue(service, group);
-            Arc::new(QueueConsumer {
+            Arc::new(QueueContext {
                 outbox: outbox.clone(),
-                stats: outbox.stats().queue(&queue),
-                queue,
+                queue: subscription.queue(service, group),
                 consumer: subscription.consumer(service),
                 subscription: subscription.clone(),
                 group,
-                connections: settings.connections.clone(),
-                outages: Mutex::default(),
+                parked: Notify::new(),
             })
         })
     };
     (0..SLOT_GROUPS).flat_map(of_group).collect()
+}
+
+fn consumer(context: &Arc<QueueContext>, settings: &Settings) -> Arc<QueueConsumer> {
+    Arc::new(QueueConsumer {
+        stats: context.outbox.stats().queue(&context.queue),
+        context: context.clone(),
+        connections: settings.connections.clone(),
+    })
+}
+
+fn retry_worker(context: &Arc<QueueContext>, permits: &Arc<Semaphore>) -> Arc<RetryWorker> {
+    let (context, permits) = (context.clone(), permits.clone());
+    Arc::new(RetryWorker { context, permits, outages: Mutex::default() })
 }

@@ -27,7 +27,7 @@ pub(super) async fn adopt(
 }
 
 /// Returns the newest due event of a key after counting a start, and the number of starts. It is attempted
-/// alone: if it kills the process, older events must not be blamed.
+/// alone: if it kills the process, older events must not be blamed. An event that another process handles now is left alone.
 pub(super) async fn start(
     connection: &mut PgConnection,
     consumer: &str,
@@ -38,10 +38,13 @@ pub(super) async fn start(
         r#"
         update messaging.parked
         set starts = starts + 1
-        where consumer = $1 and aggregate = $2 and source = $3 and key = $4 and seq = (
-            select max(seq) from messaging.parked
+        where ctid = (
+            select ctid from messaging.parked
             where consumer = $1 and aggregate = $2 and source = $3 and key = $4
                 and next_at <= now()
+            order by seq desc
+            limit 1
+            for update skip locked
         )
         returning envelope, attempts, causes, starts
         "#,

@@ -112,7 +112,7 @@ pub async fn declare_lost(
     let mut after = before.clone();
     after.insert(key.clone(), Position { last: lost.last, ..position });
     cursors::save(&mut tx, consumer, aggregate, &before, &after).await?;
-    parking::settle(&mut tx, consumer, aggregate, key).await?;
+    parking::settle(&mut tx, consumer, aggregate, [key]).await?;
     tx.commit().await?;
     outbox.parking_signal().send_replace(());
     let MissingEvents { first, last } = lost;

@@ -136,10 +136,7 @@ impl<'a> LockedBatch<'a> {
             }
         }
         cursors::save(connection, self.consumer, self.aggregate, &self.cursors, &moved).await?;
-        for key in &parked {
-            parking::settle(connection, self.consumer, self.aggregate, key).await?;
-        }
-        Ok(())
+        parking::settle(connection, self.consumer, self.aggregate, &parked).await
     }
 
     /// Marks the letters that the cursor passes now.

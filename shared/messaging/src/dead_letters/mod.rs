@@ -4,8 +4,9 @@
 //! ([`redrive()`], [`redrive_many`]) and discard them ([`discard()`], [`discard_many`]). If an event waits for one that never arrives,
 //! they declare that one lost ([`declare_lost()`]).
 //!
-//! Every operation locks the cursors of the keys first, in key order, and then the letters: the lock order of consumers, so no
-//! deadlock is possible. The decisions under these locks are in `plan`, without I/O.
+//! Every operation locks the cursors of the keys first, in key order, and then the letters: the lock order of a queue's consumer, so
+//! they do not deadlock. A retry locks its parked event before the cursor. If an operation deletes this event at the same time,
+//! PostgreSQL aborts one of the two, and it is repeated. The decisions under these locks are in `plan`, without I/O.
 //!
 //! Operations on many letters record no progress of their own: the state of each letter is the progress, and it commits with the
 //! effect. A process may die at any point, and the next call continues with the remaining letters.

@@ -526,8 +526,8 @@ impl ReplayedSubscription {
         .bind(aggregate)
         .fetch_all(&mut *live)
         .await?;
-        for key in &unsettled {
-            parking::settle(live, consumer, aggregate, key).await?;
+        for keys in unsettled.chunks(BATCH_SIZE) {
+            parking::settle(live, consumer, aggregate, keys).await?;
         }
         Ok(())
     }

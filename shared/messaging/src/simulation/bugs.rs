@@ -71,6 +71,8 @@ pub(super) enum Bug {
     LateIsDuplicate,
     /// Each copy of such an event becomes another letter.
     LateCountedTwice,
+    /// A retry does not check before its commit that its key has not moved meanwhile.
+    RetryNotChecked,
     /// Discarding a letter does not mark the earlier letters that the cursor passes. The kit had this bug.
     LeapNotMarked,
     /// An event that was started too often is identified by its index, although another process may have
@@ -106,7 +108,7 @@ pub(super) enum Bug {
 
 impl Bug {
     /// The bugs that break an invariant.
-    pub(super) const HARMFUL: [Self; 47] = [
+    pub(super) const HARMFUL: [Self; 48] = [
         Self::NumberWithoutLock,
         Self::DeleteBeforeConfirm,
         Self::DeleteUpToHighest,
@@ -140,6 +142,7 @@ impl Bug {
         Self::PresentIsLost,
         Self::LateIsDuplicate,
         Self::LateCountedTwice,
+        Self::RetryNotChecked,
         Self::LeapNotMarked,
         Self::GivenUpByIndex,
         Self::NumberNotCompared,

@@ -51,6 +51,8 @@ pub(super) struct Database {
     /// `messaging.cursor`, with the holders of its row locks.
     pub(super) cursors: [Option<Position>; KEYS],
     pub(super) cursor_locks: [Option<usize>; KEYS],
+    /// The rows of `messaging.parked` that a running retry has locked, with the holders of the locks.
+    pub(super) parked_locks: BTreeMap<(usize, i64), usize>,
     /// `messaging.parked` by key and sequence.
     pub(super) parked: BTreeMap<(usize, i64), Parked>,
     /// `messaging.dead_letter`.
@@ -110,8 +112,29 @@ impl Database {
         positions
     }
 
+    /// `parking::lock`: whether the row exists and no other actor has locked it.
+    pub(super) fn lock_parked(&mut self, position: (usize, i64), by: usize) -> bool {
+        let is_free = self.is_parked_free(position, by) && self.parked.contains_key(&position);
+        if is_free {
+            self.parked_locks.insert(position, by);
+        }
+        is_free
+    }
+
+    /// Whether no other actor has locked a row.
+    pub(super) fn is_parked_free(&self, position: (usize, i64), by: usize) -> bool {
+        self.parked_locks.get(&position).is_none_or(|holder| *holder == by)
+    }
+
+    /// `cursors::read`.
+    pub(super) fn read(&self, keys: &[usize]) -> HashMap<Key, Position> {
+        let position = |key: &usize| Some((full(*key), self.cursors[*key]?));
+        keys.iter().filter_map(position).collect()
+    }
+
     /// The end of a transaction, whatever its outcome.
     pub(super) fn unlock(&mut self, by: usize) {
+        self.parked_locks.retain(|_, holder| *holder != by);
         for lock in &mut self.cursor_locks {
             if *lock == Some(by) {
                 *lock = None;

@@ -26,9 +26,8 @@ impl Database {
     pub(super) fn park(&mut self, received: &ReceivedEvent, decision: &Decision, now: u64) {
         let (why, next_at) = match decision {
             Decision::ParkUnknown => (Why::UnknownType, None),
-            Decision::ParkGap => (Why::Gap, Some(now + GAP_TIMEOUT)),
-            Decision::ParkBehind => (Why::Behind, None),
-            Decision::ParkDue => (Why::Behind, Some(now)),
+            Decision::ParkGap => (Why::Gap, None),
+            Decision::ParkBehind | Decision::ParkDue => (Why::Behind, None),
             // The kit adds jitter to the delay; here it is fixed or zero.
             Decision::ParkRetry(pause) => {
                 (Why::Retry, Some(if pause.is_zero() { now } else { now + RETRY }))
@@ -44,10 +43,7 @@ impl Database {
         let position = (number(&envelope.subject), envelope.sequence);
         let attempts = received.attempts;
         match self.parked.get_mut(&position) {
-            Some(row)
-                if matches!(why, Why::Retry | Why::UnknownType)
-                    || !matches!(row.why, Why::Retry | Why::UnknownType) =>
-            {
+            Some(row) if matches!(why, Why::Retry | Why::UnknownType) => {
                 (row.why, row.attempts, row.next_at) = (why, attempts, next_at);
                 row.starts -= i32::from(why == Why::UnknownType && row.starts > 0);
             }
@@ -91,8 +87,18 @@ impl Database {
     }
 
     /// `parking::first`: the number of the first parked event of a key, whether it is due, and its starts
-    /// including this one.
-    pub(super) fn first(&mut self, key: usize, last: i64, now: u64) -> Option<(i64, bool, i32)> {
+    /// including this one. None if another process handles it now.
+    pub(super) fn first(
+        &mut self,
+        key: usize,
+        last: i64,
+        now: u64,
+        by: usize,
+    ) -> Option<(i64, bool, i32)> {
+        let (position, _) = self.parked.range((key, 0)..(key + 1, 0)).next()?;
+        if !self.is_parked_free(*position, by) {
+            return None;
+        }
         let ((_, sequence), row) = self.parked.range_mut((key, 0)..(key + 1, 0)).next()?;
         let is_due = row.next_at.is_some_and(|at| at <= now);
         row.starts += i32::from(is_due && *sequence == last + 1);
@@ -136,7 +142,7 @@ impl World {
                     (!is_forgotten).then_some(now)
                 } else if dead.contains(sequence) {
                     None
-                } else if row.why == Why::Gap && row.next_at.is_some() {
+                } else if row.next_at.is_some() {
                     row.next_at
                 } else if bug == Some(Bug::SettleIgnoresTheNext) {
                     None

@@ -1,19 +1,27 @@
-//! Two processes of the subscribing service. Each consumes every slot group and the dead-letter queue. A
+//! Two processes of the subscribing service. Each consumes every slot group and the dead-letter queue, and retries
+//! the parked events of every slot group beside them. A
 //! process may die between any two steps, and lose its connection without noticing.
 
 use super::{
     broker::DEAD,
     handler::Version,
-    queue_consumer::{Progress, QueueConsumer},
+    queue_consumer::{Progress, QueueConsumer, Role},
     world::World,
 };
+
+/// The tasks of a process.
+const TASKS: [(usize, Role); 5] =
+    [(0, Role::Queue), (1, Role::Queue), (DEAD, Role::Queue), (0, Role::Retry), (1, Role::Retry)];
+
+/// How many tasks a process has.
+pub(super) const TASK_COUNT: usize = TASKS.len();
 
 #[derive(Debug)]
 pub(super) struct Process {
     id: usize,
     /// Counts its connections.
     connection: u32,
-    consumers: [QueueConsumer; DEAD + 1],
+    consumers: [QueueConsumer; TASK_COUNT],
 }
 
 impl Process {
@@ -22,7 +30,10 @@ impl Process {
     }
 
     fn of_version(id: usize, version: Version) -> Self {
-        let consumer = |queue| QueueConsumer::new(id * 3 + queue, queue, version);
+        let consumer = |task: usize| {
+            let (queue, role) = TASKS[task];
+            QueueConsumer::new(id * TASK_COUNT + task, queue, role, version)
+        };
         Self { id, connection: 0, consumers: std::array::from_fn(consumer) }
     }
 

@@ -6,7 +6,7 @@ use super::{
     broker::DEAD,
     bugs::Bug,
     delivery_buffer::DeliveryBuffer,
-    events::list,
+    events::{keys_of, list},
     handler::Version,
     limits::MAX_STARTS,
     transaction::{BeginOutcome, CommitOutcome, OpenTransaction},
@@ -17,11 +17,21 @@ use crate::consume::{
     plan::{Disposition, Origin, ParkedDecision, Position, decide_parked},
 };
 
+/// The two tasks of a queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
+    /// It processes the messages.
+    Queue,
+    /// `RetryWorker`: it processes the parked events.
+    Retry,
+}
+
 #[derive(Debug)]
 pub(super) struct QueueConsumer {
     /// The holder of its locks in the database.
     pub(super) id: usize,
     pub(super) queue: usize,
+    role: Role,
     pub(super) version: Version,
     /// Its buffer, if events are reordered.
     pub(super) buffer: Option<DeliveryBuffer>,
@@ -74,8 +84,8 @@ pub(super) enum Progress {
 }
 
 impl QueueConsumer {
-    pub(super) const fn new(id: usize, queue: usize, version: Version) -> Self {
-        Self { id, queue, version, buffer: None, task: Task::Idle }
+    pub(super) const fn new(id: usize, queue: usize, role: Role, version: Version) -> Self {
+        Self { id, queue, role, version, buffer: None, task: Task::Idle }
     }
 
     /// Runs the next step.
@@ -108,30 +118,30 @@ impl QueueConsumer {
         }
     }
 
-    /// Starts due events, or takes delivered ones.
-    fn begin(&mut self, world: &mut World, process: usize, connection: u32) -> Progress {
+    /// Starts due events.
+    fn begin_retry(&mut self, world: &mut World) -> Progress {
         if self.version == Version::New && !world.has(Bug::UnknownForgotten) {
             let World { database, handler, clock, coverage, .. } = world;
             coverage.recognised += database.revive(self.queue, handler, *clock);
         }
-        let due = if self.queue == DEAD {
-            Vec::new()
-        } else {
-            world.database.due(self.queue, world.clock)
-        };
+        let due = world.database.due(self.queue, world.clock);
+        if due.is_empty() {
+            return Progress::None;
+        }
+        let key = due[world.random.below(due.len())];
+        if world.is_of_state() { self.retry(world, key) } else { self.check_parked(world, key) }
+    }
+
+    /// Takes delivered events.
+    fn begin(&mut self, world: &mut World, process: usize, connection: u32) -> Progress {
+        if self.role == Role::Retry {
+            return self.begin_retry(world);
+        }
         self.open_buffer(world, connection);
         let is_old = self.buffer.as_ref().is_some_and(|buffer| buffer.connection != connection);
         let has_messages = !is_old && world.broker.has_for(self.queue, process);
         let has_events =
             has_messages || self.buffer.as_ref().is_some_and(|buffer| !buffer.is_empty());
-        if !due.is_empty() && (!has_events || world.random.chance(50)) {
-            let key = due[world.random.below(due.len())];
-            return if world.is_of_state() {
-                self.retry(world, key)
-            } else {
-                self.check_parked(world, key)
-            };
-        }
         if !has_events {
             return Progress::None;
         }
@@ -160,7 +170,7 @@ impl QueueConsumer {
 
     /// `start_newest` for one key: the start is committed before the attempt.
     fn retry(&mut self, world: &mut World, key: usize) -> Progress {
-        let Some((events, starts)) = world.database.start(key, world.clock) else {
+        let Some((events, starts)) = world.database.start(key, world.clock, self.id) else {
             return Progress::None;
         };
         let (consumer, sequence) = (self.id, events.envelope.sequence);
@@ -178,7 +188,7 @@ impl QueueConsumer {
             return Progress::None;
         }
         let position = world.database.cursors[key].unwrap_or(Position::START);
-        let found = world.database.first(key, position.last, world.clock);
+        let found = world.database.first(key, position.last, world.clock, self.id);
         let decision = found.map_or(ParkedDecision::NotDue, |(sequence, is_due, starts)| {
             decide_parked(position, sequence, is_due, starts, MAX_STARTS)
         });
@@ -209,6 +219,12 @@ impl QueueConsumer {
     fn process(&mut self, world: &mut World, mut batch: Box<Batch>) -> Progress {
         if let Some(open) = batch.open.take() {
             let events = batch.splitter.next().map_or(&[][..], |(events, _)| events);
+            let is_locked = |key: &usize| world.database.is_locked(*key, self.id);
+            if batch.origin == Origin::Parked && keys_of(events).iter().any(is_locked) {
+                batch.open = Some(open);
+                self.task = Task::Processing(batch);
+                return Progress::None;
+            }
             match open.end(world, events, batch.origin, self.id) {
                 CommitOutcome::Committed => batch.splitter.committed(),
                 CommitOutcome::Failed => return self.restart(world, batch),
@@ -221,6 +237,7 @@ impl QueueConsumer {
                     return Progress::None;
                 }
                 BeginOutcome::Open(open) => batch.open = Some(open),
+                BeginOutcome::Skipped => batch.splitter.committed(),
                 BeginOutcome::Failed(failed) => batch.splitter.failed(failed),
                 BeginOutcome::BatchFailed => batch.splitter.split_in_halves(),
                 BeginOutcome::Died => return Progress::Died,

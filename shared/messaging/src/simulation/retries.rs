@@ -9,10 +9,18 @@ use crate::consume::{
 
 impl Database {
     /// `retries::start`: the newest due event of a key, and its starts including this one.
-    pub(super) fn start(&mut self, key: usize, now: u64) -> Option<(ReceivedEvent, i32)> {
+    pub(super) fn start(
+        &mut self,
+        key: usize,
+        now: u64,
+        by: usize,
+    ) -> Option<(ReceivedEvent, i32)> {
+        let locks = &self.parked_locks;
+        let is_free = |position: &(usize, i64)| locks.get(position).is_none_or(|one| *one == by);
         let of_key = self.parked.range_mut((key, 0)..(key + 1, 0)).rev();
-        let (_, row) =
-            of_key.into_iter().find(|(_, row)| row.next_at.is_some_and(|at| at <= now))?;
+        let (_, row) = of_key
+            .into_iter()
+            .find(|(position, row)| row.next_at.is_some_and(|at| at <= now) && is_free(position))?;
         row.starts += 1;
         Some((row.received_event(), row.starts))
     }

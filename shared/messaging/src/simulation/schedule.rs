@@ -7,7 +7,7 @@ use super::{
     letter::State,
     limits::{GAP_TIMEOUT, LEASE_TTL},
     operator::{Operator, discard},
-    process::Process,
+    process::{Process, TASK_COUNT},
     relay::Relay,
     world::World,
     writer::Writer,
@@ -88,8 +88,13 @@ impl Actors {
             1 => drop(self.relays[0].step(world)),
             2 => drop(self.relays[1].step(world)),
             process @ (3 | 4) => {
-                let consumer = world.random.below(3);
-                self.processes[process - 3].step(world, consumer);
+                // Often a task has nothing to do: then another one has its turn.
+                for _ in 0..2 {
+                    let task = world.random.below(TASK_COUNT);
+                    if self.processes[process - 3].step(world, task) {
+                        break;
+                    }
+                }
             }
             5 => drop(self.operator.step(world)),
             _ => {
@@ -123,7 +128,7 @@ impl Actors {
             any |= relay.step(world);
         }
         for process in &mut self.processes {
-            for consumer in 0..3 {
+            for consumer in 0..TASK_COUNT {
                 any |= process.step(world, consumer);
             }
         }

@@ -38,6 +38,8 @@ pub(super) struct OpenTransaction {
 pub(super) enum BeginOutcome {
     /// Another transaction has locked the cursor of a key.
     Locked,
+    /// Another process handles the parked event, or has handled it.
+    Skipped,
     Open(OpenTransaction),
     /// Rolled back: these events failed.
     Failed(Vec<FailedEvent>),
@@ -64,10 +66,17 @@ impl OpenTransaction {
         (consumer, version): (usize, Version),
     ) -> BeginOutcome {
         let keys = keys_of(events);
-        if keys.iter().any(|key| world.database.is_locked(*key, consumer)) {
+        let before = if let (Origin::Parked, [first, ..]) = (origin, events) {
+            let position = (number(&first.envelope.subject), first.envelope.sequence);
+            if !world.database.lock_parked(position, consumer) {
+                return BeginOutcome::Skipped;
+            }
+            world.database.read(&keys)
+        } else if keys.iter().any(|key| world.database.is_locked(*key, consumer)) {
             return BeginOutcome::Locked;
-        }
-        let before = world.database.lock(&keys, consumer);
+        } else {
+            world.database.lock(&keys, consumer)
+        };
         let mut after = before.clone();
         // The kit's policy with fewer attempts. The delay is ignored: the model has a fixed one.
         let max_attempts = world.weights.max_attempts;
@@ -124,7 +133,8 @@ impl OpenTransaction {
         BeginOutcome::Open(Self { before, after, decisions })
     }
 
-    /// Writes the decisions and commits them with the effects.
+    /// Writes the decisions and commits them with the effects. The cursors of parked events are locked only now, and no other
+    /// transaction holds them.
     pub(super) fn end(
         self,
         world: &mut World,
@@ -133,7 +143,11 @@ impl OpenTransaction {
         consumer: usize,
     ) -> CommitOutcome {
         let is_lost = world.fault(3);
-        let is_saved = !is_lost && world.database.save(&self.before, &self.after, world.bug);
+        let is_current = origin == Origin::Queue
+            || world.database.lock(&keys_of(events), consumer) == self.before
+            || world.has(Bug::RetryNotChecked);
+        let is_saved =
+            !is_lost && is_current && world.database.save(&self.before, &self.after, world.bug);
         if !is_saved {
             world.note(|| format!("consumer {consumer} fails to commit"));
             world.coverage.superseded += u64::from(!is_lost);

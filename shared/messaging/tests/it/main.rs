@@ -17,6 +17,7 @@ mod lost_events;
 mod migration;
 mod network_faults;
 mod outbox_bloat;
+mod parked_events;
 mod poison;
 mod queue_metrics;
 mod relay_wakeup;
