@@ -12,6 +12,7 @@ mod process;
 mod requests;
 mod rollback;
 mod serve;
+mod topology;
 
 use std::time::Duration;
 
