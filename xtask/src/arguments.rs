@@ -43,7 +43,7 @@ pub enum Command {
     Token(Token),
     /// Import products from a file through the public route.
     Import(Import),
-    /// Measure the running suite or the messaging kit.
+    /// Measure the running suite, orders, the messaging kit or search.
     #[command(subcommand)]
     Bench(Bench),
     /// Measure the quality of search on labelled queries; needs no running suite.
@@ -132,6 +132,9 @@ pub enum Bench {
     /// The messaging kit compared with the bare broker, a polled outbox and a write without events; needs no
     /// running suite.
     Messaging(BenchOptions),
+    /// Orders: how many a second, what one costs, how long it takes, and a flash sale, compared with plain SQL; needs
+    /// no running suite.
+    Orders(OrdersBench),
     /// The kit's dispatch orders under one overload, compared with queueing theory, and adaptive batches;
     /// needs no running suite.
     Dispatch(BenchOptions),
@@ -164,6 +167,17 @@ pub struct SearchBench {
     /// those of `--products`.
     #[arg(long)]
     pub scale: bool,
+}
+
+/// The options of the bench of orders.
+#[derive(Debug, Args)]
+pub struct OrdersBench {
+    /// Write the figures to this file, as one flat JSON object.
+    #[arg(long)]
+    pub json: Option<PathBuf>,
+    /// The duration of the sustained load; the other parts are shorter in proportion.
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=600))]
+    pub seconds: u32,
 }
 
 /// Which labelled queries to search.

@@ -26,7 +26,7 @@ pub use data_dir::DataDir;
 pub use database::Database;
 pub use error::Error;
 pub use management_client::{
-    Connection, ManagementClient, MessageStats, QueueState, percent_encoded,
+    Connection, ManagementClient, MessageStats, MessageTotals, QueueState, percent_encoded,
 };
 pub use ports::free_port;
 pub use postgres::{Postgres, PostgresSettings, create_database, database_url};

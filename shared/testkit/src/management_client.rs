@@ -55,6 +55,24 @@ pub struct MessageStats {
     pub ack: u64,
 }
 
+/// Counters of the whole server since its start.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+pub struct MessageTotals {
+    /// Messages that publishers have sent.
+    #[serde(default)]
+    pub publish: u64,
+    /// Messages that consumers have acknowledged.
+    #[serde(default)]
+    pub ack: u64,
+}
+
+/// The part of the server's overview that is read.
+#[derive(Debug, Deserialize)]
+struct Overview {
+    #[serde(default)]
+    message_stats: MessageTotals,
+}
+
 /// A node of a cluster.
 #[derive(Debug, Deserialize)]
 struct Node {
@@ -156,6 +174,13 @@ impl ManagementClient {
     pub async fn delete_object(&self, objects: &str, vhost: &str, name: &str) -> Result<(), Error> {
         let path = format!("/api/{objects}/{}/{}", percent_encoded(vhost), percent_encoded(name));
         ignore_not_found(self.delete(&path).await)
+    }
+
+    /// The messages of all vhosts.
+    pub async fn message_totals(&self) -> Result<MessageTotals, Error> {
+        let path = "/api/overview?columns=message_stats.publish,message_stats.ack";
+        let overview: Overview = self.request(Method::GET, path, None).await?.json().await?;
+        Ok(overview.message_stats)
     }
 
     /// The number of running nodes in the cluster, as this node sees it.

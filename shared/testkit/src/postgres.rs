@@ -179,6 +179,15 @@ impl Postgres {
         create_database(&self.url(), database).await
     }
 
+    /// One of PostgreSQL's client programs, such as `pgbench`, connected to this server. Its output is appended to the
+    /// file `log`.
+    pub fn client(&self, name: &str, log: impl Into<PathBuf>) -> Program {
+        Program::new(name, self.binaries.join(name), log)
+            .variable("PGHOST", "127.0.0.1")
+            .variable("PGPORT", self.port.to_string())
+            .variable("PGUSER", "postgres")
+    }
+
     fn connect_options(&self, database: &str) -> Result<PgConnectOptions, Error> {
         Ok(self.database_url(database).parse()?)
     }

@@ -1,6 +1,9 @@
 //! The load of the quick bench.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use reqwest::{Client, Method};
@@ -10,7 +13,11 @@ use suite::{Answer, Error as SuiteError, Keys, State, answer};
 use testkit::wait_for;
 use uuid::Uuid;
 
-use crate::error::Error;
+use crate::{
+    buyers::{Allowance, Buyers, Until},
+    error::Error,
+    order_client::{CURRENCY, Customer, OrderClient, PRICE},
+};
 
 /// Timeout of every request and every wait.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -91,24 +98,29 @@ impl Load {
         Err(Error::Timeout("a search finds the product"))
     }
 
-    /// The time from the request that places an order until it is confirmed.
-    pub(crate) async fn confirmed_after(&self, sku: &str) -> Result<Duration, Error> {
-        let began = Instant::now();
-        let body = json!({
-            "customer_id": Uuid::now_v7(),
-            "lines": [{ "sku": sku, "quantity": 1 }],
-            "shipping_address": { "name": "Bench", "line1": "Street 1", "city": "Hangzhou", "country": "CN" },
-            "payment": { "method": "test" },
-        });
-        let placed = self.send(Method::POST, "order", "/v1/orders", Some(&body)).await?;
-        let placed: Value = placed.success()?.json()?;
-        let id = placed["id"].as_str().unwrap_or_default();
-        let path = format!("/v1/orders/{id}?wait_for=confirmed&wait_ms=20000");
-        let order = self.read("order", &path).await?;
-        match order["status"].as_str() {
-            Some("confirmed" | "shipped" | "delivered") => Ok(began.elapsed()),
-            _ => Err(Error::Timeout("the order is confirmed")),
+    /// Buyers of `skus`, each order by another one of `customers` customers.
+    pub(crate) fn buyers(&self, skus: &[String], customers: u32) -> Result<Arc<Buyers>, Error> {
+        let client = OrderClient::new(&self.state.ports.url_of("order"))?;
+        let customer = |_| Customer { id: Uuid::now_v7(), token: self.token.clone() };
+        let customers = (0..customers).map(customer).collect();
+        Ok(Buyers::new(Arc::new(client), customers, skus.to_vec()))
+    }
+
+    /// The times from the request that places an order until it is confirmed, one order after the other.
+    pub(crate) async fn confirmation_times(
+        &self,
+        skus: &[String],
+        number: u32,
+    ) -> Result<Vec<Duration>, Error> {
+        let buyers = self.buyers(skus, number)?;
+        let mut times = Vec::new();
+        for _ in 0..number {
+            let began = Instant::now();
+            buyers.order(Until::Decided).await?;
+            times.push(began.elapsed());
         }
+        buyers.check_none_rejected()?;
+        Ok(times)
     }
 
     /// Confirmed orders per second: concurrent buyers place `number` orders, each waiting for the
@@ -117,15 +129,14 @@ impl Load {
         &self,
         skus: &[String],
         number: u32,
-        buyers: usize,
+        concurrent: usize,
     ) -> Result<f64, Error> {
+        let buyers = self.buyers(skus, number)?;
         let began = Instant::now();
-        stream::iter(skus.iter().cycle().zip(0..number))
-            .map(|(sku, _)| self.confirmed_after(sku))
-            .buffer_unordered(buyers)
-            .try_for_each(|_| async { Ok(()) })
-            .await?;
-        Ok(f64::from(number) / began.elapsed().as_secs_f64())
+        buyers.run(concurrent, Until::Decided, &Allowance::of(number.into())).await?;
+        let elapsed = began.elapsed();
+        buyers.check_none_rejected()?;
+        Ok(f64::from(number) / elapsed.as_secs_f64())
     }
 
     /// Accepted user events per second: concurrent senders send batches of 100.
@@ -159,8 +170,8 @@ impl Load {
 }
 
 /// The body of a product.
-fn product(title: &str, skus: &[String]) -> Value {
-    let variant = |sku: &String| json!({ "sku": sku, "options": { "款": sku }, "price": { "amount": 1_000, "currency": "CNY" } });
+pub(crate) fn product(title: &str, skus: &[String]) -> Value {
+    let variant = |sku: &String| json!({ "sku": sku, "options": { "款": sku }, "price": { "amount": PRICE, "currency": CURRENCY } });
     json!({
         "title": { "zh": title },
         "category": "测试/基准",

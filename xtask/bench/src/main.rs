@@ -1,9 +1,14 @@
-//! Measures the running suite, the messaging kit and search: `cargo xtask bench`.
+//! Measures the running suite, orders, the messaging kit and search: `cargo xtask bench`.
 
+mod buyers;
 mod dispatch;
 mod error;
 mod load;
 mod messaging;
+mod order_client;
+mod orders;
+mod private_suite;
+mod processor_time;
 mod quick;
 mod search;
 mod services;
@@ -32,6 +37,7 @@ async fn run(command: Command) -> Result<(), Error> {
     let Command::Bench(bench) = command else { return Err(suite::Error::OtherProgram.into()) };
     match bench {
         Bench::Quick(options) => quick::run(options).await,
+        Bench::Orders(arguments) => orders::run(arguments).await,
         Bench::Messaging(options) => messaging::run(options).await,
         Bench::Dispatch(options) => dispatch::run(options).await,
         Bench::Search(arguments) => search::run(arguments).await,

@@ -1,10 +1,6 @@
 //! The baseline of the running suite: start, memory, latencies and throughput as users see them.
 
-use std::{
-    fs,
-    path::PathBuf,
-    time::{Duration, Instant},
-};
+use std::{fs, path::PathBuf, time::Instant};
 
 use runtime::auth::Scope;
 use suite::{
@@ -21,7 +17,7 @@ use xtask::{
 use crate::{error::Error, load::Load};
 
 /// Samples per latency.
-const SAMPLES: usize = 60;
+const SAMPLES: u32 = 60;
 
 /// The number of orders, and of concurrent buyers.
 const ORDERS: (u32, usize) = (6_000, 160);
@@ -56,10 +52,7 @@ pub(crate) async fn run(options: BenchOptions) -> Result<(), Error> {
         visible.push(load.visible_after(&product, &skus).await?);
     }
     figures.record("visible_p50_ms", median_ms(&mut visible), AtMost(60.0));
-    let mut confirmed: Vec<Duration> = Vec::new();
-    for sku in skus.iter().cycle().take(SAMPLES) {
-        confirmed.push(load.confirmed_after(sku).await?);
-    }
+    let mut confirmed = load.confirmation_times(&skus, SAMPLES).await?;
     figures.record("confirm_p50_ms", median_ms(&mut confirmed), AtMost(60.0));
     let orders = load.orders_per_second(&skus, ORDERS.0, ORDERS.1).await?;
     figures.record("orders_confirmed_per_s", orders, AtLeast(500.0));

@@ -9,7 +9,12 @@ pub(crate) fn median(mut figures: Vec<f64>) -> f64 {
 
 /// A number per second.
 pub(crate) fn rate(number: u64, elapsed: Duration) -> f64 {
+    as_figure(number) / elapsed.as_secs_f64()
+}
+
+/// A count as a figure.
+pub(crate) fn as_figure(count: impl TryInto<i64>) -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "no bench counts to 2^52")]
-    let number = number as f64;
-    number / elapsed.as_secs_f64()
+    let figure = count.try_into().unwrap_or(i64::MAX) as f64;
+    figure
 }

@@ -36,7 +36,7 @@ use self::{
 };
 use crate::{
     error::Error,
-    statistics::{median, rate},
+    statistics::{as_figure, median, rate},
 };
 
 /// The number of products.
@@ -112,7 +112,7 @@ pub(crate) async fn run(arguments: SearchBench) -> Result<(), Error> {
     figures.record("query_overhead_p50_ms", service_ms - bare_ms, AtMost(0.5));
     figures.record("query_difference_p50_ms", difference_ms, Target::None);
     figures.record("queries_answered", as_figure(answered), Target::None);
-    figures.record("search_sync_rss_mb", shop.search_rss_mb(), Target::None);
+    figures.record("search_sync_rss_mb", shop.search_rss_mb()?, Target::None);
     shop.stop().await?;
     Ok(figures.write(options.json.as_deref())?)
 }
@@ -155,10 +155,4 @@ fn resident_mb(process: &str) -> f64 {
     let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap_or_default();
     let kilobytes = line.split_whitespace().nth(1).and_then(|text| text.parse::<f64>().ok());
     kilobytes.unwrap_or(f64::NAN) / 1024.0
-}
-
-fn as_figure(count: usize) -> f64 {
-    #[expect(clippy::cast_precision_loss, reason = "no bench counts to 2^52")]
-    let count = count as f64;
-    count
 }

@@ -22,7 +22,7 @@ use super::{
     queries::mixed,
     resident_mb,
 };
-use crate::{error::Error, statistics::rate};
+use crate::{error::Error, processor_time, statistics::rate};
 
 /// The sizes, in products.
 const SIZES: [usize; 3] = [10_000, 100_000, 1_000_000];
@@ -166,7 +166,7 @@ struct Changed {
 /// Changes one product at a time and searches for it.
 fn changes(index: &Index, writer: &mut Writer, products: &[Change]) -> Result<Changed, Error> {
     let mut found = Changed::default();
-    let before = processor_time();
+    let before = processor_time::of_this_process();
     let mut count = 0;
     for change in products.iter().cycle().take(CHANGES) {
         let Change::Upsert(document) = change else { continue };
@@ -187,18 +187,8 @@ fn changes(index: &Index, writer: &mut Writer, products: &[Change]) -> Result<Ch
             return Err(Error::Inconsistent("a search does not show a change".to_owned()));
         }
     }
-    found.cpu = processor_time().saturating_sub(before) / count.max(1);
+    found.cpu = processor_time::of_this_process().saturating_sub(before) / count.max(1);
     Ok(found)
-}
-
-/// The processor time of this process so far. It does not depend on what else runs on the machine.
-fn processor_time() -> Duration {
-    let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    // After the name of the program in parentheses, the twelfth and the thirteenth field: user and system time in
-    // hundredths of a second.
-    let fields = stat.rsplit_once(") ").map(|(_, rest)| rest.split(' ')).into_iter().flatten();
-    let ticks = fields.skip(11).take(2).filter_map(|field| field.parse::<u64>().ok());
-    Duration::from_millis(ticks.sum::<u64>() * 10)
 }
 
 /// The size of the files in a folder.

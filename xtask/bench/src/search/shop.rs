@@ -6,19 +6,17 @@ use std::{
 };
 
 use reqwest::Method;
-use runtime::auth::{Scope, SigningKey, mint};
+use runtime::auth::Scope;
 use serde_json::Value;
 use sqlx::PgPool;
-use suite::{Answer, Http, install};
-use testkit::{DataDir, Postgres, Process, Program, RabbitMq, free_port, wait_for};
-use xtask::programs::{self, Profile};
+use suite::Answer;
 
-use crate::error::Error;
+use crate::{error::Error, private_suite::PrivateSuite};
 
 const CATALOGUE: &str = "product-catalog";
 const SEARCH: &str = "search-sync";
 
-/// Timeout of a start, a stop, and a request.
+/// Timeout of a request.
 const TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Timeout of an import, of a rebuild, and until all is searchable.
@@ -27,22 +25,13 @@ const WORK_TIMEOUT: Duration = Duration::from_mins(30);
 /// How often progress is read.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// How long the token is valid.
-const TOKEN_LIFETIME: Duration = Duration::from_hours(6);
-
 pub(super) struct Shop {
-    catalogue: Process,
-    search: Process,
     catalogue_url: String,
     search_url: String,
-    http: Http,
     token: String,
     /// The database of the catalogue.
     pub(super) database: PgPool,
-    // Dropped after the processes that use them.
-    _rabbitmq: RabbitMq,
-    _postgres: Postgres,
-    folder: DataDir,
+    suite: PrivateSuite,
 }
 
 /// An import that the catalogue has processed.
@@ -56,77 +45,19 @@ pub(super) struct Imported {
 
 impl Shop {
     pub(super) async fn start() -> Result<Self, Error> {
-        install::servers(true, true).await?;
-        let folder = DataDir::temporary("bench-search")?;
-        let (postgres, rabbitmq) =
-            (DataDir::temporary("postgres")?, DataDir::temporary("rabbitmq")?);
-        let (postgres, rabbitmq) =
-            tokio::try_join!(Postgres::start_in(postgres), RabbitMq::start_in(rabbitmq))?;
-        let key = SigningKey::generate()?;
-        let public_key = folder.path().join("token.pub");
-        key.write_pair(folder.path().join("token.key"), &public_key)?;
-        let catalogue_address = format!("127.0.0.1:{}", free_port()?);
-        let search_address = format!("127.0.0.1:{}", free_port()?);
-        let catalogue_url = format!("http://{catalogue_address}");
-        let mut services = Vec::new();
-        let mut database = String::new();
-        for (service, address) in [(CATALOGUE, &catalogue_address), (SEARCH, &search_address)] {
-            let url = postgres.create_database(service).await?;
-            if service == CATALOGUE {
-                database.clone_from(&url);
-            }
-            let path = programs::path(service, Profile::Release);
-            let program = Program::new(service, path, folder.path().join(format!("{service}.log")))
-                .variable("DATABASE_URL", url)
-                .variable("AMQP_URL", rabbitmq.url())
-                .variable("HTTP_ADDR", address)
-                .variable("TOKEN_PUBLIC_KEY_FILE", &public_key)
-                .variable("INDEX_DIR", folder.path().join("index"))
-                .variable("PRODUCT_CATALOG_URL", &catalogue_url)
-                // As in the suite.
-                .variable("MALLOC_ARENA_MAX", "2")
-                .variable("MALLOC_TRIM_THRESHOLD_", "262144")
-                .variable("MALLOC_MMAP_THRESHOLD_", "524288");
-            services.push(program);
-        }
-        // All queues before the first event.
-        for program in &services {
-            program.clone().argument("migrate").start()?.wait_for_success(TIMEOUT).await?;
-        }
-        let mut processes = services.into_iter().map(|program| program.argument("serve").start());
-        let (Some(catalogue), Some(search)) = (processes.next(), processes.next()) else {
-            return Err(Error::Timeout("both services start"));
-        };
-        let scopes = [Scope::CatalogWrite, Scope::Ops];
-        let shop = Self {
-            catalogue: catalogue?,
-            search: search?,
-            catalogue_url,
-            search_url: format!("http://{search_address}"),
-            http: Http::new()?,
-            token: mint(&key, "bench", &scopes, TOKEN_LIFETIME)?,
-            database: PgPool::connect(&database).await?,
-            _rabbitmq: rabbitmq,
-            _postgres: postgres,
-            folder,
-        };
-        for (url, process) in
-            [(&shop.catalogue_url, &shop.catalogue), (&shop.search_url, &shop.search)]
-        {
-            let url = format!("{url}/health/ready");
-            wait_for("the services are ready", TIMEOUT, async || match shop.http.get(&url).await {
-                Ok(answer) if answer.status.is_success() => Ok(()),
-                Ok(answer) => Err(answer.text()),
-                Err(error) => Err(format!("{error}\n{}", process.log_tail())),
-            })
-            .await?;
-        }
-        Ok(shop)
+        let suite = PrivateSuite::start("bench-search", &[CATALOGUE, SEARCH], &[]).await?;
+        Ok(Self {
+            catalogue_url: suite.url(CATALOGUE)?.to_owned(),
+            search_url: suite.url(SEARCH)?.to_owned(),
+            token: suite.token("bench", &[Scope::CatalogWrite, Scope::Ops])?,
+            database: suite.database(CATALOGUE).await?,
+            suite,
+        })
     }
 
     /// A folder for other files on the same disk.
     pub(super) fn folder(&self) -> PathBuf {
-        self.folder.path().to_owned()
+        self.suite.folder().to_owned()
     }
 
     /// The URL of a search.
@@ -135,8 +66,8 @@ impl Shop {
     }
 
     /// The resident memory of the search service in megabytes.
-    pub(super) fn search_rss_mb(&self) -> f64 {
-        super::resident_mb(&self.search.id().to_string())
+    pub(super) fn search_rss_mb(&self) -> Result<f64, Error> {
+        Ok(super::resident_mb(&self.suite.process(SEARCH)?.id().to_string()))
     }
 
     async fn send(
@@ -145,7 +76,7 @@ impl Shop {
         url: String,
         body: Option<&Value>,
     ) -> Result<Answer, Error> {
-        let answer = self.http.send_as(method, &url, &self.token, body, TIMEOUT).await?;
+        let answer = self.suite.http().send_as(method, &url, &self.token, body, TIMEOUT).await?;
         Ok(answer.success()?)
     }
 
@@ -159,7 +90,8 @@ impl Shop {
     pub(super) async fn import(&self, body: Vec<u8>) -> Result<Imported, Error> {
         let began = Instant::now();
         let url = format!("{}/v1/imports", self.catalogue_url);
-        let sent = self.http.post_stream(&url, &self.token, "application/x-ndjson", body.into());
+        let sent =
+            self.suite.http().post_stream(&url, &self.token, "application/x-ndjson", body.into());
         let answer: Value = sent.await?.success()?.json()?;
         let id = answer["id"].as_str().unwrap_or_default().to_owned();
         let is_done = |import: &Value| import["state"] != "running";
@@ -228,9 +160,7 @@ impl Shop {
     }
 
     /// Stops both services.
-    pub(super) async fn stop(mut self) -> Result<(), Error> {
-        self.search.stop(TIMEOUT).await?;
-        self.catalogue.stop(TIMEOUT).await?;
-        Ok(())
+    pub(super) async fn stop(self) -> Result<(), Error> {
+        self.suite.stop().await
     }
 }
