@@ -32,7 +32,7 @@ impl Figures {
             Some(false) => "   missed",
             None => "",
         };
-        output::line(format!("  {name:24} {rounded:>12}   {wanted}{verdict}"));
+        output::line(format!("  {name:44} {rounded:>12}   {wanted}{verdict}"));
         self.0.insert(name, rounded);
     }
 

@@ -7,7 +7,7 @@ use xtask::arguments::SERVICES;
 use super::shop::Shop;
 use crate::{error::Error, statistics::as_figure};
 
-/// Counters by name, since the start of their server or service.
+/// Counters by name, since the start of their server or service. A part of one has the name `whole/part`.
 pub(super) type Counters = BTreeMap<String, f64>;
 
 /// Reads all counters.
@@ -46,7 +46,7 @@ async fn add_databases(counters: &mut Counters, shop: &Shop) -> Result<(), Error
         for (name, count) in [("commits", commits), ("rows_written", rows)] {
             let count = as_figure(count);
             *counters.entry(name.to_owned()).or_default() += count;
-            counters.insert(format!("{name}_{database}"), count);
+            counters.insert(format!("{name}/{database}"), count);
         }
     }
     let (bytes, syncs): (i64, i64) =

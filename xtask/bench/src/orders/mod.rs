@@ -159,7 +159,11 @@ fn record_window(figures: &mut Figures, window: &Window) {
     let others = window.machine.saturating_sub(window.cpu());
     figures.record("cpu_cores_of_others", window.cores(others), Target::None);
     for (name, count) in &window.counters {
-        figures.record(format!("{name}_per_order"), window.per_order(*count), Target::None);
+        let name = match name.split_once('/') {
+            Some((whole, part)) => format!("{whole}_per_order_{part}"),
+            None => format!("{name}_per_order"),
+        };
+        figures.record(name, window.per_order(*count), Target::None);
     }
 }
 
