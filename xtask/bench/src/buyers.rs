@@ -120,15 +120,17 @@ impl Buyers {
         let (customer, sku) = (nth(&self.customers, number), nth(&self.skus, number));
         let nothing = || Error::Inconsistent("no customers or no SKUs".to_owned());
         let (customer, sku) = customer.zip(sku).ok_or_else(nothing)?;
-        let id = self.client.place(customer, sku).await?;
-        self.accepted.fetch_add(1, Ordering::SeqCst);
-        if until == Until::Decided {
-            let count = match self.client.decision(customer, id).await? {
-                Decision::Confirmed => &self.confirmed,
-                Decision::Rejected => &self.rejected,
-            };
-            count.fetch_add(1, Ordering::SeqCst);
+        match until {
+            Until::Accepted => self.client.place(customer, sku).await?,
+            Until::Decided => {
+                let count = match self.client.place_and_wait(customer, sku).await? {
+                    Decision::Confirmed => &self.confirmed,
+                    Decision::Rejected => &self.rejected,
+                };
+                count.fetch_add(1, Ordering::SeqCst);
+            }
         }
+        self.accepted.fetch_add(1, Ordering::SeqCst);
         Ok(())
     }
 }

@@ -22,8 +22,8 @@ pub(crate) const CURRENCY: &str = "CNY";
 /// Timeout of one request.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The longest wait of one request for the decision, in milliseconds.
-const WAIT_MS: u32 = 20_000;
+/// Makes a request wait for the decision, within its timeout.
+const WAIT: &str = "wait_for=confirmed&wait_ms=20000";
 
 /// Timeout until an accepted order is decided.
 const DECISION_TIMEOUT: Duration = Duration::from_mins(2);
@@ -77,8 +77,39 @@ impl OrderClient {
         self.refusals.load(Ordering::Relaxed)
     }
 
-    /// Orders one piece, paid with play money; returns the id of the accepted order.
-    pub(crate) async fn place(&self, customer: &Customer, sku: &str) -> Result<Uuid, Error> {
+    /// Orders one piece, paid with play money; returns when the order is accepted.
+    pub(crate) async fn place(&self, customer: &Customer, sku: &str) -> Result<(), Error> {
+        self.send(&self.url, customer, sku).await?;
+        Ok(())
+    }
+
+    /// Orders one piece, paid with play money; returns the decision.
+    pub(crate) async fn place_and_wait(
+        &self,
+        customer: &Customer,
+        sku: &str,
+    ) -> Result<Decision, Error> {
+        let began = Instant::now();
+        let url = format!("{}?{WAIT}", self.url);
+        let mut order = self.send(&url, customer, sku).await?;
+        let url = format!("{}/{}?{WAIT}", self.url, order.id);
+        while began.elapsed() < DECISION_TIMEOUT {
+            match order.status.as_str() {
+                "confirmed" | "shipped" | "delivered" => return Ok(Decision::Confirmed),
+                "rejected" => return Ok(Decision::Rejected),
+                "placed" | "reserved" => {}
+                other => {
+                    return Err(Error::Inconsistent(format!("order {} is {other}", order.id)));
+                }
+            }
+            let request = self.client.get(&url).bearer_auth(&customer.token);
+            order = answer(&url, request).await?.success()?.json()?;
+        }
+        Err(Error::Timeout("the order is decided"))
+    }
+
+    /// Sends an order until it is accepted.
+    async fn send(&self, url: &str, customer: &Customer, sku: &str) -> Result<OrderAnswer, Error> {
         let key = Uuid::now_v7().to_string();
         let body = json!({
             "customer_id": customer.id,
@@ -88,11 +119,11 @@ impl OrderClient {
             "expected_total": { "amount": PRICE, "currency": CURRENCY },
         });
         for _ in 0..MAX_ATTEMPTS {
-            let request = self.client.post(&self.url).bearer_auth(&customer.token);
+            let request = self.client.post(url).bearer_auth(&customer.token);
             let request = request.header("idempotency-key", &key).json(&body);
-            let answer = answer(&self.url, request).await?;
+            let answer = answer(url, request).await?;
             match answer.status {
-                StatusCode::ACCEPTED => return Ok(answer.json::<OrderAnswer>()?.id),
+                StatusCode::ACCEPTED => return Ok(answer.json()?),
                 StatusCode::SERVICE_UNAVAILABLE => {
                     self.refusals.fetch_add(1, Ordering::Relaxed);
                     sleep(RETRY_AFTER).await;
@@ -101,24 +132,5 @@ impl OrderClient {
             }
         }
         Err(Error::Timeout("the order is accepted"))
-    }
-
-    /// Waits until an order is confirmed or rejected.
-    pub(crate) async fn decision(&self, customer: &Customer, id: Uuid) -> Result<Decision, Error> {
-        let url = format!("{}/{id}?wait_for=confirmed&wait_ms={WAIT_MS}", self.url);
-        let began = Instant::now();
-        while began.elapsed() < DECISION_TIMEOUT {
-            let request = self.client.get(&url).bearer_auth(&customer.token);
-            let order: OrderAnswer = answer(&url, request).await?.success()?.json()?;
-            match order.status.as_str() {
-                "confirmed" | "shipped" | "delivered" => return Ok(Decision::Confirmed),
-                "rejected" => return Ok(Decision::Rejected),
-                "placed" | "reserved" => {}
-                other => {
-                    return Err(Error::Inconsistent(format!("the order {id} is {other}")));
-                }
-            }
-        }
-        Err(Error::Timeout("the order is decided"))
     }
 }
