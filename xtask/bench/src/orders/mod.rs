@@ -106,7 +106,7 @@ pub(crate) async fn run(arguments: OrdersBench) -> Result<(), Error> {
     figures.record("flash_sale_orders_per_s", sale.orders_per_second, Target::None);
     figures.record("flash_sale_confirmed", as_figure(sale.confirmed), Target::None);
     figures.record("flash_over_accepted", sale.orders_per_second / accepted, Target::None);
-    let locked = sql.row_lock_orders_per_second().await?;
+    let locked = sql.row_lock_orders_per_second(durations.plain).await?;
     figures.record("row_lock_orders_per_s", locked, Target::None);
 
     figures.record("orders_confirmed", as_figure(expected.confirmed), Target::None);

@@ -6,7 +6,7 @@ use std::{fs, time::Duration};
 use sqlx::PgPool;
 use suite::Error as SuiteError;
 
-use super::shop::{CUSTOMERS, FLASH_STOCK, Shop};
+use super::shop::{FLASH_STOCK, Shop};
 use crate::error::Error;
 
 /// The numbers of clients; the best one counts.
@@ -15,8 +15,8 @@ const CLIENTS: [u32; 4] = [1, 4, 16, 64];
 /// Threads of pgbench.
 const THREADS: u32 = 2;
 
-/// Timeout beyond the duration of a run. Orders of the flash sale may wait for one row.
-const TIMEOUT: Duration = Duration::from_mins(3);
+/// Timeout beyond the duration of a run.
+const TIMEOUT: Duration = Duration::from_mins(1);
 
 const DATABASE: &str = "plain";
 
@@ -27,14 +27,6 @@ const PLACE_ORDER: &str = include_str!("place_order.sql");
 
 /// The textbook: locks the stock, decides, inserts the order.
 const ROW_LOCK: &str = include_str!("row_lock.sql");
-
-/// When pgbench ends.
-#[derive(Debug, Clone, Copy)]
-enum End {
-    After(Duration),
-    /// The transactions of each client.
-    Transactions(u64),
-}
 
 /// A database with the tables of orders.
 pub(super) struct PlainSql<'a> {
@@ -63,19 +55,20 @@ impl<'a> PlainSql<'a> {
         let mut best = f64::NAN;
         for clients in CLIENTS {
             self.create_tables().await?;
-            best = best.max(self.pgbench(PLACE_ORDER, clients, End::After(duration)).await?);
+            best = best.max(self.pgbench(PLACE_ORDER, clients, duration).await?);
         }
         Ok(best)
     }
 
     /// Orders of a flash sale per second, with the best number of clients.
-    pub(super) async fn row_lock_orders_per_second(&self) -> Result<f64, Error> {
-        let orders = u64::try_from(CUSTOMERS).unwrap_or(u64::MAX);
+    pub(super) async fn row_lock_orders_per_second(
+        &self,
+        duration: Duration,
+    ) -> Result<f64, Error> {
         let mut best = f64::NAN;
         for clients in CLIENTS {
             self.create_tables().await?;
-            let end = End::Transactions(orders / u64::from(clients));
-            best = best.max(self.pgbench(ROW_LOCK, clients, end).await?);
+            best = best.max(self.pgbench(ROW_LOCK, clients, duration).await?);
             let confirmed: i64 =
                 sqlx::query_scalar("select count(*) from orders where status = 'confirmed'")
                     .fetch_one(&self.database)
@@ -96,15 +89,11 @@ impl<'a> PlainSql<'a> {
     }
 
     /// Transactions per second.
-    async fn pgbench(&self, script: &str, clients: u32, end: End) -> Result<f64, Error> {
+    async fn pgbench(&self, script: &str, clients: u32, duration: Duration) -> Result<f64, Error> {
         let (path, log) = (self.shop.file("pgbench.sql"), self.shop.file("pgbench.log"));
         for (path, text) in [(&path, script), (&log, "")] {
             fs::write(path, text).map_err(SuiteError::file(path))?;
         }
-        let (option, amount, timeout) = match end {
-            End::After(duration) => ("--time", duration.as_secs(), TIMEOUT + duration),
-            End::Transactions(number) => ("--transactions", number, TIMEOUT),
-        };
         let program = self
             .shop
             .postgres()
@@ -112,11 +101,11 @@ impl<'a> PlainSql<'a> {
             .arguments(["--no-vacuum", "--protocol=prepared", "--define=number=0"])
             .arguments(["--client", &clients.to_string()])
             .arguments(["--jobs", &clients.min(THREADS).to_string()])
-            .arguments([option, &amount.to_string()])
+            .arguments(["--time", &duration.as_secs().to_string()])
             .argument("--file")
             .argument(&path)
             .argument(DATABASE);
-        program.start()?.wait_for_success(timeout).await?;
+        program.start()?.wait_for_success(TIMEOUT + duration).await?;
         let text = fs::read_to_string(&log).map_err(SuiteError::file(&log))?;
         tps(&text).ok_or(Error::Inconsistent(text))
     }
