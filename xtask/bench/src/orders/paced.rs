@@ -32,7 +32,7 @@ pub(super) async fn measure(
     orders_per_second: f64,
     duration: Duration,
 ) -> Result<Vec<Duration>, Error> {
-    // Bounds the connections. An order that waits for one is late, and its time says so.
+    // Bounds the connections. The time of an order includes its wait for one.
     let connections = Arc::new(Semaphore::new(BUYERS));
     let began = Instant::now();
     let mut tasks = JoinSet::new();
