@@ -21,6 +21,20 @@ pub struct Config {
     #[arg(long, env = "PAYMENT_TIMEOUT", value_name = "PAYMENT_TIMEOUT", default_value = "600", value_parser = config::term)]
     pub payment_timeout: Duration,
 
+    /// The same where fewer than `SCARCE_PIECES` of a SKU are left.
+    #[arg(long, env = "SCARCE_PAYMENT_TIMEOUT", value_name = "SCARCE_PAYMENT_TIMEOUT", default_value = "180", value_parser = config::term)]
+    pub scarce_payment_timeout: Duration,
+
+    /// Pieces of a SKU below which its stock is scarce.
+    #[arg(
+        long,
+        env = "SCARCE_PIECES",
+        value_name = "SCARCE_PIECES",
+        default_value = "20",
+        value_parser = clap::value_parser!(u32).range(0..=1_000_000)
+    )]
+    pub scarce_pieces: u32,
+
     /// Seconds from the payment to the shipment by the built-in carrier.
     #[arg(long, env = "SHIP_AFTER", value_name = "SHIP_AFTER", default_value = "1", value_parser = config::term)]
     pub ship_after: Duration,
@@ -103,6 +117,8 @@ impl Config {
         ProcessDeadlines {
             reserve_timeout: self.reserve_timeout,
             payment_timeout: self.payment_timeout,
+            scarce_payment_timeout: self.scarce_payment_timeout,
+            scarce_pieces: self.scarce_pieces.into(),
             ship_after: self.ship_after,
             deliver_after: self.deliver_after,
         }

@@ -20,6 +20,9 @@ pub const STOCK: &str = "stock";
 pub struct StockReservedV1 {
     pub order_id: OrderId,
     pub reserved_at: DateTime<Utc>,
+    /// The smallest number of pieces that are still available, among the SKUs of the order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left: Option<i64>,
 }
 
 event!(StockReservedV1, "stock.reserved.v1", RESERVATION, event => event.order_id.to_string());

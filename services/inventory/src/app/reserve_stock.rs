@@ -48,7 +48,8 @@ pub(crate) async fn reserve_stock(
         let order = request.order;
         match stock.reserve(request) {
             ReservationDecision::Reserved(allocations) => {
-                tx.emit_caused_by(*cause, &stock_reserved(order, now))?;
+                let left = stock.fewest_available(request);
+                tx.emit_caused_by(*cause, &stock_reserved(order, left, now))?;
                 let state = ReservationState::Reserved;
                 reservations.push(Reservation { order, state, allocations });
                 causes.insert(order, *cause);

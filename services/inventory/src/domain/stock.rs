@@ -122,6 +122,12 @@ impl Stock {
         unknown.cloned().map(UnknownSku)
     }
 
+    /// The smallest number of available pieces among the SKUs of `request`.
+    pub(crate) fn fewest_available(&self, request: &ReservationRequest) -> Option<i64> {
+        let known = request.lines.keys().filter_map(|sku| self.skus.get(sku));
+        known.map(SkuStock::available).min()
+    }
+
     /// Reserves all lines of an order, or none.
     ///
     /// The first warehouse with every line available serves the whole order. If there is none, each line is

@@ -6,7 +6,8 @@ use vocabulary::OrderId;
 
 pub(crate) const fn stock_reserved(
     order_id: OrderId,
+    left: Option<i64>,
     reserved_at: DateTime<Utc>,
 ) -> StockReservedV1 {
-    StockReservedV1 { order_id, reserved_at }
+    StockReservedV1 { order_id, reserved_at, left }
 }

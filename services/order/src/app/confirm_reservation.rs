@@ -17,6 +17,8 @@ use crate::{
 pub(crate) struct ConfirmReservationCommand {
     pub(crate) order: OrderId,
     pub(crate) reserved_at: DateTime<Utc>,
+    /// How many pieces of the scarcest SKU are still available, if inventory tells.
+    pub(crate) left: Option<i64>,
     /// The trace of the reservation.
     pub(crate) cause: Option<TraceContext>,
     /// Whether the order may wait for an unknown price. Otherwise it is cancelled.
@@ -56,7 +58,7 @@ pub(crate) async fn confirm_reservations(
             }
         }
         transitions.extend(decide(&mut locked, command.order, command.cause, |order| {
-            confirm(order, pricing, command.reserved_at, now, process.deadlines())
+            confirm(order, pricing, command, now, process.deadlines())
         }));
     }
     if waiting.is_empty() {
@@ -69,12 +71,16 @@ pub(crate) async fn confirm_reservations(
 fn confirm(
     order: Order,
     pricing: Result<(), InvalidMoney>,
-    reserved_at: DateTime<Utc>,
+    command: &ConfirmReservationCommand,
     now: DateTime<Utc>,
     deadlines: &ProcessDeadlines,
 ) -> Transition {
+    let ConfirmReservationCommand { reserved_at, left, .. } = *command;
     match pricing {
-        Ok(()) => domain::confirm_reservation(order, reserved_at, PaymentId::new(), now, deadlines),
+        Ok(()) => {
+            let payment = PaymentId::new();
+            domain::confirm_reservation(order, reserved_at, left, payment, now, deadlines)
+        }
         Err(error) => {
             let text = format!("The lines of the order have no total: {error}.");
             let reason = EndReason::new("no_total", &text);

@@ -5,6 +5,7 @@ pub(crate) mod order_process;
 
 pub(crate) mod cancel_order;
 pub(crate) mod confirm_reservation;
+pub(crate) mod extend_hold;
 pub(crate) mod pay_order;
 pub(crate) mod place_order;
 pub(crate) mod record_payment;

@@ -164,6 +164,7 @@ impl OrderProcess {
                 | OrderEventKind::StockReserved
                 | OrderEventKind::StockRejected(_)
                 | OrderEventKind::StockReleased
+                | OrderEventKind::HoldExtended
                 | OrderEventKind::StockDeducted
                 | OrderEventKind::Confirmed(_)
                 | OrderEventKind::Rejected(_)
@@ -202,8 +203,12 @@ impl OrderProcess {
             orders.map(|order| (order.id, self.change(order, now))).collect();
         let changed = transitions.iter().map(|traced| &traced.transition);
         let changed = changed.filter(|transition| transition.changed);
+        let is_step = |transition: &&Transition| {
+            !transition.events.iter().any(|event| event.kind == OrderEventKind::HoldExtended)
+        };
+        let new_statuses = changed.clone().filter(is_step);
         let new_statuses: Vec<OrderStatus> =
-            changed.clone().map(|transition| transition.order.status()).collect();
+            new_statuses.map(|transition| transition.order.status()).collect();
         let deadline = changed.filter_map(|transition| transition.order.state.deadline()).min();
         let process = self.clone();
         tx.after_commit(move || {

@@ -9,6 +9,9 @@ pub(crate) struct ProcessDeadlines {
     pub(crate) reserve_timeout: Duration,
     /// From the reservation to the payment.
     pub(crate) payment_timeout: Duration,
+    /// The same where fewer than `scarce_pieces` of a SKU are left.
+    pub(crate) scarce_payment_timeout: Duration,
+    pub(crate) scarce_pieces: i64,
     /// From the payment to the shipment by the built-in carrier.
     pub(crate) ship_after: Duration,
     /// From the shipment to the delivery by the built-in carrier.
@@ -20,8 +23,22 @@ impl Default for ProcessDeadlines {
         Self {
             reserve_timeout: Duration::from_mins(10),
             payment_timeout: Duration::from_mins(10),
+            scarce_payment_timeout: Duration::from_mins(3),
+            scarce_pieces: 20,
             ship_after: Duration::from_secs(1),
             deliver_after: Duration::from_secs(5),
+        }
+    }
+}
+
+impl ProcessDeadlines {
+    /// For how long the stock of an unpaid order is held, if `left` pieces of its scarcest SKU are still available.
+    pub(super) fn hold(&self, left: Option<i64>) -> Duration {
+        let is_scarce = left.is_some_and(|left| left < self.scarce_pieces);
+        if is_scarce {
+            self.scarce_payment_timeout.min(self.payment_timeout)
+        } else {
+            self.payment_timeout
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The order, its states and the steps between them.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use vocabulary::{CustomerId, InvalidMoney, Money, OrderId, PaymentId, Sku};
 
@@ -33,6 +35,7 @@ pub(crate) enum OrderState {
     /// Waits for the payment.
     Reserved {
         expires_at: DateTime<Utc>,
+        hold: Hold,
     },
     /// Waits for the shipment; the built-in carrier ships at `ships_at`.
     Confirmed {
@@ -65,10 +68,25 @@ impl OrderState {
         }
     }
 
+    /// How the stock of a reserved order is held.
+    pub(crate) const fn hold(&self) -> Option<Hold> {
+        match self {
+            Self::Reserved { hold, .. } => Some(*hold),
+            Self::Placed { .. }
+            | Self::Confirmed { .. }
+            | Self::Shipped { .. }
+            | Self::Delivered
+            | Self::Rejected(_)
+            | Self::PaymentFailed(_)
+            | Self::Expired(_)
+            | Self::Cancelled(_) => None,
+        }
+    }
+
     /// When the deadline worker must act on the order.
     pub(crate) const fn deadline(&self) -> Option<DateTime<Utc>> {
         match self {
-            Self::Placed { expires_at } | Self::Reserved { expires_at } => Some(*expires_at),
+            Self::Placed { expires_at } | Self::Reserved { expires_at, .. } => Some(*expires_at),
             Self::Confirmed { ships_at, .. } => Some(*ships_at),
             Self::Shipped { delivers_at } => *delivers_at,
             Self::Delivered
@@ -108,6 +126,24 @@ impl OrderState {
             | Self::Cancelled(_) => None,
         }
     }
+}
+
+/// For how long the stock of an order is held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Hold {
+    /// The time between the reservation and its first end. `None` for orders of an earlier version.
+    pub(crate) length: Option<Duration>,
+    /// Whether the customer has extended it.
+    pub(crate) is_extended: bool,
+}
+
+/// Why the stock of an order cannot be held for longer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum HoldNotExtendable {
+    #[error("the order is {0}, not reserved")]
+    NotReserved(OrderStatus),
+    #[error("it was extended before")]
+    ExtendedBefore,
 }
 
 /// Why an order ended without a shipment.
@@ -163,9 +199,32 @@ impl Order {
     pub(super) fn reserve(
         self,
         now: DateTime<Utc>,
-        deadlines: &ProcessDeadlines,
+        length: Duration,
     ) -> Result<Self, InvalidTransition> {
-        self.step(OrderState::Reserved { expires_at: now + deadlines.payment_timeout })
+        let hold = Hold { length: Some(length), is_extended: false };
+        self.step(OrderState::Reserved { expires_at: now + length, hold })
+    }
+
+    /// Holds the stock for as long again, once. `default` is the length of a hold that is not known.
+    pub(super) fn extend_hold(self, default: Duration) -> Result<Self, HoldNotExtendable> {
+        match self.state {
+            OrderState::Reserved { hold: Hold { is_extended: true, .. }, .. } => {
+                Err(HoldNotExtendable::ExtendedBefore)
+            }
+            OrderState::Reserved { expires_at, hold } => {
+                let expires_at = expires_at + hold.length.unwrap_or(default);
+                let hold = Hold { is_extended: true, ..hold };
+                Ok(Self { state: OrderState::Reserved { expires_at, hold }, ..self })
+            }
+            OrderState::Placed { .. }
+            | OrderState::Confirmed { .. }
+            | OrderState::Shipped { .. }
+            | OrderState::Delivered
+            | OrderState::Rejected(_)
+            | OrderState::PaymentFailed(_)
+            | OrderState::Expired(_)
+            | OrderState::Cancelled(_) => Err(HoldNotExtendable::NotReserved(self.status())),
+        }
     }
 
     pub(super) fn reject(self, reason: EndReason) -> Result<Self, InvalidTransition> {

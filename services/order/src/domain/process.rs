@@ -6,7 +6,7 @@ use vocabulary::{CustomerId, OrderId, PaymentId, ShipmentId};
 use super::{
     deadlines::ProcessDeadlines,
     line::{OrderLine, total},
-    order::{EndReason, InvalidTransition, Order, OrderState},
+    order::{EndReason, HoldNotExtendable, InvalidTransition, Order, OrderState},
     payment::{Payment, PaymentMethod, PaymentOutcome, PaymentTooEarly},
     place_order_error::PlaceOrderError,
     shipment::Shipment,
@@ -40,12 +40,13 @@ pub(crate) fn place(
     Ok(Transition::changed(order).with_event(now, OrderEventKind::Placed))
 }
 
-/// Inventory reserved the stock at `reserved_at`. A placed order becomes reserved; the built-in provider settles it at
-/// once with payment `payment`. A placed order without a total is cancelled. An order that has ended only gets the
+/// Inventory reserved the stock at `reserved_at`, with `left` pieces of the scarcest SKU still available. A placed order
+/// becomes reserved; the built-in provider settles it at once with payment `payment`. A placed order without a total is cancelled. An order that has ended only gets the
 /// event: inventory releases the stock because of the event that ended the order.
 pub(crate) fn confirm_reservation(
     order: Order,
     reserved_at: DateTime<Utc>,
+    left: Option<i64>,
     payment: PaymentId,
     now: DateTime<Utc>,
     deadlines: &ProcessDeadlines,
@@ -56,7 +57,7 @@ pub(crate) fn confirm_reservation(
         return cancel_unpriced(order, reason, reserved_at, now);
     }
     let (transition, reserved) =
-        Transition::unchanged(order).try_step(|order| order.reserve(now, deadlines));
+        Transition::unchanged(order).try_step(|order| order.reserve(now, deadlines.hold(left)));
     let transition = transition.with_event(reserved_at, OrderEventKind::StockReserved);
     let outcome = match transition.order.method {
         PaymentMethod::Test => PaymentOutcome::Approved,
@@ -179,6 +180,16 @@ pub(crate) fn cancel(
     })
 }
 
+/// Holds the stock of a reserved order for longer.
+pub(crate) fn extend_hold(
+    order: Order,
+    now: DateTime<Utc>,
+    deadlines: &ProcessDeadlines,
+) -> Result<Transition, HoldNotExtendable> {
+    let order = order.extend_hold(deadlines.payment_timeout)?;
+    Ok(Transition::changed(order).with_event(now, OrderEventKind::HoldExtended))
+}
+
 /// Records a shipment by a carrier that reports the delivery itself.
 pub(crate) fn ship(
     order: Order,
@@ -243,13 +254,13 @@ mod tests {
     };
 
     use super::{
-        apply_deadline, cancel, cancel_unpriced, confirm_reservation, deliver, place,
+        apply_deadline, cancel, cancel_unpriced, confirm_reservation, deliver, extend_hold, place,
         record_payment, record_stock_deducted, record_stock_released, reject, ship,
     };
     use crate::domain::{
-        CatalogListing, EndReason, NotForSale, Offer, Order, OrderEvent, OrderEventKind,
-        OrderStatus, Payment, PaymentMethod, PaymentOutcome, PlaceOrderError, ProcessDeadlines,
-        Shipment, ShownPrices, Transition, price_lines,
+        CatalogListing, EndReason, HoldNotExtendable, NotForSale, Offer, Order, OrderEvent,
+        OrderEventKind, OrderStatus, Payment, PaymentMethod, PaymentOutcome, PlaceOrderError,
+        ProcessDeadlines, Shipment, ShownPrices, Transition, price_lines,
     };
 
     fn at(second: u32) -> DateTime<Utc> {
@@ -295,7 +306,7 @@ mod tests {
     fn the_built_in_provider_settles_a_reserved_order_at_once() {
         let (payment, deadlines) = (PaymentId::new(), ProcessDeadlines::default());
         let order = placed(PaymentMethod::Test).order;
-        let approved = confirm_reservation(order, at(1), payment, at(1), &deadlines);
+        let approved = confirm_reservation(order, at(1), None, payment, at(1), &deadlines);
         assert_eq!(approved.order.status(), OrderStatus::Confirmed);
         let statuses: Vec<OrderStatus> = approved.events.iter().map(|event| event.status).collect();
         assert_eq!(
@@ -303,7 +314,7 @@ mod tests {
             [OrderStatus::Reserved, OrderStatus::Reserved, OrderStatus::Confirmed]
         );
         let order = placed(PaymentMethod::TestDecline).order;
-        let declined = confirm_reservation(order, at(1), payment, at(1), &deadlines);
+        let declined = confirm_reservation(order, at(1), None, payment, at(1), &deadlines);
         assert_eq!(declined.order.status(), OrderStatus::PaymentFailed);
     }
 
@@ -316,6 +327,26 @@ mod tests {
         let expired = apply(order, at(600)).unwrap().order;
         assert_eq!(expired.status(), OrderStatus::Expired);
         assert_eq!(apply(expired, at(100_000)), None);
+    }
+
+    #[test]
+    fn scarce_stock_is_held_briefly_and_extended_once() {
+        let deadlines = ProcessDeadlines::default();
+        let reserve = |left| {
+            let order = placed(PaymentMethod::Manual).order;
+            confirm_reservation(order, at(1), left, PaymentId::new(), at(1), &deadlines).order
+        };
+        let end = |order: &Order| order.state.deadline().unwrap();
+        for (left, seconds) in [(None, 600), (Some(20), 600), (Some(19), 180), (Some(0), 180)] {
+            let order = reserve(left);
+            assert_eq!(end(&order), at(1 + seconds), "{left:?}");
+            let extended = extend_hold(order, at(2), &deadlines).unwrap().order;
+            assert_eq!(end(&extended), at(1 + 2 * seconds), "{left:?}");
+            let again = extend_hold(extended, at(3), &deadlines);
+            assert_eq!(again, Err(HoldNotExtendable::ExtendedBefore));
+        }
+        let unreserved = extend_hold(placed(PaymentMethod::Manual).order, at(1), &deadlines);
+        assert_eq!(unreserved, Err(HoldNotExtendable::NotReserved(OrderStatus::Placed)));
     }
 
     /// A command, event or deadline; any sequence of them may reach an order.
@@ -362,7 +393,7 @@ mod tests {
             Shipment { id: ShipmentId::new(), carrier: "c".into(), tracking_number: "t".into() };
         let transition = match input {
             Input::StockReserved => {
-                Some(confirm_reservation(order, now, PaymentId::new(), now, &deadlines))
+                Some(confirm_reservation(order, now, None, PaymentId::new(), now, &deadlines))
             }
             Input::StockRejected => Some(reject(order, reason, now, now)),
             Input::StockReleased => Some(record_stock_released(order, now)),
@@ -397,6 +428,7 @@ mod tests {
             | OrderEventKind::PaymentApproved(_)
             | OrderEventKind::PaymentDeclined(_)
             | OrderEventKind::PaymentMismatched(_)
+            | OrderEventKind::HoldExtended
             | OrderEventKind::PaymentRefunded(_)
             | OrderEventKind::Confirmed(_)
             | OrderEventKind::Shipped(_) => None,

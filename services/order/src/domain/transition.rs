@@ -34,6 +34,7 @@ pub(crate) enum OrderEventKind {
     StockReserved,
     StockRejected(EndReason),
     StockReleased,
+    HoldExtended,
     StockDeducted,
     PaymentApproved(Payment),
     PaymentDeclined(Payment),

@@ -62,7 +62,7 @@ impl From<CancelOrderError> for Problem {
             CancelOrderError::NotCancellable(invalid) => {
                 Problem::conflict("not_cancellable", "The order cannot be cancelled any more")
                     .detail(format!("{invalid}."))
-                    .member("status", invalid.order.status().as_str())
+                    .member("order_status", invalid.order.status().as_str())
             }
             CancelOrderError::Messaging(error) => error.into(),
         }

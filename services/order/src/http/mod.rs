@@ -3,6 +3,7 @@
 mod access;
 mod await_status;
 mod cancel_order;
+mod extend_hold;
 mod get_order;
 mod get_order_timeline;
 mod json_bytes;
@@ -38,6 +39,7 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(place_order::place_order).layer(within(MAX_WAIT + Duration::from_secs(10))))
         .routes(routes!(get_order::get_order).layer(within(MAX_WAIT + Duration::from_secs(10))))
         .routes(routes!(cancel_order::cancel_order))
+        .routes(routes!(extend_hold::extend_hold))
         .routes(routes!(pay_order::pay_order))
         .routes(routes!(list_mismatched_payments::list_mismatched_payments))
         .routes(routes!(get_order_timeline::get_order_timeline))

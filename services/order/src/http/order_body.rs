@@ -35,6 +35,9 @@ pub(super) struct OrderBody {
     /// When the order expires if neither inventory nor the customer acts.
     #[serde(skip_serializing_if = "Option::is_none")]
     expires_at: Option<DateTime<Utc>>,
+    /// Whether the customer may extend that time; present while the order is reserved.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hold_extendable: Option<bool>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -154,6 +157,7 @@ impl From<OrderView> for OrderBody {
             placed_at: view.placed_at,
             updated_at: view.changed_at,
             expires_at: view.due_at.filter(|_| expires),
+            hold_extendable: (view.status == OrderStatus::Reserved).then_some(!view.hold_extended),
         }
     }
 }

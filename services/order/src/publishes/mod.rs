@@ -53,6 +53,7 @@ pub(crate) fn publish(
         OrderEventKind::StockReserved
         | OrderEventKind::StockRejected(_)
         | OrderEventKind::StockReleased
+        | OrderEventKind::HoldExtended
         | OrderEventKind::StockDeducted
         | OrderEventKind::PaymentApproved(_)
         | OrderEventKind::PaymentDeclined(_)

@@ -30,6 +30,8 @@ pub(crate) struct OrderView {
     pub(crate) placed_at: DateTime<Utc>,
     pub(crate) changed_at: DateTime<Utc>,
     pub(crate) due_at: Option<DateTime<Utc>>,
+    /// Whether the customer has extended the hold of the stock.
+    pub(crate) hold_extended: bool,
 }
 
 impl OrderView {
@@ -65,6 +67,7 @@ impl OrderView {
             placed_at: order.placed_at,
             changed_at: order.placed_at,
             due_at: order.state.deadline(),
+            hold_extended: order.state.hold().is_some_and(|hold| hold.is_extended),
         }
     }
 }
@@ -192,6 +195,7 @@ async fn get_many(
         r#"
         select o.id, o.customer_id, o.status, o.method, o.total, o.currency, o.reason as "reason: Json<ReasonJson>",
             o.shipping_address as "address: Json<AddressJson>", o.placed_at, o.changed_at, o.due_at,
+            o.hold_extended,
             s.carrier as "carrier?", s.tracking_number as "tracking_number?", s.shipped_at as "shipped_at?", s.delivered_at,
             (
                 select p.state from payment p where p.order_id = o.id
@@ -231,6 +235,7 @@ async fn get_many(
             placed_at: row.placed_at,
             changed_at: row.changed_at,
             due_at: row.due_at,
+            hold_extended: row.hold_extended,
         })
     });
     views.collect()

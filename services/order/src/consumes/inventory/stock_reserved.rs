@@ -30,6 +30,7 @@ impl Handler for ConfirmReservation {
         let commands = batch.delivered().iter().map(|delivered| ConfirmReservationCommand {
             order: delivered.event.order_id,
             reserved_at: delivered.event.reserved_at,
+            left: delivered.event.left,
             cause: delivered.cause,
             may_wait: delivered.attempts < UNKNOWN_PRICE_ATTEMPTS,
         });

@@ -122,5 +122,5 @@ fn invalid_transition(invalid: &InvalidTransition) -> Problem {
     };
     Problem::conflict(code, title)
         .detail(format!("{invalid}."))
-        .member("status", invalid.order.status().as_str())
+        .member("order_status", invalid.order.status().as_str())
 }
