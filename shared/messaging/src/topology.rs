@@ -26,7 +26,7 @@ impl Topology {
     }
 
     /// Lists an event type that the service publishes, for documentation and checks of the event graph. `emit` accepts any event, and
-    /// [`declare`](crate::declare) always declares the exchange.
+    /// [`declare`](fn@crate::declare) always declares the exchange.
     #[must_use]
     pub fn publishes<E: Event>(mut self) -> Self {
         self.published.push(EventKind::of::<E>());
