@@ -7,14 +7,13 @@ use std::{collections::BTreeSet, fmt, str::FromStr, time::Duration};
 
 use chrono::{DateTime, Utc};
 use envelope::BATCH_CONTENT_TYPE;
-use lapin::options::QueueDeclareOptions;
 use serde::Serialize;
 use sqlx::PgPool;
 use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::{
-    broker::{self, Session},
+    broker::{self, Session, depth},
     error::{Error, with_timeout},
     naming::{SLOT_GROUPS, consumer_queue, slot_group},
     publish::{
@@ -176,12 +175,13 @@ impl Republisher {
     async fn subscribed(&self, subscriber: &str) -> Result<Vec<&'static str>, RepublishError> {
         let name = format!("{}: republish", self.service);
         let session = Session::connect(&self.amqp_url, &name, broker::HEARTBEAT).await?;
+        let channels = session.channels()?;
         let mut subscribed = Vec::new();
         for aggregate in &self.aggregates {
             let mut is_complete = true;
             for group in 0..SLOT_GROUPS {
                 let queue = consumer_queue(subscriber, aggregate, group);
-                is_complete &= is_declared(&session, &queue).await?;
+                is_complete &= depth(&channels, &queue).await?.is_some();
             }
             if is_complete {
                 subscribed.push(*aggregate);
@@ -222,26 +222,6 @@ impl Republisher {
             None => Ok(()),
         }
     }
-}
-
-/// Whether a queue exists.
-async fn is_declared(session: &Session, queue: &str) -> Result<bool, Error> {
-    // The broker closes the channel if the queue is missing.
-    let channel = session.channel().await?;
-    let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
-    let declared =
-        channel.queue_declare(queue.into(), options, lapin::types::FieldTable::default());
-    match with_timeout("looking for a queue", broker::REPLY_TIMEOUT, declared).await {
-        Ok(_) => Ok(true),
-        Err(Error::Broker(error)) if is_not_found(&error) => Ok(false),
-        Err(error) => Err(error),
-    }
-}
-
-fn is_not_found(error: &lapin::Error) -> bool {
-    /// `not-found` in AMQP 0-9-1.
-    const NOT_FOUND: u16 = 404;
-    matches!(error.kind(), lapin::ErrorKind::ProtocolError(error) if error.get_id() == NOT_FOUND)
 }
 
 /// Where a republication of the messages since this time begins and ends.
