@@ -8,12 +8,12 @@ pub const SLOT_GROUPS: u8 = 2;
 
 /// The slots of a slot group.
 pub(crate) fn slots_of(group: u8) -> impl Iterator<Item = Slot> {
-    Slot::all().filter(move |slot| slot.number() % SLOT_GROUPS == group)
+    Slot::all().filter(move |slot| slot_group(slot.number()) == group)
 }
 
 /// The slot group of a slot.
-pub(crate) fn slot_group(slot: i16) -> u8 {
-    u8::try_from(slot).unwrap_or_default() % SLOT_GROUPS
+pub(crate) const fn slot_group(slot: u8) -> u8 {
+    slot % SLOT_GROUPS
 }
 
 /// The queue of a subscription to an aggregate, for one slot group.

@@ -140,9 +140,10 @@ impl Republisher {
         let Republication { subscriber, since, after, within } = republication;
         let aggregates = self.subscribed(subscriber).await?;
         let pool = self.outbox.pool();
-        let (oldest, mut progress) = match after {
-            Some(progress) => (read_oldest(pool).await?, *progress),
-            None => (read_oldest(pool).await?, begin(pool, *since).await?),
+        let oldest = read_oldest(pool).await?;
+        let mut progress = match after {
+            Some(progress) => *progress,
+            None => begin(pool, *since).await?,
         };
         let mut publisher = Publisher::connect(&self.amqp_url, self.service).await?;
         let mut report = RepublishReport {
@@ -155,13 +156,14 @@ impl Republisher {
         loop {
             let messages = read(pool, progress, &aggregates).await?;
             let Some(last) = messages.last() else { break };
-            let last = last.id;
-            self.publish(&mut publisher, subscriber, &messages).await?;
-            report.messages += u64::try_from(messages.len()).unwrap_or_default();
+            progress.message = last.id;
+            let count = u64::try_from(messages.len()).unwrap_or_default();
             let events =
                 messages.iter().map(|message| u64::try_from(message.events).unwrap_or_default());
-            report.events += events.sum::<u64>();
-            progress.message = last;
+            let events: u64 = events.sum();
+            self.publish(&mut publisher, subscriber, messages).await?;
+            report.messages += count;
+            report.events += events;
             if began.elapsed() >= *within {
                 report.next = Some(progress.to_string());
                 break;
@@ -199,10 +201,10 @@ impl Republisher {
         &self,
         publisher: &mut Publisher,
         subscriber: &str,
-        messages: &[LoggedMessage],
+        messages: Vec<LoggedMessage>,
     ) -> Result<(), RepublishError> {
         let outgoing: Vec<OutgoingMessage> = messages
-            .iter()
+            .into_iter()
             .map(|message| OutgoingMessage {
                 id: Uuid::new_v4(),
                 // The default exchange routes to the queue of this name, so other subscribers receive nothing.
@@ -210,10 +212,10 @@ impl Republisher {
                 routing_key: consumer_queue(
                     subscriber,
                     &message.aggregate,
-                    slot_group(message.slot),
+                    slot_group(u8::try_from(message.slot).unwrap_or_default()),
                 ),
                 content_type: BATCH_CONTENT_TYPE,
-                body: message.body.clone(),
+                body: message.body,
             })
             .collect();
         let confirms = publisher.publish(&outgoing, CONFIRM_TIMEOUTS).await?;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use messaging::Outbox;
+use messaging::{Outbox, Transaction};
 use problem::Problem;
 use runtime::auth::{Caller, Scope};
 use vocabulary::{CustomerId, OrderId};
@@ -10,7 +10,7 @@ use vocabulary::{CustomerId, OrderId};
 use crate::{
     app::order_process::{OrderProcess, OrderWatcher},
     domain::OrderStatus,
-    storage::orders,
+    storage::orders::{self, LockedOrder},
 };
 
 /// `Retry-After` while there are too many watchers.
@@ -48,6 +48,17 @@ pub(super) async fn readable_status(
     let (customer, status) = found.ok_or_else(|| order_not_found(order))?;
     require_customer(caller, Scope::OrdersRead, customer)?;
     Ok(status)
+}
+
+/// Locks an order that the caller wants to change; 403 or 404 unless the caller may.
+pub(super) async fn lock_own(
+    tx: &mut Transaction,
+    caller: &Caller,
+    order: OrderId,
+) -> Result<LockedOrder, Problem> {
+    let locked = orders::lock_one(tx, order).await?.ok_or_else(|| order_not_found(order))?;
+    require_customer(caller, Scope::OrdersWrite, locked.order.customer)?;
+    Ok(locked)
 }
 
 /// Watches an order; 503 if there are too many watchers.

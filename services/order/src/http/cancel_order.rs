@@ -10,7 +10,7 @@ use runtime::{
 use vocabulary::OrderId;
 
 use super::{
-    access::{order_not_found, require_customer, require_scope},
+    access::{lock_own, order_not_found, require_scope},
     order_body::OrderBody,
 };
 use crate::{
@@ -18,7 +18,7 @@ use crate::{
         cancel_order::{self as command, CancelOrderCommand, CancelOrderError, CancelledBy},
         order_process::OrderProcess,
     },
-    storage::{order_views, orders},
+    storage::order_views,
 };
 
 /// Cancel an order
@@ -41,10 +41,8 @@ pub(crate) async fn cancel_order(
     require_scope(&caller, Scope::OrdersWrite)?;
     admit(&outbox, Criticality::Critical)?;
     let mut tx = outbox.begin().await?;
-    let locked = orders::lock_one(&mut tx, id).await?.ok_or_else(|| order_not_found(id))?;
-    let customer = locked.order.customer;
-    require_customer(&caller, Scope::OrdersWrite, customer)?;
-    let cancelled_by = if caller.subject() == customer.to_string() {
+    let locked = lock_own(&mut tx, &caller, id).await?;
+    let cancelled_by = if caller.subject() == locked.order.customer.to_string() {
         CancelledBy::Customer
     } else {
         CancelledBy::Shop

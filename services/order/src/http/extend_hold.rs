@@ -10,7 +10,7 @@ use runtime::{
 use vocabulary::OrderId;
 
 use super::{
-    access::{order_not_found, require_customer, require_scope},
+    access::{lock_own, order_not_found, require_scope},
     order_body::OrderBody,
 };
 use crate::{
@@ -19,7 +19,7 @@ use crate::{
         order_process::OrderProcess,
     },
     domain::HoldNotExtendable,
-    storage::{order_views, orders},
+    storage::order_views,
 };
 
 /// Hold the stock of an unpaid order for longer
@@ -42,8 +42,7 @@ pub(crate) async fn extend_hold(
     require_scope(&caller, Scope::OrdersWrite)?;
     admit(&outbox, Criticality::Critical)?;
     let mut tx = outbox.begin().await?;
-    let locked = orders::lock_one(&mut tx, id).await?.ok_or_else(|| order_not_found(id))?;
-    require_customer(&caller, Scope::OrdersWrite, locked.order.customer)?;
+    let locked = lock_own(&mut tx, &caller, id).await?;
     command::extend_hold(&mut tx, &process, ExtendHoldCommand { locked }).await?;
     let view = order_views::get(&mut tx, id).await?.ok_or_else(|| order_not_found(id))?;
     tx.commit().await?;

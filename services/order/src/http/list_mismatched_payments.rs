@@ -3,16 +3,14 @@
 use axum::extract::State;
 use chrono::{DateTime, Utc};
 use messaging::Outbox;
-use problem::{FieldError, Json, Problem, Query};
+use problem::{Json, Problem, Query};
 use runtime::auth::{Caller, Scope};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use vocabulary::{Money, OrderId, PaymentId};
 
+use super::page_limit::page_limit;
 use crate::storage::payments::{self, MismatchedPayment};
-
-const DEFAULT_LIMIT: u16 = 20;
-const MAX_LIMIT: u16 = 100;
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -57,12 +55,7 @@ pub(crate) async fn list_mismatched_payments(
     Query(query): Query<ListMismatchedPaymentsQuery>,
 ) -> Result<Json<MismatchedPaymentPage>, Problem> {
     caller.require(Scope::OrdersAdmin)?;
-    let limit = query.limit.unwrap_or(DEFAULT_LIMIT);
-    if !(1..=MAX_LIMIT).contains(&limit) {
-        let message = format!("must be a number from 1 to {MAX_LIMIT}");
-        return Err(Problem::bad_request("invalid_query", "The query string is not valid")
-            .errors(vec![FieldError::new("limit", "invalid", message)]));
-    }
+    let limit = page_limit(query.limit)?;
     let mut connection = outbox.pool().acquire().await?;
     let payments = payments::mismatched(&mut connection, query.after, limit.into()).await?;
     let items = payments.into_iter().map(MismatchedPaymentBody::from).collect();

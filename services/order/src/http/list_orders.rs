@@ -4,7 +4,7 @@ use axum::extract::State;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{DateTime, Utc};
 use messaging::Outbox;
-use problem::{FieldError, Json, Problem, Query};
+use problem::{Json, Problem, Query};
 use runtime::auth::{Caller, Scope};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -14,12 +14,10 @@ use vocabulary::{CustomerId, OrderId};
 use super::{
     access::{require_customer, require_scope},
     order_body::OrderBody,
+    page_limit::{invalid_parameter, page_limit},
     status_body::StatusBody,
 };
 use crate::storage::order_views::{self, OrderFilter};
-
-const DEFAULT_LIMIT: u16 = 20;
-const MAX_LIMIT: u16 = 100;
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -62,10 +60,7 @@ pub(crate) async fn list_orders(
     let Some(filter) = visible_orders(&caller, query.customer_id)? else {
         return Ok(Json(OrderPage { items: Vec::new(), next_cursor: None }));
     };
-    let limit = query.limit.unwrap_or(DEFAULT_LIMIT);
-    if !(1..=MAX_LIMIT).contains(&limit) {
-        return Err(invalid("limit", format!("must be a number from 1 to {MAX_LIMIT}")));
-    }
+    let limit = page_limit(query.limit)?;
     let before = query.cursor.as_deref().map(decode_cursor).transpose()?;
     let filter = OrderFilter {
         status: query.status.map(Into::into),
@@ -107,11 +102,7 @@ fn encode_cursor(last: OrderId) -> String {
 fn decode_cursor(cursor: &str) -> Result<OrderId, Problem> {
     let bytes = URL_SAFE_NO_PAD.decode(cursor).ok();
     let last = bytes.and_then(|bytes| Uuid::from_slice(&bytes).ok());
-    last.map(OrderId::from)
-        .ok_or_else(|| invalid("cursor", "must be a `next_cursor` of this list".to_owned()))
-}
-
-fn invalid(parameter: &str, message: String) -> Problem {
-    Problem::bad_request("invalid_query", "The query string is not valid")
-        .errors(vec![FieldError::new(parameter, "invalid", message)])
+    last.map(OrderId::from).ok_or_else(|| {
+        invalid_parameter("cursor", "must be a `next_cursor` of this list".to_owned())
+    })
 }

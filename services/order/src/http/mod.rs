@@ -10,6 +10,7 @@ mod json_bytes;
 mod list_mismatched_payments;
 mod list_orders;
 mod order_body;
+mod page_limit;
 mod pay_order;
 pub(crate) mod place_order;
 mod replay_projection;

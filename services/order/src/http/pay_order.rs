@@ -18,7 +18,7 @@ use utoipa::ToSchema;
 use vocabulary::OrderId;
 
 use super::{
-    access::{order_not_found, require_customer, require_scope},
+    access::{lock_own, order_not_found, require_scope},
     json_bytes,
     order_body::OrderBody,
 };
@@ -29,7 +29,7 @@ use crate::{
     },
     domain::{PaymentOutcome, PaymentTooEarly},
     state::TestPayments,
-    storage::{order_views, orders},
+    storage::order_views,
 };
 
 #[derive(Debug, Default, Deserialize, ToSchema)]
@@ -106,8 +106,7 @@ pub(crate) async fn pay_order(
         Claim::Replay(response) => return Ok(response.into_response()),
         Claim::Acquired(claim) => claim,
     };
-    let locked = orders::lock_one(&mut tx, id).await?.ok_or_else(|| order_not_found(id))?;
-    require_customer(&caller, Scope::OrdersWrite, locked.order.customer)?;
+    let locked = lock_own(&mut tx, &caller, id).await?;
     let command = PayOrderCommand { locked, outcome: request.outcome.into() };
     command::pay_order(&mut tx, &process, command).await?;
     let view = order_views::get(&mut tx, id).await?.ok_or_else(|| order_not_found(id))?;

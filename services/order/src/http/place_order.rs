@@ -124,8 +124,8 @@ const LOCATION: &str = "/v1/orders/";
 /// Place an order
 ///
 /// The response comes once the order is durable. With `wait_for=confirmed` it also waits for the reservation of the stock
-/// and the payment, as `GET /v1/orders/{id}` does; the response is the order as it is then. The shop sets the prices; `expected_total` or `expected_unit_price` make sure that they are those
-/// which the customer was shown.
+/// and the payment, as `GET /v1/orders/{id}` does; the response is the order as it is then. The shop sets the prices;
+/// `expected_total` or `expected_unit_price` make sure that they are those which the customer was shown.
 #[utoipa::path(
     post, path = "/v1/orders", tag = "orders", request_body = PlaceOrderRequest,
     params(
@@ -179,18 +179,18 @@ impl PlaceAndWait {
         let mut watcher = watch(&process, id)?;
         let placed = batcher.place(command).await?;
         let Some(stored) = placed_id(&placed) else { return Ok(placed.into_response()) };
-        let (change, status) = if stored == id {
-            (awaited.wait(&outbox, id, &mut watcher, OrderStatus::Placed).await?, None)
+        let change = if stored == id {
+            awaited.wait(&outbox, id, &mut watcher, OrderStatus::Placed).await?
         } else {
             // An earlier request with the same key placed the order.
             let mut watcher = watch(&process, stored)?;
             let status = status_of(&outbox, stored).await?;
-            (awaited.wait(&outbox, stored, &mut watcher, status).await?, Some(status))
+            awaited.wait(&outbox, stored, &mut watcher, status).await?;
+            None
         };
-        let order = change.filter(|_| status.is_none());
-        let order =
-            order.and_then(|change| OrderView::of(change.order.as_deref()?, &address, change.at));
-        let view = if let Some(view) = order {
+        let changed =
+            change.and_then(|change| OrderView::of(change.order.as_deref()?, &address, change.at));
+        let view = if let Some(view) = changed {
             view
         } else {
             let mut connection = outbox.pool().acquire().await?;

@@ -11,6 +11,8 @@ use xtask::arguments::{
     DeadLetterAction, DeadLetterFilter, DeadLetterSelection, DeadLetters as Arguments,
 };
 
+use super::continued::call_to_the_end;
+
 /// Timeout of a request, a little longer than the service's own: it answers when its current batch is
 /// finished.
 const TIMEOUT: Duration = Duration::from_secs(130);
@@ -98,17 +100,7 @@ impl DeadLetters {
         let fields = filter_fields(filter).map(|(name, value)| (name.to_owned(), value.into()));
         let mut body: Map<String, Value> = fields.collect();
         body.insert("per_second".to_owned(), per_second.into());
-        loop {
-            let request = Value::Object(body.clone());
-            let answer =
-                self.http.send_as(Method::POST, &url, &self.token, Some(&request), TIMEOUT).await?;
-            let done: Value = answer.success()?.json()?;
-            output::line(done.to_string());
-            if done["next"].is_null() {
-                return Ok(());
-            }
-            body.insert("after".to_owned(), done["next"].clone());
-        }
+        call_to_the_end(&self.http, &url, &self.token, body, TIMEOUT).await
     }
 }
 

@@ -1,6 +1,7 @@
 //! The commands, one file each.
 
 mod back_off;
+mod continued;
 mod readiness;
 mod sample;
 

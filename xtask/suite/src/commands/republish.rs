@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use reqwest::Method;
 use runtime::auth::Scope;
-use serde_json::{Value, json};
-use suite::{Error, Http, Keys, State, output};
+use suite::{Error, Http, Keys, State};
 use xtask::arguments::Republish;
+
+use super::continued::call_to_the_end;
 
 /// Timeout of a call, which works for ten seconds.
 const TIMEOUT: Duration = Duration::from_mins(1);
@@ -17,14 +17,7 @@ pub(crate) async fn run(arguments: &Republish) -> Result<(), Error> {
     let state = State::running()?.ok_or(Error::NotRunning)?;
     let (http, token) = (Http::new()?, Keys::in_suite().token("xtask", &[Scope::Ops])?);
     let url = format!("{}/v1/republish", state.ports.url_of(service));
-    let mut body = json!({ "subscriber": subscriber, "since": since });
-    loop {
-        let answer = http.send_as(Method::POST, &url, &token, Some(&body), TIMEOUT).await?;
-        let report: Value = answer.success()?.json()?;
-        output::line(report.to_string());
-        if report["next"].is_null() {
-            return Ok(());
-        }
-        body["after"] = report["next"].clone();
-    }
+    let fields = [("subscriber", subscriber), ("since", since)];
+    let body = fields.map(|(name, value)| (name.to_owned(), value.as_str().into()));
+    call_to_the_end(&http, &url, &token, body.into_iter().collect(), TIMEOUT).await
 }
