@@ -129,9 +129,12 @@ pub struct Import {
 pub enum Bench {
     /// The baseline: start, memory, freshness of search, orders, user events, a whole catalogue.
     Quick(BenchOptions),
-    /// The messaging kit compared with the bare broker, a polled outbox and a write without events; needs no
-    /// running suite.
-    Messaging(BenchOptions),
+    /// The messaging kit compared with the bare broker, a polled outbox and a write without events, what an event costs
+    /// PostgreSQL, and what the services do at rest; about five minutes, needs no running suite.
+    Messaging(MessagingBench),
+    /// The same events with 10,000, 1,000,000 and 10,000,000 keys already known: events per second and bytes on disk per
+    /// key; at most ten minutes, needs no running suite.
+    Scale(ScaleBench),
     /// Orders: how many a second, what one costs, how long it takes, and a flash sale, compared with plain SQL; needs
     /// no running suite.
     Orders(OrdersBench),
@@ -153,6 +156,32 @@ pub struct BenchOptions {
     /// Write the figures to this file, as one flat JSON object.
     #[arg(long)]
     pub json: Option<PathBuf>,
+}
+
+/// The options of the bench of the messaging kit.
+#[derive(Debug, Args)]
+pub struct MessagingBench {
+    /// Write the figures to this file, as one flat JSON object.
+    #[arg(long)]
+    pub json: Option<PathBuf>,
+}
+
+/// The options of the bench of many keys.
+#[derive(Debug, Args)]
+pub struct ScaleBench {
+    /// Write the figures to this file, as one flat JSON object.
+    #[arg(long)]
+    pub json: Option<PathBuf>,
+    /// The numbers of keys, separated by commas, each from 10,000 to 10,000,000. All are compared with the smallest. One
+    /// that does not fit on the disk or into the time is left out.
+    #[arg(
+        long,
+        value_name = "NUMBER",
+        value_delimiter = ',',
+        default_values_t = [10_000, 1_000_000, 10_000_000],
+        value_parser = clap::value_parser!(u64).range(10_000..=10_000_000),
+    )]
+    pub keys: Vec<u64>,
 }
 
 /// The options of the bench of search.
@@ -429,10 +458,31 @@ pub struct Ignored {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
+    use clap::{CommandFactory as _, Parser as _};
+
+    use super::{Arguments, Bench, Command};
 
     #[test]
     fn command_line_is_consistent() {
-        super::Arguments::command().debug_assert();
+        Arguments::command().debug_assert();
+    }
+
+    fn keys_of(arguments: &[&str]) -> Result<Vec<u64>, String> {
+        let line = ["cargo xtask", "bench", "scale"].iter().chain(arguments);
+        let parsed = Arguments::try_parse_from(line).map_err(|error| error.to_string())?;
+        let Command::Bench(Bench::Scale(scale)) = parsed.command else {
+            return Err("another command".to_owned());
+        };
+        Ok(scale.keys)
+    }
+
+    #[test]
+    fn numbers_of_keys_are_a_list_within_bounds() {
+        assert_eq!(keys_of(&[]), Ok(vec![10_000, 1_000_000, 10_000_000]));
+        assert_eq!(keys_of(&["--keys", "20000,50000"]), Ok(vec![20_000, 50_000]));
+        for wrong in ["9999", "10000001", "ten", ""] {
+            let error = keys_of(&["--keys", wrong]).unwrap_err();
+            assert!(error.contains("--keys <NUMBER>"), "{error}");
+        }
     }
 }

@@ -80,8 +80,8 @@ fn run(command: &Command) -> Result<(), Error> {
             // Optimised: a slow load generator measures itself.
             let measured = match bench {
                 Bench::Search(_) => ["product-catalog", "search-sync"].as_slice(),
-                Bench::Orders(_) => SERVICES.as_slice(),
-                Bench::Quick(_) | Bench::Messaging(_) | Bench::Dispatch(_) => &[],
+                Bench::Orders(_) | Bench::Messaging(_) => SERVICES.as_slice(),
+                Bench::Quick(_) | Bench::Scale(_) | Bench::Dispatch(_) => &[],
             };
             let programs = measured.iter().copied().chain(["bench"]);
             finish(programs::build(programs, Profile::Release))?;

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::{
     async_drop::async_drop,
     error::Error,
-    postgres::{administer, create_database, database_url, drop_database, quoted},
+    postgres::{Postgres, administer, create_database, database_url, drop_database, quoted},
     shared_servers, template,
 };
 
@@ -45,7 +45,15 @@ impl Database {
     /// It is a copy of a [`template`]: copying costs a fraction of migrating. So values that migrations draw at random are equal in
     /// all copies.
     pub async fn migrated(migrators: &[&Migrator]) -> Result<Self, Error> {
-        let server = shared_servers::postgres_url().await?;
+        Self::migrated_on(shared_servers::postgres_url().await?, migrators).await
+    }
+
+    /// Like [`migrated`](Self::migrated), on a private server.
+    pub async fn migrated_in(server: &Postgres, migrators: &[&Migrator]) -> Result<Self, Error> {
+        Self::migrated_on(server.url(), migrators).await
+    }
+
+    async fn migrated_on(server: String, migrators: &[&Migrator]) -> Result<Self, Error> {
         let name = new_name();
         let url = template::copy(&server, migrators, &name).await?;
         Ok(Self { server, name, url })

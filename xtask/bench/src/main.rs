@@ -3,6 +3,7 @@
 mod buyers;
 mod dispatch;
 mod error;
+mod interruptible;
 mod load;
 mod messaging;
 mod order_client;
@@ -38,7 +39,12 @@ async fn run(command: Command) -> Result<(), Error> {
     match bench {
         Bench::Quick(options) => quick::run(options).await,
         Bench::Orders(arguments) => orders::run(arguments).await,
-        Bench::Messaging(options) => messaging::run(options).await,
+        Bench::Messaging(arguments) => {
+            interruptible::run(Box::pin(messaging::run(arguments.json.as_deref()))).await
+        }
+        Bench::Scale(arguments) => {
+            interruptible::run(Box::pin(messaging::scale::run(arguments))).await
+        }
         Bench::Dispatch(options) => dispatch::run(options).await,
         Bench::Search(arguments) => search::run(arguments).await,
     }

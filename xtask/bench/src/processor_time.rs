@@ -59,6 +59,11 @@ impl Processes {
     }
 }
 
+/// The name of a running process.
+pub(crate) fn name_of(id: u32) -> Option<String> {
+    Some(fs::read_to_string(format!("/proc/{id}/comm")).ok()?.trim_end().to_owned())
+}
+
 /// The processor time of this process, without its children.
 pub(crate) fn of_this_process() -> Duration {
     let text = fs::read_to_string("/proc/self/stat").unwrap_or_default();

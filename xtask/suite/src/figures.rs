@@ -1,6 +1,11 @@
 //! Measured figures beside their targets.
 
-use std::{collections::BTreeMap, fs, path::Path, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fs::{self, OpenOptions},
+    path::Path,
+    time::Duration,
+};
 
 use crate::{error::Error, output};
 
@@ -42,6 +47,20 @@ impl Figures {
         Ok(())
     }
 
+    /// The names of all figures, sorted.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
+    /// Fails if figures cannot be written to this file: a bench of minutes shall not find that out at its end.
+    pub fn check_writable(path: Option<&Path>) -> Result<(), Error> {
+        let Some(path) = path else { return Ok(()) };
+        let existed = path.exists();
+        let opened = OpenOptions::new().create(true).append(true).open(path);
+        opened.map_err(Error::file(path))?;
+        if existed { Ok(()) } else { fs::remove_file(path).map_err(Error::file(path)) }
+    }
+
     /// Writes all figures as one flat JSON object.
     pub fn write(&self, path: Option<&Path>) -> Result<(), Error> {
         let Some(path) = path else { return Ok(()) };
@@ -61,4 +80,41 @@ pub fn percentile_ms(times: &mut [Duration], percent: usize) -> f64 {
     times.sort_unstable();
     let index = (times.len() * percent / 100).min(times.len().saturating_sub(1));
     times.get(index).map_or(f64::NAN, |time| time.as_secs_f64() * 1000.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, path::Path};
+
+    use testkit::DataDir;
+
+    use super::{Figures, Target};
+
+    #[test]
+    fn a_file_that_cannot_be_written_is_found_out_before() {
+        let folder = DataDir::temporary("figures").unwrap();
+        assert!(Figures::check_writable(None).is_ok());
+        let missing = folder.path().join("missing/figures.json");
+        for wrong in [missing.as_path(), folder.path(), Path::new("")] {
+            assert!(Figures::check_writable(Some(wrong)).is_err(), "{}", wrong.display());
+        }
+        let new = folder.path().join("figures.json");
+        Figures::check_writable(Some(&new)).unwrap();
+        assert!(!new.exists(), "an interrupted bench leaves no empty file");
+    }
+
+    #[test]
+    fn earlier_figures_stay_until_new_ones_are_written() {
+        let folder = DataDir::temporary("figures").unwrap();
+        let file = folder.path().join("figures.json");
+        fs::write(&file, "{}").unwrap();
+        Figures::check_writable(Some(&file)).unwrap();
+        assert_eq!(fs::read_to_string(&file).unwrap(), "{}");
+        let mut figures = Figures::default();
+        figures.record("known", 1.5, Target::None);
+        figures.record("unknown", f64::NAN, Target::None);
+        figures.write(Some(&file)).unwrap();
+        let text = fs::read_to_string(&file).unwrap();
+        assert_eq!(text, "{\n  \"known\": 1.5,\n  \"unknown\": null\n}\n");
+    }
 }

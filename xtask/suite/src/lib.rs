@@ -8,6 +8,7 @@ mod folder;
 mod http;
 pub mod import;
 pub mod install;
+mod interrupt;
 mod keys;
 pub mod output;
 mod services;
@@ -18,6 +19,7 @@ pub use crate::{
     figures::{Figures, Target, median_ms, percentile_ms},
     folder::make_folder,
     http::{Answer, Http, answer},
+    interrupt::Interrupt,
     keys::Keys,
     services::{CONSOLE, Ports, SEARCH_SYNC, SERVICES, Service},
     state::{Phase, State, Supervisor, data_folder_name},

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{harness::Harness, workload::write_all};
+use super::{harness::Harness, item::Items, workload::Load};
 use crate::{error::Error, services::wait_until_outbox_is_empty, statistics::rate};
 
 const ROWS: u64 = 1_000_000;
@@ -24,7 +24,13 @@ pub(super) struct Backlog {
 /// Fills the outbox, then runs the relay alone, then the consumers alone.
 pub(super) async fn measure() -> Result<Backlog, Error> {
     let harness = Harness::open(0).await?;
-    write_all(&harness.publisher, WRITERS, ROWS, EVENTS_PER_TRANSACTION).await?;
+    let load = Load {
+        items: Items::ALL,
+        writers: WRITERS,
+        events: ROWS,
+        events_per_transaction: EVENTS_PER_TRANSACTION,
+    };
+    load.write(&harness.publisher).await?;
 
     let started = Instant::now();
     let relay = harness.start_relay();

@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 
 use super::{
     harness::Harness,
-    item::{emit_one, random_item, update_item},
+    item::{Items, emit_one, update_item},
 };
 use crate::{
     error::Error,
@@ -57,7 +57,7 @@ async fn transactions_per_second(outbox: &Outbox, write: Write, emit: bool) -> R
         writers.spawn(async move {
             let (mut rng, mut done) = (StdRng::seed_from_u64(writer), 0);
             while started.elapsed() < ROUND {
-                let item = random_item(&mut rng);
+                let item = Items::ALL.random(&mut rng);
                 let mut tx = outbox.begin().await?;
                 if write == Write::ReadAndUpdate {
                     let _: Option<i64> =

@@ -16,7 +16,7 @@ use messaging::{
     Batch, Failure as HandlerFailure, Handler, MIGRATOR, MessagingRuntime, OnReject, Outbox,
     Subscription, Topology, Transaction,
 };
-use testkit::{Database, Vhost};
+use testkit::{Database, Postgres, RabbitMq, Vhost};
 use tokio::sync::Notify;
 
 use super::item::{ItemAdded, ItemChanged, ItemEvent, ItemViewed};
@@ -34,6 +34,8 @@ pub(super) struct Harness {
     pub(super) publisher: Outbox,
     consumer: Outbox,
     pub(super) effects: Arc<EffectLog>,
+    /// The sequence number of the last event of each key before the bench.
+    last_known: i64,
     /// Dropped last: the pools use them.
     _databases: [Database; 2],
 }
@@ -161,6 +163,25 @@ impl Harness {
         let vhost = Vhost::create().await?;
         let databases =
             [Database::migrated(&[&MIGRATOR]).await?, Database::migrated(&[&MIGRATOR]).await?];
+        Self::with(vhost, databases, timed, 0).await
+    }
+
+    /// Creates both services on private servers. The caller inserts their keys, each with one event before the bench.
+    pub(super) async fn open_with_known_keys(
+        postgres: &Postgres,
+        rabbitmq: &RabbitMq,
+    ) -> Result<Self, Error> {
+        let database = async || Database::migrated_in(postgres, &[&MIGRATOR]).await;
+        let databases = [database().await?, database().await?];
+        Self::with(Vhost::create_in(rabbitmq).await?, databases, 0, 1).await
+    }
+
+    async fn with(
+        vhost: Vhost,
+        databases: [Database; 2],
+        timed: usize,
+        last_known: i64,
+    ) -> Result<Self, Error> {
         let [publisher, consumer] = &databases;
         publisher.run("create table item (id text primary key, version bigint not null)").await?;
         consumer
@@ -170,6 +191,7 @@ impl Harness {
             publisher: Outbox::new(connect(publisher).await?),
             consumer: Outbox::new(connect(consumer).await?),
             effects: Arc::new(EffectLog::new(timed)),
+            last_known,
             vhost,
             _databases: databases,
         };
@@ -191,6 +213,11 @@ impl Harness {
     fn record_effects<E: ItemEvent>(&self, faults: Option<&Arc<FaultyEvents>>) -> RecordEffects<E> {
         let (effects, faults) = (self.effects.clone(), faults.cloned());
         RecordEffects { effects, faults, event: PhantomData }
+    }
+
+    /// The database of the consumer.
+    pub(super) const fn consumer_pool(&self) -> &sqlx::PgPool {
+        self.consumer.pool()
     }
 
     /// Starts the publisher's relay.
@@ -215,12 +242,14 @@ impl Harness {
         RunningTask::start(|stop| messaging.consume(stop))
     }
 
-    /// Asserts that every key has the effects 1, 2, 3 … without a gap, `published` in all.
+    /// Asserts that every key has the effects 1, 2, 3 … without a gap, after those before the bench, and that there are
+    /// `published` in all.
     pub(super) async fn assert_complete(&self, published: u64) -> Result<(), Error> {
         let (effects, gaps): (i64, i64) = sqlx::query_as(
             "select coalesce(sum(number), 0)::bigint, count(*) filter (where number <> last)
-             from (select count(*) as number, max(sequence) as last from effect group by item) of_key",
+             from (select count(*) as number, max(sequence) - $1 as last from effect group by item) of_key",
         )
+        .bind(self.last_known)
         .fetch_one(self.consumer.pool())
         .await?;
         if gaps == 0 && u64::try_from(effects) == Ok(published) {

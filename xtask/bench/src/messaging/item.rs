@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::services::PADDING;
 
-/// The number of items.
-const ITEMS: u32 = 5_000;
+/// The number of items with events.
+const ITEMS: u64 = 5_000;
 
 /// An event about an item.
 pub(super) trait ItemEvent: Event {
@@ -55,8 +55,26 @@ events! {
     ItemViewed "item.seen.v1"
 }
 
-pub(super) fn random_item(rng: &mut impl Rng) -> String {
-    format!("item-{}", rng.random_range(0..ITEMS))
+/// The items with events: as many in every bench, spread evenly over all that are known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Items {
+    stride: u64,
+}
+
+impl Items {
+    /// All items have events.
+    pub(super) const ALL: Self = Self { stride: 1 };
+
+    /// The items with events among the `known` ones `item-0`, `item-1` …
+    pub(super) const fn among(known: u64) -> Self {
+        let stride = known / ITEMS;
+        Self { stride: if stride == 0 { 1 } else { stride } }
+    }
+
+    /// A random one. The same numbers choose the same places.
+    pub(super) fn random(self, rng: &mut impl Rng) -> String {
+        format!("item-{}", rng.random_range(0..ITEMS) * self.stride)
+    }
 }
 
 /// Updates an item: the business write of a transaction.
@@ -86,4 +104,28 @@ pub(super) fn emit_one(
         _ => tx.emit(&ItemViewed::new(item, number)),
     }
     .map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use rand::{SeedableRng as _, rngs::StdRng};
+
+    use super::{ITEMS, Items};
+
+    #[test]
+    fn items_with_events_are_spread_over_the_known_ones() {
+        assert_eq!(Items::among(ITEMS), Items::ALL);
+        assert_eq!(Items::among(1), Items::ALL);
+        let numbers = |items: Items| {
+            let mut rng = StdRng::seed_from_u64(0);
+            let number = |item: String| item.strip_prefix("item-")?.parse::<u64>().ok();
+            (0..100_000).filter_map(|_| number(items.random(&mut rng))).collect::<BTreeSet<_>>()
+        };
+        let spread = numbers(Items::among(1_000_000));
+        assert_eq!(spread.len(), numbers(Items::ALL).len());
+        assert!(spread.iter().all(|number| number.is_multiple_of(200)));
+        assert!(spread.last().is_some_and(|last| (990_000..1_000_000).contains(last)));
+    }
 }

@@ -1,73 +1,98 @@
 //! The messaging kit compared with three baselines in one run on one machine: the bare broker, a polled
-//! outbox, and a transaction without events.
+//! outbox, and a transaction without events. Then what an event costs PostgreSQL, and what all services do at rest.
 //!
 //! Everything is durable: PostgreSQL with fsync, quorum queues, confirms. The servers are private ones of
-//! this run, unless `TESTKIT_POSTGRES_URL` and the other `TESTKIT_*` variables name others.
+//! this run, unless `TESTKIT_POSTGRES_URL` and the other `TESTKIT_*` variables name others. The services at rest always
+//! have private ones.
 
 #![expect(
     clippy::disallowed_methods,
     reason = "the tables of a bench exist only while it runs, and the baselines publish without the kit"
 )]
 
+mod at_rest;
 mod backlog;
 mod baseline;
 mod emit_tax;
+mod figures;
 mod harness;
 mod item;
 mod polling;
+mod postgres_cost;
+pub(crate) mod scale;
 mod workload;
 
-use suite::{
-    Figures,
-    Target::{self, AtLeast, AtMost},
-    install, output,
-};
-use xtask::arguments::BenchOptions;
+use std::path::Path;
 
-use self::emit_tax::Write;
+use suite::{Figures, install, output};
+
+use self::{emit_tax::Write, postgres_cost::Cost};
 use crate::{error::Error, statistics::median};
 
 /// How often compared figures are measured, alternately.
 const ROUNDS: usize = 3;
 
-/// Measures the messaging kit.
-pub(crate) async fn run(options: BenchOptions) -> Result<(), Error> {
+/// Measures the messaging kit, and writes the figures to the file `json`.
+pub(crate) async fn run(json: Option<&Path>) -> Result<(), Error> {
+    Figures::check_writable(json)?;
     install::servers(true, true).await?;
     let mut figures = Figures::default();
-    output::line("messaging, with targets:");
+    output::line("messaging, with goals:");
 
-    let (mut baseline, mut kit) = (Vec::new(), Vec::new());
-    for _ in 0..ROUNDS {
-        baseline.push(baseline::messages_per_second().await?);
-        kit.push(workload::events_per_second().await?);
+    // First, while nothing else of the bench runs.
+    let at_rest = at_rest::measure().await?;
+    figures::IDLE_COMMITS_PER_S.record(&mut figures, at_rest.commits_per_second());
+    for (database, per_second) in &at_rest.transactions_per_second {
+        figures::IDLE_COMMITS_PER_S.record_part(&mut figures, database, *per_second);
     }
-    let (baseline, kit) = (median(baseline), median(kit));
-    figures.record("raw_msgs_per_s", baseline, Target::None);
-    figures.record("kit_events_per_s", kit, Target::None);
-    figures.record("kit_over_raw", kit / baseline, AtLeast(2.0));
+    figures::IDLE_CPU_PERCENT.record(&mut figures, at_rest.cpu_percent_of_services());
+    for (process, percent) in &at_rest.cpu_percent {
+        figures::IDLE_CPU_PERCENT.record_part(&mut figures, process, *percent);
+    }
+
+    let kit = record_throughput(&mut figures).await?;
 
     let polling = polling::measure().await?;
-    figures.record("polling_events_per_s", polling.events_per_second, Target::None);
-    figures.record("polling_latency_p50_ms", polling.latency_p50_ms, Target::None);
-    figures.record("kit_over_polling", kit / polling.events_per_second, AtLeast(20.0));
+    figures::POLLING_EVENTS_PER_S.record(&mut figures, polling.events_per_second);
+    figures::POLLING_LATENCY_P50_MS.record(&mut figures, polling.latency_p50_ms);
+    figures::KIT_OVER_POLLING.record(&mut figures, kit / polling.events_per_second);
 
     let latency = workload::latency().await?;
-    figures.record("latency_p50_ms", latency.p50_ms, AtMost(8.0));
-    figures.record("latency_p99_ms", latency.p99_ms, AtMost(40.0));
+    figures::LATENCY_P50_MS.record(&mut figures, latency.p50_ms);
+    figures::LATENCY_P99_MS.record(&mut figures, latency.p99_ms);
 
     let with_faults = workload::latency_with_faults().await?;
-    figures.record("beside_trouble_p99_ms", with_faults.p99_ms, Target::None);
-    figures.record("beside_trouble_over_p99", with_faults.p99_ms / latency.p99_ms, AtMost(2.0));
+    figures::BESIDE_TROUBLE_P99_MS.record(&mut figures, with_faults.p99_ms);
+    figures::BESIDE_TROUBLE_OVER_P99.record(&mut figures, with_faults.p99_ms / latency.p99_ms);
 
     let tax = emit_tax::measure(Write::ReadAndUpdate, ROUNDS).await?;
-    figures.record("plain_tx_per_s", tax.plain, Target::None);
-    figures.record("emit_tx_per_s", tax.emitting, Target::None);
-    figures.record("emit_tax", tax.emitting / tax.plain, AtLeast(0.8));
+    figures::PLAIN_TX_PER_S.record(&mut figures, tax.plain);
+    figures::EMIT_TX_PER_S.record(&mut figures, tax.emitting);
+    figures::EMIT_TAX.record(&mut figures, tax.emitting / tax.plain);
     let update = emit_tax::measure(Write::Update, ROUNDS).await?;
-    figures.record("emit_tax_of_a_bare_write", update.emitting / update.plain, Target::None);
+    figures::EMIT_TAX_OF_A_BARE_WRITE.record(&mut figures, update.emitting / update.plain);
 
     let backlog = backlog::measure().await?;
-    figures.record("drain_rows_per_s", backlog.drained_per_second, AtLeast(25_000.0));
-    figures.record("consumer_events_per_s", backlog.consumed_per_second, AtLeast(25_000.0));
-    Ok(figures.write(options.json.as_deref())?)
+    figures::DRAIN_ROWS_PER_S.record(&mut figures, backlog.drained_per_second);
+    figures::CONSUMER_EVENTS_PER_S.record(&mut figures, backlog.consumed_per_second);
+    Ok(figures.write(json)?)
+}
+
+/// Compares the kit with the bare broker, and returns its events per second.
+async fn record_throughput(figures: &mut Figures) -> Result<f64, Error> {
+    let (mut baseline, mut kit, mut costs) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        baseline.push(baseline::messages_per_second().await?);
+        let throughput = workload::throughput().await?;
+        kit.push(throughput.events_per_second);
+        costs.push(throughput.cost);
+    }
+    let (baseline, kit, cost) = (median(baseline), median(kit), Cost::median(&costs));
+    figures::RAW_MSGS_PER_S.record(figures, baseline);
+    figures::KIT_EVENTS_PER_S.record(figures, kit);
+    figures::KIT_OVER_RAW.record(figures, kit / baseline);
+    figures::PG_US_PER_EVENT.record(figures, cost.cpu_us);
+    figures::BYTES_OF_WAL_PER_EVENT.record(figures, cost.log_bytes);
+    figures::BYTES_OF_WAL_IMAGES_PER_EVENT.record(figures, cost.image_bytes);
+    Ok(kit)
 }

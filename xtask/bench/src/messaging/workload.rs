@@ -11,7 +11,8 @@ use tokio::task::JoinSet;
 
 use super::{
     harness::{FaultyEvents, Harness},
-    item::{emit_one, random_item, update_item},
+    item::{Items, emit_one, update_item},
+    postgres_cost::{Cost, CostMeter},
 };
 use crate::{error::Error, services::RunningTask, statistics::rate};
 
@@ -36,51 +37,77 @@ pub(super) struct Latency {
     pub(super) p99_ms: f64,
 }
 
-/// Events per second through the whole pipeline, all parts running concurrently.
-pub(super) async fn events_per_second() -> Result<f64, Error> {
-    let harness = Harness::open(0).await?;
-    let (relay, consumer) = (harness.start_relay(), harness.start_consumer());
-    let started = Instant::now();
-    write_all(&harness.publisher, WRITERS, EVENTS, EVENTS_PER_TRANSACTION).await?;
-    harness.effects.wait_for(EVENTS).await?;
-    let elapsed = started.elapsed();
-    harness.assert_complete(EVENTS).await?;
-    relay.stop().await;
-    consumer.stop().await;
-    Ok(rate(EVENTS, elapsed))
+/// A run through the whole pipeline.
+pub(super) struct Throughput {
+    pub(super) events_per_second: f64,
+    /// What one event cost PostgreSQL.
+    pub(super) cost: Cost,
 }
 
-/// Emits `events` events, `batch` per transaction, from concurrent writers.
-pub(super) async fn write_all(
-    outbox: &messaging::Outbox,
-    writers: u64,
-    events: u64,
-    batch: u64,
-) -> Result<(), Error> {
-    let mut running = JoinSet::new();
-    for writer in 0..writers {
-        let outbox = outbox.clone();
-        running.spawn(async move {
-            let mut rng = StdRng::seed_from_u64(writer);
-            for index in (writer..events / batch).step_by(usize::try_from(writers).unwrap_or(1)) {
-                write_batch(&outbox, &mut rng, index * batch..(index + 1) * batch).await?;
-            }
-            Ok::<_, Error>(())
-        });
+/// Events per second through the whole pipeline, all parts running concurrently.
+pub(super) async fn throughput() -> Result<Throughput, Error> {
+    let harness = Harness::open(0).await?;
+    let meter = CostMeter::start(harness.publisher.pool()).await?;
+    let (relay, consumer) = (harness.start_relay(), harness.start_consumer());
+    let started = Instant::now();
+    Load::of(Items::ALL, EVENTS).write(&harness.publisher).await?;
+    harness.effects.wait_for(EVENTS).await?;
+    let elapsed = started.elapsed();
+    // They finish their work: the relay has moved all events to the log.
+    relay.stop().await;
+    consumer.stop().await;
+    let cost = meter.stop(harness.publisher.pool(), EVENTS).await?;
+    harness.assert_complete(EVENTS).await?;
+    Ok(Throughput { events_per_second: rate(EVENTS, elapsed), cost })
+}
+
+/// Events to emit as fast as possible.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Load {
+    pub(super) items: Items,
+    /// Concurrent writers.
+    pub(super) writers: u64,
+    pub(super) events: u64,
+    pub(super) events_per_transaction: u64,
+}
+
+impl Load {
+    /// `events` events in the transactions of a throughput run.
+    pub(super) const fn of(items: Items, events: u64) -> Self {
+        Self { items, writers: WRITERS, events, events_per_transaction: EVENTS_PER_TRANSACTION }
     }
-    while let Some(written) = running.join_next().await {
-        written.map_err(|_| Error::Timeout("a writer finishes"))??;
+
+    /// Emits all events, the same ones each time.
+    pub(super) async fn write(self, outbox: &messaging::Outbox) -> Result<(), Error> {
+        let Self { items, writers, events, events_per_transaction: batch } = self;
+        let mut running = JoinSet::new();
+        for writer in 0..writers {
+            let outbox = outbox.clone();
+            let batches = (writer..events / batch).step_by(usize::try_from(writers).unwrap_or(1));
+            running.spawn(async move {
+                let mut rng = StdRng::seed_from_u64(writer);
+                for index in batches {
+                    let numbers = index * batch..(index + 1) * batch;
+                    write_batch(&outbox, items, &mut rng, numbers).await?;
+                }
+                Ok::<_, Error>(())
+            });
+        }
+        while let Some(written) = running.join_next().await {
+            written.map_err(|_| Error::Timeout("a writer finishes"))??;
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 /// One transaction: updates items and emits one event for each.
 async fn write_batch(
     outbox: &messaging::Outbox,
+    items: Items,
     rng: &mut StdRng,
     numbers: std::ops::Range<u64>,
 ) -> Result<(), Error> {
-    let mut items: Vec<String> = numbers.clone().map(|_| random_item(rng)).collect();
+    let mut items: Vec<String> = numbers.clone().map(|_| items.random(rng)).collect();
     // Rows are locked in one order, each once.
     items.sort_unstable();
     let mut rows = items.clone();
@@ -155,7 +182,7 @@ async fn publish_at_pace(harness: &Harness) -> Result<Vec<Committed>, Error> {
     let mut rng = StdRng::seed_from_u64(0);
     for number in 0..paced() {
         pace.tick().await;
-        let (outbox, item) = (harness.publisher.clone(), random_item(&mut rng));
+        let (outbox, item) = (harness.publisher.clone(), Items::ALL.random(&mut rng));
         writers.spawn(async move {
             let mut tx = outbox.begin().await?;
             update_item(&mut tx, &item).await?;

@@ -11,13 +11,11 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process};
 use suite::{
-    CONSOLE, Error, Http, Keys, Phase, SEARCH_SYNC, SERVICES, State, command, install, output,
+    CONSOLE, Error, Http, Interrupt, Keys, Phase, SEARCH_SYNC, SERVICES, State, command, install,
+    output,
 };
 use testkit::{wait_for, wait_until};
-use tokio::{
-    signal::unix::{Signal as Signals, SignalKind, signal},
-    time::sleep,
-};
+use tokio::time::sleep;
 use xtask::{
     arguments::Up,
     programs::{self, Profile},
@@ -154,33 +152,6 @@ fn print_addresses(state: &State) {
         "  curl -X PUT '{stock}' -H 'content-type: application/json' -d '{{\"on_hand\": 100}}' \
          -H \"authorization: Bearer $(cargo xtask token stock:write | tail -1)\"\n"
     ));
-}
-
-/// SIGINT, SIGTERM and SIGHUP.
-struct Interrupt {
-    signals: [Signals; 3],
-}
-
-impl Interrupt {
-    fn listen() -> Result<Self, Error> {
-        let listen = |kind| signal(kind).map_err(Error::Signals);
-        Ok(Self {
-            signals: [
-                listen(SignalKind::interrupt())?,
-                listen(SignalKind::terminate())?,
-                listen(SignalKind::hangup())?,
-            ],
-        })
-    }
-
-    async fn received(&mut self) {
-        let [interrupt, terminate, hangup] = &mut self.signals;
-        tokio::select! {
-            _ = interrupt.recv() => {},
-            _ = terminate.recv() => {},
-            _ = hangup.recv() => {},
-        }
-    }
 }
 
 /// The supervisor, in a session of its own, where Ctrl-C in our terminal does not reach it.
