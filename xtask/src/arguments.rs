@@ -164,6 +164,9 @@ pub struct MessagingBench {
     /// Write the figures to this file, as one flat JSON object.
     #[arg(long)]
     pub json: Option<PathBuf>,
+    /// Accepted, because other benches have it, and not used: the events are made.
+    #[arg(long, hide = true)]
+    pub data: Option<PathBuf>,
 }
 
 /// The options of the bench of many keys.

@@ -1,4 +1,4 @@
-//! All services at rest: nobody sends a request, and no event is published.
+//! All services at rest: there are no requests and no events.
 
 use std::{collections::BTreeMap, time::Duration};
 

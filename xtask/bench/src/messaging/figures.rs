@@ -31,7 +31,7 @@ impl Figure {
     }
 }
 
-/// Commits and rollbacks per second of all databases of the server, while all five services run and nobody uses them.
+/// Commits and rollbacks per second of all databases of the server, while all five services run without any requests.
 /// From `pg_stat_database` over 30 s; each database is also a part. The vacuum launcher of PostgreSQL adds its own
 /// transactions. Goal: at most 5.
 pub(super) const IDLE_COMMITS_PER_S: Figure = Figure::new("idle_commits_per_s", AtMost(5.0));
