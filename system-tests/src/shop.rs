@@ -67,6 +67,19 @@ pub struct Shop {
     folder: TempDir,
 }
 
+/// After a failed test, keeps the logs, and prints how they end.
+impl Drop for Shop {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.folder.disable_cleanup(true);
+            eprintln!("the logs of the instances are kept in {}", self.folder.path().display());
+            for name in self.instances.keys() {
+                eprintln!("the log of {name} ends with:\n{}", self.log_tail(name));
+            }
+        }
+    }
+}
+
 impl Shop {
     /// Starts a suite on the shared servers.
     pub async fn start() -> Result<Self, Error> {
