@@ -69,6 +69,7 @@ pub struct Shop {
 
 /// After a failed test, keeps the logs, and prints how they end.
 impl Drop for Shop {
+    #[expect(clippy::print_stderr, reason = "the test runner shows it with the failure")]
     fn drop(&mut self) {
         if std::thread::panicking() {
             self.folder.disable_cleanup(true);
@@ -464,7 +465,17 @@ impl Shop {
 
     /// Waits until an order has one of `statuses`.
     pub async fn wait_for_order(&self, id: &str, statuses: &[&str]) -> Result<Answer, Error> {
-        Ok(wait_for(&format!("the order is {statuses:?}"), TIMEOUT * 2, async || {
+        self.wait_for_order_within(TIMEOUT * 2, id, statuses).await
+    }
+
+    /// The same with another timeout.
+    pub async fn wait_for_order_within(
+        &self,
+        timeout: Duration,
+        id: &str,
+        statuses: &[&str],
+    ) -> Result<Answer, Error> {
+        Ok(wait_for(&format!("the order is {statuses:?}"), timeout, async || {
             match self.read_order(id).await {
                 Ok(answer) if statuses.contains(&answer.text("/status").as_str()) => Ok(answer),
                 Ok(answer) => Err(answer.body.to_string()),

@@ -28,6 +28,8 @@ pub struct ConnectionStatus {
     pub consumer_down: Option<String>,
     /// Queues that cannot be consumed, with the reason. All others are consumed.
     pub failed_queues: BTreeMap<String, String>,
+    /// Queues in which messages are missing that were asked for in vain, with their number.
+    pub missing_messages: BTreeMap<String, u64>,
     /// Exchanges and queues that exist with other properties than declared.
     pub differences: Vec<Difference>,
 }
@@ -59,6 +61,7 @@ impl ConnectionMonitor {
             suspended: Vec::new(),
             consumer_down: waiting,
             failed_queues: BTreeMap::new(),
+            missing_messages: BTreeMap::new(),
             differences: Vec::new(),
         };
         Self(Arc::new(watch::Sender::new(first)))
@@ -107,6 +110,18 @@ impl ConnectionMonitor {
     /// Records that a queue is consumed, or no longer consumed by this process.
     pub(crate) fn queue_works(&self, queue: &str) {
         self.0.send_if_modified(|status| status.failed_queues.remove(queue).is_some());
+    }
+
+    /// Records how many messages of a queue are missing though they were asked for.
+    pub(crate) fn missing(&self, queue: &str, messages: u64) {
+        self.0.send_if_modified(|status| {
+            let previous = if messages == 0 {
+                status.missing_messages.remove(queue)
+            } else {
+                status.missing_messages.insert(queue.to_owned(), messages)
+            };
+            previous.unwrap_or_default() != messages
+        });
     }
 
     /// Records and logs what differs from the declared topology.

@@ -9,7 +9,7 @@ use lapin::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::naming::{dead_queue, unrouted};
+use crate::naming::{dead_queue, request_queue, unrouted};
 
 /// How often a message may be redelivered after the death of its consumer before the broker dead-letters it.
 const DELIVERY_LIMIT: i64 = 20;
@@ -26,6 +26,9 @@ const STREAM_MAX_BYTES: i64 = 2_000_000_000;
 /// The size of a segment file in bytes. After a crash the broker reads the last segment again before consumers can attach: three
 /// seconds for 60 MB, where the default of RabbitMQ is 500 MB.
 const STREAM_SEGMENT_BYTES: i64 = 4_000_000;
+
+/// How many requests for missing messages a service keeps. They are repeated, so the oldest may be dropped.
+const MAX_REQUESTS: i64 = 10_000;
 
 /// The argument with the type of a queue.
 pub(crate) const QUEUE_TYPE: &str = "x-queue-type";
@@ -149,6 +152,8 @@ impl Declarations {
         let mut all = Self { service: service.to_owned(), ..Self::default() };
         all.add_publisher(service);
         all.queues.push(queue(dead_queue(service), []));
+        let limit = ("x-max-length", ArgumentValue::Number(MAX_REQUESTS));
+        all.queues.push(queue(request_queue(service), [limit]));
         all
     }
 

@@ -1,7 +1,8 @@
 #![doc = include_str!("../README.md")]
 
 // Layers, from the bottom to the top; a module uses only its own layer and those before it:
-//   1. naming, declarations, difference, error, failure, retry, batch_size, snapshot, broker, connection_status, settings, declare
+//   1. naming, declarations, difference, error, failure, retry, batch_size, snapshot, message_position,
+//      broker, connection_status, settings, declare
 //   2. queue_metrics
 //   3. publish
 //   4. consume
@@ -19,6 +20,7 @@ mod declare;
 mod difference;
 mod error;
 mod failure;
+mod message_position;
 mod naming;
 mod publish;
 mod queue_metrics;

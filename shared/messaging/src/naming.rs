@@ -36,13 +36,19 @@ pub(crate) fn unrouted(service: &str) -> String {
     format!("{service}.unrouted")
 }
 
-/// The service that owns a queue with this name: `<service>.<aggregate>.<slot group>`, `<service>.dead` or `<service>.unrouted`.
+/// The queue in which subscribers ask a service for messages that they miss.
+pub(crate) fn request_queue(service: &str) -> String {
+    format!("{service}.requests")
+}
+
+/// The service that owns a queue with this name: `<service>.<aggregate>.<slot group>`, `<service>.dead`, `<service>.requests` or
+/// `<service>.unrouted`.
 pub(crate) fn owner_of_queue(name: &str) -> Option<&str> {
     let parts: Vec<&str> = name.split('.').collect();
     let is_group =
         |text: &str| !text.is_empty() && text.chars().all(|digit| digit.is_ascii_digit());
     match parts.as_slice() {
-        [service, "dead" | "unrouted"] => Some(service),
+        [service, "dead" | "requests" | "unrouted"] => Some(service),
         [service, aggregate, group] if !aggregate.is_empty() && is_group(group) => Some(service),
         _ => None,
     }
@@ -54,7 +60,9 @@ mod tests {
 
     #[test]
     fn names_of_queues_tell_their_owner() {
-        for name in ["order.stock.0", "order.stock.11", "order.dead", "order.unrouted"] {
+        for name in
+            ["order.stock.0", "order.stock.11", "order.dead", "order.requests", "order.unrouted"]
+        {
             assert_eq!(owner_of_queue(name), Some("order"), "{name}");
         }
         let foreign = [

@@ -15,9 +15,11 @@ use uuid::Uuid;
 use crate::{
     broker::{self, Session, depth},
     error::{Error, with_timeout},
+    message_position::{MessagePosition, Purpose},
     naming::{SLOT_GROUPS, consumer_queue, slot_group},
     publish::{
         outbox::Outbox,
+        positions,
         publisher::{ConfirmTimeouts, OutgoingMessage, Publisher},
     },
     topology::Topology,
@@ -119,6 +121,8 @@ struct LoggedMessage {
     slot: i16,
     events: i32,
     body: Vec<u8>,
+    /// Messages of an earlier version have none.
+    position: Option<i64>,
 }
 
 impl Republisher {
@@ -145,6 +149,10 @@ impl Republisher {
             Some(progress) => *progress,
             None => begin(pool, *since).await?,
         };
+        let history = with_timeout("reading the history", QUERY_TIMEOUT, async {
+            positions::history(&mut *pool.acquire().await?).await
+        })
+        .await?;
         let mut publisher = Publisher::connect(&self.amqp_url, self.service).await?;
         let mut report = RepublishReport {
             messages: 0,
@@ -161,7 +169,7 @@ impl Republisher {
             let events =
                 messages.iter().map(|message| u64::try_from(message.events).unwrap_or_default());
             let events: u64 = events.sum();
-            self.publish(&mut publisher, subscriber, messages).await?;
+            self.publish(&mut publisher, subscriber, history, messages).await?;
             report.messages += count;
             report.events += events;
             if began.elapsed() >= *within {
@@ -201,6 +209,7 @@ impl Republisher {
         &self,
         publisher: &mut Publisher,
         subscriber: &str,
+        history: i64,
         messages: Vec<LoggedMessage>,
     ) -> Result<(), RepublishError> {
         let outgoing: Vec<OutgoingMessage> = messages
@@ -216,6 +225,10 @@ impl Republisher {
                 ),
                 content_type: BATCH_CONTENT_TYPE,
                 body: message.body,
+                position: message.position.map(|number| {
+                    let position = MessagePosition { history, slot: message.slot, number };
+                    (position, Purpose::Again)
+                }),
             })
             .collect();
         let confirms = publisher.publish(&outgoing, CONFIRM_TIMEOUTS).await?;
@@ -256,8 +269,8 @@ async fn read(
     let messages = sqlx::query_as!(
         LoggedMessage,
         r#"
-        select id, aggregate, slot, events, body from messaging.message
-        where id > $1 and id <= $2 and aggregate = any($3)
+        select id, aggregate, slot, events, body, position from messaging.message
+        where id > $1 and id <= $2 and aggregate = any($3) and events > 0
         order by id
         limit $4
         "#,

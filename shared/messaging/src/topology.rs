@@ -7,7 +7,7 @@ use envelope::{Event, EventKind};
 use crate::{
     consume::{handler::DynHandler, subscription::Subscription},
     declarations::{self, BindingDeclaration, Declarations},
-    naming::{SLOT_GROUPS, dead_queue, routing_key, slots_of, unrouted},
+    naming::{SLOT_GROUPS, dead_queue, request_queue, routing_key, slots_of, unrouted},
 };
 
 /// What a service publishes and subscribes to.
@@ -80,7 +80,8 @@ impl Topology {
         let groups = self.subscriptions.iter().flat_map(|subscription| {
             (0..SLOT_GROUPS).map(move |group| subscription.queue(self.service, group))
         });
-        groups.chain([dead_queue(self.service), unrouted(self.service)]).collect()
+        let own = [dead_queue(self.service), request_queue(self.service), unrouted(self.service)];
+        groups.chain(own).collect()
     }
 
     /// Everything to declare on the broker.

@@ -17,6 +17,7 @@ use uuid::Uuid;
 use crate::{
     broker::{self, Channels, REPLY_TIMEOUT, Session, depth},
     error::{Error, with_timeout},
+    message_position::{Purpose, of_delivery},
     naming::unrouted,
     publish::publisher::{ConfirmTimeouts, OutgoingMessage, Publisher},
 };
@@ -97,6 +98,7 @@ async fn republish_round(
             routing_key: delivery.routing_key.to_string(),
             content_type: BATCH_CONTENT_TYPE,
             body: mem::take(&mut delivery.data),
+            position: of_delivery(&delivery).map(|arrived| (arrived.position, Purpose::Again)),
         });
         last = Some(delivery);
         taken += 1;

@@ -145,7 +145,10 @@ fn unconsumed_reason(status: &ConnectionStatus) -> Option<String> {
         return Some(reason.clone());
     }
     let failed = status.failed_queues.iter().map(|(queue, reason)| format!("{queue}: {reason}"));
-    let failed: Vec<String> = failed.collect();
+    let missing = status.missing_messages.iter().map(|(queue, messages)| {
+        format!("{queue}: {messages} messages are missing, and their publisher does not answer")
+    });
+    let failed: Vec<String> = failed.chain(missing).collect();
     (!failed.is_empty()).then(|| failed.join("; "))
 }
 

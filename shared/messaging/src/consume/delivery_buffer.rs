@@ -10,6 +10,7 @@ use lapin::{Consumer, message::Delivery, options::BasicAckOptions};
 use super::{
     deliveries::{DeliveryBatch, Part, collect_batch, split_message},
     dispatch::{Dispatch, Dispatcher},
+    received_messages::ReceivedMessages,
     subscription::Ordering,
 };
 use crate::{
@@ -85,14 +86,22 @@ impl DeliveryBuffer {
     }
 
     /// Waits for the next work item. It is cancel-safe.
-    pub(super) async fn next(&mut self, queue: &str) -> Result<WorkItem, Error> {
+    pub(super) async fn next(
+        &mut self,
+        queue: &str,
+        received: &mut ReceivedMessages<'_>,
+    ) -> Result<WorkItem, Error> {
         match self {
             Self::Sequential(SequentialBuffer { deliveries, limit }) => {
                 let first = deliveries.next().await;
-                collect_batch(first, deliveries, queue, limit.get()).map(WorkItem::Messages)
+                let batch = collect_batch(first, deliveries, queue, limit.get())?;
+                for delivery in &batch.deliveries {
+                    received.arrive(delivery);
+                }
+                Ok(WorkItem::Messages(batch))
             }
             Self::Reordering(buffer) => {
-                let events = buffer.next(queue).await?;
+                let events = buffer.next(queue, received).await?;
                 let times = buffer.times(&events);
                 Ok(WorkItem::Events(events, times))
             }
@@ -115,16 +124,20 @@ impl DeliveryBuffer {
         item: WorkItem,
         took: Duration,
         queue: &str,
+        received: &mut ReceivedMessages<'_>,
     ) -> Result<usize, Error> {
         match (self, item) {
             (Self::Sequential(SequentialBuffer { limit, .. }), WorkItem::Messages(batch)) => {
                 limit.observe(batch.events, took);
+                for delivery in &batch.deliveries {
+                    received.finish(delivery);
+                }
                 batch.acknowledge(queue).await?;
                 Ok(batch.deliveries.len())
             }
             (Self::Reordering(buffer), WorkItem::Events(events, _)) => {
                 buffer.limit.observe(events.len(), took);
-                buffer.finish(&events, queue).await
+                buffer.finish(&events, queue, received).await
             }
             _ => Ok(0),
         }
@@ -162,12 +175,16 @@ struct OpenMessage {
 }
 
 impl ReorderingBuffer {
-    async fn next(&mut self, queue: &str) -> Result<Vec<(u64, Part)>, Error> {
+    async fn next(
+        &mut self,
+        queue: &str,
+        received: &mut ReceivedMessages<'_>,
+    ) -> Result<Vec<(u64, Part)>, Error> {
         loop {
             let enough = READ_AHEAD_BYTES.min(self.bytes + READ_STEP_BYTES);
             while self.bytes < enough && !self.is_cancelled {
                 match self.deliveries.next().now_or_never() {
-                    Some(Some(Ok(delivery))) => self.receive(delivery)?,
+                    Some(Some(Ok(delivery))) => self.receive(delivery, received)?,
                     Some(Some(Err(_)) | None) => self.is_cancelled = true,
                     None => break,
                 }
@@ -180,13 +197,18 @@ impl ReorderingBuffer {
                 return Err(Error::ConsumerCancelled(queue.to_owned()));
             }
             match self.deliveries.next().await {
-                Some(Ok(delivery)) => self.receive(delivery)?,
+                Some(Ok(delivery)) => self.receive(delivery, received)?,
                 Some(Err(_)) | None => self.is_cancelled = true,
             }
         }
     }
 
-    fn receive(&mut self, mut delivery: Delivery) -> Result<(), Error> {
+    fn receive(
+        &mut self,
+        mut delivery: Delivery,
+        received: &mut ReceivedMessages<'_>,
+    ) -> Result<(), Error> {
+        received.arrive(&delivery);
         let is_subscribed = |aggregate: &str| aggregate == self.aggregate;
         let parts = split_message(&self.consumer, &delivery, &is_subscribed)?;
         let (tag, remaining, bytes) = (delivery.delivery_tag, parts.len(), delivery.data.len());
@@ -215,7 +237,12 @@ impl ReorderingBuffer {
         times
     }
 
-    async fn finish(&mut self, events: &[(u64, Part)], queue: &str) -> Result<usize, Error> {
+    async fn finish(
+        &mut self,
+        events: &[(u64, Part)],
+        queue: &str,
+        received: &mut ReceivedMessages<'_>,
+    ) -> Result<usize, Error> {
         for (tag, _) in events {
             if let Some(message) = self.open.get_mut(tag) {
                 message.remaining -= 1;
@@ -225,6 +252,9 @@ impl ReorderingBuffer {
         let is_finished = |message: &OpenMessage| message.remaining == 0;
         let Finished { leading, others } = take_finished(&mut self.open, is_finished);
         self.bytes -= leading.iter().chain(&others).map(|message| message.bytes).sum::<usize>();
+        for message in leading.iter().chain(&others) {
+            received.finish(&message.delivery);
+        }
         let leading_count = leading.len();
         // One acknowledgement for all leading messages, one for each other; all are sent before the first is awaited.
         let leading = leading.last().map(|message| (message, true));

@@ -1,9 +1,9 @@
 //! The consumer of one queue.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use lapin::{Channel, types::FieldTable};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -12,55 +12,81 @@ use super::{
     delivery_buffer::{DeliveryBuffer, WorkItem, prefetch},
     plan::Origin,
     queue_context::QueueContext,
+    received_messages::ReceivedMessages,
     shutdown::retry_until_stopped,
 };
 use crate::{
     batch_size::BatchLimit,
-    broker,
-    connection_status::ConnectionMonitor,
-    error::{Error, with_timeout},
+    broker::{self, Channels},
+    error::Error,
     queue_metrics::{EventTimes, QueueStats, published_at},
+    settings::Settings,
 };
+
+/// How long a consumer may receive nothing before it is replaced. If a queue is deleted and declared again at once, RabbitMQ attaches the
+/// consumer to the new queue, but its channel drops the messages as duplicates of those of the old one.
+const IDLE_LIMIT: Duration = Duration::from_secs(30);
 
 /// Consumes one slot group of one subscription: one queue, one channel, one batch at a time. Its parked events are the work of a
 /// [`RetryWorker`](super::retry_worker::RetryWorker).
 pub(super) struct QueueConsumer {
     pub(super) context: Arc<QueueContext>,
     pub(super) stats: Arc<QueueStats>,
-    pub(super) connections: ConnectionMonitor,
+    pub(super) settings: Arc<Settings>,
 }
 
 impl QueueConsumer {
     pub(super) async fn run(
         &self,
-        channel: &Channel,
+        channels: &Channels,
+        stop: &CancellationToken,
+    ) -> Result<(), Error> {
+        let mut received = ReceivedMessages::load(&self.context, &self.settings).await?;
+        let mut consumed = Ok(());
+        while consumed.is_ok() && !stop.is_cancelled() {
+            consumed = self.consume(channels, &mut received, stop).await;
+        }
+        received.store().await;
+        consumed
+    }
+
+    /// Consumes on a channel of its own until `stop`, or until nothing has arrived for some time.
+    async fn consume(
+        &self,
+        channels: &Channels,
+        received: &mut ReceivedMessages<'_>,
         stop: &CancellationToken,
     ) -> Result<(), Error> {
         let queue = &self.context.queue;
-        let mut buffer = self.start(channel).await?;
-        self.connections.queue_works(queue);
-        loop {
+        let channel = channels.open().await?;
+        let mut buffer = self.start(&channel).await?;
+        self.settings.connections.queue_works(queue);
+        let mut idle_until = Instant::now() + IDLE_LIMIT;
+        while Instant::now() < idle_until {
+            let due = received.next_due().map_or(idle_until, |due| due.min(idle_until));
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
-                item = buffer.next(queue) => {
+                item = buffer.next(queue, received) => {
                     let (item, began) = (item?, Instant::now());
                     self.stats.started(buffer.messages(&item));
                     let parked = retry_until_stopped(stop, |failures| self.process(&item, failures)).await;
                     let Some(parked) = parked else { break };
                     // Events committed without an acknowledgement are redelivered and recognised by their cursors.
-                    let acknowledged = buffer.finish(item, began.elapsed(), queue).await?;
+                    let acknowledged = buffer.finish(item, began.elapsed(), queue, received).await?;
                     self.stats.acknowledged(acknowledged);
                     if parked {
                         self.context.parked.notify_one();
                     }
+                    idle_until = Instant::now() + IDLE_LIMIT;
                 }
+                () = sleep_until(due) => {}
             }
+            received.keep().await;
         }
         // The channel is closed before the consumer is dropped. Otherwise the broker delivers later messages to another process while
         // earlier ones are still unacknowledged here.
-        with_timeout("closing a channel", broker::REPLY_TIMEOUT, channel.close(200, "done".into()))
-            .await
+        broker::close_channel(&channel).await
     }
 
     async fn start(&self, channel: &Channel) -> Result<DeliveryBuffer, Error> {

@@ -230,17 +230,16 @@ impl Replica {
     async fn start(&mut self, number: usize) -> Result<(), Error> {
         let (consumer, stop) = (self.consumers[number].clone(), CancellationToken::new());
         tracing::info!(queue = self.queues[number], "consumer started");
-        let (channel, stopped) = (self.session.channel().await?, stop.clone());
+        let (channels, stopped) = (self.session.channels()?, stop.clone());
         // The queue of a consumer that failed may have been deleted.
-        let channels = self.session.channels()?;
-        let channels = self.failures.contains_key(&number).then_some(channels);
+        let has_failed = self.failures.contains_key(&number);
         let settings = self.settings.clone();
         let task = self.session.tasks.spawn(async move {
-            if let Some(channels) = channels {
+            if has_failed {
                 declare::declare_topology(&channels, &settings).await?;
             }
             settings.connections.check(ObjectKind::Queue, &consumer.context.queue)?;
-            consumer.run(&channel, &stopped).await
+            consumer.run(&channels, &stopped).await
         });
         self.tasks.insert(task.id(), number);
         let (retries, stopped) = (self.retries[number].clone(), stop.clone());
@@ -323,11 +322,11 @@ fn contexts(
     (0..SLOT_GROUPS).flat_map(of_group).collect()
 }
 
-fn consumer(context: &Arc<QueueContext>, settings: &Settings) -> Arc<QueueConsumer> {
+fn consumer(context: &Arc<QueueContext>, settings: &Arc<Settings>) -> Arc<QueueConsumer> {
     Arc::new(QueueConsumer {
         stats: context.outbox.stats().queue(&context.queue),
         context: context.clone(),
-        connections: settings.connections.clone(),
+        settings: settings.clone(),
     })
 }
 

@@ -1,14 +1,13 @@
 //! The lease of the leading relay, for one process.
 
-use std::time::Duration;
-
 use uuid::Uuid;
 
 use super::{
-    lease,
+    QUERY_TIMEOUT, lease,
     outbox::Outbox,
     packing::{Message, Settlement},
-    publisher::OutgoingMessage,
+    positions::{Positions, RoundPositions, settle_positions},
+    publisher::{OutgoingMessage, encode},
     table::{self, LoggedMessage},
 };
 use crate::error::{Error, causes, with_timeout};
@@ -16,15 +15,13 @@ use crate::error::{Error, causes, with_timeout};
 /// The name of the relay's lease.
 pub(super) const LEASE: &str = "relay";
 
-/// The timeout of a database operation.
-pub(super) const QUERY_TIMEOUT: Duration = Duration::from_secs(15);
-
 /// Acquires and checks the lease of the relay for this process.
 #[derive(Clone, Copy)]
 pub(super) struct Leadership<'a> {
     pub(super) outbox: &'a Outbox,
     /// The holder of the lease: this process.
     pub(super) holder: Uuid,
+    pub(super) positions: &'a Positions,
 }
 
 impl Leadership<'_> {
@@ -35,6 +32,17 @@ impl Leadership<'_> {
             lease::acquire(&mut connection, LEASE, self.holder).await
         })
         .await
+    }
+
+    /// Encodes messages that are published now, with their positions.
+    pub(super) async fn encode(
+        &self,
+        messages: &[Message],
+        service: &'static str,
+        epoch: i64,
+    ) -> Result<Vec<OutgoingMessage>, Error> {
+        let positions = self.positions.give_out(self.outbox.pool(), epoch, messages).await?;
+        encode(messages, &positions, service)
     }
 
     /// Moves the rows of the confirmed messages of a round from the outbox to the log. Returns whether the lease was held.
@@ -48,14 +56,25 @@ impl Leadership<'_> {
         let confirmed = &settlement.confirmed;
         metrics::counter!("messaging_events_published_total")
             .increment(u64::try_from(confirmed.len()).unwrap_or_default());
-        let logged =
+        let RoundPositions { last, unused } = settle_positions(messages, outgoing, settlement);
+        let stored =
             settlement.stored.iter().map(|place| logged(&messages[*place], &outgoing[*place]));
-        let logged: Vec<LoggedMessage<'_>> = logged.collect();
-        with_timeout("moving confirmed events to the log", QUERY_TIMEOUT, async {
+        let unused = unused.iter().map(|place| LoggedMessage {
+            events: 0,
+            body: &[],
+            ..logged(&messages[*place], &outgoing[*place])
+        });
+        let logged: Vec<LoggedMessage<'_>> = stored.chain(unused).collect();
+        let is_held = with_timeout("moving confirmed events to the log", QUERY_TIMEOUT, async {
             let mut connection = self.outbox.pool().acquire().await?;
-            table::move_to_log(&mut connection, confirmed, &logged, LEASE, self.holder, epoch).await
+            let log = table::Log { messages: &logged, last: &last };
+            table::move_to_log(&mut connection, confirmed, log, LEASE, self.holder, epoch).await
         })
-        .await
+        .await?;
+        if is_held {
+            self.positions.stored(epoch, last).await;
+        }
+        Ok(is_held)
     }
 
     /// Releases the lease, so that a successor starts at once.
@@ -75,6 +94,7 @@ fn logged<'a>(message: &'a Message, outgoing: &'a OutgoingMessage) -> LoggedMess
     LoggedMessage {
         aggregate: &message.partition.aggregate,
         slot: message.partition.slot,
+        position: outgoing.number(),
         events: i32::try_from(message.rows.len()).unwrap_or(i32::MAX),
         body: &outgoing.body,
     }

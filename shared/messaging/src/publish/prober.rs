@@ -6,10 +6,11 @@ use tokio::time::sleep_until;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    leadership::{Leadership, QUERY_TIMEOUT},
+    QUERY_TIMEOUT,
+    leadership::Leadership,
     packing::{pack, settle},
     partition::Partition,
-    publisher::{ConfirmTimeouts, Publisher, encode},
+    publisher::{ConfirmTimeouts, Publisher},
     suspensions::SuspendedPartitions,
     table,
 };
@@ -84,7 +85,7 @@ impl Prober<'_> {
             None => Publisher::connect(&self.settings.amqp_url, self.settings.service).await?,
         };
         let messages = pack(rows);
-        let outgoing = encode(&messages, self.settings.service)?;
+        let outgoing = self.leadership.encode(&messages, self.settings.service, epoch).await?;
         let confirms = open.publish(&outgoing, CONFIRM_TIMEOUTS).await?;
         if confirms.unanswered.is_empty() {
             *publisher = Some(open);

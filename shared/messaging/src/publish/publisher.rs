@@ -19,6 +19,7 @@ use super::packing::{Confirms, Message, envelope};
 use crate::{
     broker::{self, Session},
     error::{Error, with_timeout},
+    message_position::{self, MessagePosition, Purpose},
     queue_metrics,
 };
 
@@ -41,14 +42,24 @@ pub(crate) struct OutgoingMessage {
     pub(crate) routing_key: String,
     pub(crate) content_type: &'static str,
     pub(crate) body: Vec<u8>,
+    /// Its position in its slot, unless it is no message of the log.
+    pub(crate) position: Option<(MessagePosition, Purpose)>,
 }
 
-/// The messages as they are published to the exchange of `service`.
+impl OutgoingMessage {
+    /// Its position in its slot; 0 if it has none.
+    pub(super) fn number(&self) -> i64 {
+        self.position.map_or(0, |(position, _)| position.number)
+    }
+}
+
+/// The messages as they are published to the exchange of `service`, with their positions.
 pub(super) fn encode(
     messages: &[Message],
+    positions: &[MessagePosition],
     service: &'static str,
 ) -> Result<Vec<OutgoingMessage>, Error> {
-    let encode = |message: &Message| -> Result<OutgoingMessage, Error> {
+    let encode = |(message, position): (&Message, &MessagePosition)| {
         let envelopes: Vec<Envelope> =
             message.rows.iter().map(|row| envelope(row, service)).collect::<Result<_, _>>()?;
         Ok(OutgoingMessage {
@@ -57,9 +68,10 @@ pub(super) fn encode(
             routing_key: message.partition.to_string(),
             content_type: BATCH_CONTENT_TYPE,
             body: encode_batch(&envelopes.iter().collect::<Vec<_>>())?,
+            position: Some((*position, Purpose::New)),
         })
     };
-    messages.iter().map(encode).collect()
+    messages.iter().zip(positions).map(encode).collect()
 }
 
 /// A connection with one channel in confirm mode.
@@ -161,12 +173,16 @@ impl Publisher {
     ) -> Result<lapin::PublisherConfirm, lapin::Error> {
         /// The broker writes the message to disk before it confirms.
         const PERSISTENT: u8 = 2;
+        let mut headers = queue_metrics::publish_headers();
+        if let Some((position, purpose)) = message.position {
+            message_position::add_headers(&mut headers, position, purpose);
+        }
         let properties = BasicProperties::default()
             .with_message_id(message.id.to_string().into())
             .with_content_type(message.content_type.into())
             .with_app_id(self.app_id.as_str().into())
             .with_delivery_mode(PERSISTENT)
-            .with_headers(queue_metrics::publish_headers());
+            .with_headers(headers);
         let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
         self.channel
             .basic_publish(
@@ -271,6 +287,7 @@ mod tests {
             routing_key: route.routing_key().to_owned(),
             content_type: "text/plain",
             body: vec![b'x'; 64],
+            position: None,
         }
     }
 

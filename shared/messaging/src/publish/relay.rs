@@ -10,12 +10,16 @@ use tokio::{task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    leadership::{Leadership, QUERY_TIMEOUT},
+    QUERY_TIMEOUT,
+    answers::Answers,
+    leadership::Leadership,
     lease::LEASE_TTL,
     outbox::Outbox,
     packing::{Confirms, pack, settle},
+    positions::Positions,
     prober::Prober,
-    publisher::{ConfirmTimeouts, OutgoingMessage, Publisher, encode},
+    publisher::{ConfirmTimeouts, OutgoingMessage, Publisher},
+    reminders::Reminders,
     suspensions::SuspendedPartitions,
     table,
 };
@@ -52,7 +56,10 @@ pub(crate) async fn run(
     stop: &CancellationToken,
 ) {
     let suspended = SuspendedPartitions::default();
-    let leadership = Leadership { outbox, holder: settings.replica };
+    let positions = Positions::default();
+    let leadership = Leadership { outbox, holder: settings.replica, positions: &positions };
+    let reminders = Reminders { leadership, settings, positions: &positions };
+    let answers = Answers { leadership, settings, positions: &positions };
     let prober = Prober { leadership, settings, suspended: &suspended };
     let mut relay = Relay {
         leadership,
@@ -61,7 +68,12 @@ pub(crate) async fn run(
         limit: BatchLimit::new(size, ROUND_ROWS, FIRST_ROUND),
     };
     // Boxed: a large future would be copied into the task of the caller.
-    tokio::join!(Box::pin(relay.run(stop)), Box::pin(prober.run(stop)));
+    tokio::join!(
+        Box::pin(relay.run(stop)),
+        Box::pin(prober.run(stop)),
+        Box::pin(reminders.run(stop)),
+        Box::pin(answers.run(stop)),
+    );
     leadership.step_down().await;
 }
 
@@ -184,7 +196,7 @@ impl Relay<'_> {
         }
         let row_count = rows.len();
         let messages = pack(rows);
-        let outgoing = encode(&messages, self.settings.service)?;
+        let outgoing = self.leadership.encode(&messages, self.settings.service, epoch).await?;
         let confirms = self.publish(publisher, &outgoing, stop).await?;
         let settlement = settle(&messages, &confirms);
         let is_held = self.leadership.settle(&settlement, &messages, &outgoing, epoch).await?;

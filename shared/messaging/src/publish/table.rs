@@ -31,9 +31,18 @@ pub(crate) struct OutboxRow {
 pub(crate) struct LoggedMessage<'a> {
     pub(crate) aggregate: &'a str,
     pub(crate) slot: i16,
-    /// The number of events in the body.
+    pub(crate) position: i64,
+    /// The number of events in the body; none if the position is unused.
     pub(crate) events: i32,
     pub(crate) body: &'a [u8],
+}
+
+/// What a round adds to the log.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Log<'a> {
+    pub(crate) messages: &'a [LoggedMessage<'a>],
+    /// The last position of each partition, in the order of the partitions.
+    pub(crate) last: &'a [(Partition, i64)],
 }
 
 impl OutboxRow {
@@ -245,11 +254,15 @@ fn columns(partitions: &[Partition]) -> (Vec<&str>, Vec<i16>) {
 pub(crate) async fn move_to_log(
     connection: &mut PgConnection,
     confirmed: &[i64],
-    messages: &[LoggedMessage<'_>],
+    log: Log<'_>,
     lease: &str,
     holder: Uuid,
     epoch: i64,
 ) -> Result<bool, Error> {
+    let Log { messages, last } = log;
+    let (last_partitions, last): (Vec<Partition>, Vec<i64>) = last.iter().cloned().unzip();
+    let (last_aggregates, last_slots) = columns(&last_partitions);
+    let positions: Vec<i64> = messages.iter().map(|message| message.position).collect();
     let aggregates: Vec<&str> = messages.iter().map(|message| message.aggregate).collect();
     let slots: Vec<i16> = messages.iter().map(|message| message.slot).collect();
     let events: Vec<i32> = messages.iter().map(|message| message.events).collect();
@@ -267,12 +280,17 @@ pub(crate) async fn move_to_log(
                 (select segment from messaging.message_segment order by number desc limit 1), 0::smallint
             ) as segment
         ), logged as (
-            insert into messaging.message (segment, aggregate, slot, events, body)
-            select open_segment.segment, aggregate, slot, events, body
-            from open_segment, unnest($5::text[], $6::smallint[], $7::integer[], $8::bytea[])
-                with ordinality as m (aggregate, slot, events, body, place)
+            insert into messaging.message (segment, aggregate, slot, events, body, position)
+            select open_segment.segment, aggregate, slot, events, body, position
+            from open_segment, unnest($5::text[], $6::smallint[], $7::integer[], $8::bytea[], $9::bigint[])
+                with ordinality as m (aggregate, slot, events, body, position, place)
             where exists (select from held)
             order by place
+        ), positioned as (
+            insert into messaging.slot_position as p (aggregate, slot, last)
+            select aggregate, slot, last from unnest($10::text[], $11::smallint[], $12::bigint[]) as l (aggregate, slot, last)
+            where exists (select from held)
+            on conflict (aggregate, slot) do update set last = excluded.last
         )
         select exists (select from held) as "held!"
         "#,
@@ -284,6 +302,10 @@ pub(crate) async fn move_to_log(
         &slots,
         &events,
         &bodies as &[&[u8]],
+        &positions,
+        &last_aggregates as &[&str],
+        &last_slots,
+        &last,
     )
     .fetch_one(connection)
     .await?;

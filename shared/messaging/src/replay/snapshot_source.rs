@@ -14,7 +14,9 @@ use std::{
 use chrono::{DateTime, Utc};
 use envelope::{Envelope, EventId, Priority, SpecVersion, decode_parts};
 use futures::{StreamExt, future::BoxFuture};
-use lapin::{Channel, Consumer, options::QueueDeclareOptions, types::FieldTable};
+use lapin::{
+    Channel, Consumer, message::Delivery, options::QueueDeclareOptions, types::FieldTable,
+};
 use sqlx::{AssertSqlSafe, PgConnection};
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -32,6 +34,7 @@ use crate::{
         subscription::Subscription,
     },
     error::{Cause, Error, with_timeout},
+    message_position::{self, Purpose},
     naming::routing_key,
     publish::outbox::Outbox,
     snapshot::{Entry, Page},
@@ -399,7 +402,12 @@ impl ReplayedSubscription {
             return Ok(false);
         };
         let batch = collect_batch(first, &mut self.deliveries, &self.queue, BATCH_SIZE)?;
-        for delivery in &batch.deliveries {
+        let is_reminder = |delivery: &&Delivery| {
+            let arrived = message_position::of_delivery(delivery);
+            arrived.is_some_and(|arrived| arrived.purpose == Purpose::Reminder)
+        };
+        // The events of a reminder are older than the replay.
+        for delivery in batch.deliveries.iter().filter(|delivery| !is_reminder(delivery)) {
             // The live consumer records unreadable and foreign parts as dead letters.
             for envelope in decode_parts(&delivery.data).into_iter().flatten() {
                 if envelope.aggregate != self.subscription.aggregate() {

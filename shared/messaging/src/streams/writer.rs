@@ -159,6 +159,7 @@ impl StreamWriterTask {
             routing_key: self.stream.clone(),
             content_type: "application/json",
             body: append.body.clone(),
+            position: None,
         };
         let messages: Vec<OutgoingMessage> = round.iter().map(message).collect();
         let status = open.status();

@@ -288,6 +288,16 @@ impl Harness {
         self.consumer_database.restore(backup).await.unwrap();
     }
 
+    /// Ends the publisher's sessions and returns a backup of its database.
+    pub(crate) async fn back_up_publisher(&self) -> Database {
+        self.publisher_database.back_up().await.unwrap()
+    }
+
+    /// Replaces the publisher's database by a backup.
+    pub(crate) async fn restore_publisher(&self, backup: &Database) {
+        self.publisher_database.restore(backup).await.unwrap();
+    }
+
     /// Publishes what was published since `since` to the queues of the consumer again.
     pub(crate) async fn republish(&self, since: DateTime<Utc>) -> RepublishReport {
         let within = Duration::ZERO;

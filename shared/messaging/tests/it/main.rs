@@ -15,6 +15,7 @@ mod harness;
 mod isolation;
 mod lost_events;
 mod migration;
+mod missing_messages;
 mod network_faults;
 mod outbox_bloat;
 mod parked_events;

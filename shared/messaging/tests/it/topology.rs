@@ -391,11 +391,11 @@ async fn a_plan_is_empty_after_it_was_applied() {
     let wiped = plan(&harness).await;
     let Plan { missing, different, unused, unrouted } = &wiped;
     assert_eq!(missing.exchanges.len(), 4);
-    // Two for events, two dead queues, two for unroutable events; with their bindings.
-    assert_eq!((missing.queues.len(), missing.bindings.len()), (6, 18));
+    // Two for events, two dead queues, two for unroutable events, two for requests; with the bindings.
+    assert_eq!((missing.queues.len(), missing.bindings.len()), (8, 18));
     assert_eq!((different.len(), unused, unrouted.len()), (0, &Unused::default(), 0));
     let changes = topology_plan::apply(harness.vhost.url(), &wiped).await.unwrap();
-    assert_eq!(changes.len(), 4 + 6 + 18);
+    assert_eq!(changes.len(), 4 + 8 + 18);
     let applied = plan(&harness).await;
     assert!(applied.is_in_line(), "{applied}");
     assert_eq!(topology_plan::apply(harness.vhost.url(), &applied).await.unwrap(), []);
@@ -513,7 +513,7 @@ async fn objects_of_a_removed_service_go_when_it_is_named() {
     let options = PruneOptions::default();
     topology_plan::prune(harness.vhost.url(), &without, &options).await.unwrap();
     let after = plan_without(&harness, &[]).await.missing;
-    assert_eq!((after.exchanges.len(), after.queues.len()), (2, 4));
+    assert_eq!((after.exchanges.len(), after.queues.len()), (2, 5));
     assert!(after.queues.iter().all(|queue| queue.name.starts_with("consumer.")), "{after:?}");
 }
 

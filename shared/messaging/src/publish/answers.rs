@@ -1,0 +1,310 @@
+//! Answers subscribers that ask for missing messages.
+
+use std::time::Duration;
+
+use envelope::BATCH_CONTENT_TYPE;
+use lapin::{
+    Channel,
+    message::Delivery,
+    options::{BasicAckOptions, BasicGetOptions},
+};
+use sqlx::PgConnection;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::{
+    QUERY_TIMEOUT,
+    leadership::Leadership,
+    message_copies::{self, MessageCopy},
+    partition::Partition,
+    positions::{self, Positions},
+    publisher::{ConfirmTimeouts, OutgoingMessage, Publisher},
+};
+use crate::{
+    broker::{self, REPLY_TIMEOUT, Session},
+    error::{Error, causes, with_timeout},
+    message_position::{Absence, MessagePosition, MissingMessages, PositionRange, Purpose},
+    naming::{consumer_queue, request_queue, slot_group},
+    settings::Settings,
+};
+
+/// How often the leading process looks for requests. It is cheap, because the broker answers at once.
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
+
+/// The pause after a failure.
+const RETRY_DELAY: Duration = Duration::from_secs(5);
+
+/// The most messages that answer one range. The subscriber asks for the rest.
+const MAX_COPIES: i64 = 1024;
+
+/// The most messages that are read at once.
+const ROUND: i64 = 64;
+
+/// The most ranges of one request that are answered.
+const MAX_RANGES: usize = 1_000;
+
+/// How long a round of answers waits for its confirms.
+const CONFIRM_TIMEOUTS: ConfirmTimeouts =
+    ConfirmTimeouts { first: Duration::from_secs(5), next: Duration::from_secs(2) };
+
+/// Answers requests for the leading relay.
+pub(super) struct Answers<'a> {
+    pub(super) leadership: Leadership<'a>,
+    pub(super) settings: &'a Settings,
+    pub(super) positions: &'a Positions,
+}
+
+impl Answers<'_> {
+    /// Answers until `stop`.
+    pub(super) async fn run(&self, stop: &CancellationToken) {
+        let mut session = None;
+        let mut pause = POLL_INTERVAL;
+        while stop.run_until_cancelled(sleep(pause)).await.is_some() {
+            pause = POLL_INTERVAL;
+            if !self.leadership.outbox.waker().is_leading() {
+                continue;
+            }
+            let answering = Box::pin(self.answer_all(&mut session));
+            let Some(answered) = stop.run_until_cancelled(answering).await else { break };
+            if let Err(error) = answered {
+                tracing::debug!(causes = ?causes(&error), "failed to answer a request for messages");
+                session = None;
+                pause = RETRY_DELAY;
+            }
+        }
+        if let Some((session, _)) = session {
+            session.close().await;
+        }
+    }
+
+    /// Answers the requests in the queue.
+    async fn answer_all(&self, open: &mut Option<(Session, Channel)>) -> Result<(), Error> {
+        let Settings { amqp_url, service, .. } = self.settings;
+        let (session, channel) = if let Some(open) = open.take() {
+            open
+        } else {
+            let name = format!("{service}: answers");
+            let session = Session::connect(amqp_url, &name, broker::HEARTBEAT).await?;
+            let channel = session.channel().await?;
+            (session, channel)
+        };
+        while let Some(delivery) = get(&channel, &request_queue(service)).await? {
+            match serde_json::from_slice(&delivery.data) {
+                Ok(missing) => self.answer(&missing).await?,
+                Err(error) => {
+                    tracing::warn!(%error, "a request for messages is invalid; it is ignored");
+                }
+            }
+            let ack = delivery.ack(BasicAckOptions::default());
+            with_timeout("acknowledging a request", REPLY_TIMEOUT, ack).await?;
+        }
+        *open = Some((session, channel));
+        Ok(())
+    }
+
+    async fn answer(&self, missing: &MissingMessages) -> Result<(), Error> {
+        let MissingMessages { subscriber, aggregate, slot, history, ranges } = missing;
+        let Ok(slot_number) = u8::try_from(*slot) else {
+            tracing::warn!(subscriber, slot, "a request names a slot that does not exist");
+            return Ok(());
+        };
+        let partition = Partition { aggregate: aggregate.clone(), slot: *slot };
+        let queue = consumer_queue(subscriber, aggregate, slot_group(slot_number));
+        let Settings { amqp_url, service, .. } = self.settings;
+        let mut publisher = Publisher::connect(amqp_url, service).await?;
+        let (mut sent, mut limit) = (0, MAX_COPIES);
+        for range in ranges.iter().take(MAX_RANGES) {
+            let mut rest = Some(*range);
+            while let Some(range) = rest
+                && limit > 0
+            {
+                let (answers, next) = self.read(&partition, *history, range).await?;
+                let messages: Vec<OutgoingMessage> = answers
+                    .into_iter()
+                    .map(|Answer { position, purpose, body }| OutgoingMessage {
+                        id: Uuid::new_v4(),
+                        // The default exchange routes to the queue of this name.
+                        exchange: String::new(),
+                        routing_key: queue.clone(),
+                        content_type: BATCH_CONTENT_TYPE,
+                        body,
+                        position: Some((position, purpose)),
+                    })
+                    .collect();
+                publisher.publish(&messages, CONFIRM_TIMEOUTS).await?;
+                sent += messages.len();
+                limit -= i64::try_from(messages.len()).unwrap_or(i64::MAX).max(1);
+                rest = next;
+            }
+        }
+        publisher.close().await;
+        tracing::info!(subscriber, %partition, sent, "sent missing messages again");
+        Ok(())
+    }
+
+    /// Reads the answers to the beginning of a range, of the history in which it was asked. Returns the rest of the range as well.
+    async fn read(
+        &self,
+        partition: &Partition,
+        asked: i64,
+        range: PositionRange,
+    ) -> Result<(Vec<Answer>, Option<PositionRange>), Error> {
+        with_timeout("reading the message log", QUERY_TIMEOUT, async {
+            let mut connection = self.leadership.outbox.pool().acquire().await?;
+            let Some(last) = message_copies::last_position(&mut connection, partition).await?
+            else {
+                // The subscriber asks again.
+                return Ok::<_, Error>((Vec::new(), None));
+            };
+            let copies = message_copies::read(&mut connection, partition, range, ROUND).await?;
+            let (answers, rest) = answers(copies, partition.slot, asked, range, last);
+            if range.last > last && asked == positions::history(&mut connection).await? {
+                self.begin_history(&mut connection, partition, range, last).await?;
+            }
+            Ok((answers, rest))
+        })
+        .await
+    }
+
+    /// A subscriber asks for positions that were not given out: this database has gone back, unless the position is forged.
+    async fn begin_history(
+        &self,
+        connection: &mut PgConnection,
+        partition: &Partition,
+        range: PositionRange,
+        last: i64,
+    ) -> Result<(), Error> {
+        tracing::error!(
+            %partition,
+            asked = range.last,
+            last,
+            "a subscriber knows positions that were not given out; a new history begins"
+        );
+        metrics::counter!("messaging_histories_begun_total").increment(1);
+        positions::begin_history(connection).await?;
+        self.positions.forget().await;
+        Ok(())
+    }
+}
+
+/// A message that answers a part of a request.
+#[derive(Debug, PartialEq, Eq)]
+struct Answer {
+    position: MessagePosition,
+    purpose: Purpose,
+    body: Vec<u8>,
+}
+
+/// The answers to a range, of which `copies` are the first messages in the log; and the part of the range that remains. `last` is the
+/// last position that was given out.
+fn answers(
+    copies: Vec<MessageCopy>,
+    slot: i16,
+    history: i64,
+    range: PositionRange,
+    last: i64,
+) -> (Vec<Answer>, Option<PositionRange>) {
+    let position = |number| MessagePosition { history, slot, number };
+    let absent = |first, until, why| Answer {
+        position: position(first),
+        purpose: Purpose::Absent { until, why },
+        body: b"[]".to_vec(),
+    };
+    let (mut answers, mut next) = (Vec::new(), range.first);
+    // A subscriber that never received anything begins here, unless the log is complete.
+    let is_incomplete = range.first == 1 && copies.first().is_none_or(|copy| copy.number > 1);
+    let copies = if is_incomplete { Vec::new() } else { copies };
+    let is_full = i64::try_from(copies.len()).unwrap_or(i64::MAX) >= ROUND;
+    for MessageCopy { number, events, body } in copies {
+        if next < number {
+            answers.push(absent(next, number - 1, Absence::Expired));
+        }
+        answers.push(if events == 0 {
+            absent(number, number, Absence::Unused)
+        } else {
+            Answer { position: position(number), purpose: Purpose::Again, body }
+        });
+        next = number + 1;
+    }
+    if is_full && next <= range.last {
+        return (answers, Some(PositionRange { first: next, last: range.last }));
+    }
+    let known = range.last.min(last);
+    if next <= known {
+        answers.push(absent(next, known, Absence::Expired));
+    }
+    if range.last > last {
+        answers.push(absent(last + 1, range.last, Absence::Unknown));
+    }
+    (answers, None)
+}
+
+async fn get(channel: &Channel, queue: &str) -> Result<Option<Delivery>, Error> {
+    let got = channel.basic_get(queue.into(), BasicGetOptions::default());
+    let got = with_timeout("getting a request", REPLY_TIMEOUT, got).await?;
+    Ok(got.map(|message| message.delivery))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        Absence, Answer, MessageCopy, MessagePosition, PositionRange, Purpose, ROUND, answers,
+    };
+
+    fn copy(number: i64, events: i32) -> MessageCopy {
+        MessageCopy { number, events, body: vec![u8::try_from(number % 100).unwrap()] }
+    }
+
+    fn range(first: i64, last: i64) -> PositionRange {
+        PositionRange { first, last }
+    }
+
+    fn summary(answers: &[Answer]) -> Vec<(i64, Purpose)> {
+        answers.iter().map(|answer| (answer.position.number, answer.purpose)).collect()
+    }
+
+    #[test]
+    fn each_position_of_a_range_is_answered() {
+        let absent = |until, why| Purpose::Absent { until, why };
+        let copies = vec![copy(4, 1), copy(5, 0), copy(7, 2)];
+        let (found, rest) = answers(copies, 3, 9, range(2, 12), 10);
+        assert_eq!(
+            summary(&found),
+            [
+                (2, absent(3, Absence::Expired)),
+                (4, Purpose::Again),
+                (5, absent(5, Absence::Unused)),
+                (6, absent(6, Absence::Expired)),
+                (7, Purpose::Again),
+                (8, absent(10, Absence::Expired)),
+                (11, absent(12, Absence::Unknown)),
+            ]
+        );
+        assert_eq!(rest, None);
+        assert_eq!(found[1].position, MessagePosition { history: 9, slot: 3, number: 4 });
+        assert_eq!(found[1].body, [4]);
+    }
+
+    #[test]
+    fn a_log_without_its_beginning_is_not_sent_from_there() {
+        let (found, rest) = answers(vec![copy(2, 1), copy(3, 1)], 3, 9, range(1, 3), 10);
+        let expired = Purpose::Absent { until: 3, why: Absence::Expired };
+        assert_eq!((summary(&found), rest), (vec![(1, expired)], None));
+    }
+
+    #[test]
+    fn a_range_without_any_position_is_unknown() {
+        let (found, rest) = answers(vec![], 3, 9, range(11, i64::MAX), 10);
+        let unknown = Purpose::Absent { until: i64::MAX, why: Absence::Unknown };
+        assert_eq!((summary(&found), rest), (vec![(11, unknown)], None));
+    }
+
+    #[test]
+    fn a_long_range_is_answered_in_rounds() {
+        let copies = (1..=ROUND).map(|number| copy(number, 1)).collect();
+        let (found, rest) = answers(copies, 3, 9, range(1, 1_000), 1_000);
+        assert_eq!(found.len(), usize::try_from(ROUND).unwrap());
+        assert_eq!(rest, Some(range(ROUND + 1, 1_000)));
+    }
+}

@@ -1,0 +1,55 @@
+//! Reads messages of the log by their positions, to publish them again.
+
+use sqlx::PgConnection;
+
+use super::partition::Partition;
+use crate::{error::Error, message_position::PositionRange};
+
+/// A message of the log.
+#[derive(Debug)]
+pub(super) struct MessageCopy {
+    pub(super) number: i64,
+    /// No events: the position is unused.
+    pub(super) events: i32,
+    pub(super) body: Vec<u8>,
+}
+
+/// Reads the first messages of a range.
+pub(super) async fn read(
+    connection: &mut PgConnection,
+    partition: &Partition,
+    range: PositionRange,
+    limit: i64,
+) -> Result<Vec<MessageCopy>, Error> {
+    let copies = sqlx::query_as!(
+        MessageCopy,
+        r#"
+        select position as "number!", events, body from messaging.message
+        where aggregate = $1 and slot = $2 and position between $3 and $4
+        order by position
+        limit $5
+        "#,
+        partition.aggregate,
+        partition.slot,
+        range.first,
+        range.last,
+        limit,
+    );
+    Ok(copies.fetch_all(connection).await?)
+}
+
+/// The last position of a partition; `None` while events of it are in the outbox, because they may have been published already.
+pub(super) async fn last_position(
+    connection: &mut PgConnection,
+    partition: &Partition,
+) -> Result<Option<i64>, Error> {
+    let last = sqlx::query_scalar!(
+        r#"
+        select coalesce((select last from messaging.slot_position where aggregate = $1 and slot = $2), 0) as "last!"
+        where not exists (select from messaging.outbox where aggregate = $1 and slot = $2)
+        "#,
+        partition.aggregate,
+        partition.slot,
+    );
+    Ok(last.fetch_optional(connection).await?)
+}
