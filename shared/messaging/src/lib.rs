@@ -1,7 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 // Layers, from the bottom to the top; a module uses only its own layer and those before it:
-//   1. naming, declarations, difference, error, failure, retry, batch_size, snapshot, message_position,
+//   1. activity, naming, declarations, difference, error, failure, retry, batch_size, snapshot, message_position,
 //      broker, connection_status, settings, declare
 //   2. queue_metrics
 //   3. publish
@@ -10,6 +10,7 @@
 //   6. dead_letters, republish, streams, topology_plan
 //   7. replay
 //   8. runtime
+mod activity;
 mod batch_size;
 mod broker;
 mod connection_status;

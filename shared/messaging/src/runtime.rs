@@ -125,7 +125,8 @@ impl MessagingRuntime {
         let Self { outbox, settings, topology, .. } = self;
         let subscriptions = topology.subscriptions();
         let queues = consume::queues(settings.service, subscriptions);
-        let measuring = queue_metrics::watch(outbox.stats(), &settings, &queues, &stop);
+        let measuring =
+            queue_metrics::watch(outbox.stats(), &settings, &queues, outbox.activity(), &stop);
         let declaring = topology_watch::watch(&settings, &stop);
         tokio::join!(consume::run(&outbox, &settings, subscriptions, &stop), measuring, declaring);
     }

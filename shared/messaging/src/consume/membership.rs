@@ -3,14 +3,27 @@
 //! These rows only assign work; correctness never depends on them. Two replicas with the same queue would be
 //! kept apart by the broker's single active consumer and by the cursors.
 
+use std::time::Duration;
+
 use sqlx::{ConnectOptions, PgConnection};
 use uuid::Uuid;
 
 use super::assignment::ClusterView;
 use crate::{
+    activity::REST_INTERVAL,
     error::Error,
-    publish::{lease::LEASE_TTL, outbox::Outbox},
+    publish::{lease::LEASE_TTL, outbox::Outbox, waker},
 };
+
+/// How long a membership lasts without renewal that was renewed at rest. A replica that joins shortens it, see [`announce`].
+const REST_TTL: Duration = REST_INTERVAL.checked_mul(3).unwrap();
+
+/// What a renewal has read.
+pub(super) struct Renewed {
+    pub(super) view: ClusterView,
+    /// Whether any event of the service may be parked.
+    pub(super) may_be_parked: bool,
+}
 
 /// The membership of a replica. It is renewed on a connection of its own, which ends with the process: so the
 /// others notice at once that a process was killed, before its membership expires.
@@ -26,43 +39,53 @@ impl Membership {
         Self { outbox: outbox.clone(), replica, connection: None }
     }
 
-    /// Starts or renews the membership for one [`LEASE_TTL`], and reads the holders of `queues`.
+    /// Starts or renews the membership for one [`LEASE_TTL`], or for [`REST_TTL`], and reads the holders of `queues`.
     ///
     /// After an error the connection is dropped; the next call opens another.
-    pub(super) async fn renew(&mut self, queues: &[String]) -> Result<ClusterView, Error> {
+    pub(super) async fn renew(
+        &mut self,
+        queues: &[String],
+        is_resting: bool,
+    ) -> Result<Renewed, Error> {
         let replica = self.replica;
-        let mut connection = match self.connection.take() {
-            Some(connection) => connection,
-            None => self.connect().await?,
+        let ttl = if is_resting { REST_TTL } else { LEASE_TTL };
+        let (mut connection, is_new) = match self.connection.take() {
+            Some(connection) => (connection, false),
+            None => (self.connect().await?, true),
         };
-        sqlx::query!(
+        let row = sqlx::query!(
             r#"
-            insert into messaging.replica as r (id, pid, expires_at)
-            values ($1, pg_backend_pid(), now() + make_interval(secs => $2))
-            on conflict (id) do update set pid = excluded.pid, expires_at = excluded.expires_at
+            with renewed as (
+                insert into messaging.replica (id, pid, expires_at)
+                values ($1, pg_backend_pid(), now() + make_interval(secs => $2))
+                on conflict (id) do update set pid = excluded.pid, expires_at = excluded.expires_at
+            )
+            select
+                array(select id from messaging.active_replica) as "members!",
+                array(
+                    select case when a.holder = $1 or r.id is not null then a.holder end
+                    from unnest($3::text[]) with ordinality as u (queue, place)
+                    left join messaging.queue_assignment a on a.queue = u.queue
+                    left join messaging.active_replica r on r.id = a.holder
+                    order by u.place
+                ) as "holders!: Vec<Option<Uuid>>",
+                -- At rest only: it may read past many dead rows.
+                case when $4 then exists (select from messaging.parked) else true end as "may_be_parked!"
             "#,
             replica,
-            LEASE_TTL.as_secs_f64(),
-        )
-        .execute(&mut connection)
-        .await?;
-        let members = sqlx::query_scalar!(r#"select id as "id!" from messaging.active_replica"#)
-            .fetch_all(&mut connection)
-            .await?;
-        let holders = sqlx::query_scalar!(
-            r#"
-            select r.id as "holder?"
-            from unnest($1::text[]) with ordinality as u (queue, place)
-            left join messaging.queue_assignment a on a.queue = u.queue
-            left join messaging.active_replica r on r.id = a.holder
-            order by u.place
-            "#,
+            ttl.as_secs_f64(),
             queues,
+            is_resting,
         )
-        .fetch_all(&mut connection)
+        .fetch_one(&mut connection)
         .await?;
+        if is_new {
+            announce(&mut connection, replica).await?;
+        }
         self.connection = Some(connection);
-        Ok(ClusterView { members: members.into_iter().chain([replica]).collect(), holders })
+        let members = row.members.into_iter().chain([replica]).collect();
+        let view = ClusterView { members, holders: row.holders };
+        Ok(Renewed { view, may_be_parked: row.may_be_parked })
     }
 
     /// Opens the connection, and deletes expired members.
@@ -117,4 +140,23 @@ impl Membership {
             .await?;
         Ok(())
     }
+}
+
+/// Ends the rest of the others, so that they make room. One that does not react is not waited for longer than for any other.
+async fn announce(connection: &mut PgConnection, replica: Uuid) -> Result<(), Error> {
+    sqlx::query!(
+        r#"
+        with shortened as (
+            update messaging.replica set expires_at = now() + make_interval(secs => $2)
+            where id <> $1 and expires_at > now() + make_interval(secs => $2)
+        )
+        select pg_notify($3, '')::text as "notified"
+        "#,
+        replica,
+        LEASE_TTL.as_secs_f64(),
+        waker::CHANNEL,
+    )
+    .fetch_one(connection)
+    .await?;
+    Ok(())
 }

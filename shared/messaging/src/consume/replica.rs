@@ -2,7 +2,10 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -16,13 +19,14 @@ use tokio_util::sync::CancellationToken;
 use super::{
     assignment::{ClusterView, Rebalance, rebalance},
     dead_queue,
-    membership::Membership,
+    membership::{Membership, Renewed},
     queue_consumer::QueueConsumer,
     queue_context::QueueContext,
     retry_worker::{MAX_RETRIES, RetryWorker},
     subscription::Subscription,
 };
 use crate::{
+    activity::REST_INTERVAL,
     broker::Session,
     declare,
     difference::ObjectKind,
@@ -33,7 +37,7 @@ use crate::{
     settings::Settings,
 };
 
-/// How often the membership is renewed.
+/// How often the membership is renewed, unless the process rests.
 const RENEWAL_INTERVAL: Duration = LEASE_TTL.checked_div(3).unwrap();
 
 /// How long consumers may take to stop after a failure.
@@ -59,8 +63,10 @@ pub(super) struct Replica {
     failures: HashMap<usize, Failures>,
     /// The tasks of the running consumers. A consumer runs until its last task has ended.
     tasks: HashMap<Id, usize>,
-    /// The time of the last successful renewal.
-    renewed: Instant,
+    /// Since when the membership cannot be renewed.
+    failing_since: Option<Instant>,
+    /// Whether any event of the service may be parked; shared with the workers that retry them.
+    may_be_parked: Arc<AtomicBool>,
     outbox: Outbox,
 }
 
@@ -81,7 +87,9 @@ impl Replica {
         let contexts = contexts(outbox, settings.service, subscriptions);
         let consumers = contexts.iter().map(|context| consumer(context, settings)).collect();
         let permits = Arc::new(Semaphore::new(MAX_RETRIES));
-        let retries = contexts.iter().map(|context| retry_worker(context, &permits)).collect();
+        let may_be_parked = Arc::new(AtomicBool::new(true));
+        let retry_worker = |context| retry_worker(context, &permits, &may_be_parked);
+        let retries = contexts.iter().map(retry_worker).collect();
         let queues = contexts.iter().map(|context| context.queue.clone()).collect();
         Self {
             settings: settings.clone(),
@@ -94,7 +102,8 @@ impl Replica {
             running: HashMap::new(),
             failures: HashMap::new(),
             tasks: HashMap::new(),
-            renewed: Instant::now(),
+            failing_since: None,
+            may_be_parked,
             outbox: outbox.clone(),
         }
     }
@@ -106,6 +115,7 @@ impl Replica {
     /// messages are redelivered.
     pub(super) async fn run(mut self, stop: &CancellationToken) -> Result<(), Error> {
         let mut outcome = self.participate(stop).await;
+        self.outbox.activity().set_alone(false);
         for consumer in self.running.values() {
             consumer.cancel();
         }
@@ -134,7 +144,9 @@ impl Replica {
     }
 
     async fn participate(&mut self, stop: &CancellationToken) -> Result<(), Error> {
-        let mut next_check = Instant::now();
+        let activity = self.outbox.activity().clone();
+        // At rest the next check may be as late as the second of these times.
+        let (mut next_check, mut latest_check) = (Instant::now(), Instant::now());
         loop {
             tokio::select! {
                 biased;
@@ -142,12 +154,15 @@ impl Replica {
                 Some(ended) = self.session.tasks.join_next_with_id() => {
                     self.retry_later(ended);
                     // A queue whose consumer was stopped is released; a lost connection is noticed.
-                    next_check = Instant::now();
+                    (next_check, latest_check) = (Instant::now(), Instant::now());
                 }
-                () = tokio::time::sleep_until(next_check) => {
-                    let is_stable = self.rebalance().await?;
+                () = activity.pause_until(next_check, latest_check) => {
+                    let is_resting = activity.is_resting();
+                    let is_stable = self.rebalance(is_resting).await?;
                     let interval = if is_stable { RENEWAL_INTERVAL } else { REBALANCE_INTERVAL };
                     next_check = Instant::now() + interval;
+                    let is_long = is_stable && is_resting;
+                    latest_check = if is_long { Instant::now() + REST_INTERVAL } else { next_check };
                 }
             }
         }
@@ -157,19 +172,21 @@ impl Replica {
     ///
     /// An error is an error of the broker. Without the database the consumers continue for one lease, though they cannot commit, and
     /// then make room for a replica that can.
-    async fn rebalance(&mut self) -> Result<bool, Error> {
+    async fn rebalance(&mut self, is_resting: bool) -> Result<bool, Error> {
         if !self.session.status()?.connected() {
             return Err(Error::ConnectionClosed);
         }
-        match with_timeout("renewing the membership", LEASE_TTL, self.assigned()).await {
+        let began = Instant::now();
+        match with_timeout("renewing the membership", LEASE_TTL, self.assigned(is_resting)).await {
             Ok((assigned, is_stable)) => {
-                self.renewed = Instant::now();
+                self.failing_since = None;
                 self.run_only(&assigned).await?;
                 Ok(is_stable)
             }
             Err(error) => {
                 tracing::warn!(causes = ?causes(&error), "failed to renew the membership");
-                if self.renewed.elapsed() > LEASE_TTL {
+                self.outbox.activity().set_alone(false);
+                if self.failing_since.get_or_insert(began).elapsed() >= LEASE_TTL {
                     self.run_only(&[]).await?;
                 }
                 Ok(false)
@@ -178,8 +195,11 @@ impl Replica {
     }
 
     /// The queues assigned to this replica, and whether the assignment is stable.
-    async fn assigned(&mut self) -> Result<(Vec<usize>, bool), Error> {
-        let view = self.membership.renew(&self.queues).await?;
+    async fn assigned(&mut self, is_resting: bool) -> Result<(Vec<usize>, bool), Error> {
+        let Renewed { view, may_be_parked } =
+            self.membership.renew(&self.queues, is_resting).await?;
+        self.may_be_parked.store(may_be_parked, Ordering::Relaxed);
+        self.outbox.activity().set_alone(view.members.len() == 1);
         let me = self.settings.replica;
         let Rebalance { acquire, release, is_stable } = rebalance(me, &view);
         for queue in &release {
@@ -330,7 +350,15 @@ fn consumer(context: &Arc<QueueContext>, settings: &Arc<Settings>) -> Arc<QueueC
     })
 }
 
-fn retry_worker(context: &Arc<QueueContext>, permits: &Arc<Semaphore>) -> Arc<RetryWorker> {
-    let (context, permits) = (context.clone(), permits.clone());
-    Arc::new(RetryWorker { context, permits, outages: Mutex::default() })
+fn retry_worker(
+    context: &Arc<QueueContext>,
+    permits: &Arc<Semaphore>,
+    may_be_parked: &Arc<AtomicBool>,
+) -> Arc<RetryWorker> {
+    Arc::new(RetryWorker {
+        context: context.clone(),
+        permits: permits.clone(),
+        may_be_parked: may_be_parked.clone(),
+        outages: Mutex::default(),
+    })
 }

@@ -2,7 +2,10 @@
 
 use std::{
     collections::{BTreeSet, HashMap, HashSet, VecDeque},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
@@ -48,6 +51,8 @@ pub(super) struct RetryWorker {
     pub(super) context: Arc<QueueContext>,
     /// The retries that this replica may still start.
     pub(super) permits: Arc<Semaphore>,
+    /// Whether any event of the service may be parked.
+    pub(super) may_be_parked: Arc<AtomicBool>,
     /// How often the parked events of a key have failed in a row as if the database was unavailable.
     pub(super) outages: Mutex<HashMap<Key, u32>>,
 }
@@ -79,28 +84,35 @@ impl RetryWorker {
         with_timeout("adopting parked events", WRITE_TIMEOUT, self.adopt_parked()).await?;
         let mut parking_signal = self.context.outbox.parking_signal().subscribe();
         let (mut next_check, mut next_revival) = (Instant::now(), Instant::now());
+        // Whether nothing is known that is due at the next check.
+        let mut is_sweep = false;
         let mut running = RunningRetries::default();
         let mut due: VecDeque<Key> = VecDeque::new();
         loop {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
-                () = running.ended() => next_check = Instant::now(),
+                () = running.ended() => (next_check, is_sweep) = (Instant::now(), false),
                 Ok(permit) = self.permits.clone().acquire_owned(), if !due.is_empty() => {
                     if let Some(key) = due.pop_front() {
                         let retry = self.clone().retry(key.clone(), permit, stop.clone());
                         running.keys.insert(running.tasks.spawn(retry).id(), key);
                     }
                 }
-                () = self.context.parked.notified() => next_check = Instant::now(),
-                Ok(()) = parking_signal.changed() => next_check = Instant::now(),
+                () = self.context.parked.notified() => (next_check, is_sweep) = (Instant::now(), false),
+                Ok(()) = parking_signal.changed() => (next_check, is_sweep) = (Instant::now(), false),
                 () = tokio::time::sleep_until(next_check), if due.is_empty() => {
+                    if is_sweep && !self.may_be_parked.load(Relaxed) {
+                        next_check = Instant::now() + SWEEP_INTERVAL;
+                        continue;
+                    }
                     if Instant::now() >= next_revival {
                         next_revival = self.revive().await;
                     }
                     let found = self.due().await;
                     let busy: HashSet<&Key> = running.keys.values().collect();
                     due.extend(found.keys.into_iter().filter(|key| !busy.contains(key)));
+                    is_sweep = found.next.is_none();
                     next_check = Instant::now() + found.next.unwrap_or(SWEEP_INTERVAL).min(SWEEP_INTERVAL);
                 }
             }

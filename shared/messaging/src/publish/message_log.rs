@@ -206,7 +206,7 @@ async fn is_held(connection: &mut PgConnection, holder: Uuid) -> Result<bool, Er
     let held = sqlx::query_scalar!(
         r#"
         select 1 as "held!" from messaging.process_lease
-        where name = $1 and holder = $2 and expires_at > now()
+        where name = $1 and holder = $2
         for share
         "#,
         LEASE,

@@ -1,6 +1,6 @@
 //! The handle to the outbox.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use sqlx::{PgPool, migrate::Migrator, postgres::PgConnectOptions};
 use tokio::sync::watch;
@@ -13,6 +13,7 @@ use super::{
     write_guard::WriteGuard,
 };
 use crate::{
+    activity::Activity,
     error::Error,
     queue_metrics::{QueueReport, StatsRegistry},
 };
@@ -60,7 +61,7 @@ impl Outbox {
     pub fn new(pool: PgPool) -> Self {
         Self {
             pool,
-            waker: RelayWaker::default(),
+            waker: RelayWaker::new(Activity::new()),
             parking_signal: Arc::new(watch::Sender::new(())),
             backpressure: Backpressure::new(),
             stats: StatsRegistry::new(),
@@ -92,6 +93,14 @@ impl Outbox {
         self.backpressure.admit(criticality)
     }
 
+    /// Waits for `interval`: for loops that look for what other processes have written.
+    ///
+    /// While this process rests it waits longer: up to 15 seconds, or until a transaction of this process, or until another replica
+    /// joins. It rests when no other replica of the service lives and nothing has happened for five seconds.
+    pub async fn pause(&self, interval: Duration) {
+        self.activity().pause(interval).await;
+    }
+
     /// The fill level of the outbox and the writes that it refuses, now and after every change.
     pub fn backpressure(&self) -> watch::Receiver<BackpressureState> {
         self.backpressure.watch()
@@ -115,7 +124,11 @@ impl Outbox {
         &self.parking_signal
     }
 
-    pub(super) const fn waker(&self) -> &RelayWaker {
+    pub(crate) const fn waker(&self) -> &RelayWaker {
         &self.waker
+    }
+
+    pub(crate) fn activity(&self) -> &Activity {
+        self.waker.activity()
     }
 }

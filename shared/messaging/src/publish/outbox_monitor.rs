@@ -1,7 +1,7 @@
 //! Watches the fill level of the outbox.
 //!
 //! One task per process checks the outbox four times a second: the oldest row, the last id, and the outage reported by the leading
-//! relay.
+//! relay. It checks less often while the outbox is empty and the process rests.
 
 use std::time::Duration;
 
@@ -56,9 +56,10 @@ pub(crate) async fn watch(
         next_count: Instant::now(),
         control: AdmissionControl::default(),
         last_check: Instant::now(),
+        is_empty: false,
     };
     let mut pause = Duration::ZERO;
-    while stop.run_until_cancelled(sleep(pause)).await.is_some() {
+    while stop.run_until_cancelled(watcher.pause(pause)).await.is_some() {
         let began = Instant::now();
         pause = match with_timeout("checking the outbox", REPLY_TIMEOUT, watcher.check()).await {
             // A check is slow while an old session keeps deleted rows from being vacuumed: then it must run less often.
@@ -80,9 +81,15 @@ struct Watcher<'a> {
     next_count: Instant,
     control: AdmissionControl,
     last_check: Instant,
+    /// Whether the last check found neither an event nor an outage.
+    is_empty: bool,
 }
 
 impl Watcher<'_> {
+    async fn pause(&self, pause: Duration) {
+        if self.is_empty { self.outbox.pause(pause).await } else { sleep(pause).await }
+    }
+
     async fn check(&mut self) -> Result<(), Error> {
         let pool = self.outbox.pool();
         let own_outage = {
@@ -110,6 +117,11 @@ impl Watcher<'_> {
         }
         let rows = self.estimate.rows(status.first, status.last);
         self.outbox.stats().observe_outbox(status.last, rows, status.oldest);
+        self.is_empty = status.first.is_none() && own_outage.is_none() && status.outage.is_none();
+        if status.first.is_some() {
+            // A relay that rests must read the row.
+            self.outbox.activity().record();
+        }
         let observation =
             OutboxObservation { rows, oldest: status.oldest, outage: own_outage.or(status.outage) };
         let admission = self.control.update(&observation, self.bounds, self.last_check.elapsed());

@@ -6,7 +6,10 @@
 
 use std::{ops::RangeInclusive, time::Duration};
 
-use tokio::{task::JoinSet, time::Instant};
+use tokio::{
+    task::JoinSet,
+    time::{Instant, sleep},
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -41,8 +44,11 @@ const FIRST_ROUND: usize = 512;
 /// The approximate limit of event data per round, in bytes.
 const ROUND_BYTES: i64 = 4 * 1024 * 1024;
 
-/// How often the outbox is read without a wake-up.
+/// How often the outbox is read without a wake-up, unless the process rests.
 const SWEEP_INTERVAL: Duration = Duration::from_millis(250);
+
+/// How often it is read while the process rests.
+const REST_SWEEP_INTERVAL: Duration = Duration::from_mins(1);
 
 /// How long a round waits for its confirms.
 const CONFIRM_TIMEOUTS: ConfirmTimeouts =
@@ -110,7 +116,7 @@ impl Relay<'_> {
                 let delay = retry::backoff(attempt);
                 tracing::warn!(causes = ?causes(&error), ?delay, "the relay lost its broker or database; retrying");
                 tokio::select! {
-                    () = tokio::time::sleep(delay) => {}
+                    () = sleep(delay) => {}
                     () = stop.cancelled() => {}
                 }
             }
@@ -165,13 +171,23 @@ impl Relay<'_> {
                 Round::Suspended => publisher = self.connect().await?,
                 Round::Superseded => {
                     renewed = None;
-                    listener = None;
                     self.outbox().waker().set_leading(false);
-                    wait(SWEEP_INTERVAL, None, stop).await;
+                    if listener.take().is_some() {
+                        // The new leader was not notified of the commits since it leads.
+                        self.outbox().waker().notify_others(self.outbox().pool());
+                    }
+                    wait(sleep(SWEEP_INTERVAL), None, stop).await;
                 }
-                Round::Idle => wait(SWEEP_INTERVAL, Some(woken), stop).await,
+                Round::Idle => wait(self.sweep(), Some(woken), stop).await,
             }
         }
+    }
+
+    /// Returns when the outbox must be read without a wake-up. While the process rests, the outbox monitor finds forgotten rows.
+    async fn sweep(&self) {
+        let now = Instant::now();
+        let (at, latest) = (now + SWEEP_INTERVAL, now + REST_SWEEP_INTERVAL);
+        self.outbox().activity().pause_until(at, latest).await;
     }
 
     /// Reads rows, publishes them, waits for the confirms, and moves the confirmed rows to the log. Suspends the partitions
@@ -259,9 +275,9 @@ impl Relay<'_> {
     }
 }
 
-/// Waits until the relay is woken, the interval has passed, or `stop` is cancelled.
+/// Waits until the relay is woken, the outbox must be swept, or `stop` is cancelled.
 async fn wait(
-    interval: Duration,
+    swept: impl Future<Output = ()>,
     woken: Option<tokio::sync::futures::Notified<'_>>,
     stop: &CancellationToken,
 ) {
@@ -273,7 +289,7 @@ async fn wait(
     };
     tokio::select! {
         () = woken => {}
-        () = tokio::time::sleep(interval) => {}
+        () = swept => {}
         () = stop.cancelled() => {}
     }
 }

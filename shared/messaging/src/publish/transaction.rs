@@ -38,6 +38,7 @@ impl Transaction {
         waker: &RelayWaker,
         write_guard: Option<&WriteGuard>,
     ) -> Result<Self, Error> {
+        waker.activity().record();
         let mut inner = pool.begin().await?;
         if let Some(write_guard) = write_guard {
             write_guard.enter(&mut inner).await?;
@@ -126,6 +127,8 @@ impl Transaction {
         if !self.pending.is_empty() {
             table::append(&mut self.inner, &self.pending).await?;
         }
+        // Before the commit: its result may be unknown, and then nothing else tells that there may be events.
+        self.waker.activity().record();
         self.inner.commit().await?;
         if !self.pending.is_empty() {
             self.waker.after_commit(&self.pool);

@@ -13,18 +13,19 @@ use std::{
 };
 
 use sqlx::{
-    PgPool,
+    Acquire as _, Connection as _, PgPool,
     postgres::{PgListener, PgPoolOptions},
 };
 use tokio::{sync::Notify, task::JoinSet};
 
 use crate::{
+    activity::Activity,
     error::{Error, causes, with_timeout},
     retry,
 };
 
 /// The `NOTIFY` channel.
-const CHANNEL: &str = "messaging_committed";
+pub(crate) const CHANNEL: &str = "messaging_committed";
 
 /// How long commits after a notification are collected for the next one.
 const COALESCE_DELAY: Duration = Duration::from_millis(5);
@@ -32,8 +33,8 @@ const COALESCE_DELAY: Duration = Duration::from_millis(5);
 /// The timeout of `LISTEN` and `NOTIFY`.
 const REPLY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// After this time without a notification the listener reconnects, because the connection may be dead.
-const RECONNECT_AFTER_SILENCE: Duration = Duration::from_secs(15);
+/// After this time without a notification the listener pings the server, because the connection may be dead.
+const PING_AFTER_SILENCE: Duration = Duration::from_secs(15);
 
 /// No task of this process sends notifications.
 const IDLE: u8 = 0;
@@ -43,17 +44,32 @@ const NOTIFIED: u8 = 1;
 const DIRTY: u8 = 2;
 
 /// Wakes the relay after commits. Clones share their state.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct RelayWaker(Arc<Inner>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Inner {
+    activity: Activity,
     committed: Notify,
     is_leading: AtomicBool,
     notifier: AtomicU8,
 }
 
 impl RelayWaker {
+    /// A waker that records commits in `activity`.
+    pub(super) fn new(activity: Activity) -> Self {
+        Self(Arc::new(Inner {
+            activity,
+            committed: Notify::new(),
+            is_leading: AtomicBool::new(false),
+            notifier: AtomicU8::new(IDLE),
+        }))
+    }
+
+    pub(crate) fn activity(&self) -> &Activity {
+        &self.0.activity
+    }
+
     /// Fires after a commit with events: in this process or, while it leads, in any other.
     pub(crate) fn committed(&self) -> &Notify {
         &self.0.committed
@@ -71,9 +87,13 @@ impl RelayWaker {
     /// To be called after the commit of a transaction with events.
     pub(crate) fn after_commit(&self, pool: &PgPool) {
         self.0.committed.notify_one();
-        if self.is_leading() {
-            return;
+        if !self.is_leading() {
+            self.notify_others(pool);
         }
+    }
+
+    /// Wakes the leading relay, and ends the rest of its process.
+    pub(crate) fn notify_others(&self, pool: &PgPool) {
         if self.0.notifier.swap(DIRTY, Ordering::AcqRel) == IDLE {
             let (waker, pool) = (self.clone(), pool.clone());
             #[expect(
@@ -128,14 +148,18 @@ impl RelayWaker {
         attempt: &mut u32,
     ) -> Result<std::convert::Infallible, Error> {
         let mut listener = listener(pool).await?;
+        let _listening = self.0.activity.listening();
         *attempt = 0;
         loop {
             // Also after a (re)connect: notifications sent before it are lost.
+            self.0.activity.record();
             self.0.committed.notify_one();
-            match tokio::time::timeout(RECONNECT_AFTER_SILENCE, listener.try_recv()).await {
-                Ok(received) => drop(received?),
-                // A connection that died without an error would stay silent for ever.
-                Err(_) => listener = self::listener(pool).await?,
+            loop {
+                match tokio::time::timeout(PING_AFTER_SILENCE, listener.try_recv()).await {
+                    Ok(received) => break drop(received?),
+                    // A connection that died without an error would stay silent for ever.
+                    Err(_) => ping(&mut listener).await?,
+                }
             }
         }
     }
@@ -149,6 +173,13 @@ async fn listener(pool: &PgPool) -> Result<PgListener, Error> {
         let mut listener = PgListener::connect_with(&own).await?;
         listener.listen(CHANNEL).await?;
         Ok::<_, sqlx::Error>(listener)
+    })
+    .await
+}
+
+async fn ping(listener: &mut PgListener) -> Result<(), Error> {
+    with_timeout("pinging the server", REPLY_TIMEOUT, async {
+        listener.acquire().await?.ping().await
     })
     .await
 }

@@ -16,19 +16,20 @@ use lapin::{
     types::{AMQPValue, FieldTable},
 };
 use serde::Serialize;
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use self::calculation::{ConsumerCounters, OutboxSample, QueueSample, Window, depth};
 pub use self::calculation::{OutboxMetrics, QueueMetrics};
 use crate::{
+    activity::Activity,
     broker::{self, Session},
     error::{Error, causes, with_timeout},
     retry,
     settings::Settings,
 };
 
-/// How often the depth of the queues is sampled.
+/// How often the depth of the queues is sampled, unless all are empty and the process rests.
 const SAMPLE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The header with the time at which the relay published a message, in microseconds of Unix time: the waiting time in the queue
@@ -206,13 +207,12 @@ pub(crate) async fn watch(
     stats: &StatsRegistry,
     settings: &Settings,
     queues: &[(String, u16)],
+    activity: &Activity,
     stop: &CancellationToken,
 ) {
     let mut probe: Option<Probe> = None;
     let (mut attempt, mut connect_at) = (0, Instant::now());
-    let mut ticks = interval(SAMPLE_INTERVAL);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+    while !stop.is_cancelled() {
         let mut depths = HashMap::new();
         if probe.is_some() || Instant::now() >= connect_at {
             match stop.run_until_cancelled(read_depths(&mut probe, settings, queues)).await {
@@ -231,6 +231,16 @@ pub(crate) async fn watch(
             stats.queue(name).sample(at, depths.get(name.as_str()).copied(), *prefetch);
         }
         export(&stats.report());
+        let are_empty =
+            depths.len() == queues.len() && depths.values().all(|(ready, _)| *ready == 0);
+        let pause = async {
+            if are_empty {
+                activity.pause(SAMPLE_INTERVAL).await;
+            } else {
+                sleep(SAMPLE_INTERVAL).await;
+            }
+        };
+        stop.run_until_cancelled(pause).await;
     }
     if let Some(probe) = probe {
         probe.session.close().await;

@@ -128,7 +128,7 @@ impl<H: StreamHandler> Reader<H> {
             let first = tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
-                renewed = async { sleep(LEASE_TTL / 3).await; self.renew().await } => {
+                renewed = async { self.outbox.pause(LEASE_TTL / 3).await; self.renew().await } => {
                     renewed?;
                     continue;
                 }

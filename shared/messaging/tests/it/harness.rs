@@ -376,6 +376,12 @@ impl Harness {
         Running::start(messaging)
     }
 
+    /// Starts a consumer as another process does, with its own outbox.
+    pub(crate) async fn start_another_consumer(&self) -> Running {
+        let outbox = outbox(self.consumer_url()).await;
+        Running::start(MessagingRuntime::new(outbox, self.vhost.url(), self.consumer_topology()))
+    }
+
     /// Starts a consumer with its own topology on the same queues.
     pub(crate) fn start_consumer_as(&self, topology: Topology) -> Running {
         Running::start(MessagingRuntime::new(self.consumer.clone(), self.vhost.url(), topology))

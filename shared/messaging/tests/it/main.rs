@@ -25,6 +25,7 @@ mod relay_wakeup;
 mod replay;
 mod replicas;
 mod republish;
+mod rest;
 mod stream;
 mod stream_replay;
 mod topology;

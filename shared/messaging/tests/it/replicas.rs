@@ -30,7 +30,7 @@ async fn queue_counts(harness: &Harness) -> Vec<i64> {
 }
 
 /// Waits for these queue counts, and returns the time.
-async fn wait_for_queue_counts(harness: &Harness, expected: &[i64]) -> Duration {
+pub(crate) async fn wait_for_queue_counts(harness: &Harness, expected: &[i64]) -> Duration {
     let began = Instant::now();
     wait_for(&format!("the queue counts are {expected:?}"), TIMEOUT, async || {
         let counts = queue_counts(harness).await;
