@@ -127,7 +127,7 @@ impl ServiceDefinition for BehaviorAnalytics {
         let (recommender, model) = Recommender::new(waker.clone());
         let component = host.health.component("model");
         let updater =
-            ModelUpdater::new(pool.clone(), model, component, waker.clone(), config.model_days);
+            ModelUpdater::new(outbox.clone(), model, component, waker.clone(), config.model_days);
         lifecycle.spawn("model updater", updater.run(lifecycle.soft()));
         let publisher =
             popularity_publisher::run(outbox.clone(), recommender.clone(), lifecycle.soft());

@@ -7,8 +7,9 @@
 use std::{convert::Infallible, time::Duration};
 
 use chrono::{DateTime, TimeDelta, Utc};
+use messaging::Outbox;
 use runtime::{clock, health::Component};
-use sqlx::{PgConnection, PgPool};
+use sqlx::PgConnection;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -25,7 +26,7 @@ const PAGE_SIZE: i64 = 2_000;
 /// The most rows that are learned under one write lock, so that queries wait only briefly.
 const CHUNK_SIZE: usize = 200;
 
-/// How often the updater looks for commits of other replicas.
+/// How often the updater looks for commits of other replicas, unless it is alone and rests.
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
 /// The pause after a database error.
@@ -33,7 +34,7 @@ const RETRY_DELAY: Duration = Duration::from_secs(1);
 
 /// Feeds the model of this process.
 pub(crate) struct ModelUpdater {
-    pool: PgPool,
+    outbox: Outbox,
     model: ModelWriter,
     /// Older events and baskets are not learned.
     since: DateTime<Utc>,
@@ -48,14 +49,14 @@ impl ModelUpdater {
     /// Learns from the last `model_days` days. `component` is up once the model has learned everything that
     /// was stored at the start.
     pub(crate) fn new(
-        pool: PgPool,
+        outbox: Outbox,
         model: ModelWriter,
         component: Component,
         waker: ModelWaker,
         model_days: u16,
     ) -> Self {
         Self {
-            pool,
+            outbox,
             model,
             since: clock::now() - TimeDelta::days(i64::from(model_days)),
             progress: ModelProgress::default(),
@@ -77,7 +78,7 @@ impl ModelUpdater {
                     tokio::select! {
                         () = stop.cancelled() => break,
                         () = self.waker.woken() => {}
-                        () = tokio::time::sleep(POLL_INTERVAL) => {}
+                        () = self.outbox.pause(POLL_INTERVAL) => {}
                     }
                 }
                 Err(error) => {
@@ -92,7 +93,7 @@ impl ModelUpdater {
 
     /// Learns one page of each table. Returns whether there may be more.
     async fn update(&mut self) -> Result<bool, sqlx::Error> {
-        let mut connection = self.pool.acquire().await?;
+        let mut connection = self.outbox.pool().acquire().await?;
         if !self.started {
             // The events of earlier erasures are deleted already, so the model never learns them.
             self.progress.erasures = erasures::newest(&mut connection).await?;

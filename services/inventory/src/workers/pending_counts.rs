@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{app, storage::pending_counts};
 
-/// The longest delay after the registration of a SKU.
+/// The longest delay after the registration of a SKU. A registration ends the rest of the process.
 const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Runs until `stop`; finishes the current batch.
@@ -23,7 +23,7 @@ pub(crate) async fn run(outbox: Outbox, stop: CancellationToken) -> Result<(), I
                 tracing::warn!(error = problem::chain(&error), "failed to apply pending counts");
             }
         }
-        let _ = stop.run_until_cancelled(tokio::time::sleep(POLL_INTERVAL)).await;
+        let _ = stop.run_until_cancelled(outbox.pause(POLL_INTERVAL)).await;
     }
     Ok(())
 }

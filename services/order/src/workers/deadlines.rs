@@ -16,7 +16,7 @@ use crate::{
     storage::orders::{self, LockedOrder},
 };
 
-/// The longest sleep. Deadlines that another instance committed are found after it.
+/// The longest sleep, unless the process rests. Deadlines that another instance committed are found after it.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The shortest sleep; deadlines within it share a transaction.
@@ -46,7 +46,7 @@ impl DeadlineWorker {
             match self.apply_due().await {
                 Ok(()) => {
                     stop.run_until_cancelled(tokio::time::sleep(COALESCE_DELAY)).await;
-                    stop.run_until_cancelled(self.sleep()).await;
+                    stop.run_until_cancelled(self.wait_until_due()).await;
                 }
                 Err(error) => {
                     tracing::warn!(
@@ -143,18 +143,23 @@ impl DeadlineWorker {
         Ok(())
     }
 
-    /// Sleeps until the next deadline; an earlier deadline that is committed meanwhile ends the sleep.
-    async fn sleep(&self) {
+    /// Returns when a deadline has passed, or after an error, which the next batch reports if it persists.
+    async fn wait_until_due(&self) {
         let waker = self.process.deadline_waker();
-        waker.set_awake();
-        let now = clock::now();
-        let until = match self.next_deadline().await {
-            Ok(next) => next.map_or(now + POLL_INTERVAL, |next| next.min(now + POLL_INTERVAL)),
-            // The next batch reports the error if it persists.
-            Err(_) => now + RETRY_DELAY,
-        };
-        let pause = (until - now).to_std().unwrap_or_default();
-        let _ = tokio::time::timeout(pause, waker.earlier_deadline(until)).await;
+        loop {
+            waker.set_awake();
+            let Ok(next) = self.next_deadline().await else {
+                return tokio::time::sleep(RETRY_DELAY).await;
+            };
+            let next = next.into_iter().chain(self.quarantine.next_attempt()).min();
+            let until = next.unwrap_or(DateTime::<Utc>::MAX_UTC);
+            let Ok(pause) = (until - clock::now()).to_std() else { return };
+            tokio::select! {
+                () = waker.earlier_deadline(until) => {}
+                () = tokio::time::sleep(pause) => {}
+                () = self.outbox.pause(POLL_INTERVAL) => {}
+            }
+        }
     }
 
     async fn next_deadline(&self) -> Result<Option<DateTime<Utc>>, sqlx::Error> {

@@ -29,6 +29,11 @@ impl Quarantine {
         self.0.iter().filter(|(_, retry_at)| **retry_at <= now).map(|(order, _)| *order).collect()
     }
 
+    /// When the next attempt is due.
+    pub(super) fn next_attempt(&self) -> Option<DateTime<Utc>> {
+        self.0.values().copied().min()
+    }
+
     pub(super) fn all(&self) -> Vec<OrderId> {
         self.0.keys().copied().collect()
     }
@@ -50,6 +55,7 @@ mod tests {
         quarantine.add(order, noon);
         assert_eq!(quarantine.due(noon + RETRY_DELAY - millisecond), []);
         assert_eq!(quarantine.due(noon + RETRY_DELAY), [order]);
+        assert_eq!(quarantine.next_attempt(), Some(noon + RETRY_DELAY));
         assert_eq!(quarantine.all(), [order]);
         quarantine.add(order, noon + RETRY_DELAY);
         assert_eq!(quarantine.due(noon + RETRY_DELAY + millisecond), []);

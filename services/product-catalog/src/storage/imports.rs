@@ -161,6 +161,15 @@ pub(crate) async fn refused_sources(
     Ok(rows.into_iter().map(|one| row(one.line, one.reason, one.source)).collect())
 }
 
+/// Whether any import is running, locked or not.
+pub(crate) async fn any_running(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"select exists (select from import where state in ('running', 'queued')) as "any!""#
+    )
+    .fetch_one(connection)
+    .await
+}
+
 /// The cursor of the oldest running import that no other importer has locked. It stays locked until the
 /// transaction ends.
 pub(crate) async fn lock_next(

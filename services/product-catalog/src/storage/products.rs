@@ -98,6 +98,17 @@ pub(crate) async fn lock_due(
     rows.into_iter().map(Product::try_from).collect()
 }
 
+/// When the next sale starts or ends.
+pub(crate) async fn next_price_change(
+    connection: &mut PgConnection,
+) -> Result<Option<DateTime<Utc>>, sqlx::Error> {
+    sqlx::query_scalar!(
+        "select min(price_changes_at) from product where price_changes_at is not null and deleted_at is null"
+    )
+    .fetch_one(connection)
+    .await
+}
+
 /// The first `limit` products that match, in the order of their creation.
 pub(crate) async fn list(
     connection: &mut PgConnection,

@@ -15,7 +15,7 @@ use crate::{
     storage::imports,
 };
 
-/// The interval of queries for imports that another process received or abandoned.
+/// The interval of queries for imports that another process received or abandoned, unless this one is alone and rests.
 const POLL_INTERVAL: Duration = Duration::from_secs(2);
 const RETRY_DELAY: Duration = Duration::from_secs(1);
 /// The number of consecutive failures after which an import is abandoned.
@@ -69,14 +69,21 @@ impl Importer {
                     RETRY_DELAY
                 }
             };
-            let wait = tokio::time::timeout(pause, self.waker.woken());
-            let _ = stop.run_until_cancelled(wait).await;
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = self.waker.woken() => {}
+                () = self.outbox.pause(pause) => {}
+            }
         }
         Ok(())
     }
 
     /// Processes the next batch of the oldest running import.
     async fn step(&mut self) -> Result<ImportStep, ImportBatchError> {
+        // Looking begins no transaction, which would end the rest of the process.
+        if !imports::any_running(&mut *self.outbox.pool().acquire().await?).await? {
+            return Ok(ImportStep::Idle);
+        }
         let mut tx = self.outbox.begin().await?;
         let Some(cursor) = imports::lock_next(&mut tx).await? else { return Ok(ImportStep::Idle) };
         let failures =

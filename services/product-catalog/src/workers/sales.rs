@@ -3,19 +3,30 @@
 use std::{convert::Infallible, time::Duration};
 
 use messaging::{Criticality, Outbox};
+use runtime::clock;
 use tokio_util::sync::CancellationToken;
 
-use crate::app::{self, WriteProductsError};
+use crate::{
+    app::{self, WriteProductsError},
+    storage::products,
+};
 
-/// The longest delay of a start or an end.
+/// The interval of queries for sales that another process has planned, unless this one is alone and rests.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Runs until `stop`; finishes the current batch.
 pub(crate) async fn run(outbox: Outbox, stop: CancellationToken) -> Result<(), Infallible> {
     while !stop.is_cancelled() {
+        let next = match next_change(&outbox).await {
+            Ok(next) => next,
+            Err(error) => {
+                tracing::warn!(error = problem::chain(&error), "failed to look for sales");
+                None
+            }
+        };
         // Prices do not change here before the events can tell others.
-        let admitted = outbox.admit(Criticality::Deferrable).is_ok();
-        let changed = if admitted { change_prices(&outbox).await } else { Ok(0) };
+        let is_due = next == Some(Duration::ZERO) && outbox.admit(Criticality::Deferrable).is_ok();
+        let changed = if is_due { change_prices(&outbox).await } else { Ok(0) };
         match changed {
             Ok(0) => {}
             Ok(_) => continue,
@@ -23,9 +34,21 @@ pub(crate) async fn run(outbox: Outbox, stop: CancellationToken) -> Result<(), I
                 tracing::warn!(error = problem::chain(&error), "failed to change prices");
             }
         }
-        let _ = stop.run_until_cancelled(tokio::time::sleep(POLL_INTERVAL)).await;
+        // A change that is due and was not made, because another process locks the product, waits for the next look.
+        let until_next = next.filter(|wait| !wait.is_zero()).unwrap_or(Duration::MAX);
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = tokio::time::sleep(until_next) => {}
+            () = outbox.pause(POLL_INTERVAL) => {}
+        }
     }
     Ok(())
+}
+
+/// The time until the next sale starts or ends; zero if that time has passed.
+async fn next_change(outbox: &Outbox) -> Result<Option<Duration>, sqlx::Error> {
+    let next = products::next_price_change(&mut *outbox.pool().acquire().await?).await?;
+    Ok(next.map(|next| (next - clock::now()).to_std().unwrap_or_default()))
 }
 
 async fn change_prices(outbox: &Outbox) -> Result<usize, WriteProductsError> {

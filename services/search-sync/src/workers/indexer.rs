@@ -28,7 +28,7 @@ use crate::{
     storage::{changes, documents},
 };
 
-/// How often the indexer checks for changes of other processes.
+/// How often the indexer checks for changes of other processes, unless it is alone and rests.
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
 /// How often receipts are published while more changes wait: each time, all pending receipts are compared.
@@ -173,7 +173,7 @@ impl Indexer {
                 () = stop.cancelled() => {}
                 () = self.waker.woken() => {}
                 replacement = rebuilt.recv() => self.replacement = replacement,
-                () = tokio::time::sleep(POLL_INTERVAL) => {}
+                () = self.outbox.pause(POLL_INTERVAL) => {}
             }
         }
         Ok(())

@@ -15,7 +15,7 @@ use crate::{
     storage::settings,
 };
 
-/// How often the loader checks for changes of other processes.
+/// How often the loader checks for changes of other processes, unless it is alone and rests.
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
 /// The delay after a failure.
@@ -63,7 +63,7 @@ impl Loader {
             tokio::select! {
                 () = stop.cancelled() => {}
                 () = self.waker.woken() => {}
-                () = tokio::time::sleep(delay) => {}
+                () = self.outbox.pause(delay) => {}
             }
         }
     }
