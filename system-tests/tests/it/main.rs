@@ -9,5 +9,6 @@ mod orders;
 mod poison;
 mod products;
 mod replicas;
+mod rest;
 mod search_settings;
 mod topology;
