@@ -5,7 +5,7 @@ use std::{collections::HashMap, time::Duration};
 use futures::future::try_join_all;
 use sqlx::{Connection as _, PgConnection};
 use system_tests::{SERVICES, Servers, Shop};
-use testkit::{Direction, wait_for};
+use testkit::{Direction, QueueState, wait_for};
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
@@ -214,6 +214,7 @@ async fn inject_into_infrastructure(
             refused?;
             set_memory_alarm(shop, false).await?;
         }
+        Infrastructure::LoseQueue(service) => lose_queue(shop, service).await?,
         Infrastructure::KillPostgres => {
             let Servers::Private { postgres, .. } = &mut shop.servers else {
                 return Err(Error::SharedServers);
@@ -229,6 +230,22 @@ async fn inject_into_infrastructure(
             rabbitmq.kill().await?;
             rabbitmq.restart().await?;
         }
+    }
+    Ok(())
+}
+
+/// Deletes the longest event queue of a service. It is declared again by the service, and its messages are sent again by their
+/// publishers.
+async fn lose_queue(shop: &Shop, service: &str) -> Result<(), Error> {
+    let Servers::Private { rabbitmq, .. } = &shop.servers else { return Err(Error::SharedServers) };
+    let management = rabbitmq.management();
+    let is_event_queue = |queue: &QueueState| {
+        let group = queue.name.strip_prefix(service).and_then(|name| name.rsplit_once('.'));
+        group.is_some_and(|(_, group)| group.parse::<u8>().is_ok())
+    };
+    let queues = management.queues("/").await?.into_iter().filter(is_event_queue);
+    if let Some(longest) = queues.max_by_key(|queue| queue.messages) {
+        management.delete_object("queues", "/", &longest.name).await?;
     }
     Ok(())
 }

@@ -51,6 +51,8 @@ pub(super) enum Infrastructure {
     MemoryAlarm,
     /// Raises the broker's memory alarm until the outbox of the order service is full.
     FillOutbox,
+    /// Deletes the longest event queue of a service, with its messages.
+    LoseQueue(&'static str),
     /// Kills and restarts PostgreSQL.
     KillPostgres,
     /// Kills and restarts RabbitMQ.
@@ -74,6 +76,7 @@ impl fmt::Display for Fault {
 impl fmt::Display for Infrastructure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::LoseQueue(service) => return write!(f, "a queue of {service} is lost"),
             Self::ResetConnections => "connections to the broker are reset",
             Self::DropRequests => "data to the broker is dropped",
             Self::DropResponses => "data from the broker is dropped",
@@ -116,7 +119,8 @@ pub(super) fn plan(seed: u64, number: usize) -> Vec<Fault> {
                 76..81 => Fault::Infrastructure(Infrastructure::DropRequests),
                 81..86 => Fault::Infrastructure(Infrastructure::DropResponses),
                 86..90 => Fault::Infrastructure(Infrastructure::Blackhole),
-                90..94 => Fault::Infrastructure(Infrastructure::Delay),
+                90..92 => Fault::Infrastructure(Infrastructure::LoseQueue(service)),
+                92..94 => Fault::Infrastructure(Infrastructure::Delay),
                 94..97 => Fault::Infrastructure(Infrastructure::MemoryAlarm),
                 _ => Fault::Infrastructure(Infrastructure::FillOutbox),
             }

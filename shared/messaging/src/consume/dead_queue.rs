@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use futures::StreamExt;
-use lapin::{Channel, message::Delivery, types::FieldTable};
+use lapin::{message::Delivery, types::FieldTable};
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    FIRST_BATCH,
+    FIRST_BATCH, IDLE_LIMIT,
     batch_processor::BatchProcessor,
     deliveries::{collect_batch, decode, start_consumer},
     plan::{Disposition, Origin},
@@ -16,8 +17,8 @@ use super::{
     subscription::Subscription,
 };
 use crate::{
-    broker,
-    error::{Error, with_timeout},
+    broker::{self, Channels},
+    error::Error,
     naming::dead_queue,
     publish::outbox::Outbox,
 };
@@ -27,16 +28,32 @@ pub(super) async fn drain(
     outbox: &Outbox,
     service: &str,
     subscriptions: &[Subscription],
-    channel: &Channel,
+    channels: &Channels,
+    stop: &CancellationToken,
+) -> Result<(), Error> {
+    while !stop.is_cancelled() {
+        drain_until_idle(outbox, service, subscriptions, channels, stop).await?;
+    }
+    Ok(())
+}
+
+/// Moves messages until `stop`, or until none has arrived for [`IDLE_LIMIT`].
+async fn drain_until_idle(
+    outbox: &Outbox,
+    service: &str,
+    subscriptions: &[Subscription],
+    channels: &Channels,
     stop: &CancellationToken,
 ) -> Result<(), Error> {
     let queue = dead_queue(service);
-    let mut deliveries = start_consumer(channel, &queue, 1, FieldTable::default()).await?;
+    let channel = channels.open().await?;
+    let mut deliveries = start_consumer(&channel, &queue, 1, FieldTable::default()).await?;
     loop {
         let first = tokio::select! {
             biased;
             () = stop.cancelled() => break,
             first = deliveries.next() => first,
+            () = sleep(IDLE_LIMIT) => break,
         };
         let batch = collect_batch(first, &mut deliveries, &queue, FIRST_BATCH)?;
         let park = |_| park_all(outbox, service, subscriptions, &queue, &batch.deliveries);
@@ -45,8 +62,7 @@ pub(super) async fn drain(
         }
         batch.acknowledge(&queue).await?;
     }
-    with_timeout("closing a channel", broker::REPLY_TIMEOUT, channel.close(200, "done".into()))
-        .await
+    broker::close_channel(&channel).await
 }
 
 /// Parks all events of `deliveries` for their consumers.

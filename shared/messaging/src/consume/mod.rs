@@ -52,6 +52,10 @@ const BATCH_EVENTS: RangeInclusive<usize> = 1..=2048;
 /// The events of the first batch.
 const FIRST_BATCH: usize = 64;
 
+/// How long a consumer may receive nothing before it is replaced. If a queue is deleted and declared again at once, RabbitMQ attaches the
+/// consumer to the new queue, but its channel drops the messages as duplicates of those of the old one.
+const IDLE_LIMIT: Duration = Duration::from_secs(30);
+
 /// The timeout for database writes outside a batch: dead letters, parked events and their start counters. It exceeds the lock
 /// timeout.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);

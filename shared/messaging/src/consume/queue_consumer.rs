@@ -1,13 +1,13 @@
 //! The consumer of one queue.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc};
 
 use lapin::{Channel, types::FieldTable};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    BATCH_EVENTS, FIRST_BATCH,
+    BATCH_EVENTS, FIRST_BATCH, IDLE_LIMIT,
     deliveries::{decode, record_part, start_consumer},
     delivery_buffer::{DeliveryBuffer, WorkItem, prefetch},
     plan::Origin,
@@ -22,10 +22,6 @@ use crate::{
     queue_metrics::{EventTimes, QueueStats, published_at},
     settings::Settings,
 };
-
-/// How long a consumer may receive nothing before it is replaced. If a queue is deleted and declared again at once, RabbitMQ attaches the
-/// consumer to the new queue, but its channel drops the messages as duplicates of those of the old one.
-const IDLE_LIMIT: Duration = Duration::from_secs(30);
 
 /// Consumes one slot group of one subscription: one queue, one channel, one batch at a time. Its parked events are the work of a
 /// [`RetryWorker`](super::retry_worker::RetryWorker).

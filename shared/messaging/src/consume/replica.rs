@@ -180,14 +180,14 @@ impl Replica {
         match with_timeout("renewing the membership", LEASE_TTL, self.assigned(is_resting)).await {
             Ok((assigned, is_stable)) => {
                 self.failing_since = None;
-                self.run_only(&assigned).await?;
+                self.run_only(&assigned)?;
                 Ok(is_stable)
             }
             Err(error) => {
                 tracing::warn!(causes = ?causes(&error), "failed to renew the membership");
                 self.outbox.activity().set_alone(false);
                 if self.failing_since.get_or_insert(began).elapsed() >= LEASE_TTL {
-                    self.run_only(&[]).await?;
+                    self.run_only(&[])?;
                 }
                 Ok(false)
             }
@@ -221,7 +221,7 @@ impl Replica {
     }
 
     /// Stops the consumers that are not assigned, and starts the assigned ones that do not run.
-    async fn run_only(&mut self, assigned: &[usize]) -> Result<(), Error> {
+    fn run_only(&mut self, assigned: &[usize]) -> Result<(), Error> {
         for (consumer, stop) in &self.running {
             if !assigned.contains(consumer) {
                 stop.cancel();
@@ -232,7 +232,7 @@ impl Replica {
             let is_waiting =
                 self.failures.get(consumer).is_some_and(|failed| failed.retry_at > now);
             if !self.running.contains_key(consumer) && !is_waiting {
-                self.start(*consumer).await?;
+                self.start(*consumer)?;
             }
         }
         let queues = &self.queues;
@@ -247,7 +247,7 @@ impl Replica {
     }
 
     /// Starts a consumer. The replica with the first queue also drains the dead-letter queue.
-    async fn start(&mut self, number: usize) -> Result<(), Error> {
+    fn start(&mut self, number: usize) -> Result<(), Error> {
         let (consumer, stop) = (self.consumers[number].clone(), CancellationToken::new());
         tracing::info!(queue = self.queues[number], "consumer started");
         let (channels, stopped) = (self.session.channels()?, stop.clone());
@@ -269,11 +269,11 @@ impl Replica {
         let dead_queue_name = dead_queue_name(self.settings.service);
         let is_usable = self.settings.connections.check(ObjectKind::Queue, &dead_queue_name);
         if number == 0 && is_usable.is_ok() {
-            let (channel, stopped) = (self.session.channel().await?, stop.clone());
+            let (channels, stopped) = (self.session.channels()?, stop.clone());
             let (outbox, service) = (self.outbox.clone(), self.settings.service);
             let subscriptions = self.subscriptions.clone();
             let drain = async move {
-                dead_queue::drain(&outbox, service, &subscriptions, &channel, &stopped).await
+                dead_queue::drain(&outbox, service, &subscriptions, &channels, &stopped).await
             };
             self.tasks.insert(self.session.tasks.spawn(drain).id(), number);
         }
