@@ -14,7 +14,7 @@ const MAX_RATE: f64 = 5.0;
 const PERIOD: Duration = Duration::from_secs(25);
 
 /// Timeout until a suite rests whose last order is delivered.
-const TIMEOUT: Duration = Duration::from_mins(2);
+const TIMEOUT: Duration = Duration::from_mins(3);
 
 /// Much less than the pause of a loop at rest.
 const WAKE_TIMEOUT: Duration = Duration::from_secs(7);
@@ -65,14 +65,13 @@ async fn an_idle_suite_rests_and_wakes_at_once() {
     let (id, _) = time_to_confirmation(&shop).await;
     shop.wait_for_order(&id, &["delivered"]).await.unwrap();
 
+    // After twenty seconds without traffic, publishers send the last messages once more.
     wait_for("the suite rests", TIMEOUT, async || {
-        let rate = rate(&server, Duration::from_secs(5)).await;
+        let rate = rate(&server, PERIOD).await;
         if rate <= MAX_RATE { Ok(()) } else { Err(format!("{rate:.1} transactions/s")) }
     })
     .await
     .unwrap();
-    let rate = rate(&server, PERIOD).await;
-    assert!(rate <= MAX_RATE, "{rate:.1} transactions/s");
 
     let (id, took) = time_to_confirmation(&shop).await;
     assert!(took < WAKE_TIMEOUT, "the first order after the rest took {took:?}");
