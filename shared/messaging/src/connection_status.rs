@@ -75,6 +75,11 @@ impl ConnectionMonitor {
         self.set(link, None);
     }
 
+    /// Whether the broker accepts messages of the relay.
+    pub(crate) fn is_publishing(&self) -> bool {
+        self.0.borrow().publisher_down.is_none()
+    }
+
     /// Forgets the queues that failed on an earlier connection.
     pub(crate) fn reset_queues(&self) {
         self.0.send_if_modified(|status| !std::mem::take(&mut status.failed_queues).is_empty());

@@ -2,7 +2,7 @@
 
 // Layers, from the bottom to the top; a module uses only its own layer and those before it:
 //   1. activity, naming, declarations, difference, error, failure, retry, batch_size, snapshot, message_position,
-//      broker, connection_status, settings, declare
+//      pending_requests, broker, connection_status, settings, declare
 //   2. queue_metrics
 //   3. publish
 //   4. consume
@@ -23,6 +23,7 @@ mod error;
 mod failure;
 mod message_position;
 mod naming;
+mod pending_requests;
 mod publish;
 mod queue_metrics;
 pub mod replay;

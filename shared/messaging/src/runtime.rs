@@ -14,6 +14,7 @@ use crate::{
     declare::declare_all,
     difference::Difference,
     error::Error,
+    pending_requests::PendingRequests,
     publish::{
         admission::OutboxBounds,
         backpressure::BackpressureState,
@@ -61,6 +62,7 @@ impl MessagingRuntime {
             service: topology.service(),
             declarations: topology.declarations(),
             connections: ConnectionMonitor::new(),
+            requests: PendingRequests::default(),
             replica: Uuid::new_v4(),
         };
         Self {
@@ -128,6 +130,12 @@ impl MessagingRuntime {
         let measuring =
             queue_metrics::watch(outbox.stats(), &settings, &queues, outbox.activity(), &stop);
         let declaring = topology_watch::watch(&settings, &stop);
-        tokio::join!(consume::run(&outbox, &settings, subscriptions, &stop), measuring, declaring);
+        let asking = consume::requests::send(&settings, &stop);
+        tokio::join!(
+            consume::run(&outbox, &settings, subscriptions, &stop),
+            measuring,
+            declaring,
+            asking
+        );
     }
 }

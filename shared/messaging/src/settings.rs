@@ -2,7 +2,10 @@
 
 use uuid::Uuid;
 
-use crate::{connection_status::ConnectionMonitor, declarations::Declarations};
+use crate::{
+    connection_status::ConnectionMonitor, declarations::Declarations,
+    pending_requests::PendingRequests,
+};
 
 #[derive(Debug)]
 pub(crate) struct Settings {
@@ -11,6 +14,8 @@ pub(crate) struct Settings {
     /// Everything to declare on a new connection.
     pub(crate) declarations: Declarations,
     pub(crate) connections: ConnectionMonitor,
+    /// Requests of the consumers for missing messages.
+    pub(crate) requests: PendingRequests,
     /// The id of this process among the replicas of the service.
     pub(crate) replica: Uuid,
 }

@@ -92,14 +92,20 @@ async fn republish_round(
     while taken < limit
         && let Some(mut delivery) = get(channel, queue).await?
     {
-        messages.push(OutgoingMessage {
-            id: Uuid::new_v4(),
-            exchange: service.to_owned(),
-            routing_key: delivery.routing_key.to_string(),
-            content_type: BATCH_CONTENT_TYPE,
-            body: mem::take(&mut delivery.data),
-            position: of_delivery(&delivery).map(|arrived| (arrived.position, Purpose::Again)),
-        });
+        let arrived = of_delivery(&delivery);
+        let is_reminder =
+            arrived.as_ref().is_some_and(|arrived| arrived.purpose == Purpose::Reminder);
+        // The message itself is in the queue as well.
+        if !is_reminder {
+            messages.push(OutgoingMessage {
+                id: Uuid::new_v4(),
+                exchange: service.to_owned(),
+                routing_key: delivery.routing_key.to_string(),
+                content_type: BATCH_CONTENT_TYPE,
+                body: mem::take(&mut delivery.data),
+                position: arrived.map(|arrived| (arrived.position, Purpose::Again)),
+            });
+        }
         last = Some(delivery);
         taken += 1;
     }

@@ -24,6 +24,7 @@ pub(crate) mod received_event;
 mod received_messages;
 mod received_positions;
 mod replica;
+pub(crate) mod requests;
 mod retries;
 mod retry_worker;
 pub(crate) mod shutdown;

@@ -5,7 +5,6 @@ use std::time::Duration;
 use lapin::message::Delivery;
 use serde_json::json;
 use tokio::time::Instant;
-use uuid::Uuid;
 
 use super::{
     WRITE_TIMEOUT,
@@ -17,17 +16,12 @@ use super::{
 use crate::{
     error::{Error, causes, with_timeout},
     message_position::{ArrivedPosition, MissingMessages, of_delivery},
-    naming::{request_queue, routing_key, slots_of},
-    publish::publisher::{ConfirmTimeouts, OutgoingMessage, Publisher},
+    naming::{routing_key, slots_of},
     settings::Settings,
 };
 
 /// How often positions are stored at most. After a crash the messages of this time are asked for again.
 const STORE_INTERVAL: Duration = Duration::from_secs(1);
-
-/// How long a request waits for its confirm.
-const CONFIRM_TIMEOUTS: ConfirmTimeouts =
-    ConfirmTimeouts { first: Duration::from_secs(5), next: Duration::from_secs(5) };
 
 /// The reason of a dead letter about messages that the publisher no longer has.
 const MESSAGES_LOST: &str = "messages_lost";
@@ -89,21 +83,21 @@ impl<'a> ReceivedMessages<'a> {
         store.into_iter().chain(self.positions.next_request()).min()
     }
 
-    /// Stores what has changed, records findings, and asks what is due. A failure is logged; the next call tries again.
+    /// Stores what has changed, records findings, and asks what is due.
     pub(super) async fn keep(&mut self) {
         let now = Instant::now();
         if self.positions.is_changed() && now >= self.stored_at + STORE_INTERVAL {
             self.store().await;
         }
-        let requests = self.positions.take_requests(now);
-        if requests.is_empty() {
-            return;
+        let queue = &self.context.queue;
+        for Request { publisher, slot, history, ranges } in self.positions.take_requests(now) {
+            tracing::info!(queue, publisher, slot, ?ranges, "asking for missing messages");
+            let subscriber = self.settings.service.to_owned();
+            let aggregate = self.context.subscription.aggregate().to_owned();
+            let request = MissingMessages { subscriber, aggregate, slot, history, ranges };
+            self.settings.requests.add(publisher, request);
         }
-        if let Err(error) = Box::pin(self.ask(requests)).await {
-            let queue = &self.context.queue;
-            tracing::warn!(queue, causes = ?causes(&error), "failed to ask for missing messages");
-        }
-        self.settings.connections.missing(&self.context.queue, self.positions.overdue());
+        self.settings.connections.missing(queue, self.positions.overdue());
     }
 
     /// Stores what has changed.
@@ -129,7 +123,6 @@ impl<'a> ReceivedMessages<'a> {
                 self.positions.keep_changed(&changed);
             }
         }
-        self.settings.connections.missing(queue, self.positions.overdue());
     }
 
     fn dead_letter(&self, finding: &Finding) -> (String, UnreadableMessage) {
@@ -158,44 +151,5 @@ impl<'a> ReceivedMessages<'a> {
         let routing_key = routing_key(aggregate, u8::try_from(*slot).unwrap_or_default());
         let payload = payload.to_string().into_bytes();
         (routing_key, UnreadableMessage { reason, causes: vec![cause], payload })
-    }
-
-    async fn ask(&self, requests: Vec<Request>) -> Result<(), Error> {
-        let Settings { amqp_url, service, .. } = self.settings;
-        let mut publisher = Publisher::connect(amqp_url, service).await?;
-        let mut messages = Vec::new();
-        for Request { publisher, slot, history, ranges } in requests {
-            tracing::info!(
-                queue = self.context.queue,
-                publisher,
-                slot,
-                ?ranges,
-                "asking for missing messages"
-            );
-            let missing = MissingMessages {
-                subscriber: (*service).to_owned(),
-                aggregate: self.context.subscription.aggregate().to_owned(),
-                slot,
-                history,
-                ranges,
-            };
-            messages.push(OutgoingMessage {
-                id: Uuid::new_v4(),
-                // The default exchange.
-                exchange: String::new(),
-                routing_key: request_queue(&publisher),
-                content_type: "application/json",
-                body: serde_json::to_vec(&missing)?,
-                position: None,
-            });
-        }
-        let confirms = publisher.publish(&messages, CONFIRM_TIMEOUTS).await?;
-        publisher.close().await;
-        // A publisher of an earlier version has no queue for requests.
-        if messages.iter().all(|message| confirms.is_stored(message.id)) {
-            Ok(())
-        } else {
-            Err(Error::Unconfirmed)
-        }
     }
 }

@@ -62,7 +62,10 @@ impl Answers<'_> {
         let mut pause = POLL_INTERVAL;
         while stop.run_until_cancelled(sleep(pause)).await.is_some() {
             pause = POLL_INTERVAL;
-            if !self.leadership.outbox.waker().is_leading() {
+            // During an alarm the broker reads nothing, and connections would pile up.
+            let is_possible = self.leadership.outbox.waker().is_leading()
+                && self.settings.connections.is_publishing();
+            if !is_possible {
                 continue;
             }
             let answering = Box::pin(self.answer_all(&mut session));
@@ -112,7 +115,7 @@ impl Answers<'_> {
         let partition = Partition { aggregate: aggregate.clone(), slot: *slot };
         let queue = consumer_queue(subscriber, aggregate, slot_group(slot_number));
         let Settings { amqp_url, service, .. } = self.settings;
-        let mut publisher = Publisher::connect(amqp_url, service).await?;
+        let mut publisher = Publisher::connect_for(amqp_url, service, "missing messages").await?;
         let (mut sent, mut limit) = (0, MAX_COPIES);
         for range in ranges.iter().take(MAX_RANGES) {
             let mut rest = Some(*range);

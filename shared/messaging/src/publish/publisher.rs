@@ -84,7 +84,16 @@ pub(crate) struct Publisher {
 
 impl Publisher {
     pub(crate) async fn connect(amqp_url: &str, service: &str) -> Result<Self, Error> {
-        let name = format!("{service}: publisher");
+        Self::connect_for(amqp_url, service, "publisher").await
+    }
+
+    /// Connects for another purpose than to relay the outbox. It is part of the name of the connection.
+    pub(crate) async fn connect_for(
+        amqp_url: &str,
+        service: &str,
+        purpose: &str,
+    ) -> Result<Self, Error> {
+        let name = format!("{service}: {purpose}");
         let mut session = Session::connect(amqp_url, &name, broker::HEARTBEAT).await?;
         let channel = session.lasting_channel().await?.clone();
         let confirm = channel.confirm_select(ConfirmSelectOptions::default());

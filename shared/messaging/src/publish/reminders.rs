@@ -42,7 +42,10 @@ impl Reminders<'_> {
     /// Sends reminders until `stop`. One that fails is not repeated: the next message of the partition shows a loss as well.
     pub(super) async fn run(&self, stop: &CancellationToken) {
         while stop.run_until_cancelled(sleep(CHECK_INTERVAL)).await.is_some() {
-            if !self.leadership.outbox.waker().is_leading() {
+            // During an alarm the broker reads nothing, and connections would pile up.
+            let is_possible = self.leadership.outbox.waker().is_leading()
+                && self.settings.connections.is_publishing();
+            if !is_possible {
                 continue;
             }
             let Some(before) = Instant::now().checked_sub(QUIET_TIME) else { continue };
@@ -75,7 +78,7 @@ impl Reminders<'_> {
             }));
         }
         let Settings { amqp_url, service, .. } = self.settings;
-        let mut publisher = Publisher::connect(amqp_url, service).await?;
+        let mut publisher = Publisher::connect_for(amqp_url, service, "reminders").await?;
         publisher.publish(&messages, CONFIRM_TIMEOUTS).await?;
         publisher.close().await;
         Ok(())
