@@ -72,7 +72,9 @@ impl<'a> ReceivedMessages<'a> {
     fn position(&self, delivery: &Delivery) -> Option<ArrivedPosition> {
         let is_expected = |arrived: &ArrivedPosition| {
             let publishers = self.context.subscription.publishers();
+            let slot = u8::try_from(arrived.position.slot).ok();
             publishers.iter().any(|publisher| *publisher == arrived.publisher)
+                && slots_of(self.context.group).any(|own| Some(own.number()) == slot)
         };
         of_delivery(delivery).filter(is_expected)
     }

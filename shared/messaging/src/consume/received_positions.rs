@@ -46,7 +46,7 @@ struct SlotPositions {
     /// When to ask, and how often it was asked in vain.
     request_at: Option<Instant>,
     tries: u32,
-    /// Whether the stored positions differs.
+    /// Whether what is stored differs.
     is_changed: bool,
 }
 
@@ -246,7 +246,7 @@ impl SlotPositions {
             Absence::Unused => None,
             Absence::Expired => {
                 let lost = removed.span().filter(|range| range.last > self.began)?;
-                let range = PositionRange { first: lost.first.max(self.began), ..lost };
+                let range = PositionRange { first: lost.first.max(self.began + 1), ..lost };
                 Some(Finding::Lost { publisher, slot, range })
             }
             Absence::Unknown => {

@@ -16,7 +16,7 @@ use uuid::Uuid;
 use super::{
     QUERY_TIMEOUT,
     leadership::Leadership,
-    message_copies::{self, MessageCopy},
+    message_copies::{self, LastPosition, MessageCopy},
     partition::Partition,
     positions::{self, Positions},
     publisher::{ConfirmTimeouts, OutgoingMessage, Publisher},
@@ -155,17 +155,15 @@ impl Answers<'_> {
     ) -> Result<(Vec<Answer>, Option<PositionRange>), Error> {
         with_timeout("reading the message log", QUERY_TIMEOUT, async {
             let mut connection = self.leadership.outbox.pool().acquire().await?;
-            let Some(last) = message_copies::last_position(&mut connection, partition).await?
-            else {
-                // The subscriber asks again.
-                return Ok::<_, Error>((Vec::new(), None));
-            };
+            let last = message_copies::last_position(&mut connection, partition).await?;
             let copies = message_copies::read(&mut connection, partition, range, ROUND).await?;
             let (answers, rest) = answers(copies, partition.slot, asked, range, last);
-            if range.last > last && asked == positions::history(&mut connection).await? {
-                self.begin_history(&mut connection, partition, range, last).await?;
+            if answers.iter().any(Answer::is_unknown)
+                && asked == positions::history(&mut connection).await?
+            {
+                self.begin_history(&mut connection, partition, range, last.number).await?;
             }
-            Ok((answers, rest))
+            Ok::<_, Error>((answers, rest))
         })
         .await
     }
@@ -199,14 +197,20 @@ struct Answer {
     body: Vec<u8>,
 }
 
+impl Answer {
+    const fn is_unknown(&self) -> bool {
+        matches!(self.purpose, Purpose::Absent { why: Absence::Unknown, .. })
+    }
+}
+
 /// The answers to a range, of which `copies` are the first messages in the log; and the part of the range that remains. `last` is the
-/// last position that was given out.
+/// last position in the log.
 fn answers(
     copies: Vec<MessageCopy>,
     slot: i16,
     history: i64,
     range: PositionRange,
-    last: i64,
+    last: LastPosition,
 ) -> (Vec<Answer>, Option<PositionRange>) {
     let position = |number| MessagePosition { history, slot, number };
     let absent = |first, until, why| Answer {
@@ -233,12 +237,13 @@ fn answers(
     if is_full && next <= range.last {
         return (answers, Some(PositionRange { first: next, last: range.last }));
     }
-    let known = range.last.min(last);
+    let known = range.last.min(last.number);
     if next <= known {
         answers.push(absent(next, known, Absence::Expired));
     }
-    if range.last > last {
-        answers.push(absent(last + 1, range.last, Absence::Unknown));
+    // If it may grow, the subscriber asks again.
+    if range.last > last.number && !last.may_grow {
+        answers.push(absent(last.number + 1, range.last, Absence::Unknown));
     }
     (answers, None)
 }
@@ -252,7 +257,8 @@ async fn get(channel: &Channel, queue: &str) -> Result<Option<Delivery>, Error> 
 #[cfg(test)]
 mod tests {
     use super::{
-        Absence, Answer, MessageCopy, MessagePosition, PositionRange, Purpose, ROUND, answers,
+        Absence, Answer, LastPosition, MessageCopy, MessagePosition, PositionRange, Purpose, ROUND,
+        answers,
     };
 
     fn copy(number: i64, events: i32) -> MessageCopy {
@@ -263,6 +269,10 @@ mod tests {
         PositionRange { first, last }
     }
 
+    fn last(number: i64) -> LastPosition {
+        LastPosition { number, may_grow: false }
+    }
+
     fn summary(answers: &[Answer]) -> Vec<(i64, Purpose)> {
         answers.iter().map(|answer| (answer.position.number, answer.purpose)).collect()
     }
@@ -271,7 +281,7 @@ mod tests {
     fn each_position_of_a_range_is_answered() {
         let absent = |until, why| Purpose::Absent { until, why };
         let copies = vec![copy(4, 1), copy(5, 0), copy(7, 2)];
-        let (found, rest) = answers(copies, 3, 9, range(2, 12), 10);
+        let (found, rest) = answers(copies, 3, 9, range(2, 12), last(10));
         assert_eq!(
             summary(&found),
             [
@@ -291,22 +301,29 @@ mod tests {
 
     #[test]
     fn a_log_without_its_beginning_is_not_sent_from_there() {
-        let (found, rest) = answers(vec![copy(2, 1), copy(3, 1)], 3, 9, range(1, 3), 10);
+        let (found, rest) = answers(vec![copy(2, 1), copy(3, 1)], 3, 9, range(1, 3), last(10));
         let expired = Purpose::Absent { until: 3, why: Absence::Expired };
         assert_eq!((summary(&found), rest), (vec![(1, expired)], None));
     }
 
     #[test]
     fn a_range_without_any_position_is_unknown() {
-        let (found, rest) = answers(vec![], 3, 9, range(11, i64::MAX), 10);
+        let (found, rest) = answers(vec![], 3, 9, range(11, i64::MAX), last(10));
         let unknown = Purpose::Absent { until: i64::MAX, why: Absence::Unknown };
         assert_eq!((summary(&found), rest), (vec![(11, unknown)], None));
     }
 
     #[test]
+    fn positions_that_may_have_been_published_are_not_denied() {
+        let growing = LastPosition { number: 10, may_grow: true };
+        let (found, rest) = answers(vec![copy(10, 1)], 3, 9, range(10, 12), growing);
+        assert_eq!((summary(&found), rest), (vec![(10, Purpose::Again)], None));
+    }
+
+    #[test]
     fn a_long_range_is_answered_in_rounds() {
         let copies = (1..=ROUND).map(|number| copy(number, 1)).collect();
-        let (found, rest) = answers(copies, 3, 9, range(1, 1_000), 1_000);
+        let (found, rest) = answers(copies, 3, 9, range(1, 1_000), last(1_000));
         assert_eq!(found.len(), usize::try_from(ROUND).unwrap());
         assert_eq!(rest, Some(range(ROUND + 1, 1_000)));
     }

@@ -38,18 +38,26 @@ pub(super) async fn read(
     Ok(copies.fetch_all(connection).await?)
 }
 
-/// The last position of a partition; `None` while events of it are in the outbox, because they may have been published already.
+/// The last position of a partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct LastPosition {
+    pub(super) number: i64,
+    /// Whether later positions may have been published already: events of the partition are in the outbox.
+    pub(super) may_grow: bool,
+}
+
 pub(super) async fn last_position(
     connection: &mut PgConnection,
     partition: &Partition,
-) -> Result<Option<i64>, Error> {
-    let last = sqlx::query_scalar!(
+) -> Result<LastPosition, Error> {
+    let last = sqlx::query_as!(
+        LastPosition,
         r#"
-        select coalesce((select last from messaging.slot_position where aggregate = $1 and slot = $2), 0) as "last!"
-        where not exists (select from messaging.outbox where aggregate = $1 and slot = $2)
+        select coalesce((select last from messaging.slot_position where aggregate = $1 and slot = $2), 0) as "number!",
+            exists (select from messaging.outbox where aggregate = $1 and slot = $2) as "may_grow!"
         "#,
         partition.aggregate,
         partition.slot,
     );
-    Ok(last.fetch_optional(connection).await?)
+    Ok(last.fetch_one(connection).await?)
 }
