@@ -133,7 +133,7 @@ fn configured_base() -> Option<PathBuf> {
 }
 
 /// `shop-<uid>`.
-fn name_of_base() -> String {
+pub(crate) fn name_of_base() -> String {
     format!("shop-{}", rustix::process::geteuid().as_raw())
 }
 
