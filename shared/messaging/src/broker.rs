@@ -4,7 +4,8 @@ use std::{mem, sync::Arc, time::Duration};
 
 use lapin::{
     Channel, Connection, ConnectionProperties, ConnectionStatus, ErrorKind,
-    options::{QueueBindOptions, QueueDeclareOptions},
+    message::Delivery,
+    options::{BasicGetOptions, QueueBindOptions, QueueDeclareOptions},
     protocol::{AMQPErrorKind, AMQPSoftError},
     types::FieldTable,
 };
@@ -178,6 +179,13 @@ pub(crate) async fn depth(channels: &Channels, name: &str) -> Result<Option<(u32
         Err(error) if is_soft(&error, &AMQPSoftError::NOTFOUND) => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// Takes the first message of a queue, if there is one.
+pub(crate) async fn get(channel: &Channel, queue: &str) -> Result<Option<Delivery>, Error> {
+    let got = channel.basic_get(queue.into(), BasicGetOptions::default());
+    let got = with_timeout("getting a message", REPLY_TIMEOUT, got).await?;
+    Ok(got.map(|message| message.delivery))
 }
 
 /// Whether the broker closed a channel for this reason.

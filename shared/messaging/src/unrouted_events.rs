@@ -9,8 +9,7 @@ use std::{mem, time::Duration};
 use envelope::BATCH_CONTENT_TYPE;
 use lapin::{
     Channel,
-    message::Delivery,
-    options::{BasicAckOptions, BasicGetOptions, BasicNackOptions},
+    options::{BasicAckOptions, BasicNackOptions},
 };
 use uuid::Uuid;
 
@@ -90,7 +89,7 @@ async fn republish_round(
 ) -> Result<u32, Error> {
     let (mut messages, mut last, mut taken) = (Vec::new(), None, 0);
     while taken < limit
-        && let Some(mut delivery) = get(channel, queue).await?
+        && let Some(mut delivery) = broker::get(channel, queue).await?
     {
         let arrived = of_delivery(&delivery);
         let is_reminder =
@@ -120,10 +119,4 @@ async fn republish_round(
     let acknowledged = last.ack(BasicAckOptions { multiple: true });
     with_timeout("acknowledging messages", REPLY_TIMEOUT, acknowledged).await?;
     Ok(taken)
-}
-
-async fn get(channel: &Channel, queue: &str) -> Result<Option<Delivery>, Error> {
-    let got = channel.basic_get(queue.into(), BasicGetOptions::default());
-    let got = with_timeout("getting a message", REPLY_TIMEOUT, got).await?;
-    Ok(got.map(|message| message.delivery))
 }

@@ -3,11 +3,7 @@
 use std::time::Duration;
 
 use envelope::BATCH_CONTENT_TYPE;
-use lapin::{
-    Channel,
-    message::Delivery,
-    options::{BasicAckOptions, BasicGetOptions},
-};
+use lapin::{Channel, options::BasicAckOptions};
 use sqlx::PgConnection;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -18,7 +14,7 @@ use super::{
     leadership::Leadership,
     message_copies::{self, LastPosition, MessageCopy},
     partition::Partition,
-    positions::{self, Positions},
+    positions,
     publisher::{ConfirmTimeouts, OutgoingMessage, Publisher},
 };
 use crate::{
@@ -52,7 +48,6 @@ const CONFIRM_TIMEOUTS: ConfirmTimeouts =
 pub(super) struct Answers<'a> {
     pub(super) leadership: Leadership<'a>,
     pub(super) settings: &'a Settings,
-    pub(super) positions: &'a Positions,
 }
 
 impl Answers<'_> {
@@ -62,10 +57,7 @@ impl Answers<'_> {
         let mut pause = POLL_INTERVAL;
         while stop.run_until_cancelled(sleep(pause)).await.is_some() {
             pause = POLL_INTERVAL;
-            // During an alarm the broker reads nothing, and connections would pile up.
-            let is_possible = self.leadership.outbox.waker().is_leading()
-                && self.settings.connections.is_publishing();
-            if !is_possible {
+            if !self.leadership.may_publish(self.settings) {
                 continue;
             }
             let answering = Box::pin(self.answer_all(&mut session));
@@ -92,7 +84,7 @@ impl Answers<'_> {
             let channel = session.channel().await?;
             (session, channel)
         };
-        while let Some(delivery) = get(&channel, &request_queue(service)).await? {
+        while let Some(delivery) = broker::get(&channel, &request_queue(service)).await? {
             match serde_json::from_slice(&delivery.data) {
                 Ok(missing) => self.answer(&missing).await?,
                 Err(error) => {
@@ -184,7 +176,7 @@ impl Answers<'_> {
         );
         metrics::counter!("messaging_histories_begun_total").increment(1);
         positions::begin_history(connection).await?;
-        self.positions.forget().await;
+        self.leadership.positions.forget().await;
         Ok(())
     }
 }
@@ -246,12 +238,6 @@ fn answers(
         answers.push(absent(last.number + 1, range.last, Absence::Unknown));
     }
     (answers, None)
-}
-
-async fn get(channel: &Channel, queue: &str) -> Result<Option<Delivery>, Error> {
-    let got = channel.basic_get(queue.into(), BasicGetOptions::default());
-    let got = with_timeout("getting a request", REPLY_TIMEOUT, got).await?;
-    Ok(got.map(|message| message.delivery))
 }
 
 #[cfg(test)]

@@ -10,7 +10,10 @@ use super::{
     publisher::{OutgoingMessage, encode},
     table::{self, LoggedMessage},
 };
-use crate::error::{Error, causes, with_timeout};
+use crate::{
+    error::{Error, causes, with_timeout},
+    settings::Settings,
+};
 
 /// The name of the relay's lease.
 pub(super) const LEASE: &str = "relay";
@@ -32,6 +35,11 @@ impl Leadership<'_> {
             lease::acquire(&mut connection, LEASE, self.holder).await
         })
         .await
+    }
+
+    /// Whether this process leads and the broker accepts messages: during an alarm it reads nothing, and connections would pile up.
+    pub(super) fn may_publish(&self, settings: &Settings) -> bool {
+        self.outbox.waker().is_leading() && settings.connections.is_publishing()
     }
 
     /// Encodes messages that are published now, with their positions.

@@ -64,8 +64,8 @@ pub(crate) async fn run(
     let suspended = SuspendedPartitions::default();
     let positions = Positions::default();
     let leadership = Leadership { outbox, holder: settings.replica, positions: &positions };
-    let reminders = Reminders { leadership, settings, positions: &positions };
-    let answers = Answers { leadership, settings, positions: &positions };
+    let reminders = Reminders { leadership, settings };
+    let answers = Answers { leadership, settings };
     let prober = Prober { leadership, settings, suspended: &suspended };
     let mut relay = Relay {
         leadership,

@@ -12,7 +12,7 @@ use super::{
     QUERY_TIMEOUT,
     leadership::Leadership,
     message_copies,
-    positions::{Positions, QuietPartition},
+    positions::QuietPartition,
     publisher::{ConfirmTimeouts, OutgoingMessage, Publisher},
 };
 use crate::{
@@ -35,21 +35,17 @@ const CONFIRM_TIMEOUTS: ConfirmTimeouts =
 pub(super) struct Reminders<'a> {
     pub(super) leadership: Leadership<'a>,
     pub(super) settings: &'a Settings,
-    pub(super) positions: &'a Positions,
 }
 
 impl Reminders<'_> {
     /// Sends reminders until `stop`. One that fails is not repeated: the next message of the partition shows a loss as well.
     pub(super) async fn run(&self, stop: &CancellationToken) {
         while stop.run_until_cancelled(sleep(CHECK_INTERVAL)).await.is_some() {
-            // During an alarm the broker reads nothing, and connections would pile up.
-            let is_possible = self.leadership.outbox.waker().is_leading()
-                && self.settings.connections.is_publishing();
-            if !is_possible {
+            if !self.leadership.may_publish(self.settings) {
                 continue;
             }
             let Some(before) = Instant::now().checked_sub(QUIET_TIME) else { continue };
-            let quiet = self.positions.take_quiet(before).await;
+            let quiet = self.leadership.positions.take_quiet(before).await;
             if quiet.is_empty() {
                 continue;
             }

@@ -12,6 +12,7 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use envelope::{Event, FullState};
+use lapin::{Connection, ConnectionProperties, options::QueueDeleteOptions};
 use messaging::{
     Batch, ConnectionStatus, Failure, Handler, MIGRATOR, MessageLogBounds, MessagingRuntime,
     OnReject, Outbox, OutboxBounds, Subscription, Topology, Transaction,
@@ -19,7 +20,7 @@ use messaging::{
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use sqlx::{PgPool, postgres::PgPoolOptions};
+use sqlx::{AssertSqlSafe, PgPool, Postgres, pool::PoolConnection, postgres::PgPoolOptions};
 use testkit::{DataDir, Database, Process, Program, Vhost, wait_for};
 use tokio::{
     sync::{Semaphore, watch},
@@ -211,6 +212,15 @@ impl Running {
         self.status().publisher_down.is_none()
     }
 
+    /// Waits until it has declared its queues.
+    pub(crate) async fn wait_for_queues(&self) {
+        wait_for("the queues are declared", TIMEOUT, async || {
+            self.status().consumer_down.map_or(Ok(()), Err)
+        })
+        .await
+        .unwrap();
+    }
+
     /// Shuts down, as a service does at SIGTERM.
     pub(crate) async fn shut_down(mut self) {
         self.stop.cancel();
@@ -286,6 +296,21 @@ impl Harness {
     /// Replaces the consumer's database by a backup.
     pub(crate) async fn restore_consumer(&self, backup: &Database) {
         self.consumer_database.restore(backup).await.unwrap();
+    }
+
+    /// Deletes the queues of the consumer with the messages in them. Returns the number of messages.
+    pub(crate) async fn delete_queues(&self) -> u32 {
+        let connection = Connection::connect(self.vhost.url(), ConnectionProperties::default());
+        let connection = connection.await.unwrap();
+        let channel = connection.create_channel().await.unwrap();
+        let mut messages = 0;
+        for group in 0..messaging::SLOT_GROUPS {
+            let queue = format!("consumer.walk.{group}");
+            let options = QueueDeleteOptions::default();
+            messages += channel.queue_delete(queue.as_str().into(), options).await.unwrap();
+        }
+        connection.close(200, "done".into()).await.unwrap();
+        messages
     }
 
     /// Ends the publisher's sessions and returns a backup of its database.
@@ -482,6 +507,21 @@ impl Harness {
         for walk in walks {
             assert_eq!(self.effects(walk).await, (1..=last).collect::<Vec<_>>(), "{walk}");
         }
+    }
+
+    /// Adds a replica of the consumer that holds both queues and does not renew its membership. It ends with the returned session.
+    pub(crate) async fn add_paused_replica(&self, ttl: Duration) -> PoolConnection<Postgres> {
+        let mut session = self.consumer.pool().acquire().await.unwrap();
+        sqlx::raw_sql(AssertSqlSafe(format!(
+            "insert into messaging.replica values (gen_random_uuid(), pg_backend_pid(), now() + interval '{} seconds');
+             insert into messaging.queue_assignment
+             select 'consumer.walk.' || n, id from messaging.replica, generate_series(0, 1) n",
+            ttl.as_secs()
+        )))
+        .execute(&mut *session)
+        .await
+        .unwrap();
+        session
     }
 
     /// Terminates all other sessions on both databases.

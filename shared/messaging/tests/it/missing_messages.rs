@@ -4,34 +4,19 @@ use std::time::Duration;
 
 use lapin::{
     BasicProperties, Connection, ConnectionProperties,
-    options::{BasicPublishOptions, ConfirmSelectOptions, QueueDeleteOptions},
+    options::{BasicPublishOptions, ConfirmSelectOptions},
     types::{AMQPValue, FieldTable},
 };
 use messaging::{MessageLogBounds, OnReject};
 use testkit::wait_for;
 
-use crate::harness::{Harness, Running, count, wait_for_count};
+use crate::harness::{Harness, count, wait_for_count};
 
 /// Walks of both slot groups.
 const WALKS: [&str; 3] = ["walk-0", "walk-1", "walk-2"];
 
 /// The last message of a slot is sent again after 20 s, and a missing one is asked for after 2 s.
 const NOTICED: Duration = Duration::from_mins(1);
-
-/// Deletes the queues of the consumer with the messages in them. Returns the number of messages.
-async fn delete_queues(harness: &Harness) -> u32 {
-    let connection = Connection::connect(harness.vhost.url(), ConnectionProperties::default());
-    let connection = connection.await.unwrap();
-    let channel = connection.create_channel().await.unwrap();
-    let mut messages = 0;
-    for group in 0..messaging::SLOT_GROUPS {
-        let queue = format!("consumer.walk.{group}");
-        let options = QueueDeleteOptions::default();
-        messages += channel.queue_delete(queue.as_str().into(), options).await.unwrap();
-    }
-    connection.close(200, "done".into()).await.unwrap();
-    messages
-}
 
 /// Waits until each walk has the effects of the steps 1 to `last`, in order.
 async fn wait_for_walks(harness: &Harness, last: i64) {
@@ -44,15 +29,6 @@ async fn wait_for_walks(harness: &Harness, last: i64) {
             }
         }
         if missing.is_empty() { Ok(()) } else { Err(missing.join(", ")) }
-    })
-    .await
-    .unwrap();
-}
-
-/// Waits until a consumer has declared its queues.
-async fn wait_for_queues(consumer: &Running) {
-    wait_for("the consumer has its queues", NOTICED, async || {
-        consumer.status().consumer_down.map_or(Ok(()), Err)
     })
     .await
     .unwrap();
@@ -80,7 +56,7 @@ async fn messages_of_a_lost_queue_are_sent_again() {
     consumer.shut_down().await;
     harness.publish_steps(&WALKS, 6..=10).await;
     harness.wait_until_published().await;
-    assert!(delete_queues(&harness).await > 0);
+    assert!(harness.delete_queues().await > 0);
     // Nothing is published any more, so only reminders show the loss.
     let consumer = harness.start_consumer();
     wait_for_walks(&harness, 10).await;
@@ -126,10 +102,10 @@ async fn what_left_the_log_is_a_dead_letter() {
     consumer.shut_down().await;
     harness.publish_steps(&WALKS[..1], 2..=3).await;
     harness.wait_until_published().await;
-    assert_eq!(delete_queues(&harness).await, 1);
+    assert_eq!(harness.delete_queues().await, 1);
     wait_for_count("the log is empty", harness.publisher.pool(), "messaging.message", 0).await;
     let consumer = harness.start_consumer();
-    wait_for_queues(&consumer).await;
+    consumer.wait_for_queues().await;
     harness.publish_steps(&WALKS[..1], 4..=4).await;
     let letter = wait_for_letter(&harness, "messages_lost").await;
     assert_eq!((&letter["publisher"], &letter["aggregate"]), (&"publisher".into(), &"walk".into()));
@@ -212,9 +188,9 @@ async fn a_forged_position_blocks_nothing_and_is_named() {
     consumer.shut_down().await;
     harness.publish_steps(&WALKS[..1], 3..=3).await;
     harness.wait_until_published().await;
-    assert_eq!(delete_queues(&harness).await, 1);
+    assert_eq!(harness.delete_queues().await, 1);
     let consumer = harness.start_consumer();
-    wait_for_queues(&consumer).await;
+    consumer.wait_for_queues().await;
     harness.publish_steps(&WALKS[..1], 4..=4).await;
     wait_for("all steps have taken effect", NOTICED, async || {
         let effects = harness.effects(WALKS[0]).await;

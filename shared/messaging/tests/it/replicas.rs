@@ -73,15 +73,7 @@ async fn replicas_divide_the_queues_and_take_over() {
 #[tokio::test]
 async fn a_membership_that_is_not_renewed_expires() {
     let harness = Harness::open(OnReject::BlockKey).await;
-    let mut paused = harness.consumer.pool().acquire().await.unwrap();
-    sqlx::raw_sql(
-        "insert into messaging.replica values (gen_random_uuid(), pg_backend_pid(), now() + interval '3 seconds');
-         insert into messaging.queue_assignment
-         select 'consumer.walk.' || n, id from messaging.replica, generate_series(0, 1) n",
-    )
-    .execute(&mut *paused)
-    .await
-    .unwrap();
+    let _paused = harness.add_paused_replica(Duration::from_secs(3)).await;
     let consumer = harness.start_consumer();
     wait_for_count(
         "two replicas are members",

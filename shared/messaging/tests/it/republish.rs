@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use lapin::{Connection, ConnectionProperties, options::QueueDeleteOptions};
 use messaging::{
     MessageLogBounds, OnReject,
     republish::{Republication, RepublishError},
@@ -29,22 +28,6 @@ fn now() -> DateTime<Utc> {
     Utc::now()
 }
 
-async fn delete_queues(harness: &Harness) {
-    let connection = Connection::connect(harness.vhost.url(), ConnectionProperties::default());
-    let connection = connection.await.unwrap();
-    let channel = connection.create_channel().await.unwrap();
-    let mut messages = 0;
-    for group in 0..messaging::SLOT_GROUPS {
-        let queue = format!("consumer.walk.{group}");
-        messages += channel
-            .queue_delete(queue.as_str().into(), QueueDeleteOptions::default())
-            .await
-            .unwrap();
-    }
-    assert!(messages > 0, "the queues were empty");
-    connection.close(200, "done".into()).await.unwrap();
-}
-
 #[tokio::test]
 async fn events_of_a_lost_queue_take_effect_once() {
     let harness = Harness::open(OnReject::BlockKey).await;
@@ -54,17 +37,10 @@ async fn events_of_a_lost_queue_take_effect_once() {
     consumer.shut_down().await;
     harness.publish_steps(&WALKS, 6..=10).await;
     harness.wait_until_published().await;
-    delete_queues(&harness).await;
+    assert!(harness.delete_queues().await > 0, "the queues were empty");
     let consumer = harness.start_consumer();
     // A later event shows the loss of one walk; nothing shows the loss of the others.
-    wait_for("the consumer has declared its queues", TIMEOUT, async || {
-        match consumer.status().consumer_down {
-            Some(reason) => Err(reason),
-            None => Ok(()),
-        }
-    })
-    .await
-    .unwrap();
+    consumer.wait_for_queues().await;
     harness.publish_steps(&WALKS[..1], 11..=11).await;
     wait_for_count("the gap is noticed", harness.consumer.pool(), "messaging.parked", 1).await;
 

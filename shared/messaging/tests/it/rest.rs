@@ -95,15 +95,7 @@ async fn a_replica_that_joins_ends_the_rest() {
 #[tokio::test]
 async fn a_replica_paused_at_rest_is_not_waited_for() {
     let harness = Harness::open(OnReject::BlockKey).await;
-    let mut paused = harness.consumer.pool().acquire().await.unwrap();
-    sqlx::raw_sql(
-        "insert into messaging.replica values (gen_random_uuid(), pg_backend_pid(), now() + interval '45 seconds');
-         insert into messaging.queue_assignment
-         select 'consumer.walk.' || n, id from messaging.replica, generate_series(0, 1) n",
-    )
-    .execute(&mut *paused)
-    .await
-    .unwrap();
+    let _paused = harness.add_paused_replica(Duration::from_secs(45)).await;
     let consumer = harness.start_consumer();
     let pool = harness.consumer.pool();
     wait_for_count("two replicas are members", pool, "messaging.active_replica", 2).await;
