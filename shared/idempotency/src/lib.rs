@@ -1,5 +1,7 @@
 #![doc = include_str!("../README.md")]
 
+mod batch;
+
 use axum::{
     body::Body,
     http::{HeaderName, HeaderValue, StatusCode, header},
@@ -8,6 +10,8 @@ use axum::{
 use problem::{IdempotencyKey, Problem};
 use sha2::{Digest, Sha256};
 use sqlx::{PgConnection, migrate::Migrator};
+
+pub use crate::batch::{find_all, store_all};
 
 /// Migrations of the schema `idempotency` in the service's database, which stores requests and their responses.
 pub static MIGRATOR: Migrator = sqlx::migrate!();
@@ -23,6 +27,18 @@ pub struct Request<'a> {
     pub key: Option<&'a IdempotencyKey>,
     /// The body as sent, or in a canonical form.
     pub body: &'a [u8],
+}
+
+impl Request<'_> {
+    fn fingerprint(&self) -> Vec<u8> {
+        Sha256::digest(self.body).to_vec()
+    }
+
+    /// The primary key of the stored request, if it has a key.
+    fn id(&self) -> Option<[String; 3]> {
+        let key = self.key?.as_str().to_owned();
+        Some([self.caller.to_owned(), self.operation.to_owned(), key])
+    }
 }
 
 /// A response that can be sent again.
@@ -53,6 +69,10 @@ impl StoredResponse {
     /// The value of a header, by its lower-case name.
     pub fn header_value(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str())
+    }
+
+    fn stored_status(&self) -> i16 {
+        i16::try_from(self.status.as_u16()).unwrap_or(i16::MAX)
     }
 }
 
@@ -98,7 +118,7 @@ struct RequestId {
 /// The same key with another body is 422 `idempotency_key_reused`.
 pub async fn claim(tx: &mut PgConnection, request: Request<'_>) -> Result<Claim, Problem> {
     let Some(key) = request.key else { return Ok(Claim::Acquired(AcquiredKey(None))) };
-    let fingerprint = Sha256::digest(request.body).to_vec();
+    let fingerprint = request.fingerprint();
     let claimed = sqlx::query!(
         r#"
         insert into idempotency.request (caller, operation, key, fingerprint) values ($1, $2, $3, $4)
@@ -119,7 +139,8 @@ pub async fn claim(tx: &mut PgConnection, request: Request<'_>) -> Result<Claim,
     if claimed.rows_affected() == 1 {
         return Ok(Claim::Acquired(AcquiredKey(Some(id))));
     }
-    let first = sqlx::query!(
+    let first = sqlx::query_as!(
+        StoredRequest,
         r#"
         select fingerprint, status, headers, body from idempotency.request
         where caller = $1 and operation = $2 and key = $3
@@ -130,29 +151,48 @@ pub async fn claim(tx: &mut PgConnection, request: Request<'_>) -> Result<Claim,
     )
     .fetch_one(&mut *tx)
     .await?;
-    if first.fingerprint != fingerprint {
-        return Err(Problem::new(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            "idempotency_key_reused",
-            "The idempotency key was used for another request",
-        )
-        .detail(
-            "This Idempotency-Key was used with another body; use a new key for a new request.",
-        ));
-    }
-    let status = first.status.and_then(|status| u16::try_from(status).ok());
-    let status = status.and_then(|status| StatusCode::from_u16(status).ok());
-    let headers = first.headers.and_then(|headers| serde_json::from_value(headers).ok());
-    match (status, headers, first.body) {
-        (Some(status), Some(headers), Some(body)) => {
-            Ok(Claim::Replay(StoredResponse { status, headers, body }))
+    first.replay(&fingerprint).map(Claim::Replay)
+}
+
+/// An earlier request and its response, as stored.
+struct StoredRequest {
+    fingerprint: Vec<u8>,
+    status: Option<i16>,
+    headers: Option<serde_json::Value>,
+    body: Option<Vec<u8>>,
+}
+
+impl StoredRequest {
+    /// The stored response, if the request with `fingerprint` has the same body.
+    fn replay(&self, fingerprint: &[u8]) -> Result<StoredResponse, Problem> {
+        if self.fingerprint != fingerprint {
+            return Err(reused_key());
         }
-        // This crate commits a key together with its response, so another program wrote this row.
-        _ => Err(Problem::conflict(
-            "idempotency_key_unanswered",
-            "The first request with this key has no stored response",
-        )),
+        let status = self.status.and_then(|status| u16::try_from(status).ok());
+        let status = status.and_then(|status| StatusCode::from_u16(status).ok());
+        let headers = self.headers.clone();
+        let headers = headers.and_then(|headers| serde_json::from_value(headers).ok());
+        match (status, headers, self.body.clone()) {
+            (Some(status), Some(headers), Some(body)) => {
+                Ok(StoredResponse { status, headers, body })
+            }
+            // This crate commits a key together with its response, so another program wrote this row.
+            _ => Err(Problem::conflict(
+                "idempotency_key_unanswered",
+                "The first request with this key has no stored response",
+            )),
+        }
     }
+}
+
+/// 422: the key was used with another body.
+fn reused_key() -> Problem {
+    Problem::new(
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "idempotency_key_reused",
+        "The idempotency key was used for another request",
+    )
+    .detail("This Idempotency-Key was used with another body; use a new key for a new request.")
 }
 
 impl AcquiredKey {
@@ -173,7 +213,7 @@ impl AcquiredKey {
             id.caller,
             id.operation,
             id.key,
-            i16::try_from(response.status.as_u16()).unwrap_or(i16::MAX),
+            response.stored_status(),
             headers,
             response.body,
         )

@@ -1,10 +1,10 @@
 //! Places orders, many in one transaction.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use envelope::trace::{self, TraceContext};
-use idempotency::{Claim, Request, StoredResponse};
+use idempotency::{Request, StoredResponse};
 use messaging::Transaction;
 use problem::{IdempotencyKey, Problem};
 use runtime::clock;
@@ -37,6 +37,16 @@ pub(crate) struct PlaceOrderCommand {
 }
 
 impl PlaceOrderCommand {
+    fn request(&self) -> Request<'_> {
+        let context = self.idempotency.as_ref();
+        Request {
+            caller: context.map_or("", |context| &context.caller),
+            operation: "place_order",
+            key: context.map(|context| &context.key),
+            body: context.map_or(&[], |context| &context.body),
+        }
+    }
+
     /// Whether the order reserves stock and then waits for its payment, and the limits apply.
     fn holds_unpaid_stock(&self) -> bool {
         self.is_limited && self.method == PaymentMethod::Manual
@@ -52,63 +62,89 @@ pub(crate) struct IdempotencyContext {
     pub(crate) body: Vec<u8>,
 }
 
-impl IdempotencyContext {
-    fn request(&self) -> Request<'_> {
-        Request {
-            caller: &self.caller,
-            operation: "place_order",
-            key: Some(&self.key),
-            body: &self.body,
-        }
-    }
-}
-
 /// Renders the response to a command. The response is stored under the idempotency key in the transaction of the order.
 pub(crate) type RenderResponse =
     fn(&PlaceOrderCommand, Result<&Order, &PlaceOrderError>) -> Result<StoredResponse, Problem>;
 
-/// Places the orders of `commands` and returns one response for each. An error fails the whole batch.
+/// The response to a command.
+type OrderResponse = Result<StoredResponse, Problem>;
+
+/// Places the orders of `commands` and returns one response for each. No two of them have the same idempotency key. An error
+/// fails the whole batch.
 pub(crate) async fn place_orders(
     tx: &mut Transaction,
     process: &OrderProcess,
     commands: &[&PlaceOrderCommand],
     render: RenderResponse,
-) -> Result<Vec<Result<StoredResponse, Problem>>, Problem> {
+) -> Result<Vec<OrderResponse>, Problem> {
     let quantities = commands.iter().flat_map(|command| &command.quantities);
     let skus: Vec<&str> = quantities.map(|(sku, _)| sku.as_str()).collect();
     let listings = offers::listings(tx, &skus).await?;
     let mut unpaid = lock_unpaid_orders(tx, commands).await?;
     let now = clock::now();
 
-    // All instances claim keys in the same order, so that their transactions cannot deadlock.
-    let mut by_key: Vec<usize> = (0..commands.len()).collect();
-    by_key.sort_by_key(|index| {
-        let context = commands[*index].idempotency.as_ref();
-        context.map(|context| (context.caller.as_str(), context.key.as_str()))
-    });
-    let mut responses: Vec<Result<StoredResponse, Problem>> = Vec::new();
-    responses.resize_with(commands.len(), || Err(Problem::internal()));
-    let mut placed = Vec::with_capacity(commands.len());
-    for index in by_key {
-        let command = commands[index];
-        let decide = || decide(command, &listings, &mut unpaid, now, process);
-        let response = respond(tx, command, decide, render);
+    let mut responses = earlier_responses(tx, commands).await?;
+    let mut answered = Vec::with_capacity(commands.len());
+    for (index, command) in commands.iter().enumerate() {
+        if responses[index].is_some() {
+            continue;
+        }
+        let decision = decide(command, &listings, &mut unpaid, now, process);
+        let response = async { render(command, decision.as_ref().map(|placed| &placed.order)) };
         // The trace id of the request belongs into the stored response.
         let response = match command.trace {
             Some(trace) => trace::scope(trace, response).await,
             None => response.await,
         };
-        match response {
-            Ok((response, transition)) => {
-                responses[index] = Ok(response);
-                placed.extend(transition.map(|transition| (command, transition)));
-            }
-            Err(problem) if problem.status().is_server_error() => return Err(problem),
-            Err(problem) => responses[index] = Err(problem),
+        answered.push(Answered { index, command, response: response?, transition: decision.ok() });
+    }
+    let repeated = store(tx, &answered).await?;
+    if !repeated.is_empty() {
+        // Another instance has answered these requests meanwhile. If it refused them, they were counted as unpaid orders
+        // here, so that another order of the customer may be refused.
+        answered.retain(|answered| !repeated.contains(&answered.index));
+        for (response, earlier) in responses.iter_mut().zip(earlier_responses(tx, commands).await?)
+        {
+            *response = response.take().or(earlier);
         }
     }
+    let mut placed = Vec::with_capacity(answered.len());
+    for Answered { index, command, response, transition } in answered {
+        responses[index] = Some(Ok(response));
+        placed.extend(transition.map(|transition| (command, transition)));
+    }
     insert(tx, process, placed, now).await?;
-    Ok(responses)
+    Ok(responses
+        .into_iter()
+        .map(|response| response.unwrap_or_else(|| Err(Problem::internal())))
+        .collect())
+}
+
+/// A new order or a refusal, with its response.
+struct Answered<'a> {
+    /// Its place among the commands.
+    index: usize,
+    command: &'a PlaceOrderCommand,
+    response: StoredResponse,
+    /// None if the order was refused.
+    transition: Option<Transition>,
+}
+
+/// The responses to earlier requests with the same keys.
+async fn earlier_responses(
+    tx: &mut Transaction,
+    commands: &[&PlaceOrderCommand],
+) -> Result<Vec<Option<OrderResponse>>, Problem> {
+    let requests: Vec<_> = commands.iter().map(|command| command.request()).collect();
+    Ok(idempotency::find_all(tx, &requests).await?)
+}
+
+/// Stores the responses; returns the places of the commands whose keys other instances have stored meanwhile.
+async fn store(tx: &mut Transaction, answered: &[Answered<'_>]) -> Result<HashSet<usize>, Problem> {
+    let responses: Vec<_> =
+        answered.iter().map(|answered| (answered.command.request(), &answered.response)).collect();
+    let repeated = idempotency::store_all(tx, &responses).await?;
+    Ok(repeated.into_iter().map(|place| answered[place].index).collect())
 }
 
 /// Decides about one order, and counts it with the `unpaid` orders of its customer.
@@ -146,29 +182,6 @@ async fn lock_unpaid_orders(
     } else {
         unpaid_orders::lock(tx, &customers).await
     }
-}
-
-/// Returns the stored response of an earlier request with the same key. Otherwise decides and stores the response; a
-/// new order is returned with it, and inserted together with the others.
-async fn respond(
-    tx: &mut Transaction,
-    command: &PlaceOrderCommand,
-    decide: impl FnOnce() -> Result<Transition, PlaceOrderError>,
-    render: RenderResponse,
-) -> Result<(StoredResponse, Option<Transition>), Problem> {
-    let claim = match &command.idempotency {
-        None => None,
-        Some(context) => match idempotency::claim(tx, context.request()).await? {
-            Claim::Replay(response) => return Ok((response, None)),
-            Claim::Acquired(claim) => Some(claim),
-        },
-    };
-    let decision = decide();
-    let response = render(command, decision.as_ref().map(|transition| &transition.order))?;
-    if let Some(claim) = claim {
-        claim.record(tx, &response).await?;
-    }
-    Ok((response, decision.ok()))
 }
 
 async fn insert(

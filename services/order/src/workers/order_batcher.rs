@@ -1,7 +1,7 @@
 //! Group commit: all commands that arrive while one transaction commits share the next one. There is no delay; at low
 //! load a batch is one order.
 
-use std::{convert::Infallible, time::Duration};
+use std::{collections::HashSet, convert::Infallible, mem, time::Duration};
 
 use idempotency::StoredResponse;
 use messaging::Outbox;
@@ -36,6 +36,14 @@ struct Job {
     reply: oneshot::Sender<Result<StoredResponse, Problem>>,
 }
 
+impl Job {
+    /// The caller and the idempotency key.
+    fn key(&self) -> Option<(String, String)> {
+        let context = self.command.idempotency.as_ref()?;
+        Some((context.caller.clone(), context.key.as_str().to_owned()))
+    }
+}
+
 impl OrderBatcher {
     pub(crate) fn new() -> (Self, OrderBatchWorker) {
         let (sender, receiver) = mpsc::channel(QUEUE_CAPACITY);
@@ -64,11 +72,21 @@ impl OrderBatchWorker {
         process: OrderProcess,
         render: RenderResponse,
     ) -> Result<(), Infallible> {
+        let mut repeated = Vec::new();
         loop {
-            let mut batch = Vec::with_capacity(BATCH_SIZE);
-            if self.0.recv_many(&mut batch, BATCH_SIZE).await == 0 {
+            let mut batch = mem::take(&mut repeated);
+            if batch.is_empty() && self.0.recv_many(&mut batch, BATCH_SIZE).await == 0 {
                 return Ok(());
             }
+            while batch.len() < BATCH_SIZE
+                && let Ok(job) = self.0.try_recv()
+            {
+                batch.push(job);
+            }
+            // A repeated request gets the stored response of the first one, after its transaction.
+            let mut keys = HashSet::new();
+            (batch, repeated) =
+                batch.into_iter().partition(|job| job.key().is_none_or(|key| keys.insert(key)));
             // A client that has disconnected got no response, so its order need not be placed.
             batch.retain(|job| !job.reply.is_closed());
             if !batch.is_empty() {
