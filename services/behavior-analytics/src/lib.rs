@@ -16,7 +16,7 @@ mod state;
 mod config;
 mod names;
 
-use std::{convert::Infallible, sync::Arc};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use contracts::{
     behavior::{PopularityChangedV1, USER_EVENTS_STREAM},
@@ -56,6 +56,9 @@ use crate::{
 
 pub use crate::{config::Config, names::SERVICE, state::AppState};
 
+/// The time between two batches of orders or of stock levels: recommendations learn within a second, and larger batches cost less.
+const ANALYSIS_INTERVAL: Duration = Duration::from_millis(100);
+
 /// The service's own tables.
 pub static MIGRATOR: Migrator = sqlx::migrate!();
 
@@ -71,6 +74,7 @@ pub fn topology() -> Topology {
 
 fn topology_for(waker: &ModelWaker) -> Topology {
     let orders = Subscription::to(ORDER, [names::ORDER], OnReject::Continue)
+        .min_interval(ANALYSIS_INTERVAL)
         .on(StoreBasket(waker.clone()))
         .ignores::<OrderPlacedV1>()
         .ignores::<OrderShippedV1>()
@@ -84,6 +88,7 @@ fn topology_for(waker: &ModelWaker) -> Topology {
         .on(DeleteProduct(waker.clone()))
         .on_dead_letter(emit_product_failed(SERVICE, receipt_key));
     let stock = Subscription::to(STOCK, [names::INVENTORY], OnReject::Continue)
+        .min_interval(ANALYSIS_INTERVAL)
         .on(UpdateStock(waker.clone()));
     Topology::new(SERVICE.name)
         .publishes::<PopularityChangedV1>()

@@ -21,7 +21,7 @@ mod state;
 mod config;
 mod names;
 
-use std::num::NonZeroU32;
+use std::{num::NonZeroU32, time::Duration};
 
 use contracts::{
     behavior::POPULARITY,
@@ -58,6 +58,9 @@ pub use crate::{config::Config, names::SERVICE, state::AppState};
 /// still finishes under constant edits.
 const EDITS_PER_IMPORTED: NonZeroU32 = NonZeroU32::MIN.saturating_add(7);
 
+/// The time between two batches of stock levels. Under load larger batches cost less.
+const STOCK_INTERVAL: Duration = Duration::from_millis(100);
+
 /// The migrations of the service's own tables.
 pub static MIGRATOR: Migrator = sqlx::migrate!();
 
@@ -80,6 +83,7 @@ fn subscriptions(indexer: &IndexerWaker, settings: &SettingsWaker) -> Topology {
         .on(DeleteProduct(indexer.clone()))
         .on_dead_letter(product_failed());
     let stock = Subscription::to(STOCK, [INVENTORY], OnReject::Continue)
+        .min_interval(STOCK_INTERVAL)
         .on(UpdateAvailability(indexer.clone()));
     let popularity = Subscription::to(POPULARITY, [BEHAVIOR_ANALYTICS], OnReject::Continue)
         .on(UpdatePopularity(indexer.clone()));

@@ -58,13 +58,15 @@ impl QueueConsumer {
         let mut buffer = self.start(&channel).await?;
         self.settings.connections.queue_works(queue);
         let mut idle_until = Instant::now() + IDLE_LIMIT;
+        let mut next_batch_at = Instant::now();
         while Instant::now() < idle_until {
             let due = received.next_due().map_or(idle_until, |due| due.min(idle_until));
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
-                item = buffer.next(queue, received) => {
+                item = next_item(&mut buffer, next_batch_at, queue, received) => {
                     let (item, began) = (item?, Instant::now());
+                    next_batch_at = began + self.context.subscription.batch_interval();
                     self.stats.started(buffer.messages(&item));
                     let parked = retry_until_stopped(stop, |failures| self.process(&item, failures)).await;
                     let Some(parked) = parked else { break };
@@ -125,4 +127,15 @@ impl QueueConsumer {
         let processor = self.context.processor(self.context.are_suspect(outages).await);
         processor.process(events, HashMap::new(), Origin::Queue).await
     }
+}
+
+/// The next work item, not before `earliest`. Deliveries that arrive meanwhile wait in the buffer of the channel.
+async fn next_item(
+    buffer: &mut DeliveryBuffer,
+    earliest: Instant,
+    queue: &str,
+    received: &mut ReceivedMessages<'_>,
+) -> Result<WorkItem, Error> {
+    sleep_until(earliest).await;
+    buffer.next(queue, received).await
 }

@@ -67,6 +67,7 @@ pub struct Subscription {
     publishers: Vec<&'static str>,
     ordering: Ordering,
     batch_size: BatchSize,
+    min_interval: Duration,
     handler_timeout: Duration,
     handlers: HashMap<&'static str, Arc<dyn DynHandler>>,
     ignored: BTreeSet<&'static str>,
@@ -104,6 +105,7 @@ impl Subscription {
             publishers: publishers.into_iter().collect(),
             ordering,
             batch_size: BatchSize::default(),
+            min_interval: Duration::ZERO,
             handler_timeout: MAX_HANDLER_TIMEOUT,
             handlers: HashMap::new(),
             ignored: BTreeSet::new(),
@@ -116,6 +118,16 @@ impl Subscription {
     #[must_use]
     pub const fn batch(mut self, size: BatchSize) -> Self {
         self.batch_size = size;
+        self
+    }
+
+    /// Sets the least time between the starts of two batches of a queue; none by default. What arrives meanwhile is one batch, so a
+    /// transaction processes more events. After a longer pause an event is processed at once.
+    ///
+    /// For subscriptions whose effects may be that late: under load they leave the processors to others.
+    #[must_use]
+    pub const fn min_interval(mut self, interval: Duration) -> Self {
+        self.min_interval = interval;
         self
     }
 
@@ -231,6 +243,10 @@ impl Subscription {
 
     pub(crate) const fn batch_size(&self) -> BatchSize {
         self.batch_size
+    }
+
+    pub(crate) const fn batch_interval(&self) -> Duration {
+        self.min_interval
     }
 
     pub(crate) const fn timeout(&self) -> Duration {
