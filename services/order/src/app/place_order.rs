@@ -100,8 +100,8 @@ pub(crate) async fn place_orders(
     }
     let repeated = store(tx, &answered).await?;
     if !repeated.is_empty() {
-        // Another instance has answered these requests meanwhile. If it refused them, they were counted as unpaid orders
-        // here, so that another order of the customer may be refused.
+        // Another instance has answered these requests meanwhile. They are not counted as unpaid orders: whose orders are
+        // counted is locked before the earlier responses are read.
         answered.retain(|answered| !repeated.contains(&answered.index));
         for (response, earlier) in responses.iter_mut().zip(earlier_responses(tx, commands).await?)
         {

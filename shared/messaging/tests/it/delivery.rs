@@ -4,7 +4,7 @@ use std::{
     collections::HashMap,
     marker::PhantomData,
     sync::{Arc, Mutex},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use envelope::Event;
@@ -243,14 +243,14 @@ async fn run_stall(is_idle: bool) {
     consumer.shut_down().await;
 }
 
-/// Is slow, and records the transaction of each event.
-struct Slow<E>(PhantomData<E>);
+/// Waits for a time, and records the transaction of each event.
+struct Slow<E>(Duration, PhantomData<E>);
 
 impl<E: Event> Handler for Slow<E> {
     type Event = E;
 
     async fn handle(&self, tx: &mut Transaction, batch: &mut Batch<E>) -> Result<(), Failure> {
-        tokio::time::sleep(Duration::from_millis(200)).await;
+        tokio::time::sleep(self.0).await;
         for one in batch.delivered() {
             let _: i64 = sqlx::query_scalar(
                 "insert into effect (walk, number, sequence)
@@ -262,6 +262,42 @@ impl<E: Event> Handler for Slow<E> {
         }
         Ok(())
     }
+}
+
+/// The number of transactions that [`Slow`] has recorded.
+async fn transactions(harness: &Harness) -> u128 {
+    let transactions: i64 = sqlx::query_scalar("select count(distinct walk) from effect")
+        .fetch_one(harness.consumer.pool())
+        .await
+        .unwrap();
+    u128::try_from(transactions).unwrap()
+}
+
+#[tokio::test]
+async fn batches_begin_at_least_the_interval_apart() {
+    const INTERVAL: Duration = Duration::from_millis(500);
+    let harness = Harness::open(OnReject::BlockKey).await;
+    let subscription = Subscription::to(Stepped::AGGREGATE, ["publisher"], OnReject::BlockKey)
+        .min_interval(INTERVAL)
+        .on(Slow::<Stepped>(Duration::ZERO, PhantomData));
+    let (publisher, consumer) = (
+        harness.start_publisher(),
+        harness.start_consumer_as(Topology::new("consumer").subscribes(subscription)),
+    );
+    consumer.wait_for_queues().await;
+    let began = Instant::now();
+    // All events of a walk are in one queue.
+    for number in 1..=40 {
+        harness.publish_steps(&["w"], number..=number).await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    harness.wait_for_total(40).await;
+    let intervals = began.elapsed().as_millis() / INTERVAL.as_millis();
+    let transactions = transactions(&harness).await;
+    assert!(transactions <= intervals + 1, "{transactions} in {intervals} intervals");
+    harness.assert_drained().await;
+    publisher.shut_down().await;
+    consumer.shut_down().await;
 }
 
 #[tokio::test]
@@ -276,19 +312,15 @@ async fn the_runs_of_a_batch_share_the_handler_timeout() {
     tx.commit().await.unwrap();
     let subscription = Subscription::to(Stepped::AGGREGATE, ["publisher"], OnReject::BlockKey)
         .handler_timeout(Duration::from_secs(1))
-        .on(Slow::<Stepped>(PhantomData))
-        .on(Slow::<Rested>(PhantomData));
+        .on(Slow::<Stepped>(Duration::from_millis(200), PhantomData))
+        .on(Slow::<Rested>(Duration::from_millis(200), PhantomData));
     let (publisher, consumer) = (
         harness.start_publisher(),
         harness.start_consumer_as(Topology::new("consumer").subscribes(subscription)),
     );
     harness.wait_for_total(8).await;
     // Together they would exceed the timeout, so each gets its own transaction.
-    let transactions: i64 = sqlx::query_scalar("select count(distinct walk) from effect")
-        .fetch_one(harness.consumer.pool())
-        .await
-        .unwrap();
-    assert_eq!(transactions, 8);
+    assert_eq!(transactions(&harness).await, 8);
     harness.assert_drained().await;
     publisher.shut_down().await;
     consumer.shut_down().await;
