@@ -9,21 +9,21 @@ use crate::{Request, StoredRequest, StoredResponse};
 
 /// The columns of the primary keys of several requests.
 #[derive(Debug, Default)]
-struct Keys {
-    callers: Vec<String>,
-    operations: Vec<String>,
-    keys: Vec<String>,
+struct KeyColumns {
+    caller: Vec<String>,
+    operation: Vec<String>,
+    key: Vec<String>,
 }
 
-impl<'a> FromIterator<&'a Request<'a>> for Keys {
+impl<'a> FromIterator<&'a Request<'a>> for KeyColumns {
     /// Requests without a key are left out.
     fn from_iter<I: IntoIterator<Item = &'a Request<'a>>>(requests: I) -> Self {
         let mut all = Self::default();
         for request in requests {
             let Some(key) = request.key else { continue };
-            all.callers.push(request.caller.to_owned());
-            all.operations.push(request.operation.to_owned());
-            all.keys.push(key.as_str().to_owned());
+            all.caller.push(request.caller.to_owned());
+            all.operation.push(request.operation.to_owned());
+            all.key.push(key.as_str().to_owned());
         }
         all
     }
@@ -37,7 +37,8 @@ pub async fn find_all(
     connection: &mut PgConnection,
     requests: &[Request<'_>],
 ) -> Result<Vec<Option<Result<StoredResponse, Problem>>>, sqlx::Error> {
-    let Keys { callers, operations, keys } = requests.iter().collect();
+    let KeyColumns { caller: callers, operation: operations, key: keys } =
+        requests.iter().collect();
     if keys.is_empty() {
         return Ok(requests.iter().map(|_| None).collect());
     }
@@ -80,7 +81,8 @@ pub async fn store_all(
     answered: &[(Request<'_>, &StoredResponse)],
 ) -> Result<HashSet<usize>, Problem> {
     let with_key = || answered.iter().filter(|(request, _)| request.key.is_some());
-    let Keys { callers, operations, keys } = with_key().map(|(request, _)| request).collect();
+    let KeyColumns { caller: callers, operation: operations, key: keys } =
+        with_key().map(|(request, _)| request).collect();
     if keys.is_empty() {
         return Ok(HashSet::new());
     }

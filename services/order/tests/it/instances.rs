@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use runtime::auth::Scope;
 use service_testkit::LONGEST_WAIT;
+use sqlx::AssertSqlSafe;
 use testkit::wait_for;
 
 use crate::shop::{Deadlines, Shop, order_request};
@@ -86,27 +87,27 @@ async fn a_key_that_another_instance_uses_meanwhile_places_nothing() {
     let (me, client) = shop.customer();
     // The other instance has answered a request with another body, and has not committed yet.
     let mut other = shop.order.begin().await.unwrap();
-    sqlx::query(
+    sqlx::raw_sql(AssertSqlSafe(format!(
         "insert into idempotency.request (caller, operation, key, fingerprint, status, headers, body)
-         values ($1, 'place_order', 'k1', '', 202, '[]', '{}')",
-    )
-    .bind(me.to_string())
+         values ('{me}', 'place_order', 'k1', '', 202, '[]', '{{}}')",
+    )))
     .execute(&mut *other)
     .await
     .unwrap();
-    let placing = tokio::spawn(async move {
-        let body = order_request(me, &[("KB-RED", 1)], "test");
-        client.send(reqwest::Method::POST, "/v1/orders", Some(&body), Some("k1")).await
-    });
-    wait_for("the order waits for its key", LONGEST_WAIT, async || {
-        let waiting = "select count(*) from pg_stat_activity
-                       where datname = current_database() and wait_event_type = 'Lock'";
-        if shop.count(waiting).await == 1 { Ok(()) } else { Err("it does not wait") }
-    })
-    .await
-    .unwrap();
-    other.commit().await.unwrap();
-    assert_eq!(placing.await.unwrap().problem(), (422, "idempotency_key_reused"));
+    let body = order_request(me, &[("KB-RED", 1)], "test");
+    let placing = client.send(reqwest::Method::POST, "/v1/orders", Some(&body), Some("k1"));
+    let committing = async {
+        wait_for("the order waits for its key", LONGEST_WAIT, async || {
+            let waiting = "select count(*) from pg_stat_activity
+                           where datname = current_database() and wait_event_type = 'Lock'";
+            if shop.count(waiting).await == 1 { Ok(()) } else { Err("it does not wait") }
+        })
+        .await
+        .unwrap();
+        other.commit().await.unwrap();
+    };
+    let (placed, ()) = tokio::join!(placing, committing);
+    assert_eq!(placed.problem(), (422, "idempotency_key_reused"));
     assert_eq!(shop.count("select count(*) from orders").await, 0);
     shop.close().await;
 }
