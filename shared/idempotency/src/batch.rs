@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use problem::Problem;
 use sqlx::PgConnection;
 
-use crate::{Request, StoredRequest, StoredResponse};
+use crate::request::{Request, StoredRequest, StoredResponse};
 
 /// The columns of the primary keys of several requests.
 #[derive(Debug, Default)]
