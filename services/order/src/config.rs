@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use reqwest::Url;
 use runtime::config::{self, Common};
 
-use crate::domain::{OrderLimits, ProcessDeadlines};
+use crate::domain::{OrderLimits, ProcessDeadlines, webhooks::AddressRule};
 
 /// The configuration of the service, from flags and environment variables.
 #[derive(Debug, Clone, clap::Args)]
@@ -96,6 +96,29 @@ pub struct Config {
     /// File with the secret that signs webhooks; without it all webhooks are refused.
     #[arg(long, env = "WEBHOOK_SECRET_FILE", value_name = "WEBHOOK_SECRET_FILE")]
     pub webhook_secret_file: Option<PathBuf>,
+
+    /// Seconds within which an endpoint must answer a webhook of this service.
+    #[arg(long, env = "WEBHOOK_TIMEOUT", value_name = "WEBHOOK_TIMEOUT", default_value = "15", value_parser = webhook_timeout)]
+    pub webhook_timeout: Duration,
+
+    /// Whether webhooks may be sent without TLS, and to private addresses. For development only: an endpoint could make
+    /// the service call what only the service can reach.
+    #[arg(
+        long,
+        env = "WEBHOOK_ALLOW_PRIVATE_ADDRESSES",
+        value_name = "WEBHOOK_ALLOW_PRIVATE_ADDRESSES",
+        default_value = "false",
+        action = clap::ArgAction::Set
+    )]
+    pub webhook_allow_private_addresses: bool,
+}
+
+/// Parses the limit of an attempt, which must be shorter than the claim of a delivery.
+fn webhook_timeout(text: &str) -> Result<Duration, String> {
+    match text.parse::<u64>() {
+        Ok(seconds @ 1..=30) => Ok(Duration::from_secs(seconds)),
+        _ => Err("not a number of seconds from 1 to 30".to_owned()),
+    }
 }
 
 impl AsRef<Common> for Config {
@@ -111,6 +134,10 @@ impl Config {
             unpaid_pieces_per_sku: self.max_unpaid_pieces,
             unpaid_orders: self.max_unpaid_orders,
         }
+    }
+
+    pub(crate) const fn webhook_addresses(&self) -> AddressRule {
+        if self.webhook_allow_private_addresses { AddressRule::Any } else { AddressRule::Public }
     }
 
     pub(crate) fn deadlines(&self) -> ProcessDeadlines {

@@ -38,7 +38,9 @@ use sqlx::migrate::Migrator;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
-    app::{order_process::OrderProcess, replay_offers::OfferReplayer},
+    app::{
+        order_process::OrderProcess, replay_offers::OfferReplayer, webhook_client::WebhookClient,
+    },
     consumes::{
         inventory::{
             stock_deducted::RecordStockDeducted, stock_rejected::RejectOrder,
@@ -49,7 +51,9 @@ use crate::{
     domain::{OrderLimits, ProcessDeadlines},
     names::{INVENTORY, PRODUCT_CATALOG},
     state::{TestPayments, WebhookSecret},
-    workers::{deadlines::DeadlineWorker, order_batcher::OrderBatcher, retention},
+    workers::{
+        deadlines::DeadlineWorker, order_batcher::OrderBatcher, retention, webhooks::WebhookWorker,
+    },
 };
 
 pub use crate::{config::Config, names::SERVICE, state::AppState};
@@ -130,6 +134,16 @@ impl ServiceDefinition for OrderService {
         let republisher = host.start_messaging(topology.clone());
         let deadlines = DeadlineWorker::new(outbox.clone(), process.clone());
         lifecycle.spawn("deadlines", deadlines.run(lifecycle.soft()));
+        if config.webhook_allow_private_addresses {
+            tracing::warn!("webhooks may be sent to private addresses and without TLS");
+        }
+        let webhook_client = WebhookClient::new(config.webhook_addresses(), config.webhook_timeout);
+        let webhooks = WebhookWorker::new(
+            outbox.clone(),
+            webhook_client.clone(),
+            process.webhook_waker().clone(),
+        );
+        lifecycle.spawn("webhooks", webhooks.run(lifecycle.soft()));
         lifecycle.spawn("retention", retention::run(outbox.pool().clone(), lifecycle.soft()));
 
         // The worker ends after the last request: the router holds the only batcher.
@@ -155,6 +169,7 @@ impl ServiceDefinition for OrderService {
             webhook_secret,
             test_payments: TestPayments(config.test_payments),
             offer_replayer,
+            webhook_client,
         })
     }
 }

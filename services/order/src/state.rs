@@ -7,7 +7,9 @@ use messaging::{Outbox, Topology, republish::Republisher};
 use runtime::{auth::Verifier, config::Secret};
 
 use crate::{
-    app::{order_process::OrderProcess, replay_offers::OfferReplayer},
+    app::{
+        order_process::OrderProcess, replay_offers::OfferReplayer, webhook_client::WebhookClient,
+    },
     workers::order_batcher::OrderBatcher,
 };
 
@@ -22,6 +24,7 @@ pub struct AppState {
     pub(crate) webhook_secret: WebhookSecret,
     pub(crate) test_payments: TestPayments,
     pub(crate) offer_replayer: OfferReplayer,
+    pub(crate) webhook_client: WebhookClient,
 }
 
 /// Whether customers may pay with play money.

@@ -93,3 +93,11 @@ id!(
     /// Id of a merchandising rule.
     RuleId
 );
+id!(
+    /// Id of an endpoint that receives webhooks.
+    WebhookEndpointId
+);
+id!(
+    /// Id of a message to webhook endpoints: the `webhook-id` of every attempt.
+    WebhookMessageId
+);

@@ -8,6 +8,7 @@ mod sku;
 
 pub use ids::{
     ChangeId, CustomerId, ImportId, OrderId, PaymentId, ProductId, RuleId, ShipmentId, WarehouseId,
+    WebhookEndpointId, WebhookMessageId,
 };
 pub use localized::Localized;
 pub use money::{Currency, InvalidMoney, Money, UnknownCurrency};

@@ -2,9 +2,13 @@
 
 mod deadline_waker;
 pub(crate) mod order_process;
+pub(crate) mod webhook_client;
+pub(crate) mod webhook_waker;
+mod write_webhooks;
 
 pub(crate) mod cancel_order;
 pub(crate) mod confirm_reservation;
+pub(crate) mod create_webhook_endpoint;
 pub(crate) mod extend_hold;
 pub(crate) mod pay_order;
 pub(crate) mod place_order;
@@ -12,7 +16,12 @@ pub(crate) mod record_payment;
 pub(crate) mod record_shipment;
 pub(crate) mod record_stock_deducted;
 pub(crate) mod record_stock_released;
+pub(crate) mod record_webhook_attempts;
+pub(crate) mod redeliver_webhook;
 pub(crate) mod reject_order;
 pub(crate) mod replay_offers;
+pub(crate) mod resume_webhook_endpoint;
+pub(crate) mod rotate_webhook_secret;
+pub(crate) mod test_webhook_endpoint;
 pub(crate) mod update_offers;
 pub(crate) mod withdraw_offers;

@@ -8,7 +8,10 @@ use messaging::{Error, Transaction};
 use runtime::watchers::{KeyedWatcher, KeyedWatchers};
 use vocabulary::OrderId;
 
-use super::deadline_waker::DeadlineWaker;
+use super::{
+    deadline_waker::DeadlineWaker, webhook_waker::WebhookWaker,
+    write_webhooks::write_order_webhooks,
+};
 use crate::{
     domain::{
         Order, OrderEvent, OrderEventKind, OrderLimits, OrderStatus, PaymentState,
@@ -76,6 +79,7 @@ pub(crate) struct OrderProcess {
     limits: OrderLimits,
     watchers: KeyedWatchers<OrderId, OrderChange>,
     waker: DeadlineWaker,
+    webhooks: WebhookWaker,
 }
 
 impl OrderProcess {
@@ -85,6 +89,7 @@ impl OrderProcess {
             limits,
             watchers: KeyedWatchers::new(MAX_WATCHERS),
             waker: DeadlineWaker::default(),
+            webhooks: WebhookWaker::default(),
         }
     }
 
@@ -98,6 +103,10 @@ impl OrderProcess {
 
     pub(crate) fn deadline_waker(&self) -> &DeadlineWaker {
         &self.waker
+    }
+
+    pub(crate) fn webhook_waker(&self) -> &WebhookWaker {
+        &self.webhooks
     }
 
     /// Watches changes of `order` from now on; `None` if there are too many watchers.
@@ -180,8 +189,8 @@ impl OrderProcess {
         self.publish(tx, transitions, now).await
     }
 
-    /// Appends the events of transitions to the timeline and publishes them. After the commit it notifies watchers and
-    /// the deadline worker.
+    /// Appends the events of transitions to the timeline, publishes them, and writes the messages of webhooks. After the
+    /// commit it notifies watchers and the workers.
     pub(crate) async fn publish(
         &self,
         tx: &mut Transaction,
@@ -197,7 +206,8 @@ impl OrderProcess {
         if events.is_empty() {
             return Ok(());
         }
-        timeline::append(tx, &events).await?;
+        let subscribed = timeline::append(tx, &events).await?;
+        write_order_webhooks(tx, &self.webhooks, &subscribed, &events, now).await?;
         let orders = transitions.iter().map(|traced| &traced.transition.order);
         let changes: Vec<(OrderId, OrderChange)> =
             orders.map(|order| (order.id, self.change(order, now))).collect();

@@ -12,6 +12,7 @@ mod shipment;
 mod shown_prices;
 mod status;
 mod transition;
+pub(crate) mod webhooks;
 
 pub(crate) use self::{
     address::{Address, country, one_line},

@@ -16,6 +16,7 @@ pub(crate) mod place_order;
 mod replay_projection;
 mod status_body;
 mod stream_order_events;
+mod webhook_endpoints;
 mod webhooks;
 
 use std::time::Duration;
@@ -26,6 +27,11 @@ use utoipa_axum::{
     routes,
 };
 
+use self::webhook_endpoints::{
+    create_webhook_endpoint, delete_webhook_endpoint, get_webhook_endpoint,
+    list_webhook_deliveries, list_webhook_endpoints, redeliver_webhook, resume_webhook_endpoint,
+    rotate_webhook_secret, test_webhook_endpoint, update_webhook_endpoint,
+};
 use crate::state::AppState;
 
 /// The maximum of `wait_ms`.
@@ -47,6 +53,29 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(stream_order_events::stream_order_events))
         .routes(routes!(webhooks::receive_payment_webhook::receive_payment_webhook))
         .routes(routes!(webhooks::receive_shipment_webhook::receive_shipment_webhook))
+        .merge(webhook_endpoint_routes())
         .routes(routes!(replay_projection::replay_projection).layer(within(REPLAY_TIMEOUT)))
         .merge(operations::routes())
+}
+
+/// Endpoints that receive webhooks; all need `orders:admin`.
+fn webhook_endpoint_routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(
+            list_webhook_endpoints::list_webhook_endpoints,
+            create_webhook_endpoint::create_webhook_endpoint
+        ))
+        .routes(routes!(
+            get_webhook_endpoint::get_webhook_endpoint,
+            update_webhook_endpoint::update_webhook_endpoint,
+            delete_webhook_endpoint::delete_webhook_endpoint
+        ))
+        .routes(routes!(rotate_webhook_secret::rotate_webhook_secret))
+        .routes(routes!(resume_webhook_endpoint::resume_webhook_endpoint))
+        .routes(
+            routes!(test_webhook_endpoint::test_webhook_endpoint)
+                .layer(within(Duration::from_mins(1))),
+        )
+        .routes(routes!(list_webhook_deliveries::list_webhook_deliveries))
+        .routes(routes!(redeliver_webhook::redeliver_webhook))
 }

@@ -8,6 +8,7 @@ mod order_payment_failed;
 mod order_placed;
 mod order_rejected;
 mod order_shipped;
+pub(crate) mod webhook_message;
 
 use contracts::order::{OrderLine, OrderReason};
 use envelope::trace::TraceContext;

@@ -1,9 +1,10 @@
 //! The JSON of `jsonb` columns.
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use vocabulary::Sku;
 
-use crate::domain::{Address, EndReason, Shortage};
+use crate::domain::{Address, EndReason, Shortage, webhooks::Attempt};
 
 /// `orders.shipping_address`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -36,6 +37,31 @@ struct ShortageJson {
     sku: Sku,
     requested: i64,
     available: i64,
+}
+
+/// An entry of `webhook_delivery.history`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct AttemptJson {
+    pub(super) at: DateTime<Utc>,
+    pub(super) result: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) status_code: Option<u16>,
+    /// Why it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) error: Option<String>,
+    pub(super) duration_ms: u64,
+}
+
+impl From<&Attempt> for AttemptJson {
+    fn from(Attempt { at, duration, result }: &Attempt) -> Self {
+        Self {
+            at: *at,
+            result: result.as_str().to_owned(),
+            status_code: result.http_status(),
+            error: result.error(),
+            duration_ms: u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
+        }
+    }
 }
 
 impl From<&Address> for AddressJson {

@@ -8,6 +8,9 @@ pub(crate) mod payments;
 pub(crate) mod shipments;
 pub(crate) mod timeline;
 pub(crate) mod unpaid_orders;
+pub(crate) mod webhook_deliveries;
+pub(crate) mod webhook_endpoints;
+pub(crate) mod webhook_log;
 pub(crate) mod webhooks;
 
 use std::error::Error;

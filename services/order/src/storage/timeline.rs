@@ -16,7 +16,10 @@ use vocabulary::OrderId;
 
 use super::{json_columns::ReasonJson, undecodable};
 use crate::{
-    domain::{EndReason, Order, OrderEvent, OrderEventKind, OrderStatus, Payment},
+    domain::{
+        EndReason, Order, OrderEvent, OrderEventKind, OrderStatus, Payment,
+        webhooks::SubscribedTypes,
+    },
     names::{INVENTORY, SERVICE},
 };
 
@@ -37,11 +40,12 @@ pub(crate) struct TimelineEntry {
     pub(crate) detail: Value,
 }
 
-/// Appends events in their order. The rows of their orders are locked or new.
+/// Appends events in their order. The rows of their orders are locked or new. Returns the types that webhook endpoints
+/// subscribe to: a statement of its own would cost every transaction of the order process a round trip.
 pub(crate) async fn append(
     connection: &mut PgConnection,
     events: &[(&Order, &OrderEvent)],
-) -> Result<(), sqlx::Error> {
+) -> Result<SubscribedTypes, sqlx::Error> {
     let orders: Vec<Uuid> = events.iter().map(|(order, _)| order.id.as_uuid()).collect();
     let times: Vec<DateTime<Utc>> = events.iter().map(|(_, event)| event.at).collect();
     let statuses: Vec<&str> = events.iter().map(|(_, event)| event.status.as_str()).collect();
@@ -54,13 +58,16 @@ pub(crate) async fn append(
         names.push(name);
         details.push(detail);
     }
-    sqlx::query!(
+    let subscribed = sqlx::query_scalar!(
         r#"
-        insert into order_timeline (order_id, at, service, event, status, detail)
-        select order_id, at, service, event, status, detail
-        from unnest($1::uuid[], $2::timestamptz[], $3::text[], $4::text[], $5::text[], $6::jsonb[])
-            with ordinality as new (order_id, at, service, event, status, detail, place)
-        order by place
+        with appended as (
+            insert into order_timeline (order_id, at, service, event, status, detail)
+            select order_id, at, service, event, status, detail
+            from unnest($1::uuid[], $2::timestamptz[], $3::text[], $4::text[], $5::text[], $6::jsonb[])
+                with ordinality as new (order_id, at, service, event, status, detail, place)
+            order by place
+        )
+        select array(select distinct unnest(event_types) from webhook_endpoint where status <> 'disabled') as "types!"
         "#,
         &orders,
         &times,
@@ -69,9 +76,9 @@ pub(crate) async fn append(
         &statuses as &[&str],
         &details,
     )
-    .execute(connection)
+    .fetch_one(connection)
     .await?;
-    Ok(())
+    Ok(SubscribedTypes::of(subscribed.iter().map(String::as_str)))
 }
 
 /// Maps an event to the service, the event name and the detail of its entry.

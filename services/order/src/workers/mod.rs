@@ -4,3 +4,4 @@ pub(crate) mod deadlines;
 pub(crate) mod order_batcher;
 mod quarantine;
 pub(crate) mod retention;
+pub(crate) mod webhooks;

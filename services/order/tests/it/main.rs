@@ -4,6 +4,7 @@
 
 mod inventory_double;
 mod shop;
+mod webhook_receiver;
 
 mod backpressure;
 mod compensation;
@@ -11,6 +12,7 @@ mod honest_prices;
 mod instances;
 mod lifecycle;
 mod order_limits;
+mod outgoing_webhooks;
 mod payments;
 mod place_order;
 mod product_catalog;

@@ -270,6 +270,8 @@ impl Shop {
             test_payments: true,
             product_catalog_url: "http://127.0.0.1:9".parse().unwrap(),
             webhook_secret_file: Some(secret_file),
+            webhook_timeout: Duration::from_secs(1),
+            webhook_allow_private_addresses: true,
         };
         let anonymous = Client { base: String::new(), token: None, http: reqwest::Client::new() };
         let mut shop = Self {
@@ -295,15 +297,44 @@ impl Shop {
 
     /// Restarts the service behind a proxy of the broker, with an outbox of at most `rows`.
     pub(crate) async fn restart_behind_proxy(&mut self, rows: i64) -> Proxy {
-        for instance in self.instances.drain(..) {
-            instance.stop().await;
-        }
+        self.stop_instances().await;
         let (proxy, url) = Proxy::in_front_of(self.vhost.url()).await.unwrap();
         let mut config = self.config.clone();
         config.common.broker = Broker::at(url);
         config.common.outbox = OutboxConfig { rows, lesser_rows: rows };
         self.anonymous = self.start_instance_with(&config).await;
         proxy
+    }
+
+    /// Restarts the service so that it sends webhooks to public addresses only.
+    pub(crate) async fn restart_with_public_webhooks_only(&mut self) -> Client {
+        self.stop_instances().await;
+        let config = Config { webhook_allow_private_addresses: false, ..self.config.clone() };
+        self.anonymous = self.start_instance_with(&config).await;
+        self.anonymous.clone()
+    }
+
+    /// Ends all instances as SIGKILL does.
+    pub(crate) async fn kill_instances(&mut self) {
+        for instance in self.instances.drain(..) {
+            instance.kill().await;
+        }
+    }
+
+    async fn stop_instances(&mut self) {
+        for instance in self.instances.drain(..) {
+            instance.stop().await;
+        }
+    }
+
+    /// Starts an instance in place of those that were killed.
+    pub(crate) async fn restart(&mut self) {
+        self.anonymous = self.start_instance().await;
+    }
+
+    /// Runs statements in the service's database.
+    pub(crate) async fn run(&self, statements: &str) {
+        self.database.run(statements).await.unwrap();
     }
 
     /// Starts an instance without a webhook secret.

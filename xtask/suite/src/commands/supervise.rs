@@ -206,6 +206,8 @@ fn environment(state: &State, service: Service) -> Result<Program, Error> {
         .variable("TOKEN_PUBLIC_KEY_FILE", &keys.token_public_key)
         .variable("WEBHOOK_SECRET_FILE", &keys.webhook_secret)
         .variable("TEST_PAYMENTS", "true")
+        // A receiver on the same machine can be tried.
+        .variable("WEBHOOK_ALLOW_PRIVATE_ADDRESSES", "true")
         .variable("PRODUCT_CATALOG_URL", state.ports.url_of("product-catalog"))
         .variable("INDEX_DIR", &index))
 }

@@ -1,0 +1,26 @@
+//! Makes a paused or disabled endpoint active again.
+
+use messaging::Transaction;
+use runtime::clock;
+use vocabulary::WebhookEndpointId;
+
+use super::webhook_waker::WebhookWaker;
+use crate::{
+    domain::webhooks::{EndpointHealth, WebhookEndpoint},
+    storage::{webhook_deliveries, webhook_endpoints},
+};
+
+/// What waits for the endpoint is sent at once. `None` if the endpoint does not exist.
+pub(crate) async fn resume_webhook_endpoint(
+    tx: &mut Transaction,
+    waker: &WebhookWaker,
+    id: WebhookEndpointId,
+) -> Result<Option<WebhookEndpoint>, sqlx::Error> {
+    let Some(endpoint) = webhook_endpoints::lock(tx, id).await? else { return Ok(None) };
+    let health = EndpointHealth::default();
+    webhook_endpoints::set_health(tx, id, health).await?;
+    webhook_deliveries::make_due(tx, id, clock::now()).await?;
+    let waker = waker.clone();
+    tx.after_commit(move || waker.wake());
+    Ok(Some(WebhookEndpoint { health, ..endpoint }))
+}

@@ -1,0 +1,21 @@
+//! Wakes the webhook worker of this process.
+
+use std::sync::Arc;
+
+use tokio::sync::Notify;
+
+/// Clones share the same state.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct WebhookWaker(Arc<Notify>);
+
+impl WebhookWaker {
+    /// Wakes the worker. Call it after the commit that wrote or released a delivery.
+    pub(crate) fn wake(&self) {
+        self.0.notify_one();
+    }
+
+    /// Returns after a call of [`wake`](Self::wake), also if that came before.
+    pub(crate) async fn woken(&self) {
+        self.0.notified().await;
+    }
+}

@@ -1,0 +1,109 @@
+//! `POST /v1/webhook-endpoints`
+
+use axum::{
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse as _, Response},
+};
+use idempotency::{Claim, Request, StoredResponse};
+use messaging::Outbox;
+use problem::{Fields, IdempotencyKey, Json, Problem};
+use runtime::auth::{Caller, Scope};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{
+    endpoint_body::EndpointWithSecretBody,
+    endpoint_draft::{parse_description, parse_event_types, parse_url},
+};
+use crate::{
+    app::{
+        create_webhook_endpoint::{
+            self as create, CreateWebhookEndpointCommand, CreateWebhookEndpointError,
+        },
+        webhook_client::WebhookClient,
+    },
+    domain::webhooks::{AddressRule, MAX_ENDPOINTS},
+};
+
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewWebhookEndpoint {
+    /// Where messages are sent: an `https` address that is not private.
+    #[schema(example = "https://example.com/webhooks")]
+    url: String,
+    /// For people; at most 200 characters.
+    #[serde(default)]
+    description: String,
+    /// What it receives: `order.paid`, `order.shipped`, `order.delivered`, `order.cancelled`, `order.refunded`.
+    #[schema(example = json!(["order.paid"]))]
+    event_types: Vec<String>,
+}
+
+/// Create an endpoint that receives webhooks
+///
+/// It receives what commits after this answer. The answer contains the secret that verifies the signatures; no other request
+/// shows it.
+#[utoipa::path(
+    post, path = "/v1/webhook-endpoints", tag = "webhook endpoints", request_body = NewWebhookEndpoint,
+    params(("Idempotency-Key" = Option<String>, Header, description = "A repetition with the same key and body creates no second endpoint")),
+    responses(
+        (status = 201, body = EndpointWithSecretBody, headers(("Location" = String, description = "The path of the endpoint"))),
+        (status = 409, body = Problem, description = "`too_many_webhook_endpoints`: 20 exist"),
+        (status = 422, body = Problem, description = "`validation_failed`: lists every invalid field"),
+    ),
+    security(("bearer" = ["orders:admin"]))
+)]
+pub(crate) async fn create_webhook_endpoint(
+    caller: Caller,
+    State(outbox): State<Outbox>,
+    State(client): State<WebhookClient>,
+    key: Option<IdempotencyKey>,
+    Json(request): Json<NewWebhookEndpoint>,
+) -> Result<Response, Problem> {
+    caller.require(Scope::OrdersAdmin)?;
+    let body = serde_json::to_vec(&request).map_err(|error| Problem::internal_from(&error))?;
+    let command = request.into_command(client.rule())?;
+
+    let mut tx = outbox.begin().await?;
+    let (caller, operation) = (caller.subject(), "create_webhook_endpoint");
+    let request = Request { caller, operation, key: key.as_ref(), body: &body };
+    let key = match idempotency::claim(&mut tx, request).await? {
+        Claim::Replay(response) => return Ok(response.into_response()),
+        Claim::Acquired(key) => key,
+    };
+    let (endpoint, secret) = create::create_webhook_endpoint(&mut tx, command).await?;
+    let location = format!("/v1/webhook-endpoints/{}", endpoint.id);
+    let body = EndpointWithSecretBody::created(endpoint, &secret);
+    let response = StoredResponse::json(StatusCode::CREATED, &body)?.header("location", location);
+    key.record(&mut tx, &response).await?;
+    tx.commit().await?;
+    Ok(response.into_response())
+}
+
+impl NewWebhookEndpoint {
+    /// 422 with every invalid field.
+    fn into_command(self, rule: AddressRule) -> Result<CreateWebhookEndpointCommand, Problem> {
+        let mut fields = Fields::new();
+        let url = parse_url(&mut fields, &self.url, rule);
+        let description = parse_description(&mut fields, &self.description);
+        let event_types = parse_event_types(&mut fields, &self.event_types);
+        fields.finish_with(|| {
+            let (url, description, event_types) = (url?, description?, event_types?);
+            Some(CreateWebhookEndpointCommand { url, description, event_types })
+        })
+    }
+}
+
+impl From<CreateWebhookEndpointError> for Problem {
+    fn from(error: CreateWebhookEndpointError) -> Self {
+        match error {
+            CreateWebhookEndpointError::TooMany => Self::conflict(
+                "too_many_webhook_endpoints",
+                "The maximum number of webhook endpoints exists",
+            )
+            .detail(format!("The limit is {MAX_ENDPOINTS}.")),
+            CreateWebhookEndpointError::Database(error) => error.into(),
+        }
+    }
+}

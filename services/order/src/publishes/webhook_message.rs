@@ -1,0 +1,107 @@
+//! Messages to webhook endpoints. They carry ids and amounts, and no personal data: a receiver that needs an address asks
+//! for the order.
+
+use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
+use vocabulary::WebhookMessageId;
+
+use crate::domain::{
+    EndReason, Order, OrderEvent, OrderEventKind, OrderLine,
+    webhooks::{WebhookEventType, WebhookMessage},
+};
+
+/// The type of the message of the test button. Nobody subscribes to it.
+const TEST_TYPE: &str = "webhook.test";
+
+/// The type of the messages about events of this kind, if webhooks report them.
+pub(crate) const fn order_event_type(kind: &OrderEventKind) -> Option<WebhookEventType> {
+    match kind {
+        OrderEventKind::Confirmed(_) => Some(WebhookEventType::OrderPaid),
+        OrderEventKind::Shipped(_) => Some(WebhookEventType::OrderShipped),
+        OrderEventKind::Delivered => Some(WebhookEventType::OrderDelivered),
+        OrderEventKind::Cancelled(_) => Some(WebhookEventType::OrderCancelled),
+        OrderEventKind::PaymentRefunded(_) => Some(WebhookEventType::OrderRefunded),
+        OrderEventKind::Placed
+        | OrderEventKind::StockReserved
+        | OrderEventKind::StockRejected(_)
+        | OrderEventKind::StockReleased
+        | OrderEventKind::HoldExtended
+        | OrderEventKind::StockDeducted
+        | OrderEventKind::PaymentApproved(_)
+        | OrderEventKind::PaymentDeclined(_)
+        | OrderEventKind::PaymentMismatched(_)
+        | OrderEventKind::Rejected(_)
+        | OrderEventKind::PaymentFailed(_)
+        | OrderEventKind::Expired(_) => None,
+    }
+}
+
+/// The message about `event` of `order`. Its key is the order.
+pub(crate) fn order_message(
+    event_type: WebhookEventType,
+    order: &Order,
+    event: &OrderEvent,
+) -> WebhookMessage {
+    let mut data = json!({ "order_id": order.id, "customer_id": order.customer });
+    let mut add = |name: &str, value: Value| data[name] = value;
+    match &event.kind {
+        OrderEventKind::Confirmed(payment) => {
+            add("payment_id", json!(payment));
+            add("total", json!(order.total));
+            add("lines", order.lines.iter().map(line).collect());
+        }
+        OrderEventKind::Shipped(shipment) => {
+            add("shipment_id", json!(shipment.id));
+            add("carrier", json!(shipment.carrier));
+            add("tracking_number", json!(shipment.tracking_number));
+        }
+        OrderEventKind::Cancelled(EndReason { code, text, .. }) => {
+            add("reason", json!({ "code": code, "text": text }));
+        }
+        OrderEventKind::PaymentRefunded(payment) => {
+            // A payment of another amount settles nothing and is not refunded by this service.
+            add("payment_id", json!(payment));
+            add("amount", json!(order.total));
+        }
+        OrderEventKind::Delivered
+        | OrderEventKind::Placed
+        | OrderEventKind::StockReserved
+        | OrderEventKind::StockRejected(_)
+        | OrderEventKind::StockReleased
+        | OrderEventKind::HoldExtended
+        | OrderEventKind::StockDeducted
+        | OrderEventKind::PaymentApproved(_)
+        | OrderEventKind::PaymentDeclined(_)
+        | OrderEventKind::PaymentMismatched(_)
+        | OrderEventKind::Rejected(_)
+        | OrderEventKind::PaymentFailed(_)
+        | OrderEventKind::Expired(_) => {}
+    }
+    WebhookMessage {
+        id: WebhookMessageId::new(),
+        event_type,
+        key: order.id.to_string(),
+        body: body(event_type.as_str(), event.at, &data),
+        occurred_at: event.at,
+    }
+}
+
+/// The type and the body of a test message.
+pub(crate) fn test_message(at: DateTime<Utc>) -> (&'static str, Vec<u8>) {
+    let data = json!({ "text": "This is a test. The signature is valid if you can verify it." });
+    (TEST_TYPE, body(TEST_TYPE, at, &data))
+}
+
+fn line(line: &OrderLine) -> Value {
+    json!({
+        "sku": line.sku,
+        "product_id": line.offer.as_ref().map(|offer| offer.product),
+        "quantity": line.quantity,
+        "unit_price": line.offer.as_ref().map(|offer| offer.price),
+    })
+}
+
+/// The payload of the Standard Webhooks specification.
+fn body(event_type: &str, at: DateTime<Utc>, data: &Value) -> Vec<u8> {
+    json!({ "type": event_type, "timestamp": at, "data": data }).to_string().into_bytes()
+}
