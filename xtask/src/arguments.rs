@@ -59,6 +59,9 @@ pub enum Command {
     Replay(Replay),
     /// Publish the events of a running service again, for a subscriber that has lost them.
     Republish(Republish),
+    /// After the database of a service went back to an earlier state: list the commits that it has lost, and raise its sequence
+    /// numbers, so that its next events take effect. Run it before the service starts.
+    Reconcile(Reconcile),
     /// Compare a broker with the topology that the services declare, and bring it into line.
     #[command(subcommand)]
     Topology(Topology),
@@ -391,6 +394,26 @@ pub struct Republish {
     /// The time of the first event, such as `2026-11-29T08:00:00Z`: before the loss. What was applied is recognised.
     #[arg(long)]
     pub since: String,
+}
+
+/// Which service to compare with its subscribers.
+#[derive(Debug, Args)]
+pub struct Reconcile {
+    /// The service whose database was restored from a backup, or replaced by a copy that lacks commits.
+    #[arg(value_parser = PossibleValuesParser::new(SERVICES))]
+    pub service: String,
+    /// List the lost commits, and change nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Write the whole list to this new file, as JSON.
+    #[arg(long)]
+    pub json: Option<PathBuf>,
+    /// The server with the databases, which are named like their services; by default that of the running suite.
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
+    pub database_url: Option<String>,
+    /// The broker and its vhost; by default that of the running suite.
+    #[arg(long, env = "AMQP_URL", hide_env_values = true)]
+    pub amqp_url: Option<String>,
 }
 
 /// What to do with the topology.

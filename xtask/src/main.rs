@@ -69,6 +69,12 @@ fn run(command: &Command) -> Result<(), Error> {
             finish(programs::build(SERVICES.into_iter().chain(["suite"]), Profile::Release))?;
             replace_by("suite", Profile::Release)
         }
+        Command::Reconcile(arguments) => {
+            // The service itself repairs what it alone knows.
+            let programs = [arguments.service.as_str(), "suite"];
+            finish(programs::build(programs, Profile::Release))?;
+            replace_by("suite", Profile::Release)
+        }
         Command::Test | Command::SqlxPrepare(_) => {
             finish(programs::build(["suite"], Profile::Dev))?;
             replace_by("suite", Profile::Dev)

@@ -7,7 +7,7 @@
 //   3. publish
 //   4. consume
 //   5. topology, unrouted_events, topology_watch
-//   6. dead_letters, republish, streams, topology_plan
+//   6. dead_letters, reconcile, republish, streams, topology_plan
 //   7. replay
 //   8. runtime
 mod activity;
@@ -26,6 +26,7 @@ mod naming;
 mod pending_requests;
 mod publish;
 mod queue_metrics;
+pub mod reconcile;
 pub mod replay;
 pub mod republish;
 mod retry;

@@ -1,4 +1,4 @@
-//! The command line of every service: `serve`, `migrate`, `healthcheck`, `openapi`, `topology`.
+//! The command line of every service: `serve`, `migrate`, `healthcheck`, `openapi`, `topology`, `reconcile`.
 
 use std::{error::Error, net::SocketAddr, process::ExitCode, time::Duration};
 
@@ -12,6 +12,7 @@ use utoipa::openapi::OpenApi;
 
 use crate::{
     config,
+    reconcile::Reconcile,
     service::Service,
     telemetry::{self, LogFormat},
 };
@@ -37,6 +38,9 @@ pub enum Command<C: Args> {
     Openapi,
     /// Print what the service declares on the broker, as JSON.
     Topology,
+    /// After the database went back to an earlier state: list the commits that it has lost, and raise its sequence numbers
+    /// behind what subscribers have seen. Run it before the service starts.
+    Reconcile(Reconcile),
 }
 
 #[derive(Debug, Parser)]

@@ -4,7 +4,9 @@
 
 use std::{error::Error, net::SocketAddr, process::ExitCode};
 
-use ::messaging::{MessagingRuntime, Outbox, Topology, republish::Republisher};
+use ::messaging::{
+    MessagingRuntime, Outbox, Topology, Transaction, reconcile::LostCommits, republish::Republisher,
+};
 use clap::Args;
 use sqlx::migrate::Migrator;
 use utoipa_axum::router::OpenApiRouter;
@@ -17,7 +19,7 @@ use crate::{
     health::Health,
     http::{self, ServeError},
     lifecycle::Lifecycle,
-    messaging,
+    messaging, reconcile,
     service::Service,
 };
 
@@ -48,6 +50,15 @@ pub trait ServiceDefinition {
         host: &Host,
         config: &Self::Config,
     ) -> impl Future<Output = Result<Self::State, StartError>> + Send;
+
+    /// Repairs what the service alone knows about commits that its database has lost. It runs in the transaction that raises the
+    /// sequence numbers of their keys, so the events that it emits take effect.
+    fn repair(
+        _tx: &mut Transaction,
+        _lost: &[LostCommits],
+    ) -> impl Future<Output = Result<(), ::messaging::Error>> + Send {
+        async { Ok(()) }
+    }
 }
 
 /// What the host has prepared when a service starts.
@@ -113,7 +124,8 @@ impl StartError {
     }
 }
 
-/// The whole `main` of a service: reads the command line and runs `serve`, `migrate`, `healthcheck`, `openapi` or `topology`.
+/// The whole `main` of a service: reads the command line and runs `serve`, `migrate`, `healthcheck`, `openapi`, `topology` or
+/// `reconcile`.
 pub fn run<S: ServiceDefinition>() -> ExitCode {
     cli::run(&S::SERVICE, async |command: Command<S::Config>| match command {
         Command::Serve(config) => Ok(serve::<S>(&config).await?),
@@ -127,6 +139,12 @@ pub fn run<S: ServiceDefinition>() -> ExitCode {
         }
         Command::Openapi => cli::print_openapi(&http::document(&S::SERVICE, S::routes())),
         Command::Topology => cli::print_topology(&S::topology()),
+        Command::Reconcile(arguments) => {
+            let (migrators, topology) = (S::migrators(), S::topology());
+            let reconciled =
+                reconcile::run(&S::SERVICE, &arguments, &migrators, &topology, S::repair);
+            Ok(reconciled.await?)
+        }
     })
 }
 

@@ -12,6 +12,7 @@ pub mod lifecycle;
 pub mod messaging;
 pub mod operations;
 pub mod product_receipts;
+pub mod reconcile;
 pub mod replay;
 pub mod schema_compatibility;
 mod service;

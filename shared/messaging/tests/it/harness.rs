@@ -16,6 +16,7 @@ use lapin::{Connection, ConnectionProperties, options::QueueDeleteOptions};
 use messaging::{
     Batch, ConnectionStatus, Failure, Handler, MIGRATOR, MessageLogBounds, MessagingRuntime,
     OnReject, Outbox, OutboxBounds, Subscription, Topology, Transaction,
+    reconcile::{Comparison, LostCommits, ReconcileError, Reconciler, Subscriber},
     republish::{Republication, RepublishReport, Republisher},
 };
 use schemars::JsonSchema;
@@ -321,6 +322,23 @@ impl Harness {
     /// Replaces the publisher's database by a backup.
     pub(crate) async fn restore_publisher(&self, backup: &Database) {
         self.publisher_database.restore(backup).await.unwrap();
+    }
+
+    /// Compares the publisher with the consumer, and changes nothing.
+    pub(crate) async fn compare(&self) -> Result<Comparison, ReconcileError> {
+        let topology = Self::publisher_topology();
+        let reconciler = Reconciler::new(self.publisher.clone(), self.vhost.url(), &topology);
+        let pool = self.consumer.pool().clone();
+        reconciler.compare(&[Subscriber { name: "consumer".to_owned(), pool }]).await
+    }
+
+    /// Raises the numbers of the publisher behind what the consumer has seen. Returns the lost commits.
+    pub(crate) async fn reconcile(&self) -> Vec<LostCommits> {
+        let comparison = self.compare().await.unwrap();
+        let mut tx = self.publisher.begin().await.unwrap();
+        comparison.apply(&mut tx).await.unwrap();
+        tx.commit().await.unwrap();
+        comparison.lost_commits
     }
 
     /// Publishes what was published since `since` to the queues of the consumer again.

@@ -21,6 +21,7 @@ mod outbox_bloat;
 mod parked_events;
 mod poison;
 mod queue_metrics;
+mod reconcile;
 mod relay_wakeup;
 mod replay;
 mod replicas;

@@ -10,6 +10,7 @@ mod get_queue_metrics;
 mod get_topology;
 mod list_dead_letter_groups;
 mod list_dead_letters;
+mod list_lost_commits;
 mod list_lost_events;
 mod problems;
 mod redrive_dead_letter;
@@ -51,6 +52,7 @@ where
         .routes(routes!(discard_dead_letter::discard_dead_letter))
         .routes(routes!(declare_lost::declare_lost))
         .routes(routes!(list_lost_events::list_lost_events))
+        .routes(routes!(list_lost_commits::list_lost_commits))
         .merge(long_calls.layer(http::within(LONG_CALL_TIMEOUT)))
         .routes(routes!(get_topology::get_topology))
         .routes(routes!(get_queue_metrics::get_queue_metrics))

@@ -9,6 +9,7 @@ pub(crate) mod audit;
 pub(crate) mod dead_letters;
 pub(crate) mod down;
 pub(crate) mod import;
+pub(crate) mod reconcile;
 pub(crate) mod replay;
 pub(crate) mod republish;
 pub(crate) mod sqlx_prepare;
