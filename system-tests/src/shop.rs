@@ -493,6 +493,38 @@ impl Shop {
         Ok((number("/on_hand"), number("/reserved"), number("/available")))
     }
 
+    /// Copies the database of a service as it is now. Its sessions end, and the service connects again.
+    pub async fn back_up(&self, service: &str) -> Result<Database, Error> {
+        Ok(Database::back_up_of(&self.databases[service]).await?)
+    }
+
+    /// Replaces the database of a service, which must not run, by a backup of it.
+    pub async fn restore_database(&self, service: &str, backup: &Database) -> Result<(), Error> {
+        Ok(backup.restore_to(&self.databases[service]).await?)
+    }
+
+    /// Reconciles a service, which must not run, with its subscribers, as soon as these have consumed what waits for them. Returns the
+    /// list of its lost commits.
+    pub async fn reconcile(&self, service: &str) -> Result<Value, Error> {
+        let others = self.databases.iter().filter(|(other, _)| **other != service);
+        let subscribers: Vec<String> =
+            others.map(|(other, url)| format!("{other}={url}")).collect();
+        let list = self.folder.path().join(format!("{service}.{}.json", Uuid::now_v7()));
+        let Some(instance) = self.instances.get(service) else {
+            return Err(Error::Unexpected(format!("{service} is no service")));
+        };
+        let program = instance.program.clone().argument("reconcile").argument("--json");
+        let program =
+            program.argument(&list).variable("SUBSCRIBER_DATABASES", subscribers.join(","));
+        wait_for(&format!("{service} is reconciled"), TIMEOUT, async || {
+            let mut running = program.clone().start()?;
+            running.wait_for_success(TIMEOUT).await
+        })
+        .await?;
+        let list = std::fs::read(list)?;
+        serde_json::from_slice(&list).map_err(|error| Error::Unexpected(error.to_string()))
+    }
+
     /// The databases of the services.
     pub fn databases(&self) -> audit::Databases {
         audit::Databases::new(self.databases.clone())

@@ -29,7 +29,8 @@ use contracts::{
     receipts::{ProductAppliedV1, ProductFailedV1},
 };
 use messaging::{
-    OnReject, Subscription, Topology,
+    OnReject, Subscription, Topology, Transaction,
+    reconcile::LostCommits,
     streams::{self, StreamWriter},
 };
 use runtime::{
@@ -42,8 +43,8 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
     app::{
-        model_waker::ModelWaker, recommender::Recommender, replay_user_events::UserEventReplayer,
-        store_user_events::CONSUMER,
+        model_waker::ModelWaker, recommender::Recommender, repair_popularity::repair_popularity,
+        replay_user_events::UserEventReplayer, store_user_events::CONSUMER,
     },
     consumes::{
         behavior_analytics::user_events::StoreUserEvents,
@@ -120,6 +121,10 @@ impl ServiceDefinition for BehaviorAnalytics {
 
     fn routes() -> OpenApiRouter<AppState> {
         http::routes()
+    }
+
+    async fn repair(tx: &mut Transaction, lost: &[LostCommits]) -> Result<(), messaging::Error> {
+        repair_popularity(tx, lost).await
     }
 
     async fn start(host: &Host, config: &Config) -> Result<AppState, StartError> {

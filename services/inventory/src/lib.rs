@@ -24,7 +24,7 @@ use contracts::{
     order::{ORDER, OrderConfirmedV1, OrderDeliveredV1},
     receipts::{ProductAppliedV1, ProductFailedV1},
 };
-use messaging::{OnReject, Subscription, Topology};
+use messaging::{OnReject, Subscription, Topology, Transaction, reconcile::LostCommits};
 use runtime::{
     Service,
     host::{Host, ServiceDefinition, StartError},
@@ -33,8 +33,8 @@ use runtime::{
 use sqlx::migrate::Migrator;
 use utoipa_axum::router::OpenApiRouter;
 
-pub use crate::{config::Config, names::SERVICE, state::AppState};
 use crate::{
+    app::repair_lost_levels,
     consumes::{
         order::{
             DeductStock, ReleaseCancelledOrder, ReleaseExpiredOrder, ReleaseRejectedOrder,
@@ -44,6 +44,7 @@ use crate::{
     },
     workers::{pending_counts, retention},
 };
+pub use crate::{config::Config, names::SERVICE, state::AppState};
 
 /// The migrations of the service's own tables.
 pub static MIGRATOR: Migrator = sqlx::migrate!();
@@ -109,6 +110,10 @@ impl ServiceDefinition for InventoryService {
 
     fn routes() -> OpenApiRouter<AppState> {
         http::routes()
+    }
+
+    async fn repair(tx: &mut Transaction, lost: &[LostCommits]) -> Result<(), messaging::Error> {
+        repair_lost_levels(tx, lost).await
     }
 
     async fn start(host: &Host, _config: &Config) -> Result<AppState, StartError> {

@@ -28,7 +28,7 @@ use contracts::{
     },
     receipts::{ProductAppliedV1, ProductFailedV1},
 };
-use messaging::{OnReject, Subscription, Topology};
+use messaging::{OnReject, Subscription, Topology, Transaction, reconcile::LostCommits};
 use runtime::{
     Service,
     host::{Host, ServiceDefinition, StartError},
@@ -39,7 +39,8 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
     app::{
-        order_process::OrderProcess, replay_offers::OfferReplayer, webhook_client::WebhookClient,
+        order_process::OrderProcess, repair_lost_orders::repair_lost_orders,
+        replay_offers::OfferReplayer, webhook_client::WebhookClient,
     },
     consumes::{
         inventory::{
@@ -116,6 +117,10 @@ impl ServiceDefinition for OrderService {
 
     fn routes() -> OpenApiRouter<AppState> {
         http::routes()
+    }
+
+    async fn repair(tx: &mut Transaction, lost: &[LostCommits]) -> Result<(), messaging::Error> {
+        repair_lost_orders(tx, lost).await
     }
 
     async fn start(host: &Host, config: &Config) -> Result<AppState, StartError> {

@@ -66,10 +66,22 @@ impl Database {
         Ok(Self { server: self.server.clone(), name, url })
     }
 
+    /// A copy of the database at `url`, on the same server, as it is now: its backup. Ends all sessions of that database.
+    pub async fn back_up_of(url: &str) -> Result<Self, Error> {
+        let name = new_name();
+        let copied = copy(url, name_of(url), &name).await?;
+        Ok(Self { server: url.to_owned(), name, url: copied })
+    }
+
     /// Replaces the database by its `backup`, under the same URL. Ends all sessions of both.
     pub async fn restore(&self, backup: &Self) -> Result<(), Error> {
-        drop_database(&self.server, &self.name).await?;
-        copy(&self.server, &backup.name, &self.name).await?;
+        backup.restore_to(&self.url).await
+    }
+
+    /// Replaces the database at `url` by this backup of it. Ends all sessions of both.
+    pub async fn restore_to(&self, url: &str) -> Result<(), Error> {
+        drop_database(&self.server, name_of(url)).await?;
+        copy(&self.server, &self.name, name_of(url)).await?;
         Ok(())
     }
 
@@ -110,6 +122,12 @@ async fn copy(server: &str, from: &str, to: &str) -> Result<String, Error> {
     administer(server, &allow(true)).await?;
     created?;
     Ok(database_url(server, to))
+}
+
+/// The name of the database at `url`.
+fn name_of(url: &str) -> &str {
+    let path = url.split_once('?').map_or(url, |(path, _)| path);
+    path.rsplit_once('/').map_or(path, |(_, name)| name)
 }
 
 fn new_name() -> String {

@@ -10,5 +10,6 @@ mod poison;
 mod products;
 mod replicas;
 mod rest;
+mod restored_publisher;
 mod search_settings;
 mod topology;

@@ -49,10 +49,38 @@ pub(crate) async fn upsert_changed(
     )
     .fetch_all(connection)
     .await?;
-    let written = rows.into_iter().map(|row| {
-        let version =
-            Version::try_from(row.version).map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
-        Ok(Popularity { product_id: row.product_id.into(), version, score: row.score })
-    });
-    written.collect()
+    rows.into_iter().map(|row| popularity(row.product_id, row.version, row.score)).collect()
+}
+
+/// Makes the version of each product higher than the given one. A product without a score gets zero. Returns what was written.
+pub(crate) async fn raise_versions(
+    connection: &mut PgConnection,
+    versions: &[(Uuid, i64)],
+    at: DateTime<Utc>,
+) -> Result<Vec<Popularity>, sqlx::Error> {
+    let (products, versions): (Vec<Uuid>, Vec<i64>) = versions.iter().copied().unzip();
+    let rows = sqlx::query!(
+        r#"
+        insert into popularity as p (product_id, version, score, changed_at)
+        select product_id, version + 1, 0, $3
+        from unnest($1::uuid[], $2::bigint[]) as u (product_id, version)
+        order by product_id
+        on conflict (product_id) do update set
+            version = greatest(p.version, excluded.version),
+            changed_at = excluded.changed_at
+        returning product_id, version, score
+        "#,
+        &products,
+        &versions,
+        at,
+    )
+    .fetch_all(connection)
+    .await?;
+    rows.into_iter().map(|row| popularity(row.product_id, row.version, row.score)).collect()
+}
+
+fn popularity(product: Uuid, version: i64, score: f64) -> Result<Popularity, sqlx::Error> {
+    let version =
+        Version::try_from(version).map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
+    Ok(Popularity { product_id: product.into(), version, score })
 }

@@ -5,6 +5,7 @@ mod count_stock;
 mod create_warehouse;
 mod register_skus;
 mod release_or_deduct;
+mod repair_lost_levels;
 mod reserve_stock;
 mod set_stock;
 mod withdraw_skus;
@@ -16,6 +17,7 @@ pub(crate) use self::{
     create_warehouse::{CreateWarehouseCommand, CreateWarehouseError, create_warehouse},
     register_skus::{ListedProduct, register_skus},
     release_or_deduct::{ReleaseOrDeductCommand, release_or_deduct},
+    repair_lost_levels::repair_lost_levels,
     reserve_stock::{ReserveStockCommand, reserve_stock},
     set_stock::{SetStockCommand, set_stock, set_stock_batch},
     withdraw_skus::withdraw_skus,

@@ -28,6 +28,30 @@ pub(crate) async fn lock<'a>(
     Ok(Stock::new(read(connection, &skus).await?))
 }
 
+/// Makes the versions of SKUs, of which each was published once, higher than those with these sequence numbers. SKUs that are not known
+/// are skipped. The stock stays locked until the transaction ends.
+pub(crate) async fn raise_versions(
+    connection: &mut PgConnection,
+    numbers: &[(Sku, i64)],
+) -> Result<(), sqlx::Error> {
+    sqlx::query!("select pg_advisory_xact_lock($1)", STOCK_LOCK).execute(&mut *connection).await?;
+    let skus: Vec<&str> = numbers.iter().map(|(sku, _)| sku.as_str()).collect();
+    let numbers: Vec<i64> = numbers.iter().map(|(_, number)| *number).collect();
+    // The first version is not published, so a version is its number plus one.
+    sqlx::query!(
+        r#"
+        update item i set version = greatest(i.version, u.number + 2)
+        from unnest($1::text[], $2::bigint[]) as u (sku, number)
+        where i.sku = u.sku
+        "#,
+        &skus as &[&str],
+        &numbers,
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
 /// The stock of one SKU, without a lock.
 pub(crate) async fn find(
     connection: &mut PgConnection,

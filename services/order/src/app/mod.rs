@@ -19,6 +19,7 @@ pub(crate) mod record_stock_released;
 pub(crate) mod record_webhook_attempts;
 pub(crate) mod redeliver_webhook;
 pub(crate) mod reject_order;
+pub(crate) mod repair_lost_orders;
 pub(crate) mod replay_offers;
 pub(crate) mod resume_webhook_endpoint;
 pub(crate) mod rotate_webhook_secret;

@@ -1,4 +1,4 @@
-//! Adds released stock to the timeline of orders.
+//! Adds released stock to the timeline of orders, and cancels those whose end was lost.
 
 use chrono::{DateTime, Utc};
 use envelope::trace::TraceContext;
@@ -22,10 +22,13 @@ pub(crate) async fn record_stock_released(
     mut locked: LockedOrders,
     commands: Vec<RecordStockReleasedCommand>,
 ) -> Result<(), Error> {
+    let now = clock::now();
     let transitions = commands.into_iter().filter_map(|command| {
         let RecordStockReleasedCommand { order, released_at, cause } = command;
-        decide(&mut locked, order, cause, |order| domain::record_stock_released(order, released_at))
+        decide(&mut locked, order, cause, |order| {
+            domain::record_stock_released(order, released_at, now)
+        })
     });
     let transitions: Vec<TracedTransition> = transitions.collect();
-    process.publish(tx, &transitions, clock::now()).await
+    process.record(tx, &transitions, now).await
 }

@@ -3,6 +3,7 @@
 mod address;
 mod deadlines;
 mod line;
+mod lost_order;
 mod order;
 mod order_limits;
 mod payment;
@@ -18,6 +19,7 @@ pub(crate) use self::{
     address::{Address, country, one_line},
     deadlines::ProcessDeadlines,
     line::{CatalogListing, MAX_LINES, NotForSale, Offer, OrderLine, merge_lines, price_lines},
+    lost_order::{ReportedStock, lost_reason},
     order::{EndReason, Hold, HoldNotExtendable, InvalidTransition, Order, OrderState, Shortage},
     order_limits::{LimitExceeded, OrderLimits, UnpaidOrders},
     payment::{Payment, PaymentMethod, PaymentOutcome, PaymentState, PaymentTooEarly},

@@ -6,6 +6,7 @@ use vocabulary::{CustomerId, OrderId, PaymentId, ShipmentId};
 use super::{
     deadlines::ProcessDeadlines,
     line::{OrderLine, total},
+    lost_order::lost_reason,
     order::{EndReason, HoldNotExtendable, InvalidTransition, Order, OrderState},
     payment::{Payment, PaymentMethod, PaymentOutcome, PaymentTooEarly},
     place_order_error::PlaceOrderError,
@@ -84,9 +85,25 @@ pub(crate) fn reject(
     if rejected { transition.with_event(now, OrderEventKind::Rejected(reason)) } else { transition }
 }
 
-/// Inventory released the reserved stock.
-pub(crate) fn record_stock_released(order: Order, released_at: DateTime<Utc>) -> Transition {
-    Transition::unchanged(order).with_event(released_at, OrderEventKind::StockReleased)
+/// Inventory released the reserved stock, because the order had ended. An order that is still open was ended by a commit that was lost:
+/// it is cancelled.
+pub(crate) fn record_stock_released(
+    order: Order,
+    released_at: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> Transition {
+    let payment = order.state.payment();
+    let (transition, cancelled) = Transition::unchanged(order)
+        .with_event(released_at, OrderEventKind::StockReleased)
+        .try_step(|order| order.cancel(lost_reason()));
+    if !cancelled {
+        return transition;
+    }
+    let transition = transition.with_event(now, OrderEventKind::Cancelled(lost_reason()));
+    match payment {
+        Some(payment) => transition.with_event(now, OrderEventKind::PaymentRefunded(payment)),
+        None => transition,
+    }
 }
 
 /// The reserved stock left the warehouse.
@@ -260,7 +277,7 @@ mod tests {
     use crate::domain::{
         CatalogListing, EndReason, HoldNotExtendable, NotForSale, Offer, Order, OrderEvent,
         OrderEventKind, OrderStatus, Payment, PaymentMethod, PaymentOutcome, PlaceOrderError,
-        ProcessDeadlines, Shipment, ShownPrices, Transition, price_lines,
+        ProcessDeadlines, Shipment, ShownPrices, Transition, lost_reason, price_lines,
     };
 
     fn at(second: u32) -> DateTime<Utc> {
@@ -330,6 +347,22 @@ mod tests {
     }
 
     #[test]
+    fn released_stock_ends_an_order_whose_end_was_lost() {
+        let deadlines = ProcessDeadlines::default();
+        let placed = placed(PaymentMethod::Test).order;
+        let payment = PaymentId::new();
+        let confirmed = confirm_reservation(placed, at(1), None, payment, at(1), &deadlines).order;
+        let ended = record_stock_released(confirmed, at(2), at(3));
+        let kinds: Vec<&OrderEventKind> = ended.events.iter().map(|event| &event.kind).collect();
+        let cancelled = OrderEventKind::Cancelled(lost_reason());
+        let refunded = OrderEventKind::PaymentRefunded(payment);
+        assert_eq!(kinds, [&OrderEventKind::StockReleased, &cancelled, &refunded]);
+        assert_eq!(ended.order.status(), OrderStatus::Cancelled);
+        let again = record_stock_released(ended.order, at(4), at(4));
+        assert_eq!((again.changed, again.events.len()), (false, 1));
+    }
+
+    #[test]
     fn scarce_stock_is_held_briefly_and_extended_once() {
         let deadlines = ProcessDeadlines::default();
         let reserve = |left| {
@@ -396,7 +429,7 @@ mod tests {
                 Some(confirm_reservation(order, now, None, PaymentId::new(), now, &deadlines))
             }
             Input::StockRejected => Some(reject(order, reason, now, now)),
-            Input::StockReleased => Some(record_stock_released(order, now)),
+            Input::StockReleased => Some(record_stock_released(order, now, now)),
             Input::StockDeducted => Some(record_stock_deducted(order, now)),
             Input::NoTotal => Some(cancel_unpriced(order, reason, now, now)),
             Input::PaymentApproved => {

@@ -7,6 +7,7 @@ mod extend_hold;
 mod get_order;
 mod get_order_timeline;
 mod json_bytes;
+mod list_lost_orders;
 mod list_mismatched_payments;
 mod list_orders;
 mod order_body;
@@ -49,6 +50,7 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(extend_hold::extend_hold))
         .routes(routes!(pay_order::pay_order))
         .routes(routes!(list_mismatched_payments::list_mismatched_payments))
+        .routes(routes!(list_lost_orders::list_lost_orders))
         .routes(routes!(get_order_timeline::get_order_timeline))
         .routes(routes!(stream_order_events::stream_order_events))
         .routes(routes!(webhooks::receive_payment_webhook::receive_payment_webhook))

@@ -14,11 +14,11 @@ use contracts::order::{OrderLine, OrderReason};
 use envelope::trace::TraceContext;
 use messaging::{Error, Transaction};
 
+pub(crate) use self::order_cancelled::order_cancelled;
 use self::{
-    order_cancelled::order_cancelled, order_confirmed::order_confirmed,
-    order_delivered::order_delivered, order_expired::order_expired,
-    order_payment_failed::order_payment_failed, order_placed::order_placed,
-    order_rejected::order_rejected, order_shipped::order_shipped,
+    order_confirmed::order_confirmed, order_delivered::order_delivered,
+    order_expired::order_expired, order_payment_failed::order_payment_failed,
+    order_placed::order_placed, order_rejected::order_rejected, order_shipped::order_shipped,
 };
 use crate::domain::{self, EndReason, Order, OrderEvent, OrderEventKind};
 

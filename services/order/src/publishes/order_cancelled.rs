@@ -7,7 +7,7 @@ use vocabulary::OrderId;
 use super::order_reason;
 use crate::domain::EndReason;
 
-pub(super) fn order_cancelled(
+pub(crate) fn order_cancelled(
     order: OrderId,
     reason: &EndReason,
     at: DateTime<Utc>,

@@ -1,6 +1,7 @@
 //! Queries: free functions over a connection, most of them for many orders at once.
 
 mod json_columns;
+pub(crate) mod lost_orders;
 pub(crate) mod offers;
 pub(crate) mod order_views;
 pub(crate) mod orders;

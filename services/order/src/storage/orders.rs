@@ -430,6 +430,23 @@ pub(crate) async fn update(
     Ok(())
 }
 
+/// Moves the deadlines of those of `orders` that wait for their stock, their payment or their shipment to `until`, unless they are later.
+pub(crate) async fn postpone(
+    connection: &mut PgConnection,
+    orders: &[OrderId],
+    until: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    let ids: Vec<Uuid> = orders.iter().map(|order| order.as_uuid()).collect();
+    sqlx::query!(
+        "update orders set due_at = greatest(due_at, $2) where id = any($1) and status in ('placed', 'reserved', 'confirmed')",
+        &ids,
+        until,
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
 /// The customer and the status of an order, if it exists.
 pub(crate) async fn customer_and_status(
     connection: &mut PgConnection,

@@ -4,9 +4,12 @@ use contracts::inventory::StockDeductedV1;
 use messaging::{Batch, Failure, Handler, Transaction};
 
 use super::lock_orders;
-use crate::app::{
-    order_process::OrderProcess,
-    record_stock_deducted::{RecordStockDeductedCommand, record_stock_deducted},
+use crate::{
+    app::{
+        order_process::OrderProcess,
+        record_stock_deducted::{RecordStockDeductedCommand, record_stock_deducted},
+    },
+    domain::ReportedStock,
 };
 
 /// Adds the event to the timeline.
@@ -20,7 +23,9 @@ impl Handler for RecordStockDeducted {
         tx: &mut Transaction,
         batch: &mut Batch<StockDeductedV1>,
     ) -> Result<(), Failure> {
-        let Some(locked) = lock_orders(tx, batch, |event| event.order_id).await? else {
+        let Some(locked) =
+            lock_orders(tx, batch, ReportedStock::Deducted, |event| event.order_id).await?
+        else {
             return Ok(());
         };
         let commands = batch.delivered().iter().map(|delivered| RecordStockDeductedCommand {

@@ -9,7 +9,7 @@ use crate::{
         order_process::OrderProcess,
         reject_order::{RejectOrderCommand, reject_orders},
     },
-    domain::{EndReason, Shortage},
+    domain::{EndReason, ReportedStock, Shortage},
 };
 
 /// Rejects the order, with the shortages as the reason.
@@ -23,7 +23,9 @@ impl Handler for RejectOrder {
         tx: &mut Transaction,
         batch: &mut Batch<StockRejectedV1>,
     ) -> Result<(), Failure> {
-        let Some(locked) = lock_orders(tx, batch, |event| event.order_id).await? else {
+        let Some(locked) =
+            lock_orders(tx, batch, ReportedStock::Rejected, |event| event.order_id).await?
+        else {
             return Ok(());
         };
         let commands = batch.delivered().iter().map(|delivered| RejectOrderCommand {

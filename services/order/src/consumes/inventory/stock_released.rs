@@ -4,9 +4,12 @@ use contracts::inventory::StockReleasedV1;
 use messaging::{Batch, Failure, Handler, Transaction};
 
 use super::lock_orders;
-use crate::app::{
-    order_process::OrderProcess,
-    record_stock_released::{RecordStockReleasedCommand, record_stock_released},
+use crate::{
+    app::{
+        order_process::OrderProcess,
+        record_stock_released::{RecordStockReleasedCommand, record_stock_released},
+    },
+    domain::ReportedStock,
 };
 
 /// Adds the event to the timeline.
@@ -20,7 +23,9 @@ impl Handler for RecordStockReleased {
         tx: &mut Transaction,
         batch: &mut Batch<StockReleasedV1>,
     ) -> Result<(), Failure> {
-        let Some(locked) = lock_orders(tx, batch, |event| event.order_id).await? else {
+        let Some(locked) =
+            lock_orders(tx, batch, ReportedStock::Released, |event| event.order_id).await?
+        else {
             return Ok(());
         };
         let commands = batch.delivered().iter().map(|delivered| RecordStockReleasedCommand {

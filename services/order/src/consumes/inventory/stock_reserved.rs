@@ -4,9 +4,12 @@ use contracts::inventory::StockReservedV1;
 use messaging::{Batch, Failure, Handler, Transaction};
 
 use super::lock_orders;
-use crate::app::{
-    confirm_reservation::{ConfirmReservationCommand, confirm_reservations},
-    order_process::OrderProcess,
+use crate::{
+    app::{
+        confirm_reservation::{ConfirmReservationCommand, confirm_reservations},
+        order_process::OrderProcess,
+    },
+    domain::ReportedStock,
 };
 
 /// The attempts before an order with an unknown price is cancelled: about six seconds. Product events come through
@@ -24,7 +27,9 @@ impl Handler for ConfirmReservation {
         tx: &mut Transaction,
         batch: &mut Batch<StockReservedV1>,
     ) -> Result<(), Failure> {
-        let Some(locked) = lock_orders(tx, batch, |event| event.order_id).await? else {
+        let Some(locked) =
+            lock_orders(tx, batch, ReportedStock::Reserved, |event| event.order_id).await?
+        else {
             return Ok(());
         };
         let commands = batch.delivered().iter().map(|delivered| ConfirmReservationCommand {
