@@ -19,7 +19,8 @@ mod names;
 use contracts::{
     catalog::{PRODUCT, STOCK_COUNT},
     inventory::{
-        StockChangedV1, StockDeductedV1, StockRejectedV1, StockReleasedV1, StockReservedV1,
+        StockAvailabilityChangedV1, StockChangedV1, StockDeductedV1, StockRejectedV1,
+        StockReleasedV1, StockReservedV1,
     },
     order::{ORDER, OrderConfirmedV1, OrderDeliveredV1},
     receipts::{ProductAppliedV1, ProductFailedV1},
@@ -62,6 +63,7 @@ pub fn topology() -> Topology {
         .publishes::<StockReleasedV1>()
         .publishes::<StockDeductedV1>()
         .publishes::<StockChangedV1>()
+        .publishes::<StockAvailabilityChangedV1>()
         .publishes::<ProductAppliedV1>()
         .publishes::<ProductFailedV1>()
         .subscribes(

@@ -21,7 +21,7 @@ use std::path::Path;
 
 use contracts::{
     catalog::PRODUCT,
-    inventory::RESERVATION,
+    inventory::{AVAILABILITY, RESERVATION},
     order::{
         OrderCancelledV1, OrderConfirmedV1, OrderDeliveredV1, OrderExpiredV1, OrderPaymentFailedV1,
         OrderPlacedV1, OrderRejectedV1, OrderShippedV1,
@@ -44,8 +44,9 @@ use crate::{
     },
     consumes::{
         inventory::{
-            stock_deducted::RecordStockDeducted, stock_rejected::RejectOrder,
-            stock_released::RecordStockReleased, stock_reserved::ConfirmReservation,
+            stock_availability_changed::ReportAvailability, stock_deducted::RecordStockDeducted,
+            stock_rejected::RejectOrder, stock_released::RecordStockReleased,
+            stock_reserved::ConfirmReservation,
         },
         product_catalog::{product_changed::UpdateOffers, product_deleted::WithdrawOffers},
     },
@@ -79,9 +80,11 @@ fn topology_for(process: &OrderProcess) -> Topology {
         .on(RecordStockReleased(process.clone()))
         .on(RecordStockDeducted(process.clone()));
     let products = Subscription::to(PRODUCT, [PRODUCT_CATALOG], OnReject::Continue)
-        .on(UpdateOffers)
-        .on(WithdrawOffers)
+        .on(UpdateOffers(process.webhook_waker().clone()))
+        .on(WithdrawOffers(process.webhook_waker().clone()))
         .on_dead_letter(emit_product_failed(SERVICE, receipt_key));
+    let availability = Subscription::to(AVAILABILITY, [INVENTORY], OnReject::Continue)
+        .on(ReportAvailability(process.webhook_waker().clone()));
     Topology::new(SERVICE.name)
         .publishes::<OrderPlacedV1>()
         .publishes::<OrderConfirmedV1>()
@@ -95,6 +98,7 @@ fn topology_for(process: &OrderProcess) -> Topology {
         .publishes::<ProductFailedV1>()
         .subscribes(reservations)
         .subscribes(products)
+        .subscribes(availability)
 }
 
 /// The definition of the service for [`runtime::host`].

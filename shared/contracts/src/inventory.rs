@@ -1,7 +1,8 @@
 //! Events of `inventory`.
 //!
-//! Two aggregates: reservations are keyed by order ([`RESERVATION`]), stock levels by SKU ([`STOCK`]). So a consumer of
-//! reservations does not receive every stock movement.
+//! Three aggregates: reservations are keyed by order ([`RESERVATION`]), stock levels by SKU ([`STOCK`]), and so is whether
+//! there is stock at all ([`AVAILABILITY`]). So a consumer of reservations or availability does not receive every stock
+//! movement.
 
 use chrono::{DateTime, Utc};
 use envelope::event;
@@ -14,6 +15,9 @@ pub const RESERVATION: &str = "reservation";
 
 /// The aggregate of stock levels; the key is the SKU.
 pub const STOCK: &str = "stock";
+
+/// The aggregate of availability, which changes rarely; the key is the SKU.
+pub const AVAILABILITY: &str = "availability";
 
 /// The stock for all lines of an order was reserved.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -102,3 +106,16 @@ pub struct StockChangedV1 {
 }
 
 event!(StockChangedV1, "stock.changed.v1", STOCK, event => event.sku.as_str());
+
+/// The last available piece of a SKU was reserved, or the SKU has available pieces again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct StockAvailabilityChangedV1 {
+    pub sku: Sku,
+    /// The version of the stock level.
+    pub version: Version,
+    /// Whether a piece can be ordered.
+    pub in_stock: bool,
+    pub changed_at: DateTime<Utc>,
+}
+
+event!(StockAvailabilityChangedV1, "stock.availability_changed.v1", AVAILABILITY, event => event.sku.as_str());

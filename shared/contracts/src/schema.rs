@@ -11,7 +11,8 @@ use crate::{
         SynonymsChangedV1,
     },
     inventory::{
-        StockChangedV1, StockDeductedV1, StockRejectedV1, StockReleasedV1, StockReservedV1,
+        StockAvailabilityChangedV1, StockChangedV1, StockDeductedV1, StockRejectedV1,
+        StockReleasedV1, StockReservedV1,
     },
     order::{
         OrderCancelledV1, OrderConfirmedV1, OrderDeliveredV1, OrderExpiredV1, OrderPaymentFailedV1,
@@ -42,6 +43,7 @@ pub fn events() -> Vec<Contract> {
         Contract::of::<StockReleasedV1>(),
         Contract::of::<StockDeductedV1>(),
         Contract::of::<StockChangedV1>(),
+        Contract::of::<StockAvailabilityChangedV1>(),
         Contract::of::<ProductAppliedV1>(),
         Contract::of::<ProductFailedV1>(),
         Contract::of::<PopularityChangedV1>(),

@@ -11,7 +11,7 @@ use vocabulary::{OrderId, Sku};
 use crate::{
     domain::{Movement, Stock, StockRefusal},
     names,
-    publishes::stock_changed,
+    publishes::{stock_availability_changed, stock_changed},
     storage::stock,
 };
 
@@ -60,7 +60,7 @@ pub(super) async fn write_for_counts(
     write(tx, stock, names::PRODUCT_CATALOG, Some(reason), now, cause_of).await
 }
 
-/// Publishes each changed SKU once, in the trace of its last movement.
+/// Publishes each changed SKU once, in the trace of its last movement; also if it sold out or is in stock again.
 async fn write(
     tx: &mut Transaction,
     stock: Stock,
@@ -73,9 +73,13 @@ async fn write(
     stock::write(tx, &changes, actor, reason, now).await?;
     let last: HashMap<&Sku, &Movement> =
         changes.movements.iter().map(|movement| (&movement.sku, movement)).collect();
+    let changed_availability = changes.changed_availability();
     for stock in &changes.skus {
         let cause = last.get(&stock.sku).and_then(|movement| cause_of(movement));
         tx.emit_caused_by(cause, &stock_changed(stock, now))?;
+        if changed_availability.contains(&stock.sku) {
+            tx.emit_caused_by(cause, &stock_availability_changed(stock, now))?;
+        }
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 //! A batch loads the levels of all its SKUs into one [`Stock`], decides order by order, and writes the
 //! [`StockChanges`] back once.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use vocabulary::{OrderId, Sku, Version, WarehouseId};
 
@@ -102,6 +102,23 @@ pub(crate) struct StockChanges {
     pub(crate) skus: Vec<SkuStock>,
     /// All movements, in order.
     pub(crate) movements: Vec<Movement>,
+}
+
+impl StockChanges {
+    /// The changed SKUs that had available pieces before and have none, or the other way round.
+    pub(crate) fn changed_availability(&self) -> HashSet<&Sku> {
+        let mut deltas: HashMap<&Sku, i64> = HashMap::new();
+        for movement in &self.movements {
+            let delta = movement.on_hand_delta - movement.reserved_delta;
+            *deltas.entry(&movement.sku).or_default() += delta;
+        }
+        let has_changed = |stock: &&SkuStock| {
+            let after = stock.available();
+            let before = after - deltas.get(&stock.sku).copied().unwrap_or_default();
+            (before > 0) != (after > 0)
+        };
+        self.skus.iter().filter(has_changed).map(|stock| &stock.sku).collect()
+    }
 }
 
 impl Stock {
@@ -372,6 +389,37 @@ mod tests {
             ReservationDecision::Reserved(allocations) => allocations,
             ReservationDecision::Rejected(shortages) => panic!("{shortages:?}"),
         }
+    }
+
+    /// The SKUs whose availability a change made different.
+    fn changed_availability(stock: Stock) -> Vec<Sku> {
+        let changes = stock.into_changes();
+        let mut skus: Vec<Sku> = changes.changed_availability().into_iter().cloned().collect();
+        skus.sort();
+        skus
+    }
+
+    #[test]
+    fn availability_changes_with_the_last_piece_and_the_first() {
+        let levels: [(&str, &[i64]); 3] = [("A", &[2, 1]), ("B", &[5]), ("C", &[0])];
+        let mut sold_out = stock(&levels);
+        let allocations = reserved(sold_out.reserve(&request(&[("A", 3), ("B", 4)])));
+        assert_eq!(changed_availability(sold_out.clone()), [sku("A")]);
+        let mut returned = Stock::new(sold_out.into_changes().skus);
+        returned.release(OrderId::new(), &allocations[..1]).unwrap();
+        assert_eq!(changed_availability(returned), [sku("A")]);
+        // A shipment of the last pieces changes nothing, nor does a batch that ends as it began.
+        let mut shipped = stock(&levels);
+        let order = OrderId::new();
+        let allocations = reserved(shipped.reserve(&request(&[("A", 3)])));
+        let mut shipped = Stock::new(shipped.into_changes().skus);
+        shipped.deduct(order, &allocations).unwrap();
+        assert!(changed_availability(shipped).is_empty());
+        let mut unchanged = stock(&levels);
+        let allocations = reserved(unchanged.reserve(&request(&[("B", 5)])));
+        unchanged.release(order, &allocations).unwrap();
+        unchanged.set(&sku("C"), warehouse(1), 4).unwrap();
+        assert_eq!(changed_availability(unchanged), [sku("C")]);
     }
 
     #[test]

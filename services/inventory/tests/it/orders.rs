@@ -33,6 +33,27 @@ async fn twenty_pieces_serve_twenty_of_two_hundred_orders() {
     suite.finish(0).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn only_the_last_and_the_first_piece_change_availability() {
+    let suite = Suite::stocked(&[("FEW", 2)]).await;
+    let first = suite.availability.wait_one(|_| true).await;
+    assert_eq!((first.sku.as_str(), first.in_stock), ("FEW", true));
+    let (one, two) = (placed(&[("FEW", 1)]), placed(&[("FEW", 1)]));
+    for order in [&one, &two] {
+        suite.order.publish(order).await;
+        suite.reserved.wait_one(|reserved| reserved.order_id == order.order_id).await;
+    }
+    suite.availability.wait(2, |_| true).await;
+    suite.order.publish(&cancelled(two.order_id)).await;
+    suite.released.wait_one(|_| true).await;
+    let events = suite.availability.wait(3, |_| true).await;
+    let in_stock: Vec<bool> = events.iter().map(|event| event.in_stock).collect();
+    assert_eq!(in_stock, [true, false, true]);
+    let changes = suite.changed.all();
+    assert!(changes.len() > events.len(), "{changes:?}");
+    suite.finish(0).await;
+}
+
 /// Runs `futures` concurrently to their end.
 async fn join_all<F: Future<Output = ()>>(futures: impl Iterator<Item = F>) {
     let mut all: Vec<_> = futures.map(Box::pin).collect();

@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, time::Duration};
 
 use contracts::{
     inventory::{
-        RESERVATION, STOCK, StockChangedV1, StockDeductedV1, StockRejectedV1, StockReleasedV1,
-        StockReservedV1,
+        AVAILABILITY, RESERVATION, STOCK, StockAvailabilityChangedV1, StockChangedV1,
+        StockDeductedV1, StockRejectedV1, StockReleasedV1, StockReservedV1,
     },
     order::{
         OrderCancelledV1, OrderExpiredV1, OrderLine, OrderPaymentFailedV1, OrderPlacedV1,
@@ -36,6 +36,7 @@ pub struct Suite {
     pub released: Recorder<StockReleasedV1>,
     pub deducted: Recorder<StockDeductedV1>,
     pub changed: Recorder<StockChangedV1>,
+    pub availability: Recorder<StockAvailabilityChangedV1>,
     pub applied: Recorder<ProductAppliedV1>,
     pub failed: Recorder<ProductFailedV1>,
     pub pool: PgPool,
@@ -77,7 +78,11 @@ impl Suite {
             .on(deducted.clone());
         let changed = Recorder::default();
         let stock = Subscription::to(STOCK, ["inventory"], OnReject::Continue).on(changed.clone());
-        let order = Topology::new("order").subscribes(reservation).subscribes(stock);
+        let availability = Recorder::default();
+        let in_stock = Subscription::to(AVAILABILITY, ["inventory"], OnReject::Continue)
+            .on(availability.clone());
+        let order =
+            Topology::new("order").subscribes(reservation).subscribes(stock).subscribes(in_stock);
         let order = ServiceDouble::start(&doubles, &vhost, order).await;
         let (applied, failed) = (Recorder::default(), Recorder::default());
         let receipts = Subscription::to(RECEIPT, ["inventory"], OnReject::Continue)
@@ -97,6 +102,7 @@ impl Suite {
             released,
             deducted,
             changed,
+            availability,
             applied,
             failed,
             pool,

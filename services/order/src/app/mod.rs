@@ -4,7 +4,7 @@ mod deadline_waker;
 pub(crate) mod order_process;
 pub(crate) mod webhook_client;
 pub(crate) mod webhook_waker;
-mod write_webhooks;
+pub(crate) mod write_webhooks;
 
 pub(crate) mod cancel_order;
 pub(crate) mod confirm_reservation;

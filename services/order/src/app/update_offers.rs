@@ -21,12 +21,13 @@ pub(crate) struct UpdateOffersCommand {
     pub(crate) offers: Vec<(Sku, Offer)>,
 }
 
-/// Applies the newest version of each product. `cause` is the trace of the first event of the batch.
+/// Applies the newest version of each product, and returns those that advanced. `cause` is the trace of the first event of
+/// the batch.
 pub(crate) async fn update_offers(
     tx: &mut Transaction,
     cause: Option<TraceContext>,
     commands: &[UpdateOffersCommand],
-) -> Result<(), Error> {
+) -> Result<HashSet<(ProductId, Version)>, Error> {
     let mut newest: HashMap<ProductId, &UpdateOffersCommand> = HashMap::new();
     for command in commands {
         let kept = newest.entry(command.product).or_insert(command);
@@ -45,7 +46,18 @@ pub(crate) async fn update_offers(
         .collect();
     offers::withdraw_unlisted(tx, &advanced, &listed).await?;
     offers::upsert(tx, &listed).await?;
-    emit_product_applied(tx, cause, versions)
+    let advanced = with_versions(&advanced, &versions);
+    emit_product_applied(tx, cause, versions)?;
+    Ok(advanced)
+}
+
+/// The products that advanced, with their versions.
+pub(super) fn with_versions(
+    advanced: &[ProductId],
+    versions: &HashMap<ProductId, Version>,
+) -> HashSet<(ProductId, Version)> {
+    let version = |product: &ProductId| Some((*product, *versions.get(product)?));
+    advanced.iter().filter_map(version).collect()
 }
 
 /// Advances the copy to these versions, and returns the products that advanced.

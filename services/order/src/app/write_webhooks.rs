@@ -2,15 +2,16 @@
 
 use chrono::{DateTime, Utc};
 use messaging::Transaction;
+use runtime::clock;
 
 use super::webhook_waker::WebhookWaker;
 use crate::{
     domain::{
         Order, OrderEvent,
-        webhooks::{SubscribedTypes, WebhookMessage},
+        webhooks::{SubscribedTypes, WebhookEventType, WebhookMessage},
     },
     publishes::webhook_message::{order_event_type, order_message},
-    storage::webhook_deliveries,
+    storage::{webhook_deliveries, webhook_endpoints},
 };
 
 /// Without an endpoint that subscribes to the events it does nothing.
@@ -30,6 +31,23 @@ pub(super) async fn write_order_webhooks(
     });
     let messages: Vec<WebhookMessage> = messages.collect();
     write_webhooks(tx, waker, &messages, now).await
+}
+
+/// Writes the messages of `events` whose types an endpoint subscribes to. It makes a message only of those.
+pub(crate) async fn write_event_webhooks<E>(
+    tx: &mut Transaction,
+    waker: &WebhookWaker,
+    events: &[&E],
+    type_of: impl Fn(&E) -> WebhookEventType,
+    message_of: impl Fn(&E) -> WebhookMessage,
+) -> Result<(), sqlx::Error> {
+    if events.is_empty() {
+        return Ok(());
+    }
+    let subscribed = webhook_endpoints::subscribed_types(tx).await?;
+    let wanted = events.iter().filter(|event| subscribed.contains(type_of(event)));
+    let messages: Vec<WebhookMessage> = wanted.map(|event| message_of(event)).collect();
+    write_webhooks(tx, waker, &messages, clock::now()).await
 }
 
 async fn write_webhooks(

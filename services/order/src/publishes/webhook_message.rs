@@ -2,6 +2,10 @@
 //! for the order.
 
 use chrono::{DateTime, Utc};
+use contracts::{
+    catalog::{ProductChangedV1, ProductDeletedV1},
+    inventory::StockAvailabilityChangedV1,
+};
 use serde_json::{Value, json};
 use vocabulary::WebhookMessageId;
 
@@ -77,12 +81,43 @@ pub(crate) fn order_message(
         | OrderEventKind::PaymentFailed(_)
         | OrderEventKind::Expired(_) => {}
     }
+    message(event_type, order.id.to_string(), event.at, &data)
+}
+
+/// The message about the availability of a SKU. Its key is the SKU.
+pub(crate) fn availability_message(event: &StockAvailabilityChangedV1) -> WebhookMessage {
+    let event_type =
+        if event.in_stock { WebhookEventType::StockBack } else { WebhookEventType::StockOut };
+    let data = json!({ "sku": event.sku, "version": event.version });
+    message(event_type, event.sku.to_string(), event.changed_at, &data)
+}
+
+/// The message about the full state of a product. Its key is the product.
+pub(crate) fn product_message(event: &ProductChangedV1) -> WebhookMessage {
+    let data = json!(event);
+    let key = event.product_id.to_string();
+    message(WebhookEventType::ProductChanged, key, event.updated_at, &data)
+}
+
+/// The message about a deleted product. Its key is the product.
+pub(crate) fn deletion_message(event: &ProductDeletedV1) -> WebhookMessage {
+    let data = json!({ "product_id": event.product_id, "version": event.version });
+    let key = event.product_id.to_string();
+    message(WebhookEventType::ProductDeleted, key, event.deleted_at, &data)
+}
+
+fn message(
+    event_type: WebhookEventType,
+    key: String,
+    at: DateTime<Utc>,
+    data: &Value,
+) -> WebhookMessage {
     WebhookMessage {
         id: WebhookMessageId::new(),
         event_type,
-        key: order.id.to_string(),
-        body: body(event_type.as_str(), event.at, &data),
-        occurred_at: event.at,
+        key,
+        body: body(event_type.as_str(), at, data),
+        occurred_at: at,
     }
 }
 

@@ -7,7 +7,8 @@ use vocabulary::WebhookEndpointId;
 
 use super::{MissingColumn, undecodable};
 use crate::domain::webhooks::{
-    EndpointHealth, EndpointKeys, EndpointStatus, EndpointUrl, SigningKey, WebhookEndpoint,
+    EndpointHealth, EndpointKeys, EndpointStatus, EndpointUrl, SigningKey, SubscribedTypes,
+    WebhookEndpoint,
 };
 
 /// The columns of `webhook_endpoint` without its keys.
@@ -307,6 +308,18 @@ pub(crate) async fn set_health(
     .execute(connection)
     .await?;
     Ok(())
+}
+
+/// The types that an endpoint subscribes to.
+pub(crate) async fn subscribed_types(
+    connection: &mut PgConnection,
+) -> Result<SubscribedTypes, sqlx::Error> {
+    let names = sqlx::query_scalar!(
+        r#"select distinct unnest(event_types) as "name!" from webhook_endpoint where status <> 'disabled'"#
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(SubscribedTypes::of(names.iter().map(String::as_str)))
 }
 
 /// An endpoint that is not disabled, and what waits for it.

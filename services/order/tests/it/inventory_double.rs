@@ -3,8 +3,8 @@
 use chrono::Utc;
 use contracts::{
     inventory::{
-        Shortage, StockDeductedV1, StockRejectedV1, StockRejection, StockReleasedV1,
-        StockReservedV1,
+        Shortage, StockAvailabilityChangedV1, StockDeductedV1, StockRejectedV1, StockRejection,
+        StockReleasedV1, StockReservedV1,
     },
     order::{
         ORDER, OrderCancelledV1, OrderConfirmedV1, OrderDeliveredV1, OrderExpiredV1,
@@ -28,6 +28,7 @@ pub(crate) fn topology() -> Topology {
         .publishes::<StockRejectedV1>()
         .publishes::<StockReleasedV1>()
         .publishes::<StockDeductedV1>()
+        .publishes::<StockAvailabilityChangedV1>()
         .subscribes(
             Subscription::to(ORDER, ["order"], OnReject::BlockKey)
                 .on(AnswerOrder)

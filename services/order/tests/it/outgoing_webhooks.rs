@@ -2,16 +2,20 @@
 
 use std::time::{Duration, Instant};
 
+use contracts::{
+    catalog::{ProductDeletedV1, ProductStatus},
+    inventory::StockAvailabilityChangedV1,
+};
 use reqwest::Method;
 use runtime::auth::Scope;
 use serde_json::{Value, json};
 use service_testkit::LONGEST_WAIT;
 use testkit::wait_for;
 use tokio::net::TcpListener;
-use vocabulary::{CustomerId, WebhookEndpointId, WebhookMessageId};
+use vocabulary::{ChangeId, CustomerId, Version, WebhookEndpointId, WebhookMessageId};
 
 use crate::{
-    shop::{Client, Deadlines, Shop, order_request},
+    shop::{Client, Deadlines, Shop, changed, order_request},
     webhook_receiver::{Received, Receiver, Reply},
 };
 
@@ -626,6 +630,70 @@ async fn an_endpoint_that_answers_410_is_disabled() {
     );
     admin.post(&path, &json!({})).await.expect(202);
     endpoint.wait_for_statuses(&admin, &["delivered", "failed", "delivered"]).await;
+    shop.close().await;
+}
+
+#[tokio::test]
+async fn stock_and_products_are_reported() {
+    let shop = Shop::open(Deadlines::NONE).await;
+    let (admin, receiver) = (shop.admin(), Receiver::start().await);
+    let publish_stock = async |number: i64, in_stock: bool| {
+        let event = StockAvailabilityChangedV1 {
+            sku: "KB-RED".parse().unwrap(),
+            version: Version::try_from(number).unwrap(),
+            in_stock,
+            changed_at: chrono::DateTime::UNIX_EPOCH,
+        };
+        shop.inventory.publish(&event).await;
+    };
+    // Before there is an endpoint.
+    publish_stock(1, true).await;
+    let product = shop.sell(&[("KB-RED", 12_900)]).await;
+    wait_for("the first event is consumed", LONGEST_WAIT, async || {
+        let cursors = shop
+            .count("select count(*) from messaging.cursor where consumer = 'order.availability'")
+            .await;
+        if cursors == 1 { Ok(()) } else { Err(cursors) }
+    })
+    .await
+    .unwrap();
+    let types = ["stock.out", "stock.back", "product.changed", "product.deleted"];
+    let endpoint = Endpoint::create(&admin, &receiver.url("/"), &types).await;
+    publish_stock(2, false).await;
+    publish_stock(3, true).await;
+    let version = |number: i64| Version::try_from(number).unwrap();
+    let active = ProductStatus::Active;
+    let change = changed(product, 3, active, &[("KB-RED", 9_900)]);
+    shop.publish_product(&change, product, version(3)).await;
+    // An older version changes nothing.
+    let late = changed(product, 2, active, &[("KB-RED", 1)]);
+    shop.publish_product(&late, product, version(2)).await;
+    let deleted = ProductDeletedV1 {
+        product_id: product,
+        version: version(4),
+        change_id: ChangeId::new(),
+        deleted_at: chrono::DateTime::UNIX_EPOCH,
+    };
+    shop.publish_product(&deleted, product, version(4)).await;
+    endpoint.wait_for_statuses(&admin, &["delivered"; 4]).await;
+    let received = receiver.received();
+    assert!(received.iter().all(|request| request.is_signed_with(&endpoint.secret)));
+    let of = |prefix: &str| {
+        let messages = received.iter().map(Received::json);
+        messages
+            .filter(|body| body["type"].as_str().unwrap().starts_with(prefix))
+            .collect::<Vec<_>>()
+    };
+    let stock: Vec<Value> =
+        of("stock.").iter().map(|body| json!([body["type"], body["data"]["sku"]])).collect();
+    assert_eq!(stock, [json!(["stock.out", "KB-RED"]), json!(["stock.back", "KB-RED"])]);
+    let products = of("product.");
+    assert_eq!(
+        (&products[0]["type"], &products[1]["type"]),
+        (&json!("product.changed"), &json!("product.deleted"))
+    );
+    assert_eq!(products[0]["data"], json!(change));
+    assert_eq!(products[1]["data"], json!({ "product_id": product, "version": 4 }));
     shop.close().await;
 }
 

@@ -22,8 +22,8 @@ use contracts::{
         RuleRemovedV1, RuleScope, StockCountedV1, Synonym, SynonymsChangedV1, Variant,
     },
     inventory::{
-        Shortage, StockChangedV1, StockDeductedV1, StockRejectedV1, StockRejection,
-        StockReleasedV1, StockReservedV1,
+        Shortage, StockAvailabilityChangedV1, StockChangedV1, StockDeductedV1, StockRejectedV1,
+        StockRejection, StockReleasedV1, StockReservedV1,
     },
     order::{
         OrderCancelledV1, OrderConfirmedV1, OrderDeliveredV1, OrderExpiredV1, OrderLine,
@@ -277,6 +277,15 @@ fn inventory_events_match_their_golden_bytes() {
             on_hand: 10,
             reserved: 3,
             available: 7,
+            changed_at: time(),
+        },
+    );
+    check(
+        "inventory",
+        &StockAvailabilityChangedV1 {
+            sku: "KB-F87-RED".parse().unwrap(),
+            version: Version::try_from(10).unwrap(),
+            in_stock: false,
             changed_at: time(),
         },
     );

@@ -1,5 +1,6 @@
-//! Events of inventory about the stock of orders.
+//! Events of inventory about the stock of orders, and about availability.
 
+pub(crate) mod stock_availability_changed;
 pub(crate) mod stock_deducted;
 pub(crate) mod stock_rejected;
 pub(crate) mod stock_released;

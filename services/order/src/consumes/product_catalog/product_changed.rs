@@ -5,12 +5,17 @@ use messaging::{Batch, Failure, Handler, Transaction};
 use vocabulary::Sku;
 
 use crate::{
-    app::update_offers::{UpdateOffersCommand, update_offers},
-    domain::Offer,
+    app::{
+        update_offers::{UpdateOffersCommand, update_offers},
+        webhook_waker::WebhookWaker,
+        write_webhooks::write_event_webhooks,
+    },
+    domain::{Offer, webhooks::WebhookEventType},
+    publishes::webhook_message::product_message,
 };
 
-/// Copies prices, titles and whether a SKU is for sale.
-pub(crate) struct UpdateOffers;
+/// Copies prices, titles and whether a SKU is for sale, and reports the change to webhook endpoints.
+pub(crate) struct UpdateOffers(pub(crate) WebhookWaker);
 
 impl Handler for UpdateOffers {
     type Event = ProductChangedV1;
@@ -23,7 +28,13 @@ impl Handler for UpdateOffers {
         let commands = batch.delivered().iter().map(|delivered| command(&delivered.event));
         let commands: Vec<UpdateOffersCommand> = commands.collect();
         let cause = batch.delivered().first().and_then(|delivered| delivered.cause);
-        Ok(update_offers(tx, cause, &commands).await?)
+        let advanced = update_offers(tx, cause, &commands).await?;
+        // Changes that follow each other quickly are one message: the newest state.
+        let newest = batch.delivered().iter().map(|delivered| &delivered.event);
+        let newest: Vec<&ProductChangedV1> =
+            newest.filter(|event| advanced.contains(&(event.product_id, event.version))).collect();
+        let type_of = |_: &ProductChangedV1| WebhookEventType::ProductChanged;
+        Ok(write_event_webhooks(tx, &self.0, &newest, type_of, product_message).await?)
     }
 }
 

@@ -3,13 +3,18 @@
 use std::{fmt, str::FromStr};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-#[expect(clippy::enum_variant_names, reason = "types of other aggregates will follow")]
 pub(crate) enum WebhookEventType {
     OrderPaid,
     OrderShipped,
     OrderDelivered,
     OrderCancelled,
     OrderRefunded,
+    /// The last available piece of a SKU was reserved.
+    StockOut,
+    /// A SKU has available pieces again.
+    StockBack,
+    ProductChanged,
+    ProductDeleted,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -17,12 +22,16 @@ pub(crate) enum WebhookEventType {
 pub(crate) struct UnknownEventType;
 
 impl WebhookEventType {
-    pub(crate) const ALL: [Self; 5] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::OrderPaid,
         Self::OrderShipped,
         Self::OrderDelivered,
         Self::OrderCancelled,
         Self::OrderRefunded,
+        Self::StockOut,
+        Self::StockBack,
+        Self::ProductChanged,
+        Self::ProductDeleted,
     ];
 
     /// The name in messages, in JSON and in the database.
@@ -33,6 +42,10 @@ impl WebhookEventType {
             Self::OrderDelivered => "order.delivered",
             Self::OrderCancelled => "order.cancelled",
             Self::OrderRefunded => "order.refunded",
+            Self::StockOut => "stock.out",
+            Self::StockBack => "stock.back",
+            Self::ProductChanged => "product.changed",
+            Self::ProductDeleted => "product.deleted",
         }
     }
 }

@@ -35,7 +35,8 @@ pub(crate) struct NewWebhookEndpoint {
     /// For people; at most 200 characters.
     #[serde(default)]
     description: String,
-    /// What it receives: `order.paid`, `order.shipped`, `order.delivered`, `order.cancelled`, `order.refunded`.
+    /// What it receives: `order.paid`, `order.shipped`, `order.delivered`, `order.cancelled`, `order.refunded`,
+    /// `stock.out`, `stock.back`, `product.changed`, `product.deleted`.
     #[schema(example = json!(["order.paid"]))]
     event_types: Vec<String>,
 }
