@@ -314,6 +314,14 @@ impl Shop {
         self.anonymous.clone()
     }
 
+    /// Restarts the service with another limit for an attempt to send a webhook.
+    pub(crate) async fn restart_with_webhook_timeout(&mut self, limit: Duration) -> Client {
+        self.stop_instances().await;
+        let config = Config { webhook_timeout: limit, ..self.config.clone() };
+        self.anonymous = self.start_instance_with(&config).await;
+        self.anonymous.clone()
+    }
+
     /// Ends all instances as SIGKILL does.
     pub(crate) async fn kill_instances(&mut self) {
         for instance in self.instances.drain(..) {
