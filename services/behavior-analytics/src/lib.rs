@@ -132,7 +132,7 @@ impl ServiceDefinition for BehaviorAnalytics {
         let pool = outbox.pool().clone();
         let waker = ModelWaker::default();
         let topology = topology_for(&waker);
-        let republisher = host.start_messaging(topology.clone());
+        let (topology, republisher) = host.start_messaging(topology);
 
         let (recommender, model) = Recommender::new(waker.clone());
         let component = host.health.component("model");

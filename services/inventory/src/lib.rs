@@ -120,8 +120,7 @@ impl ServiceDefinition for InventoryService {
 
     async fn start(host: &Host, _config: &Config) -> Result<AppState, StartError> {
         let (outbox, lifecycle) = (host.outbox.clone(), &host.lifecycle);
-        let topology = topology();
-        let republisher = host.start_messaging(topology.clone());
+        let (topology, republisher) = host.start_messaging(topology());
         lifecycle.spawn("pending-counts", pending_counts::run(outbox.clone(), lifecycle.soft()));
         lifecycle.spawn("retention", retention::run(outbox.pool().clone(), lifecycle.soft()));
         Ok(AppState { outbox, topology, republisher, verifier: host.verifier.clone() })

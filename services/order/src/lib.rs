@@ -140,7 +140,7 @@ impl ServiceDefinition for OrderService {
         let (outbox, lifecycle) = (host.outbox.clone(), &host.lifecycle);
         let process = OrderProcess::new(config.deadlines(), config.limits());
         let topology = topology_for(&process);
-        let republisher = host.start_messaging(topology.clone());
+        let (topology, republisher) = host.start_messaging(topology);
         let deadlines = DeadlineWorker::new(outbox.clone(), process.clone());
         lifecycle.spawn("deadlines", deadlines.run(lifecycle.soft()));
         if config.webhook_allow_private_addresses {

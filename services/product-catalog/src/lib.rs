@@ -96,7 +96,7 @@ impl ServiceDefinition for ProductCatalogService {
         let (outbox, lifecycle) = (host.outbox.clone(), &host.lifecycle);
         let watchers = change_watchers();
         let topology = topology_with(&watchers);
-        let republisher = host.start_messaging(topology.clone());
+        let (topology, republisher) = host.start_messaging(topology);
 
         let waker = ImporterWaker::default();
         let importer = Importer::new(outbox.clone(), waker.clone(), http::draft_of_json_line);

@@ -64,7 +64,7 @@ impl AppState {
         let component = host.health.component("settings");
         let settings =
             workers::settings_loader::start(&host.lifecycle, component, &outbox, loader.clone());
-        let republisher = host.start_messaging(topology.clone());
+        let (topology, republisher) = host.start_messaging(topology);
         Ok(Self {
             consistency: IndexConsistency::new(
                 outbox.clone(),

@@ -1,7 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 // Layers, from the bottom to the top; a module uses only its own layer and those before it:
-//   1. activity, naming, declarations, difference, error, failure, retry, batch_size, snapshot, message_position,
+//   1. activity, slot_groups, naming, declarations, difference, error, failure, retry, batch_size, snapshot, message_position,
 //      pending_requests, broker, connection_status, settings, declare
 //   2. queue_metrics
 //   3. publish
@@ -34,6 +34,7 @@ mod runtime;
 mod settings;
 #[cfg(test)]
 mod simulation;
+mod slot_groups;
 pub mod snapshot;
 pub mod streams;
 mod topology;
@@ -51,7 +52,6 @@ pub use consume::{
 pub use difference::{Difference, ObjectKind};
 pub use error::{Cause, Error};
 pub use failure::Failure;
-pub use naming::SLOT_GROUPS;
 pub use publish::{
     admission::{Criticality, OutboxBounds},
     backpressure::{BackpressureState, Overloaded},
@@ -61,4 +61,5 @@ pub use publish::{
 };
 pub use queue_metrics::{OutboxMetrics, QueueMetrics, QueueReport};
 pub use runtime::{MessagingRuntime, declare};
+pub use slot_groups::{DEFAULT_SLOT_GROUPS, InvalidSlotGroups, SlotGroups};
 pub use topology::Topology;

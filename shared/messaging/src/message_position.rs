@@ -3,11 +3,17 @@
 //! The relay numbers the messages of each aggregate and slot without gaps. The number travels in the headers of the message, so
 //! consumers of earlier versions ignore it.
 
+use envelope::SLOTS;
 use lapin::{
     message::Delivery,
     types::{AMQPValue, FieldTable},
 };
 use serde::{Deserialize, Serialize};
+
+use crate::{
+    naming::{consumer_queue, slot_group},
+    slot_groups::DEFAULT_SLOT_GROUPS,
+};
 
 const HISTORY: &str = "history";
 const SLOT: &str = "slot";
@@ -133,4 +139,56 @@ pub(crate) struct MissingMessages {
     /// The history that it knows.
     pub(crate) history: i64,
     pub(crate) ranges: Vec<PositionRange>,
+    /// The queue for the answers. Subscribers of earlier versions do not name it: they have the default number of slot groups.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) reply_queue: Option<String>,
+}
+
+impl MissingMessages {
+    /// The queue for the answers; `None` if the request names a queue that is not one of this subscriber for the slot.
+    pub(crate) fn answer_queue(&self) -> Option<String> {
+        let slot = u8::try_from(self.slot).ok().filter(|slot| *slot < SLOTS)?;
+        let queue =
+            |groups| consumer_queue(&self.subscriber, &self.aggregate, slot_group(slot, groups));
+        let Some(named) = &self.reply_queue else { return Some(queue(DEFAULT_SLOT_GROUPS)) };
+        [1, 2, 4, 8, 16].into_iter().map(queue).find(|possible| possible == named)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::MissingMessages;
+
+    fn answer_queue(slot: i16, reply_queue: &str) -> Option<String> {
+        let request = format!(
+            r#"{{"subscriber":"order","aggregate":"stock","slot":{slot},"history":1,"ranges":[]{reply_queue}}}"#
+        );
+        serde_json::from_str::<MissingMessages>(&request).unwrap().answer_queue()
+    }
+
+    #[test]
+    fn an_answer_goes_to_a_queue_of_the_subscriber_only() {
+        let named = |queue: &str| answer_queue(6, &format!(r#","reply_queue":"{queue}""#));
+        for queue in ["order.stock.0", "order.stock.2", "order.stock.6"] {
+            assert_eq!(named(queue).as_deref(), Some(queue));
+        }
+        let foreign = [
+            "order.stock.1",
+            "order.stock.14",
+            "inventory.stock.2",
+            "order.order.2",
+            "order.dead",
+            "",
+        ];
+        for queue in foreign {
+            assert_eq!(named(queue), None, "{queue}");
+        }
+    }
+
+    #[test]
+    fn a_request_of_an_earlier_version_is_answered() {
+        assert_eq!(answer_queue(7, "").as_deref(), Some("order.stock.1"));
+        assert_eq!(answer_queue(16, ""), None);
+        assert_eq!(answer_queue(-1, ""), None);
+    }
 }

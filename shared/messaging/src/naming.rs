@@ -2,18 +2,17 @@
 
 use envelope::{SLOTS, Slot};
 
-/// The number of quorum queues of a subscription: the sixteen slots are divided among them. Replicas of a service divide the
-/// queues; one process consumes several concurrently.
-pub const SLOT_GROUPS: u8 = 2;
-
-/// The slots of a slot group.
-pub(crate) fn slots_of(group: u8) -> impl Iterator<Item = Slot> {
-    Slot::all().filter(move |slot| slot_group(slot.number()) == group)
+/// The slots of a slot group, of `groups`. A former group, beyond them, has the slots that it had in the smallest setting with it.
+///
+/// So the holder of the queue of a slot in the largest setting in use has the slot in its own setting as well.
+pub(crate) fn slots_of(group: u8, groups: u8) -> impl Iterator<Item = Slot> {
+    let modulus = groups.max((group + 1).next_power_of_two());
+    Slot::all().filter(move |slot| slot.number() % modulus == group)
 }
 
-/// The slot group of a slot.
-pub(crate) const fn slot_group(slot: u8) -> u8 {
-    slot % SLOT_GROUPS
+/// The slot group of a slot, of `groups`.
+pub(crate) const fn slot_group(slot: u8, groups: u8) -> u8 {
+    slot % groups
 }
 
 /// The queue of a subscription to an aggregate, for one slot group.
@@ -41,6 +40,13 @@ pub(crate) fn request_queue(service: &str) -> String {
     format!("{service}.requests")
 }
 
+/// The consumer of a queue for events, and the number of its slot group.
+pub(crate) fn consumer_of_queue(name: &str) -> Option<(&str, u8)> {
+    let (consumer, group) = name.rsplit_once('.')?;
+    let group = group.parse().ok()?;
+    consumer.contains('.').then_some((consumer, group))
+}
+
 /// The service that owns a queue with this name: `<service>.<aggregate>.<slot group>`, `<service>.dead`, `<service>.requests` or
 /// `<service>.unrouted`.
 pub(crate) fn owner_of_queue(name: &str) -> Option<&str> {
@@ -56,7 +62,37 @@ pub(crate) fn owner_of_queue(name: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    use super::owner_of_queue;
+    use envelope::SLOTS;
+
+    use super::{owner_of_queue, slot_group, slots_of};
+
+    fn has_slot(group: u8, groups: u8, slot: u8) -> bool {
+        slots_of(group, groups).any(|found| found.number() == slot)
+    }
+
+    #[test]
+    fn slots_are_divided_among_the_groups() {
+        for groups in [1, 2, 4, 8, 16] {
+            for slot in 0..SLOTS {
+                let having: Vec<u8> =
+                    (0..groups).filter(|group| has_slot(*group, groups, slot)).collect();
+                assert_eq!(having, [slot_group(slot, groups)]);
+            }
+        }
+    }
+
+    /// Replicas with different settings: whichever of them holds the queue of a slot cares for the slot.
+    #[test]
+    fn no_slot_is_left_out_between_two_settings() {
+        for larger in [1, 2, 4, 8, 16] {
+            for smaller in [1, 2, 4, 8, 16].into_iter().filter(|smaller| *smaller <= larger) {
+                for slot in 0..SLOTS {
+                    let group = slot_group(slot, larger);
+                    assert!(has_slot(group, larger, slot) && has_slot(group, smaller, slot));
+                }
+            }
+        }
+    }
 
     #[test]
     fn names_of_queues_tell_their_owner() {

@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
+use envelope::SLOTS;
 use futures::TryStreamExt as _;
 use serde::Serialize;
 use sqlx::{PgConnection, PgPool};
@@ -14,7 +15,7 @@ use sqlx::{PgConnection, PgPool};
 use crate::{
     broker::{self, Session, depth},
     error::Error,
-    naming::{SLOT_GROUPS, consumer_queue},
+    naming::consumer_queue,
     publish::{outbox::Outbox, positions, transaction::Transaction},
     topology::Topology,
 };
@@ -128,7 +129,8 @@ impl Reconciler {
         let channels = session.channels()?;
         for Subscriber { name, .. } in subscribers {
             for aggregate in &self.aggregates {
-                for group in 0..SLOT_GROUPS {
+                // Any of them may exist: those of the setting, and former ones.
+                for group in 0..SLOTS {
                     let queue = consumer_queue(name, aggregate, group);
                     match depth(&channels, &queue).await? {
                         Some((messages, _)) if messages > 0 => {

@@ -16,12 +16,13 @@ use crate::{
     broker::{self, Session, depth},
     error::{Error, with_timeout},
     message_position::{MessagePosition, Purpose},
-    naming::{SLOT_GROUPS, consumer_queue, slot_group},
+    naming::{consumer_queue, slot_group},
     publish::{
         outbox::Outbox,
         positions,
         publisher::{ConfirmTimeouts, OutgoingMessage, Publisher},
     },
+    slot_groups::SlotGroups,
     topology::Topology,
 };
 
@@ -41,6 +42,7 @@ pub struct Republisher {
     amqp_url: String,
     service: &'static str,
     aggregates: BTreeSet<&'static str>,
+    slot_groups: SlotGroups,
 }
 
 /// What to publish again.
@@ -129,7 +131,13 @@ impl Republisher {
     /// For the service that `topology` describes. `amqp_url` as in [`MessagingRuntime::new`](crate::MessagingRuntime::new).
     pub fn new(outbox: Outbox, amqp_url: impl Into<String>, topology: &Topology) -> Self {
         let aggregates = topology.published().iter().map(|kind| kind.aggregate).collect();
-        Self { outbox, amqp_url: amqp_url.into(), service: topology.service(), aggregates }
+        Self {
+            outbox,
+            amqp_url: amqp_url.into(),
+            service: topology.service(),
+            aggregates,
+            slot_groups: topology.groups().clone(),
+        }
     }
 
     /// Publishes messages of the log again, in their order, to the queues of one subscriber.
@@ -189,7 +197,7 @@ impl Republisher {
         let mut subscribed = Vec::new();
         for aggregate in &self.aggregates {
             let mut is_complete = true;
-            for group in 0..SLOT_GROUPS {
+            for group in 0..self.slot_groups.of(aggregate) {
                 let queue = consumer_queue(subscriber, aggregate, group);
                 is_complete &= depth(&channels, &queue).await?.is_some();
             }
@@ -221,7 +229,10 @@ impl Republisher {
                 routing_key: consumer_queue(
                     subscriber,
                     &message.aggregate,
-                    slot_group(u8::try_from(message.slot).unwrap_or_default()),
+                    slot_group(
+                        u8::try_from(message.slot).unwrap_or_default(),
+                        self.slot_groups.of(&message.aggregate),
+                    ),
                 ),
                 content_type: BATCH_CONTENT_TYPE,
                 body: message.body,

@@ -61,6 +61,7 @@ impl MessagingRuntime {
             amqp_url: amqp_url.into(),
             service: topology.service(),
             declarations: topology.declarations(),
+            slot_groups: topology.groups().clone(),
             connections: ConnectionMonitor::new(),
             requests: PendingRequests::default(),
             replica: Uuid::new_v4(),
@@ -126,7 +127,7 @@ impl MessagingRuntime {
     pub async fn consume(self, stop: CancellationToken) {
         let Self { outbox, settings, topology, .. } = self;
         let subscriptions = topology.subscriptions();
-        let queues = consume::queues(settings.service, subscriptions);
+        let queues = consume::queues(&settings, subscriptions);
         let measuring =
             queue_metrics::watch(outbox.stats(), &settings, &queues, outbox.activity(), &stop);
         let declaring = topology_watch::watch(&settings, &stop);

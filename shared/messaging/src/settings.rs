@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use crate::{
     connection_status::ConnectionMonitor, declarations::Declarations,
-    pending_requests::PendingRequests,
+    pending_requests::PendingRequests, slot_groups::SlotGroups,
 };
 
 #[derive(Debug)]
@@ -13,6 +13,8 @@ pub(crate) struct Settings {
     pub(crate) service: &'static str,
     /// Everything to declare on a new connection.
     pub(crate) declarations: Declarations,
+    /// The number of slot groups of each aggregate.
+    pub(crate) slot_groups: SlotGroups,
     pub(crate) connections: ConnectionMonitor,
     /// Requests of the consumers for missing messages.
     pub(crate) requests: PendingRequests,

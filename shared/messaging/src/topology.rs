@@ -7,7 +7,8 @@ use envelope::{Event, EventKind};
 use crate::{
     consume::{handler::DynHandler, subscription::Subscription},
     declarations::{self, BindingDeclaration, Declarations},
-    naming::{SLOT_GROUPS, dead_queue, request_queue, routing_key, slots_of, unrouted},
+    naming::{dead_queue, request_queue, routing_key, slots_of, unrouted},
+    slot_groups::SlotGroups,
 };
 
 /// What a service publishes and subscribes to.
@@ -17,12 +18,19 @@ pub struct Topology {
     published: Vec<EventKind>,
     subscriptions: Vec<Subscription>,
     streams: Vec<&'static str>,
+    slot_groups: SlotGroups,
 }
 
 impl Topology {
     /// Creates an empty topology. `service` is the directory name of the service, and the name of its exchange.
     pub fn new(service: &'static str) -> Self {
-        Self { service, published: Vec::new(), subscriptions: Vec::new(), streams: Vec::new() }
+        Self {
+            service,
+            published: Vec::new(),
+            subscriptions: Vec::new(),
+            streams: Vec::new(),
+            slot_groups: SlotGroups::default(),
+        }
     }
 
     /// Lists an event type that the service publishes, for documentation and checks of the event graph. `emit` accepts any event, and
@@ -55,6 +63,18 @@ impl Topology {
         self
     }
 
+    /// Sets how many slot groups the aggregates have, those that the service publishes and those that it subscribes to.
+    #[must_use]
+    pub fn slot_groups(mut self, groups: SlotGroups) -> Self {
+        self.slot_groups = groups;
+        self
+    }
+
+    /// The number of slot groups of each aggregate.
+    pub(crate) const fn groups(&self) -> &SlotGroups {
+        &self.slot_groups
+    }
+
     pub const fn service(&self) -> &'static str {
         self.service
     }
@@ -78,7 +98,8 @@ impl Topology {
     /// All queues of the service, those for events first.
     pub fn queues(&self) -> Vec<String> {
         let groups = self.subscriptions.iter().flat_map(|subscription| {
-            (0..SLOT_GROUPS).map(move |group| subscription.queue(self.service, group))
+            let groups = self.slot_groups.of(subscription.aggregate());
+            (0..groups).map(move |group| subscription.queue(self.service, group))
         });
         let own = [dead_queue(self.service), request_queue(self.service), unrouted(self.service)];
         groups.chain(own).collect()
@@ -91,11 +112,12 @@ impl Topology {
             for publisher in subscription.publishers() {
                 all.add_publisher(publisher);
             }
-            for group in 0..SLOT_GROUPS {
+            let groups = self.slot_groups.of(subscription.aggregate());
+            for group in 0..groups {
                 let queue = subscription.queue(self.service, group);
                 all.add_consumer_queue(queue.clone());
                 for exchange in subscription.publishers() {
-                    all.bindings.extend(slots_of(group).map(|slot| BindingDeclaration {
+                    all.bindings.extend(slots_of(group, groups).map(|slot| BindingDeclaration {
                         queue: queue.clone(),
                         exchange: (*exchange).to_owned(),
                         routing_key: routing_key(subscription.aggregate(), slot.number()),
@@ -115,6 +137,7 @@ impl fmt::Debug for Topology {
             .field("published", &self.published)
             .field("subscriptions", &self.subscriptions)
             .field("streams", &self.streams)
+            .field("slot_groups", &self.slot_groups)
             .finish()
     }
 }

@@ -37,7 +37,7 @@ pub enum Command<C: Args> {
     /// Print the OpenAPI document.
     Openapi,
     /// Print what the service declares on the broker, as JSON.
-    Topology,
+    Topology(config::Queues),
     /// After the database went back to an earlier state: list the commits that it has lost, and raise its sequence numbers
     /// behind what subscribers have seen. Run it before the service starts.
     Reconcile(Reconcile),

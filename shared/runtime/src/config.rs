@@ -4,7 +4,7 @@
 
 use std::{convert::Infallible, fmt, net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
 
-use messaging::{MessageLogBounds, OutboxBounds};
+use messaging::{MessageLogBounds, OutboxBounds, SlotGroups};
 
 /// The configuration of every service with a database and a broker.
 #[derive(Debug, Clone, clap::Args)]
@@ -109,13 +109,35 @@ pub struct Broker {
         hide_env_values = true
     )]
     pub url: Secret,
+
+    #[command(flatten)]
+    pub queues: Queues,
 }
 
 impl Broker {
-    /// The broker at `url`.
+    /// The broker at `url`, with default settings.
     pub fn at(url: impl Into<Secret>) -> Broker {
-        Broker { url: url.into() }
+        Broker { url: url.into(), queues: Queues::default() }
     }
+}
+
+/// The queues of subscriptions.
+#[derive(Debug, Clone, Default, clap::Args)]
+#[group(skip)]
+#[command(next_help_heading = "Broker")]
+pub struct Queues {
+    /// Slot groups of aggregates that do not have two, such as `order=4,product=8`: 1, 2, 4, 8 or 16. All services and
+    /// `cargo xtask topology` need the same value.
+    #[arg(
+        id = "slot_groups",
+        long = "slot-groups",
+        env = "SLOT_GROUPS",
+        value_name = "SLOT_GROUPS",
+        default_value = "",
+        hide_default_value = true,
+        value_parser = clap::value_parser!(SlotGroups)
+    )]
+    pub slot_groups: SlotGroups,
 }
 
 /// The bounds of the outbox: committed events that are not published yet.

@@ -80,14 +80,16 @@ impl Host {
         self.common.broker.url.expose()
     }
 
-    /// Starts the relay and the consumers of `topology`. Returns what publishes the events of the service again.
-    pub fn start_messaging(&self, topology: Topology) -> Republisher {
+    /// Starts the relay and the consumers of `topology`. Returns the topology with the slot groups of the configuration, and what
+    /// publishes the events of the service again.
+    pub fn start_messaging(&self, topology: Topology) -> (Topology, Republisher) {
+        let topology = topology.slot_groups(self.common.broker.queues.slot_groups.clone());
         let republisher = Republisher::new(self.outbox.clone(), self.amqp_url(), &topology);
-        let runtime = MessagingRuntime::new(self.outbox.clone(), self.amqp_url(), topology)
+        let runtime = MessagingRuntime::new(self.outbox.clone(), self.amqp_url(), topology.clone())
             .outbox_bounds((&self.common.outbox).into())
             .message_log((&self.common.message_log).into());
         messaging::start(&self.lifecycle, &self.health, &runtime);
-        republisher
+        (topology, republisher)
     }
 }
 
@@ -130,7 +132,8 @@ pub fn run<S: ServiceDefinition>() -> ExitCode {
     cli::run(&S::SERVICE, async |command: Command<S::Config>| match command {
         Command::Serve(config) => Ok(serve::<S>(&config).await?),
         Command::Migrate(servers) => {
-            messaging::migrate(&S::SERVICE, &servers, &S::migrators(), &S::topology()).await?;
+            let topology = S::topology().slot_groups(servers.broker.queues.slot_groups.clone());
+            messaging::migrate(&S::SERVICE, &servers, &S::migrators(), &topology).await?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Healthcheck(healthcheck) => {
@@ -138,7 +141,9 @@ pub fn run<S: ServiceDefinition>() -> ExitCode {
             Ok(ExitCode::SUCCESS)
         }
         Command::Openapi => cli::print_openapi(&http::document(&S::SERVICE, S::routes())),
-        Command::Topology => cli::print_topology(&S::topology()),
+        Command::Topology(queues) => {
+            cli::print_topology(&S::topology().slot_groups(queues.slot_groups))
+        }
         Command::Reconcile(arguments) => {
             let (migrators, topology) = (S::migrators(), S::topology());
             let reconciled =

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use ::messaging::{Error, SLOT_GROUPS, Transaction};
+use ::messaging::{Error, Transaction};
 use chrono::{DateTime, Utc};
 use contracts::receipts::{ProductAppliedV1, ProductFailedV1, ProductVersion};
 use envelope::{Envelope, Slot};
@@ -10,11 +10,30 @@ use vocabulary::{ProductId, Version};
 
 use crate::{clock, service::Service};
 
+/// How many keys the receipts of a service have. Subscribers see them, so the number never changes.
+const RECEIPT_KEYS: u8 = 2;
+
 /// The key of a product's receipts.
 ///
-/// One consumer handles all products of a key, so the receipts of a product keep the order of its events.
+/// A product has one key, so its receipts keep the order of its events.
 pub fn receipt_key(product: ProductId) -> String {
-    (Slot::of(&product.to_string()).number() % SLOT_GROUPS).to_string()
+    (Slot::of(&product.to_string()).number() % RECEIPT_KEYS).to_string()
+}
+
+/// The receipts for `versions`, which have taken effect in `service`: one for each key.
+///
+/// Most sets of products have one key: with two slot groups or more, the products of a batch do.
+pub fn products_applied(
+    service: &Service,
+    versions: impl IntoIterator<Item = (ProductId, Version)>,
+    applied_at: DateTime<Utc>,
+) -> Vec<ProductAppliedV1> {
+    let mut by_key: BTreeMap<String, Vec<(ProductId, Version)>> = BTreeMap::new();
+    for (product, version) in versions {
+        by_key.entry(receipt_key(product)).or_default().push((product, version));
+    }
+    let receipt = |(key, versions)| product_applied(service, key, versions, applied_at);
+    by_key.into_iter().filter_map(receipt).collect()
 }
 
 /// The receipt for `versions`, which have taken effect in `service`; `None` if there are none.
@@ -82,7 +101,7 @@ mod tests {
     use chrono::DateTime;
     use vocabulary::{ProductId, Version};
 
-    use super::{product_applied, product_failed, receipt_key};
+    use super::{product_applied, product_failed, products_applied, receipt_key};
     use crate::service::Service;
 
     const PRODUCT: &str = "01920000-0000-7000-8000-000000000001";
@@ -100,6 +119,19 @@ mod tests {
             receipt.applied.iter().map(|one| (one.product_id, one.version)).collect();
         assert_eq!(applied, [(product, version(2)), (other, version(1))]);
         assert!(product_applied(&SERVICE, String::new(), [], DateTime::default()).is_none());
+    }
+
+    /// A service with one slot group has products of both keys in a batch.
+    #[test]
+    fn the_receipts_of_a_product_have_one_key() {
+        let versions: Vec<_> =
+            (0..40).map(|_| (ProductId::new(), Version::try_from(1).unwrap())).collect();
+        let receipts = products_applied(&SERVICE, versions, DateTime::default());
+        assert_eq!(receipts.len(), 2);
+        for receipt in receipts {
+            let keys = receipt.applied.iter().map(|one| receipt_key(one.product_id));
+            assert!(keys.into_iter().all(|key| key == receipt.receipt_key));
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use contracts::{
     schema::{self, Contract},
 };
 use envelope::{BATCH_CONTENT_TYPE, EventKind, SLOTS};
-use messaging::{SLOT_GROUPS, Subscription, Topology};
+use messaging::{DEFAULT_SLOT_GROUPS, Subscription, Topology};
 use serde_json::{Map, Value, json};
 
 /// The AsyncAPI 3.0 document of `topologies`. It refers to the schema files beside it.
@@ -95,7 +95,8 @@ fn publish_description(service: &str, aggregate: &str) -> String {
 
 fn receive_description(topology: &Topology, subscription: &Subscription) -> String {
     let consumer = subscription.consumer(topology.service());
-    let queues: Vec<_> = (0..SLOT_GROUPS).map(|group| format!("`{consumer}.{group}`")).collect();
+    let queues: Vec<_> =
+        (0..DEFAULT_SLOT_GROUPS).map(|group| format!("`{consumer}.{group}`")).collect();
     format!(
         "{} handles these events from its queues {}. The queues receive all events of the aggregate. The service ignores the other types that it knows, and parks events of a type that it does not know.",
         topology.service(),

@@ -83,6 +83,12 @@ pub enum Error {
     )]
     AmqpUrl,
 
+    #[error("SLOT_GROUPS cannot be read")]
+    SlotGroups(#[from] messaging::InvalidSlotGroups),
+
+    #[error("SLOT_GROUPS names aggregates to which no service subscribes: {0}")]
+    UnknownAggregates(String),
+
     #[error("no unused queue or exchange of the services, so nothing was removed: {0}")]
     NotUnused(String),
 

@@ -4,10 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use envelope::trace::TraceContext;
 use messaging::{Error, Transaction};
-use runtime::{
-    clock,
-    product_receipts::{product_applied, receipt_key},
-};
+use runtime::{clock, product_receipts::products_applied};
 use vocabulary::{ProductId, Sku, Version};
 
 use crate::{domain::Offer, names::SERVICE, storage::offers};
@@ -73,15 +70,14 @@ pub(super) async fn advance_versions(
     Ok(advanced)
 }
 
-/// Emits the receipt for a batch. All products of a batch have the same receipt key.
+/// Emits the receipts for a batch.
 pub(super) fn emit_product_applied(
     tx: &mut Transaction,
     cause: Option<TraceContext>,
     newest: HashMap<ProductId, Version>,
 ) -> Result<(), Error> {
-    let Some(product) = newest.keys().next() else { return Ok(()) };
-    match product_applied(&SERVICE, receipt_key(*product), newest, clock::now()) {
-        Some(receipt) => tx.emit_caused_by(cause, &receipt).map(drop),
-        None => Ok(()),
+    for receipt in products_applied(&SERVICE, newest, clock::now()) {
+        tx.emit_caused_by(cause, &receipt)?;
     }
+    Ok(())
 }

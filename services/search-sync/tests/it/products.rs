@@ -2,7 +2,7 @@
 
 use contracts::catalog::{ProductChangedV1, ProductStatus};
 use envelope::{Priority, Slot};
-use messaging::SLOT_GROUPS;
+use messaging::DEFAULT_SLOT_GROUPS;
 use serde_json::json;
 use service_testkit::LONGEST_WAIT;
 use testkit::wait_for;
@@ -224,7 +224,7 @@ async fn an_edit_overtakes_an_import() {
     suite.wait_applied(edited.product_id, 2).await;
     suite.wait_count("select count(*) from document", 600).await;
 
-    let group = |id: ProductId| Slot::of(&id.to_string()).number() % SLOT_GROUPS;
+    let group = |id: ProductId| Slot::of(&id.to_string()).number() % DEFAULT_SLOT_GROUPS;
     let changes: Vec<(Uuid, i64)> =
         sqlx::query_as("select product_id, change from document order by change")
             .fetch_all(&suite.pool)

@@ -63,6 +63,40 @@ pub(super) async fn read(
     Ok(positions)
 }
 
+/// Whether events of these keys are missing before these numbers: the first ones of a batch.
+pub(super) async fn has_gap(
+    connection: &mut PgConnection,
+    consumer: &str,
+    aggregate: &str,
+    first: &HashMap<Key, i64>,
+) -> Result<bool, Error> {
+    let (mut sources, mut keys, mut numbers) = (Vec::new(), Vec::new(), Vec::new());
+    for ((source, key), number) in first {
+        sources.push(source.as_str());
+        keys.push(key.as_str());
+        numbers.push(*number);
+    }
+    let has_gap = sqlx::query_scalar!(
+        r#"
+        select exists (
+            select from unnest($3::text[], $4::text[], $5::bigint[]) as u (source, key, number)
+            left join lateral (
+                select c.last from messaging.cursor c
+                where c.consumer = $1 and c.source = u.source and c.aggregate = $2 and c.key = u.key
+                limit 1
+            ) known on true
+            where u.number > coalesce(known.last, 0) + 1
+        ) as "has_gap!"
+        "#,
+        consumer,
+        aggregate,
+        &sources as &[&str],
+        &keys as &[&str],
+        &numbers,
+    );
+    Ok(has_gap.fetch_one(connection).await?)
+}
+
 /// Saves the cursors that have moved. If a key without a row has one now, another process has taken over:
 /// then the transaction must be rolled back.
 pub(crate) async fn save(

@@ -23,6 +23,8 @@ pub(super) struct Renewed {
     pub(super) view: ClusterView,
     /// Whether any event of the service may be parked.
     pub(super) may_be_parked: bool,
+    /// What the replicas use, or have used: aggregates with numbers of slot groups.
+    pub(super) slot_groups: Vec<(String, i16)>,
 }
 
 /// The membership of a replica. It is renewed on a connection of its own, which ends with the process: so the
@@ -70,7 +72,9 @@ impl Membership {
                     order by u.place
                 ) as "holders!: Vec<Option<Uuid>>",
                 -- At rest only: it may read past many dead rows.
-                case when $4 then exists (select from messaging.parked) else true end as "may_be_parked!"
+                case when $4 then exists (select from messaging.parked) else true end as "may_be_parked!",
+                array(select aggregate from messaging.slot_groups order by aggregate, groups) as "aggregates!",
+                array(select groups from messaging.slot_groups order by aggregate, groups) as "groups!"
             "#,
             replica,
             ttl.as_secs_f64(),
@@ -85,7 +89,8 @@ impl Membership {
         self.connection = Some(connection);
         let members = row.members.into_iter().chain([replica]).collect();
         let view = ClusterView { members, holders: row.holders };
-        Ok(Renewed { view, may_be_parked: row.may_be_parked })
+        let slot_groups = row.aggregates.into_iter().zip(row.groups).collect();
+        Ok(Renewed { view, may_be_parked: row.may_be_parked, slot_groups })
     }
 
     /// Opens the connection, and deletes expired members.

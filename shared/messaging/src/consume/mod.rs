@@ -10,7 +10,9 @@ mod dead_queue;
 pub(crate) mod deliveries;
 pub(crate) mod delivery_buffer;
 pub(crate) mod dispatch;
+mod former_queues;
 pub(crate) mod handler;
+mod known_groups;
 pub(crate) mod latest_wins;
 mod lost_events;
 mod membership;
@@ -28,6 +30,7 @@ pub(crate) mod requests;
 mod retries;
 mod retry_worker;
 pub(crate) mod shutdown;
+mod slot_group_store;
 pub(crate) mod subscription;
 
 use std::{ops::RangeInclusive, sync::Arc, time::Duration};
@@ -41,7 +44,6 @@ use crate::{
     connection_status::Link,
     declare,
     error::{Error, causes},
-    naming::SLOT_GROUPS,
     publish::outbox::Outbox,
     retry,
     settings::Settings,
@@ -65,12 +67,12 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 /// which cannot be counted as failures.
 const MAX_STARTS: i32 = 30;
 
-/// The queues of these subscriptions, each with its prefetch.
-pub(crate) fn queues(service: &str, subscriptions: &[Subscription]) -> Vec<(String, u16)> {
+/// The queues of these subscriptions in the setting, each with its prefetch.
+pub(crate) fn queues(settings: &Settings, subscriptions: &[Subscription]) -> Vec<(String, u16)> {
     let queues = |subscription: &Subscription| {
         let prefetch = prefetch(subscription.ordering());
-        let queue = |group| (subscription.queue(service, group), prefetch);
-        (0..SLOT_GROUPS).map(queue).collect::<Vec<_>>()
+        let queue = |group| (subscription.queue(settings.service, group), prefetch);
+        (0..settings.slot_groups.of(subscription.aggregate())).map(queue).collect::<Vec<_>>()
     };
     subscriptions.iter().flat_map(queues).collect()
 }
@@ -99,7 +101,7 @@ pub(crate) async fn run(
     }
 }
 
-/// Consumes on one connection until it fails.
+/// Consumes on one connection until it fails, or until the queues of the service have changed.
 async fn session(
     outbox: &Outbox,
     settings: &Arc<Settings>,
@@ -108,8 +110,12 @@ async fn session(
 ) -> Result<(), Error> {
     let name = format!("{}: consumer", settings.service);
     let session = Session::connect(&settings.amqp_url, &name, broker::CONSUMER_HEARTBEAT).await?;
-    declare::declare_topology(&session.channels()?, settings).await?;
+    let channels = session.channels()?;
+    declare::declare_topology(&channels, settings).await?;
     settings.connections.up(Link::Consumer);
     settings.connections.reset_queues();
-    Replica::new(outbox, settings, subscriptions, session).run(stop).await
+    let known =
+        Box::pin(former_queues::known_groups(outbox, settings, subscriptions, &channels)).await?;
+    drop(channels);
+    Replica::new(outbox, settings, subscriptions, session, known).run(stop).await
 }

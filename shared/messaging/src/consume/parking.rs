@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     error::{Error, without_nul},
-    naming::{routing_key, slots_of},
+    naming::routing_key,
 };
 
 /// How long an event waits for its predecessor before it becomes a dead letter.
@@ -221,12 +221,12 @@ impl<'a> Rows<'a> {
     }
 }
 
-/// Makes events of a slot group due that wait for a program that knows their type, if this one does. Returns
+/// Makes events of these slots due that wait for a program that knows their type, if this one does. Returns
 /// whether there may be more.
 pub(super) async fn revive(
     connection: &mut PgConnection,
     consumer: &str,
-    group: u8,
+    slots: &[i16],
     known: &[&str],
 ) -> Result<bool, Error> {
     let revived = sqlx::query!(
@@ -241,7 +241,7 @@ pub(super) async fn revive(
         "#,
         consumer,
         known as &[&str],
-        &slots(group),
+        slots,
         REVIVED,
     )
     .execute(connection)
@@ -253,12 +253,7 @@ pub(super) async fn revive(
     Ok(i64::try_from(revived).unwrap_or(i64::MAX) >= REVIVED)
 }
 
-/// The slots of a slot group, as stored.
-pub(super) fn slots(group: u8) -> Vec<i16> {
-    slots_of(group).map(|slot| i16::from(slot.number())).collect()
-}
-
-/// The next events of a slot group, by their keys.
+/// The next events of some slots, by their keys.
 #[derive(Debug, Default)]
 pub(super) struct DueKeys {
     /// The keys with due events, the longest due first, each once.
@@ -267,11 +262,11 @@ pub(super) struct DueKeys {
     pub(super) next: Option<Duration>,
 }
 
-/// Reads the due events of a slot group, and when the next one is due. It reads a bounded number of rows.
+/// Reads the due events of these slots, and when the next one is due. It reads a bounded number of rows.
 pub(super) async fn due(
     connection: &mut PgConnection,
     consumer: &str,
-    group: u8,
+    slots: &[i16],
 ) -> Result<DueKeys, Error> {
     // Within a slot, the index has the order.
     let rows = sqlx::query!(
@@ -299,7 +294,7 @@ pub(super) async fn due(
         limit $3
         "#,
         consumer,
-        &slots(group),
+        slots,
         DUE_LIMIT,
     )
     .fetch_all(connection)

@@ -33,6 +33,20 @@ impl PositionRanges {
         Some(PositionRange { first: *first, last: *last })
     }
 
+    /// The first position.
+    pub(super) fn first(&self) -> Option<i64> {
+        self.0.first_key_value().map(|(first, _)| *first)
+    }
+
+    /// The positions that are in both sets.
+    pub(super) fn intersection(&self, other: &Self) -> Self {
+        let (mut rest, mut both) = (self.clone(), Self::empty());
+        for range in other.iter() {
+            both.0.append(&mut rest.remove(range).0);
+        }
+        both
+    }
+
     /// Adds a range; an empty one changes nothing.
     pub(super) fn insert(&mut self, range: PositionRange) {
         let PositionRange { mut first, mut last } = range;
@@ -103,6 +117,22 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn an_intersection_has_what_is_in_both(
+            one in prop::collection::vec((1i64..40, 0i64..8), 0..10),
+            other in prop::collection::vec((1i64..40, 0i64..8), 0..10),
+        ) {
+            let set = |ranges: &[(i64, i64)]| {
+                ranges.iter().map(|(first, length)| range(*first, first + length)).collect::<PositionRanges>()
+            };
+            let positions = |set: &PositionRanges| -> BTreeSet<i64> {
+                set.iter().flat_map(|range| range.first..=range.last).collect()
+            };
+            let (one, other) = (set(&one), set(&other));
+            let expected: BTreeSet<i64> = &positions(&one) & &positions(&other);
+            prop_assert_eq!(positions(&one.intersection(&other)), expected);
+        }
+
         #[test]
         fn ranges_are_a_set(changes in prop::collection::vec((any::<bool>(), 1i64..40, 0i64..8), 0..40)) {
             let (mut set, mut model) = (PositionRanges::default(), BTreeSet::new());

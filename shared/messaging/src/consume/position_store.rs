@@ -2,8 +2,32 @@
 
 use sqlx::PgConnection;
 
-use super::received_positions::StoredPositions;
+use super::received_positions::{SlotKey, StoredPositions};
 use crate::{error::Error, message_position::PositionRange};
+
+struct Row {
+    publisher: String,
+    slot: i16,
+    history: i64,
+    began: i64,
+    received: i64,
+    missing_first: Vec<i64>,
+    missing_last: Vec<i64>,
+}
+
+impl From<Row> for StoredPositions {
+    fn from(row: Row) -> Self {
+        let ranges = row.missing_first.into_iter().zip(row.missing_last);
+        Self {
+            publisher: row.publisher,
+            slot: row.slot,
+            history: row.history,
+            began: row.began,
+            received: row.received,
+            missing: ranges.map(|(first, last)| PositionRange { first, last }).collect(),
+        }
+    }
+}
 
 /// Reads the positions of a consumer for these slots.
 pub(super) async fn read(
@@ -11,7 +35,8 @@ pub(super) async fn read(
     consumer: &str,
     slots: &[i16],
 ) -> Result<Vec<StoredPositions>, Error> {
-    let rows = sqlx::query!(
+    let rows = sqlx::query_as!(
+        Row,
         r#"
         select publisher, slot, history, began, received, missing_first, missing_last
         from messaging.received_position
@@ -22,18 +47,35 @@ pub(super) async fn read(
     )
     .fetch_all(connection)
     .await?;
-    let positions = rows.into_iter().map(|row| {
-        let ranges = row.missing_first.into_iter().zip(row.missing_last);
-        StoredPositions {
-            publisher: row.publisher,
-            slot: row.slot,
-            history: row.history,
-            began: row.began,
-            received: row.received,
-            missing: ranges.map(|(first, last)| PositionRange { first, last }).collect(),
-        }
-    });
-    Ok(positions.collect())
+    Ok(rows.into_iter().map(StoredPositions::from).collect())
+}
+
+/// Reads and locks what is stored of some publishers' slots.
+pub(super) async fn lock(
+    connection: &mut PgConnection,
+    consumer: &str,
+    keys: &[SlotKey],
+) -> Result<Vec<StoredPositions>, Error> {
+    let (publishers, slots): (Vec<&str>, Vec<i16>) =
+        keys.iter().map(|(publisher, slot)| (publisher.as_str(), *slot)).unzip();
+    let rows = sqlx::query_as!(
+        Row,
+        r#"
+        select publisher, slot, history, began, received, missing_first, missing_last
+        from messaging.received_position
+        where consumer = $1 and (publisher, slot) in (
+            select u.publisher, u.slot from unnest($2::text[], $3::smallint[]) as u (publisher, slot)
+        )
+        order by publisher, slot
+        for update
+        "#,
+        consumer,
+        &publishers as &[&str],
+        &slots,
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(rows.into_iter().map(StoredPositions::from).collect())
 }
 
 /// Writes positions.

@@ -1,19 +1,21 @@
 //! The consumer of one queue.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use lapin::{Channel, types::FieldTable};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::{
     BATCH_EVENTS, FIRST_BATCH, IDLE_LIMIT,
     deliveries::{decode, record_part, start_consumer},
     delivery_buffer::{DeliveryBuffer, WorkItem, prefetch},
+    former_queues,
     plan::Origin,
     queue_context::QueueContext,
     received_messages::ReceivedMessages,
     shutdown::retry_until_stopped,
+    subscription::Ordering,
 };
 use crate::{
     batch_size::BatchLimit,
@@ -22,6 +24,10 @@ use crate::{
     queue_metrics::{EventTimes, QueueStats, published_at},
     settings::Settings,
 };
+
+/// How long a former queue must be empty before its consumer leaves it, and how often it is looked at then. An operator can only delete
+/// it while it has no consumer.
+const FORMER_IDLE_LIMIT: Duration = Duration::from_secs(2);
 
 /// Consumes one slot group of one subscription: one queue, one channel, one batch at a time. Its parked events are the work of a
 /// [`RetryWorker`](super::retry_worker::RetryWorker).
@@ -40,10 +46,26 @@ impl QueueConsumer {
         let mut received = ReceivedMessages::load(&self.context, &self.settings).await?;
         let mut consumed = Ok(());
         while consumed.is_ok() && !stop.is_cancelled() {
+            if self.context.is_former && !self.has_messages(channels).await? {
+                received.keep(channels).await;
+                stop.run_until_cancelled(sleep(FORMER_IDLE_LIMIT)).await;
+                continue;
+            }
             consumed = self.consume(channels, &mut received, stop).await;
         }
         received.store().await;
         consumed
+    }
+
+    /// Whether a former queue has messages. It is never declared again; if it is gone, it is forgotten.
+    async fn has_messages(&self, channels: &Channels) -> Result<bool, Error> {
+        let QueueContext { outbox, queue, subscription, .. } = &*self.context;
+        let found = broker::depth(channels, queue).await?;
+        self.settings.connections.queue_works(queue);
+        if found.is_none() {
+            former_queues::forget_if_gone(outbox, &self.settings, subscription, channels).await?;
+        }
+        Ok(found.is_some_and(|(messages, _)| messages > 0))
     }
 
     /// Consumes on a channel of its own until `stop`, or until nothing has arrived for some time.
@@ -57,7 +79,8 @@ impl QueueConsumer {
         let channel = channels.open().await?;
         let mut buffer = self.start(&channel).await?;
         self.settings.connections.queue_works(queue);
-        let mut idle_until = Instant::now() + IDLE_LIMIT;
+        let idle_limit = if self.context.is_former { FORMER_IDLE_LIMIT } else { IDLE_LIMIT };
+        let mut idle_until = Instant::now() + idle_limit;
         let mut next_batch_at = Instant::now();
         while Instant::now() < idle_until {
             let due = received.next_due().map_or(idle_until, |due| due.min(idle_until));
@@ -65,7 +88,12 @@ impl QueueConsumer {
                 biased;
                 () = stop.cancelled() => break,
                 item = next_item(&mut buffer, next_batch_at, queue, received) => {
-                    let (item, began) = (item?, Instant::now());
+                    let item = item?;
+                    self.wait_for_others(&item, received, channels, stop).await;
+                    if stop.is_cancelled() {
+                        break;
+                    }
+                    let began = Instant::now();
                     next_batch_at = began + self.context.subscription.batch_interval();
                     self.stats.started(buffer.messages(&item));
                     let parked = retry_until_stopped(stop, |failures| self.process(&item, failures)).await;
@@ -76,15 +104,30 @@ impl QueueConsumer {
                     if parked {
                         self.context.parked.notify_one();
                     }
-                    idle_until = Instant::now() + IDLE_LIMIT;
+                    idle_until = Instant::now() + idle_limit;
                 }
                 () = sleep_until(due) => {}
             }
-            received.keep().await;
+            received.keep(channels).await;
         }
         // The channel is closed before the consumer is dropped. Otherwise the broker delivers later messages to another process while
         // earlier ones are still unacknowledged here.
         broker::close_channel(&channel).await
+    }
+
+    /// Waits for older messages in another queue, if the order matters.
+    async fn wait_for_others(
+        &self,
+        item: &WorkItem,
+        received: &mut ReceivedMessages<'_>,
+        channels: &Channels,
+        stop: &CancellationToken,
+    ) {
+        if let (Ordering::Sequenced(_), WorkItem::Messages(batch)) =
+            (self.context.subscription.ordering(), item)
+        {
+            received.wait_for_others(&batch.deliveries, channels, stop).await;
+        }
     }
 
     async fn start(&self, channel: &Channel) -> Result<DeliveryBuffer, Error> {

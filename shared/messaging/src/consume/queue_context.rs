@@ -1,6 +1,6 @@
-//! What the tasks of one queue share: its subscription and its slot group.
+//! What the tasks of one queue share: its subscription and its slots.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use tokio::sync::Notify;
 
@@ -19,7 +19,12 @@ pub(super) struct QueueContext {
     pub(super) queue: String,
     pub(super) consumer: String,
     pub(super) subscription: Subscription,
-    pub(super) group: u8,
+    /// Whether the queue is not of the setting: it belongs to a larger number of slot groups.
+    pub(super) is_former: bool,
+    /// The slots whose parked events are retried here, and whose missing messages are asked for.
+    pub(super) slots: Vec<i16>,
+    /// The slots of which messages may be in the queue, each with the other queues in which they may be.
+    pub(super) arriving: BTreeMap<i16, Vec<String>>,
     /// Notified when the queue has parked events.
     pub(super) parked: Notify,
 }

@@ -3,6 +3,9 @@
 //! The broker keeps the order of a queue, and the messages of a slot have positions without gaps. So a position that is skipped is
 //! missing, and the reminder of the last one shows the loss of those at the end. Positions decide nothing about events: their cursors
 //! do, so a message that arrives twice takes effect once.
+//!
+//! While the number of slot groups changes, the messages of a slot are in two queues, whose consumers store one row: each joins it with
+//! what it knows. A message is missing only if it has arrived in neither.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -29,7 +32,25 @@ pub(super) type SlotKey = (String, i16);
 
 /// What has arrived, by publisher and slot.
 #[derive(Debug, Default)]
-pub(super) struct ReceivedPositions(BTreeMap<SlotKey, SlotPositions>);
+pub(super) struct ReceivedPositions {
+    slots: BTreeMap<SlotKey, SlotPositions>,
+    roles: BTreeMap<i16, SlotRole>,
+}
+
+/// What the consumer of a queue does about a slot.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct SlotRole {
+    /// Whether it asks for missing messages.
+    pub(super) asks: bool,
+    /// Whether messages of the slot may be in another queue as well.
+    pub(super) is_shared: bool,
+}
+
+impl Default for SlotRole {
+    fn default() -> Self {
+        Self { asks: true, is_shared: false }
+    }
+}
 
 #[derive(Debug)]
 struct SlotPositions {
@@ -38,6 +59,8 @@ struct SlotPositions {
     began: i64,
     /// The highest position that has arrived.
     received: i64,
+    /// The highest one that has arrived in this queue, as far as it is known. In a queue the order is kept.
+    seen: i64,
     missing: PositionRanges,
     /// Positions of unacknowledged messages. They are stored as missing: if this process dies, they arrive again.
     open: BTreeSet<i64>,
@@ -48,6 +71,8 @@ struct SlotPositions {
     tries: u32,
     /// Whether what is stored differs.
     is_changed: bool,
+    /// What this consumer has read or written last.
+    base: Option<StoredPositions>,
 }
 
 /// What is stored of a slot.
@@ -87,24 +112,21 @@ pub(super) struct Request {
 }
 
 impl ReceivedPositions {
-    pub(super) fn load(stored: Vec<StoredPositions>, now: Instant) -> Self {
+    pub(super) fn load(
+        stored: Vec<StoredPositions>,
+        roles: BTreeMap<i16, SlotRole>,
+        now: Instant,
+    ) -> Self {
         let slot = |stored: StoredPositions| {
-            let missing: PositionRanges = stored.missing.into_iter().collect();
-            let is_missing = !missing.is_empty();
-            let positions = SlotPositions {
-                history: stored.history,
-                began: stored.began,
-                received: stored.received,
-                missing,
-                open: BTreeSet::new(),
-                is_in_doubt: false,
-                request_at: is_missing.then_some(now + FIRST_DELAY),
-                tries: 0,
-                is_changed: false,
-            };
-            ((stored.publisher, stored.slot), positions)
+            let is_shared = roles.get(&stored.slot).is_some_and(|role| role.is_shared);
+            let key = (stored.publisher.clone(), stored.slot);
+            (key, SlotPositions::load(stored, is_shared, now))
         };
-        Self(stored.into_iter().map(slot).collect())
+        Self { slots: stored.into_iter().map(slot).collect(), roles }
+    }
+
+    fn role(&self, slot: i16) -> SlotRole {
+        self.roles.get(&slot).copied().unwrap_or_default()
     }
 
     /// Records a position that has arrived.
@@ -113,12 +135,12 @@ impl ReceivedPositions {
         let MessagePosition { history, slot: slot_number, number } = *position;
         let key = (publisher.clone(), slot_number);
         if let Purpose::Absent { until, why } = *purpose {
-            let slot = self.0.get_mut(&key).filter(|slot| slot.history == history)?;
+            let slot = self.slots.get_mut(&key).filter(|slot| slot.history == history)?;
             return slot.absent(key, PositionRange { first: number, last: until }, why);
         }
         // Before the first message that arrives, others may have been lost.
         let first = || SlotPositions::new(history, number, 0);
-        let slot = self.0.entry(key.clone()).or_insert_with(first);
+        let slot = self.slots.entry(key.clone()).or_insert_with(first);
         let mut finding = None;
         if history > slot.history {
             let range = PositionRange { first: number, last: slot.received };
@@ -137,7 +159,7 @@ impl ReceivedPositions {
     /// Records that a message is acknowledged.
     pub(super) fn finish(&mut self, arrived: &ArrivedPosition) {
         let key = (arrived.publisher.clone(), arrived.position.slot);
-        if let Some(slot) = self.0.get_mut(&key)
+        if let Some(slot) = self.slots.get_mut(&key)
             && slot.open.remove(&arrived.position.number)
         {
             slot.is_changed = true;
@@ -146,7 +168,7 @@ impl ReceivedPositions {
 
     /// What has changed since the last call. If it is not stored, call [`keep_changed`](Self::keep_changed).
     pub(super) fn take_changed(&mut self) -> Vec<StoredPositions> {
-        let changed = self.0.iter_mut().filter(|(_, slot)| slot.is_changed);
+        let changed = self.slots.iter_mut().filter(|(_, slot)| slot.is_changed);
         let stored = changed.map(|((publisher, number), slot)| {
             slot.is_changed = false;
             slot.stored(publisher, *number)
@@ -157,30 +179,89 @@ impl ReceivedPositions {
     /// Undoes [`take_changed`](Self::take_changed).
     pub(super) fn keep_changed(&mut self, positions: &[StoredPositions]) {
         for positions in positions {
-            if let Some(slot) = self.0.get_mut(&(positions.publisher.clone(), positions.slot)) {
+            if let Some(slot) = self.slots.get_mut(&(positions.publisher.clone(), positions.slot)) {
                 slot.is_changed = true;
             }
         }
     }
 
     pub(super) fn is_changed(&self) -> bool {
-        self.0.values().any(|slot| slot.is_changed)
+        self.slots.values().any(|slot| slot.is_changed)
+    }
+
+    /// The slots to compare with what is stored: those that have changed, or also the shared ones in which something is missing.
+    pub(super) fn to_compare(&self, with_shared: bool) -> Vec<SlotKey> {
+        let is_due = |(key, slot): &(&SlotKey, &SlotPositions)| {
+            let is_shared = with_shared && self.role(key.1).is_shared;
+            slot.is_changed || (is_shared && !slot.missing.is_empty())
+        };
+        self.slots.iter().filter(is_due).map(|(key, _)| key.clone()).collect()
+    }
+
+    /// Joins what is stored, which another consumer may have written.
+    pub(super) fn join(&mut self, stored: Vec<StoredPositions>, now: Instant) {
+        for row in stored {
+            if let Some(slot) = self.slots.get_mut(&(row.publisher.clone(), row.slot)) {
+                slot.join(row, now);
+            }
+        }
+    }
+
+    /// Records that these are stored.
+    pub(super) fn stored(&mut self, positions: Vec<StoredPositions>) {
+        for positions in positions {
+            if let Some(slot) = self.slots.get_mut(&(positions.publisher.clone(), positions.slot)) {
+                slot.base = Some(positions);
+            }
+        }
+    }
+
+    /// The shared slots with a request that is due.
+    pub(super) fn due_shared(&self, now: Instant) -> BTreeSet<i16> {
+        let is_due = |(key, slot): &(&SlotKey, &SlotPositions)| {
+            let SlotRole { asks, is_shared } = self.role(key.1);
+            asks && is_shared && slot.request_at.is_some_and(|at| at <= now)
+        };
+        self.slots.iter().filter(is_due).map(|(key, _)| key.1).collect()
+    }
+
+    /// Asks later about these slots.
+    pub(super) fn postpone(&mut self, slots: &BTreeSet<i16>, now: Instant) {
+        for (_, slot) in self.slots.iter_mut().filter(|(key, _)| slots.contains(&key.1)) {
+            slot.request_at = slot.request_at.map(|at| at.max(now + FIRST_DELAY));
+        }
+    }
+
+    /// How many messages in front of these are missing that may be in another queue, by slot.
+    pub(super) fn missing_before(&self, arrived: &[ArrivedPosition]) -> BTreeMap<SlotKey, u64> {
+        let missing = |arrived: &ArrivedPosition| {
+            let key = (arrived.publisher.clone(), arrived.position.slot);
+            let slot = self.slots.get(&key).filter(|_| self.role(key.1).is_shared)?;
+            let first = slot.missing.first()?;
+            (first < arrived.position.number).then(|| (key, slot.missing.count()))
+        };
+        arrived.iter().filter_map(missing).collect()
     }
 
     /// The number of missing messages that were asked for in vain.
     pub(super) fn overdue(&self) -> u64 {
-        let overdue = self.0.values().filter(|slot| slot.tries > 1);
+        let overdue = self.slots.values().filter(|slot| slot.tries > 1);
         overdue.map(|slot| slot.missing.count()).fold(0, u64::saturating_add)
     }
 
     /// When the next request is due.
     pub(super) fn next_request(&self) -> Option<Instant> {
-        self.0.values().filter_map(|slot| slot.request_at).min()
+        let asked = self.slots.iter().filter(|(key, _)| self.role(key.1).asks);
+        asked.filter_map(|(_, slot)| slot.request_at).min()
     }
 
     /// The requests that are due, to be sent now.
     pub(super) fn take_requests(&mut self, now: Instant) -> Vec<Request> {
-        let due = self.0.iter_mut().filter(|(_, slot)| slot.request_at.is_some_and(|at| at <= now));
+        let Self { slots, roles } = self;
+        let asks = |slot: i16| roles.get(&slot).copied().unwrap_or_default().asks;
+        let due = slots
+            .iter_mut()
+            .filter(|(key, slot)| asks(key.1) && slot.request_at.is_some_and(|at| at <= now));
         due.map(|((publisher, number), slot)| Request {
             publisher: publisher.clone(),
             slot: *number,
@@ -198,12 +279,65 @@ impl SlotPositions {
             history,
             began,
             received,
+            seen: received,
             missing: PositionRanges::empty(),
             open: BTreeSet::new(),
             is_in_doubt: false,
             request_at: None,
             tries: 0,
             is_changed: true,
+            base: None,
+        }
+    }
+
+    fn load(stored: StoredPositions, is_shared: bool, now: Instant) -> Self {
+        let missing: PositionRanges = stored.missing.iter().copied().collect();
+        let is_missing = !missing.is_empty();
+        Self {
+            history: stored.history,
+            began: stored.began,
+            received: stored.received,
+            // The highest one may have arrived in another queue.
+            seen: if is_shared { 0 } else { stored.received },
+            missing,
+            open: BTreeSet::new(),
+            is_in_doubt: false,
+            request_at: is_missing.then_some(now + FIRST_DELAY),
+            tries: 0,
+            is_changed: false,
+            base: Some(stored),
+        }
+    }
+
+    /// Joins what is stored. It wins if it is of a newer history, or if the other consumer has learnt that positions were not given out.
+    fn join(&mut self, row: StoredPositions, now: Instant) {
+        if self.base.as_ref() == Some(&row) || row.history < self.history {
+            return;
+        }
+        let base = self.base.as_ref().filter(|base| base.history == row.history);
+        let was_lowered = base.is_some_and(|base| row.received < base.received);
+        let theirs: PositionRanges = row.missing.iter().copied().collect();
+        if row.history > self.history || was_lowered {
+            (self.history, self.began, self.received) = (row.history, row.began, row.received);
+            (self.missing, self.seen) = (theirs, self.seen.min(row.received));
+            self.is_in_doubt = false;
+        } else {
+            let (mut ours, mut theirs) = (self.missing.clone(), theirs);
+            if self.received < row.received {
+                ours.insert(PositionRange { first: self.received + 1, last: row.received });
+            } else if row.received < self.received {
+                theirs.insert(PositionRange { first: row.received + 1, last: self.received });
+            }
+            self.missing = ours.intersection(&theirs);
+            self.received = self.received.max(row.received);
+            self.began = self.began.min(row.began);
+        }
+        self.base = Some(row);
+        self.is_changed = true;
+        if self.missing.is_empty() && !self.is_in_doubt {
+            (self.request_at, self.tries) = (None, 0);
+        } else if self.request_at.is_none() {
+            self.request_at = Some(now + FIRST_DELAY);
         }
     }
 
@@ -221,13 +355,14 @@ impl SlotPositions {
             }
         } else {
             let is_surprise = match purpose {
-                Purpose::New => !is_redelivered,
+                Purpose::New => !is_redelivered && number <= self.seen,
                 // Nothing was published behind it, but something has arrived.
-                Purpose::Reminder => number < self.received,
+                Purpose::Reminder => number < self.seen,
                 Purpose::Again | Purpose::Absent { .. } => false,
             };
             self.is_in_doubt |= is_surprise;
         }
+        self.seen = self.seen.max(number);
         if (self.is_in_doubt || !self.missing.is_empty()) && self.request_at.is_none() {
             self.request_at = Some(now + FIRST_DELAY);
         }
@@ -256,6 +391,7 @@ impl SlotPositions {
                 }
                 self.missing.remove(range);
                 self.received = range.first - 1;
+                self.seen = self.seen.min(self.received);
                 Some(Finding::WentBack { publisher, slot, range })
             }
         }
@@ -293,11 +429,15 @@ impl SlotPositions {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::{
+        collections::{BTreeMap, BTreeSet},
+        time::Duration,
+    };
 
+    use proptest::prelude::*;
     use tokio::time::Instant;
 
-    use super::{Finding, ReceivedPositions, Request, StoredPositions};
+    use super::{Finding, ReceivedPositions, Request, SlotRole, StoredPositions};
     use crate::message_position::{
         Absence, ArrivedPosition, MessagePosition, PositionRange, Purpose,
     };
@@ -389,7 +529,7 @@ mod tests {
         positions.arrive(&arrived(2, Purpose::New), now);
         let stored = stored(&mut positions);
         assert_eq!((stored.received, stored.missing.as_slice()), (2, [range(2, 2)].as_slice()));
-        let mut restarted = ReceivedPositions::load(vec![stored], now);
+        let mut restarted = ReceivedPositions::load(vec![stored], BTreeMap::new(), now);
         receive(&mut restarted, &[2], now);
         assert_eq!(restarted.next_request(), None);
     }
@@ -471,5 +611,101 @@ mod tests {
         assert_eq!(positions.next_request(), None);
         let later = now + Duration::from_hours(1);
         assert_eq!(positions.take_requests(later), []);
+    }
+
+    /// Two queues that share the slot, before anything has arrived.
+    fn two_queues() -> [ReceivedPositions; 2] {
+        let shared = |asks| BTreeMap::from([(3, SlotRole { asks, is_shared: true })]);
+        [true, false].map(|asks| ReceivedPositions::load(vec![], shared(asks), Instant::now()))
+    }
+
+    /// Stores what a consumer knows, as its transaction does.
+    fn store(positions: &mut ReceivedPositions, row: &mut Option<StoredPositions>, now: Instant) {
+        positions.join(row.clone().into_iter().collect(), now);
+        let changed = positions.take_changed();
+        *row = changed.last().cloned().or(row.take());
+        positions.stored(changed);
+    }
+
+    #[test]
+    fn a_message_that_arrives_in_another_queue_is_not_missing() {
+        let ([mut new, mut old], mut row, now) = (two_queues(), None, Instant::now());
+        receive(&mut old, &[1, 2], now);
+        store(&mut old, &mut row, now);
+        // The new queue begins behind a backlog of the old one.
+        receive(&mut new, &[6, 7], now);
+        store(&mut new, &mut row, now);
+        assert_eq!(row.as_ref().unwrap().missing, [range(3, 5)]);
+        let key = (PUBLISHER.to_owned(), 3);
+        assert_eq!(new.missing_before(&[arrived(6, Purpose::New)]), BTreeMap::from([(key, 3)]));
+        assert_eq!(old.missing_before(&[arrived(3, Purpose::New)]), BTreeMap::new());
+        receive(&mut old, &[3, 4, 5, 6, 7], now);
+        store(&mut old, &mut row, now);
+        let due = new.next_request().unwrap();
+        assert_eq!((new.due_shared(due), new.to_compare(true).len()), (BTreeSet::from([3]), 1));
+        store(&mut new, &mut row, now);
+        assert_eq!((new.next_request(), row.unwrap().missing), (None, vec![]));
+        // That messages arrive in both queues is no surprise.
+        assert_eq!((old.next_request(), old.take_requests(due)), (None, vec![]));
+    }
+
+    #[test]
+    fn what_is_missing_in_both_queues_is_asked_for() {
+        let ([mut new, mut old], mut row, now) = (two_queues(), None, Instant::now());
+        receive(&mut old, &[1, 3], now);
+        store(&mut old, &mut row, now);
+        receive(&mut new, &[1, 3], now);
+        store(&mut new, &mut row, now);
+        assert_eq!(old.next_request(), None);
+        let due = new.next_request().unwrap();
+        new.postpone(&new.due_shared(due), due);
+        assert_eq!(new.take_requests(due), []);
+        let due = new.next_request().unwrap();
+        assert_eq!(new.take_requests(due), [request(&[range(2, 2)])]);
+    }
+
+    #[test]
+    fn positions_that_another_consumer_gave_up_do_not_return() {
+        let ([mut new, mut old], mut row, now) = (two_queues(), None, Instant::now());
+        for queue in [&mut old, &mut new] {
+            receive(queue, &[1, i64::MAX], now);
+            store(queue, &mut row, now);
+        }
+        let unknown = arrived(2, Purpose::Absent { until: i64::MAX - 1, why: Absence::Unknown });
+        assert!(new.arrive(&unknown, now).is_some());
+        store(&mut new, &mut row, now);
+        receive(&mut old, &[2], now);
+        store(&mut old, &mut row, now);
+        assert_eq!(row.unwrap().received, 1);
+        receive(&mut old, &[3], now);
+        assert_eq!(stored(&mut old).missing, [range(2, 2)]);
+    }
+
+    proptest! {
+        /// Whatever arrives where, and whenever it is stored: in the end exactly that is missing which has arrived in neither queue.
+        #[test]
+        fn two_queues_store_the_union_of_what_arrives(
+            steps in prop::collection::vec((any::<bool>(), prop::option::of(1i64..30)), 1..60),
+        ) {
+            let ([mut one, mut other], mut row, now) = (two_queues(), None, Instant::now());
+            let mut all = BTreeSet::new();
+            for (is_first, number) in steps {
+                let queue = if is_first { &mut one } else { &mut other };
+                match number {
+                    Some(number) => {
+                        receive(queue, &[number], now);
+                        all.insert(number);
+                    }
+                    None => store(queue, &mut row, now),
+                }
+            }
+            store(&mut one, &mut row, now);
+            store(&mut other, &mut row, now);
+            store(&mut one, &mut row, now);
+            let missing: Vec<i64> = row.iter().flat_map(|row| &row.missing).flat_map(|range| range.first..=range.last).collect();
+            let last = all.last().copied().unwrap_or_default();
+            let expected: Vec<i64> = (1..last).filter(|number| !all.contains(number)).collect();
+            prop_assert_eq!(missing, expected);
+        }
     }
 }

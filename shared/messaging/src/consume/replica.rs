@@ -1,7 +1,7 @@
 //! A replica of the service on one connection: it keeps its membership, and runs the consumers of the queues assigned to it.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use envelope::SLOTS;
 use tokio::{
     sync::{Notify, Semaphore},
     task::{Id, JoinError},
@@ -18,7 +19,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     assignment::{ClusterView, Rebalance, rebalance},
-    dead_queue,
+    dead_queue, former_queues,
+    known_groups::KnownGroups,
     membership::{Membership, Renewed},
     queue_consumer::QueueConsumer,
     queue_context::QueueContext,
@@ -31,7 +33,7 @@ use crate::{
     declare,
     difference::ObjectKind,
     error::{Error, causes, with_timeout},
-    naming::{SLOT_GROUPS, dead_queue as dead_queue_name},
+    naming::{dead_queue as dead_queue_name, slots_of},
     publish::{lease::LEASE_TTL, outbox::Outbox},
     retry,
     settings::Settings,
@@ -57,6 +59,10 @@ pub(super) struct Replica {
     retries: Vec<Arc<RetryWorker>>,
     /// Their queues.
     queues: Vec<String>,
+    /// The numbers of slot groups from which they follow.
+    known: KnownGroups,
+    /// Whether other queues follow from what the replicas use now.
+    is_outdated: bool,
     /// The consumers that run here, with their stop tokens.
     running: HashMap<usize, CancellationToken>,
     /// The consumers that failed on this connection: how often in a row, and when to start them again.
@@ -83,8 +89,9 @@ impl Replica {
         settings: &Arc<Settings>,
         subscriptions: &[Subscription],
         session: Session,
+        known: KnownGroups,
     ) -> Self {
-        let contexts = contexts(outbox, settings.service, subscriptions);
+        let contexts = contexts(outbox, settings, subscriptions, &known);
         let consumers = contexts.iter().map(|context| consumer(context, settings)).collect();
         let permits = Arc::new(Semaphore::new(MAX_RETRIES));
         let may_be_parked = Arc::new(AtomicBool::new(true));
@@ -99,6 +106,8 @@ impl Replica {
             consumers,
             retries,
             queues,
+            known,
+            is_outdated: false,
             running: HashMap::new(),
             failures: HashMap::new(),
             tasks: HashMap::new(),
@@ -108,7 +117,7 @@ impl Replica {
         }
     }
 
-    /// Runs until `stop`, or until the connection fails. A consumer that fails alone is started again alone: a queue without a
+    /// Runs until `stop`, until the service has other queues, or until the connection fails. A consumer that fails alone is started again alone: a queue without a
     /// majority must not interrupt the others. Current batches are finished, then the queues are released.
     ///
     /// After a failure it waits only briefly, because the failed server may not answer: then the consumers are aborted, and their
@@ -159,6 +168,10 @@ impl Replica {
                 () = activity.pause_until(next_check, latest_check) => {
                     let is_resting = activity.is_resting();
                     let is_stable = self.rebalance(is_resting).await?;
+                    if self.is_outdated {
+                        tracing::info!("the numbers of slot groups in use have changed");
+                        return Ok(());
+                    }
                     let interval = if is_stable { RENEWAL_INTERVAL } else { REBALANCE_INTERVAL };
                     next_check = Instant::now() + interval;
                     let is_long = is_stable && is_resting;
@@ -196,8 +209,12 @@ impl Replica {
 
     /// The queues assigned to this replica, and whether the assignment is stable.
     async fn assigned(&mut self, is_resting: bool) -> Result<(Vec<usize>, bool), Error> {
-        let Renewed { view, may_be_parked } =
+        let Renewed { view, may_be_parked, slot_groups } =
             self.membership.renew(&self.queues, is_resting).await?;
+        self.compare(&slot_groups).await?;
+        if self.is_outdated {
+            return Ok((Vec::new(), false));
+        }
         self.may_be_parked.store(may_be_parked, Ordering::Relaxed);
         self.outbox.activity().set_alone(view.members.len() == 1);
         let me = self.settings.replica;
@@ -218,6 +235,24 @@ impl Replica {
         };
         let assigned = (0..self.consumers.len()).filter(is_assigned).collect();
         Ok((assigned, is_stable))
+    }
+
+    /// Compares what the replicas use with what this one knows.
+    async fn compare(&mut self, used: &[(String, i16)]) -> Result<(), Error> {
+        let own = KnownGroups::of(&self.subscriptions, &self.settings.slot_groups);
+        let used = used.iter().map(|(aggregate, groups)| (aggregate.as_str(), *groups));
+        let is_registered = self.subscriptions.iter().all(|subscription| {
+            let aggregate = subscription.aggregate();
+            let groups = i16::from(self.settings.slot_groups.of(aggregate));
+            used.clone().any(|other| other == (aggregate, groups))
+        });
+        if !is_registered {
+            // Another replica has forgotten it, or the database was away.
+            let Self { outbox, settings, subscriptions, .. } = self;
+            Box::pin(former_queues::register(outbox, settings, subscriptions)).await?;
+        }
+        self.is_outdated = own.with(used) != self.known;
+        Ok(())
     }
 
     /// Stops the consumers that are not assigned, and starts the assigned ones that do not run.
@@ -320,26 +355,47 @@ impl Replica {
 /// How a task ended.
 type Ended = Result<(Id, Result<(), Error>), JoinError>;
 
-/// The queues of a service. The first half has one slot group of every subscription, the second half the other, so two replicas
-/// share the work of each subscription.
+/// The queues of a service, group by group of every subscription, so replicas share the work of each subscription.
 fn contexts(
     outbox: &Outbox,
-    service: &str,
+    settings: &Settings,
     subscriptions: &[Subscription],
+    known: &KnownGroups,
 ) -> Vec<Arc<QueueContext>> {
     let of_group = |group: u8| {
-        subscriptions.iter().map(move |subscription| {
-            Arc::new(QueueContext {
-                outbox: outbox.clone(),
-                queue: subscription.queue(service, group),
-                consumer: subscription.consumer(service),
-                subscription: subscription.clone(),
-                group,
-                parked: Notify::new(),
-            })
+        let with_group = subscriptions
+            .iter()
+            .filter(move |subscription| group < known.queues(subscription.aggregate()));
+        with_group.map(move |subscription| {
+            Arc::new(context(outbox, settings, subscription, group, known))
         })
     };
-    (0..SLOT_GROUPS).flat_map(of_group).collect()
+    (0..SLOTS).flat_map(of_group).collect()
+}
+
+fn context(
+    outbox: &Outbox,
+    settings: &Settings,
+    subscription: &Subscription,
+    group: u8,
+    known: &KnownGroups,
+) -> QueueContext {
+    let (service, aggregate) = (settings.service, subscription.aggregate());
+    let groups = settings.slot_groups.of(aggregate);
+    let names = |numbers: BTreeSet<u8>| {
+        numbers.into_iter().map(|number| subscription.queue(service, number)).collect()
+    };
+    let arriving = known.slots(aggregate, group).into_iter();
+    QueueContext {
+        outbox: outbox.clone(),
+        queue: subscription.queue(service, group),
+        consumer: subscription.consumer(service),
+        subscription: subscription.clone(),
+        is_former: group >= groups,
+        slots: slots_of(group, groups).map(|slot| i16::from(slot.number())).collect(),
+        arriving: arriving.map(|(slot, others)| (slot, names(others))).collect(),
+        parked: Notify::new(),
+    }
 }
 
 fn consumer(context: &Arc<QueueContext>, settings: &Arc<Settings>) -> Arc<QueueConsumer> {

@@ -14,12 +14,12 @@ use crate::error::Error;
 pub(super) async fn adopt(
     connection: &mut PgConnection,
     consumer: &str,
-    group: u8,
+    slots: &[i16],
 ) -> Result<(), Error> {
     sqlx::query!(
         "update messaging.parked set next_at = now() where consumer = $1 and next_at is null and why <> 'unknown_type' and slot = any($2)",
         consumer,
-        &parking::slots(group),
+        slots,
     )
     .execute(connection)
     .await?;

@@ -146,7 +146,7 @@ impl RetryWorker {
     async fn due(&self) -> DueKeys {
         let query = async {
             let mut connection = self.context.outbox.pool().acquire().await?;
-            parking::due(&mut connection, &self.context.consumer, self.context.group).await
+            parking::due(&mut connection, &self.context.consumer, &self.context.slots).await
         };
         match with_timeout("checking the parked events", LEASE_TTL, query).await {
             Ok(due) => due,
@@ -159,11 +159,11 @@ impl RetryWorker {
 
     /// Makes parked events due whose type this program knows, though the one that parked them did not. Returns when to look again.
     async fn revive(&self) -> Instant {
-        let QueueContext { outbox, consumer, subscription, group, .. } = &*self.context;
+        let QueueContext { outbox, consumer, subscription, slots, .. } = &*self.context;
         let known = [subscription.handled(), subscription.ignored()].concat();
         let revived = async {
             let mut connection = outbox.pool().acquire().await?;
-            parking::revive(&mut connection, consumer, *group, &known).await
+            parking::revive(&mut connection, consumer, slots, &known).await
         };
         match with_timeout("reviving parked events", LEASE_TTL, revived).await {
             Ok(true) => Instant::now(),
@@ -177,10 +177,10 @@ impl RetryWorker {
 
     /// Makes parked events due if the subscription was sequenced before: none of them waits for another any more.
     async fn adopt_parked(&self) -> Result<(), Error> {
-        let QueueContext { outbox, consumer, subscription, group, .. } = &*self.context;
+        let QueueContext { outbox, consumer, subscription, slots, .. } = &*self.context;
         let Ordering::LatestWins(_) = subscription.ordering() else { return Ok(()) };
         let mut connection = outbox.pool().acquire().await?;
-        retries::adopt(&mut connection, consumer, *group).await
+        retries::adopt(&mut connection, consumer, slots).await
     }
 
     /// Returns whether an event was started.

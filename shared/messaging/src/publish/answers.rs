@@ -21,7 +21,7 @@ use crate::{
     broker::{self, REPLY_TIMEOUT, Session},
     error::{Error, causes, with_timeout},
     message_position::{Absence, MessagePosition, MissingMessages, PositionRange, Purpose},
-    naming::{consumer_queue, request_queue, slot_group},
+    naming::request_queue,
     settings::Settings,
 };
 
@@ -99,13 +99,17 @@ impl Answers<'_> {
     }
 
     async fn answer(&self, missing: &MissingMessages) -> Result<(), Error> {
-        let MissingMessages { subscriber, aggregate, slot, history, ranges } = missing;
-        let Ok(slot_number) = u8::try_from(*slot) else {
-            tracing::warn!(subscriber, slot, "a request names a slot that does not exist");
+        let MissingMessages { subscriber, aggregate, slot, history, ranges, reply_queue } = missing;
+        let Some(queue) = missing.answer_queue() else {
+            tracing::warn!(
+                subscriber,
+                slot,
+                reply_queue,
+                "a request names a slot or a queue that its subscriber does not have; it is ignored"
+            );
             return Ok(());
         };
         let partition = Partition { aggregate: aggregate.clone(), slot: *slot };
-        let queue = consumer_queue(subscriber, aggregate, slot_group(slot_number));
         let Settings { amqp_url, service, .. } = self.settings;
         let mut publisher = Publisher::connect_for(amqp_url, service, "missing messages").await?;
         let (mut sent, mut limit) = (0, MAX_COPIES);

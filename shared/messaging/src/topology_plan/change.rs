@@ -55,6 +55,8 @@ pub enum Change {
     /// The exchange or the queue has another type.
     NotBound(BindingDeclaration),
     Unbound(BindingDeclaration),
+    /// The queue that takes over is not bound yet: without any binding, events would be lost.
+    NotUnbound(BindingDeclaration),
     Deleted {
         kind: ObjectKind,
         name: String,
@@ -84,6 +86,9 @@ impl fmt::Display for Change {
                 write!(f, "did not bind {binding}: the exchange has another type")
             }
             Self::Unbound(binding) => write!(f, "unbound {binding}"),
+            Self::NotUnbound(binding) => {
+                write!(f, "did not unbind {binding}: no other queue is bound yet, run apply first")
+            }
             Self::Deleted { kind: ObjectKind::Exchange, name, .. } => {
                 write!(f, "deleted the exchange {name}")
             }
@@ -141,7 +146,8 @@ async fn create(channels: &Channels, plan: &Plan) -> Result<Vec<Change>, Error> 
 /// Removes what the plan calls unused: bindings first, so that nothing arrives while their queues are deleted.
 ///
 /// A queue with consumers is kept with its bindings: an instance of an earlier version still uses it. A queue with messages is kept
-/// without its bindings, unless the options allow to delete it.
+/// without its bindings, unless the options allow to delete it. A former slot group is unbound although it is consumed, so that it
+/// becomes empty and its consumer leaves it. No binding is removed before the one that takes over exists.
 pub async fn prune(
     amqp_url: &str,
     plan: &Plan,
@@ -160,13 +166,13 @@ async fn remove(
 ) -> Result<Vec<Change>, Error> {
     let mut changes = Vec::new();
     let queues = plan.unused.queues.iter().filter(|queue| options.select(&queue.name));
-    let (mut idle, mut consumed) = (Vec::new(), BTreeSet::new());
+    let (mut idle, mut bound) = (Vec::new(), BTreeSet::new());
     for queue in queues {
         match depth(channels, &queue.name).await? {
             // Another process has deleted it.
             None => {}
-            Some((_, consumers)) if consumers > 0 => {
-                consumed.insert(queue.name.as_str());
+            Some((_, consumers)) if consumers > 0 && !queue.is_former => {
+                bound.insert(queue.name.as_str());
                 let reason = format!("it has {consumers} consumers");
                 changes.push(kept(ObjectKind::Queue, &queue.name, reason));
             }
@@ -174,20 +180,24 @@ async fn remove(
         }
     }
     let channel = channels.open().await?;
+    let mut not_unbound = BTreeSet::new();
     for binding in &plan.unused.bindings {
         // Of a queue that is still declared, only this binding is unused. No name selects it.
         let is_selected = if plan.unused.queues.iter().any(|queue| queue.name == binding.queue) {
-            options.select(&binding.queue) && !consumed.contains(binding.queue.as_str())
+            options.select(&binding.queue) && !bound.contains(binding.queue.as_str())
         } else {
             options.names.is_empty()
         };
-        if is_selected {
+        if is_selected && plan.missing_successor(binding).is_some() {
+            not_unbound.insert(binding.queue.as_str());
+            changes.push(Change::NotUnbound(binding.clone()));
+        } else if is_selected {
             unbind(&channel, binding).await?;
             changes.push(Change::Unbound(binding.clone()));
         }
     }
     broker::close_channel(&channel).await?;
-    for name in idle {
+    for name in idle.into_iter().filter(|name| !not_unbound.contains(name)) {
         changes.extend(remove_queue(channels, name, options).await?);
     }
     for name in plan.unused.exchanges.iter().filter(|name| options.select(name)) {

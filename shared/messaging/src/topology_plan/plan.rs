@@ -15,7 +15,7 @@ use crate::{
         QUEUE_TYPE, QueueDeclaration,
     },
     difference::{Difference, ObjectKind},
-    naming::{dead_queue, owner_of_queue, unrouted},
+    naming::{consumer_of_queue, dead_queue, owner_of_queue, unrouted},
 };
 
 /// How a broker differs from the declared topology.
@@ -52,8 +52,10 @@ pub struct Unused {
 pub struct UnusedQueue {
     pub name: String,
     pub messages: u64,
-    /// With consumers it is still in use, by an instance of an earlier version.
+    /// With consumers it is still in use: by an instance of an earlier version, or because it is a former slot group.
     pub consumers: u64,
+    /// Whether its subscription exists, with fewer slot groups. The service consumes it until it is deleted.
+    pub is_former: bool,
 }
 
 /// A queue with events that no binding matched.
@@ -80,6 +82,15 @@ impl<'a> Wanted<'a> {
             queues: queues.map(|queue| (queue.name.as_str(), queue)).collect(),
             bindings: services.iter().flat_map(|service| &service.bindings).collect(),
         }
+    }
+}
+
+impl Wanted<'_> {
+    /// Whether the consumer of a queue is declared, with this queue or others.
+    fn consumes(&self, queue: &str) -> bool {
+        let consumer = |name| consumer_of_queue(name).map(|(consumer, _)| consumer);
+        let wanted = consumer(queue);
+        wanted.is_some() && self.queues.keys().any(|declared| consumer(declared) == wanted)
     }
 }
 
@@ -127,6 +138,19 @@ impl Plan {
     /// Whether there is nothing to do.
     pub fn is_in_line(&self) -> bool {
         *self == Self::default()
+    }
+
+    /// The declared binding that routes the same events to the same consumer as an unused one, if the broker does not have it.
+    pub(super) fn missing_successor(
+        &self,
+        unused: &BindingDeclaration,
+    ) -> Option<&BindingDeclaration> {
+        let consumer = |queue| consumer_of_queue(queue).map(|(consumer, _)| consumer);
+        self.missing.bindings.iter().find(|missing| {
+            missing.exchange == unused.exchange
+                && missing.routing_key == unused.routing_key
+                && consumer(&missing.queue) == consumer(&unused.queue)
+        })
     }
 
     /// The given names that are neither an unused queue nor an unused exchange.
@@ -261,6 +285,7 @@ fn unused(wanted: &Wanted<'_>, owners: &Owners<'_>, found: &BrokerState) -> Unus
             name: queue.name.clone(),
             messages: queue.messages,
             consumers: queue.consumers,
+            is_former: wanted.consumes(&queue.name),
         })
         .collect();
     queues.sort_unstable_by(|one, other| one.name.cmp(&other.name));
@@ -333,9 +358,11 @@ impl fmt::Display for Plan {
         for binding in &unused.bindings {
             section.line(format_args!("binding {binding}"))?;
         }
-        for UnusedQueue { name, messages, consumers } in &unused.queues {
-            section
-                .line(format_args!("queue {name} ({messages} messages, {consumers} consumers)"))?;
+        for UnusedQueue { name, messages, consumers, is_former } in &unused.queues {
+            let former = if *is_former { ", a former slot group" } else { "" };
+            section.line(format_args!(
+                "queue {name} ({messages} messages, {consumers} consumers{former})"
+            ))?;
         }
         for exchange in &unused.exchanges {
             section.line(format_args!("exchange {exchange}"))?;

@@ -14,8 +14,9 @@ use chrono::{DateTime, Utc};
 use envelope::{Event, FullState};
 use lapin::{Connection, ConnectionProperties, options::QueueDeleteOptions};
 use messaging::{
-    Batch, ConnectionStatus, Failure, Handler, MIGRATOR, MessageLogBounds, MessagingRuntime,
-    OnReject, Outbox, OutboxBounds, Subscription, Topology, Transaction,
+    Batch, ConnectionStatus, DEFAULT_SLOT_GROUPS, Failure, Handler, MIGRATOR, MessageLogBounds,
+    MessagingRuntime, OnReject, Outbox, OutboxBounds, SlotGroups, Subscription, Topology,
+    Transaction,
     reconcile::{Comparison, LostCommits, ReconcileError, Reconciler, Subscriber},
     republish::{Republication, RepublishReport, Republisher},
 };
@@ -301,11 +302,16 @@ impl Harness {
 
     /// Deletes the queues of the consumer with the messages in them. Returns the number of messages.
     pub(crate) async fn delete_queues(&self) -> u32 {
+        self.delete_groups(DEFAULT_SLOT_GROUPS).await
+    }
+
+    /// The same for another number of slot groups.
+    pub(crate) async fn delete_groups(&self, groups: u8) -> u32 {
         let connection = Connection::connect(self.vhost.url(), ConnectionProperties::default());
         let connection = connection.await.unwrap();
         let channel = connection.create_channel().await.unwrap();
         let mut messages = 0;
-        for group in 0..messaging::SLOT_GROUPS {
+        for group in 0..groups {
             let queue = format!("consumer.walk.{group}");
             let options = QueueDeleteOptions::default();
             messages += channel.queue_delete(queue.as_str().into(), options).await.unwrap();
@@ -343,10 +349,17 @@ impl Harness {
 
     /// Publishes what was published since `since` to the queues of the consumer again.
     pub(crate) async fn republish(&self, since: DateTime<Utc>) -> RepublishReport {
+        Self::republish_with(&self.republisher(), since).await
+    }
+
+    /// The same by this publisher.
+    pub(crate) async fn republish_with(
+        republisher: &Republisher,
+        since: DateTime<Utc>,
+    ) -> RepublishReport {
         let within = Duration::ZERO;
         let subscriber = "consumer".to_owned();
         let mut republication = Republication { subscriber, since, after: None, within };
-        let republisher = self.republisher();
         let mut total = republisher.republish(&republication).await.unwrap();
         while let Some(next) = total.next.take() {
             republication.after = Some(next.parse().unwrap());
@@ -423,6 +436,18 @@ impl Harness {
     pub(crate) async fn start_another_consumer(&self) -> Running {
         let outbox = outbox(self.consumer_url()).await;
         Running::start(MessagingRuntime::new(outbox, self.vhost.url(), self.consumer_topology()))
+    }
+
+    /// Starts a consumer as another process does, with this number of slot groups and a handler of its own.
+    pub(crate) async fn start_consumer_with(
+        &self,
+        groups: u8,
+        behavior: Arc<HandlerBehavior>,
+    ) -> Running {
+        let outbox = outbox(self.consumer_url()).await;
+        let topology = Self::topology_of_consumer(self.on_reject, behavior);
+        let topology = topology.slot_groups(slot_groups(groups));
+        Running::start(MessagingRuntime::new(outbox, self.vhost.url(), topology))
     }
 
     /// Starts a consumer with its own topology on the same queues.
@@ -555,6 +580,11 @@ impl Harness {
             .unwrap();
         }
     }
+}
+
+/// This number of slot groups for the walks.
+pub(crate) fn slot_groups(groups: u8) -> SlotGroups {
+    format!("{}={groups}", Stepped::AGGREGATE).parse().unwrap()
 }
 
 /// Calls `publish` with the next number per interval until `over` is set, and returns the last number.

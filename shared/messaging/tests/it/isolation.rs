@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use envelope::Slot;
-use messaging::{OnReject, SLOT_GROUPS};
+use messaging::{DEFAULT_SLOT_GROUPS, OnReject};
 use testkit::{RabbitMq, RabbitMqCluster, Vhost, wait_for};
 
 use crate::harness::{Harness, TIMEOUT};
@@ -24,7 +24,7 @@ fn walks() -> (Vec<String>, Vec<String>) {
             break;
         }
     }
-    let is_broken = |name: &String| Slot::of(name).number().is_multiple_of(SLOT_GROUPS);
+    let is_broken = |name: &String| Slot::of(name).number().is_multiple_of(DEFAULT_SLOT_GROUPS);
     by_slot.into_iter().flatten().partition(is_broken)
 }
 

@@ -27,6 +27,7 @@ mod replay;
 mod replicas;
 mod republish;
 mod rest;
+mod slot_groups;
 mod stream;
 mod stream_replay;
 mod topology;

@@ -92,7 +92,7 @@ async fn a_membership_that_is_not_renewed_expires() {
 }
 
 /// Waits until each walk, and so each queue, makes progress.
-async fn wait_for_progress(harness: &Harness, walks: &[&str]) {
+pub(crate) async fn wait_for_progress(harness: &Harness, walks: &[&str]) {
     let furthest = async || -> HashMap<String, i64> {
         sqlx::query_as("select walk, max(number) from effect group by walk")
             .fetch_all(harness.consumer.pool())

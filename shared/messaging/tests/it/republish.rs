@@ -19,7 +19,7 @@ fn walks() -> [String; 3] {
 }
 
 /// A time before everything that a test publishes.
-fn long_ago() -> DateTime<Utc> {
+pub(crate) fn long_ago() -> DateTime<Utc> {
     now() - TimeDelta::hours(1)
 }
 

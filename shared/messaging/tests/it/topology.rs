@@ -15,7 +15,7 @@ use lapin::{
     types::{AMQPValue, FieldTable},
 };
 use messaging::{
-    ObjectKind, OnReject, SLOT_GROUPS,
+    DEFAULT_SLOT_GROUPS, ObjectKind, OnReject,
     declarations::BindingDeclaration,
     topology_plan::{self, BrokerState, Change, Missing, Plan, PruneOptions, Unused},
 };
@@ -27,7 +27,7 @@ use crate::harness::{Harness, Running, TIMEOUT, count};
 const HEALED: Duration = Duration::from_mins(2);
 
 /// One walk per slot.
-fn walks() -> Vec<String> {
+pub(crate) fn walks() -> Vec<String> {
     let mut by_slot: Vec<Option<String>> = vec![None; 16];
     for number in 0.. {
         let name = format!("walk-{number}");
@@ -44,10 +44,10 @@ fn names(walks: &[String]) -> Vec<&str> {
 }
 
 fn is_of_first_queue(walk: &str) -> bool {
-    Slot::of(walk).number().is_multiple_of(SLOT_GROUPS)
+    Slot::of(walk).number().is_multiple_of(DEFAULT_SLOT_GROUPS)
 }
 
-async fn state(vhost: &Vhost) -> BrokerState {
+pub(crate) async fn state(vhost: &Vhost) -> BrokerState {
     let management = vhost.management();
     BrokerState {
         exchanges: management.list("exchanges", vhost.name()).await.unwrap(),

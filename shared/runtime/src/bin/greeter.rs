@@ -66,7 +66,7 @@ fn main() -> ExitCode {
             Ok(ExitCode::SUCCESS)
         }
         Command::Openapi => cli::print_openapi(&http::document(&SERVICE, routes())),
-        Command::Topology => cli::print_topology(&Topology::new(SERVICE.name)),
+        Command::Topology(_) => cli::print_topology(&Topology::new(SERVICE.name)),
         // It publishes nothing.
         Command::Reconcile(_) => Ok(ExitCode::SUCCESS),
     })

@@ -69,6 +69,8 @@ fn an_invalid_option_is_named_by_its_variable() {
         ("--http-connections", "-1", "HTTP_CONNECTIONS"),
         ("--outbox-rows", "0", "OUTBOX_ROWS"),
         ("--outbox-lesser-rows", "many", "OUTBOX_LESSER_ROWS"),
+        ("--slot-groups", "order=3", "SLOT_GROUPS"),
+        ("--slot-groups", "order", "SLOT_GROUPS"),
         ("--log-format", "xml", "LOG_FORMAT"),
     ] {
         let mut args = GOOD.to_vec();
@@ -78,6 +80,19 @@ fn an_invalid_option_is_named_by_its_variable() {
         assert!(text.contains(variable) && text.contains(value), "{text}");
         assert!(!text.contains("hunter2"), "{text}");
     }
+}
+
+#[test]
+fn slot_groups_are_read_by_all_commands() {
+    let text = parse(&["tested", "topology", "--slot-groups=order=5"]).unwrap_err().to_string();
+    assert!(text.contains(r#"order cannot have "5" slot groups, but 1, 2, 4, 8 or 16"#), "{text}");
+    let mut args = GOOD.to_vec();
+    args.push("--slot-groups=order=4,product=16");
+    let matches = parse(&args).unwrap();
+    let common = Common::from_arg_matches(matches.subcommand().unwrap().1).unwrap();
+    let groups = common.broker.queues.slot_groups;
+    assert_eq!(["order", "product", "stock"].map(|one| groups.of(one)), [4, 16, 2]);
+    assert_eq!(parse(&["tested", "topology"]).unwrap().subcommand_name(), Some("topology"));
 }
 
 #[test]

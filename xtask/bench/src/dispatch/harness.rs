@@ -8,8 +8,8 @@ use std::{
 
 use envelope::{Event, FullState, Priority, Slot};
 use messaging::{
-    Batch, BatchSize, Dispatch, Failure as HandlerFailure, Handler, MIGRATOR, MessagingRuntime,
-    Outbox, SLOT_GROUPS, Subscription, Topology, Transaction,
+    Batch, BatchSize, DEFAULT_SLOT_GROUPS, Dispatch, Failure as HandlerFailure, Handler, MIGRATOR,
+    MessagingRuntime, Outbox, Subscription, Topology, Transaction,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -51,7 +51,7 @@ pub(super) fn emit_change(
 ) -> Result<(), messaging::Error> {
     let candidates = (0..).map(|salt| format!("item-{number}-{salt}"));
     let mut in_group =
-        candidates.filter(|item| Slot::of(item).number().is_multiple_of(SLOT_GROUPS));
+        candidates.filter(|item| Slot::of(item).number().is_multiple_of(DEFAULT_SLOT_GROUPS));
     let item = in_group.next().unwrap_or_default();
     tx.set_priority(if is_small { Priority::Normal } else { Priority::Bulk });
     tx.emit(&ItemChanged { item, number, note: PADDING.to_owned() }).map(drop)

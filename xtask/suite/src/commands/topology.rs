@@ -1,11 +1,13 @@
 //! Compares a broker with the topology that the services declare, and brings it into line.
 
 use std::{
+    collections::BTreeSet,
     path::Path,
     process::{ExitCode, Stdio},
 };
 
 use messaging::{
+    SlotGroups,
     declarations::Declarations,
     topology_plan::{self, BrokerState, Change, Plan, PruneOptions, management_of},
 };
@@ -19,6 +21,8 @@ use xtask::{
     programs::{self, Profile},
 };
 
+use super::supervise::variable;
+
 /// The exit code if the broker differs.
 const DIFFERS: u8 = 3;
 
@@ -28,7 +32,13 @@ pub(crate) async fn run(arguments: &Topology) -> Result<ExitCode, Error> {
     | Topology::Apply(target)
     | Topology::Prune(TopologyPrune { target, .. })) = arguments;
     let broker = Broker::of(target)?;
-    let plan = broker.plan(&declared().await?, &target.removed_service).await?;
+    let declared = declared().await?;
+    let groups: SlotGroups = variable("SLOT_GROUPS").unwrap_or_default().parse()?;
+    let unknown = unknown_aggregates(&groups, &declared);
+    if !unknown.is_empty() {
+        return Err(Error::UnknownAggregates(unknown.join(", ")));
+    }
+    let plan = broker.plan(&declared, &target.removed_service).await?;
     match arguments {
         Topology::Plan(_) => {
             print(target, &plan, || plan.to_string().trim_end().to_owned())?;
@@ -52,6 +62,16 @@ pub(crate) async fn run(arguments: &Topology) -> Result<ExitCode, Error> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The aggregates of the setting to which no service subscribes: a wrong name would change nothing, unnoticed.
+fn unknown_aggregates<'a>(groups: &'a SlotGroups, declared: &[Declarations]) -> Vec<&'a str> {
+    let bindings = declared.iter().flat_map(|service| &service.bindings);
+    let known: BTreeSet<&str> = bindings
+        .filter_map(|binding| binding.routing_key.rsplit_once('.'))
+        .map(|(aggregate, _)| aggregate)
+        .collect();
+    groups.aggregates().filter(|aggregate| !known.contains(aggregate)).collect()
 }
 
 fn print_changes(target: &TopologyTarget, changes: &[Change]) -> Result<(), Error> {
@@ -130,5 +150,20 @@ impl Broker {
             bindings: self.management.list("bindings", &self.vhost).await?,
         };
         Ok(Plan::new(declared, removed, &found))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use messaging::{OnReject, Subscription, Topology};
+
+    use super::unknown_aggregates;
+
+    #[test]
+    fn an_aggregate_without_a_subscription_is_unknown() {
+        let subscription = Subscription::to("order", ["order"], OnReject::BlockKey);
+        let declared = [Topology::new("inventory").subscribes(subscription).declarations()];
+        let groups = "order=4,oder=8".parse().unwrap();
+        assert_eq!(unknown_aggregates(&groups, &declared), ["oder"]);
     }
 }
