@@ -5,14 +5,14 @@ use std::{collections::HashMap, time::Duration};
 use futures::future::try_join_all;
 use sqlx::{Connection as _, PgConnection};
 use system_tests::{SERVICES, Servers, Shop};
-use testkit::{Direction, QueueState, wait_for};
+use testkit::{Direction, QueueState, RabbitMq, wait_for};
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
 use crate::{
     error::Error,
     load::Load,
-    plan::{Fault, Infrastructure, Instances},
+    plan::{Fault, Infrastructure, Instances, RESTORED},
 };
 
 /// Longer than the TTL of any lease.
@@ -26,6 +26,10 @@ const DELAY: Duration = Duration::from_millis(150);
 
 /// How long the memory alarm is raised.
 const ALARM_DURATION: Duration = Duration::from_secs(3);
+
+/// The age of the copy from which a database is restored. Shorter than the time after which the last message of a quiet slot is sent
+/// again, which shows what the database has lost.
+const DUMP_AGE: Duration = Duration::from_secs(4);
 
 /// The minimal age of quorum queues before RabbitMQ is killed: 3.10 loses confirmed messages of younger ones.
 const MIN_QUEUE_AGE: Duration = Duration::from_secs(45);
@@ -215,6 +219,7 @@ async fn inject_into_infrastructure(
             set_memory_alarm(shop, false).await?;
         }
         Infrastructure::LoseQueue(service) => lose_queue(shop, service).await?,
+        Infrastructure::RestoreDatabase => restore_database(shop).await?,
         Infrastructure::KillPostgres => {
             let Servers::Private { postgres, .. } = &mut shop.servers else {
                 return Err(Error::SharedServers);
@@ -237,8 +242,7 @@ async fn inject_into_infrastructure(
 /// Deletes the longest event queue of a service. It is declared again by the service, and its messages are sent again by their
 /// publishers.
 async fn lose_queue(shop: &Shop, service: &str) -> Result<(), Error> {
-    let Servers::Private { rabbitmq, .. } = &shop.servers else { return Err(Error::SharedServers) };
-    let management = rabbitmq.management();
+    let management = rabbitmq(shop)?.management();
     let is_event_queue = |queue: &QueueState| {
         let group = queue.name.strip_prefix(service).and_then(|name| name.rsplit_once('.'));
         group.is_some_and(|(_, group)| group.parse::<u8>().is_ok())
@@ -246,6 +250,26 @@ async fn lose_queue(shop: &Shop, service: &str) -> Result<(), Error> {
     let queues = management.queues("/").await?.into_iter().filter(is_event_queue);
     if let Some(longest) = queues.max_by_key(|queue| queue.messages) {
         management.delete_object("queues", "/", &longest.name).await?;
+    }
+    Ok(())
+}
+
+/// Replaces the database of [`RESTORED`] by a copy of some seconds before, while its processes are dead. What it has missed as a
+/// subscriber it asks for by itself. What it has published since is unknown to it, so it is reconciled before it starts.
+async fn restore_database(shop: &mut Shop) -> Result<(), Error> {
+    let dump = shop.back_up(RESTORED).await?;
+    sleep(DUMP_AGE).await;
+    let instances = Instances::Both.names(RESTORED);
+    for instance in &instances {
+        shop.kill(instance).await?;
+    }
+    shop.restore_database(RESTORED, &dump).await?;
+    shop.reconcile(RESTORED).await?;
+    for instance in &instances {
+        shop.launch(instance)?;
+    }
+    for instance in &instances {
+        wait_until_it_listens(shop, instance).await?;
     }
     Ok(())
 }
@@ -289,8 +313,7 @@ async fn wait_for_assignment(
 
 /// Raises or clears the broker's memory alarm.
 async fn set_memory_alarm(shop: &Shop, raised: bool) -> Result<(), Error> {
-    let Servers::Private { rabbitmq, .. } = &shop.servers else { return Err(Error::SharedServers) };
-    Ok(rabbitmq.set_memory_alarm(raised).await?)
+    Ok(rabbitmq(shop)?.set_memory_alarm(raised).await?)
 }
 
 /// Waits until the outbox of the order service is full. The service then refuses orders before it validates
@@ -305,6 +328,14 @@ async fn wait_until_orders_are_refused(shop: &Shop) -> Result<(), Error> {
     })
     .await?;
     Ok(())
+}
+
+/// The broker.
+fn rabbitmq(shop: &Shop) -> Result<&RabbitMq, Error> {
+    match &shop.servers {
+        Servers::Private { rabbitmq, .. } => Ok(rabbitmq),
+        Servers::Shared { .. } => Err(Error::SharedServers),
+    }
 }
 
 /// The proxy between the services and the broker.

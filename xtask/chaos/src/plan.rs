@@ -5,6 +5,10 @@ use std::fmt;
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng, seq::IndexedRandom as _};
 use system_tests::{SERVICES, second};
 
+/// The service whose database is restored. All that it stores comes from events and from a stream, which others keep: so it can lose
+/// no commit that does not come back. The others have data of their own, which clients have written, or an index beside the database.
+pub(super) const RESTORED: &str = "behavior-analytics";
+
 /// The instances of a service that a fault hits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Instances {
@@ -53,6 +57,8 @@ pub(super) enum Infrastructure {
     FillOutbox,
     /// Deletes the longest event queue of a service, with its messages.
     LoseQueue(&'static str),
+    /// Replaces the database of [`RESTORED`] by a copy of some seconds before.
+    RestoreDatabase,
     /// Kills and restarts PostgreSQL.
     KillPostgres,
     /// Kills and restarts RabbitMQ.
@@ -77,6 +83,9 @@ impl fmt::Display for Infrastructure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::LoseQueue(service) => return write!(f, "a queue of {service} is lost"),
+            Self::RestoreDatabase => {
+                return write!(f, "the database of {RESTORED} is restored from a dump");
+            }
             Self::ResetConnections => "connections to the broker are reset",
             Self::DropRequests => "data to the broker is dropped",
             Self::DropResponses => "data from the broker is dropped",
@@ -113,7 +122,8 @@ pub(super) fn plan(seed: u64, number: usize) -> Vec<Fault> {
                 [Instances::First, Instances::Second, Instances::Both].choose(&mut rng).copied();
             let instances = instances.unwrap_or(Instances::Both);
             match rng.random_range(0..100) {
-                0..40 => Fault::Kill(service, instances),
+                0..36 | 38..40 => Fault::Kill(service, instances),
+                36..38 => Fault::Infrastructure(Infrastructure::RestoreDatabase),
                 40..58 => Fault::Pause(service, instances),
                 58..76 => Fault::Infrastructure(Infrastructure::ResetConnections),
                 76..81 => Fault::Infrastructure(Infrastructure::DropRequests),
