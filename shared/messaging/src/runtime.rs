@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 
 use crate::{
     batch_size::BatchSize,
@@ -64,7 +63,7 @@ impl MessagingRuntime {
             slot_groups: topology.groups().clone(),
             connections: ConnectionMonitor::new(),
             requests: PendingRequests::default(),
-            replica: Uuid::new_v4(),
+            replica: outbox.replica(),
         };
         Self {
             outbox,

@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use sqlx::{PgPool, migrate::Migrator, postgres::PgConnectOptions};
 use tokio::sync::watch;
+use uuid::Uuid;
 
 use super::{
     admission::Criticality,
@@ -45,6 +46,8 @@ pub fn with_session_timeouts(options: PgConnectOptions) -> PgConnectOptions {
 #[derive(Debug, Clone)]
 pub struct Outbox {
     pool: PgPool,
+    /// Identifies this process among the replicas of the service.
+    replica: Uuid,
     waker: RelayWaker,
     parking_signal: Arc<watch::Sender<()>>,
     backpressure: Backpressure,
@@ -61,6 +64,7 @@ impl Outbox {
     pub fn new(pool: PgPool) -> Self {
         Self {
             pool,
+            replica: Uuid::new_v4(),
             waker: RelayWaker::new(Activity::new()),
             parking_signal: Arc::new(watch::Sender::new(())),
             backpressure: Backpressure::new(),
@@ -109,6 +113,11 @@ impl Outbox {
     /// Metrics of the outbox, and of the queues that this process consumes.
     pub fn queue_report(&self) -> QueueReport {
         self.stats.report()
+    }
+
+    /// This process: what it holds is free as soon as its database sessions end.
+    pub(crate) const fn replica(&self) -> Uuid {
+        self.replica
     }
 
     pub(crate) const fn stats(&self) -> &StatsRegistry {

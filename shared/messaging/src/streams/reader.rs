@@ -61,8 +61,8 @@ pub async fn read(
     stop: CancellationToken,
 ) {
     let lease = format!("stream:{consumer}/{stream}");
-    let reader =
-        Reader { outbox, amqp_url, stream, consumer, handler, lease, holder: Uuid::new_v4() };
+    let holder = outbox.replica();
+    let reader = Reader { outbox, amqp_url, stream, consumer, handler, lease, holder };
     let mut attempt = 0;
     while !stop.is_cancelled() {
         if let Err(error) = reader.session(&stop, &mut attempt).await {

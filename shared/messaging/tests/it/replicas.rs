@@ -44,11 +44,11 @@ pub(crate) async fn wait_for_queue_counts(harness: &Harness, expected: &[i64]) -
 #[tokio::test]
 async fn replicas_divide_the_queues_and_take_over() {
     let harness = Harness::open(OnReject::BlockKey).await;
-    let first = harness.start_consumer();
+    let first = harness.start_another_consumer().await;
     wait_for_queue_counts(&harness, &[2]).await;
-    let second = harness.start_consumer();
+    let second = harness.start_another_consumer().await;
     wait_for_queue_counts(&harness, &[1, 1]).await;
-    let third = harness.start_consumer();
+    let third = harness.start_another_consumer().await;
     wait_for_queue_counts(&harness, &[0, 1, 1]).await;
     wait_for("each queue has exactly one consumer", TIMEOUT, async || {
         let queues = harness.vhost.queues().await.unwrap();
@@ -74,7 +74,7 @@ async fn replicas_divide_the_queues_and_take_over() {
 async fn a_membership_that_is_not_renewed_expires() {
     let harness = Harness::open(OnReject::BlockKey).await;
     let _paused = harness.add_paused_replica(Duration::from_secs(3)).await;
-    let consumer = harness.start_consumer();
+    let consumer = harness.start_another_consumer().await;
     wait_for_count(
         "two replicas are members",
         harness.consumer.pool(),
@@ -123,9 +123,9 @@ async fn replacing_replicas_loses_and_duplicates_nothing() {
     let over = AtomicBool::new(false);
     let write = harness.publish_steps_until(&over, INTERVAL, &names);
     let replace = async {
-        let mut elder = harness.start_consumer();
+        let mut elder = harness.start_another_consumer().await;
         for round in 0..6 {
-            let younger = harness.start_consumer();
+            let younger = harness.start_another_consumer().await;
             wait_for_queue_counts(&harness, &[1, 1]).await;
             wait_for_progress(&harness, &names).await;
             if round % 2 == 0 {

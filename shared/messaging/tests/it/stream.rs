@@ -16,7 +16,7 @@ use lapin::{
     types::{AMQPValue, FieldTable},
 };
 use messaging::{
-    Failure, MIGRATOR, Outbox, Transaction,
+    Failure, MIGRATOR, MessagingRuntime, Outbox, Topology, Transaction,
     streams::{self, AppendError, StreamHandler, StreamWriter},
 };
 use sqlx::AssertSqlSafe;
@@ -28,7 +28,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::harness::{TIMEOUT, count, outbox};
+use crate::harness::{TIMEOUT, count, outbox, wait_for_count};
 
 /// Records every message except "poison" (retry), "venom" (rejected) and "tar" (hangs).
 struct RecordMessages {
@@ -132,25 +132,25 @@ impl StreamHarness {
         Self { vhost, database, outbox, intake, publishing, stop }
     }
 
-    /// Starts a reader; dropping it aborts it, like a killed process.
-    fn read(&self, handler: &Arc<RecordMessages>) -> JoinSet<()> {
+    /// Starts a reader, as in a process of its own; dropping it aborts it, like a killed process.
+    async fn read(&self, handler: &Arc<RecordMessages>) -> JoinSet<()> {
         let mut reading = JoinSet::new();
-        self.start_reader(&mut reading, handler);
+        self.start_reader(&mut reading, handler).await;
         reading
     }
 
-    fn start_reader(&self, reading: &mut JoinSet<()>, handler: &Arc<RecordMessages>) {
-        self.start_reader_of("clicks", reading, handler);
+    async fn start_reader(&self, reading: &mut JoinSet<()>, handler: &Arc<RecordMessages>) {
+        self.start_reader_of("clicks", reading, handler).await;
     }
 
-    fn start_reader_of(
+    async fn start_reader_of(
         &self,
         stream: &'static str,
         reading: &mut JoinSet<()>,
         handler: &Arc<RecordMessages>,
     ) {
-        let (outbox, url, handler) =
-            (self.outbox.clone(), self.vhost.url().to_owned(), handler.clone());
+        let outbox = outbox(self.database.url()).await;
+        let (url, handler) = (self.vhost.url().to_owned(), handler.clone());
         reading.spawn(streams::read(outbox, url, stream, "reader", handler, self.stop.clone()));
     }
 
@@ -268,11 +268,11 @@ async fn confirmed_messages_are_read_once_though_readers_die() {
     let clicks = StreamHarness::open().await;
     let handler = RecordMessages::failing_after(Duration::ZERO);
     for round in 0..4 {
-        let mut reading = clicks.read(&handler);
+        let mut reading = clicks.read(&handler).await;
         clicks.append(messages(&format!("{round}"), 100)).await;
         reading.shutdown().await;
     }
-    let reading = clicks.read(&handler);
+    let reading = clicks.read(&handler).await;
     clicks.wait_for_seen(400).await;
     assert_eq!(count(clicks.outbox.pool(), "seen").await, 400);
     assert_eq!(clicks.offset("restarts").await, 0);
@@ -282,7 +282,7 @@ async fn confirmed_messages_are_read_once_though_readers_die() {
 #[tokio::test]
 async fn a_stream_lost_during_reading_is_read_from_its_beginning() {
     let clicks = StreamHarness::open().await;
-    let reading = clicks.read(&RecordMessages::failing_after(Duration::ZERO));
+    let reading = clicks.read(&RecordMessages::failing_after(Duration::ZERO)).await;
     clicks.append(messages("before", 20)).await;
     clicks.wait_for_seen(20).await;
     lose_stream(clicks.vhost.url()).await;
@@ -300,7 +300,7 @@ async fn a_stream_lost_during_reading_is_read_from_its_beginning() {
 async fn a_stream_lost_without_a_reader_is_read_from_its_start() {
     let clicks = StreamHarness::open().await;
     let handler = RecordMessages::failing_after(Duration::ZERO);
-    let mut reading = clicks.read(&handler);
+    let mut reading = clicks.read(&handler).await;
     clicks.append(messages("before", 20)).await;
     clicks.wait_for_seen(20).await;
     reading.shutdown().await;
@@ -308,17 +308,49 @@ async fn a_stream_lost_without_a_reader_is_read_from_its_start() {
     // The new stream is shorter than the stored offset.
     lose_stream(clicks.vhost.url()).await;
     clicks.append(messages("shorter", 5)).await;
-    let mut reading = clicks.read(&handler);
+    let mut reading = clicks.read(&handler).await;
     clicks.wait_for_seen(25).await;
     reading.shutdown().await;
 
     // The new stream is longer than the stored offset.
     lose_stream(clicks.vhost.url()).await;
     clicks.append(messages("longer", 40)).await;
-    let reading = clicks.read(&handler);
+    let reading = clicks.read(&handler).await;
     clicks.wait_for_seen(65).await;
     assert_eq!(clicks.offset("restarts").await, 2);
     assert_eq!(count(clicks.outbox.pool(), "seen").await, 65);
+    clicks.shut_down(reading).await;
+}
+
+/// As in a service, where the process of the reader is a replica.
+#[tokio::test]
+async fn a_killed_reader_is_replaced_before_its_lease_expires() {
+    let clicks = StreamHarness::open().await;
+    let handler = RecordMessages::failing_after(Duration::ZERO);
+    let process = outbox(clicks.database.url()).await;
+    let mut killed = JoinSet::new();
+    killed.spawn(streams::read(
+        process.clone(),
+        clicks.vhost.url().to_owned(),
+        "clicks",
+        "reader",
+        handler.clone(),
+        clicks.stop.clone(),
+    ));
+    let replica = MessagingRuntime::new(process, clicks.vhost.url(), Topology::new("reader"));
+    killed.spawn(replica.consume(clicks.stop.clone()));
+    clicks.append(messages("before", 10)).await;
+    clicks.wait_for_seen(10).await;
+    wait_for_count("it is a replica", clicks.outbox.pool(), "messaging.replica", 1).await;
+    killed.shutdown().await;
+    clicks
+        .database
+        .run("update messaging.process_lease set expires_at = now() + interval '1 hour'")
+        .await
+        .unwrap();
+    let reading = clicks.read(&handler).await;
+    clicks.append(messages("after", 10)).await;
+    clicks.wait_for_seen(20).await;
     clicks.shut_down(reading).await;
 }
 
@@ -328,8 +360,8 @@ async fn poison_is_dead_lettered_after_six_attempts() {
     let clicks = StreamHarness::open().await;
     let handlers = [(); 2].map(|()| RecordMessages::failing_after(Duration::from_millis(600)));
     clicks.append(["poison".to_owned()].into_iter().chain(messages("sound", 20))).await;
-    let mut reading = clicks.read(&handlers[0]);
-    clicks.start_reader(&mut reading, &handlers[1]);
+    let mut reading = clicks.read(&handlers[0]).await;
+    clicks.start_reader(&mut reading, &handlers[1]).await;
     clicks.wait_for_letters(1).await;
     clicks.wait_for_seen(20).await;
     let mut failures = handlers.each_ref().map(|handler| handler.failures());
@@ -345,11 +377,11 @@ async fn attempts_survive_the_death_of_readers() {
     let handler = RecordMessages::failing_after(Duration::from_millis(600));
     clicks.append(["poison".to_owned()].into_iter().chain(messages("sound", 20))).await;
     for failures in [2, 4] {
-        let mut reading = clicks.read(&handler);
+        let mut reading = clicks.read(&handler).await;
         clicks.wait_for_offset("failures", failures).await;
         reading.shutdown().await;
     }
-    let reading = clicks.read(&handler);
+    let reading = clicks.read(&handler).await;
     clicks.wait_for_letters(1).await;
     clicks.wait_for_seen(20).await;
     assert_eq!(handler.failures(), 6);
@@ -361,7 +393,7 @@ async fn a_message_whose_handler_hangs_is_dead_lettered() {
     let clicks = StreamHarness::open().await;
     let handler = RecordMessages::limited_to(Duration::from_millis(300));
     clicks.append(["tar".to_owned()].into_iter().chain(messages("sound", 20))).await;
-    let reading = clicks.read(&handler);
+    let reading = clicks.read(&handler).await;
     clicks.wait_for_letters(1).await;
     clicks.wait_for_seen(20).await;
     assert_eq!(handler.failures(), 6);
@@ -376,7 +408,7 @@ async fn a_stale_reader_dead_letters_nothing() {
     let clicks = StreamHarness::open().await;
     let handler = RecordMessages::failing_after(Duration::ZERO);
     clicks.append(["venom".to_owned()]).await;
-    let reading = clicks.read(&handler);
+    let reading = clicks.read(&handler).await;
     handler.wait_for_venom().await;
     clicks.append(messages("sound", 20)).await;
     let moved = clicks.move_offset("next_offset = 21, last_message = null").await;
@@ -395,7 +427,7 @@ async fn a_stale_reader_skips_nothing_of_a_recreated_stream() {
     let clicks = StreamHarness::open().await;
     let handler = RecordMessages::failing_after(Duration::ZERO);
     clicks.append(messages("before", 3).chain(["venom".to_owned()])).await;
-    let reading = clicks.read(&handler);
+    let reading = clicks.read(&handler).await;
     handler.wait_for_venom().await;
     lose_stream(clicks.vhost.url()).await;
     clicks.append(messages("after", 5)).await;
@@ -417,12 +449,12 @@ async fn a_stale_reader_skips_nothing_of_a_recreated_stream() {
 async fn two_streams_are_read_under_one_consumer_name() {
     let clicks = StreamHarness::open().await;
     let handler = RecordMessages::failing_after(Duration::ZERO);
-    let mut reading = clicks.read(&handler);
+    let mut reading = clicks.read(&handler).await;
     clicks.append(messages("click", 5)).await;
     clicks.wait_for_seen(5).await;
     let (views, publisher) = StreamWriter::new(clicks.vhost.url(), "views");
     reading.spawn(publisher.run(clicks.stop.clone()));
-    clicks.start_reader_of("views", &mut reading, &handler);
+    clicks.start_reader_of("views", &mut reading, &handler).await;
     views.append(b"view".to_vec()).await.unwrap();
     clicks.wait_for_seen(6).await;
     clicks.shut_down(reading).await;
@@ -433,14 +465,14 @@ async fn two_streams_are_read_under_one_consumer_name() {
 async fn an_offset_moved_by_an_older_release_is_accepted() {
     let clicks = StreamHarness::open().await;
     let handler = RecordMessages::failing_after(Duration::ZERO);
-    let mut reading = clicks.read(&handler);
+    let mut reading = clicks.read(&handler).await;
     clicks.append(messages("before", 10)).await;
     clicks.wait_for_seen(10).await;
     reading.shutdown().await;
     clicks.append(messages("by the older version", 5)).await;
     let moved = "update messaging.stream_offset set next_offset = 15";
     sqlx::raw_sql(moved).execute(clicks.outbox.pool()).await.unwrap();
-    let reading = clicks.read(&handler);
+    let reading = clicks.read(&handler).await;
     clicks.append(messages("after", 5)).await;
     clicks.wait_for_seen(15).await;
     assert_eq!(clicks.offset("restarts").await, 0);
@@ -453,7 +485,7 @@ async fn a_reader_stops_within_seconds_though_its_handler_hangs() {
     let clicks = StreamHarness::open().await;
     let handler = RecordMessages::limited_to(Duration::from_secs(40));
     clicks.append(["venom".to_owned()]).await;
-    let reading = clicks.read(&handler);
+    let reading = clicks.read(&handler).await;
     handler.wait_for_venom().await;
     timeout(Duration::from_secs(15), clicks.stop(reading)).await.expect("the reader stops");
     assert_eq!(clicks.offset("failures").await, 0);
@@ -464,7 +496,7 @@ async fn a_reader_stops_between_attempts() {
     let clicks = StreamHarness::open().await;
     let handler = RecordMessages::failing_after(Duration::ZERO);
     clicks.append(["poison".to_owned()]).await;
-    let reading = clicks.read(&handler);
+    let reading = clicks.read(&handler).await;
     clicks.wait_for_offset("failures", 2).await;
     clicks.stop(reading).await;
     assert!(handler.failures() < 6);
@@ -475,7 +507,7 @@ async fn a_reader_stops_between_attempts() {
 #[tokio::test]
 async fn a_reader_stops_though_its_lease_is_locked() {
     let clicks = StreamHarness::open().await;
-    let reading = clicks.read(&RecordMessages::failing_after(Duration::ZERO));
+    let reading = clicks.read(&RecordMessages::failing_after(Duration::ZERO)).await;
     clicks.append(messages("before", 1)).await;
     clicks.wait_for_seen(1).await;
     let other_pool = clicks.database.connect().await.unwrap();
@@ -547,7 +579,7 @@ async fn a_stream_declared_by_an_older_release_works() {
     declare_by_hand(url, arguments).await;
     streams::declare(url, "clicks").await.unwrap();
     clicks.append(messages("click", 50)).await;
-    let reading = clicks.read(&RecordMessages::failing_after(Duration::ZERO));
+    let reading = clicks.read(&RecordMessages::failing_after(Duration::ZERO)).await;
     clicks.wait_for_seen(50).await;
     clicks.shut_down(reading).await;
 }
