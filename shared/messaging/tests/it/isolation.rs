@@ -63,7 +63,10 @@ async fn assert_isolated(harness: &Harness, is_suspended: impl Fn() -> Vec<Strin
 
 /// Asserts that all events take effect after the queue works again.
 async fn assert_healed(harness: &Harness) {
-    let (broken, _) = walks();
+    let (broken, healthy) = walks();
+    // The publisher probes a suspended partition every ten seconds, so this takes longer than other waits.
+    let walks = i64::try_from(broken.len() + healthy.len()).unwrap();
+    harness.wait_for_total(walks * 60).await;
     for walk in &broken {
         harness.wait_for_effects(walk, &(1..=60).collect::<Vec<_>>()).await;
     }
