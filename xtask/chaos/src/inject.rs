@@ -356,13 +356,13 @@ async fn wait_until_it_listens(shop: &Shop, service: &str) -> Result<(), Error> 
 
 /// The number of processed events of a service by subscription: sums of its cursors, and its stream offsets.
 ///
-/// Popularity is left out: it is published only after enough changes, which may take long. So are synonyms and rules of the search: no
-/// client changes them.
+/// Popularity is left out: it is published only after enough changes, which may take long. So is whether a SKU is sold out, which seldom
+/// changes. So are synonyms and rules of the search: no client changes them.
 async fn effects(shop: &Shop, service: &str) -> Result<HashMap<String, i64>, sqlx::Error> {
     let mut connection = PgConnection::connect(shop.databases().url(service)).await?;
     let effects: Vec<(String, i64)> = sqlx::query_as(
         "select concat_ws(' ', source, aggregate), sum(last)::bigint from messaging.cursor
-         where aggregate not in ('popularity', 'search') group by source, aggregate
+         where aggregate not in ('popularity', 'availability', 'search') group by source, aggregate
          union all
          select stream, sum(next_offset)::bigint from messaging.stream_offset group by stream",
     )
