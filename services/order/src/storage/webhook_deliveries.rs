@@ -78,7 +78,8 @@ pub(crate) struct ClaimedDelivery {
     pub(crate) body: Vec<u8>,
 }
 
-/// Claims at most `limit` deliveries of an endpoint that are due, until `until`.
+/// Claims at most `limit` deliveries of an endpoint that are due, until `until`. The condition on `finished_at` selects the
+/// index of what is due, and keeps it away from the search for earlier deliveries.
 pub(crate) async fn claim(
     connection: &mut PgConnection,
     endpoint: WebhookEndpointId,
@@ -94,7 +95,7 @@ pub(crate) async fn claim(
         from (
             select c.message_id
             from webhook_delivery c
-            where c.endpoint_id = $1 and c.status = 'pending' and c.next_attempt_at <= $2
+            where c.endpoint_id = $1 and c.status = 'pending' and c.finished_at is null and c.next_attempt_at <= $2
                 and (c.claimed_until is null or c.claimed_until <= $2)
                 and (not c.in_order or not exists (
                     select from webhook_delivery earlier
@@ -231,7 +232,7 @@ pub(crate) async fn make_due(
     sqlx::query!(
         r#"
         update webhook_delivery set next_attempt_at = $2
-        where endpoint_id = $1 and status = 'pending' and next_attempt_at > $2
+        where endpoint_id = $1 and status = 'pending' and finished_at is null and next_attempt_at > $2
         "#,
         endpoint.as_uuid(),
         now,
@@ -254,7 +255,7 @@ pub(crate) async fn discard(
         set status = 'discarded', finished_at = $2, claim = null, claimed_until = null
         from (
             select message_id from webhook_delivery
-            where endpoint_id = $1 and status = 'pending'
+            where endpoint_id = $1 and status = 'pending' and finished_at is null
             limit $3
             for update skip locked
         ) old

@@ -345,12 +345,12 @@ pub(crate) async fn open_endpoints(
             e.failing_since,
             exists (
                 select from webhook_delivery d
-                where d.endpoint_id = e.id and d.status = 'pending' and d.next_attempt_at <= $1
+                where d.endpoint_id = e.id and d.status = 'pending' and d.finished_at is null and d.next_attempt_at <= $1
                     and (d.claimed_until is null or d.claimed_until <= $1)
             ) as "has_due!",
             (
                 select min(d.next_attempt_at) from webhook_delivery d
-                where d.endpoint_id = e.id and d.status = 'pending' and d.next_attempt_at > $1
+                where d.endpoint_id = e.id and d.status = 'pending' and d.finished_at is null and d.next_attempt_at > $1
             ) as next_due_at
         from webhook_endpoint e
         where e.status <> 'disabled'
