@@ -12,6 +12,7 @@ mod plain_sql;
 mod settled;
 mod shop;
 mod sustained;
+mod webhooks;
 
 use std::{fs, thread::available_parallelism, time::Duration};
 
@@ -108,6 +109,9 @@ pub(crate) async fn run(arguments: OrdersBench) -> Result<(), Error> {
     figures.record("flash_over_accepted", sale.orders_per_second / accepted, Target::None);
     let locked = sql.row_lock_orders_per_second(durations.plain).await?;
     figures.record("row_lock_orders_per_s", locked, Target::None);
+
+    let webhooks = webhooks::deliveries_per_second(&shop).await?;
+    figures.record("webhooks_per_s", webhooks, Target::None);
 
     figures.record("orders_confirmed", as_figure(expected.confirmed), Target::None);
     figures.record("orders_rejected", as_figure(expected.rejected), Target::None);

@@ -50,6 +50,38 @@ pub(super) struct Databases {
     pub(super) behavior: PgPool,
 }
 
+impl Databases {
+    /// Adds messages to a webhook endpoint, each with a key of its own.
+    pub(super) async fn add_webhooks(&self, endpoint: &str, count: i32) -> Result<(), Error> {
+        let added: i64 = sqlx::query_scalar(
+            "with message as (
+                 insert into webhook_message (id, event_type, body, occurred_at, created_at)
+                 select gen_random_uuid(), 'order.paid',
+                     convert_to(json_build_object('type', 'order.paid', 'timestamp', now(), 'data', repeat('x', 400))::text, 'UTF8'),
+                     now(), now()
+                 from generate_series(1, $2)
+                 returning id
+             ), delivery as (
+                 insert into webhook_delivery (endpoint_id, message_id, key, status, in_order, started_at, next_attempt_at)
+                 select $1::uuid, id, id::text, 'pending', true, now(), now() from message
+                 returning 1
+             )
+             select count(*) from delivery",
+        )
+        .bind(endpoint)
+        .bind(count)
+        .fetch_one(&self.order)
+        .await?;
+        if added == i64::from(count) { Ok(()) } else { Err(Error::Timeout("webhooks are added")) }
+    }
+
+    /// The number of delivered webhooks.
+    pub(super) async fn delivered_webhooks(&self) -> Result<i64, Error> {
+        let query = "select count(*) from webhook_delivery where status = 'delivered'";
+        Ok(sqlx::query_scalar(query).fetch_one(&self.order).await?)
+    }
+}
+
 pub(super) struct Shop {
     client: Arc<OrderClient>,
     customers: Arc<[Customer]>,
@@ -64,7 +96,11 @@ pub(super) struct Shop {
 impl Shop {
     pub(super) async fn start() -> Result<Self, Error> {
         let ship_after = SHIP_AFTER_S.to_string();
-        let settings = [("TEST_PAYMENTS", "true"), ("SHIP_AFTER", &ship_after)];
+        let settings = [
+            ("TEST_PAYMENTS", "true"),
+            ("SHIP_AFTER", &ship_after),
+            ("WEBHOOK_ALLOW_PRIVATE_ADDRESSES", "true"),
+        ];
         let mut suite = PrivateSuite::start("bench-orders", &SERVICES, &settings).await?;
         let customer = |_| {
             let id = Uuid::now_v7();
@@ -78,7 +114,8 @@ impl Shop {
             client: Arc::new(OrderClient::new(suite.url("order")?)?),
             customers,
             skus: (0..PRODUCTS).flat_map(skus_of).collect(),
-            token: suite.token("bench", &[Scope::CatalogWrite, Scope::StockWrite])?,
+            token: suite
+                .token("bench", &[Scope::CatalogWrite, Scope::StockWrite, Scope::OrdersAdmin])?,
             databases: Databases {
                 order: suite.database("order").await?,
                 inventory: suite.database("inventory").await?,
@@ -126,7 +163,12 @@ impl Shop {
         Ok(())
     }
 
-    async fn post(&self, service: &str, path: &str, body: &Value) -> Result<Value, Error> {
+    pub(super) async fn post(
+        &self,
+        service: &str,
+        path: &str,
+        body: &Value,
+    ) -> Result<Value, Error> {
         let url = format!("{}{path}", self.suite.url(service)?);
         let (http, token) = (self.suite.http(), &self.token);
         let answer = http.send_as(Method::POST, &url, token, Some(body), REQUEST_TIMEOUT).await?;
