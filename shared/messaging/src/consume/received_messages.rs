@@ -34,10 +34,10 @@ const STORE_INTERVAL: Duration = Duration::from_secs(1);
 const WAIT_INTERVAL: Duration = Duration::from_millis(500);
 
 /// How long a batch waits without progress for another queue that has messages: a broken queue must not stop others.
-const PATIENCE: Duration = Duration::from_secs(10);
+const STALL_LIMIT: Duration = Duration::from_secs(10);
 
 /// How long it waits without progress if no other queue has messages: a consumer may have them, and has stored nothing yet.
-const SHORT_PATIENCE: Duration = Duration::from_secs(5);
+const SHORT_STALL_LIMIT: Duration = Duration::from_secs(5);
 
 /// How long a batch waits at most. The broker closes a channel after half an hour without an acknowledgement.
 const LONGEST_WAIT: Duration = Duration::from_mins(10);
@@ -177,8 +177,8 @@ impl<'a> ReceivedMessages<'a> {
             }
             let slots = missing.keys().map(|(_, slot)| *slot).collect();
             let is_filled = self.others_have_messages(channels, &slots).await;
-            let patience = if is_filled { PATIENCE } else { SHORT_PATIENCE };
-            if progress_at.elapsed() >= patience || began.elapsed() >= LONGEST_WAIT {
+            let limit = if is_filled { STALL_LIMIT } else { SHORT_STALL_LIMIT };
+            if progress_at.elapsed() >= limit || began.elapsed() >= LONGEST_WAIT {
                 self.given_up.extend(missing.into_keys());
                 return;
             }

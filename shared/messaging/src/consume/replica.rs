@@ -117,8 +117,9 @@ impl Replica {
         }
     }
 
-    /// Runs until `stop`, until the service has other queues, or until the connection fails. A consumer that fails alone is started again alone: a queue without a
-    /// majority must not interrupt the others. Current batches are finished, then the queues are released.
+    /// Runs until `stop`, until the service has other queues, or until the connection fails. A consumer that fails alone is started
+    /// again alone: a queue without a majority must not interrupt the others. Current batches are finished, then the queues are
+    /// released.
     ///
     /// After a failure it waits only briefly, because the failed server may not answer: then the consumers are aborted, and their
     /// messages are redelivered.
