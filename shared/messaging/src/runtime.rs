@@ -63,7 +63,7 @@ impl MessagingRuntime {
             slot_groups: topology.groups().clone(),
             connections: ConnectionMonitor::new(),
             requests: PendingRequests::default(),
-            replica: outbox.replica(),
+            replica: outbox.new_replica(),
         };
         Self {
             outbox,

@@ -1,6 +1,9 @@
 //! The handle to the outbox.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use sqlx::{PgPool, migrate::Migrator, postgres::PgConnectOptions};
 use tokio::sync::watch;
@@ -46,8 +49,8 @@ pub fn with_session_timeouts(options: PgConnectOptions) -> PgConnectOptions {
 #[derive(Debug, Clone)]
 pub struct Outbox {
     pool: PgPool,
-    /// Identifies this process among the replicas of the service.
-    replica: Uuid,
+    /// The replica that this process is, once its messaging runs.
+    replica: Arc<OnceLock<Uuid>>,
     waker: RelayWaker,
     parking_signal: Arc<watch::Sender<()>>,
     backpressure: Backpressure,
@@ -64,7 +67,7 @@ impl Outbox {
     pub fn new(pool: PgPool) -> Self {
         Self {
             pool,
-            replica: Uuid::new_v4(),
+            replica: Arc::default(),
             waker: RelayWaker::new(Activity::new()),
             parking_signal: Arc::new(watch::Sender::new(())),
             backpressure: Backpressure::new(),
@@ -115,9 +118,17 @@ impl Outbox {
         self.stats.report()
     }
 
-    /// This process: what it holds is free as soon as its database sessions end.
-    pub(crate) const fn replica(&self) -> Uuid {
-        self.replica
+    /// The replica that this process is: what it holds is free as soon as its database sessions end.
+    pub(crate) fn replica(&self) -> Option<Uuid> {
+        self.replica.get().copied()
+    }
+
+    /// A new replica. The first one of an outbox is the process.
+    pub(crate) fn new_replica(&self) -> Uuid {
+        let replica = Uuid::new_v4();
+        // A further runtime on this outbox is a replica of its own, as in tests.
+        let _ = self.replica.set(replica);
+        replica
     }
 
     pub(crate) const fn stats(&self) -> &StatsRegistry {

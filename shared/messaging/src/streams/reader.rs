@@ -61,7 +61,7 @@ pub async fn read(
     stop: CancellationToken,
 ) {
     let lease = format!("stream:{consumer}/{stream}");
-    let holder = outbox.replica();
+    let holder = outbox.replica().unwrap_or_else(Uuid::new_v4);
     let reader = Reader { outbox, amqp_url, stream, consumer, handler, lease, holder };
     let mut attempt = 0;
     while !stop.is_cancelled() {

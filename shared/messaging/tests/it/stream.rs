@@ -328,17 +328,18 @@ async fn a_killed_reader_is_replaced_before_its_lease_expires() {
     let clicks = StreamHarness::open().await;
     let handler = RecordMessages::failing_after(Duration::ZERO);
     let process = outbox(clicks.database.url()).await;
+    let replica =
+        MessagingRuntime::new(process.clone(), clicks.vhost.url(), Topology::new("reader"));
     let mut killed = JoinSet::new();
+    killed.spawn(replica.consume(clicks.stop.clone()));
     killed.spawn(streams::read(
-        process.clone(),
+        process,
         clicks.vhost.url().to_owned(),
         "clicks",
         "reader",
         handler.clone(),
         clicks.stop.clone(),
     ));
-    let replica = MessagingRuntime::new(process, clicks.vhost.url(), Topology::new("reader"));
-    killed.spawn(replica.consume(clicks.stop.clone()));
     clicks.append(messages("before", 10)).await;
     clicks.wait_for_seen(10).await;
     wait_for_count("it is a replica", clicks.outbox.pool(), "messaging.replica", 1).await;
