@@ -143,6 +143,7 @@ async fn document_lists_every_route() {
         "get /v1/imports",
         "get /v1/imports/{id}",
         "get /v1/imports/{id}/refused.csv",
+        "get /v1/lost-commits",
         "get /v1/lost-events",
         "get /v1/products",
         "get /v1/products/{id}",
