@@ -9,21 +9,21 @@ use crate::request::{Request, StoredRequest, StoredResponse};
 
 /// The columns of the primary keys of several requests.
 #[derive(Debug, Default)]
-struct KeyColumns {
-    caller: Vec<String>,
-    operation: Vec<String>,
-    key: Vec<String>,
+struct KeyColumns<'a> {
+    caller: Vec<&'a str>,
+    operation: Vec<&'a str>,
+    key: Vec<&'a str>,
 }
 
-impl<'a> FromIterator<&'a Request<'a>> for KeyColumns {
+impl<'a> FromIterator<&'a Request<'a>> for KeyColumns<'a> {
     /// Requests without a key are left out.
     fn from_iter<I: IntoIterator<Item = &'a Request<'a>>>(requests: I) -> Self {
         let mut all = Self::default();
         for request in requests {
             let Some(key) = request.key else { continue };
-            all.caller.push(request.caller.to_owned());
-            all.operation.push(request.operation.to_owned());
-            all.key.push(key.as_str().to_owned());
+            all.caller.push(request.caller);
+            all.operation.push(request.operation);
+            all.key.push(key.as_str());
         }
         all
     }
@@ -48,9 +48,9 @@ pub async fn find_all(
         from unnest($1::text[], $2::text[], $3::text[]) as asked (caller, operation, key)
         join idempotency.request using (caller, operation, key)
         "#,
-        &callers,
-        &operations,
-        &keys,
+        &callers as &[&str],
+        &operations as &[&str],
+        &keys as &[&str],
     )
     .fetch_all(connection)
     .await?;
@@ -91,7 +91,7 @@ pub async fn store_all(
         headers.collect::<Result<_, _>>().map_err(|error| Problem::internal_from(&error))?;
     let fingerprints: Vec<Vec<u8>> = with_key().map(|(request, _)| request.fingerprint()).collect();
     let statuses: Vec<i16> = with_key().map(|(_, response)| response.stored_status()).collect();
-    let bodies: Vec<Vec<u8>> = with_key().map(|(_, response)| response.body.clone()).collect();
+    let bodies: Vec<&[u8]> = with_key().map(|(_, response)| response.body.as_slice()).collect();
     // In the order of the keys, so that two transactions never deadlock.
     let stored = sqlx::query!(
         r#"
@@ -101,13 +101,13 @@ pub async fn store_all(
         on conflict do nothing
         returning caller, operation, key
         "#,
-        &callers,
-        &operations,
-        &keys,
+        &callers as &[&str],
+        &operations as &[&str],
+        &keys as &[&str],
         &fingerprints,
         &statuses,
         &headers,
-        &bodies,
+        &bodies as &[&[u8]],
     )
     .fetch_all(connection)
     .await?;
