@@ -40,11 +40,10 @@ pub(crate) fn request_queue(service: &str) -> String {
     format!("{service}.requests")
 }
 
-/// The consumer of a queue for events, and the number of its slot group.
-pub(crate) fn consumer_of_queue(name: &str) -> Option<(&str, u8)> {
+/// The consumer of a queue for events.
+pub(crate) fn consumer_of_queue(name: &str) -> Option<&str> {
     let (consumer, group) = name.rsplit_once('.')?;
-    let group = group.parse().ok()?;
-    consumer.contains('.').then_some((consumer, group))
+    (consumer.contains('.') && group.parse::<u8>().is_ok()).then_some(consumer)
 }
 
 /// The service that owns a queue with this name: `<service>.<aggregate>.<slot group>`, `<service>.dead`, `<service>.requests` or

@@ -88,9 +88,9 @@ impl<'a> Wanted<'a> {
 impl Wanted<'_> {
     /// Whether the consumer of a queue is declared, with this queue or others.
     fn consumes(&self, queue: &str) -> bool {
-        let consumer = |name| consumer_of_queue(name).map(|(consumer, _)| consumer);
-        let wanted = consumer(queue);
-        wanted.is_some() && self.queues.keys().any(|declared| consumer(declared) == wanted)
+        let consumer = consumer_of_queue(queue);
+        consumer.is_some()
+            && self.queues.keys().any(|declared| consumer_of_queue(declared) == consumer)
     }
 }
 
@@ -145,11 +145,10 @@ impl Plan {
         &self,
         unused: &BindingDeclaration,
     ) -> Option<&BindingDeclaration> {
-        let consumer = |queue| consumer_of_queue(queue).map(|(consumer, _)| consumer);
         self.missing.bindings.iter().find(|missing| {
             missing.exchange == unused.exchange
                 && missing.routing_key == unused.routing_key
-                && consumer(&missing.queue) == consumer(&unused.queue)
+                && consumer_of_queue(&missing.queue) == consumer_of_queue(&unused.queue)
         })
     }
 
