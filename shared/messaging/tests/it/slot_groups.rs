@@ -43,6 +43,12 @@ async fn plan(harness: &Harness, groups: u8) -> Plan {
     Plan::new(&services, &[], &state(&harness.vhost).await)
 }
 
+/// Declares what is missing, as an operator does before any replica has the setting.
+async fn apply(harness: &Harness, groups: u8) {
+    let plan = plan(harness, groups).await;
+    topology_plan::apply(harness.vhost.url(), &plan).await.unwrap();
+}
+
 async fn prune(harness: &Harness, groups: u8) -> Vec<String> {
     let plan = plan(harness, groups).await;
     let changes =
@@ -159,11 +165,26 @@ async fn as_many_replicas_as_groups_all_work() {
         replicas.push((harness.start_consumer_with(4, behavior.clone()).await, behavior));
     }
     wait_for_queue_counts(&harness, &[1, 1, 1, 1]).await;
-    harness.publish_steps(&names(&walks), 1..=10).await;
-    assert_complete(&harness, &walks, 10).await;
-    let batches = replicas.iter().map(|(_, behavior)| behavior.at_gate.load(Ordering::SeqCst));
-    let batches: Vec<u32> = batches.collect();
-    assert!(batches.iter().all(|number| *number > 0), "{batches:?}");
+    // A queue may move once more when the last replica records its setting.
+    let (over, names) = (AtomicBool::new(false), names(&walks));
+    let write = harness.publish_steps_until(&over, INTERVAL, &names);
+    let watch = async {
+        wait_for("each replica has work", TIMEOUT, async || {
+            let batches =
+                replicas.iter().map(|(_, behavior)| behavior.at_gate.load(Ordering::SeqCst));
+            let batches: Vec<u32> = batches.collect();
+            if batches.iter().all(|number| *number > 0) {
+                Ok(())
+            } else {
+                Err(format!("{batches:?}"))
+            }
+        })
+        .await
+        .unwrap();
+        over.store(true, Ordering::Relaxed);
+    };
+    let (last, ()) = tokio::join!(write, watch);
+    assert_complete(&harness, &walks, last).await;
     for (replica, _) in replicas {
         replica.shut_down().await;
     }
@@ -223,15 +244,14 @@ async fn lost_messages_come_back_to_the_queues_of_the_setting() {
 async fn republished_messages_reach_the_queues_of_the_setting() {
     let harness = Harness::open(OnReject::BlockKey).await;
     let (publisher, walks) = (harness.start_publisher(), walks());
-    let planned = plan(&harness, 4).await;
-    topology_plan::apply(harness.vhost.url(), &planned).await.unwrap();
+    apply(&harness, 4).await;
     prune(&harness, 4).await;
     harness.publish_steps(&names(&walks), 1..=2).await;
     harness.wait_until_published().await;
     // Without reminders of the last messages.
     publisher.shut_down().await;
     assert!(harness.delete_groups(4).await >= 16);
-    topology_plan::apply(harness.vhost.url(), &plan(&harness, 4).await).await.unwrap();
+    apply(&harness, 4).await;
     let topology = Harness::publisher_topology().slot_groups(slot_groups(4));
     let republisher = Republisher::new(harness.publisher.clone(), harness.vhost.url(), &topology);
     Harness::republish_with(&republisher, long_ago()).await;
@@ -255,8 +275,7 @@ async fn prune_keeps_what_is_needed_when_groups_change() {
     let changes = prune(&harness, 4).await;
     assert_eq!(changes.len(), 8, "{changes:?}");
     assert!(changes.iter().all(|change| change.starts_with("did not unbind")), "{changes:?}");
-    let planned = plan(&harness, 4).await;
-    topology_plan::apply(harness.vhost.url(), &planned).await.unwrap();
+    apply(&harness, 4).await;
     harness.publish_steps(&names(&walks), 1..=1).await;
     harness.wait_until_published().await;
     // The setting is lowered again, and no replica has consumed the new queues.
