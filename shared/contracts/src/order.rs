@@ -19,6 +19,16 @@ pub struct OrderLine {
     pub quantity: Quantity,
 }
 
+/// Where the parcels of an order go, without personal data.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Destination {
+    /// ISO 3166-1: two capital letters.
+    pub country: String,
+    /// The province or state, such as `ZJ` or `浙江省`; absent if the address has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
+}
+
 /// An order was placed: reserve stock for it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct OrderPlacedV1 {
@@ -26,6 +36,9 @@ pub struct OrderPlacedV1 {
     pub customer_id: CustomerId,
     /// Sorted by SKU; each SKU occurs once.
     pub lines: Vec<OrderLine>,
+    /// Absent if a publisher of an earlier version placed the order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub destination: Option<Destination>,
     pub placed_at: DateTime<Utc>,
 }
 

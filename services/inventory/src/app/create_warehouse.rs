@@ -5,12 +5,13 @@ use runtime::clock;
 use vocabulary::WarehouseId;
 
 use crate::{
-    domain::{MAX_WAREHOUSES, Warehouse},
+    domain::{MAX_WAREHOUSES, Site, Warehouse},
     storage::warehouses,
 };
 
 pub(crate) struct CreateWarehouseCommand {
     pub(crate) name: String,
+    pub(crate) site: Site,
 }
 
 /// Why a warehouse was not created.
@@ -24,7 +25,6 @@ pub(crate) enum CreateWarehouseError {
     Database(#[from] sqlx::Error),
 }
 
-/// Creates a warehouse. It serves orders after all older ones.
 pub(crate) async fn create_warehouse(
     tx: &mut Transaction,
     command: CreateWarehouseCommand,
@@ -32,8 +32,8 @@ pub(crate) async fn create_warehouse(
     if warehouses::count(tx).await? >= MAX_WAREHOUSES {
         return Err(CreateWarehouseError::TooMany);
     }
-    let warehouse =
-        Warehouse { id: WarehouseId::new(), name: command.name, opened_at: clock::now() };
+    let CreateWarehouseCommand { name, site } = command;
+    let warehouse = Warehouse { id: WarehouseId::new(), name, site, opened_at: clock::now() };
     match warehouses::insert(tx, &warehouse).await {
         Ok(()) => Ok(warehouse),
         Err(sqlx::Error::Database(error)) if error.constraint() == Some("warehouse_name_key") => {

@@ -8,6 +8,7 @@ mod release_or_deduct;
 mod repair_lost_levels;
 mod reserve_stock;
 mod set_stock;
+mod update_warehouse;
 mod withdraw_skus;
 mod write_stock;
 
@@ -20,6 +21,7 @@ pub(crate) use self::{
     repair_lost_levels::repair_lost_levels,
     reserve_stock::{ReserveStockCommand, reserve_stock},
     set_stock::{SetStockCommand, set_stock, set_stock_batch},
+    update_warehouse::{UpdateWarehouseCommand, UpdateWarehouseError, update_warehouse},
     withdraw_skus::withdraw_skus,
     write_stock::StockChangeError,
 };

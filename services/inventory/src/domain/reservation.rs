@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use vocabulary::{OrderId, Sku, WarehouseId};
 
-use super::{Stock, stock::NotReserved};
+use super::{Region, Stock, stock::NotReserved};
 
 /// The pieces that an order asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,6 +12,8 @@ pub(crate) struct ReservationRequest {
     pub(crate) order: OrderId,
     /// Quantity per SKU, at least one.
     pub(crate) lines: BTreeMap<Sku, i64>,
+    /// Where its parcels go, if that is known.
+    pub(crate) destination: Option<Region>,
 }
 
 /// A number of pieces of a SKU, reserved in one warehouse.

@@ -3,13 +3,16 @@
 //! A batch loads the levels of all its SKUs into one [`Stock`], decides order by order, and writes the
 //! [`StockChanges`] back once.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+};
 
 use vocabulary::{OrderId, Sku, Version, WarehouseId};
 
 use super::{
-    Allocation, Movement, MovementKind, ReservationDecision, ReservationRequest, Shortage,
-    UnknownSku,
+    Allocation, Movement, MovementKind, Nearness, Region, ReservationDecision, ReservationRequest,
+    Shortage, Site, UnknownSku, allocation::allocate,
 };
 
 /// The maximum number of pieces of a SKU in one warehouse.
@@ -92,6 +95,8 @@ pub(crate) struct NotReserved(pub(crate) Allocation);
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Stock {
     skus: BTreeMap<Sku, SkuStock>,
+    /// Those of the warehouses with a level. One that is missing has no priority and no region.
+    sites: HashMap<WarehouseId, Site>,
     movements: Vec<Movement>,
 }
 
@@ -125,7 +130,12 @@ impl Stock {
     /// Starts without movements.
     pub(crate) fn new(skus: impl IntoIterator<Item = SkuStock>) -> Self {
         let skus = skus.into_iter().map(|stock| (stock.sku.clone(), stock)).collect();
-        Self { skus, movements: Vec::new() }
+        Self { skus, sites: HashMap::new(), movements: Vec::new() }
+    }
+
+    /// Adds what decides which warehouse serves an order.
+    pub(crate) fn with_sites(self, sites: HashMap<WarehouseId, Site>) -> Self {
+        Self { sites, ..self }
     }
 
     /// The stock of a SKU, if the SKU is known.
@@ -147,25 +157,18 @@ impl Stock {
 
     /// Reserves all lines of an order, or none.
     ///
-    /// The first warehouse with every line available serves the whole order. If there is none, each line is
-    /// taken from the warehouses in id order.
+    /// One warehouse serves the whole order if it can; otherwise it is split over few ([`allocate`]). Of several that would do, the one
+    /// with the highest priority serves, then the nearest to the destination, then the oldest.
     pub(crate) fn reserve(&mut self, request: &ReservationRequest) -> ReservationDecision {
         let lines = &request.lines;
         let shortages = self.shortages(lines);
         if !shortages.is_empty() {
             return ReservationDecision::Rejected(shortages);
         }
-        let allocations = match self.warehouse_for_all(lines) {
-            Some(warehouse) => lines
-                .iter()
-                .map(|(sku, quantity)| Allocation {
-                    sku: sku.clone(),
-                    warehouse,
-                    quantity: *quantity,
-                })
-                .collect(),
-            None => self.split(lines),
-        };
+        let ranked = self.ranked_warehouses(lines, request.destination.as_ref());
+        let allocations = allocate(lines, &ranked, |sku, warehouse| {
+            self.skus.get(sku).map_or(0, |stock| stock.available_in(warehouse))
+        });
         for allocation in &allocations {
             let quantity = allocation.quantity;
             self.apply(allocation, MovementKind::Reserved, 0, quantity, Some(request.order));
@@ -245,7 +248,7 @@ impl Stock {
 
     /// The changes to write back.
     pub(crate) fn into_changes(self) -> StockChanges {
-        let Self { mut skus, movements } = self;
+        let Self { mut skus, movements, .. } = self;
         let moved: BTreeSet<&Sku> = movements.iter().map(|movement| &movement.sku).collect();
         skus.retain(|sku, _| moved.contains(sku));
         let skus = skus
@@ -269,33 +272,27 @@ impl Stock {
         lines.iter().filter_map(shortage).collect()
     }
 
-    /// The first warehouse in which every line is available.
-    fn warehouse_for_all(&self, lines: &BTreeMap<Sku, i64>) -> Option<WarehouseId> {
-        let first = self.skus.get(lines.keys().next()?)?;
-        let serves = |warehouse| {
-            lines.iter().all(|(sku, quantity)| {
-                let stock = self.skus.get(sku);
-                stock.is_some_and(|stock| stock.available_in(warehouse) >= *quantity)
-            })
-        };
-        first.warehouses.iter().map(|stock| stock.warehouse).find(|warehouse| serves(*warehouse))
-    }
-
-    /// Takes each line from the warehouses in id order; the caller knows that enough is available.
-    fn split(&self, lines: &BTreeMap<Sku, i64>) -> Vec<Allocation> {
-        let mut allocations = Vec::new();
-        for (sku, quantity) in lines {
-            let mut missing = *quantity;
-            for stock in self.skus.get(sku).iter().flat_map(|stock| &stock.warehouses) {
-                let taken = missing.min(stock.available());
-                if taken > 0 {
-                    let warehouse = stock.warehouse;
-                    allocations.push(Allocation { sku: sku.clone(), warehouse, quantity: taken });
-                    missing -= taken;
-                }
-            }
+    /// The warehouses with levels of these SKUs, in the order in which they serve the destination.
+    fn ranked_warehouses(
+        &self,
+        lines: &BTreeMap<Sku, i64>,
+        destination: Option<&Region>,
+    ) -> Vec<WarehouseId> {
+        let levels = lines.keys().filter_map(|sku| self.skus.get(sku));
+        let levels = levels.flat_map(|stock| &stock.warehouses);
+        let found: BTreeSet<WarehouseId> = levels.map(|level| level.warehouse).collect();
+        let mut ranked: Vec<WarehouseId> = found.into_iter().collect();
+        if ranked.len() > 1 {
+            ranked.sort_by_cached_key(|warehouse| {
+                let site = self.sites.get(warehouse);
+                let region = site.and_then(|site| site.region.as_ref()).zip(destination);
+                let nearness =
+                    region.map_or(Nearness::Elsewhere, |(here, there)| here.nearness(there));
+                let priority = site.map_or(0, |site| site.priority);
+                (Reverse(priority), Reverse(nearness), *warehouse)
+            });
         }
-        allocations
+        ranked
     }
 
     fn check_reserved(&self, allocations: &[Allocation]) -> Result<(), NotReserved> {
@@ -346,7 +343,8 @@ mod tests {
 
     use super::{
         Allocation, MAX_ON_HAND, Movement, MovementKind, NotReserved, ReservationDecision,
-        ReservationRequest, Shortage, SkuStock, Stock, StockChanges, StockRefusal, WarehouseStock,
+        ReservationRequest, Shortage, Site, SkuStock, Stock, StockChanges, StockRefusal,
+        WarehouseStock,
     };
 
     fn sku(name: &str) -> Sku {
@@ -377,7 +375,7 @@ mod tests {
 
     fn request(lines: &[(&str, i64)]) -> ReservationRequest {
         let lines = lines.iter().map(|(name, quantity)| (sku(name), *quantity)).collect();
-        ReservationRequest { order: OrderId::new(), lines }
+        ReservationRequest { order: OrderId::new(), lines, destination: None }
     }
 
     fn allocation(name: &str, number: u128, quantity: i64) -> Allocation {
@@ -439,6 +437,31 @@ mod tests {
         let mut stock = stock(&[("A", &[5, 5, 5]), ("B", &[0, 1, 9])]);
         let decision = stock.reserve(&request(&[("A", 1), ("B", 2)]));
         assert_eq!(reserved(decision), [allocation("A", 3, 1), allocation("B", 3, 2)]);
+    }
+
+    #[test]
+    fn priority_then_region_then_age_choose_the_warehouse() {
+        let site = |priority, region: Option<&str>| Site {
+            priority,
+            region: region.map(|region| region.parse().unwrap()),
+        };
+        let serves = |sites: &[Site], destination: Option<&str>| {
+            let sites = (1..).zip(sites).map(|(n, site)| (warehouse(n), site.clone())).collect();
+            let mut stock = stock(&[("A", &[5, 5, 5])]).with_sites(sites);
+            let destination = destination.map(|region| region.parse().unwrap());
+            let request = ReservationRequest { destination, ..request(&[("A", 5)]) };
+            reserved(stock.reserve(&request))[0].warehouse.as_uuid().as_u128()
+        };
+        let near = [site(0, None), site(0, Some("CN")), site(0, Some("CN-SH"))];
+        assert_eq!(serves(&near, Some("CN-SH")), 3);
+        assert_eq!(serves(&near, Some("CN-ZJ")), 2);
+        assert_eq!(serves(&near, Some("US")), 1);
+        assert_eq!(serves(&near, None), 1);
+        assert_eq!(serves(&[], Some("CN-SH")), 1);
+        let important = [site(0, Some("CN-SH")), site(2, None), site(2, Some("CN"))];
+        assert_eq!(serves(&important, Some("CN-SH")), 3);
+        assert_eq!(serves(&important, None), 2);
+        assert_eq!(serves(&[site(-1, Some("CN-SH")), site(0, None)], Some("CN-SH")), 2);
     }
 
     #[test]
@@ -526,7 +549,8 @@ mod tests {
         match change {
             Change::Reserve(lines) => {
                 let lines = lines.iter().map(|(name, n)| (sku(&name.to_string()), *n)).collect();
-                let request = ReservationRequest { order: OrderId::new(), lines };
+                let request =
+                    ReservationRequest { order: OrderId::new(), lines, destination: None };
                 if let ReservationDecision::Reserved(allocations) = stock.reserve(&request) {
                     let mut given: BTreeMap<Sku, i64> = BTreeMap::new();
                     for allocation in &allocations {
@@ -596,7 +620,7 @@ mod tests {
             lines in prop::collection::vec((0u8..4, 1i64..40), 1..4),
         ) {
             let lines = lines.iter().map(|(name, n)| (sku(&name.to_string()), *n)).collect();
-            let request = ReservationRequest { order: OrderId::new(), lines };
+            let request = ReservationRequest { order: OrderId::new(), lines, destination: None };
             let mut stock = opening.clone();
             if let ReservationDecision::Rejected(shortages) = stock.reserve(&request) {
                 prop_assert!(!shortages.is_empty());

@@ -4,6 +4,8 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 use vocabulary::WarehouseId;
 
+use super::Region;
+
 /// The warehouse of a request that names none. The first migration created it, so its id sorts first.
 pub(crate) const DEFAULT_WAREHOUSE: Uuid =
     Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0001);
@@ -14,11 +16,21 @@ pub(crate) const MAX_WAREHOUSES: i64 = 100;
 /// A place that holds stock.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Warehouse {
-    /// Ids sort by creation time; orders are served from warehouses in that order.
+    /// Ids sort by creation time.
     pub(crate) id: WarehouseId,
     /// Unique among all warehouses.
     pub(crate) name: String,
+    pub(crate) site: Site,
     pub(crate) opened_at: DateTime<Utc>,
+}
+
+/// What decides which of several warehouses serves an order.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Site {
+    /// Higher ones serve first.
+    pub(crate) priority: i32,
+    /// Where it stands, if that matters.
+    pub(crate) region: Option<Region>,
 }
 
 impl Warehouse {

@@ -7,49 +7,25 @@ use axum::{
 };
 use idempotency::{Claim, Request, StoredResponse};
 use messaging::Outbox;
-use problem::{Fields, IdempotencyKey, Json, Problem};
+use problem::{IdempotencyKey, Json, Problem};
 use runtime::auth::{Caller, Scope};
-use serde::{Deserialize, Serialize};
 
-use super::warehouse_view::WarehouseView;
+use super::{
+    warehouse_draft::WarehouseDraft,
+    warehouse_view::{WarehouseView, warehouse_name_taken},
+};
 use crate::{
     app::{self, CreateWarehouseCommand, CreateWarehouseError},
     domain::MAX_WAREHOUSES,
 };
 
-/// The maximum length of a name, in characters.
-const MAX_NAME: usize = 100;
-
-/// A warehouse to create.
-#[derive(Debug, Deserialize, Serialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct NewWarehouse {
-    /// Unique among all warehouses.
-    #[schema(min_length = 1, max_length = 100, example = "Hangzhou")]
-    name: String,
-}
-
-impl NewWarehouse {
-    fn validate(&self) -> Result<(), Problem> {
-        let mut fields = Fields::new();
-        let fits = (1..=MAX_NAME).contains(&self.name.chars().count());
-        if !fits || self.name.trim() != self.name || self.name.chars().any(char::is_control) {
-            let message = format!(
-                "must be 1 to {MAX_NAME} characters without control characters or surrounding spaces"
-            );
-            fields.refuse("name", "invalid", message);
-        }
-        fields.finish()
-    }
-}
-
 /// Create a warehouse
 ///
-/// It serves orders after all older warehouses.
+/// Of several warehouses that would do, the one with the highest priority serves an order, then the nearest, then the oldest.
 #[utoipa::path(
     post, path = "/v1/warehouses", tag = "warehouses",
     params(("Idempotency-Key" = Option<String>, Header, description = "a repetition with the same key and body has no further effect")),
-    request_body = NewWarehouse,
+    request_body = WarehouseDraft,
     responses(
         (status = 201, body = WarehouseView),
         (status = 409, body = Problem, description = "`warehouse_name_taken` or `too_many_warehouses`"),
@@ -61,11 +37,11 @@ pub(super) async fn create_warehouse(
     caller: Caller,
     State(outbox): State<Outbox>,
     key: Option<IdempotencyKey>,
-    Json(warehouse): Json<NewWarehouse>,
+    Json(warehouse): Json<WarehouseDraft>,
 ) -> Result<Response, Problem> {
     caller.require(Scope::StockWrite)?;
-    warehouse.validate()?;
     let body = serde_json::to_vec(&warehouse).map_err(|error| Problem::internal_from(&error))?;
+    let (name, site) = warehouse.parse()?;
 
     let mut tx = outbox.begin().await?;
     let request = Request {
@@ -78,7 +54,7 @@ pub(super) async fn create_warehouse(
         Claim::Replay(response) => return Ok(response.into_response()),
         Claim::Acquired(key) => key,
     };
-    let command = CreateWarehouseCommand { name: warehouse.name };
+    let command = CreateWarehouseCommand { name, site };
     let warehouse = app::create_warehouse(&mut tx, command).await.map_err(not_created)?;
     let response = StoredResponse::json(StatusCode::CREATED, &WarehouseView::from(warehouse))?;
     key.record(&mut tx, &response).await?;
@@ -92,9 +68,7 @@ fn not_created(error: CreateWarehouseError) -> Problem {
             Problem::conflict("too_many_warehouses", "There are too many warehouses")
                 .detail(format!("The limit is {MAX_WAREHOUSES}."))
         }
-        CreateWarehouseError::NameTaken => {
-            Problem::conflict("warehouse_name_taken", "Another warehouse has this name")
-        }
+        CreateWarehouseError::NameTaken => warehouse_name_taken(),
         CreateWarehouseError::Database(error) => error.into(),
     }
 }

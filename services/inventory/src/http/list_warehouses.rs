@@ -13,7 +13,7 @@ use crate::storage::warehouses;
 
 /// List the warehouses
 ///
-/// They come in the order in which they serve orders: the oldest first.
+/// The oldest first.
 #[utoipa::path(
     get, path = "/v1/warehouses", tag = "warehouses", params(Paging),
     responses((status = 200, body = Page<WarehouseView>)), security(("bearer" = ["stock:write"]))

@@ -2,6 +2,7 @@
 
 mod page;
 mod stock_view;
+mod warehouse_draft;
 mod warehouse_view;
 
 mod create_adjustment;
@@ -12,6 +13,7 @@ mod list_ledger;
 mod list_warehouses;
 mod set_stock;
 mod set_stock_batch;
+mod update_warehouse;
 
 use problem::{Fields, Problem};
 use sqlx::PgConnection;
@@ -33,6 +35,7 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(get_reservation::get_reservation))
         .routes(routes!(list_warehouses::list_warehouses))
         .routes(routes!(create_warehouse::create_warehouse))
+        .routes(routes!(update_warehouse::update_warehouse))
         // Scope `ops`.
         .merge(runtime::operations::routes())
 }

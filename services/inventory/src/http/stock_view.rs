@@ -26,7 +26,7 @@ pub(super) struct StockView {
     available: i64,
     /// Whether no product lists the SKU any more.
     withdrawn: bool,
-    /// The stock per warehouse, in the order in which warehouses serve orders.
+    /// The stock per warehouse, the oldest first.
     warehouses: Vec<WarehouseStockView>,
 }
 

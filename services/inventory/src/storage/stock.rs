@@ -1,6 +1,6 @@
 //! Stock levels (`item` and `stock`), written together with their movements (`ledger`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, hash_map::Entry};
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
@@ -8,7 +8,7 @@ use uuid::Uuid;
 use vocabulary::{Sku, Version, WarehouseId};
 
 use super::undecodable;
-use crate::domain::{SkuStock, Stock, StockChanges, WarehouseStock};
+use crate::domain::{Site, SkuStock, Stock, StockChanges, WarehouseStock};
 
 /// The key of the advisory lock on the stock; an arbitrary number.
 const STOCK_LOCK: i64 = 0x73_74_6f_63_6b;
@@ -25,7 +25,8 @@ pub(crate) async fn lock<'a>(
     sqlx::query!("select pg_advisory_xact_lock($1)", STOCK_LOCK).execute(&mut *connection).await?;
     // A separate statement takes its snapshot under the lock, so it sees the last writer's commit.
     let skus: Vec<&str> = skus.into_iter().map(Sku::as_str).collect();
-    Ok(Stock::new(read(connection, &skus).await?))
+    let (skus, sites) = read(connection, &skus).await?;
+    Ok(Stock::new(skus).with_sites(sites))
 }
 
 /// Makes the versions of SKUs, of which each was published once, higher than those with these sequence numbers. SKUs that are not known
@@ -57,10 +58,14 @@ pub(crate) async fn find(
     connection: &mut PgConnection,
     sku: &Sku,
 ) -> Result<Option<SkuStock>, sqlx::Error> {
-    Ok(read(connection, &[sku.as_str()]).await?.pop())
+    Ok(read(connection, &[sku.as_str()]).await?.0.pop())
 }
 
-async fn read(connection: &mut PgConnection, skus: &[&str]) -> Result<Vec<SkuStock>, sqlx::Error> {
+/// The levels of `skus`, and the sites of their warehouses.
+async fn read(
+    connection: &mut PgConnection,
+    skus: &[&str],
+) -> Result<(Vec<SkuStock>, HashMap<WarehouseId, Site>), sqlx::Error> {
     let rows = sqlx::query!(
         r#"
         select
@@ -68,9 +73,12 @@ async fn read(connection: &mut PgConnection, skus: &[&str]) -> Result<Vec<SkuSto
             i.version,
             s.warehouse_id as "warehouse_id?",
             s.on_hand as "on_hand?",
-            s.reserved as "reserved?"
+            s.reserved as "reserved?",
+            w.priority as "priority?",
+            w.region
         from item i
         left join stock s on s.sku = i.sku
+        left join warehouse w on w.id = s.warehouse_id
         where i.sku = any($1)
         order by i.sku, s.warehouse_id
         "#,
@@ -79,6 +87,7 @@ async fn read(connection: &mut PgConnection, skus: &[&str]) -> Result<Vec<SkuSto
     .fetch_all(connection)
     .await?;
     let mut skus: Vec<SkuStock> = Vec::new();
+    let mut sites = HashMap::new();
     for row in rows {
         if skus.last().is_none_or(|stock| stock.sku.as_str() != row.sku) {
             skus.push(SkuStock {
@@ -92,9 +101,16 @@ async fn read(connection: &mut PgConnection, skus: &[&str]) -> Result<Vec<SkuSto
         {
             let warehouse = warehouse.into();
             stock.warehouses.push(WarehouseStock { warehouse, on_hand, reserved });
+            if let Entry::Vacant(site) = sites.entry(warehouse) {
+                let region = row.region.map(|region| region.parse().map_err(undecodable));
+                site.insert(Site {
+                    priority: row.priority.unwrap_or_default(),
+                    region: region.transpose()?,
+                });
+            }
         }
     }
-    Ok(skus)
+    Ok((skus, sites))
 }
 
 /// Writes changes in one statement: the movements, the resulting levels and the versions of the SKUs. `actor`

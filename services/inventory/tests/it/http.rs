@@ -21,6 +21,7 @@ async fn only_reading_stock_is_public() {
     let suite = Suite::stocked(&[("A", 5)]).await;
     let level = json!({"on_hand": 1});
     let order = format!("/v1/reservations/{}", Uuid::now_v7());
+    let warehouse = format!("/v1/warehouses/{}", Uuid::now_v7());
     let calls = [
         (Method::PUT, "/v1/stock/A", Some(level)),
         (Method::POST, "/v1/stock", Some(json!([{"sku": "A", "on_hand": 1}]))),
@@ -29,6 +30,7 @@ async fn only_reading_stock_is_public() {
         (Method::GET, order.as_str(), None),
         (Method::GET, "/v1/warehouses", None),
         (Method::POST, "/v1/warehouses", Some(json!({"name": "X"}))),
+        (Method::PUT, warehouse.as_str(), Some(json!({"name": "X"}))),
         (Method::GET, "/v1/dead-letters", None),
     ];
     for (method, path, body) in calls {
@@ -267,5 +269,41 @@ async fn warehouses_are_created_once_and_listed() {
         (&stock["on_hand"], &stock["warehouses"][1]["warehouse_id"]),
         (&json!(7), &json!(id))
     );
+    suite.finish(0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn warehouses_are_changed_and_bad_ones_refused() {
+    let suite = Suite::start().await;
+    let body = json!({"name": "杭州仓", "priority": 3, "region": "cn-浙江省"});
+    let (status, created) = suite.post("/v1/warehouses", body).await;
+    assert_eq!(
+        (status, &created["priority"], &created["region"]),
+        (StatusCode::CREATED, &json!(3), &json!("CN-浙江省"))
+    );
+    let path = format!("/v1/warehouses/{}", created["id"].as_str().unwrap());
+    let (status, changed) = suite.put(&path, json!({"name": "Hangzhou", "priority": -1})).await;
+    assert_eq!(
+        (status, &changed["name"], &changed["priority"], changed.get("region")),
+        (StatusCode::OK, &json!("Hangzhou"), &json!(-1), None)
+    );
+    let (_, list) = suite.get("/v1/warehouses").await;
+    assert_eq!(list["items"][1], changed);
+
+    let taken = suite.put(&path, json!({"name": "Main warehouse"})).await;
+    assert_eq!(code(taken), refused(409, "warehouse_name_taken"));
+    let unknown = format!("/v1/warehouses/{}", Uuid::now_v7());
+    let unknown = suite.put(&unknown, json!({"name": "Nowhere"})).await;
+    assert_eq!(code(unknown), refused(404, "not_found"));
+    for field in ["name", "priority", "region"] {
+        let mut body = json!({"name": "x", "priority": 0, "region": "CN"});
+        body[field] = json!({"name": " ", "priority": 1_000_001, "region": "Mars"})[field].clone();
+        for (status, problem) in
+            [suite.post("/v1/warehouses", body.clone()).await, suite.put(&path, body).await]
+        {
+            let fields = &problem["errors"][0]["field"];
+            assert_eq!((status, fields), (StatusCode::UNPROCESSABLE_ENTITY, &json!(field)));
+        }
+    }
     suite.finish(0).await;
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use contracts::{
     inventory::{Shortage, StockRejection},
-    order::OrderPlacedV1,
+    order::{Destination, OrderPlacedV1},
 };
 use reqwest::StatusCode;
 use serde_json::json;
@@ -289,5 +289,40 @@ async fn one_warehouse_serves_the_order_if_it_can() {
     suite.deducted.wait(1, |_| true).await;
     suite.released.wait(1, |_| true).await;
     assert_eq!((suite.levels("A").await, suite.levels("B").await), ((2, 0, 2), (8, 0, 8)));
+    suite.finish(0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn priority_and_region_choose_among_equal_warehouses() {
+    let suite = Suite::stocked(&[("A", 9)]).await;
+    let mut ids = Vec::new();
+    for (name, region) in [("Hangzhou", "CN-浙江省"), ("Shanghai", "CN-上海市")] {
+        let body = json!({"name": name, "region": region});
+        let (_, warehouse) = suite.post("/v1/warehouses", body).await;
+        ids.push(warehouse["id"].as_str().unwrap().to_owned());
+        let level = json!({"on_hand": 9, "warehouse_id": warehouse["id"]});
+        assert_eq!(suite.put("/v1/stock/A", level).await.0, StatusCode::OK);
+    }
+    let serves = async |destination: Option<(&str, Option<&str>)>| {
+        let destination = destination.map(|(country, region)| Destination {
+            country: country.to_owned(),
+            region: region.map(str::to_owned),
+        });
+        let order = OrderPlacedV1 { destination, ..placed(&[("A", 1)]) };
+        suite.order.publish(&order).await;
+        suite.reserved.wait_one(|one| one.order_id == order.order_id).await;
+        let (_, reservation) = suite.get(&format!("/v1/reservations/{}", order.order_id)).await;
+        reservation["lines"][0]["warehouse_id"].as_str().unwrap().to_owned()
+    };
+    let main = "01900000-0000-7000-8000-000000000001";
+    assert_eq!(serves(None).await, main);
+    assert_eq!(serves(Some(("US", None))).await, main);
+    assert_eq!(serves(Some(("CN", Some("上海市")))).await, ids[1]);
+    // The country decides if the region is unusable.
+    assert_eq!(serves(Some(("CN", Some("a\nb")))).await, ids[0]);
+    let body = json!({"name": "Hangzhou", "region": "CN-浙江省", "priority": 1});
+    let path = format!("/v1/warehouses/{}", ids[0]);
+    assert_eq!(suite.put(&path, body).await.0, StatusCode::OK);
+    assert_eq!(serves(Some(("CN", Some("上海市")))).await, ids[0]);
     suite.finish(0).await;
 }

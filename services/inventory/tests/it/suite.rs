@@ -239,6 +239,7 @@ pub fn placed(lines: &[(&str, u32)]) -> OrderPlacedV1 {
         order_id: OrderId::new(),
         customer_id: CustomerId::new(),
         lines: lines.iter().map(line).collect(),
+        destination: None,
         placed_at: clock::now(),
     }
 }

@@ -169,7 +169,7 @@ impl OrderProcess {
                 OrderEventKind::PaymentRefunded(payment) => refunded.push(*payment),
                 OrderEventKind::Shipped(shipment) => shipped.push((order.id, shipment)),
                 OrderEventKind::Delivered => delivered.push(order.id),
-                OrderEventKind::Placed
+                OrderEventKind::Placed(_)
                 | OrderEventKind::StockReserved
                 | OrderEventKind::StockRejected(_)
                 | OrderEventKind::StockReleased

@@ -167,7 +167,7 @@ fn decide(
         process.limits().check_unpaid(unpaid, quantities)?;
         unpaid.add(quantities);
     }
-    Ok(placed)
+    Ok(placed.shipping_to(&command.shipping_address))
 }
 
 /// The unpaid orders of the customers to whom the limits apply.

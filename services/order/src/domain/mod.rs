@@ -16,7 +16,7 @@ mod transition;
 pub(crate) mod webhooks;
 
 pub(crate) use self::{
-    address::{Address, country, one_line},
+    address::{Address, Destination, country, one_line},
     deadlines::ProcessDeadlines,
     line::{CatalogListing, MAX_LINES, NotForSale, Offer, OrderLine, merge_lines, price_lines},
     lost_order::{ReportedStock, lost_reason},

@@ -38,7 +38,7 @@ pub(crate) fn place(
         placed_at: now,
         state: OrderState::Placed { expires_at: now + deadlines.reserve_timeout },
     };
-    Ok(Transition::changed(order).with_event(now, OrderEventKind::Placed))
+    Ok(Transition::changed(order).with_event(now, OrderEventKind::Placed(None)))
 }
 
 /// Inventory reserved the stock at `reserved_at`, with `left` pieces of the scarcest SKU still available. A placed order
@@ -453,7 +453,7 @@ mod tests {
             OrderEventKind::PaymentFailed(_) => Some(OrderStatus::PaymentFailed),
             OrderEventKind::Expired(_) => Some(OrderStatus::Expired),
             OrderEventKind::Cancelled(_) => Some(OrderStatus::Cancelled),
-            OrderEventKind::Placed
+            OrderEventKind::Placed(_)
             | OrderEventKind::StockReserved
             | OrderEventKind::StockRejected(_)
             | OrderEventKind::StockReleased

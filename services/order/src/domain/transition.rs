@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use vocabulary::PaymentId;
 
 use super::{
+    address::{Address, Destination},
     order::{EndReason, InvalidTransition, Order},
     payment::Payment,
     shipment::Shipment,
@@ -30,7 +31,8 @@ pub(crate) struct OrderEvent {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum OrderEventKind {
-    Placed,
+    /// The destination is not stored with the event, and known only when the order is placed.
+    Placed(Option<Destination>),
     StockReserved,
     StockRejected(EndReason),
     StockReleased,
@@ -64,6 +66,16 @@ impl Transition {
     /// Adds an event; its status is the current status of the order.
     pub(super) fn with_event(mut self, at: DateTime<Utc>, kind: OrderEventKind) -> Self {
         self.events.push(OrderEvent { at, status: self.order.status(), kind });
+        self
+    }
+
+    /// Tells the destination of an order that was placed.
+    pub(crate) fn shipping_to(mut self, address: &Address) -> Self {
+        for event in &mut self.events {
+            if let OrderEventKind::Placed(destination) = &mut event.kind {
+                *destination = Some(address.destination());
+            }
+        }
         self
     }
 

@@ -32,7 +32,9 @@ pub(crate) fn publish(
 ) -> Result<(), Error> {
     let at = event.at;
     match &event.kind {
-        OrderEventKind::Placed => tx.emit_caused_by(cause, &order_placed(order)),
+        OrderEventKind::Placed(destination) => {
+            tx.emit_caused_by(cause, &order_placed(order, destination.as_ref()))
+        }
         OrderEventKind::Confirmed(payment) => match order_confirmed(order, *payment, at) {
             Some(confirmed) => tx.emit_caused_by(cause, &confirmed),
             None => return Ok(()),

@@ -25,7 +25,7 @@ pub(crate) const fn order_event_type(kind: &OrderEventKind) -> Option<WebhookEve
         OrderEventKind::Delivered => Some(WebhookEventType::OrderDelivered),
         OrderEventKind::Cancelled(_) => Some(WebhookEventType::OrderCancelled),
         OrderEventKind::PaymentRefunded(_) => Some(WebhookEventType::OrderRefunded),
-        OrderEventKind::Placed
+        OrderEventKind::Placed(_)
         | OrderEventKind::StockReserved
         | OrderEventKind::StockRejected(_)
         | OrderEventKind::StockReleased
@@ -68,7 +68,7 @@ pub(crate) fn order_message(
             add("amount", json!(order.total));
         }
         OrderEventKind::Delivered
-        | OrderEventKind::Placed
+        | OrderEventKind::Placed(_)
         | OrderEventKind::StockReserved
         | OrderEventKind::StockRejected(_)
         | OrderEventKind::StockReleased

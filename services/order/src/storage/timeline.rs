@@ -85,7 +85,7 @@ pub(crate) async fn append(
 fn timeline_entry(order: &Order, event: &OrderEventKind) -> (&'static str, &'static str, Value) {
     let order_service = SERVICE.name;
     match event {
-        OrderEventKind::Placed => (
+        OrderEventKind::Placed(_) => (
             order_service,
             OrderPlacedV1::TYPE,
             json!({ "total": order.total, "lines": order.lines.len() }),

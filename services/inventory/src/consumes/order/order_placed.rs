@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use contracts::order::OrderPlacedV1;
+use contracts::order::{Destination, OrderPlacedV1};
 use messaging::{Batch, Failure, Handler, Transaction};
 
 use crate::{
     app::{ReserveStockCommand, reserve_stock},
-    domain::ReservationRequest,
+    domain::{Region, ReservationRequest},
 };
 
 /// The attempts before an order for an unknown SKU is rejected: about six seconds. Product events come
@@ -38,11 +38,15 @@ impl Handler for ReserveStock {
     }
 }
 
-/// Adds up the lines with the same SKU.
+/// Adds up the lines with the same SKU. A destination that is no region is not known.
 fn request(placed: &OrderPlacedV1) -> ReservationRequest {
     let mut lines = BTreeMap::new();
     for line in &placed.lines {
         *lines.entry(line.sku.clone()).or_default() += i64::from(line.quantity.get());
     }
-    ReservationRequest { order: placed.order_id, lines }
+    let destination = placed.destination.as_ref();
+    let destination = destination.and_then(|Destination { country, region }| {
+        Region::new(country, region.as_deref()).or_else(|_| Region::new(country, None)).ok()
+    });
+    ReservationRequest { order: placed.order_id, lines, destination }
 }
