@@ -18,8 +18,8 @@ pub enum Error {
     Token(#[from] runtime::auth::TokenError),
     #[error("HTTP request failed")]
     Http(#[from] reqwest::Error),
-    #[error("broker operation failed")]
-    Broker(#[from] lapin::Error),
+    #[error("the audit failed")]
+    Audit(#[from] audit::Error),
     #[error("cannot write a file of the run")]
     File(#[from] std::io::Error),
     #[error("{0} is missing; build the programs first: cargo build --bins")]

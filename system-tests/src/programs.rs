@@ -4,10 +4,6 @@ use std::path::PathBuf;
 
 use crate::error::Error;
 
-/// The services, each with a database of its own, in the order of their ports.
-pub const SERVICES: [&str; 5] =
-    ["product-catalog", "order", "inventory", "search-sync", "behavior-analytics"];
-
 /// The folder of the programs that were built with this test.
 pub fn programs_folder() -> Result<PathBuf, Error> {
     // …/target/debug/deps/it-0123 or …/target/release/chaos

@@ -2,25 +2,25 @@
 
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
+use audit::SERVICES;
 use reqwest::{Client, Method};
 use runtime::auth::{Scope, SigningKey, mint};
 use serde_json::{Value, json};
-use sqlx::Connection as _;
+use sqlx::{Connection as _, PgConnection};
 use tempfile::TempDir;
 use testkit::{
-    DataDir, Database, Postgres, Process, Program, Proxy, RabbitMq, Vhost, free_port, wait_for,
+    DataDir, Database, ManagementClient, Postgres, Process, Program, Proxy, RabbitMq, Vhost,
+    free_port, wait_for,
 };
 use uuid::Uuid;
 
-use crate::{
-    audit,
-    call::Answer,
-    error::Error,
-    programs::{SERVICES, programs_folder},
-};
+use crate::{call::Answer, error::Error, programs::programs_folder};
 
 /// Timeout of a start, of a stop, of a request, and until an expected state.
 const TIMEOUT: Duration = Duration::from_mins(1);
+
+/// The name of the console, which has no database.
+pub const CONSOLE: &str = "console";
 
 /// The servers under a suite.
 #[derive(Debug)]
@@ -173,6 +173,30 @@ impl Shop {
             self.instances.insert(instance.clone(), Instance { program, process: None });
             self.launch(&instance)?;
         }
+        self.wait_until_ready().await
+    }
+
+    /// Starts the console and waits until it is ready.
+    pub async fn start_console(&mut self) -> Result<(), Error> {
+        let address = format!("127.0.0.1:{}", free_port()?);
+        let path = programs_folder()?.join(CONSOLE);
+        if !path.exists() {
+            return Err(Error::NotBuilt(path));
+        }
+        let (management, ..) = self.broker();
+        let program = Program::new(CONSOLE, path, self.log(CONSOLE))
+            .variable("HTTP_ADDR", &address)
+            .variable("AMQP_URL", &self.amqp_url)
+            .variable("TOKEN_PUBLIC_KEY_FILE", self.folder.path().join("token.pub"))
+            .variable("AUDIT_DATABASE_URLS", self.databases().to_setting())
+            .variable("RABBITMQ_MANAGEMENT_URL", management.url());
+        let program = SERVICES.into_iter().fold(program, |program, service| {
+            let variable = format!("{}_URL", service.replace('-', "_").to_uppercase());
+            program.variable(variable, self.url(service))
+        });
+        self.urls.insert(CONSOLE.to_owned(), format!("http://{address}"));
+        self.instances.insert(CONSOLE.to_owned(), Instance { program, process: None });
+        self.launch(CONSOLE)?;
         self.wait_until_ready().await
     }
 
@@ -538,12 +562,7 @@ impl Shop {
     /// Runs the audit until all differences have settled or `bound` has passed.
     pub async fn audit_until_settled(&self, bound: Duration) -> Result<audit::Settled, Error> {
         let databases = self.databases();
-        let (management, vhost, amqp_url) = match &self.servers {
-            Servers::Shared { vhost, .. } => {
-                (vhost.management(), vhost.name(), vhost.url().to_owned())
-            }
-            Servers::Private { rabbitmq, .. } => (rabbitmq.management(), "/", rabbitmq.url()),
-        };
+        let (management, vhost, amqp_url) = self.broker();
         let broker = audit::Broker { management, vhost, amqp_url: &amqp_url };
         let token = self.token("tester", &[Scope::Ops])?;
         let indexes = ["search-sync".to_owned(), second("search-sync")];
@@ -551,13 +570,23 @@ impl Shop {
             indexes.iter().filter_map(|name| Some(self.urls.get(name)?.as_str())).collect();
         let (broker, search, token) = (Some(broker), &*search, &*token);
         let suite = audit::Suite { databases: &databases, broker, search, token };
-        audit::run_until_settled(suite, bound, |_, _| {}).await
+        Ok(audit::run_until_settled(suite, bound, |_| {}).await?)
+    }
+
+    /// The management API, the name of the vhost and its URL, without a proxy in between.
+    fn broker(&self) -> (&ManagementClient, &str, String) {
+        match &self.servers {
+            Servers::Shared { vhost, .. } => {
+                (vhost.management(), vhost.name(), vhost.url().to_owned())
+            }
+            Servers::Private { rabbitmq, .. } => (rabbitmq.management(), "/", rabbitmq.url()),
+        }
     }
 
     /// The number of queues of each live instance of a service, in ascending order, and the number of all
     /// queues that were ever assigned.
     pub async fn queue_counts(&self, service: &'static str) -> Result<(Vec<i64>, i64), Error> {
-        let mut connection = self.databases().connect(service).await?;
+        let mut connection = PgConnection::connect(self.databases().url(service)).await?;
         let queue_counts = sqlx::query_scalar(
             "select count(a.queue) from messaging.active_replica r
              left join messaging.queue_assignment a on a.holder = r.id group by r.id order by 1",

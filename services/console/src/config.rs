@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use reqwest::Url;
+use runtime::config::Secret;
 
 /// The configuration of `serve`.
 #[derive(Debug, Clone, clap::Args)]
@@ -17,6 +18,8 @@ pub struct Config {
     pub services: Services,
     #[command(flatten)]
     pub keys: Keys,
+    #[command(flatten)]
+    pub audit: Audit,
     #[command(flatten)]
     pub shutdown: runtime::config::Shutdown,
 }
@@ -77,6 +80,33 @@ pub struct Keys {
     /// File with the Ed25519 public key (DER, SPKI) that verifies operators' tokens; needed only without a private key.
     #[arg(long, env = "TOKEN_PUBLIC_KEY_FILE")]
     pub token_public_key_file: Option<PathBuf>,
+}
+
+/// The audit of the suite. Without the databases it is off.
+#[derive(Debug, Clone, Default, clap::Args)]
+#[group(skip)]
+#[command(next_help_heading = "Audit")]
+pub struct Audit {
+    /// The databases of all services, such as `order=postgres://user:password@host:port/order,inventory=postgres://…`. The
+    /// audit only reads. Secret.
+    #[arg(
+        id = "audit_database_urls",
+        long = "audit-database-urls",
+        env = "AUDIT_DATABASE_URLS",
+        value_name = "AUDIT_DATABASE_URLS",
+        hide_env_values = true
+    )]
+    pub database_urls: Option<Secret>,
+    /// RabbitMQ's management API, `http://user:password@host:port`. Without it the audit does not check queues and streams.
+    /// Secret.
+    #[arg(
+        id = "rabbitmq_management_url",
+        long = "management-url",
+        env = "RABBITMQ_MANAGEMENT_URL",
+        value_name = "RABBITMQ_MANAGEMENT_URL",
+        hide_env_values = true
+    )]
+    pub management_url: Option<Secret>,
 }
 
 /// Parses the base URL of a service; for `value_parser`.

@@ -3,6 +3,7 @@
 pub mod http;
 mod workers;
 
+mod audits;
 mod broker;
 mod dead_letters;
 mod event_batch;

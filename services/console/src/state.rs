@@ -9,6 +9,7 @@ use runtime::{
 };
 
 use crate::{
+    audits::{AuditSettingsError, Audits},
     config::{Config, Keys},
     dead_letters::DeadLetters,
     event_batch::EventBatches,
@@ -28,6 +29,7 @@ pub(crate) struct AppState {
     event_batches: EventBatches,
     queues: Arc<QueueInspector>,
     dead_letters: DeadLetters,
+    audits: Audits,
     /// `None` without a key: then every operations route answers 503.
     verifier: Option<Verifier>,
 }
@@ -39,6 +41,8 @@ pub enum StateError {
     Keys(#[source] KeyError),
     #[error("cannot create the HTTP client")]
     Client(#[source] reqwest::Error),
+    #[error("the audit is not configured correctly")]
+    Audit(#[from] AuditSettingsError),
 }
 
 impl AppState {
@@ -71,6 +75,7 @@ impl AppState {
             event_batches,
             queues: Arc::new(QueueInspector::new(amqp_url.clone(), client.clone())),
             dead_letters: DeadLetters::new(client),
+            audits: Audits::new(config, lifecycle)?,
             verifier,
         })
     }

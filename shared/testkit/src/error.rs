@@ -69,18 +69,8 @@ pub enum Error {
     #[error("cannot migrate the new database")]
     Migrate(#[from] sqlx::migrate::MigrateError),
 
-    /// RabbitMQ's management API is unreachable, or its response is invalid.
-    #[error("the request to RabbitMQ's management API failed")]
-    Management(#[from] reqwest::Error),
-
-    /// RabbitMQ's management API returned an error status.
-    #[error("RabbitMQ's management API returned {status} for {request}: {body}")]
-    ManagementStatus {
-        /// Method and path.
-        request: String,
-        status: u16,
-        body: String,
-    },
+    #[error(transparent)]
+    Management(#[from] rabbitmq_management::Error),
 
     #[error("`{0}` is not a valid URL")]
     InvalidUrl(String),

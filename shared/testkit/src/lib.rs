@@ -9,7 +9,6 @@ mod ports;
 mod process;
 
 mod cluster;
-mod management_client;
 mod postgres;
 mod rabbitmq;
 
@@ -25,13 +24,11 @@ pub use cluster::RabbitMqCluster;
 pub use data_dir::DataDir;
 pub use database::Database;
 pub use error::Error;
-pub use management_client::{
-    Connection, ManagementClient, MessageStats, MessageTotals, QueueState, percent_encoded,
-};
 pub use ports::free_port;
 pub use postgres::{Postgres, PostgresSettings, create_database, database_url};
 pub use process::{DeathSignal, Process, Program};
 pub use proxy::{Direction, Proxy};
 pub use rabbitmq::{RabbitMq, RabbitMqPorts, RabbitMqSettings};
+pub use rabbitmq_management::{ManagementClient, QueueState, percent_encoded};
 pub use vhost::Vhost;
 pub use wait::{WaitError, wait_for, wait_until};

@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use rabbitmq_management::{ManagementClient, percent_encoded};
 use rand::{Rng as _, distr::Alphanumeric};
 use tokio::net::TcpStream;
 
@@ -13,7 +14,6 @@ use crate::{
     account::Account,
     data_dir::DataDir,
     error::Error,
-    management_client::{ManagementClient, percent_encoded},
     ports::free_port,
     process::{Process, Program},
     wait::wait_for,
@@ -318,7 +318,7 @@ impl RabbitMq {
 
     /// Makes the server close all connections, and returns their number.
     pub async fn close_all_connections(&self) -> Result<usize, Error> {
-        self.management.close_connections(None).await
+        Ok(self.management.close_connections(None).await?)
     }
 
     /// Runs `rabbitmqctl`, which takes a second or two.

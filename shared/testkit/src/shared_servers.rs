@@ -2,12 +2,10 @@
 
 use std::env;
 
+use rabbitmq_management::ManagementClient;
 use tokio::sync::OnceCell;
 
-use crate::{
-    data_dir::DataDir, error::Error, management_client::ManagementClient, postgres::Postgres,
-    rabbitmq::RabbitMq,
-};
+use crate::{data_dir::DataDir, error::Error, postgres::Postgres, rabbitmq::RabbitMq};
 
 /// Servers of this process, started if the environment names none. Their death signals end them with the process; the next
 /// process that creates a data directory removes their files. So these do not lie in memory. Benchmarks, which use these servers,

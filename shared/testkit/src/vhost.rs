@@ -5,13 +5,13 @@ use std::{
     time::Duration,
 };
 
+use rabbitmq_management::{ManagementClient, QueueState};
 use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::{
     async_drop::async_drop,
     error::Error,
-    management_client::{ManagementClient, QueueState},
     rabbitmq::{RabbitMq, vhost_url},
     shared_servers,
     wait::wait_with_pauses,
@@ -77,7 +77,7 @@ impl Vhost {
 
     /// The queues with their latest statistics (see [`QueueState`]).
     pub async fn queues(&self) -> Result<Vec<QueueState>, Error> {
-        self.management.queues(&self.name).await
+        Ok(self.management.queues(&self.name).await?)
     }
 
     /// Waits until every queue except streams is drained.
@@ -109,7 +109,7 @@ impl Vhost {
 
     /// Makes the server close the connections to this vhost, and returns their number.
     pub async fn close_connections(&self) -> Result<usize, Error> {
-        self.management.close_connections(Some(&self.name)).await
+        Ok(self.management.close_connections(Some(&self.name)).await?)
     }
 }
 
@@ -117,6 +117,9 @@ impl Drop for Vhost {
     fn drop(&mut self) {
         let (name, management) = (self.name.clone(), self.management.clone());
         // The client is tied to the runtime of the test, so this request needs a new one.
-        async_drop("vhost", async move { management.reconnected()?.delete_vhost(&name).await });
+        async_drop(
+            "vhost",
+            async move { Ok(management.reconnected()?.delete_vhost(&name).await?) },
+        );
     }
 }

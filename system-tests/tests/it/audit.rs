@@ -6,9 +6,10 @@ use std::{
 };
 
 use reqwest::Method;
-use serde_json::json;
+use runtime::auth::Scope;
+use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
-use system_tests::Shop;
+use system_tests::{CONSOLE, Shop};
 use testkit::wait_for;
 use uuid::Uuid;
 
@@ -112,7 +113,8 @@ async fn an_audit_under_traffic_finds_only_what_persists() {
         let clean = shop.audit_until_settled(SETTLED).await.unwrap();
         assert!(clean.violations.is_clean(), "{}", clean.violations);
 
-        let mut inventory = shop.databases().connect("inventory").await.unwrap();
+        let databases = shop.databases();
+        let mut inventory = PgConnection::connect(databases.url("inventory")).await.unwrap();
         // One deduction too much, beside many that are in flight.
         sqlx::raw_sql(
             "update ledger set on_hand_delta = on_hand_delta - 1
@@ -130,4 +132,55 @@ async fn an_audit_under_traffic_finds_only_what_persists() {
         damaged.violations.of(2).iter().map(ToString::to_string).collect();
     assert!(violations.iter().any(|text| text.contains("1 shipped, 2 deducted")), "{violations:?}");
     assert_eq!(damaged.violations.count(), violations.len(), "{}", damaged.violations);
+}
+
+/// Audits by the route of the console; returns the result.
+async fn audit_by_route(shop: &Shop, settle: Duration) -> Value {
+    let token = shop.token("operator", &[Scope::Ops]).unwrap();
+    let call = async |method, path: &str, body: Option<&Value>| {
+        shop.call(method, CONSOLE, path, Some(&token), &[], body).await.unwrap()
+    };
+    let request = json!({ "settle_seconds": settle.as_secs() });
+    let started = call(Method::POST, "/ops/audits", Some(&request)).await;
+    let location = format!("/ops/audits/{}", started.expect_status(202).unwrap().text("/id"));
+    wait_for("the audit has ended", Duration::from_mins(2), async || {
+        let audit = call(Method::GET, &location, None).await.body;
+        if audit["state"] == "running" { Err(audit.to_string()) } else { Ok(audit) }
+    })
+    .await
+    .unwrap()
+}
+
+#[tokio::test]
+async fn operators_audit_an_open_shop_by_a_route() {
+    let mut shop = Shop::start().await.unwrap();
+    shop.start_console().await.unwrap();
+    shop.stocked_product("茶叶", "TEA-8", 5_000, 1_000_000).await.unwrap();
+    shop.stocked_product("茶杯", "CUP-8", 5_000, 3).await.unwrap();
+    let over = AtomicBool::new(false);
+    let audits = async {
+        while shop.audit().await.unwrap().count() == 0 {}
+        let clean = audit_by_route(&shop, SETTLED).await;
+
+        let databases = shop.databases();
+        let mut inventory = PgConnection::connect(databases.url("inventory")).await.unwrap();
+        // Of an SKU without traffic, so that its row stays as it is.
+        sqlx::raw_sql("update stock set on_hand = on_hand + 1 where sku = 'CUP-8'")
+            .execute(&mut inventory)
+            .await
+            .unwrap();
+        let violated = audit_by_route(&shop, SETTLED).await;
+        over.store(true, Ordering::Relaxed);
+        (clean, violated)
+    };
+    let ((clean, violated), ()) = tokio::join!(audits, keep_ordering(&shop, &over));
+    assert_eq!(clean["state"], "clean", "{clean}");
+    assert!(clean["passes"].as_u64().unwrap() > 1, "{clean}");
+    for name in ["orders", "stock_rows", "indexed_products", "queues", "streams"] {
+        assert!(clean["checked"][name].as_i64().unwrap() > 0, "{name}: {clean}");
+    }
+    assert_eq!((&violated["state"], &violated["differences"]), (&json!("violated"), &json!(1)));
+    let found = &violated["invariants"][1];
+    assert_eq!((&found["invariant"], &found["violations"]), (&json!(2), &json!(1)), "{found}");
+    assert_eq!(found["texts"], json!(["CUP-8: 4 on hand, 3 in the ledger"]));
 }

@@ -247,9 +247,15 @@ async fn lose_queue(shop: &Shop, service: &str) -> Result<(), Error> {
         let group = queue.name.strip_prefix(service).and_then(|name| name.rsplit_once('.'));
         group.is_some_and(|(_, group)| group.parse::<u8>().is_ok())
     };
-    let queues = management.queues("/").await?.into_iter().filter(is_event_queue);
+    let queues = management
+        .queues("/")
+        .await
+        .map_err(testkit::Error::from)?
+        .into_iter()
+        .filter(is_event_queue);
     if let Some(longest) = queues.max_by_key(|queue| queue.messages) {
-        management.delete_object("queues", "/", &longest.name).await?;
+        let deleted = management.delete_object("queues", "/", &longest.name).await;
+        deleted.map_err(testkit::Error::from)?;
     }
     Ok(())
 }

@@ -14,9 +14,10 @@ mod verify;
 
 use std::{process::ExitCode, sync::Arc, time::Duration};
 
+use audit::Findings;
 use clap::Parser as _;
 use suite::{Figures, Target::AtLeast, install, output};
-use system_tests::{Shop, audit::Findings};
+use system_tests::Shop;
 use testkit::DataDir;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;

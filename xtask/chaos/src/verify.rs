@@ -5,6 +5,7 @@ use std::{
     fs,
 };
 
+use audit::Findings;
 use serde_json::Value;
 use sqlx::{Connection as _, PgConnection};
 use suite::{
@@ -12,7 +13,7 @@ use suite::{
     Target::{self, AtMost},
     output,
 };
-use system_tests::{SERVICES, Shop, audit::Findings};
+use system_tests::{SERVICES, Shop};
 use xtask::workspace;
 
 use crate::{

@@ -70,9 +70,11 @@ pub enum Error {
     #[error("invariants do not hold:\n{0}")]
     Violations(String),
 
-    /// The audit cannot read the databases of the suite.
+    #[error("the audit failed")]
+    Audit(#[from] audit::Error),
+
     #[error(transparent)]
-    Audit(#[from] system_tests::Error),
+    Management(#[from] rabbitmq_management::Error),
 
     #[error("the topology of the broker cannot be changed")]
     Topology(#[from] messaging::Error),

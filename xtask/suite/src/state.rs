@@ -2,8 +2,10 @@
 
 use std::{fs, io, path::PathBuf};
 
+use audit::{Databases, SERVICES};
 use rustix::process::{Pid, Signal, kill_process};
 use serde::{Deserialize, Serialize};
+use testkit::database_url;
 use xtask::workspace;
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -47,6 +49,13 @@ pub struct Supervisor {
 }
 
 impl State {
+    /// The databases of the services, which are named like their services.
+    pub fn databases(&self) -> Databases {
+        let server = self.postgres_url.as_deref().unwrap_or_default();
+        let urls = SERVICES.into_iter().map(|service| (service, database_url(server, service)));
+        Databases::new(urls.collect())
+    }
+
     /// The state that was written last.
     pub fn read() -> Result<Option<Self>, Error> {
         let path = path();

@@ -1,14 +1,18 @@
 //! The route table, and one file per endpoint.
 
+mod audit_body;
 mod operator;
 
 mod create_session;
 mod forward_dead_letter_request;
 mod forward_request;
+mod get_audit;
+mod list_audits;
 mod list_dead_letter_groups;
 mod list_dead_letters;
 mod list_queues;
 mod pages;
+mod start_audit;
 mod stream_events;
 
 use axum::{extract::FromRef, routing::any};
@@ -31,6 +35,8 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(list_dead_letters::list_dead_letters))
         .routes(routes!(list_dead_letter_groups::list_dead_letter_groups))
         .merge(dead_letter_routes())
+        .routes(routes!(start_audit::start_audit, list_audits::list_audits))
+        .routes(routes!(get_audit::get_audit))
 }
 
 /// `/api/{service}/…` with every method.

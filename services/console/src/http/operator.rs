@@ -2,7 +2,7 @@
 
 use axum::{
     extract::{FromRef as _, FromRequestParts},
-    http::{StatusCode, request::Parts},
+    http::{StatusCode, header::AUTHORIZATION, request::Parts},
 };
 use problem::Problem;
 use runtime::auth::{Caller, Scope, Verifier};
@@ -10,7 +10,16 @@ use runtime::auth::{Caller, Scope, Verifier};
 use crate::state::AppState;
 
 /// A caller whose token has the scope `ops`.
-pub(crate) struct Operator;
+pub(crate) struct Operator {
+    token: String,
+}
+
+impl Operator {
+    /// The token, for requests to the services: the console can do nothing that its caller could not.
+    pub(crate) fn token(&self) -> &str {
+        &self.token
+    }
+}
 
 impl FromRequestParts<AppState> for Operator {
     type Rejection = Problem;
@@ -26,6 +35,9 @@ impl FromRequestParts<AppState> for Operator {
         };
         let caller = <Caller as FromRequestParts<Verifier>>::from_request_parts(parts, &verifier);
         caller.await?.require(Scope::Ops)?;
-        Ok(Operator)
+        // The extractor above has checked the form.
+        let header = parts.headers.get(AUTHORIZATION).and_then(|header| header.to_str().ok());
+        let token = header.and_then(|header| header.split_once(' ')).map(|(_, token)| token);
+        Ok(Operator { token: token.unwrap_or_default().trim().to_owned() })
     }
 }

@@ -66,6 +66,7 @@ const PAGES: &[Page] = pages! {
     "/assets/ops/map.js" SCRIPT "ops/map.js"
     "/assets/ops/dead-letters.js" SCRIPT "ops/dead-letters.js"
     "/assets/ops/dead-letter.js" SCRIPT "ops/dead-letter.js"
+    "/assets/ops/audit.js" SCRIPT "ops/audit.js"
     "/assets/ops/log.js" SCRIPT "ops/log.js"
     "/assets/ops/queues.js" SCRIPT "ops/queues.js"
 };

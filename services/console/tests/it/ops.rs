@@ -137,6 +137,8 @@ async fn operations_routes_require_the_ops_scope() {
         "/ops/dead-letters/groups",
         "/ops/dead-letters/order",
         "/ops/dead-letters/order/1/redrive",
+        "/ops/audits",
+        "/ops/audits/0192d4f0-0000-7000-8000-000000000000",
     ] {
         let response = suite.get(path).send().await.unwrap();
         assert_eq!(response.status(), StatusCode::UNAUTHORIZED, "{path}");
@@ -260,7 +262,8 @@ async fn queues_are_listed_with_depth_and_figures() {
         Router::new().route("/ops/topology", get(topology)).route("/v1/queues", get(figures));
     let services = services_at(&serve(service).await);
     let suite =
-        Suite::with(Settings { amqp_url: vhost.url().to_owned(), services, with_keys: true }).await;
+        Suite::with(Settings { amqp_url: vhost.url().to_owned(), services, ..Settings::default() })
+            .await;
     let token = suite.keys.token(&[Scope::Ops]);
     let response = suite.get("/ops/queues").bearer_auth(&token).send().await.unwrap();
     assert_eq!(response.status(), StatusCode::OK);

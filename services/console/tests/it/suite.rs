@@ -4,7 +4,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use axum::Router;
 use console::{
-    config::{Config, Keys, Services},
+    config::{Audit, Config, Keys, Services},
     server,
 };
 use reqwest::Url;
@@ -26,6 +26,7 @@ pub struct Settings {
     pub services: Services,
     pub amqp_url: String,
     pub with_keys: bool,
+    pub audit: Audit,
 }
 
 impl Default for Settings {
@@ -34,6 +35,7 @@ impl Default for Settings {
             services: unreachable_services(),
             amqp_url: "amqp://127.0.0.1:1/%2f".into(),
             with_keys: true,
+            audit: Audit::default(),
         }
     }
 }
@@ -57,6 +59,7 @@ impl Suite {
             broker: config::Broker::at(setting.amqp_url),
             services: setting.services,
             keys: if setting.with_keys { keys.files() } else { Keys::default() },
+            audit: setting.audit,
             shutdown: config::Shutdown { timeout: Duration::from_secs(1) },
         };
         let lifecycle = Lifecycle::new(Duration::from_secs(1));

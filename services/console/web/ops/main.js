@@ -4,6 +4,7 @@ import { h } from '/assets/dom.js';
 import { call, followEvents, Problem } from '/assets/api.js';
 import { sessionStore } from '/assets/storage.js';
 import { formatCount, t, initLanguageToggle } from '/assets/i18n.js';
+import { auditPanel } from '/assets/ops/audit.js';
 import { deadLetterPanel } from '/assets/ops/dead-letters.js';
 import { eventLog } from '/assets/ops/log.js';
 import { flowMap } from '/assets/ops/map.js';
@@ -21,6 +22,7 @@ const log = eventLog();
 const map = flowMap($('map'), rates);
 const queues = queueTable();
 const deadLetters = deadLetterPanel(() => ({ token, signal: session?.signal }), () => loadDeadLetters(session?.signal));
+const audit = auditPanel(() => ({ token, signal: session?.signal }));
 let session;
 let token;
 let health = new Map();
@@ -90,6 +92,7 @@ function drawAll() {
   drawBroker();
   queues.draw();
   deadLetters.draw();
+  audit.draw();
   log.draw();
   draw();
 }
@@ -151,6 +154,10 @@ function signIn(newToken) {
     .catch((error) => signOut(errorKey(error)));
   poll(QUEUES_POLL_MS, signal, () => loadQueues(signal));
   poll(DEAD_LETTERS_POLL_MS, signal, () => loadDeadLetters(signal));
+  audit.load().catch((error) => {
+    // A console without access to the databases has no audits. Other errors show at the start of one.
+    if (!(error instanceof Problem) && !signal.aborted) throw error;
+  });
   const tick = setInterval(draw, 1_000);
   signal.addEventListener('abort', () => clearInterval(tick), { once: true });
 }

@@ -2,8 +2,8 @@
 
 use axum::{
     RequestExt as _,
-    body::Bytes,
-    extract::{FromRequest, Request, rejection::BytesRejection},
+    body::{Bytes, HttpBody as _},
+    extract::{FromRequest, OptionalFromRequest, Request, rejection::BytesRejection},
     http::{HeaderMap, StatusCode, header::CONTENT_TYPE},
     response::{IntoResponse, Response},
 };
@@ -24,7 +24,7 @@ use crate::response::Problem;
 /// - 400 `malformed_json`: the body is not JSON;
 /// - 422 `invalid_body`: the JSON does not match the type; `errors` names the field.
 ///
-/// Unknown fields are rejected if the type has `#[serde(deny_unknown_fields)]`.
+/// Unknown fields are rejected if the type has `#[serde(deny_unknown_fields)]`. `Option<Json<T>>` allows an empty body.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Json<T>(pub T);
 
@@ -49,6 +49,21 @@ where
             Ok(value) => Ok(Json(value)),
             Err(error) => Err(problem::<T>(&body, &error)),
         }
+    }
+}
+
+impl<T, S> OptionalFromRequest<S> for Json<T>
+where
+    T: DeserializeOwned,
+    S: Send + Sync,
+{
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Option<Json<T>>, Problem> {
+        if request.body().is_end_stream() {
+            return Ok(None);
+        }
+        <Json<T> as FromRequest<S>>::from_request(request, state).await.map(Some)
     }
 }
 

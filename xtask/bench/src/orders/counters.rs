@@ -14,7 +14,7 @@ pub(super) type Counters = BTreeMap<String, f64>;
 pub(super) async fn read(shop: &Shop) -> Result<Counters, Error> {
     let mut counters = Counters::new();
     add_databases(&mut counters, shop).await?;
-    let messages = shop.management().message_totals().await?;
+    let messages = shop.management().message_totals().await.map_err(testkit::Error::from)?;
     counters.insert("messages_published".to_owned(), as_figure(messages.publish));
     counters.insert("messages_acknowledged".to_owned(), as_figure(messages.ack));
     for service in SERVICES {

@@ -2,16 +2,16 @@
 
 use std::{collections::BTreeMap, fs, time::Duration};
 
+use audit::{INVARIANTS, Progress};
+use rabbitmq_management::ManagementClient;
 use runtime::auth::Scope;
 use suite::{Error, Keys, State, output};
-use system_tests::audit::{self, INVARIANTS};
-use testkit::ManagementClient;
 use xtask::arguments::Audit;
 
 /// Checks until all differences have settled; fails if an invariant does not hold.
 pub(crate) async fn run(arguments: &Audit) -> Result<(), Error> {
     let state = State::running()?.ok_or(Error::NotRunning)?;
-    let databases = audit::Databases::on(state.postgres_url.as_deref().unwrap_or_default());
+    let databases = state.databases();
     // An external broker may have no management API, or give us no access.
     let management = state.management_url.as_deref().map(ManagementClient::new).transpose()?;
     let token = Keys::in_suite().token("audit", &[Scope::Ops])?;
@@ -23,8 +23,9 @@ pub(crate) async fn run(arguments: &Audit) -> Result<(), Error> {
         search: &[&state.ports.url_of("search-sync")],
         token: &token,
     };
-    let progress = |left, elapsed: Duration| {
-        output::line(format!("  {:>3} s: {left} differences, looking again", elapsed.as_secs()));
+    let progress = |Progress { pass, differences, elapsed }: Progress| {
+        let elapsed = elapsed.as_secs();
+        output::line(format!("  {elapsed:>3} s: {differences} differences after pass {pass}"));
     };
     let bound = Duration::from_secs(arguments.settle);
     let audit::Settled { violations: findings, in_flight } =

@@ -175,8 +175,13 @@ pub(super) fn variable(name: &str) -> Option<String> {
 
 /// The services and the console, with their command.
 fn programs(state: &State) -> Result<Vec<Program>, Error> {
-    let mut console =
-        environment(state, CONSOLE)?.variable("TOKEN_KEY_FILE", &Keys::in_suite().token_key);
+    let mut console = environment(state, CONSOLE)?
+        .variable("TOKEN_KEY_FILE", &Keys::in_suite().token_key)
+        .variable("AUDIT_DATABASE_URLS", state.databases().to_setting());
+    // An external broker may have no management API, or give us no access.
+    if let Some(url) = &state.management_url {
+        console = console.variable("RABBITMQ_MANAGEMENT_URL", url);
+    }
     for service in SERVICES {
         console = console.variable(service.address_variable, state.ports.url(service));
     }

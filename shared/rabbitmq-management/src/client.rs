@@ -1,8 +1,8 @@
-//! A client of RabbitMQ's management API with the requests that tests and the suite need.
+//! The client.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use reqwest::{Client, Method, StatusCode};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::json;
@@ -16,7 +16,7 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// A client of the management API of one server.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct ManagementClient {
     base: String,
     user: String,
@@ -26,8 +26,7 @@ pub struct ManagementClient {
 
 /// The latest statistics of a queue.
 ///
-/// A server updates its statistics every five seconds, a server of this crate twice a second. So a recently published message
-/// may be missing.
+/// A server updates its statistics every five seconds by default, so a recently published message may be missing.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct QueueState {
     pub name: String,
@@ -95,17 +94,26 @@ pub struct Connection {
     pub state: String,
 }
 
+/// Without the password.
+impl fmt::Debug for ManagementClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ManagementClient").field("base", &self.base).finish_non_exhaustive()
+    }
+}
+
 impl ManagementClient {
-    /// A client of the API at `base`: `http://host:port`, optionally with `user:password@` (default `guest:guest@`).
+    /// A client of the API at `base`: `http://host:port`, optionally with `user:password@` (default `guest:guest@`). Reserved
+    /// characters in user and password are percent-encoded.
     pub fn new(base: &str) -> Result<Self, Error> {
-        let invalid = || Error::InvalidUrl(base.to_owned());
-        let (scheme, rest) = base.trim_end_matches('/').split_once("://").ok_or_else(invalid)?;
+        let (scheme, rest) =
+            base.trim_end_matches('/').split_once("://").ok_or(Error::InvalidUrl)?;
         let (credentials, host) = rest.rsplit_once('@').unwrap_or(("guest:guest", rest));
-        let (user, password) = credentials.split_once(':').ok_or_else(invalid)?;
+        let (user, password) = credentials.split_once(':').ok_or(Error::InvalidUrl)?;
+        let decoded = |text| percent_decode_str(text).decode_utf8_lossy().into_owned();
         Ok(Self {
             base: format!("{scheme}://{host}"),
-            user: user.to_owned(),
-            password: password.to_owned(),
+            user: decoded(user),
+            password: decoded(password),
             client: client()?,
         })
     }
@@ -116,7 +124,7 @@ impl ManagementClient {
     }
 
     /// A copy with new connections, for use on another runtime.
-    pub(crate) fn reconnected(&self) -> Result<Self, Error> {
+    pub fn reconnected(&self) -> Result<Self, Error> {
         Ok(Self { client: client()?, ..self.clone() })
     }
 
@@ -129,7 +137,7 @@ impl ManagementClient {
     pub async fn has_alarms(&self) -> Result<bool, Error> {
         match self.request(Method::GET, "/api/health/checks/alarms", None).await {
             Ok(_) => Ok(false),
-            Err(Error::ManagementStatus { status, .. })
+            Err(Error::Status { status, .. })
                 if status == StatusCode::SERVICE_UNAVAILABLE.as_u16() =>
             {
                 Ok(true)
@@ -195,7 +203,7 @@ impl ManagementClient {
         let path = "/api/health/checks/node-is-quorum-critical";
         match self.request(Method::GET, path, None).await {
             Ok(_) => Ok(false),
-            Err(Error::ManagementStatus { status, .. })
+            Err(Error::Status { status, .. })
                 if status == StatusCode::SERVICE_UNAVAILABLE.as_u16() =>
             {
                 Ok(true)
@@ -245,7 +253,7 @@ impl ManagementClient {
         if status.is_success() {
             return Ok(response);
         }
-        Err(Error::ManagementStatus {
+        Err(Error::Status {
             request: format!("{method} {path}"),
             status: status.as_u16(),
             body: response.text().await.unwrap_or_default(),
@@ -253,16 +261,14 @@ impl ManagementClient {
     }
 }
 
-/// Ignores proxies of the environment, because the servers are on the loopback interface.
+/// Ignores proxies of the environment, because the API is on an internal network.
 fn client() -> Result<Client, Error> {
     Ok(Client::builder().no_proxy().timeout(REQUEST_TIMEOUT).build()?)
 }
 
 fn ignore_not_found(result: Result<(), Error>) -> Result<(), Error> {
     match result {
-        Err(Error::ManagementStatus { status, .. }) if status == StatusCode::NOT_FOUND.as_u16() => {
-            Ok(())
-        }
+        Err(Error::Status { status, .. }) if status == StatusCode::NOT_FOUND.as_u16() => Ok(()),
         Ok(()) | Err(_) => result,
     }
 }
@@ -275,10 +281,22 @@ pub fn percent_encoded(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::percent_encoded;
+    use super::{ManagementClient, percent_encoded};
 
     #[test]
     fn reserved_characters_are_percent_encoded() {
         assert_eq!(percent_encoded("a.b-c d&e=…"), "a.b-c%20d%26e%3D%E2%80%A6");
+    }
+
+    #[test]
+    fn user_and_password_are_taken_from_the_url() {
+        let client = ManagementClient::new("http://me:a%40b:c@mq-1:15672/").unwrap();
+        assert_eq!(client.url(), "http://mq-1:15672");
+        assert_eq!((&*client.user, &*client.password), ("me", "a@b:c"));
+        let default = ManagementClient::new("http://mq-1:15672").unwrap();
+        assert_eq!((&*default.user, &*default.password), ("guest", "guest"));
+        // The text of an error must not repeat a password.
+        let error = ManagementClient::new("me:secret@mq-1").unwrap_err().to_string();
+        assert!(!error.contains("secret"), "{error}");
     }
 }
