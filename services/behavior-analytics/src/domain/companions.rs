@@ -12,6 +12,7 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
+use vocabulary::CustomerId;
 
 use super::{
     identity::VisitorId,
@@ -62,14 +63,31 @@ pub struct Companions {
     product_slots: HashMap<Uuid, u32>,
 }
 
+/// Who reported a basket: it is removed when that person is erased.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BasketSource {
+    /// The order service, for this customer.
+    Order(CustomerId),
+    /// Only an event of this visitor.
+    Event(VisitorId),
+}
+
+impl BasketSource {
+    fn is_from(&self, visitor: &VisitorId, customer: Option<CustomerId>) -> bool {
+        match self {
+            Self::Order(buyer) => Some(*buyer) == customer,
+            Self::Event(reporter) => reporter == visitor,
+        }
+    }
+}
+
 #[derive(Debug)]
 struct IndexedBasket {
     id: Uuid,
     at: DateTime<Utc>,
     /// Increases with every basket; sorts baskets of the same instant.
     serial: u64,
-    /// Set if only this visitor's event reported the basket: erasing the visitor then removes it.
-    reported_by: Option<VisitorId>,
+    source: BasketSource,
     products: Vec<u32>,
 }
 
@@ -130,19 +148,17 @@ impl Companions {
         self.product_slots.len()
     }
 
-    /// Adds a basket, unless it is known already. `reported_by` is the visitor whose event reported it, or
-    /// `None` if the order service did. A basket that the order service reported remains when its visitor is
-    /// erased.
+    /// Adds a basket, unless it is known already. What the order service reports replaces the source of an event.
     pub fn learn_basket(
         &mut self,
         basket: Uuid,
         products: &[Uuid],
         at: DateTime<Utc>,
-        reported_by: Option<&VisitorId>,
+        source: BasketSource,
     ) {
         if let Some(&known) = self.basket_slots.get(&basket) {
-            if reported_by.is_none() {
-                self.baskets[index(known)].reported_by = None;
+            if matches!(source, BasketSource::Order(_)) {
+                self.baskets[index(known)].source = source;
             }
             return;
         }
@@ -154,7 +170,7 @@ impl Companions {
             id: basket,
             at,
             serial: self.last_serial,
-            reported_by: reported_by.cloned(),
+            source,
             products: Vec::new(),
         };
         let slot = allocate(&mut self.baskets, &mut self.free_baskets, indexed);
@@ -177,13 +193,14 @@ impl Companions {
         }
     }
 
-    /// Removes the baskets that only this visitor's events reported, and returns their number.
+    /// Removes the baskets that this visitor bought, and returns their number.
     pub fn forget_visitor(&mut self, visitor: &VisitorId) -> usize {
+        let customer = visitor.customer();
         let baskets: Vec<u32> = self
             .by_age
             .iter()
             .map(|&(_, _, slot)| slot)
-            .filter(|&slot| self.baskets[index(slot)].reported_by.as_ref() == Some(visitor))
+            .filter(|&slot| self.baskets[index(slot)].source.is_from(visitor, customer))
             .collect();
         for &slot in &baskets {
             self.remove(slot);
@@ -264,7 +281,6 @@ impl Companions {
         let basket = &mut self.baskets[index(slot)];
         self.by_age.remove(&(basket.at, basket.serial, slot));
         self.basket_slots.remove(&basket.id);
-        basket.reported_by = None;
         let products = std::mem::take(&mut basket.products);
         self.free_baskets.push(slot);
         for product in products {
@@ -294,6 +310,10 @@ mod tests {
 
     use super::*;
 
+    fn bought() -> BasketSource {
+        BasketSource::Order(Uuid::nil().into())
+    }
+
     fn product(number: u128) -> Uuid {
         Uuid::from_u128(number)
     }
@@ -307,7 +327,7 @@ mod tests {
         for (number, basket) in (0_i64..).zip(baskets) {
             let products: Vec<Uuid> = basket.iter().copied().map(product).collect();
             let id = Uuid::from_u128(u128::try_from(number).unwrap());
-            companions.learn_basket(id, &products, at(number), None);
+            companions.learn_basket(id, &products, at(number), bought());
         }
         companions
     }
@@ -362,23 +382,31 @@ mod tests {
     fn a_repeated_basket_counts_once() {
         let mut companions = index_of(CompanionLimits::default(), &[vec![1, 2, 2]]);
         let once = companions.companions(&[product(1)], 10, |_| true);
-        companions.learn_basket(product(0), &[product(1), product(2)], at(5), None);
-        companions.learn_basket(product(0), &[product(1), product(3)], at(5), None);
+        companions.learn_basket(product(0), &[product(1), product(2)], at(5), bought());
+        companions.learn_basket(product(0), &[product(1), product(3)], at(5), bought());
         assert_eq!(companions.companions(&[product(1)], 10, |_| true), once);
         assert_eq!(companions.basket_count(), 1);
     }
 
     #[test]
-    fn forgetting_removes_baskets_that_only_the_visitor_reported() {
-        let visitor = VisitorId::parse("v").unwrap();
+    fn forgetting_removes_the_baskets_of_a_person() {
+        let buyer = CustomerId::from(Uuid::from_u128(1));
+        let (event, order) = (VisitorId::parse("v").unwrap(), BasketSource::Order(buyer));
         let mut companions = Companions::new(CompanionLimits::default());
-        for id in [1, 2] {
-            companions.learn_basket(product(id), &[product(1), product(2)], at(0), Some(&visitor));
-        }
-        companions.learn_basket(product(2), &[product(1), product(2)], at(0), None);
-        assert_eq!(companions.forget_visitor(&visitor), 1);
-        assert_eq!(companions.basket_count(), 1);
-        assert_eq!(companions.forget_visitor(&visitor), 0);
+        let mut learn = |id: u128, source: BasketSource| {
+            companions.learn_basket(product(id), &[product(1), product(2)], at(0), source);
+        };
+        learn(1, BasketSource::Event(event.clone()));
+        // The order service knows whose order the visitor has reported, whichever comes first.
+        learn(2, BasketSource::Event(event.clone()));
+        learn(2, order.clone());
+        learn(3, order);
+        learn(3, BasketSource::Event(event.clone()));
+        assert_eq!(companions.forget_visitor(&event), 1);
+        assert_eq!(companions.basket_count(), 2);
+        assert_eq!(companions.forget_visitor(&event), 0);
+        assert_eq!(companions.forget_visitor(&VisitorId::of(buyer)), 2);
+        assert_eq!((companions.basket_count(), companions.product_count()), (0, 0));
     }
 
     #[test]

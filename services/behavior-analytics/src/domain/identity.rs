@@ -2,6 +2,9 @@
 
 use std::sync::Arc;
 
+use uuid::Uuid;
+use vocabulary::CustomerId;
+
 /// The most characters of a visitor's or a session's id.
 pub const MAX_ID_CHARS: usize = 64;
 
@@ -25,6 +28,16 @@ impl VisitorId {
     /// Accepts 1 to [`MAX_ID_CHARS`] visible characters.
     pub fn parse(text: &str) -> Result<Self, InvalidId> {
         if is_visible_id(text) { Ok(Self(text.into())) } else { Err(InvalidId) }
+    }
+
+    /// The visitor that a customer is.
+    pub fn of(customer: CustomerId) -> Self {
+        Self(customer.to_string().into())
+    }
+
+    /// The customer who this visitor is, if the id is one of a customer.
+    pub fn customer(&self) -> Option<CustomerId> {
+        Uuid::parse_str(&self.0).ok().map(CustomerId::from)
     }
 
     pub fn as_str(&self) -> &str {

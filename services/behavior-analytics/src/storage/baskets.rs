@@ -52,6 +52,7 @@ pub(crate) async fn insert(
 pub(crate) struct NumberedBasket {
     pub(crate) no: i64,
     pub(crate) order_id: Uuid,
+    pub(crate) customer_id: Uuid,
     pub(crate) products: Vec<Uuid>,
     pub(crate) bought_at: DateTime<Utc>,
 }
@@ -66,7 +67,7 @@ pub(crate) async fn after(
     sqlx::query_as!(
         NumberedBasket,
         r#"
-        select no, order_id, products, bought_at
+        select no, order_id, customer_id, products, bought_at
         from basket
         where no > $1 and bought_at >= $2
         order by no

@@ -2,7 +2,6 @@
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
-use uuid::Uuid;
 
 use super::write_locks;
 use crate::domain::identity::VisitorId;
@@ -16,8 +15,8 @@ pub(crate) async fn erase(
 ) -> Result<i64, sqlx::Error> {
     write_locks::lock_erasures(&mut *connection).await?;
     // A customer's id is also the visitor id.
-    if let Ok(customer) = Uuid::parse_str(visitor.as_str()) {
-        sqlx::query!("delete from basket where customer_id = $1", customer)
+    if let Some(customer) = visitor.customer() {
+        sqlx::query!("delete from basket where customer_id = $1", customer.as_uuid())
             .execute(&mut *connection)
             .await?;
     }

@@ -130,7 +130,8 @@ impl ModelUpdater {
         for chunk in page.chunks(CHUNK_SIZE) {
             self.model.update(|model| {
                 for basket in chunk {
-                    model.learn_basket(basket.order_id, &basket.products, basket.bought_at);
+                    let (order, buyer) = (basket.order_id, basket.customer_id.into());
+                    model.learn_basket(order, buyer, &basket.products, basket.bought_at);
                     self.progress.baskets = basket.no;
                 }
             });

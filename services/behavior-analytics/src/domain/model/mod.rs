@@ -11,9 +11,10 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
+use vocabulary::CustomerId;
 
 use super::{
-    companions::{CompanionLimits, Companions},
+    companions::{BasketSource, CompanionLimits, Companions},
     event::{Event, EventKind},
     identity::VisitorId,
     product::{ProductChange, ProductInfo},
@@ -103,7 +104,8 @@ impl Model {
             EventKind::OrderCompleted => {
                 let (products, visitor) = (event.products(), &event.visitor_id);
                 let (basket, at) = (event.basket_id(), event.occurred_at);
-                self.companions.learn_basket(basket, &products, at, Some(visitor));
+                let source = BasketSource::Event(visitor.clone());
+                self.companions.learn_basket(basket, &products, at, source);
                 self.profiles.add_purchases(visitor, &products);
             }
             EventKind::ListViewed
@@ -114,8 +116,14 @@ impl Model {
     }
 
     /// Learns the products of a paid order. An order that a visitor's event reports too is one basket.
-    pub(crate) fn learn_basket(&mut self, order: Uuid, products: &[Uuid], at: DateTime<Utc>) {
-        self.companions.learn_basket(order, products, at, None);
+    pub(crate) fn learn_basket(
+        &mut self,
+        order: Uuid,
+        customer: CustomerId,
+        products: &[Uuid],
+        at: DateTime<Utc>,
+    ) {
+        self.companions.learn_basket(order, products, at, BasketSource::Order(customer));
     }
 
     /// Applies the latest state of a product. Deleted products are no longer recommended.
@@ -130,7 +138,7 @@ impl Model {
         }
     }
 
-    /// Removes a visitor's sessions, profile, and the baskets that only the visitor's events reported. Demand
+    /// Removes a visitor's sessions, profile and baskets. Demand
     /// counts remain: they contain no visitor and fade within days.
     pub(crate) fn forget_visitor(&mut self, visitor: &VisitorId) -> Forgotten {
         Forgotten {

@@ -161,10 +161,13 @@ fn an_order_reported_by_two_sources_is_one_basket() {
     order.order =
         OrderDetails { order_id: Some(product(77)), product_ids: vec![product(1), product(2)] };
     let mut model = model_of(ModelLimits::default(), &[order]);
-    model.learn_basket(product(77), &[product(1), product(2)], at(1));
+    let buyer = CustomerId::new();
+    model.learn_basket(product(77), buyer, &[product(1), product(2)], at(1));
     assert_eq!(sizes(&model).baskets, 1);
     model.forget_visitor(&visitor("a"));
     assert_eq!(model.companions(&[product(1)], 5).len(), 1);
+    model.forget_visitor(&VisitorId::of(buyer));
+    assert_eq!(sizes(&model).baskets, 0);
 }
 
 #[test]
