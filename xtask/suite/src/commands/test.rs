@@ -22,47 +22,80 @@ const LINTS: [&str; 2] = ["--deny", "warnings"];
 pub(crate) async fn run() -> Result<(), Error> {
     let began = Instant::now();
     install::servers(true, true).await?;
-    // The servers start while the checks compile. By the time of the tests, RabbitMQ has finished its
+    command::timed(command::cargo(["fmt", "--all", "--check"])).await?;
+    let runner = Runner::installed().await;
+    // The servers start while the tests compile. By the time of the tests, RabbitMQ has finished its
     // start-up work.
-    let (servers, ()) = tokio::try_join!(Servers::start(), checks())?;
+    let (servers, ()) = tokio::try_join!(Servers::start(), runner.compile())?;
     let (started, start) = oneshot::channel();
-    let tested = tokio::try_join!(tests(&servers, started), documentation(&servers, start));
+    let tested = tokio::try_join!(runner.run(&servers, started), idle_checks(&servers, start));
     servers.stop().await?;
     tested?;
     output::line(format!("── all checks passed: {:.1} s", began.elapsed().as_secs_f64()));
     Ok(())
 }
 
-/// Format and lints.
-async fn checks() -> Result<(), Error> {
-    command::timed(command::cargo(["fmt", "--all", "--check"])).await?;
-    let mut clippy = command::cargo(["clippy", "--workspace", "--all-targets", "--"]);
-    clippy.args(LINTS);
-    command::timed(clippy).await
+/// What runs the tests.
+#[derive(Debug, Clone, Copy)]
+enum Runner {
+    /// Every test has a process of its own.
+    Nextest,
+    CargoTest,
 }
 
-/// All tests but those of the documentation. `started` is sent when everything is compiled and the first test starts.
-async fn tests(servers: &Servers, started: Sender<()>) -> Result<(), Error> {
-    if !has_nextest().await {
+impl Runner {
+    async fn installed() -> Self {
+        let mut nextest = Command::new("cargo-nextest");
+        nextest.arg("--version").current_dir(workspace::root());
+        nextest.stdout(Stdio::null()).stderr(Stdio::null());
+        if nextest.status().await.is_ok_and(|status| status.success()) {
+            return Self::Nextest;
+        }
         output::line("cargo-nextest is not installed; `cargo test` runs the tests instead.");
-        let mut cargo = command::cargo(["test", "--workspace", "--lib", "--bins", "--tests"]);
+        Self::CargoTest
+    }
+
+    /// The command for all tests but those of the documentation.
+    fn command(self) -> Command {
+        match self {
+            Self::Nextest => command::cargo(["nextest", "run", "--workspace"]),
+            Self::CargoTest => {
+                command::cargo(["test", "--workspace", "--lib", "--bins", "--tests"])
+            }
+        }
+    }
+
+    async fn compile(self) -> Result<(), Error> {
+        let mut cargo = self.command();
+        cargo.arg("--no-run");
+        command::timed(cargo).await
+    }
+
+    /// Runs the tests. `started` is sent when the first one starts.
+    async fn run(self, servers: &Servers, started: Sender<()>) -> Result<(), Error> {
+        let mut cargo = self.command();
         servers.set_environment(&mut cargo);
-        // `started` is dropped at the end, and the documentation follows.
-        return command::timed(cargo).await;
+        match self {
+            Self::Nextest => {
+                if io::stderr().is_terminal() {
+                    cargo.args(["--color", "always"]);
+                }
+                command::timed_until_line(cargo, "Starting", started).await
+            }
+            // `started` is dropped at the end, and the other checks follow.
+            Self::CargoTest => command::timed(cargo).await,
+        }
     }
-    let mut cargo = command::cargo(["nextest", "run", "--workspace"]);
-    servers.set_environment(&mut cargo);
-    if io::stderr().is_terminal() {
-        cargo.args(["--color", "always"]);
-    }
-    command::timed_until_line(cargo, "Starting", started).await
 }
 
-/// The documentation and its tests, once the other tests have started. Those mostly wait for their servers: at the lowest
+/// Lints, the documentation and its tests, once the other tests have started. Those mostly wait for their servers: at the lowest
 /// priority, this takes the idle time of the processors.
-async fn documentation(servers: &Servers, start: Receiver<()>) -> Result<(), Error> {
+async fn idle_checks(servers: &Servers, start: Receiver<()>) -> Result<(), Error> {
     // An error means that there was no such moment, and that the other tests have ended.
     let _ended = start.await;
+    let mut clippy = command::niced_cargo(["clippy", "--workspace", "--all-targets", "--"]);
+    clippy.args(LINTS);
+    command::timed_quietly(clippy).await?;
     let mut doc =
         command::niced_cargo(["doc", "--workspace", "--no-deps", "--document-private-items"]);
     doc.env("RUSTDOCFLAGS", LINTS.join(" "));
@@ -76,14 +109,6 @@ async fn documentation(servers: &Servers, start: Receiver<()>) -> Result<(), Err
     let mut tests = command::niced_cargo(["test", "--workspace", "--doc"]);
     servers.set_environment(&mut tests);
     command::timed_quietly(tests).await
-}
-
-/// Whether cargo-nextest is installed, which gives every test a process of its own.
-async fn has_nextest() -> bool {
-    let mut nextest = Command::new("cargo-nextest");
-    nextest.arg("--version").current_dir(workspace::root());
-    nextest.stdout(Stdio::null()).stderr(Stdio::null());
-    nextest.status().await.is_ok_and(|status| status.success())
 }
 
 /// The program that `cargo clippy` runs instead of rustc.
