@@ -19,11 +19,11 @@ mod names;
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use contracts::{
-    behavior::{PopularityChangedV1, USER_EVENTS_STREAM},
+    behavior::{ErasureCompletedV1, PopularityChangedV1, USER_EVENTS_STREAM},
     catalog::PRODUCT,
     inventory::STOCK,
     order::{
-        ORDER, OrderCancelledV1, OrderDeliveredV1, OrderExpiredV1, OrderPaymentFailedV1,
+        CUSTOMER, ORDER, OrderCancelledV1, OrderDeliveredV1, OrderExpiredV1, OrderPaymentFailedV1,
         OrderPlacedV1, OrderRejectedV1, OrderShippedV1,
     },
     receipts::{ProductAppliedV1, ProductFailedV1},
@@ -49,7 +49,7 @@ use crate::{
     consumes::{
         behavior_analytics::user_events::StoreUserEvents,
         inventory::stock_changed::UpdateStock,
-        order::order_confirmed::StoreBasket,
+        order::{customer_erased::EraseCustomers, order_confirmed::StoreBasket},
         product_catalog::{product_changed::UpdateProduct, product_deleted::DeleteProduct},
     },
     workers::{model_updater::ModelUpdater, popularity_publisher, retention},
@@ -84,6 +84,8 @@ fn topology_for(waker: &ModelWaker) -> Topology {
         .ignores::<OrderPaymentFailedV1>()
         .ignores::<OrderExpiredV1>()
         .ignores::<OrderCancelledV1>();
+    let customers = Subscription::to(CUSTOMER, [names::ORDER], OnReject::Continue)
+        .on(EraseCustomers(waker.clone()));
     let products = Subscription::to(PRODUCT, [names::PRODUCT_CATALOG], OnReject::Continue)
         .on(UpdateProduct(waker.clone()))
         .on(DeleteProduct(waker.clone()))
@@ -93,9 +95,11 @@ fn topology_for(waker: &ModelWaker) -> Topology {
         .on(UpdateStock(waker.clone()));
     Topology::new(SERVICE.name)
         .publishes::<PopularityChangedV1>()
+        .publishes::<ErasureCompletedV1>()
         .publishes::<ProductAppliedV1>()
         .publishes::<ProductFailedV1>()
         .subscribes(orders)
+        .subscribes(customers)
         .subscribes(products)
         .subscribes(stock)
         .stream(USER_EVENTS_STREAM)

@@ -20,11 +20,12 @@ mod names;
 use std::path::Path;
 
 use contracts::{
+    behavior::ERASURE,
     catalog::PRODUCT,
     inventory::{AVAILABILITY, RESERVATION},
     order::{
-        OrderCancelledV1, OrderConfirmedV1, OrderDeliveredV1, OrderExpiredV1, OrderPaymentFailedV1,
-        OrderPlacedV1, OrderRejectedV1, OrderShippedV1,
+        CustomerErasedV1, OrderCancelledV1, OrderConfirmedV1, OrderDeliveredV1, OrderExpiredV1,
+        OrderPaymentFailedV1, OrderPlacedV1, OrderRejectedV1, OrderShippedV1,
     },
     receipts::{ProductAppliedV1, ProductFailedV1},
 };
@@ -39,10 +40,12 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
     app::{
-        order_process::OrderProcess, repair_lost_orders::repair_lost_orders,
+        erasure_waker::ErasureWaker, order_process::OrderProcess,
+        repair_lost_erasures::repair_lost_erasures, repair_lost_orders::repair_lost_orders,
         replay_offers::OfferReplayer, webhook_client::WebhookClient,
     },
     consumes::{
+        behavior_analytics::erasure_completed::RecordErasure,
         inventory::{
             stock_availability_changed::ReportAvailability, stock_deducted::RecordStockDeducted,
             stock_rejected::RejectOrder, stock_released::RecordStockReleased,
@@ -51,10 +54,11 @@ use crate::{
         product_catalog::{product_changed::UpdateOffers, product_deleted::WithdrawOffers},
     },
     domain::{OrderLimits, ProcessDeadlines},
-    names::{INVENTORY, PRODUCT_CATALOG},
+    names::{BEHAVIOR_ANALYTICS, INVENTORY, PRODUCT_CATALOG},
     state::{TestPayments, WebhookSecret},
     workers::{
-        deadlines::DeadlineWorker, order_batcher::OrderBatcher, retention, webhooks::WebhookWorker,
+        deadlines::DeadlineWorker, erasures, order_batcher::OrderBatcher, retention,
+        webhooks::WebhookWorker,
     },
 };
 
@@ -85,6 +89,8 @@ fn topology_for(process: &OrderProcess) -> Topology {
         .on_dead_letter(emit_product_failed(SERVICE, receipt_key));
     let availability = Subscription::to(AVAILABILITY, [INVENTORY], OnReject::Continue)
         .on(ReportAvailability(process.webhook_waker().clone()));
+    let erasures =
+        Subscription::to(ERASURE, [BEHAVIOR_ANALYTICS], OnReject::Continue).on(RecordErasure);
     Topology::new(SERVICE.name)
         .publishes::<OrderPlacedV1>()
         .publishes::<OrderConfirmedV1>()
@@ -94,11 +100,13 @@ fn topology_for(process: &OrderProcess) -> Topology {
         .publishes::<OrderPaymentFailedV1>()
         .publishes::<OrderExpiredV1>()
         .publishes::<OrderCancelledV1>()
+        .publishes::<CustomerErasedV1>()
         .publishes::<ProductAppliedV1>()
         .publishes::<ProductFailedV1>()
         .subscribes(reservations)
         .subscribes(products)
         .subscribes(availability)
+        .subscribes(erasures)
 }
 
 /// The definition of the service for [`runtime::host`].
@@ -124,7 +132,8 @@ impl ServiceDefinition for OrderService {
     }
 
     async fn repair(tx: &mut Transaction, lost: &[LostCommits]) -> Result<(), messaging::Error> {
-        repair_lost_orders(tx, lost).await
+        repair_lost_orders(tx, lost).await?;
+        repair_lost_erasures(tx, lost).await
     }
 
     async fn start(host: &Host, config: &Config) -> Result<AppState, StartError> {
@@ -155,6 +164,10 @@ impl ServiceDefinition for OrderService {
         lifecycle.spawn("webhooks", webhooks.run(lifecycle.soft()));
         lifecycle.spawn("retention", retention::run(outbox.pool().clone(), lifecycle.soft()));
 
+        let erasure_waker = ErasureWaker::default();
+        let erasures = erasures::run(outbox.clone(), erasure_waker.clone(), lifecycle.soft());
+        lifecycle.spawn("erasures", erasures);
+
         // The worker ends after the last request: the router holds the only batcher.
         let (order_batcher, worker) = OrderBatcher::new();
         let run = worker.run(outbox.clone(), process.clone(), http::place_order::render);
@@ -179,6 +192,7 @@ impl ServiceDefinition for OrderService {
             test_payments: TestPayments(config.test_payments),
             offer_replayer,
             webhook_client,
+            erasure_waker,
         })
     }
 }

@@ -10,6 +10,9 @@ pub const SERVICE: Service = Service {
     http_addr: "0.0.0.0:8082",
 };
 
+/// The service that stores what customers did.
+pub(crate) const BEHAVIOR_ANALYTICS: &str = "behavior-analytics";
+
 /// The service that reserves stock.
 pub(crate) const INVENTORY: &str = "inventory";
 

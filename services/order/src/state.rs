@@ -8,7 +8,8 @@ use runtime::{auth::Verifier, config::Secret};
 
 use crate::{
     app::{
-        order_process::OrderProcess, replay_offers::OfferReplayer, webhook_client::WebhookClient,
+        erasure_waker::ErasureWaker, order_process::OrderProcess, replay_offers::OfferReplayer,
+        webhook_client::WebhookClient,
     },
     workers::order_batcher::OrderBatcher,
 };
@@ -25,6 +26,7 @@ pub struct AppState {
     pub(crate) test_payments: TestPayments,
     pub(crate) offer_replayer: OfferReplayer,
     pub(crate) webhook_client: WebhookClient,
+    pub(crate) erasure_waker: ErasureWaker,
 }
 
 /// Whether customers may pay with play money.

@@ -6,10 +6,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use uuid::Uuid;
-use vocabulary::{ProductId, Version};
+use vocabulary::{CustomerId, ProductId, Version};
 
 /// The aggregate of popularity; the key is the product.
 pub const POPULARITY: &str = "popularity";
+
+/// The aggregate of completed erasures; the key is the customer.
+pub const ERASURE: &str = "erasure";
 
 /// The stream of all accepted user events, in the order of acceptance.
 pub const USER_EVENTS_STREAM: &str = "behavior-analytics.user-events";
@@ -29,6 +32,15 @@ pub struct PopularityChangedV1 {
 }
 
 event!(PopularityChangedV1, "popularity.changed.v1", POPULARITY, event => event.product_id.to_string());
+
+/// The events and baskets of an erased customer are deleted, and what arrives later is dropped.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ErasureCompletedV1 {
+    pub customer_id: CustomerId,
+    pub completed_at: DateTime<Utc>,
+}
+
+event!(ErasureCompletedV1, "erasure.completed.v1", ERASURE, event => event.customer_id.to_string());
 
 /// A user event, validated before it was written to the stream.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]

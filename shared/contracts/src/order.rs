@@ -9,6 +9,9 @@ use vocabulary::{CustomerId, Money, OrderId, PaymentId, ProductId, Quantity, Shi
 /// The aggregate of orders; the key is the order.
 pub const ORDER: &str = "order";
 
+/// The aggregate of customers; the key is the customer.
+pub const CUSTOMER: &str = "customer";
+
 /// A line of an order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct OrderLine {
@@ -126,3 +129,13 @@ pub struct OrderCancelledV1 {
 }
 
 event!(OrderCancelledV1, "order.cancelled.v1", ORDER, event => event.order_id.to_string());
+
+/// The data of a customer must go: delete what you store about the customer, and drop what arrives later.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct CustomerErasedV1 {
+    pub customer_id: CustomerId,
+    /// When the erasure was requested.
+    pub erased_at: DateTime<Utc>,
+}
+
+event!(CustomerErasedV1, "customer.erased.v1", CUSTOMER, event => event.customer_id.to_string());

@@ -5,7 +5,7 @@ pub use envelope::schema::{AGGREGATE, Contract, ENVELOPE, envelope};
 use serde_json::Value;
 
 use crate::{
-    behavior::{PopularityChangedV1, USER_EVENT, UserEventV1},
+    behavior::{ErasureCompletedV1, PopularityChangedV1, USER_EVENT, UserEventV1},
     catalog::{
         ProductChangedV1, ProductDeletedV1, RuleChangedV1, RuleRemovedV1, StockCountedV1,
         SynonymsChangedV1,
@@ -15,8 +15,8 @@ use crate::{
         StockReleasedV1, StockReservedV1,
     },
     order::{
-        OrderCancelledV1, OrderConfirmedV1, OrderDeliveredV1, OrderExpiredV1, OrderPaymentFailedV1,
-        OrderPlacedV1, OrderRejectedV1, OrderShippedV1,
+        CustomerErasedV1, OrderCancelledV1, OrderConfirmedV1, OrderDeliveredV1, OrderExpiredV1,
+        OrderPaymentFailedV1, OrderPlacedV1, OrderRejectedV1, OrderShippedV1,
     },
     receipts::{ProductAppliedV1, ProductFailedV1},
 };
@@ -38,6 +38,7 @@ pub fn events() -> Vec<Contract> {
         Contract::of::<OrderPaymentFailedV1>(),
         Contract::of::<OrderExpiredV1>(),
         Contract::of::<OrderCancelledV1>(),
+        Contract::of::<CustomerErasedV1>(),
         Contract::of::<StockReservedV1>(),
         Contract::of::<StockRejectedV1>(),
         Contract::of::<StockReleasedV1>(),
@@ -47,6 +48,7 @@ pub fn events() -> Vec<Contract> {
         Contract::of::<ProductAppliedV1>(),
         Contract::of::<ProductFailedV1>(),
         Contract::of::<PopularityChangedV1>(),
+        Contract::of::<ErasureCompletedV1>(),
     ]
 }
 

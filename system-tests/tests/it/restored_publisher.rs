@@ -108,3 +108,54 @@ async fn lost_orders_are_released_or_go_to_an_operator() {
     assert_eq!(shop.stock_of(SKU).await.unwrap(), (98, 0, 98));
     shop.stop().await.unwrap();
 }
+
+/// The erasure of a customer, once it is complete. Requests it until then.
+async fn erase(shop: &Shop, customer: &str) {
+    let token = shop.token("tester", &[Scope::OrdersAdmin]).unwrap();
+    let path = format!("/v1/customers/{customer}");
+    wait_for("the customer is erased in every service", TIMEOUT, async || {
+        // Just after a backup the service has no connection.
+        match shop.call(Method::DELETE, "order", &path, Some(&token), &[], None).await {
+            Ok(answer) if answer.body["completed"] == json!(true) => Ok(()),
+            Ok(answer) => Err(answer.body.to_string()),
+            Err(error) => Err(error.to_string()),
+        }
+    })
+    .await
+    .unwrap();
+}
+
+#[tokio::test]
+async fn an_erased_customer_stays_erased_after_a_restore() {
+    let mut shop = Shop::start().await.unwrap();
+    shop.stocked_product("茶叶", SKU, 5_000, 100).await.unwrap();
+    let order = place(&shop, "test", "delivered").await;
+    let read = shop.read_order(&order).await.unwrap();
+    assert_eq!(read.text("/shipping_address/name"), "Test Buyer");
+    let customer = read.text("/customer_id");
+    shop.assert_clean_audit().await.unwrap();
+    let backup = shop.back_up("order").await.unwrap();
+    erase(&shop, &customer).await;
+    assert!(shop.read_order(&order).await.unwrap().body.get("shipping_address").is_none());
+
+    shop.kill("order").await.unwrap();
+    shop.restore_database("order", &backup).await.unwrap();
+    let list = shop.reconcile("order").await.unwrap();
+    let lost = list["lost_commits"].as_array().unwrap();
+    assert!(
+        lost.iter().any(|lost| lost["aggregate"] == "customer" && lost["key"] == json!(customer)),
+        "{list}"
+    );
+    shop.launch("order").unwrap();
+    shop.wait_until_ready().await.unwrap();
+    // Without a request: the list is applied again.
+    wait_for("the address is erased again", TIMEOUT, async || {
+        let read = shop.read_order(&order).await.unwrap().body;
+        if read.get("shipping_address").is_none() { Ok(()) } else { Err(read.to_string()) }
+    })
+    .await
+    .unwrap();
+    erase(&shop, &customer).await;
+    shop.assert_clean_audit().await.unwrap();
+    shop.stop().await.unwrap();
+}

@@ -3,6 +3,7 @@
 pub(crate) mod model_waker;
 pub(crate) mod recommender;
 
+pub(crate) mod erase_customers;
 pub(crate) mod erase_visitor;
 pub(crate) mod ingest_events;
 pub(crate) mod publish_popularity;

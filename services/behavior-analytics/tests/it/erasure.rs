@@ -1,5 +1,7 @@
 //! Erasure of visitors.
 
+use chrono::DateTime;
+use contracts::order::CustomerErasedV1;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use service_testkit::{LONGEST_WAIT, answer};
@@ -59,6 +61,39 @@ async fn an_erased_visitor_is_removed_everywhere_for_good() {
     assert_eq!(suite.products_at(&similar).await, []);
     assert_eq!(suite.products_at(&format!("/v1/recommendations/companions/{a}")).await, []);
     assert_eq!(suite.count("select count(*) from basket").await, 1);
+    suite.finish(0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_erased_customer_is_removed_and_reported() {
+    let suite = Suite::start().await;
+    let (a, b) = (suite.stocked_product("A", "x").await, suite.stocked_product("B", "y").await);
+    let customer = CustomerId::new();
+    let visitor = customer.to_string();
+    suite.send(&[view(&visitor, a), view(&visitor, b), view("other", a)]).await;
+    suite.order.publish(&order_confirmed(customer, &[a, b])).await;
+    let similar = format!("/v1/recommendations/similar/{a}");
+    let companions = format!("/v1/recommendations/companions/{a}");
+    suite.wait_for_list(&similar, &[b]).await;
+    suite.wait_for_list(&companions, &[b]).await;
+
+    // The order service may repeat it.
+    for count in 1..=2 {
+        let erased = CustomerErasedV1 { customer_id: customer, erased_at: DateTime::UNIX_EPOCH };
+        suite.order.publish(&erased).await;
+        suite.erasures.wait(count, |event| event.customer_id == customer).await;
+        assert_eq!(suite.count("select count(*) from user_event").await, 1);
+        assert_eq!(suite.count("select count(*) from basket").await, 0);
+        suite.wait_for_list(&similar, &[]).await;
+        suite.wait_for_list(&companions, &[]).await;
+        // What arrives later is dropped.
+        suite.send(&[view(&visitor, b)]).await;
+        suite.order.publish(&order_confirmed(customer, &[a, b])).await;
+        suite.wait_until_idle().await;
+    }
+    suite.wait_until_received(5).await;
+    assert_eq!(suite.count("select count(*) from user_event").await, 1);
+    assert_eq!(suite.count("select count(*) from basket").await, 0);
     suite.finish(0).await;
 }
 

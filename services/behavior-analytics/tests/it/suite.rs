@@ -2,7 +2,7 @@
 
 use behavior_analytics::{BehaviorAnalytics, Config, migrators, topology};
 use contracts::{
-    behavior::{POPULARITY, PopularityChangedV1},
+    behavior::{ERASURE, ErasureCompletedV1, POPULARITY, PopularityChangedV1},
     order::{OrderConfirmedV1, OrderLine},
     receipts::{ProductAppliedV1, ProductFailedV1, ProductVersion, RECEIPT},
 };
@@ -30,6 +30,7 @@ pub struct Suite {
     pub applied: Recorder<ProductAppliedV1>,
     pub failed: Recorder<ProductFailedV1>,
     pub popularity: Recorder<PopularityChangedV1>,
+    pub erasures: Recorder<ErasureCompletedV1>,
     pub pool: PgPool,
     pub instance: Instance,
     pub vhost: Vhost,
@@ -66,7 +67,11 @@ impl Suite {
         let catalogue =
             Topology::new("product-catalog").subscribes(receipts).subscribes(popularities);
         let catalogue = ServiceDouble::start(&doubles, &vhost, catalogue).await;
-        let order = ServiceDouble::start(&doubles, &vhost, Topology::new("order")).await;
+        let erasures = Recorder::default();
+        let completions = Subscription::to(ERASURE, ["behavior-analytics"], OnReject::Continue)
+            .on(erasures.clone());
+        let order = Topology::new("order").subscribes(completions);
+        let order = ServiceDouble::start(&doubles, &vhost, order).await;
         let inventory = ServiceDouble::start(&doubles, &vhost, Topology::new("inventory")).await;
 
         let amqp_url = amqp_url.unwrap_or_else(|| vhost.url().to_owned());
@@ -79,6 +84,7 @@ impl Suite {
             applied,
             failed,
             popularity,
+            erasures,
             pool: database.connect().await.unwrap(),
             instance,
             vhost,

@@ -1,6 +1,7 @@
 //! Use cases. Each takes a transaction and domain values, decides with [`crate::domain`], and records the result.
 
 mod deadline_waker;
+pub(crate) mod erasure_waker;
 pub(crate) mod order_process;
 pub(crate) mod webhook_client;
 pub(crate) mod webhook_waker;
@@ -9,6 +10,7 @@ pub(crate) mod write_webhooks;
 pub(crate) mod cancel_order;
 pub(crate) mod confirm_reservation;
 pub(crate) mod create_webhook_endpoint;
+pub(crate) mod erase_customers;
 pub(crate) mod extend_hold;
 pub(crate) mod pay_order;
 pub(crate) mod place_order;
@@ -19,7 +21,9 @@ pub(crate) mod record_stock_released;
 pub(crate) mod record_webhook_attempts;
 pub(crate) mod redeliver_webhook;
 pub(crate) mod reject_order;
+pub(crate) mod repair_lost_erasures;
 pub(crate) mod repair_lost_orders;
+pub(crate) mod repeat_customer_erasures;
 pub(crate) mod replay_offers;
 pub(crate) mod resume_webhook_endpoint;
 pub(crate) mod rotate_webhook_secret;

@@ -64,7 +64,7 @@ pub(crate) struct IdempotencyContext {
 
 /// Renders the response to a command. The response is stored under the idempotency key in the transaction of the order.
 pub(crate) type RenderResponse =
-    fn(&PlaceOrderCommand, Result<&Order, &PlaceOrderError>) -> Result<StoredResponse, Problem>;
+    fn(Result<&Order, &PlaceOrderError>) -> Result<StoredResponse, Problem>;
 
 /// The response to a command.
 type OrderResponse = Result<StoredResponse, Problem>;
@@ -90,7 +90,7 @@ pub(crate) async fn place_orders(
             continue;
         }
         let decision = decide(command, &listings, &mut unpaid, now, process);
-        let response = async { render(command, decision.as_ref().map(|placed| &placed.order)) };
+        let response = async { render(decision.as_ref().map(|placed| &placed.order)) };
         // The trace id of the request belongs into the stored response.
         let response = match command.trace {
             Some(trace) => trace::scope(trace, response).await,

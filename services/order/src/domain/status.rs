@@ -71,6 +71,11 @@ impl OrderStatus {
         }
     }
 
+    /// Whether the shipping address is still needed: the order may still be shipped.
+    pub(crate) fn needs_address(self) -> bool {
+        self.may_become(Self::Shipped)
+    }
+
     /// Whether no status can follow.
     pub(crate) const fn is_final(self) -> bool {
         self.next().is_empty()
@@ -106,6 +111,13 @@ mod tests {
             assert_eq!(status.as_str().parse(), Ok(status));
         }
         assert!("returned".parse::<OrderStatus>().is_err());
+    }
+
+    #[test]
+    fn the_address_is_needed_until_the_order_is_shipped() {
+        let needing: Vec<_> =
+            OrderStatus::ALL.into_iter().filter(|status| status.needs_address()).collect();
+        assert_eq!(needing, [OrderStatus::Placed, OrderStatus::Reserved, OrderStatus::Confirmed]);
     }
 
     #[test]

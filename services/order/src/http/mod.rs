@@ -3,7 +3,10 @@
 mod access;
 mod await_status;
 mod cancel_order;
+mod customer_erasure_body;
+mod erase_customer;
 mod extend_hold;
+mod get_customer_erasure;
 mod get_order;
 mod get_order_timeline;
 mod json_bytes;
@@ -14,6 +17,7 @@ mod order_body;
 mod page_limit;
 mod pay_order;
 pub(crate) mod place_order;
+mod repeat_customer_erasures;
 mod replay_projection;
 mod status_body;
 mod stream_order_events;
@@ -51,6 +55,9 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(pay_order::pay_order))
         .routes(routes!(list_mismatched_payments::list_mismatched_payments))
         .routes(routes!(list_lost_orders::list_lost_orders))
+        .routes(routes!(erase_customer::erase_customer))
+        .routes(routes!(get_customer_erasure::get_customer_erasure))
+        .routes(routes!(repeat_customer_erasures::repeat_customer_erasures))
         .routes(routes!(get_order_timeline::get_order_timeline))
         .routes(routes!(stream_order_events::stream_order_events))
         .routes(routes!(webhooks::receive_payment_webhook::receive_payment_webhook))

@@ -25,7 +25,9 @@ pub(super) struct OrderBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<ReasonBody>,
     payment: PaymentBody,
-    shipping_address: AddressBody,
+    /// Absent in responses to the placing and the payment of an order, and after the customer was erased.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shipping_address: Option<AddressBody>,
     /// Present once the order is shipped.
     #[serde(skip_serializing_if = "Option::is_none")]
     shipment: Option<ShipmentBody>,
@@ -152,7 +154,7 @@ impl From<OrderView> for OrderBody {
                 method: view.method.into(),
                 state: view.payment.unwrap_or_else(|| "pending".to_owned()),
             },
-            shipping_address: view.address.into(),
+            shipping_address: view.address.map(AddressBody::from),
             shipment: view.shipment.map(ShipmentBody::from),
             placed_at: view.placed_at,
             updated_at: view.changed_at,

@@ -110,7 +110,7 @@ pub(crate) async fn pay_order(
     let command = PayOrderCommand { locked, outcome: request.outcome.into() };
     command::pay_order(&mut tx, &process, command).await?;
     let view = order_views::get(&mut tx, id).await?.ok_or_else(|| order_not_found(id))?;
-    let response = StoredResponse::json(StatusCode::OK, &OrderBody::from(view))?;
+    let response = StoredResponse::json(StatusCode::OK, &OrderBody::from(view.without_address()))?;
     claim.record(&mut tx, &response).await?;
     tx.commit().await?;
     Ok(response.into_response())

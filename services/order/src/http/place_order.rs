@@ -175,7 +175,7 @@ impl PlaceAndWait {
         awaited: Awaited,
     ) -> Result<Response, Problem> {
         let Self { outbox, process, batcher } = self;
-        let (id, address) = (command.order_id, command.shipping_address.clone());
+        let id = command.order_id;
         let mut watcher = watch(&process, id)?;
         let placed = batcher.place(command).await?;
         let Some(stored) = placed_id(&placed) else { return Ok(placed.into_response()) };
@@ -188,14 +188,13 @@ impl PlaceAndWait {
             awaited.wait(&outbox, stored, &mut watcher, status).await?;
             None
         };
-        let changed =
-            change.and_then(|change| OrderView::of(change.order.as_deref()?, &address, change.at));
+        let changed = change.and_then(|change| OrderView::of(change.order.as_deref()?, change.at));
         let view = if let Some(view) = changed {
             view
         } else {
             let mut connection = outbox.pool().acquire().await?;
             let view = order_views::get(&mut connection, stored).await?;
-            view.ok_or_else(|| order_not_found(stored))?
+            view.ok_or_else(|| order_not_found(stored))?.without_address()
         };
         Ok(accepted(&OrderBody::from(view))?.into_response())
     }
@@ -214,13 +213,10 @@ fn accepted(order: &OrderBody) -> Result<StoredResponse, Problem> {
 }
 
 /// 202 with the order, or 422 with the reason for the refusal.
-pub(crate) fn render(
-    command: &PlaceOrderCommand,
-    result: Result<&Order, &PlaceOrderError>,
-) -> Result<StoredResponse, Problem> {
+pub(crate) fn render(result: Result<&Order, &PlaceOrderError>) -> Result<StoredResponse, Problem> {
     match result {
         Ok(order) => {
-            let view = OrderView::just_placed(order, &command.shipping_address);
+            let view = OrderView::just_placed(order);
             accepted(&OrderBody::from(view))
         }
         Err(error) => {

@@ -1,5 +1,6 @@
 //! Published events: conversions from the domain to the contracts.
 
+pub(crate) mod customer_erased;
 mod order_cancelled;
 mod order_confirmed;
 mod order_delivered;

@@ -21,6 +21,21 @@ pub(super) struct AddressJson {
     country: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     phone: Option<String>,
+    /// Whether everything but the country is erased. Earlier versions read empty texts instead.
+    #[serde(default, skip_serializing_if = "is_false")]
+    erased: bool,
+}
+
+impl AddressJson {
+    /// The address, unless it is erased.
+    pub(super) fn into_address(self) -> Option<Address> {
+        (!self.erased).then(|| self.into())
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+const fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 /// `orders.reason`, and `reason` in `order_timeline.detail`.
@@ -68,13 +83,23 @@ impl From<&Address> for AddressJson {
     fn from(address: &Address) -> Self {
         let Address { name, line1, line2, city, region, postal_code, country, phone } =
             address.clone();
-        Self { name, line1, line2, city, region, postal_code, country, phone }
+        Self { name, line1, line2, city, region, postal_code, country, phone, erased: false }
     }
 }
 
 impl From<AddressJson> for Address {
     fn from(json: AddressJson) -> Self {
-        let AddressJson { name, line1, line2, city, region, postal_code, country, phone } = json;
+        let AddressJson {
+            name,
+            line1,
+            line2,
+            city,
+            region,
+            postal_code,
+            country,
+            phone,
+            erased: _,
+        } = json;
         Self { name, line1, line2, city, region, postal_code, country, phone }
     }
 }

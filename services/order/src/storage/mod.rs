@@ -1,5 +1,6 @@
 //! Queries: free functions over a connection, most of them for many orders at once.
 
+pub(crate) mod customer_erasures;
 mod json_columns;
 pub(crate) mod lost_orders;
 pub(crate) mod offers;

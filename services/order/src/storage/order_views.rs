@@ -23,7 +23,8 @@ pub(crate) struct OrderView {
     pub(crate) lines: Vec<OrderLine>,
     pub(crate) total: Option<Money>,
     pub(crate) reason: Option<EndReason>,
-    pub(crate) address: Address,
+    /// None if it was erased, or does not belong into the response.
+    pub(crate) address: Option<Address>,
     /// The state of the payment that counts: `approved`, `declined` or `refunded`.
     pub(crate) payment: Option<String>,
     pub(crate) shipment: Option<ShipmentView>,
@@ -35,9 +36,9 @@ pub(crate) struct OrderView {
 }
 
 impl OrderView {
-    /// The view of an order after a change at this time, without a read. `None` if the order does not tell everything that
+    /// The view of an order after a change at this time, without a read and without its address. `None` if the order does not tell everything that
     /// a client sees: whether a payment was refunded, or the parcel.
-    pub(crate) fn of(order: &Order, address: &Address, changed_at: DateTime<Utc>) -> Option<Self> {
+    pub(crate) fn of(order: &Order, changed_at: DateTime<Utc>) -> Option<Self> {
         let payment = match order.status() {
             OrderStatus::Placed | OrderStatus::Reserved | OrderStatus::Rejected => None,
             OrderStatus::Confirmed => Some("approved".to_owned()),
@@ -48,11 +49,16 @@ impl OrderView {
             | OrderStatus::Cancelled => return None,
         };
         let reason = order.state.reason().cloned();
-        Some(Self { reason, payment, changed_at, ..Self::just_placed(order, address) })
+        Some(Self { reason, payment, changed_at, ..Self::just_placed(order) })
     }
 
-    /// The view of a new order, before its transaction commits.
-    pub(crate) fn just_placed(order: &Order, address: &Address) -> Self {
+    /// The same without the address. Responses that are stored contain no personal data.
+    pub(crate) fn without_address(self) -> Self {
+        Self { address: None, ..self }
+    }
+
+    /// The view of a new order, before its transaction commits, without its address.
+    pub(crate) fn just_placed(order: &Order) -> Self {
         Self {
             id: order.id,
             customer: order.customer,
@@ -61,7 +67,7 @@ impl OrderView {
             lines: order.lines.clone(),
             total: order.total,
             reason: None,
-            address: address.clone(),
+            address: None,
             payment: None,
             shipment: None,
             placed_at: order.placed_at,
@@ -229,7 +235,7 @@ async fn get_many(
             lines: lines.remove(&row.id).unwrap_or_default(),
             total: optional_money(row.total, row.currency.as_deref())?,
             reason: row.reason.map(|reason| reason.0.into()),
-            address: row.address.0.into(),
+            address: row.address.0.into_address(),
             payment: row.payment,
             shipment,
             placed_at: row.placed_at,

@@ -23,7 +23,8 @@ pub(crate) struct LockedOrder {
     pub(crate) trace: Option<TraceContext>,
 }
 
-/// Inserts new orders with their lines, shipping addresses and the traces of the requests that placed them.
+/// Inserts new orders with their lines, shipping addresses and the traces of the requests that placed them. An order of an erased
+/// customer begins the erasure of addresses again.
 pub(crate) async fn insert(
     connection: &mut PgConnection,
     new: &[(&Order, &Address, Option<TraceContext>)],
@@ -45,6 +46,10 @@ pub(crate) async fn insert(
         new.iter().map(|(.., trace)| trace.map(|trace| trace.to_string())).collect();
     sqlx::query!(
         r#"
+        with reopened as (
+            update customer_erasure_step set completed_at = null, horizon = null
+            where service = 'order' and completed_at is not null and customer_id = any($2)
+        )
         insert into orders (
             id, customer_id, status, method, total, currency, shipping_address, placed_at, changed_at, due_at, traceparent
         )

@@ -1,6 +1,7 @@
 //! Background tasks.
 
 pub(crate) mod deadlines;
+pub(crate) mod erasures;
 pub(crate) mod order_batcher;
 mod quarantine;
 pub(crate) mod retention;

@@ -8,6 +8,7 @@ mod webhook_receiver;
 
 mod backpressure;
 mod compensation;
+mod customer_erasures;
 mod honest_prices;
 mod instances;
 mod lifecycle;

@@ -290,6 +290,11 @@ impl Shop {
         shop
     }
 
+    /// Plays another service.
+    pub(crate) async fn start_double(&self, topology: Topology) -> ServiceDouble {
+        ServiceDouble::start(&self.doubles, &self.vhost, topology).await
+    }
+
     /// Starts another instance, and returns a client without a token.
     pub(crate) async fn start_instance(&mut self) -> Client {
         self.start_instance_with(&self.config.clone()).await

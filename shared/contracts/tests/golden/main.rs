@@ -16,7 +16,7 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use contracts::{
-    behavior::{PopularityChangedV1, USER_EVENT, UserEventV1},
+    behavior::{ErasureCompletedV1, PopularityChangedV1, USER_EVENT, UserEventV1},
     catalog::{
         ProductChangedV1, ProductDeletedV1, ProductStatus, RuleAction, RuleChangedV1, RuleProducts,
         RuleRemovedV1, RuleScope, StockCountedV1, Synonym, SynonymsChangedV1, Variant,
@@ -26,8 +26,9 @@ use contracts::{
         StockRejection, StockReleasedV1, StockReservedV1,
     },
     order::{
-        OrderCancelledV1, OrderConfirmedV1, OrderDeliveredV1, OrderExpiredV1, OrderLine,
-        OrderPaymentFailedV1, OrderPlacedV1, OrderReason, OrderRejectedV1, OrderShippedV1,
+        CustomerErasedV1, OrderCancelledV1, OrderConfirmedV1, OrderDeliveredV1, OrderExpiredV1,
+        OrderLine, OrderPaymentFailedV1, OrderPlacedV1, OrderReason, OrderRejectedV1,
+        OrderShippedV1,
     },
     receipts::{ProductAppliedV1, ProductFailedV1, ProductVersion},
     schema::{self, Contract},
@@ -113,6 +114,35 @@ fn each_event_version_has_golden_bytes() {
         files.map(|file| file.file_stem().unwrap().to_str().unwrap().to_owned()).collect();
     let listed = schema::events().into_iter().map(|contract| contract.kind.name.to_owned());
     assert_eq!(released, listed.chain([USER_EVENT.to_owned()]).collect());
+}
+
+/// Personal data stay with their owner.
+#[test]
+fn no_event_has_a_field_for_personal_data() {
+    const PERSONAL: [&str; 8] =
+        ["address", "phone", "mail", "name", "city", "street", "recipient", "postal"];
+    fn properties(schema: &Value, found: &mut BTreeSet<String>) {
+        match schema {
+            Value::Object(members) => {
+                let named = members.get("properties").and_then(Value::as_object);
+                found.extend(named.into_iter().flatten().map(|(name, _)| name.to_lowercase()));
+                members.values().for_each(|member| properties(member, found));
+            }
+            Value::Array(items) => items.iter().for_each(|item| properties(item, found)),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        }
+    }
+    let mut found = BTreeSet::new();
+    for contract in schema::events() {
+        properties(&contract.schema, &mut found);
+    }
+    properties(&schema::user_event(), &mut found);
+    assert!(found.contains("customer_id"), "{found:?}");
+    let personal = |name: &&String| {
+        PERSONAL.iter().any(|word| name.split('_').any(|part| part.contains(word)))
+            || ["ip", "ip_address"].contains(&name.as_str())
+    };
+    assert_eq!(found.iter().filter(personal).collect::<Vec<_>>(), Vec::<&String>::new());
 }
 
 #[test]
@@ -254,6 +284,7 @@ fn order_events_match_their_golden_bytes() {
     check("order", &OrderPaymentFailedV1 { order_id, reason: reason.clone(), failed_at: time() });
     check("order", &OrderExpiredV1 { order_id, expired_at: time() });
     check("order", &OrderCancelledV1 { order_id, reason, cancelled_at: time() });
+    check("order", &CustomerErasedV1 { customer_id: id(2).into(), erased_at: time() });
 }
 
 #[test]
@@ -298,7 +329,9 @@ fn inventory_events_match_their_golden_bytes() {
 }
 
 #[test]
-fn receipts_and_popularity_match_their_golden_bytes() {
+fn receipts_and_analysis_match_their_golden_bytes() {
+    let completed = ErasureCompletedV1 { customer_id: id(2).into(), completed_at: time() };
+    check("behavior-analytics", &completed);
     let version =
         ProductVersion { product_id: id(1).into(), version: Version::try_from(3).unwrap() };
     check(

@@ -1,0 +1,3 @@
+//! Events of behavior-analytics.
+
+pub(crate) mod erasure_completed;
