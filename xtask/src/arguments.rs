@@ -141,6 +141,9 @@ pub enum Bench {
     /// Orders: how many a second, what one costs, how long it takes, and a flash sale, compared with plain SQL; needs
     /// no running suite.
     Orders(OrdersBench),
+    /// Orders a second with two million earlier orders stored, over that of an empty shop. Takes ten minutes and 16 GB of
+    /// disk; needs no running suite.
+    OrdersStored(StoredOrdersBench),
     /// The kit's dispatch orders under one overload, compared with queueing theory, and adaptive batches;
     /// needs no running suite.
     Dispatch(BenchOptions),
@@ -212,6 +215,20 @@ pub struct OrdersBench {
     pub json: Option<PathBuf>,
     /// The duration of the sustained load; the other parts are shorter in proportion.
     #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=600))]
+    pub seconds: u32,
+}
+
+/// The options of the bench of stored orders.
+#[derive(Debug, Args)]
+pub struct StoredOrdersBench {
+    /// Write the figures to this file, as one flat JSON object.
+    #[arg(long)]
+    pub json: Option<PathBuf>,
+    /// The number of earlier orders.
+    #[arg(long, default_value_t = 2_000_000, value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
+    pub orders: u64,
+    /// The duration of each of the six measurements.
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=600))]
     pub seconds: u32,
 }
 

@@ -46,6 +46,9 @@ pub(crate) enum Error {
     #[error("timeout; expected: {0}")]
     Timeout(&'static str),
 
+    #[error("needs {needed} bytes of free disk; there are {free}")]
+    Disk { needed: u64, free: u64 },
+
     /// The effects of a bench are not those of its events.
     #[error("lost or reordered: {0}")]
     Inconsistent(String),

@@ -1,6 +1,7 @@
 //! Measures the running suite, orders, the messaging kit and search: `cargo xtask bench`.
 
 mod buyers;
+mod disk;
 mod dispatch;
 mod error;
 mod interruptible;
@@ -39,6 +40,7 @@ async fn run(command: Command) -> Result<(), Error> {
     match bench {
         Bench::Quick(options) => quick::run(options).await,
         Bench::Orders(arguments) => orders::run(arguments).await,
+        Bench::OrdersStored(arguments) => orders::stored::run(arguments).await,
         Bench::Messaging(arguments) => {
             interruptible::run(Box::pin(messaging::run(arguments.json.as_deref()))).await
         }

@@ -13,6 +13,7 @@ use xtask::arguments::ScaleBench;
 
 use super::{figures, harness::Harness, item::Items, postgres_cost::ServerProcess, workload::Load};
 use crate::{
+    disk::free_bytes,
     error::Error,
     statistics::{as_figure, median, rate},
 };
@@ -57,7 +58,7 @@ async fn measure(arguments: ScaleBench) -> Result<(), Error> {
     install::servers(true, true).await?;
     let started = Instant::now();
     let folder = DataDir::temporary("postgres")?;
-    let free = free_bytes(&folder)?;
+    let free = free_bytes(folder.path())?;
     // Dropped in the reverse order: the databases before the servers.
     let rabbitmq = RabbitMq::start_in(DataDir::temporary("rabbitmq")?).await?;
     let postgres = Postgres::start_in(folder).await?;
@@ -109,13 +110,6 @@ fn in_order(mut keys: Vec<u64>) -> Vec<u64> {
 fn fits(wanted: &[u64], keys: u64, free_bytes: u64) -> bool {
     let known: u64 = wanted.iter().filter(|smaller| **smaller <= keys).sum();
     known * BYTES_PER_KEY + OTHER_BYTES <= free_bytes
-}
-
-/// The space of the file system that this user may fill.
-fn free_bytes(folder: &DataDir) -> Result<u64, Error> {
-    let space = rustix::fs::statvfs(folder.path())
-        .map_err(|error| suite::Error::file(folder.path())(error.into()))?;
-    Ok(space.f_bavail * space.f_frsize)
 }
 
 /// Services that know a number of keys.

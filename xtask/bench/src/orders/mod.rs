@@ -6,11 +6,13 @@
 
 mod accepted;
 mod counters;
+mod earlier_orders;
 mod flash_sale;
 mod paced;
 mod plain_sql;
 mod settled;
 mod shop;
+pub(crate) mod stored;
 mod sustained;
 mod webhooks;
 

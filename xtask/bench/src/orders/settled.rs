@@ -15,6 +15,8 @@ const TIMEOUT: Duration = Duration::from_mins(5);
 pub(super) struct Expected {
     pub(super) confirmed: u64,
     pub(super) rejected: u64,
+    /// Delivered before the run.
+    pub(super) stored: u64,
 }
 
 /// What the databases contain.
@@ -51,11 +53,11 @@ impl Shop {
 
 impl Found {
     /// Whether it is what the buyers expect. Each order has one piece.
-    fn is(self, Expected { confirmed, rejected }: Expected) -> bool {
+    fn is(self, Expected { confirmed, rejected, stored }: Expected) -> bool {
         let count = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
-        let (confirmed, rejected) = (count(confirmed), count(rejected));
+        let (confirmed, rejected, stored) = (count(confirmed), count(rejected), count(stored));
         self == Self {
-            orders: confirmed + rejected,
+            orders: confirmed + rejected + stored,
             confirmed,
             rejected,
             reservations: confirmed,
@@ -124,8 +126,9 @@ mod tests {
 
     #[test]
     fn every_count_must_be_exact() {
-        let expected = Expected { confirmed: 3, rejected: 2 };
+        let expected = Expected { confirmed: 3, rejected: 2, stored: 0 };
         assert!(FOUND.is(expected));
+        assert!(Found { orders: 9, ..FOUND }.is(Expected { stored: 4, ..expected }));
         for other in [
             Found { orders: 4, ..FOUND },
             Found { confirmed: 2, ..FOUND },

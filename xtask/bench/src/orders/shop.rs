@@ -27,7 +27,7 @@ pub(super) const PRODUCTS: usize = 100;
 pub(super) const VARIANTS: usize = 5;
 
 /// The stock of each SKU, more than any run sells.
-const STOCK: u64 = 1_000_000;
+pub(super) const STOCK: u64 = 1_000_000;
 
 /// The stock of the flash sale.
 pub(super) const FLASH_STOCK: u64 = 100;
@@ -202,6 +202,11 @@ impl Shop {
     pub(super) async fn metrics(&self, service: &str) -> Result<String, Error> {
         let url = format!("{}/metrics", self.suite.url(service)?);
         Ok(self.suite.http().get(&url).await?.success()?.text())
+    }
+
+    /// Where servers and services keep their files.
+    pub(super) fn folder(&self) -> &std::path::Path {
+        self.suite.folder()
     }
 
     /// A new file beside the logs.
