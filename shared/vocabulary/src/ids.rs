@@ -101,3 +101,15 @@ id!(
     /// Id of a message to webhook endpoints: the `webhook-id` of every attempt.
     WebhookMessageId
 );
+id!(
+    /// Id of a promotion, which discounts orders.
+    PromotionId
+);
+id!(
+    /// Id of a shipping rate.
+    ShippingRateId
+);
+id!(
+    /// Id of a tax rate.
+    TaxRateId
+);

@@ -54,6 +54,7 @@ const PAGES: &[Page] = pages! {
     "/assets/shop/list.js" SCRIPT "shop/list.js"
     "/assets/shop/product.js" SCRIPT "shop/product.js"
     "/assets/shop/checkout.js" SCRIPT "shop/checkout.js"
+    "/assets/shop/costs.js" SCRIPT "shop/costs.js"
     "/assets/shop/orders.js" SCRIPT "shop/orders.js"
     "/assets/shop/catalog.js" SCRIPT "shop/catalog.js"
     "/assets/shop/cart.js" SCRIPT "shop/cart.js"

@@ -6,6 +6,7 @@ import { localStore, uuid } from '/assets/storage.js';
 import { localized, formatPrice, t } from '/assets/i18n.js';
 import { clear, lines, setPrice, setQuantity } from '/assets/shop/cart.js';
 import { product } from '/assets/shop/catalog.js';
+import { costRows, quote } from '/assets/shop/costs.js';
 import { picture } from '/assets/shop/picture.js';
 import { stepper } from '/assets/shop/product.js';
 import { callAsShopper, shopper } from '/assets/shop/shopper.js';
@@ -23,7 +24,8 @@ export async function cartPage({ container, signal }) {
   document.title = `${t('cart.title')} · ${t('brand')}`;
   const list = h('ul', { class: 'lines' });
   const sum = h('p', { class: 'sum num' });
-  const form = checkoutForm(signal, () => drawLines());
+  const costs = h('ul', { class: 'costs', 'aria-live': 'polite' });
+  const checkout = checkoutForm(signal, { pricesChanged: () => drawLines(), costsChanged: (content) => drawCosts(content) });
   function draw() {
     const all = lines();
     if (all.length === 0) {
@@ -32,7 +34,14 @@ export async function cartPage({ container, signal }) {
     }
     const totals = new Map();
     for (const line of all) totals.set(line.price.currency, (totals.get(line.price.currency) ?? 0) + line.price.amount * line.quantity);
-    sum.replaceChildren(h('span', null, t('cart.sum')), h('b', null, [...totals].map(([currency, amount]) => formatPrice({ amount, currency })).join(' + ')));
+    drawSum([...totals].map(([currency, amount]) => formatPrice({ amount, currency })).join(' + '));
+    checkout.requestQuote();
+  }
+  const drawSum = (total) => sum.replaceChildren(h('span', null, t('cart.sum')), h('b', null, total));
+  /** Without a quote the sum of the lines stays. */
+  function drawCosts(quoted) {
+    costs.replaceChildren(...costRows(quoted?.costs));
+    if (quoted?.total) drawSum(formatPrice(quoted.total));
   }
   const gone = new Set();
   const row = (line) => {
@@ -51,7 +60,7 @@ export async function cartPage({ container, signal }) {
     list.replaceChildren(...lines().map(row));
     draw();
   }
-  container.append(h('h1', null, t('cart.title')), h('div', { class: 'cart' }, h('section', { 'aria-label': t('cart.title') }, list, sum, h('p', { class: 'faint small' }, t('cart.note'))), form));
+  container.append(h('h1', null, t('cart.title')), h('div', { class: 'cart' }, h('section', { 'aria-label': t('cart.title') }, list, costs, sum, h('p', { class: 'faint small' }, t('cart.note'))), checkout.form));
   drawLines();
   Promise.all(lines().map((line) => refresh(line, gone))).then(() => { if (!signal.aborted) drawLines(); });
 }
@@ -85,16 +94,72 @@ function cartLine(line, change) {
     priceText);
 }
 
-function checkoutForm(signal, pricesChanged) {
+const QUOTE_DELAY_MS = 300;
+
+/** The codes of problems that concern the coupon, and not the rest of the order. */
+const COUPON_PROBLEMS = ['unknown_coupon', 'coupon_not_in_force', 'coupon_used_up', 'coupon_not_applicable'];
+const isCouponProblem = (error) => COUPON_PROBLEMS.includes(error.code) || error.errors?.some((one) => one.field === 'coupon');
+
+function couponText(error) {
+  if (error.body?.min_goods) return t('coupon.min_goods', { amount: formatPrice(error.body.min_goods) });
+  return COUPON_PROBLEMS.includes(error.code) ? t(`coupon.${error.code}`) : t('coupon.unknown_coupon');
+}
+
+function checkoutForm(signal, { pricesChanged, costsChanged }) {
   const saved = localStore.get('address') ?? {};
   const inputs = new Map(FIELDS.map(([name, , autocomplete, maxlength]) => [name, h('input', { class: 'input', name, autocomplete, maxlength, required: name !== 'postal_code', value: saved[name], inputmode: name === 'phone' ? 'tel' : undefined })]));
+  const coupon = h('input', { class: 'input', name: 'coupon', maxlength: 40, autocomplete: 'off', autocapitalize: 'characters', spellcheck: 'false', 'aria-describedby': 'coupon-note' });
+  const couponNote = h('p', { class: 'coupon-note small', id: 'coupon-note', role: 'status' });
   const submit = h('button', { class: 'button main wide', type: 'submit' }, t('checkout.place'));
   const errorNotice = h('p', { class: 'notice bad', role: 'alert', hidden: true });
   const form = h('form', { class: 'checkout' },
     h('div', { class: 'checkout-head' }, h('h2', null, t('checkout.title')),
-      h('button', { class: 'button quiet small', type: 'button', onclick: () => { for (const [name, value] of Object.entries(EXAMPLE.zh)) inputs.get(name).value = value; } }, t('checkout.example'))),
+      h('button', { class: 'button quiet small', type: 'button', onclick: () => { for (const [name, value] of Object.entries(EXAMPLE.zh)) inputs.get(name).value = value; requestQuote(); } }, t('checkout.example'))),
     h('div', { class: 'checkout-fields' }, FIELDS.map(([name, label]) => h('label', { class: `field f-${name}` }, h('span', null, t(label)), inputs.get(name)))),
+    h('label', { class: 'field' }, h('span', null, t('coupon.label')), coupon), couponNote,
     errorNotice, submit, h('p', { class: 'faint small' }, t('checkout.pay')));
+
+  const addressOf = () => Object.fromEntries([...inputs].map(([name, input]) => [name, input.value.trim()]).filter(([, value]) => value));
+  // The last quote; the order names its total. None while a newer one is on its way.
+  let quoted;
+  let shippingRefused = false;
+  let timer;
+  let number = 0;
+  function requestQuote() {
+    quoted = undefined;
+    clearTimeout(timer);
+    timer = setTimeout(() => updateQuote(++number).catch(() => {}), QUOTE_DELAY_MS);
+  }
+  async function updateQuote(mine) {
+    const wanted = { lines: lines(), address: { country: 'CN', region: inputs.get('region').value.trim() || undefined }, signal };
+    if (wanted.lines.length === 0) return;
+    let answer;
+    let refused;
+    try {
+      answer = await quote({ ...wanted, coupon: coupon.value.trim() });
+    } catch (error) {
+      if (signal.aborted || mine !== number) return;
+      refused = error;
+      // The costs without the coupon are still of interest.
+      if (isCouponProblem(error)) answer = await quote(wanted).catch(() => undefined);
+    }
+    if (signal.aborted || mine !== number) return;
+    quoted = refused ? undefined : answer;
+    const isApplied = Boolean(answer?.costs?.discounts.some((one) => one.coupon));
+    couponNote.textContent = refused && isCouponProblem(refused) ? couponText(refused) : isApplied ? t('coupon.applied') : '';
+    couponNote.classList.toggle('bad', Boolean(refused));
+    if (refused?.code === 'no_shipping_rate') showError(refused);
+    else if (shippingRefused) errorNotice.hidden = true;
+    shippingRefused = refused?.code === 'no_shipping_rate';
+    costsChanged(answer);
+  }
+  coupon.addEventListener('input', requestQuote);
+  inputs.get('region').addEventListener('input', requestQuote);
+
+  function showError(error) {
+    errorNotice.hidden = false;
+    errorNotice.replaceChildren(h('b', null, errorText(error)), ...(error.errors ?? []).slice(0, 5).map((one) => h('span', { class: 'small' }, `${one.field} ${one.message}`)));
+  }
 
   // The idempotency key stays the same for retries, so a double click or a lost response places one order.
   let attempt = uuid();
@@ -104,18 +169,17 @@ function checkoutForm(signal, pricesChanged) {
     submit.disabled = true;
     submit.textContent = t('checkout.placing');
     errorNotice.hidden = true;
-    const address = Object.fromEntries([...inputs].map(([name, input]) => [name, input.value.trim()]).filter(([, value]) => value));
+    const address = addressOf();
     try {
       localStore.set('address', address);
-      await placeOrder(address, attempt, signal);
+      await placeOrder({ address, attempt, signal, coupon: coupon.value.trim() || undefined, total: quoted?.total });
     } catch (error) {
       if (signal.aborted) return;
       if (error.code === 'price_changed') {
         for (const { sku, current } of error.body.lines) if (current) setPrice(sku, current);
         pricesChanged();
       }
-      errorNotice.hidden = false;
-      errorNotice.replaceChildren(h('b', null, errorText(error)), ...(error.errors ?? []).slice(0, 5).map((one) => h('span', { class: 'small' }, `${one.field} ${one.message}`)));
+      showError(error);
       // After a client error the next submit has other content and needs a new key.
       if (error instanceof Problem && error.status >= 400 && error.status < 500) attempt = uuid();
     }
@@ -127,10 +191,10 @@ function checkoutForm(signal, pricesChanged) {
     if (signal.aborted || error.status !== 503) return;
     form.replaceChildren(h('div', { class: 'notice warn' }, h('b', null, t('checkout.off')), h('p', { class: 'small' }, t('checkout.off.text'))));
   });
-  return form;
+  return { form, requestQuote };
 }
 
-async function placeOrder(address, attempt, signal) {
+async function placeOrder({ address, attempt, signal, coupon, total }) {
   const ordered = lines();
   track('checkout_started', { skus: ordered.map((line) => line.sku) });
   const { customer_id } = await shopper();
@@ -141,6 +205,8 @@ async function placeOrder(address, attempt, signal) {
       lines: ordered.map(({ sku, quantity, price }) => ({ sku, quantity, expected_unit_price: price })),
       shipping_address: { country: 'CN', ...address },
       payment: { method: 'test' },
+      expected_total: total ?? undefined,
+      coupon,
     },
   });
   track('order_completed', { order_id: order.id, product_ids: [...new Set(ordered.map((line) => line.product_id))], skus: ordered.map((line) => line.sku) });
@@ -154,5 +220,7 @@ function errorText(error) {
   if (error.status === 429) return t('error.limited');
   if (error.status === 503 && error.code === 'ordering_off') return t('checkout.off');
   if (error.code === 'price_changed') return t('checkout.price_changed');
+  if (error.code === 'no_shipping_rate') return t('checkout.no_shipping_rate');
+  if (isCouponProblem(error)) return couponText(error);
   return error.message || t('error.title');
 }

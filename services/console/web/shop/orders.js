@@ -4,6 +4,7 @@ import { h, emptyState, toast } from '/assets/dom.js';
 import { followEvents, Problem } from '/assets/api.js';
 import { uuid } from '/assets/storage.js';
 import { formatTime, known, localized, formatDateTime, formatPrice, t } from '/assets/i18n.js';
+import { costRows } from '/assets/shop/costs.js';
 import { callAsShopper, knownShopper, shopper } from '/assets/shop/shopper.js';
 
 const STEPS = ['placed', 'reserved', 'confirmed', 'shipped', 'delivered'];
@@ -70,6 +71,7 @@ export async function orderPage({ container, id, signal }) {
     ].filter(Boolean));
     linesPanel.replaceChildren(h('h2', null, t('order.lines')),
       h('ul', null, (order.lines ?? []).map((line) => h('li', null, h('span', null, localized(line.title) || line.sku, h('span', { class: 'faint small' }, ` × ${line.quantity}`)), h('span', { class: 'num' }, formatPrice(line.unit_price && { ...line.unit_price, amount: line.unit_price.amount * line.quantity }))))),
+      h('ul', { class: 'costs' }, costRows(order.costs)),
       order.total && h('p', { class: 'sum num' }, h('span', null, t('order.total')), h('b', null, formatPrice(order.total))));
     if (FINAL_STATUSES.includes(order.status)) showConnection('done');
   }

@@ -1,16 +1,22 @@
 //! Confirms that inventory reserved the stock of orders. The built-in payment provider settles them at once.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, iter};
 
 use chrono::{DateTime, Utc};
 use envelope::trace::TraceContext;
 use messaging::{Error, Transaction};
 use runtime::clock;
-use vocabulary::{InvalidMoney, OrderId, PaymentId, Sku};
+use vocabulary::{OrderId, PaymentId, Sku};
 
-use super::order_process::{LockedOrders, OrderProcess, decide};
+use super::{
+    order_costs::{OrderCosts, UsesFor, WantedOrder},
+    order_process::{LockedOrders, OrderProcess, decide},
+};
 use crate::{
-    domain::{self, CatalogListing, EndReason, Order, OrderStatus, ProcessDeadlines, Transition},
+    domain::{
+        self, Address, CatalogListing, EndReason, Order, OrderStatus, ProcessDeadlines, Transition,
+        costs::CostsError,
+    },
     storage::{offers, orders},
 };
 
@@ -37,28 +43,29 @@ pub(crate) async fn confirm_reservations(
     mut locked: LockedOrders,
     commands: &[ConfirmReservationCommand],
 ) -> Result<Vec<(usize, PriceUnknown)>, Error> {
-    let listings = missing_listings(tx, &locked).await?;
     let now = clock::now();
+    let pricing = LatePricing::load(tx, process, &locked, now).await?;
     let mut transitions = Vec::with_capacity(commands.len());
     let (mut priced, mut waiting) = (Vec::new(), Vec::new());
     for (index, command) in commands.iter().enumerate() {
         let Some(order) = locked.get_mut(&command.order).map(|locked| &mut locked.order) else {
             continue;
         };
-        let mut pricing = Ok(());
-        if is_unpriced(order) {
-            pricing =
-                order.fill_prices(|sku| listings.get(sku).map(|listing| listing.offer().clone()));
-            if order.total.is_none() && pricing.is_ok() && command.may_wait {
+        let mut priced_late = Ok(());
+        if is_unpriced(order)
+            && let Some(pricing) = &pricing
+        {
+            priced_late = pricing.price(order);
+            if order.costs.is_none() && priced_late.is_ok() && command.may_wait {
                 waiting.push((index, PriceUnknown(command.order)));
                 continue;
             }
-            if order.total.is_some() {
+            if order.costs.is_some() {
                 priced.push(order.clone());
             }
         }
         transitions.extend(decide(&mut locked, command.order, command.cause, |order| {
-            confirm(order, pricing, command, now, process.deadlines())
+            confirm(order, priced_late, command, now, process.deadlines())
         }));
     }
     if waiting.is_empty() {
@@ -70,7 +77,7 @@ pub(crate) async fn confirm_reservations(
 
 fn confirm(
     order: Order,
-    pricing: Result<(), InvalidMoney>,
+    pricing: Result<(), CostsError>,
     command: &ConfirmReservationCommand,
     now: DateTime<Utc>,
     deadlines: &ProcessDeadlines,
@@ -90,16 +97,49 @@ fn confirm(
 }
 
 fn is_unpriced(order: &Order) -> bool {
-    order.status() == OrderStatus::Placed && order.total.is_none()
+    order.status() == OrderStatus::Placed && order.costs.is_none()
 }
 
-/// The current listings of SKUs that were unknown when their orders were placed. Usually there are no such SKUs.
-async fn missing_listings(
-    tx: &mut Transaction,
-    locked: &LockedOrders,
-) -> Result<HashMap<Sku, CatalogListing>, sqlx::Error> {
-    let unpriced = locked.values().map(|locked| &locked.order).filter(|order| is_unpriced(order));
-    let unknown = unpriced.flat_map(|order| &order.lines).filter(|line| line.offer.is_none());
-    let skus: Vec<&str> = unknown.map(|line| line.sku.as_str()).collect();
-    if skus.is_empty() { Ok(HashMap::new()) } else { offers::listings(tx, &skus).await }
+/// What orders need whose prices were unknown when they were placed. Usually there are no such orders.
+struct LatePricing {
+    listings: HashMap<Sku, CatalogListing>,
+    costs: OrderCosts,
+    addresses: HashMap<OrderId, Address>,
+}
+
+impl LatePricing {
+    async fn load(
+        tx: &mut Transaction,
+        process: &OrderProcess,
+        locked: &LockedOrders,
+        now: DateTime<Utc>,
+    ) -> Result<Option<Self>, sqlx::Error> {
+        let unpriced = locked.values().map(|locked| &locked.order);
+        let unpriced: Vec<&Order> = unpriced.filter(|order| is_unpriced(order)).collect();
+        if unpriced.is_empty() {
+            return Ok(None);
+        }
+        let lines = unpriced.iter().flat_map(|order| &order.lines);
+        let unknown = lines.filter(|line| line.offer.is_none());
+        let skus: Vec<&str> = unknown.map(|line| line.sku.as_str()).collect();
+        let listings = offers::listings(tx, &skus).await?;
+        let orders: Vec<OrderId> = unpriced.iter().map(|order| order.id).collect();
+        let addresses = orders::addresses(tx, &orders).await?;
+        let rules = process.cost_rules().at(tx, listings.rules).await?;
+        // The uses of promotions are not known, so those that are bounded do not apply. Such an order has no coupon.
+        let costs = OrderCosts::load(tx, rules, iter::empty(), UsesFor::Quoting, now).await?;
+        Ok(Some(Self { listings: listings.by_sku, costs, addresses }))
+    }
+
+    fn price(&self, order: &mut Order) -> Result<(), CostsError> {
+        order.fill_offers(|sku| self.listings.get(sku).map(|listing| listing.offer().clone()));
+        let Some(address) = self.addresses.get(&order.id) else { return Ok(()) };
+        order.costs = self.costs.of(WantedOrder {
+            customer: order.customer,
+            lines: &order.lines,
+            destination: address.into(),
+            coupon: None,
+        })?;
+        Ok(())
+    }
 }

@@ -1,19 +1,23 @@
 //! Use cases. Each takes a transaction and domain values, decides with [`crate::domain`], and records the result.
 
+mod cost_rules;
 mod deadline_waker;
 pub(crate) mod erasure_waker;
+mod order_costs;
 pub(crate) mod order_process;
 pub(crate) mod webhook_client;
 pub(crate) mod webhook_waker;
 pub(crate) mod write_webhooks;
 
 pub(crate) mod cancel_order;
+pub(crate) mod change_cost_rules;
 pub(crate) mod confirm_reservation;
 pub(crate) mod create_webhook_endpoint;
 pub(crate) mod erase_customers;
 pub(crate) mod extend_hold;
 pub(crate) mod pay_order;
 pub(crate) mod place_order;
+pub(crate) mod quote_order;
 pub(crate) mod record_payment;
 pub(crate) mod record_shipment;
 pub(crate) mod record_stock_deducted;

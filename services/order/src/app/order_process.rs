@@ -9,7 +9,7 @@ use runtime::watchers::{KeyedWatcher, KeyedWatchers};
 use vocabulary::OrderId;
 
 use super::{
-    deadline_waker::DeadlineWaker, webhook_waker::WebhookWaker,
+    cost_rules::CostRuleCache, deadline_waker::DeadlineWaker, webhook_waker::WebhookWaker,
     write_webhooks::write_order_webhooks,
 };
 use crate::{
@@ -20,7 +20,7 @@ use crate::{
     publishes,
     storage::{
         orders::{self, LockedOrder},
-        payments, shipments, timeline,
+        payments, promotion_uses, shipments, timeline,
     },
 };
 
@@ -80,6 +80,7 @@ pub(crate) struct OrderProcess {
     watchers: KeyedWatchers<OrderId, OrderChange>,
     waker: DeadlineWaker,
     webhooks: WebhookWaker,
+    cost_rules: CostRuleCache,
 }
 
 impl OrderProcess {
@@ -90,6 +91,7 @@ impl OrderProcess {
             watchers: KeyedWatchers::new(MAX_WATCHERS),
             waker: DeadlineWaker::default(),
             webhooks: WebhookWaker::default(),
+            cost_rules: CostRuleCache::default(),
         }
     }
 
@@ -107,6 +109,10 @@ impl OrderProcess {
 
     pub(crate) fn webhook_waker(&self) -> &WebhookWaker {
         &self.webhooks
+    }
+
+    pub(crate) fn cost_rules(&self) -> &CostRuleCache {
+        &self.cost_rules
     }
 
     /// Watches changes of `order` from now on; `None` if there are too many watchers.
@@ -152,6 +158,11 @@ impl OrderProcess {
         if !changed.is_empty() {
             let changed: Vec<&Order> = changed.into_values().collect();
             orders::update(tx, &changed, now).await?;
+            // An order that ended early leaves its promotions to others.
+            let ended = changed.iter().filter(|order| order.state.reason().is_some());
+            let uses = ended.flat_map(|order| order.promotion_uses());
+            let uses: Vec<_> = uses.map(|(promotion, order, _)| (promotion, order)).collect();
+            promotion_uses::release(tx, &uses).await?;
         }
         let (mut settled, mut refunded) = (Vec::new(), Vec::new());
         let (mut shipped, mut delivered) = (Vec::new(), Vec::new());

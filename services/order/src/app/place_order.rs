@@ -10,13 +10,16 @@ use problem::{IdempotencyKey, Problem};
 use runtime::clock;
 use vocabulary::{CustomerId, OrderId, Quantity, Sku};
 
-use super::order_process::{OrderProcess, TracedTransition};
+use super::{
+    order_costs::{OrderCosts, UsesFor, WantedOrder},
+    order_process::{OrderProcess, TracedTransition},
+};
 use crate::{
     domain::{
-        self, Address, CatalogListing, Order, PaymentMethod, PlaceOrderError, ShownPrices,
-        Transition, UnpaidOrders, price_lines,
+        self, Address, NewOrder, NotForSale, Order, OrderLine, PaymentMethod, PlaceOrderError,
+        ShownPrices, Transition, UnpaidOrders, costs::CouponCode, price_lines,
     },
-    storage::{offers, orders, unpaid_orders},
+    storage::{offers, orders, promotion_uses, unpaid_orders},
 };
 
 #[derive(Debug)]
@@ -27,6 +30,7 @@ pub(crate) struct PlaceOrderCommand {
     pub(crate) quantities: Vec<(Sku, Quantity)>,
     /// The prices that the customer was shown.
     pub(crate) shown: ShownPrices,
+    pub(crate) coupon: Option<CouponCode>,
     /// Whether the limits of customers apply.
     pub(crate) is_limited: bool,
     pub(crate) method: PaymentMethod,
@@ -44,6 +48,15 @@ impl PlaceOrderCommand {
             operation: "place_order",
             key: context.map(|context| &context.key),
             body: context.map_or(&[], |context| &context.body),
+        }
+    }
+
+    fn wanted<'a>(&'a self, lines: &'a [OrderLine]) -> WantedOrder<'a> {
+        WantedOrder {
+            customer: self.customer,
+            lines,
+            destination: (&self.shipping_address).into(),
+            coupon: self.coupon.as_ref(),
         }
     }
 
@@ -80,16 +93,23 @@ pub(crate) async fn place_orders(
     let quantities = commands.iter().flat_map(|command| &command.quantities);
     let skus: Vec<&str> = quantities.map(|(sku, _)| sku.as_str()).collect();
     let listings = offers::listings(tx, &skus).await?;
+    let rules = process.cost_rules().at(tx, listings.rules).await?;
     let mut unpaid = lock_unpaid_orders(tx, commands).await?;
     let now = clock::now();
 
     let mut responses = earlier_responses(tx, commands).await?;
+    let new = commands.iter().enumerate().filter(|(index, _)| responses[*index].is_none());
+    let new: Vec<PricedCommand<'_>> = new
+        .map(|(index, command)| {
+            let lines = price_lines(&command.quantities, &listings.by_sku);
+            PricedCommand { index, command, lines }
+        })
+        .collect();
+    let wanted = new.iter().filter_map(PricedCommand::wanted);
+    let mut costs = OrderCosts::load(tx, rules, wanted, UsesFor::Placing, now).await?;
     let mut answered = Vec::with_capacity(commands.len());
-    for (index, command) in commands.iter().enumerate() {
-        if responses[index].is_some() {
-            continue;
-        }
-        let decision = decide(command, &listings, &mut unpaid, now, process);
+    for PricedCommand { index, command, lines } in new {
+        let decision = decide(command, lines, &mut costs, &mut unpaid, now, process);
         let response = async { render(decision.as_ref().map(|placed| &placed.order)) };
         // The trace id of the request belongs into the stored response.
         let response = match command.trace {
@@ -120,6 +140,21 @@ pub(crate) async fn place_orders(
         .collect())
 }
 
+/// A command that is answered now.
+struct PricedCommand<'a> {
+    /// Its place among the commands.
+    index: usize,
+    command: &'a PlaceOrderCommand,
+    lines: Result<Vec<OrderLine>, NotForSale>,
+}
+
+impl PricedCommand<'_> {
+    /// `None` if a SKU is not for sale.
+    fn wanted(&self) -> Option<WantedOrder<'_>> {
+        self.lines.as_deref().ok().map(|lines| self.command.wanted(lines))
+    }
+}
+
 /// A new order or a refusal, with its response.
 struct Answered<'a> {
     /// Its place among the commands.
@@ -147,26 +182,30 @@ async fn store(tx: &mut Transaction, answered: &[Answered<'_>]) -> Result<HashSe
     Ok(repeated.into_iter().map(|place| answered[place].index).collect())
 }
 
-/// Decides about one order, and counts it with the `unpaid` orders of its customer.
+/// Decides about one order, and counts it with the `unpaid` orders of its customer and the uses of promotions.
 fn decide(
     command: &PlaceOrderCommand,
-    listings: &HashMap<Sku, CatalogListing>,
+    lines: Result<Vec<OrderLine>, NotForSale>,
+    costs: &mut OrderCosts,
     unpaid: &mut HashMap<CustomerId, UnpaidOrders>,
     now: DateTime<Utc>,
     process: &OrderProcess,
 ) -> Result<Transition, PlaceOrderError> {
     let PlaceOrderCommand { order_id, customer, quantities, shown, method, .. } = command;
+    let (id, customer, method) = (*order_id, *customer, *method);
     if command.is_limited {
         process.limits().check_lines(quantities)?;
     }
-    let lines = price_lines(quantities, listings)?;
-    let deadlines = process.deadlines();
-    let placed = domain::place(*order_id, *customer, *method, lines, shown, now, deadlines)?;
+    let lines = lines?;
+    let order_costs = costs.of(command.wanted(&lines))?;
+    let new = NewOrder { id, customer, method, lines, costs: order_costs };
+    let placed = domain::place(new, shown, now, process.deadlines())?;
     if command.holds_unpaid_stock() {
-        let unpaid = unpaid.entry(*customer).or_default();
+        let unpaid = unpaid.entry(customer).or_default();
         process.limits().check_unpaid(unpaid, quantities)?;
         unpaid.add(quantities);
     }
+    costs.count(placed.order.costs.as_ref(), customer);
     Ok(placed.shipping_to(&command.shipping_address))
 }
 
@@ -198,6 +237,9 @@ async fn insert(
         .map(|(command, placed)| (&placed.order, &command.shipping_address, command.trace))
         .collect();
     orders::insert(tx, &new).await?;
+    let uses = placed.iter().flat_map(|(_, placed)| placed.order.promotion_uses());
+    let uses: Vec<_> = uses.collect();
+    promotion_uses::insert(tx, &uses, now).await?;
     let transitions: Vec<TracedTransition> = placed
         .into_iter()
         .map(|(command, transition)| TracedTransition { trace: command.trace, transition })

@@ -1,6 +1,7 @@
 //! The order and its process as pure decisions: no I/O, no clock, no randomness.
 
 mod address;
+pub(crate) mod costs;
 mod deadlines;
 mod line;
 mod lost_order;
@@ -25,8 +26,9 @@ pub(crate) use self::{
     payment::{Payment, PaymentMethod, PaymentOutcome, PaymentState, PaymentTooEarly},
     place_order_error::PlaceOrderError,
     process::{
-        apply_deadline, cancel, cancel_unpriced, confirm_reservation, deliver, extend_hold, place,
-        record_payment, record_stock_deducted, record_stock_released, reject, ship,
+        NewOrder, apply_deadline, cancel, cancel_unpriced, confirm_reservation, deliver,
+        extend_hold, place, record_payment, record_stock_deducted, record_stock_released, reject,
+        ship,
     },
     shipment::Shipment,
     shown_prices::{ComparedPrice, LinePrices, PriceChange, ShownPrices},

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use vocabulary::{CustomerId, InvalidMoney, Money, OrderId, PaymentId, Sku};
+use vocabulary::{CustomerId, Money, OrderId, PaymentId, PromotionId, Sku};
 
 use super::{
+    costs::Costs,
     deadlines::ProcessDeadlines,
-    line::{Offer, OrderLine, total},
+    line::{Offer, OrderLine},
     payment::PaymentMethod,
     status::OrderStatus,
 };
@@ -20,7 +21,7 @@ pub(crate) struct Order {
     /// Sorted by SKU; each SKU has one line only.
     pub(crate) lines: Vec<OrderLine>,
     /// `None` while the price of a line is unknown.
-    pub(crate) total: Option<Money>,
+    pub(crate) costs: Option<Costs>,
     pub(crate) placed_at: DateTime<Utc>,
     pub(crate) state: OrderState,
 }
@@ -184,16 +185,24 @@ impl Order {
         self.state.status()
     }
 
-    /// Adds the offers that were unknown when the order was placed, and updates the total.
-    pub(crate) fn fill_prices(
-        &mut self,
-        offer_of: impl Fn(&Sku) -> Option<Offer>,
-    ) -> Result<(), InvalidMoney> {
+    /// What the customer pays; `None` while the price of a line is unknown.
+    pub(crate) fn total(&self) -> Option<Money> {
+        self.costs.as_ref().map(Costs::total)
+    }
+
+    /// The promotions of which the order counts as a use.
+    pub(crate) fn promotion_uses(
+        &self,
+    ) -> impl Iterator<Item = (PromotionId, OrderId, CustomerId)> {
+        let discounts = self.costs.iter().flat_map(Costs::counted_promotions);
+        discounts.map(|discount| (discount.promotion, self.id, self.customer))
+    }
+
+    /// Adds the offers that were unknown when the order was placed.
+    pub(crate) fn fill_offers(&mut self, offer_of: impl Fn(&Sku) -> Option<Offer>) {
         for line in self.lines.iter_mut().filter(|line| line.offer.is_none()) {
             line.offer = offer_of(&line.sku);
         }
-        self.total = total(&self.lines)?;
-        Ok(())
     }
 
     pub(super) fn reserve(

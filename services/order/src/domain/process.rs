@@ -4,8 +4,9 @@ use chrono::{DateTime, Utc};
 use vocabulary::{CustomerId, OrderId, PaymentId, ShipmentId};
 
 use super::{
+    costs::Costs,
     deadlines::ProcessDeadlines,
-    line::{OrderLine, total},
+    line::OrderLine,
     lost_order::lost_reason,
     order::{EndReason, HoldNotExtendable, InvalidTransition, Order, OrderState},
     payment::{Payment, PaymentMethod, PaymentOutcome, PaymentTooEarly},
@@ -16,25 +17,34 @@ use super::{
     transition::{OrderEventKind, Transition},
 };
 
+/// An order that is not placed yet.
+#[derive(Debug, Clone)]
+pub(crate) struct NewOrder {
+    pub(crate) id: OrderId,
+    pub(crate) customer: CustomerId,
+    pub(crate) method: PaymentMethod,
+    pub(crate) lines: Vec<OrderLine>,
+    /// `None` while the price of a line is unknown.
+    pub(crate) costs: Option<Costs>,
+}
+
 /// Places a new order, unless the prices that the customer was shown no longer hold.
 pub(crate) fn place(
-    id: OrderId,
-    customer: CustomerId,
-    method: PaymentMethod,
-    lines: Vec<OrderLine>,
+    new: NewOrder,
     shown: &ShownPrices,
     now: DateTime<Utc>,
     deadlines: &ProcessDeadlines,
 ) -> Result<Transition, PlaceOrderError> {
-    if let Some(change) = shown.compare(&lines)? {
+    let NewOrder { id, customer, method, lines, costs } = new;
+    if let Some(change) = shown.compare(&lines, costs.as_ref().map(Costs::total)) {
         return Err(PlaceOrderError::PriceChanged(Box::new(change)));
     }
     let order = Order {
         id,
         customer,
         method,
-        total: total(&lines)?,
         lines,
+        costs,
         placed_at: now,
         state: OrderState::Placed { expires_at: now + deadlines.reserve_timeout },
     };
@@ -52,7 +62,7 @@ pub(crate) fn confirm_reservation(
     now: DateTime<Utc>,
     deadlines: &ProcessDeadlines,
 ) -> Transition {
-    if order.total.is_none() {
+    if order.total().is_none() {
         let reason =
             EndReason::new("unknown_sku", "The catalogue does not know a SKU of the order.");
         return cancel_unpriced(order, reason, reserved_at, now);
@@ -154,7 +164,7 @@ fn settle(
 ) -> Transition {
     let id = payment.id;
     match payment.outcome {
-        PaymentOutcome::Approved if payment.differs_from(transition.order.total) => {
+        PaymentOutcome::Approved if payment.differs_from(transition.order.total()) => {
             transition.with_event(now, OrderEventKind::PaymentMismatched(payment))
         }
         PaymentOutcome::Approved => {
@@ -271,13 +281,15 @@ mod tests {
     };
 
     use super::{
-        apply_deadline, cancel, cancel_unpriced, confirm_reservation, deliver, extend_hold, place,
-        record_payment, record_stock_deducted, record_stock_released, reject, ship,
+        NewOrder, apply_deadline, cancel, cancel_unpriced, confirm_reservation, deliver,
+        extend_hold, place, record_payment, record_stock_deducted, record_stock_released, reject,
+        ship,
     };
     use crate::domain::{
         CatalogListing, EndReason, HoldNotExtendable, NotForSale, Offer, Order, OrderEvent,
         OrderEventKind, OrderStatus, Payment, PaymentMethod, PaymentOutcome, PlaceOrderError,
-        ProcessDeadlines, Shipment, ShownPrices, Transition, lost_reason, price_lines,
+        ProcessDeadlines, Shipment, ShownPrices, Transition, costs::Costs, line::total,
+        lost_reason, price_lines,
     };
 
     fn at(second: u32) -> DateTime<Utc> {
@@ -302,8 +314,10 @@ mod tests {
         let quantities: Vec<_> = skus.iter().map(|sku| (sku.parse().unwrap(), one)).collect();
         let lines = price_lines(&quantities, &listings())?;
         let deadlines = ProcessDeadlines::default();
-        let (order, customer, shown) = (OrderId::new(), CustomerId::new(), ShownPrices::default());
-        place(order, customer, method, lines, &shown, at(0), &deadlines)
+        let costs = total(&lines)?.map(Costs::of_goods);
+        let (id, customer) = (OrderId::new(), CustomerId::new());
+        let new = NewOrder { id, customer, method, lines, costs };
+        place(new, &ShownPrices::default(), at(0), &deadlines)
     }
 
     fn placed(method: PaymentMethod) -> Transition {
@@ -313,8 +327,8 @@ mod tests {
     #[test]
     fn an_order_is_priced_from_the_catalogue_copy_or_refused() {
         let place = |skus: &[&str]| place_skus(skus, PaymentMethod::Test);
-        assert_eq!(place(&["A"]).unwrap().order.total.map(Money::amount), Some(100));
-        assert_eq!(place(&["A", "UNKNOWN"]).unwrap().order.total, None);
+        assert_eq!(place(&["A"]).unwrap().order.total().map(Money::amount), Some(100));
+        assert_eq!(place(&["A", "UNKNOWN"]).unwrap().order.total(), None);
         assert_eq!(place(&["A", "GONE"]), Err(NotForSale(vec!["GONE".parse().unwrap()]).into()));
         assert!(matches!(place(&["A", "EURO"]), Err(PlaceOrderError::Total(_))));
     }

@@ -3,6 +3,9 @@
 mod access;
 mod await_status;
 mod cancel_order;
+mod cost_rules;
+mod costs_body;
+mod create_quote;
 mod customer_erasure_body;
 mod erase_customer;
 mod extend_hold;
@@ -17,10 +20,13 @@ mod order_body;
 mod page_limit;
 mod pay_order;
 pub(crate) mod place_order;
+mod promotions;
 mod repeat_customer_erasures;
 mod replay_projection;
+mod shipping_rates;
 mod status_body;
 mod stream_order_events;
+mod tax_rates;
 mod webhook_endpoints;
 mod webhooks;
 
@@ -32,10 +38,21 @@ use utoipa_axum::{
     routes,
 };
 
-use self::webhook_endpoints::{
-    create_webhook_endpoint, delete_webhook_endpoint, get_webhook_endpoint,
-    list_webhook_deliveries, list_webhook_endpoints, redeliver_webhook, resume_webhook_endpoint,
-    rotate_webhook_secret, test_webhook_endpoint, update_webhook_endpoint,
+use self::{
+    promotions::{
+        create_promotion, delete_promotion, get_promotion, list_promotions, replace_promotion,
+    },
+    shipping_rates::{
+        create_shipping_rate, delete_shipping_rate, get_shipping_rate, list_shipping_rates,
+        replace_shipping_rate,
+    },
+    tax_rates::{create_tax_rate, delete_tax_rate, get_tax_rate, list_tax_rates, replace_tax_rate},
+    webhook_endpoints::{
+        create_webhook_endpoint, delete_webhook_endpoint, get_webhook_endpoint,
+        list_webhook_deliveries, list_webhook_endpoints, redeliver_webhook,
+        resume_webhook_endpoint, rotate_webhook_secret, test_webhook_endpoint,
+        update_webhook_endpoint,
+    },
 };
 use crate::state::AppState;
 
@@ -62,9 +79,37 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(stream_order_events::stream_order_events))
         .routes(routes!(webhooks::receive_payment_webhook::receive_payment_webhook))
         .routes(routes!(webhooks::receive_shipment_webhook::receive_shipment_webhook))
+        .routes(routes!(create_quote::create_quote))
+        .merge(cost_rule_routes())
         .merge(webhook_endpoint_routes())
         .routes(routes!(replay_projection::replay_projection).layer(within(REPLAY_TIMEOUT)))
         .merge(operations::routes())
+}
+
+/// The rules that decide what orders cost; all need `orders:admin`.
+fn cost_rule_routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(list_promotions::list_promotions, create_promotion::create_promotion))
+        .routes(routes!(
+            get_promotion::get_promotion,
+            replace_promotion::replace_promotion,
+            delete_promotion::delete_promotion
+        ))
+        .routes(routes!(
+            list_shipping_rates::list_shipping_rates,
+            create_shipping_rate::create_shipping_rate
+        ))
+        .routes(routes!(
+            get_shipping_rate::get_shipping_rate,
+            replace_shipping_rate::replace_shipping_rate,
+            delete_shipping_rate::delete_shipping_rate
+        ))
+        .routes(routes!(list_tax_rates::list_tax_rates, create_tax_rate::create_tax_rate))
+        .routes(routes!(
+            get_tax_rate::get_tax_rate,
+            replace_tax_rate::replace_tax_rate,
+            delete_tax_rate::delete_tax_rate
+        ))
 }
 
 /// Endpoints that receive webhooks; all need `orders:admin`.

@@ -5,9 +5,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use vocabulary::{CustomerId, Localized, Money, OrderId, ProductId, Quantity, Sku};
 
-use super::status_body::StatusBody;
+use super::{costs_body::CostsBody, status_body::StatusBody};
 use crate::{
-    domain::{Address, EndReason, OrderLine, OrderStatus, PaymentMethod, Shortage},
+    domain::{Address, EndReason, OrderLine, OrderStatus, PaymentMethod, Shortage, costs::Costs},
     storage::order_views::{OrderView, ShipmentView},
 };
 
@@ -21,6 +21,9 @@ pub(super) struct OrderBody {
     lines: Vec<LineBody>,
     /// Null while the price of a line is unknown.
     total: Option<Money>,
+    /// How the total comes about; absent while the price of a line is unknown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    costs: Option<CostsBody>,
     /// Why the order ended without a shipment.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<ReasonBody>,
@@ -44,7 +47,7 @@ pub(super) struct OrderBody {
 
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = OrderLine)]
-struct LineBody {
+pub(super) struct LineBody {
     sku: Sku,
     /// Absent while the catalogue does not know the SKU.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -54,6 +57,12 @@ struct LineBody {
     unit_price: Option<Money>,
     /// The title of the product when the order was placed; null while the catalogue does not know the SKU.
     title: Option<Localized>,
+    /// The share of the line in the discounts on goods; absent without a discount.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    discount: Option<Money>,
+    /// The share of the line in the tax; absent without tax.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tax: Option<Money>,
 }
 
 /// Why an order ended without a shipment.
@@ -147,8 +156,9 @@ impl From<OrderView> for OrderBody {
             id: view.id,
             customer_id: view.customer,
             status: view.status.into(),
-            lines: view.lines.into_iter().map(LineBody::from).collect(),
-            total: view.total,
+            lines: LineBody::list(view.lines, view.costs.as_ref()),
+            total: view.costs.as_ref().map(Costs::total),
+            costs: view.costs.as_ref().map(CostsBody::from),
             reason: view.reason.map(ReasonBody::from),
             payment: PaymentBody {
                 method: view.method.into(),
@@ -164,12 +174,24 @@ impl From<OrderView> for OrderBody {
     }
 }
 
-impl From<OrderLine> for LineBody {
-    fn from(line: OrderLine) -> Self {
+impl LineBody {
+    /// Lines with their shares in the costs.
+    pub(super) fn list(lines: Vec<OrderLine>, costs: Option<&Costs>) -> Vec<Self> {
+        lines.into_iter().map(|line| Self::new(line, costs)).collect()
+    }
+
+    fn new(line: OrderLine, costs: Option<&Costs>) -> Self {
         let offer = line.offer.as_ref();
+        let share =
+            costs.and_then(|costs| Some((costs.currency(), costs.shares().get(&line.sku)?)));
+        let money = |currency, amount: i64| {
+            Money::new(amount, currency).ok().filter(|money| money.amount() > 0)
+        };
         Self {
             product_id: offer.map(|offer| offer.product),
             unit_price: offer.map(|offer| offer.price),
+            discount: share.and_then(|(currency, share)| money(currency, share.discount)),
+            tax: share.and_then(|(currency, share)| money(currency, share.tax)),
             sku: line.sku,
             quantity: line.quantity,
             title: line.offer.map(|offer| offer.title),

@@ -16,6 +16,7 @@ use runtime::{
     messaging::admit,
 };
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use utoipa::{IntoParams, ToSchema};
 use vocabulary::{CustomerId, InvalidMoney, Money, OrderId, Quantity, Sku};
 
@@ -32,8 +33,9 @@ use crate::{
     },
     domain::{
         Address, ComparedPrice, LimitExceeded, LinePrices, MAX_LINES, NotForSale, Order,
-        OrderStatus, PaymentMethod, PlaceOrderError, PriceChange, ShownPrices, country,
-        merge_lines, one_line,
+        OrderStatus, PaymentMethod, PlaceOrderError, PriceChange, ShownPrices,
+        costs::{CouponCode, CouponRefusal},
+        country, merge_lines, one_line,
     },
     state::{AppState, TestPayments},
     storage::order_views::{self, OrderView},
@@ -63,14 +65,19 @@ pub(crate) struct PlaceOrderRequest {
     shipping_address: Option<ShippingAddressRequest>,
     #[schema(required, nullable = false)]
     payment: Option<PaymentMethodRequest>,
-    /// The total that the customer was shown. If it differs from the present one, nothing is ordered.
+    /// The total that the customer was shown, with discounts, shipping and tax. If it differs from the present one, nothing
+    /// is ordered.
     #[serde(skip_serializing_if = "Option::is_none")]
     expected_total: Option<Money>,
+    /// A code that the customer has entered, in any case. If it cannot be used, nothing is ordered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(min_length = 3, max_length = 40, example = "SUMMER-25")]
+    coupon: Option<String>,
 }
 
 #[derive(Debug, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct OrderLineRequest {
+pub(super) struct OrderLineRequest {
     #[schema(value_type = Sku, required, nullable = false)]
     sku: Option<String>,
     #[schema(value_type = Quantity, required, nullable = false)]
@@ -134,8 +141,8 @@ const LOCATION: &str = "/v1/orders/";
     ),
     responses(
         (status = 202, description = "The order is placed; `Location` is its address.", body = OrderBody),
-        (status = 409, description = "`price_changed`: a price is not the one that was shown; `lines` and `total` have both. `too_many_unpaid_orders`: pay or cancel one first."),
-        (status = 422, description = "A field is invalid, a SKU is not for sale, there are too many pieces, or the prices have different currencies."),
+        (status = 409, description = "`price_changed`: a price is not the one that was shown; `lines` and `total` have both. `too_many_unpaid_orders`: pay or cancel one first. `coupon_not_in_force`, `coupon_used_up`: the coupon cannot be used."),
+        (status = 422, description = "A field is invalid, a SKU is not for sale, there are too many pieces, or the prices have different currencies. `unknown_coupon`, `coupon_not_applicable`: the coupon cannot be used. `no_shipping_rate`: the shop does not ship there."),
         (status = 503, description = "`busy` or `outbox_full`: too many orders are waiting; try again after `Retry-After`."),
     ),
     security(("bearer" = ["orders:write"]))
@@ -227,7 +234,8 @@ pub(crate) fn render(result: Result<&Order, &PlaceOrderError>) -> Result<StoredR
     }
 }
 
-fn refusal(error: &PlaceOrderError) -> Problem {
+/// The problem of an order that cannot be placed, or of a quote.
+pub(super) fn refusal(error: &PlaceOrderError) -> Problem {
     let unprocessable = |code, title| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, code, title);
     match error {
         PlaceOrderError::NotForSale(NotForSale(skus)) => {
@@ -235,6 +243,11 @@ fn refusal(error: &PlaceOrderError) -> Problem {
             unprocessable("sku_not_for_sale", "A SKU is not for sale")
                 .detail(format!("Not for sale: {}.", skus.join(", ")))
                 .member("skus", skus)
+        }
+        PlaceOrderError::Coupon(refusal) => coupon_refused(refusal),
+        PlaceOrderError::NoShippingRate => {
+            unprocessable("no_shipping_rate", "The shop does not ship this order")
+                .detail("No shipping rate covers its destination, its currency and its goods.")
         }
         PlaceOrderError::PriceChanged(change) => price_changed(change),
         PlaceOrderError::Limit(LimitExceeded::Pieces { skus, limit }) => {
@@ -260,6 +273,28 @@ fn refusal(error: &PlaceOrderError) -> Problem {
                 .detail(format!("Its total: {error}."))
         }
     }
+}
+
+fn coupon_refused(refusal: &CouponRefusal) -> Problem {
+    let title = "The coupon cannot be used";
+    let not_applicable =
+        || Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "coupon_not_applicable", title);
+    let problem = match refusal {
+        CouponRefusal::Unknown => {
+            Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "unknown_coupon", title)
+        }
+        CouponRefusal::NotInForce { starts_at, ends_at } => {
+            Problem::conflict("coupon_not_in_force", title)
+                .member("starts_at", json!(starts_at))
+                .member("ends_at", json!(ends_at))
+        }
+        CouponRefusal::UsedUp => Problem::conflict("coupon_used_up", title),
+        CouponRefusal::MinGoods(least) => not_applicable().member("min_goods", json!(least)),
+        CouponRefusal::NoLine | CouponRefusal::Currency | CouponRefusal::PriceUnknown => {
+            not_applicable()
+        }
+    };
+    problem.detail(format!("Nothing was ordered: {refusal}."))
 }
 
 /// A price as it was shown, and as it is. Null if it was not shown, or is not known yet.
@@ -326,6 +361,7 @@ impl PlaceOrderRequest {
             fields.refuse("payment.method", "invalid", "test payments are off");
         }
         let total = self.expected_total;
+        let coupon = parse_coupon(&mut fields, self.coupon);
         fields.finish_with(|| {
             let (quantities, unit_prices) = lines?;
             Some(PlaceOrderCommand {
@@ -333,6 +369,7 @@ impl PlaceOrderRequest {
                 customer: customer?,
                 quantities,
                 shown: ShownPrices { total, unit_prices },
+                coupon,
                 is_limited,
                 method: method?,
                 shipping_address: address?,
@@ -343,10 +380,19 @@ impl PlaceOrderRequest {
     }
 }
 
+/// An empty code is none.
+pub(super) fn parse_coupon(fields: &mut Fields, coupon: Option<String>) -> Option<CouponCode> {
+    let code = coupon.filter(|code| !code.trim().is_empty())?;
+    fields.check("coupon", code.parse())
+}
+
 /// The lines, each SKU once, and the unit prices that were shown.
 type ParsedLines = (Vec<(Sku, Quantity)>, BTreeMap<Sku, Money>);
 
-fn parse_lines(fields: &mut Fields, lines: Option<Vec<OrderLineRequest>>) -> Option<ParsedLines> {
+pub(super) fn parse_lines(
+    fields: &mut Fields,
+    lines: Option<Vec<OrderLineRequest>>,
+) -> Option<ParsedLines> {
     let lines = fields.require("lines", lines)?;
     if !(1..=MAX_LINES).contains(&lines.len()) {
         fields.refuse("lines", "invalid", format!("must have 1 to {MAX_LINES} items"));

@@ -17,7 +17,7 @@ pub(super) fn order_confirmed(
         order_id: order.id,
         customer_id: order.customer,
         lines: order_lines(order),
-        total: order.total?,
+        total: order.total()?,
         payment_id: payment,
         confirmed_at: at,
     })

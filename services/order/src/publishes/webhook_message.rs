@@ -51,7 +51,7 @@ pub(crate) fn order_message(
     match &event.kind {
         OrderEventKind::Confirmed(payment) => {
             add("payment_id", json!(payment));
-            add("total", json!(order.total));
+            add("total", json!(order.total()));
             add("lines", order.lines.iter().map(line).collect());
         }
         OrderEventKind::Shipped(shipment) => {
@@ -65,7 +65,7 @@ pub(crate) fn order_message(
         OrderEventKind::PaymentRefunded(payment) => {
             // A payment of another amount settles nothing and is not refunded by this service.
             add("payment_id", json!(payment));
-            add("amount", json!(order.total));
+            add("amount", json!(order.total()));
         }
         OrderEventKind::Delivered
         | OrderEventKind::Placed(_)

@@ -1,5 +1,7 @@
 //! Queries: free functions over a connection, most of them for many orders at once.
 
+mod cost_json;
+pub(crate) mod cost_rules;
 pub(crate) mod customer_erasures;
 mod json_columns;
 pub(crate) mod lost_orders;
@@ -7,6 +9,7 @@ pub(crate) mod offers;
 pub(crate) mod order_views;
 pub(crate) mod orders;
 pub(crate) mod payments;
+pub(crate) mod promotion_uses;
 pub(crate) mod shipments;
 pub(crate) mod timeline;
 pub(crate) mod unpaid_orders;

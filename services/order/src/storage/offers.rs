@@ -6,7 +6,7 @@ use sqlx::{PgConnection, types::Json};
 use uuid::Uuid;
 use vocabulary::{Localized, ProductId, Sku, Version};
 
-use super::{money, undecodable};
+use super::{cost_rules::RulesRevision, money, undecodable};
 use crate::domain::{CatalogListing, Offer};
 
 /// Advances products to these versions, and returns the products that advanced. A product with the same or a later version
@@ -96,31 +96,52 @@ pub(crate) async fn upsert(
     Ok(())
 }
 
+/// What the copy of the catalogue tells about some SKUs, and the revision of the rules that decide what orders cost.
+#[derive(Debug)]
+pub(crate) struct Listings {
+    pub(crate) by_sku: HashMap<Sku, CatalogListing>,
+    pub(crate) rules: RulesRevision,
+}
+
 /// The listings of those of `skus` that the copy contains. If several products list a SKU, a product that sells it wins,
-/// then the newest product.
+/// then the newest product. The revision comes with them: a statement of its own would cost every batch of orders a round
+/// trip.
 pub(crate) async fn listings(
     connection: &mut PgConnection,
     skus: &[&str],
-) -> Result<HashMap<Sku, CatalogListing>, sqlx::Error> {
+) -> Result<Listings, sqlx::Error> {
     let rows = sqlx::query!(
         r#"
-        select distinct on (sku) sku, product_id, amount, currency, title as "title: Json<Localized>", for_sale
-        from offer where sku = any($1)
-        order by sku, for_sale desc, product_id desc
+        select v.revision, o.sku as "sku?", o.product_id as "product_id?", o.amount as "amount?", o.currency as "currency?",
+            o.title as "title?: Json<Localized>", o.for_sale as "for_sale?"
+        from cost_rule_revision v
+        left join (
+            select distinct on (sku) sku, product_id, amount, currency, title, for_sale
+            from offer where sku = any($1)
+            order by sku, for_sale desc, product_id desc
+        ) o on true
         "#,
         skus as &[&str],
     )
     .fetch_all(connection)
     .await?;
-    let listings = rows.into_iter().map(|row| {
-        let price = money(row.amount, &row.currency)?;
-        let offer = Offer { product: row.product_id.into(), price, title: row.title.0 };
-        let listing = if row.for_sale {
+    let rules = rows.first().map(|row| RulesRevision(row.revision));
+    let rules = rules.ok_or(sqlx::Error::RowNotFound)?;
+    let mut by_sku = HashMap::new();
+    for row in rows {
+        let (Some(sku), Some(product), Some(amount), Some(currency), Some(title)) =
+            (row.sku, row.product_id, row.amount, row.currency, row.title)
+        else {
+            continue;
+        };
+        let price = money(amount, &currency)?;
+        let offer = Offer { product: product.into(), price, title: title.0 };
+        let listing = if row.for_sale == Some(true) {
             CatalogListing::ForSale(offer)
         } else {
             CatalogListing::NotForSale(offer)
         };
-        Ok((row.sku.try_into().map_err(undecodable)?, listing))
-    });
-    listings.collect()
+        by_sku.insert(sku.try_into().map_err(undecodable)?, listing);
+    }
+    Ok(Listings { by_sku, rules })
 }

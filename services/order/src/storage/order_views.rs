@@ -3,15 +3,18 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::{PgConnection, types::Json};
 use uuid::Uuid;
-use vocabulary::{CustomerId, Money, OrderId};
+use vocabulary::{CustomerId, OrderId};
 
 use super::{
+    cost_json::{CostsJson, costs},
     json_columns::{AddressJson, ReasonJson},
     optional_money,
     orders::lines_of,
     undecodable,
 };
-use crate::domain::{Address, EndReason, Order, OrderLine, OrderStatus, PaymentMethod};
+use crate::domain::{
+    Address, EndReason, Order, OrderLine, OrderStatus, PaymentMethod, costs::Costs,
+};
 
 /// The read model of an order.
 #[derive(Debug, Clone)]
@@ -21,7 +24,8 @@ pub(crate) struct OrderView {
     pub(crate) status: OrderStatus,
     pub(crate) method: PaymentMethod,
     pub(crate) lines: Vec<OrderLine>,
-    pub(crate) total: Option<Money>,
+    /// `None` while the price of a line is unknown.
+    pub(crate) costs: Option<Costs>,
     pub(crate) reason: Option<EndReason>,
     /// None if it was erased, or does not belong into the response.
     pub(crate) address: Option<Address>,
@@ -65,7 +69,7 @@ impl OrderView {
             status: order.status(),
             method: order.method,
             lines: order.lines.clone(),
-            total: order.total,
+            costs: order.costs.clone(),
             reason: None,
             address: None,
             payment: None,
@@ -199,7 +203,8 @@ async fn get_many(
 ) -> Result<Vec<OrderView>, sqlx::Error> {
     let rows = sqlx::query!(
         r#"
-        select o.id, o.customer_id, o.status, o.method, o.total, o.currency, o.reason as "reason: Json<ReasonJson>",
+        select o.id, o.customer_id, o.status, o.method, o.total, o.currency,
+            o.costs as "costs: Json<CostsJson>", o.reason as "reason: Json<ReasonJson>",
             o.shipping_address as "address: Json<AddressJson>", o.placed_at, o.changed_at, o.due_at,
             o.hold_extended,
             s.carrier as "carrier?", s.tracking_number as "tracking_number?", s.shipped_at as "shipped_at?", s.delivered_at,
@@ -233,7 +238,10 @@ async fn get_many(
             status: row.status.parse().map_err(undecodable)?,
             method: row.method.parse().map_err(undecodable)?,
             lines: lines.remove(&row.id).unwrap_or_default(),
-            total: optional_money(row.total, row.currency.as_deref())?,
+            costs: costs(
+                optional_money(row.total, row.currency.as_deref())?,
+                row.costs.map(|costs| costs.0),
+            )?,
             reason: row.reason.map(|reason| reason.0.into()),
             address: row.address.0.into_address(),
             payment: row.payment,

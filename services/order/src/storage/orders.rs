@@ -10,6 +10,7 @@ use vocabulary::{CustomerId, Localized, Money, OrderId, PaymentId, Quantity};
 
 use super::{
     MissingColumn,
+    cost_json::{CostsJson, costs, costs_value},
     json_columns::{AddressJson, ReasonJson},
     money, optional_money, undecodable,
 };
@@ -33,9 +34,11 @@ pub(crate) async fn insert(
     let ids: Vec<Uuid> = orders().map(|order| order.id.as_uuid()).collect();
     let customers: Vec<Uuid> = orders().map(|order| order.customer.as_uuid()).collect();
     let methods: Vec<&str> = orders().map(|order| order.method.as_str()).collect();
-    let totals: Vec<Option<i64>> = orders().map(|order| order.total.map(Money::amount)).collect();
+    let totals: Vec<Option<i64>> = orders().map(|order| order.total().map(Money::amount)).collect();
     let currencies: Vec<Option<String>> =
-        orders().map(|order| order.total.map(|total| total.currency().to_string())).collect();
+        orders().map(|order| order.total().map(|total| total.currency().to_string())).collect();
+    let costs: Vec<_> =
+        orders().map(|order| costs_value(order.costs.as_ref())).collect::<Result<_, _>>()?;
     let addresses =
         new.iter().map(|(_, address, _)| serde_json::to_value(AddressJson::from(*address)));
     let addresses: Vec<_> = addresses.collect::<Result<_, _>>().map_err(undecodable)?;
@@ -51,13 +54,15 @@ pub(crate) async fn insert(
             where service = 'order' and completed_at is not null and customer_id = any($2)
         )
         insert into orders (
-            id, customer_id, status, method, total, currency, shipping_address, placed_at, changed_at, due_at, traceparent
+            id, customer_id, status, method, total, currency, shipping_address, placed_at, changed_at, due_at, traceparent,
+            costs
         )
-        select id, customer_id, 'placed', method, total, currency, shipping_address, placed_at, placed_at, due_at, traceparent
+        select id, customer_id, 'placed', method, total, currency, shipping_address, placed_at, placed_at, due_at, traceparent,
+            costs
         from unnest(
             $1::uuid[], $2::uuid[], $3::text[], $4::bigint[], $5::text[], $6::jsonb[], $7::timestamptz[],
-            $8::timestamptz[], $9::text[]
-        ) as new (id, customer_id, method, total, currency, shipping_address, placed_at, due_at, traceparent)
+            $8::timestamptz[], $9::text[], $10::jsonb[]
+        ) as new (id, customer_id, method, total, currency, shipping_address, placed_at, due_at, traceparent, costs)
         "#,
         &ids,
         &customers,
@@ -68,6 +73,7 @@ pub(crate) async fn insert(
         &times,
         &deadlines as &[Option<DateTime<Utc>>],
         &traces as &[Option<String>],
+        &costs as &[Option<serde_json::Value>],
     )
     .execute(&mut *connection)
     .await?;
@@ -138,15 +144,29 @@ impl<'a> LineColumns<'a> {
     }
 }
 
-/// Updates the lines of orders that were placed before their prices were known.
-pub(crate) async fn update_prices<'a>(
+/// Updates the lines and the costs of orders that were placed before their prices were known.
+pub(crate) async fn update_prices(
     connection: &mut PgConnection,
-    orders: impl IntoIterator<Item = &'a Order>,
+    orders: &[Order],
 ) -> Result<(), sqlx::Error> {
     let rows = LineColumns::new(orders)?;
     if rows.orders.is_empty() {
         return Ok(());
     }
+    let ids: Vec<Uuid> = orders.iter().map(|order| order.id.as_uuid()).collect();
+    let costs: Vec<_> =
+        orders.iter().map(|order| costs_value(order.costs.as_ref())).collect::<Result<_, _>>()?;
+    sqlx::query!(
+        r#"
+        update orders o set costs = u.costs
+        from unnest($1::uuid[], $2::jsonb[]) as u (id, costs)
+        where o.id = u.id and u.costs is not null
+        "#,
+        &ids,
+        &costs as &[Option<serde_json::Value>],
+    )
+    .execute(&mut *connection)
+    .await?;
     sqlx::query!(
         r#"
         update order_line l
@@ -175,6 +195,7 @@ struct OrderRow {
     method: String,
     total: Option<i64>,
     currency: Option<String>,
+    costs: Option<Json<CostsJson>>,
     reason: Option<Json<ReasonJson>>,
     payment_id: Option<Uuid>,
     placed_at: DateTime<Utc>,
@@ -193,8 +214,8 @@ pub(crate) async fn lock(
     let rows = sqlx::query_as!(
         OrderRow,
         r#"
-        select id, customer_id, status, method, total, currency, reason as "reason: Json<ReasonJson>", payment_id, placed_at,
-            due_at, traceparent, hold_seconds, hold_extended
+        select id, customer_id, status, method, total, currency, costs as "costs: Json<CostsJson>",
+            reason as "reason: Json<ReasonJson>", payment_id, placed_at, due_at, traceparent, hold_seconds, hold_extended
         from orders where id = any($1)
         order by id
         for update
@@ -226,8 +247,8 @@ pub(crate) async fn lock_due(
     let rows = sqlx::query_as!(
         OrderRow,
         r#"
-        select id, customer_id, status, method, total, currency, reason as "reason: Json<ReasonJson>", payment_id, placed_at,
-            due_at, traceparent, hold_seconds, hold_extended
+        select id, customer_id, status, method, total, currency, costs as "costs: Json<CostsJson>",
+            reason as "reason: Json<ReasonJson>", payment_id, placed_at, due_at, traceparent, hold_seconds, hold_extended
         from orders where due_at <= $1 and id <> all($2)
         order by due_at
         limit $3
@@ -251,8 +272,8 @@ pub(crate) async fn lock_one_due(
     let rows = sqlx::query_as!(
         OrderRow,
         r#"
-        select id, customer_id, status, method, total, currency, reason as "reason: Json<ReasonJson>", payment_id, placed_at,
-            due_at, traceparent, hold_seconds, hold_extended
+        select id, customer_id, status, method, total, currency, costs as "costs: Json<CostsJson>",
+            reason as "reason: Json<ReasonJson>", payment_id, placed_at, due_at, traceparent, hold_seconds, hold_extended
         from orders where id = $1 and due_at <= $2
         for update skip locked
         "#,
@@ -375,7 +396,10 @@ fn order(row: &OrderRow, lines: Vec<OrderLine>) -> Result<Order, sqlx::Error> {
         customer: row.customer_id.into(),
         method: row.method.parse().map_err(undecodable)?,
         lines,
-        total: optional_money(row.total, row.currency.as_deref())?,
+        costs: costs(
+            optional_money(row.total, row.currency.as_deref())?,
+            row.costs.clone().map(|costs| costs.0),
+        )?,
         placed_at: row.placed_at,
         state,
     })
@@ -390,9 +414,11 @@ pub(crate) async fn update(
     let ids: Vec<Uuid> = orders.iter().map(|order| order.id.as_uuid()).collect();
     let statuses: Vec<&str> = orders.iter().map(|order| order.status().as_str()).collect();
     let totals: Vec<Option<i64>> =
-        orders.iter().map(|order| order.total.map(Money::amount)).collect();
-    let currencies: Vec<Option<String>> =
-        orders.iter().map(|order| order.total.map(|total| total.currency().to_string())).collect();
+        orders.iter().map(|order| order.total().map(Money::amount)).collect();
+    let currencies: Vec<Option<String>> = orders
+        .iter()
+        .map(|order| order.total().map(|total| total.currency().to_string()))
+        .collect();
     let reasons = orders.iter().map(|order| {
         order.state.reason().map(ReasonJson::from).map(serde_json::to_value).transpose()
     });
@@ -450,6 +476,21 @@ pub(crate) async fn postpone(
     .execute(connection)
     .await?;
     Ok(())
+}
+
+/// The shipping addresses of orders.
+pub(crate) async fn addresses(
+    connection: &mut PgConnection,
+    orders: &[OrderId],
+) -> Result<HashMap<OrderId, Address>, sqlx::Error> {
+    let ids: Vec<Uuid> = orders.iter().map(|order| order.as_uuid()).collect();
+    let rows = sqlx::query!(
+        r#"select id, shipping_address as "address: Json<AddressJson>" from orders where id = any($1)"#,
+        &ids,
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.id.into(), row.address.0.into())).collect())
 }
 
 /// The customer and the status of an order, if it exists.

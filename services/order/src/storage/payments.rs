@@ -54,7 +54,7 @@ pub(crate) async fn insert(
     let states: Vec<&str> = payments.iter().map(|(.., state)| name(*state)).collect();
     let references: Vec<Option<&str>> =
         payments.iter().map(|(_, payment, _)| payment.reference.as_deref()).collect();
-    let paid = || payments.iter().map(|(order, payment, _)| payment.amount.or(order.total));
+    let paid = || payments.iter().map(|(order, payment, _)| payment.amount.or(order.total()));
     let amounts: Vec<Option<i64>> = paid().map(|paid| paid.map(Money::amount)).collect();
     let currencies: Vec<Option<String>> =
         paid().map(|paid| paid.map(|paid| paid.currency().to_string())).collect();

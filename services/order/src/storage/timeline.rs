@@ -88,7 +88,7 @@ fn timeline_entry(order: &Order, event: &OrderEventKind) -> (&'static str, &'sta
         OrderEventKind::Placed(_) => (
             order_service,
             OrderPlacedV1::TYPE,
-            json!({ "total": order.total, "lines": order.lines.len() }),
+            json!({ "total": order.total(), "lines": order.lines.len() }),
         ),
         OrderEventKind::StockReserved => (INVENTORY, StockReservedV1::TYPE, json!({})),
         OrderEventKind::StockRejected(reason) => {
@@ -108,7 +108,7 @@ fn timeline_entry(order: &Order, event: &OrderEventKind) -> (&'static str, &'sta
         OrderEventKind::PaymentMismatched(payment) => {
             let mut detail = payment_detail(payment);
             detail["paid"] = json!(payment.amount);
-            detail["total"] = json!(order.total);
+            detail["total"] = json!(order.total());
             (order_service, "payment.mismatched", detail)
         }
         OrderEventKind::PaymentRefunded(payment) => {
@@ -117,7 +117,7 @@ fn timeline_entry(order: &Order, event: &OrderEventKind) -> (&'static str, &'sta
         OrderEventKind::Confirmed(payment) => (
             order_service,
             OrderConfirmedV1::TYPE,
-            json!({ "payment_id": payment, "total": order.total }),
+            json!({ "payment_id": payment, "total": order.total() }),
         ),
         OrderEventKind::Shipped(shipment) => (
             order_service,

@@ -173,6 +173,7 @@ mod tests {
             method: PaymentMethod::Test,
             shipping_address,
             shown: ShownPrices::default(),
+            coupon: None,
             is_limited: true,
             idempotency: None,
             trace: None,

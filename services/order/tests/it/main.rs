@@ -8,6 +8,8 @@ mod webhook_receiver;
 
 mod backpressure;
 mod compensation;
+mod cost_rules;
+mod costs;
 mod customer_erasures;
 mod honest_prices;
 mod instances;

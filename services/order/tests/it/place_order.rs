@@ -65,7 +65,7 @@ async fn every_invalid_field_is_listed() {
         assert_eq!((answer.problem().0, answer.fields()), (422, vec!["lines"]));
     }
     for (field, value) in
-        [("coupon", json!("x")), ("lines", json!("x")), ("payment", json!({ "card": 1 }))]
+        [("voucher", json!("x")), ("lines", json!("x")), ("payment", json!({ "card": 1 }))]
     {
         let mut body = order_request(me, &[("A", 1)], "test");
         body[field] = value;

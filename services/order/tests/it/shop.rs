@@ -111,6 +111,14 @@ impl Client {
         self.send(Method::POST, path, Some(body), None).await
     }
 
+    pub(crate) async fn put(&self, path: &str, body: &Value) -> Answer {
+        self.send(Method::PUT, path, Some(body), None).await
+    }
+
+    pub(crate) async fn delete(&self, path: &str) -> Answer {
+        self.send(Method::DELETE, path, None, None).await
+    }
+
     /// Sends a webhook with this signature.
     pub(crate) async fn send_webhook(&self, path: &str, body: &str, signature: &str) -> Answer {
         let request = self.http.post(format!("{}{path}", self.base));
