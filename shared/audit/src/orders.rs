@@ -57,5 +57,77 @@ pub(crate) async fn check_orders(
             .into_iter()
             .map(|(id, payments)| format!("order {id} has {payments} approved payments")),
     );
+    check_costs(sessions, findings).await?;
+    check_money(sessions, findings).await
+}
+
+/// Invariant 1: the costs of an order add up to its total, and its lines to its goods.
+async fn check_costs(sessions: &mut Sessions<'_>, findings: &mut Findings) -> Result<(), Error> {
+    let mut order = sessions.of("order").await?;
+    let wrong: Vec<(String, i64, i64)> = order
+        .rows(
+            "select o.id::text, o.total, c.goods - c.discounts + c.shipping + c.added_tax from orders o
+         cross join lateral (
+             select coalesce((o.costs ->> 'goods')::bigint, o.total) as goods,
+                 coalesce((
+                     select sum((d ->> 'amount')::bigint)::bigint from jsonb_array_elements(o.costs -> 'discounts') d
+                 ), 0) as discounts,
+                 coalesce((o.costs ->> 'shipping')::bigint, 0) as shipping,
+                 case when o.costs -> 'tax' ->> 'mode' = 'added' then (o.costs -> 'tax' ->> 'amount')::bigint else 0 end
+                     as added_tax
+         ) c
+         where o.total <> c.goods - c.discounts + c.shipping + c.added_tax",
+        )
+        .await?;
+    let wrong = wrong.into_iter();
+    findings.add(
+        1,
+        wrong.map(|(id, total, costs)| {
+            format!("the total of order {id} is {total}, its costs are {costs}")
+        }),
+    );
+    let wrong: Vec<(String, i64, i64)> = order
+        .rows(
+            "select o.id::text, coalesce((o.costs ->> 'goods')::bigint, o.total), sum(l.quantity * l.unit_price)::bigint
+         from orders o join order_line l on l.order_id = o.id
+         where o.total is not null
+         group by o.id
+         having coalesce((o.costs ->> 'goods')::bigint, o.total) <> sum(l.quantity * l.unit_price)",
+        )
+        .await?;
+    let wrong = wrong.into_iter();
+    findings.add(
+        1,
+        wrong.map(|(id, goods, lines)| {
+            format!("the goods of order {id} cost {goods}, its lines {lines}")
+        }),
+    );
+    Ok(())
+}
+
+/// Invariant 1: the money that moved for an order is what its status tells: its total, if it is paid and not cancelled.
+async fn check_money(sessions: &mut Sessions<'_>, findings: &mut Findings) -> Result<(), Error> {
+    let mut order = sessions.of("order").await?;
+    let count = order.number("select count(*) from order_money").await?;
+    let wrong: Vec<(String, String, i64, i64)> = order
+        .rows(
+            "select o.id::text, o.status, coalesce(m.balance, 0), e.expected from orders o
+         left join (
+             select order_id, sum(amount)::bigint as balance from order_money where kind <> 'unmatched' group by order_id
+         ) m on m.order_id = o.id
+         cross join lateral (
+             select case when o.status in ('confirmed', 'shipped', 'delivered') then o.total else 0 end as expected
+         ) e
+         where coalesce(m.balance, 0) <> e.expected",
+        )
+        .await?;
+    let wrong = wrong.into_iter();
+    findings.add(
+        1,
+        wrong.map(|(id, status, balance, expected)| {
+            format!("order {id} is {status} with a balance of {balance}, not {expected}")
+        }),
+    );
+    findings.checked.insert("money_entries", count);
     Ok(())
 }

@@ -11,6 +11,7 @@ mod erase_customer;
 mod extend_hold;
 mod get_customer_erasure;
 mod get_order;
+mod get_order_money;
 mod get_order_timeline;
 mod json_bytes;
 mod list_lost_orders;
@@ -76,6 +77,7 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(get_customer_erasure::get_customer_erasure))
         .routes(routes!(repeat_customer_erasures::repeat_customer_erasures))
         .routes(routes!(get_order_timeline::get_order_timeline))
+        .routes(routes!(get_order_money::get_order_money))
         .routes(routes!(stream_order_events::stream_order_events))
         .routes(routes!(webhooks::receive_payment_webhook::receive_payment_webhook))
         .routes(routes!(webhooks::receive_shipment_webhook::receive_shipment_webhook))

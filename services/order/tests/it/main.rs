@@ -14,6 +14,7 @@ mod customer_erasures;
 mod honest_prices;
 mod instances;
 mod lifecycle;
+mod money;
 mod order_limits;
 mod outgoing_webhooks;
 mod payments;
