@@ -23,7 +23,7 @@ const MESSAGES = {
     'checkout.title': '收货信息', 'checkout.recipient': '收货人', 'checkout.phone': '手机号', 'checkout.province': '省 / 直辖市', 'checkout.city': '城市', 'checkout.line1': '详细地址', 'checkout.postal': '邮编',
     'checkout.example': '填入示例地址', 'checkout.place': '提交订单', 'checkout.placing': '正在提交…', 'checkout.pay': '使用内置的测试支付渠道，不会实际扣款。',
     'checkout.no_shipping_rate': '暂不支持配送到该地址。', 'costs.goods': '商品金额', 'costs.shipping': '运费', 'costs.free': '免运费', 'costs.included': '已含在价格中',
-    'coupon.label': '优惠码（选填）', 'coupon.applied': '优惠码已使用。', 'coupon.unknown_coupon': '没有这个优惠码。', 'coupon.coupon_not_in_force': '优惠码不在有效期内。', 'coupon.coupon_used_up': '优惠码已达使用上限。', 'coupon.coupon_not_applicable': '优惠码不适用于这些商品。', 'coupon.min_goods': '商品满 {amount} 才能使用此优惠码。',
+    'coupon.label': '优惠码（选填）', 'coupon.applied': '优惠码已生效。', 'coupon.unknown_coupon': '没有这个优惠码。', 'coupon.coupon_not_in_force': '优惠码不在有效期内。', 'coupon.coupon_used_up': '优惠码已达使用上限。', 'coupon.coupon_not_applicable': '优惠码不适用于这些商品。', 'coupon.min_goods': '商品满 {amount} 才能使用此优惠码。',
     'checkout.price_changed': '价格已变动，尚未下单。请核对新的价格后再提交。', 'checkout.off': '暂时不能下单', 'checkout.off.text': '控制台没有配置签名密钥（TOKEN_KEY_FILE），无法签发购物身份。仍可浏览商品。',
     'order.title': '订单', 'order.live': '实时跟踪中', 'order.done': '已结束', 'order.lost': '连接断开，正在重连', 'order.timeline': '订单进度', 'order.lines': '商品', 'order.total': '合计', 'order.pay': '立即支付', 'order.cancel': '取消订单', 'order.cancelled': '已请求取消', 'order.paid': '已请求支付', 'order.reason': '原因',
     'order.none': '还没有订单', 'order.none.text': '下单后，可以在这里查看订单进度。', 'order.mine': '我的订单', 'order.pieces': '{n} 件', 'order.nothing': '等待第一条记录…',

@@ -97,6 +97,23 @@ pub struct Config {
     #[arg(long, env = "WEBHOOK_SECRET_FILE", value_name = "WEBHOOK_SECRET_FILE")]
     pub webhook_secret_file: Option<PathBuf>,
 
+    /// Base address of the payment provider that makes refunds; without it refunds are only recorded.
+    #[arg(
+        long,
+        env = "PAYMENT_PROVIDER_URL",
+        value_name = "PAYMENT_PROVIDER_URL",
+        requires = "payment_provider_secret_file"
+    )]
+    pub payment_provider_url: Option<Url>,
+
+    /// File with the secret that signs requests to the payment provider: `whsec_` and Base64.
+    #[arg(long, env = "PAYMENT_PROVIDER_SECRET_FILE", value_name = "PAYMENT_PROVIDER_SECRET_FILE")]
+    pub payment_provider_secret_file: Option<PathBuf>,
+
+    /// Seconds within which the payment provider must answer.
+    #[arg(long, env = "PAYMENT_PROVIDER_TIMEOUT", value_name = "PAYMENT_PROVIDER_TIMEOUT", default_value = "15", value_parser = webhook_timeout)]
+    pub payment_provider_timeout: Duration,
+
     /// Seconds within which an endpoint must answer a webhook of this service.
     #[arg(long, env = "WEBHOOK_TIMEOUT", value_name = "WEBHOOK_TIMEOUT", default_value = "15", value_parser = webhook_timeout)]
     pub webhook_timeout: Duration,

@@ -41,8 +41,9 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::{
     app::{
         erasure_waker::ErasureWaker, order_process::OrderProcess,
-        repair_lost_erasures::repair_lost_erasures, repair_lost_orders::repair_lost_orders,
-        replay_offers::OfferReplayer, webhook_client::WebhookClient,
+        payment_provider::PaymentProvider, repair_lost_erasures::repair_lost_erasures,
+        repair_lost_orders::repair_lost_orders, replay_offers::OfferReplayer,
+        webhook_client::WebhookClient,
     },
     consumes::{
         behavior_analytics::erasure_completed::RecordErasure,
@@ -57,8 +58,8 @@ use crate::{
     names::{BEHAVIOR_ANALYTICS, INVENTORY, PRODUCT_CATALOG},
     state::{TestPayments, WebhookSecret},
     workers::{
-        deadlines::DeadlineWorker, erasures, order_batcher::OrderBatcher, retention,
-        webhooks::WebhookWorker,
+        deadlines::DeadlineWorker, erasures, order_batcher::OrderBatcher, refunds::RefundWorker,
+        retention, webhooks::WebhookWorker,
     },
 };
 
@@ -147,7 +148,9 @@ impl ServiceDefinition for OrderService {
             tracing::warn!("test payments are on: customers can pay with play money");
         }
         let (outbox, lifecycle) = (host.outbox.clone(), &host.lifecycle);
+        let provider = payment_provider(config)?;
         let process = OrderProcess::new(config.deadlines(), config.limits());
+        let process = if provider.is_some() { process.with_provider() } else { process };
         let topology = topology_for(&process);
         let (topology, republisher) = host.start_messaging(topology);
         let deadlines = DeadlineWorker::new(outbox.clone(), process.clone());
@@ -162,6 +165,10 @@ impl ServiceDefinition for OrderService {
             process.webhook_waker().clone(),
         );
         lifecycle.spawn("webhooks", webhooks.run(lifecycle.soft()));
+        if let Some(provider) = provider {
+            let refunds = RefundWorker::new(outbox.clone(), process.clone(), provider);
+            lifecycle.spawn("refunds", refunds.run(lifecycle.soft()));
+        }
         lifecycle.spawn("retention", retention::run(outbox.pool().clone(), lifecycle.soft()));
 
         let erasure_waker = ErasureWaker::default();
@@ -195,4 +202,14 @@ impl ServiceDefinition for OrderService {
             erasure_waker,
         })
     }
+}
+
+/// The payment provider of the configuration, if there is one.
+fn payment_provider(config: &Config) -> Result<Option<PaymentProvider>, StartError> {
+    let Some(url) = &config.payment_provider_url else { return Ok(None) };
+    let file = config.payment_provider_secret_file.as_deref().unwrap_or(Path::new(""));
+    let part = || format!("the payment provider with the secret in {}", file.display());
+    let secret = std::fs::read_to_string(file).map_err(StartError::part(part()))?;
+    let key = secret.parse().map_err(StartError::part(part()))?;
+    Ok(Some(PaymentProvider::new(url, key, config.payment_provider_timeout)))
 }

@@ -116,7 +116,9 @@ async fn check_money(sessions: &mut Sessions<'_>, findings: &mut Findings) -> Re
              select order_id, sum(amount)::bigint as balance from order_money where kind <> 'unmatched' group by order_id
          ) m on m.order_id = o.id
          cross join lateral (
-             select case when o.status in ('confirmed', 'shipped', 'delivered') then o.total else 0 end as expected
+             select case when o.status in ('confirmed', 'shipped', 'delivered') then o.total else 0 end + coalesce((
+                 select sum(p.amount)::bigint from payment p where p.order_id = o.id and p.state = 'refund_pending'
+             ), 0) as expected
          ) e
          where coalesce(m.balance, 0) <> e.expected",
         )

@@ -29,7 +29,7 @@ export function costRows(costs) {
   rows.push(row(t('costs.shipping'), costs.shipping.amount === 0 ? t('costs.free') : formatPrice(costs.shipping)));
   if (tax) {
     const percent = `${tax.basis_points / 100} %`;
-    rows.push(row(`${tax.name} ${percent}`, formatPrice(tax.amount), { note: tax.included ? t('costs.included') : undefined }));
+    rows.push(row(`${tax.name} ${percent}`, formatPrice(tax.amount), { note: tax.included ? t('costs.included') : undefined, style: tax.included ? 'faint small' : undefined }));
   }
   return rows;
 }

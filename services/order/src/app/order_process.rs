@@ -6,11 +6,11 @@ use chrono::{DateTime, Utc};
 use envelope::trace::{self, TraceContext};
 use messaging::{Error, Transaction};
 use runtime::watchers::{KeyedWatcher, KeyedWatchers};
-use vocabulary::OrderId;
+use vocabulary::{OrderId, PaymentId};
 
 use super::{
-    cost_rules::CostRuleCache, deadline_waker::DeadlineWaker, webhook_waker::WebhookWaker,
-    write_webhooks::write_order_webhooks,
+    cost_rules::CostRuleCache, deadline_waker::DeadlineWaker, refund_waker::RefundWaker,
+    webhook_waker::WebhookWaker, write_webhooks::write_order_webhooks,
 };
 use crate::{
     domain::{
@@ -20,7 +20,7 @@ use crate::{
     publishes,
     storage::{
         orders::{self, LockedOrder},
-        payments, promotion_uses, shipments, timeline,
+        payments, promotion_uses, refunds, shipments, timeline,
     },
 };
 
@@ -81,6 +81,9 @@ pub(crate) struct OrderProcess {
     waker: DeadlineWaker,
     webhooks: WebhookWaker,
     cost_rules: CostRuleCache,
+    refunds: RefundWaker,
+    /// Whether a payment provider makes refunds of what it reported. Otherwise a refund is only recorded.
+    has_provider: bool,
 }
 
 impl OrderProcess {
@@ -92,6 +95,8 @@ impl OrderProcess {
             waker: DeadlineWaker::default(),
             webhooks: WebhookWaker::default(),
             cost_rules: CostRuleCache::default(),
+            refunds: RefundWaker::default(),
+            has_provider: false,
         }
     }
 
@@ -109,6 +114,15 @@ impl OrderProcess {
 
     pub(crate) fn webhook_waker(&self) -> &WebhookWaker {
         &self.webhooks
+    }
+
+    /// From now on a payment provider makes refunds.
+    pub(crate) fn with_provider(self) -> Self {
+        Self { has_provider: true, ..self }
+    }
+
+    pub(crate) fn refund_waker(&self) -> &RefundWaker {
+        &self.refunds
     }
 
     pub(crate) fn cost_rules(&self) -> &CostRuleCache {
@@ -181,6 +195,7 @@ impl OrderProcess {
                 OrderEventKind::Shipped(shipment) => shipped.push((order.id, shipment)),
                 OrderEventKind::Delivered => delivered.push(order.id),
                 OrderEventKind::Placed(_)
+                | OrderEventKind::RefundRequested(_)
                 | OrderEventKind::StockReserved
                 | OrderEventKind::StockRejected(_)
                 | OrderEventKind::StockReleased
@@ -194,10 +209,33 @@ impl OrderProcess {
             }
         }
         payments::insert(tx, &settled, now).await?;
+        let requested = self.request_refunds(tx, &refunded, now).await?;
+        refunded.retain(|payment| !requested.contains(payment));
         payments::refund(tx, &refunded, now).await?;
         shipments::insert(tx, &shipped, now).await?;
         shipments::mark_delivered(tx, &delivered, now).await?;
-        self.publish(tx, transitions, now).await
+        if requested.is_empty() {
+            self.publish(tx, transitions, now).await
+        } else {
+            let transitions = with_requested_refunds(transitions, &requested);
+            self.publish(tx, &transitions, now).await
+        }
+    }
+
+    /// Requests those of the refunds that the payment provider must make, and returns them.
+    async fn request_refunds(
+        &self,
+        tx: &mut Transaction,
+        payments: &[PaymentId],
+        now: DateTime<Utc>,
+    ) -> Result<Vec<PaymentId>, Error> {
+        if !self.has_provider || payments.is_empty() {
+            return Ok(Vec::new());
+        }
+        let requested = refunds::request(tx, payments, now).await?;
+        let waker = self.refunds.clone();
+        tx.after_commit(move || waker.wake());
+        Ok(requested)
     }
 
     /// Appends the events of transitions to the timeline, publishes them, and writes the messages of webhooks. After the
@@ -244,6 +282,23 @@ impl OrderProcess {
         });
         Ok(())
     }
+}
+
+/// The transitions, with requests instead of the refunds that are not made yet.
+fn with_requested_refunds(
+    transitions: &[TracedTransition],
+    requested: &[PaymentId],
+) -> Vec<TracedTransition> {
+    let mut transitions = transitions.to_vec();
+    let events = transitions.iter_mut().flat_map(|traced| &mut traced.transition.events);
+    for event in events {
+        if let OrderEventKind::PaymentRefunded(payment) = event.kind
+            && requested.contains(&payment)
+        {
+            event.kind = OrderEventKind::RefundRequested(payment);
+        }
+    }
+    transitions
 }
 
 fn events(transitions: &[TracedTransition]) -> impl Iterator<Item = (&Order, &OrderEvent)> {

@@ -10,6 +10,7 @@ mod order_limits;
 mod payment;
 mod place_order_error;
 mod process;
+mod refund;
 mod shipment;
 mod shown_prices;
 mod status;
@@ -27,9 +28,10 @@ pub(crate) use self::{
     place_order_error::PlaceOrderError,
     process::{
         NewOrder, apply_deadline, cancel, cancel_unpriced, confirm_reservation, deliver,
-        extend_hold, place, record_payment, record_stock_deducted, record_stock_released, reject,
-        ship,
+        extend_hold, place, record_payment, record_refund, record_stock_deducted,
+        record_stock_released, reject, ship,
     },
+    refund::{RefundAnswer, RefundRequest, RefundStep},
     shipment::Shipment,
     shown_prices::{ComparedPrice, LinePrices, PriceChange, ShownPrices},
     status::OrderStatus,

@@ -192,6 +192,11 @@ fn settle(
     }
 }
 
+/// The payment provider has paid back a payment.
+pub(crate) fn record_refund(order: Order, payment: PaymentId, now: DateTime<Utc>) -> Transition {
+    Transition::unchanged(order).with_event(now, OrderEventKind::PaymentRefunded(payment))
+}
+
 /// Cancels an order and refunds its payment.
 pub(crate) fn cancel(
     order: Order,
@@ -476,6 +481,7 @@ mod tests {
             | OrderEventKind::PaymentDeclined(_)
             | OrderEventKind::PaymentMismatched(_)
             | OrderEventKind::HoldExtended
+            | OrderEventKind::RefundRequested(_)
             | OrderEventKind::PaymentRefunded(_)
             | OrderEventKind::Confirmed(_)
             | OrderEventKind::Shipped(_) => None,

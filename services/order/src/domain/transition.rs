@@ -42,6 +42,8 @@ pub(crate) enum OrderEventKind {
     PaymentDeclined(Payment),
     /// A payment of another amount than the total; an operator must decide.
     PaymentMismatched(Payment),
+    /// The payment provider must pay the payment back.
+    RefundRequested(PaymentId),
     PaymentRefunded(PaymentId),
     Confirmed(PaymentId),
     Shipped(Shipment),

@@ -17,6 +17,7 @@ mod json_bytes;
 mod list_lost_orders;
 mod list_mismatched_payments;
 mod list_orders;
+mod list_refunds;
 mod order_body;
 mod page_limit;
 mod pay_order;
@@ -24,6 +25,7 @@ pub(crate) mod place_order;
 mod promotions;
 mod repeat_customer_erasures;
 mod replay_projection;
+mod retry_refund;
 mod shipping_rates;
 mod status_body;
 mod stream_order_events;
@@ -72,6 +74,8 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(extend_hold::extend_hold))
         .routes(routes!(pay_order::pay_order))
         .routes(routes!(list_mismatched_payments::list_mismatched_payments))
+        .routes(routes!(list_refunds::list_refunds))
+        .routes(routes!(retry_refund::retry_refund))
         .routes(routes!(list_lost_orders::list_lost_orders))
         .routes(routes!(erase_customer::erase_customer))
         .routes(routes!(get_customer_erasure::get_customer_erasure))

@@ -91,7 +91,7 @@ struct ShortageBody {
 #[schema(as = OrderPayment)]
 struct PaymentBody {
     method: MethodBody,
-    /// `pending`, `approved`, `declined` or `refunded`.
+    /// `pending`, `approved`, `declined`, `refund_pending` or `refunded`.
     #[schema(example = "approved")]
     state: String,
 }

@@ -62,6 +62,7 @@ pub(crate) fn publish(
         | OrderEventKind::PaymentApproved(_)
         | OrderEventKind::PaymentDeclined(_)
         | OrderEventKind::PaymentMismatched(_)
+        | OrderEventKind::RefundRequested(_)
         | OrderEventKind::PaymentRefunded(_) => return Ok(()),
     }
     .map(drop)

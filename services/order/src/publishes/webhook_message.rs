@@ -34,6 +34,7 @@ pub(crate) const fn order_event_type(kind: &OrderEventKind) -> Option<WebhookEve
         | OrderEventKind::PaymentApproved(_)
         | OrderEventKind::PaymentDeclined(_)
         | OrderEventKind::PaymentMismatched(_)
+        | OrderEventKind::RefundRequested(_)
         | OrderEventKind::Rejected(_)
         | OrderEventKind::PaymentFailed(_)
         | OrderEventKind::Expired(_) => None,
@@ -77,6 +78,7 @@ pub(crate) fn order_message(
         | OrderEventKind::PaymentApproved(_)
         | OrderEventKind::PaymentDeclined(_)
         | OrderEventKind::PaymentMismatched(_)
+        | OrderEventKind::RefundRequested(_)
         | OrderEventKind::Rejected(_)
         | OrderEventKind::PaymentFailed(_)
         | OrderEventKind::Expired(_) => {}

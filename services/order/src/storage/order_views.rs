@@ -29,7 +29,7 @@ pub(crate) struct OrderView {
     pub(crate) reason: Option<EndReason>,
     /// None if it was erased, or does not belong into the response.
     pub(crate) address: Option<Address>,
-    /// The state of the payment that counts: `approved`, `declined` or `refunded`.
+    /// The state of the payment that counts: `approved`, `declined`, `refund_pending` or `refunded`.
     pub(crate) payment: Option<String>,
     pub(crate) shipment: Option<ShipmentView>,
     pub(crate) placed_at: DateTime<Utc>,

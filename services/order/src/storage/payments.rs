@@ -78,7 +78,7 @@ pub(crate) async fn insert(
     Ok(())
 }
 
-/// Marks approved payments as refunded.
+/// Marks approved payments, and those whose refund was requested, as refunded.
 pub(crate) async fn refund(
     connection: &mut PgConnection,
     payments: &[PaymentId],
@@ -89,7 +89,7 @@ pub(crate) async fn refund(
     }
     let ids: Vec<Uuid> = payments.iter().map(|payment| payment.as_uuid()).collect();
     sqlx::query!(
-        "update payment set state = 'refunded', refunded_at = $2 where id = any($1) and state = 'approved'",
+        "update payment set state = 'refunded', refunded_at = $2 where id = any($1) and state in ('approved', 'refund_pending')",
         &ids,
         at,
     )

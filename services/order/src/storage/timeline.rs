@@ -111,6 +111,9 @@ fn timeline_entry(order: &Order, event: &OrderEventKind) -> (&'static str, &'sta
             detail["total"] = json!(order.total());
             (order_service, "payment.mismatched", detail)
         }
+        OrderEventKind::RefundRequested(payment) => {
+            (order_service, "payment.refund_requested", json!({ "payment_id": payment }))
+        }
         OrderEventKind::PaymentRefunded(payment) => {
             (order_service, "payment.refunded", json!({ "payment_id": payment }))
         }

@@ -21,5 +21,6 @@ mod payments;
 mod place_order;
 mod product_catalog;
 mod read_orders;
+mod refunds;
 mod replay;
 mod webhooks;

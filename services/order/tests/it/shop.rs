@@ -22,7 +22,7 @@ use sqlx::PgPool;
 use testkit::{Database, Proxy, Vhost, wait_for};
 use vocabulary::{ChangeId, Currency, CustomerId, Localized, Money, ProductId, Sku, Version};
 
-use crate::inventory_double;
+use crate::{inventory_double, refunds::PROVIDER_SECRET};
 
 /// The secret that signs webhooks.
 pub(crate) const WEBHOOK_SECRET: &str = "a webhook secret";
@@ -278,6 +278,9 @@ impl Shop {
             test_payments: true,
             product_catalog_url: "http://127.0.0.1:9".parse().unwrap(),
             webhook_secret_file: Some(secret_file),
+            payment_provider_url: None,
+            payment_provider_secret_file: None,
+            payment_provider_timeout: Duration::from_secs(1),
             webhook_timeout: Duration::from_secs(1),
             webhook_allow_private_addresses: true,
         };
@@ -325,6 +328,18 @@ impl Shop {
         let config = Config { webhook_allow_private_addresses: false, ..self.config.clone() };
         self.anonymous = self.start_instance_with(&config).await;
         self.anonymous.clone()
+    }
+
+    /// Restarts the service with a payment provider at `url`.
+    pub(crate) async fn restart_with_payment_provider(&mut self, url: &str) {
+        self.stop_instances().await;
+        let file = self.credentials.file("provider");
+        std::fs::write(&file, PROVIDER_SECRET).unwrap();
+        let (payment_provider_url, payment_provider_secret_file) =
+            (Some(url.parse().unwrap()), Some(file));
+        let config =
+            Config { payment_provider_url, payment_provider_secret_file, ..self.config.clone() };
+        self.anonymous = self.start_instance_with(&config).await;
     }
 
     /// Restarts the service with another limit for an attempt to send a webhook.

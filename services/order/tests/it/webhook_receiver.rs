@@ -31,6 +31,7 @@ pub(crate) struct Received {
 #[derive(Debug, Clone)]
 pub(crate) enum Reply {
     Status(u16),
+    Json(u16, Value),
     /// 302 to this address.
     Redirect(String),
     /// 200 after this time.
@@ -142,6 +143,9 @@ async fn receive(State(shared): State<Arc<Mutex<Shared>>>, request: Request) -> 
     };
     match reply {
         Reply::Status(status) => StatusCode::from_u16(status).unwrap().into_response(),
+        Reply::Json(status, body) => {
+            (StatusCode::from_u16(status).unwrap(), axum::Json(body)).into_response()
+        }
         Reply::Redirect(to) => (StatusCode::FOUND, [(LOCATION, to)]).into_response(),
         Reply::After(pause) => {
             tokio::time::sleep(pause).await;

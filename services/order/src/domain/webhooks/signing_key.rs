@@ -1,6 +1,6 @@
 //! Signatures of the Standard Webhooks specification: HMAC-SHA256 of id, time and body.
 
-use std::fmt;
+use std::{fmt, str::FromStr};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use hmac::{Hmac, Mac as _};
@@ -24,6 +24,21 @@ impl SigningKey {
     /// The text that the receiver configures: `whsec_` and Base64.
     pub(crate) fn to_secret(&self) -> String {
         format!("whsec_{}", STANDARD.encode(&self.0))
+    }
+}
+
+/// The text is no secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a secret is whsec_ with 24 to 64 bytes in Base64")]
+pub(crate) struct InvalidSecret;
+
+impl FromStr for SigningKey {
+    type Err = InvalidSecret;
+
+    fn from_str(text: &str) -> Result<Self, InvalidSecret> {
+        let encoded = text.trim().strip_prefix("whsec_").ok_or(InvalidSecret)?;
+        let bytes = STANDARD.decode(encoded).map_err(|_| InvalidSecret)?;
+        if (24..=64).contains(&bytes.len()) { Ok(Self(bytes)) } else { Err(InvalidSecret) }
     }
 }
 
@@ -53,7 +68,7 @@ pub(crate) fn sign(
 
 #[cfg(test)]
 mod tests {
-    use super::{SigningKey, sign};
+    use super::{InvalidSecret, SigningKey, sign};
 
     #[test]
     fn a_signature_equals_that_of_openssl() {
@@ -66,6 +81,10 @@ mod tests {
         let both = sign(&[&other, &key], id, 1_700_000_000, br#"{"a":1}"#);
         assert_eq!(both.split(' ').nth(1), Some(expected));
         assert_eq!(key.to_secret(), "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=");
+        assert_eq!(key.to_secret().parse(), Ok(key.clone()));
+        for bad in ["", "MDEy", "whsec_MDEy", "whsec_?"] {
+            assert_eq!(bad.parse::<SigningKey>(), Err(InvalidSecret), "{bad}");
+        }
         assert_eq!(format!("{key:?}"), "SigningKey(…)");
     }
 }
