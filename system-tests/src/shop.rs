@@ -84,6 +84,11 @@ impl Drop for Shop {
 impl Shop {
     /// Starts a suite on the shared servers.
     pub async fn start() -> Result<Self, Error> {
+        Self::start_with(&[]).await
+    }
+
+    /// Starts a suite on the shared servers, whose services have these additional environment variables.
+    pub async fn start_with(settings: &[(&'static str, &'static str)]) -> Result<Self, Error> {
         let mut databases = Vec::new();
         for _ in SERVICES {
             databases.push(Database::create().await?);
@@ -92,7 +97,7 @@ impl Shop {
             databases.iter().map(|database| database.url().to_owned()).collect();
         let vhost = Vhost::create().await?;
         let amqp_url = vhost.url().to_owned();
-        Self::start_on(Servers::Shared { databases, vhost }, &urls, &amqp_url, &[]).await
+        Self::start_on(Servers::Shared { databases, vhost }, &urls, &amqp_url, settings).await
     }
 
     /// Starts a suite with private servers, whose services have these additional environment variables. `data_dir` creates the data
@@ -444,10 +449,14 @@ impl Shop {
 
     /// Creates a warehouse and returns its id.
     pub async fn create_warehouse(&self, name: &str) -> Result<String, Error> {
+        self.create_warehouse_with(&json!({ "name": name })).await
+    }
+
+    /// Creates a warehouse from this body and returns its id.
+    pub async fn create_warehouse_with(&self, body: &Value) -> Result<String, Error> {
         let token = self.token("tester", &[Scope::StockWrite])?;
-        let body = json!({ "name": name });
         let created = self
-            .call(Method::POST, "inventory", "/v1/warehouses", Some(&token), &[], Some(&body))
+            .call(Method::POST, "inventory", "/v1/warehouses", Some(&token), &[], Some(body))
             .await?;
         Ok(created.expect_status(201)?.text("/id"))
     }

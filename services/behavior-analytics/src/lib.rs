@@ -23,8 +23,8 @@ use contracts::{
     catalog::PRODUCT,
     inventory::STOCK,
     order::{
-        CUSTOMER, ORDER, OrderCancelledV1, OrderDeliveredV1, OrderExpiredV1, OrderPaymentFailedV1,
-        OrderPlacedV1, OrderRejectedV1, OrderShippedV1,
+        CUSTOMER, ORDER, OrderCancelledV1, OrderDeliveredV1, OrderExpiredV1, OrderParcelShippedV1,
+        OrderPaymentFailedV1, OrderPlacedV1, OrderRejectedV1, OrderShippedV1,
     },
     receipts::{ProductAppliedV1, ProductFailedV1},
 };
@@ -78,6 +78,7 @@ fn topology_for(waker: &ModelWaker) -> Topology {
         .min_interval(ANALYSIS_INTERVAL)
         .on(StoreBasket(waker.clone()))
         .ignores::<OrderPlacedV1>()
+        .ignores::<OrderParcelShippedV1>()
         .ignores::<OrderShippedV1>()
         .ignores::<OrderDeliveredV1>()
         .ignores::<OrderRejectedV1>()

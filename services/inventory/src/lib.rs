@@ -19,7 +19,7 @@ mod names;
 use contracts::{
     catalog::{PRODUCT, STOCK_COUNT},
     inventory::{
-        StockAvailabilityChangedV1, StockChangedV1, StockDeductedV1, StockRejectedV1,
+        StockAvailabilityChangedV1, StockChangedV1, StockDeductedV1, StockLowV1, StockRejectedV1,
         StockReleasedV1, StockReservedV1,
     },
     order::{ORDER, OrderConfirmedV1, OrderDeliveredV1},
@@ -38,11 +38,12 @@ use crate::{
     app::repair_lost_levels,
     consumes::{
         order::{
-            DeductStock, ReleaseCancelledOrder, ReleaseExpiredOrder, ReleaseRejectedOrder,
-            ReleaseUnpaidOrder, ReserveStock,
+            DeductParcel, DeductStock, ReleaseCancelledOrder, ReleaseExpiredOrder,
+            ReleaseRejectedOrder, ReleaseUnpaidOrder, ReserveStock,
         },
         product_catalog::{CountStock, RegisterSkus, WithdrawSkus},
     },
+    domain::LowStock,
     workers::{pending_counts, retention},
 };
 pub use crate::{config::Config, names::SERVICE, state::AppState};
@@ -57,6 +58,10 @@ pub fn migrators() -> [&'static Migrator; 3] {
 
 /// The events that the service publishes, and its subscriptions.
 pub fn topology() -> Topology {
+    topology_for(LowStock::default())
+}
+
+fn topology_for(low: LowStock) -> Topology {
     Topology::new(SERVICE.name)
         .publishes::<StockReservedV1>()
         .publishes::<StockRejectedV1>()
@@ -64,16 +69,18 @@ pub fn topology() -> Topology {
         .publishes::<StockDeductedV1>()
         .publishes::<StockChangedV1>()
         .publishes::<StockAvailabilityChangedV1>()
+        .publishes::<StockLowV1>()
         .publishes::<ProductAppliedV1>()
         .publishes::<ProductFailedV1>()
         .subscribes(
             Subscription::to(ORDER, [names::ORDER], OnReject::BlockKey)
-                .on(ReserveStock)
-                .on(DeductStock)
-                .on(ReleaseCancelledOrder)
-                .on(ReleaseExpiredOrder)
-                .on(ReleaseUnpaidOrder)
-                .on(ReleaseRejectedOrder)
+                .on(ReserveStock(low))
+                .on(DeductParcel(low))
+                .on(DeductStock(low))
+                .on(ReleaseCancelledOrder(low))
+                .on(ReleaseExpiredOrder(low))
+                .on(ReleaseUnpaidOrder(low))
+                .on(ReleaseRejectedOrder(low))
                 .ignores::<OrderConfirmedV1>()
                 .ignores::<OrderDeliveredV1>(),
         )
@@ -88,7 +95,7 @@ pub fn topology() -> Topology {
         )
         .subscribes(
             Subscription::to(STOCK_COUNT, [names::PRODUCT_CATALOG], OnReject::Continue)
-                .on(CountStock),
+                .on(CountStock(low)),
         )
 }
 
@@ -118,11 +125,13 @@ impl ServiceDefinition for InventoryService {
         repair_lost_levels(tx, lost).await
     }
 
-    async fn start(host: &Host, _config: &Config) -> Result<AppState, StartError> {
+    async fn start(host: &Host, config: &Config) -> Result<AppState, StartError> {
         let (outbox, lifecycle) = (host.outbox.clone(), &host.lifecycle);
-        let (topology, republisher) = host.start_messaging(topology());
-        lifecycle.spawn("pending-counts", pending_counts::run(outbox.clone(), lifecycle.soft()));
+        let low = config.low_stock();
+        let (topology, republisher) = host.start_messaging(topology_for(low));
+        lifecycle
+            .spawn("pending-counts", pending_counts::run(outbox.clone(), low, lifecycle.soft()));
         lifecycle.spawn("retention", retention::run(outbox.pool().clone(), lifecycle.soft()));
-        Ok(AppState { outbox, topology, republisher, verifier: host.verifier.clone() })
+        Ok(AppState { outbox, topology, republisher, verifier: host.verifier.clone(), low })
     }
 }

@@ -4,6 +4,8 @@ use axum::extract::FromRef;
 use messaging::{Outbox, Topology, republish::Republisher};
 use runtime::auth::Verifier;
 
+use crate::domain::LowStock;
+
 /// The state from which HTTP handlers extract their parts.
 #[derive(Clone, FromRef)]
 pub struct AppState {
@@ -11,4 +13,5 @@ pub struct AppState {
     pub(crate) topology: Topology,
     pub(crate) republisher: Republisher,
     pub(crate) verifier: Verifier,
+    pub(crate) low: LowStock,
 }

@@ -35,6 +35,16 @@ pub struct Config {
     )]
     pub scarce_pieces: u32,
 
+    /// Whether the built-in carrier ships and delivers orders by itself. Without it, orders wait for the callbacks of a real one.
+    #[arg(
+        long,
+        env = "BUILT_IN_CARRIER",
+        value_name = "BUILT_IN_CARRIER",
+        default_value = "true",
+        action = clap::ArgAction::Set
+    )]
+    pub built_in_carrier: bool,
+
     /// Seconds from the payment to the shipment by the built-in carrier.
     #[arg(long, env = "SHIP_AFTER", value_name = "SHIP_AFTER", default_value = "1", value_parser = config::term)]
     pub ship_after: Duration,
@@ -163,7 +173,7 @@ impl Config {
             payment_timeout: self.payment_timeout,
             scarce_payment_timeout: self.scarce_payment_timeout,
             scarce_pieces: self.scarce_pieces.into(),
-            ship_after: self.ship_after,
+            ship_after: self.built_in_carrier.then_some(self.ship_after),
             deliver_after: self.deliver_after,
         }
     }

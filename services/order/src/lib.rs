@@ -25,7 +25,7 @@ use contracts::{
     inventory::{AVAILABILITY, RESERVATION},
     order::{
         CustomerErasedV1, OrderCancelledV1, OrderConfirmedV1, OrderDeliveredV1, OrderExpiredV1,
-        OrderPaymentFailedV1, OrderPlacedV1, OrderRejectedV1, OrderShippedV1,
+        OrderParcelShippedV1, OrderPaymentFailedV1, OrderPlacedV1, OrderRejectedV1, OrderShippedV1,
     },
     receipts::{ProductAppliedV1, ProductFailedV1},
 };
@@ -49,8 +49,8 @@ use crate::{
         behavior_analytics::erasure_completed::RecordErasure,
         inventory::{
             stock_availability_changed::ReportAvailability, stock_deducted::RecordStockDeducted,
-            stock_rejected::RejectOrder, stock_released::RecordStockReleased,
-            stock_reserved::ConfirmReservation,
+            stock_low::ReportLowStock, stock_rejected::RejectOrder,
+            stock_released::RecordStockReleased, stock_reserved::ConfirmReservation,
         },
         product_catalog::{product_changed::UpdateOffers, product_deleted::WithdrawOffers},
     },
@@ -89,12 +89,14 @@ fn topology_for(process: &OrderProcess) -> Topology {
         .on(WithdrawOffers(process.webhook_waker().clone()))
         .on_dead_letter(emit_product_failed(SERVICE, receipt_key));
     let availability = Subscription::to(AVAILABILITY, [INVENTORY], OnReject::Continue)
-        .on(ReportAvailability(process.webhook_waker().clone()));
+        .on(ReportAvailability(process.webhook_waker().clone()))
+        .on(ReportLowStock(process.webhook_waker().clone()));
     let erasures =
         Subscription::to(ERASURE, [BEHAVIOR_ANALYTICS], OnReject::Continue).on(RecordErasure);
     Topology::new(SERVICE.name)
         .publishes::<OrderPlacedV1>()
         .publishes::<OrderConfirmedV1>()
+        .publishes::<OrderParcelShippedV1>()
         .publishes::<OrderShippedV1>()
         .publishes::<OrderDeliveredV1>()
         .publishes::<OrderRejectedV1>()

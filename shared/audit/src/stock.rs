@@ -37,9 +37,15 @@ pub(crate) async fn check_stock(
         where kind = 'deducted' group by order_id, sku";
     let deducted = quantities(&mut inventory, deducted).await?;
     let mut order = sessions.of("order").await?;
+    // Of an order that is partly shipped only the parcels that a carrier has.
     let shipped = "select o.id::text, l.sku, sum(l.quantity)::bigint
         from order_line l join orders o on o.id = l.order_id
-        where o.status in ('shipped', 'delivered') group by o.id, l.sku";
+        where o.status in ('shipped', 'delivered') group by o.id, l.sku
+        union all
+        select o.id::text, line ->> 'sku', sum((line ->> 'quantity')::bigint)::bigint
+        from orders o, jsonb_array_elements(o.parcels) parcel, jsonb_array_elements(parcel -> 'lines') line
+        where o.status = 'confirmed' and parcel ->> 'status' in ('shipped', 'delivered')
+        group by o.id, line ->> 'sku'";
     let shipped = quantities(&mut order, shipped).await?;
     let lost = lost_orders(&mut order).await?;
     for subject in deducted.keys().chain(shipped.keys()).collect::<BTreeSet<_>>() {

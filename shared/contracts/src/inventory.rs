@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use envelope::event;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use vocabulary::{OrderId, Sku, Version};
+use vocabulary::{OrderId, Quantity, Sku, Version, WarehouseId};
 
 /// The aggregate of reservations; the key is the order.
 pub const RESERVATION: &str = "reservation";
@@ -16,8 +16,16 @@ pub const RESERVATION: &str = "reservation";
 /// The aggregate of stock levels; the key is the SKU.
 pub const STOCK: &str = "stock";
 
-/// The aggregate of availability, which changes rarely; the key is the SKU.
+/// The aggregate of availability, which changes rarely: sold out, back in stock, low. The key is the SKU.
 pub const AVAILABILITY: &str = "availability";
+
+/// A number of pieces of a SKU that a warehouse holds for an order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Allocation {
+    pub sku: Sku,
+    pub warehouse_id: WarehouseId,
+    pub quantity: Quantity,
+}
 
 /// The stock for all lines of an order was reserved.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -27,6 +35,9 @@ pub struct StockReservedV1 {
     /// The smallest number of pieces that are still available, among the SKUs of the order.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub left: Option<i64>,
+    /// Which warehouse holds what; absent if a publisher of an earlier version reserved it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allocations: Option<Vec<Allocation>>,
 }
 
 event!(StockReservedV1, "stock.reserved.v1", RESERVATION, event => event.order_id.to_string());
@@ -119,3 +130,17 @@ pub struct StockAvailabilityChangedV1 {
 }
 
 event!(StockAvailabilityChangedV1, "stock.availability_changed.v1", AVAILABILITY, event => event.sku.as_str());
+
+/// The available pieces of a SKU fell to its threshold or below. Published once, until they have been above it again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct StockLowV1 {
+    pub sku: Sku,
+    /// The version of the stock level.
+    pub version: Version,
+    /// Pieces that can be ordered; none if the SKU sold out at once.
+    pub available: i64,
+    pub threshold: i64,
+    pub changed_at: DateTime<Utc>,
+}
+
+event!(StockLowV1, "stock.low.v1", AVAILABILITY, event => event.sku.as_str());

@@ -4,7 +4,10 @@ use chrono::{DateTime, Utc};
 use envelope::event;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use vocabulary::{CustomerId, Money, OrderId, PaymentId, ProductId, Quantity, ShipmentId, Sku};
+use vocabulary::{
+    CustomerId, Money, OrderId, ParcelId, PaymentId, ProductId, Quantity, ShipmentId, Sku,
+    WarehouseId,
+};
 
 /// The aggregate of orders; the key is the order.
 pub const ORDER: &str = "order";
@@ -47,7 +50,24 @@ pub struct OrderPlacedV1 {
 
 event!(OrderPlacedV1, "order.placed.v1", ORDER, event => event.order_id.to_string());
 
-/// An order was paid.
+/// A parcel of an order: what one warehouse sends.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Parcel {
+    pub parcel_id: ParcelId,
+    /// Absent if inventory did not tell it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warehouse_id: Option<WarehouseId>,
+    pub lines: Vec<ParcelLine>,
+}
+
+/// A line of a parcel.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ParcelLine {
+    pub sku: Sku,
+    pub quantity: Quantity,
+}
+
+/// An order was paid: ship its parcels.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct OrderConfirmedV1 {
     pub order_id: OrderId,
@@ -55,12 +75,33 @@ pub struct OrderConfirmedV1 {
     pub lines: Vec<OrderLine>,
     pub total: Money,
     pub payment_id: PaymentId,
+    /// All lines, one parcel for each warehouse, without the address: a carrier gets that from the order service. Absent if a publisher of
+    /// an earlier version confirmed the order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parcels: Option<Vec<Parcel>>,
     pub confirmed_at: DateTime<Utc>,
 }
 
 event!(OrderConfirmedV1, "order.confirmed.v1", ORDER, event => event.order_id.to_string());
 
-/// An order was handed to the carrier: deduct its stock.
+/// One of several parcels of an order was handed to the carrier: deduct its stock. An order with a single parcel has none of these
+/// events.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct OrderParcelShippedV1 {
+    pub order_id: OrderId,
+    pub parcel_id: ParcelId,
+    pub warehouse_id: WarehouseId,
+    pub lines: Vec<ParcelLine>,
+    pub shipment_id: ShipmentId,
+    pub carrier: String,
+    /// Issued by the carrier.
+    pub tracking_number: String,
+    pub shipped_at: DateTime<Utc>,
+}
+
+event!(OrderParcelShippedV1, "order.parcel_shipped.v1", ORDER, event => event.order_id.to_string());
+
+/// An order was handed to the carrier, its only parcel or the last one: deduct its stock.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct OrderShippedV1 {
     pub order_id: OrderId,
@@ -73,7 +114,7 @@ pub struct OrderShippedV1 {
 
 event!(OrderShippedV1, "order.shipped.v1", ORDER, event => event.order_id.to_string());
 
-/// An order was delivered.
+/// An order was delivered, its only parcel or the last one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct OrderDeliveredV1 {
     pub order_id: OrderId,

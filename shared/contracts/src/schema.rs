@@ -11,12 +11,12 @@ use crate::{
         SynonymsChangedV1,
     },
     inventory::{
-        StockAvailabilityChangedV1, StockChangedV1, StockDeductedV1, StockRejectedV1,
+        StockAvailabilityChangedV1, StockChangedV1, StockDeductedV1, StockLowV1, StockRejectedV1,
         StockReleasedV1, StockReservedV1,
     },
     order::{
         CustomerErasedV1, OrderCancelledV1, OrderConfirmedV1, OrderDeliveredV1, OrderExpiredV1,
-        OrderPaymentFailedV1, OrderPlacedV1, OrderRejectedV1, OrderShippedV1,
+        OrderParcelShippedV1, OrderPaymentFailedV1, OrderPlacedV1, OrderRejectedV1, OrderShippedV1,
     },
     receipts::{ProductAppliedV1, ProductFailedV1},
 };
@@ -32,6 +32,7 @@ pub fn events() -> Vec<Contract> {
         Contract::of::<RuleRemovedV1>(),
         Contract::of::<OrderPlacedV1>(),
         Contract::of::<OrderConfirmedV1>(),
+        Contract::of::<OrderParcelShippedV1>(),
         Contract::of::<OrderShippedV1>(),
         Contract::of::<OrderDeliveredV1>(),
         Contract::of::<OrderRejectedV1>(),
@@ -45,6 +46,7 @@ pub fn events() -> Vec<Contract> {
         Contract::of::<StockDeductedV1>(),
         Contract::of::<StockChangedV1>(),
         Contract::of::<StockAvailabilityChangedV1>(),
+        Contract::of::<StockLowV1>(),
         Contract::of::<ProductAppliedV1>(),
         Contract::of::<ProductFailedV1>(),
         Contract::of::<PopularityChangedV1>(),

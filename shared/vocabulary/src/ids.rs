@@ -90,6 +90,10 @@ id!(
     ShipmentId
 );
 id!(
+    /// Id of a parcel of an order.
+    ParcelId
+);
+id!(
     /// Id of a merchandising rule.
     RuleId
 );

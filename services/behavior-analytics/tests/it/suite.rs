@@ -287,6 +287,7 @@ pub fn order_confirmed(customer_id: CustomerId, products: &[ProductId]) -> Order
         lines: lines.collect(),
         total: Money::new(12_900, Currency::CNY).unwrap(),
         payment_id: PaymentId::new(),
+        parcels: None,
         confirmed_at: clock::now(),
     }
 }

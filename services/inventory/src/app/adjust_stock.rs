@@ -4,7 +4,7 @@ use messaging::Transaction;
 use vocabulary::{Sku, WarehouseId};
 
 use super::write_stock::{StockChangeError, write_for_request};
-use crate::domain::Stock;
+use crate::domain::{LowStock, Stock};
 
 pub(crate) struct AdjustStockCommand {
     pub(crate) sku: Sku,
@@ -18,10 +18,11 @@ pub(crate) struct AdjustStockCommand {
 /// Adjusts one level of the locked `stock`.
 pub(crate) async fn adjust_stock(
     tx: &mut Transaction,
+    low: LowStock,
     mut stock: Stock,
     command: &AdjustStockCommand,
     actor: &str,
 ) -> Result<(), StockChangeError> {
     stock.adjust(&command.sku, command.warehouse, command.delta)?;
-    Ok(write_for_request(tx, stock, actor, Some(&command.reason)).await?)
+    Ok(write_for_request(tx, low, stock, actor, Some(&command.reason)).await?)
 }

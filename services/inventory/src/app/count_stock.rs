@@ -13,7 +13,7 @@ use vocabulary::{ImportId, Sku};
 
 use super::write_stock::write_for_counts;
 use crate::{
-    domain::{DEFAULT_WAREHOUSE, StockCount, StockRefusal},
+    domain::{DEFAULT_WAREHOUSE, LowStock, StockCount, StockRefusal},
     storage::{pending_counts, stock},
 };
 
@@ -30,13 +30,14 @@ pub(crate) struct CountStockCommand {
 /// refused, they are returned by index, and the transaction must be rolled back.
 pub(crate) async fn count_stock(
     tx: &mut Transaction,
+    low: LowStock,
     commands: &[CountStockCommand],
 ) -> Result<Vec<(usize, StockRefusal)>, messaging::Error> {
     let counts = commands.iter().map(|command| &command.count);
     let causes: HashMap<&Sku, Option<TraceContext>> =
         commands.iter().map(|command| (&command.count.sku, command.cause)).collect();
     let mut outcome = Outcome::default();
-    set(tx, counts.clone(), &causes, &mut outcome).await?;
+    set(tx, low, counts.clone(), &causes, &mut outcome).await?;
     if outcome.refused.is_empty() {
         // The last count of a SKU replaces the others, stored ones as well.
         let latest: BTreeMap<&Sku, &StockCount> = counts.map(|count| (&count.sku, count)).collect();
@@ -49,12 +50,15 @@ pub(crate) async fn count_stock(
 }
 
 /// Applies stored counts of SKUs that are registered by now.
-pub(crate) async fn apply_pending_counts(tx: &mut Transaction) -> Result<(), messaging::Error> {
+pub(crate) async fn apply_pending_counts(
+    tx: &mut Transaction,
+    low: LowStock,
+) -> Result<(), messaging::Error> {
     stock::lock(tx, []).await?;
     let mut counts = pending_counts::take_registered(tx, BATCH_SIZE).await?;
     counts.sort_by_key(|count| count.import);
     let mut outcome = Outcome::default();
-    set(tx, counts.iter(), &HashMap::new(), &mut outcome).await?;
+    set(tx, low, counts.iter(), &HashMap::new(), &mut outcome).await?;
     for (index, refusal) in outcome.refused {
         // Only possible if the stock was set and reserved since the registration.
         let StockCount { sku, quantity, import } = &counts[index];
@@ -74,6 +78,7 @@ struct Outcome {
 /// Sets the levels import by import: each names another reason in the ledger.
 async fn set<'a>(
     tx: &mut Transaction,
+    low: LowStock,
     counts: impl Iterator<Item = &'a StockCount>,
     causes: &HashMap<&Sku, Option<TraceContext>>,
     outcome: &mut Outcome,
@@ -96,7 +101,7 @@ async fn set<'a>(
                 Err(refusal) => outcome.refused.push((index, refusal)),
             }
         }
-        write_for_counts(tx, stock, &format!("import {import}"), now, causes).await?;
+        write_for_counts(tx, low, stock, &format!("import {import}"), now, causes).await?;
     }
     Ok(())
 }

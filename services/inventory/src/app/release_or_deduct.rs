@@ -9,7 +9,7 @@ use vocabulary::{OrderId, Sku};
 
 use super::write_stock::write_for_orders;
 use crate::{
-    domain::{self, ReservationError, ReservationOutcome, Stock},
+    domain::{self, LowStock, ReservationError, ReservationOutcome, Stock},
     publishes::{stock_deducted, stock_released},
     storage::{reservations, stock},
 };
@@ -24,6 +24,7 @@ pub(crate) struct ReleaseOrDeductCommand {
 /// returned by index.
 pub(crate) async fn release_or_deduct(
     tx: &mut Transaction,
+    low: LowStock,
     commands: &[ReleaseOrDeductCommand],
     outcome: ReservationOutcome,
 ) -> Result<Vec<(usize, ReservationError)>, messaging::Error> {
@@ -46,13 +47,14 @@ pub(crate) async fn release_or_deduct(
         }
     }
     if failed.is_empty() && !closed.is_empty() {
-        write(tx, stock, &closed, outcome).await?;
+        write(tx, low, stock, &closed, outcome).await?;
     }
     Ok(failed)
 }
 
 async fn write(
     tx: &mut Transaction,
+    low: LowStock,
     stock: Stock,
     closed: &[&ReleaseOrDeductCommand],
     outcome: ReservationOutcome,
@@ -72,7 +74,7 @@ async fn write(
         };
         causes.insert(*order, *cause);
     }
-    write_for_orders(tx, stock, outcome.reason(), now, &causes).await?;
+    write_for_orders(tx, low, stock, outcome.reason(), now, &causes).await?;
     let (state, count) = (outcome.state(), u64::try_from(closed.len()).unwrap_or_default());
     tx.after_commit(move || {
         metrics::counter!("inventory_orders_total", "outcome" => state.as_str()).increment(count);

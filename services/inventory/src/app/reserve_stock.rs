@@ -9,7 +9,10 @@ use vocabulary::Sku;
 
 use super::write_stock::write_for_orders;
 use crate::{
-    domain::{Reservation, ReservationDecision, ReservationRequest, ReservationState, UnknownSku},
+    domain::{
+        LowStock, Reservation, ReservationDecision, ReservationRequest, ReservationState,
+        UnknownSku,
+    },
     publishes::{stock_rejected, stock_reserved},
     storage::{reservations, stock},
 };
@@ -26,6 +29,7 @@ pub(crate) struct ReserveStockCommand {
 /// them by index.
 pub(crate) async fn reserve_stock(
     tx: &mut Transaction,
+    low: LowStock,
     commands: &[ReserveStockCommand],
 ) -> Result<Vec<(usize, UnknownSku)>, messaging::Error> {
     let skus: BTreeSet<&Sku> =
@@ -49,7 +53,7 @@ pub(crate) async fn reserve_stock(
         match stock.reserve(request) {
             ReservationDecision::Reserved(allocations) => {
                 let left = stock.fewest_available(request);
-                tx.emit_caused_by(*cause, &stock_reserved(order, left, now))?;
+                tx.emit_caused_by(*cause, &stock_reserved(order, left, &allocations, now))?;
                 let state = ReservationState::Reserved;
                 reservations.push(Reservation { order, state, allocations });
                 causes.insert(order, *cause);
@@ -61,7 +65,7 @@ pub(crate) async fn reserve_stock(
         }
     }
     reservations::insert(tx, &reservations, now).await?;
-    write_for_orders(tx, stock, None, now, &causes).await?;
+    write_for_orders(tx, low, stock, None, now, &causes).await?;
     let reserved = u64::try_from(reservations.len()).unwrap_or_default();
     tx.after_commit(move || {
         metrics::counter!("inventory_orders_total", "outcome" => "reserved").increment(reserved);

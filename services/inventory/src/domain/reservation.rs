@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use vocabulary::{OrderId, Sku, WarehouseId};
+use vocabulary::{OrderId, ParcelId, Sku, WarehouseId};
 
 use super::{Region, Stock, stock::NotReserved};
 
@@ -55,7 +55,7 @@ pub(crate) enum ReservationState {
     Reserved,
     /// The order will not ship; its pieces are available again.
     Released,
-    /// The order shipped; its pieces left the warehouse.
+    /// The order shipped; all its pieces left the warehouses.
     Deducted,
 }
 
@@ -114,7 +114,27 @@ impl ReservationOutcome {
 pub(crate) struct Reservation {
     pub(crate) order: OrderId,
     pub(crate) state: ReservationState,
+    /// Without what left in a parcel while the order held other pieces.
     pub(crate) allocations: Vec<Allocation>,
+}
+
+/// One of several parcels of an order, which a carrier has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ShippedParcel {
+    pub(crate) id: ParcelId,
+    /// All from one warehouse; each SKU once.
+    pub(crate) lines: Vec<Allocation>,
+}
+
+/// What a shipped parcel did to the reservation of its order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ParcelDeduction {
+    /// It was deducted before.
+    Unchanged,
+    /// The order holds other pieces.
+    Part,
+    /// The order holds nothing any more.
+    Last,
 }
 
 /// Why a reservation could not be released or deducted.
@@ -124,6 +144,8 @@ pub(crate) enum ReservationError {
     NothingReserved(OrderId),
     #[error("order {0} shipped after its reservation was released")]
     AlreadyReleased(OrderId),
+    #[error("order {order} shipped a parcel with {quantity} pieces of {sku} that it does not hold")]
+    NotHeld { order: OrderId, sku: Sku, quantity: i64 },
     #[error("the stock levels do not contain the reservation of order {order}")]
     Inconsistent {
         order: OrderId,
@@ -148,7 +170,53 @@ pub(crate) fn release_or_deduct(
     }
 }
 
+/// Deducts one of several parcels of an order. `is_known` tells whether it was deducted before; a repetition changes nothing.
+pub(crate) fn deduct_parcel(
+    order: OrderId,
+    parcel: &ShippedParcel,
+    is_known: bool,
+    reservation: Option<&mut Reservation>,
+    stock: &mut Stock,
+) -> Result<ParcelDeduction, ReservationError> {
+    let reservation = reservation.ok_or(ReservationError::NothingReserved(order))?;
+    if is_known {
+        return Ok(ParcelDeduction::Unchanged);
+    }
+    match reservation.state {
+        ReservationState::Deducted => Ok(ParcelDeduction::Unchanged),
+        ReservationState::Released => Err(ReservationError::AlreadyReleased(order)),
+        ReservationState::Reserved => reservation.deduct_parcel(parcel, stock),
+    }
+}
+
 impl Reservation {
+    fn deduct_parcel(
+        &mut self,
+        parcel: &ShippedParcel,
+        stock: &mut Stock,
+    ) -> Result<ParcelDeduction, ReservationError> {
+        let mut rest = self.allocations.clone();
+        for Allocation { sku, warehouse, quantity } in &parcel.lines {
+            let held =
+                rest.iter_mut().find(|held| held.sku == *sku && held.warehouse == *warehouse);
+            let Some(held) = held.filter(|held| held.quantity >= *quantity) else {
+                let (order, sku, quantity) = (self.order, sku.clone(), *quantity);
+                return Err(ReservationError::NotHeld { order, sku, quantity });
+            };
+            held.quantity -= quantity;
+        }
+        let deducted = stock.deduct(self.order, &parcel.lines);
+        deducted.map_err(|source| self.inconsistent(source))?;
+        rest.retain(|held| held.quantity > 0);
+        self.allocations = rest;
+        if self.allocations.is_empty() {
+            self.state = ReservationState::Deducted;
+            Ok(ParcelDeduction::Last)
+        } else {
+            Ok(ParcelDeduction::Part)
+        }
+    }
+
     fn release(&mut self, stock: &mut Stock) -> Result<bool, ReservationError> {
         match self.state {
             ReservationState::Reserved => {
@@ -181,12 +249,15 @@ impl Reservation {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::{BTreeMap, HashSet};
+
+    use proptest::prelude::*;
     use uuid::Uuid;
-    use vocabulary::{OrderId, Sku, Version};
+    use vocabulary::{OrderId, ParcelId, Sku, Version};
 
     use super::{
-        Allocation, Reservation, ReservationError, ReservationOutcome, ReservationState,
-        release_or_deduct,
+        Allocation, ParcelDeduction, Reservation, ReservationError, ReservationOutcome,
+        ReservationState, ShippedParcel, deduct_parcel, release_or_deduct,
     };
     use crate::domain::{SkuStock, Stock, WarehouseStock};
 
@@ -195,8 +266,12 @@ mod tests {
     fn three_of_ten() -> (Reservation, Stock) {
         let (sku, warehouse): (Sku, _) = ("A".parse().unwrap(), Uuid::from_u128(1).into());
         let warehouses = vec![WarehouseStock { warehouse, on_hand: 10, reserved: 3 }];
-        let stock =
-            Stock::new([SkuStock { sku: sku.clone(), version: Version::FIRST, warehouses }]);
+        let stock = Stock::new([SkuStock {
+            sku: sku.clone(),
+            version: Version::FIRST,
+            low_at: None,
+            warehouses,
+        }]);
         let (order, state) = (OrderId::new(), ReservationState::Reserved);
         let allocations = vec![Allocation { sku, warehouse, quantity: 3 }];
         (Reservation { order, state, allocations }, stock)
@@ -253,5 +328,141 @@ mod tests {
             assert!(matches!(ended, Err(ReservationError::Inconsistent { .. })));
         }
         assert_eq!(reservation.state, ReservationState::Reserved);
+    }
+
+    /// An order for two SKUs that two warehouses serve: three and two pieces from the first, four from the second. Each has ten of each.
+    fn two_parcels() -> (Reservation, Vec<ShippedParcel>, Stock) {
+        let sku = |name: &str| name.parse::<Sku>().unwrap();
+        let warehouse = |number| Uuid::from_u128(number).into();
+        let allocation = |name, number, quantity| Allocation {
+            sku: sku(name),
+            warehouse: warehouse(number),
+            quantity,
+        };
+        let first = vec![allocation("A", 1, 3), allocation("B", 1, 2)];
+        let second = vec![allocation("A", 2, 4)];
+        let level = |number, reserved| WarehouseStock {
+            warehouse: warehouse(number),
+            on_hand: 10,
+            reserved,
+        };
+        let stock = Stock::new([
+            SkuStock {
+                sku: sku("A"),
+                version: Version::FIRST,
+                low_at: None,
+                warehouses: vec![level(1, 3), level(2, 4)],
+            },
+            SkuStock {
+                sku: sku("B"),
+                version: Version::FIRST,
+                low_at: None,
+                warehouses: vec![level(1, 2), level(2, 0)],
+            },
+        ]);
+        let allocations = [first.clone(), second.clone()].concat();
+        let parcel = |lines| ShippedParcel { id: ParcelId::new(), lines };
+        let (order, state) = (OrderId::new(), ReservationState::Reserved);
+        (Reservation { order, state, allocations }, vec![parcel(first), parcel(second)], stock)
+    }
+
+    #[test]
+    fn a_parcel_with_other_pieces_changes_nothing() {
+        let (mut reservation, parcels, mut stock) = two_parcels();
+        let (order, before) = (reservation.order, reservation.clone());
+        let mut larger = parcels[1].clone();
+        larger.lines[0].quantity = 5;
+        let mut deduct =
+            |parcel| deduct_parcel(order, parcel, false, Some(&mut reservation), &mut stock);
+        assert_eq!(
+            deduct(&larger),
+            Err(ReservationError::NotHeld { order, sku: "A".parse().unwrap(), quantity: 5 })
+        );
+        assert_eq!(reservation, before);
+        let nothing = deduct_parcel(order, &parcels[0], false, None, &mut stock);
+        assert_eq!(nothing, Err(ReservationError::NothingReserved(order)));
+        assert!(stock.into_changes().movements.is_empty());
+    }
+
+    /// What may happen to an order with two parcels.
+    #[derive(Debug, Clone, Copy)]
+    enum Event {
+        Parcel(usize),
+        Order,
+        Release,
+    }
+
+    proptest! {
+        /// Whatever arrives, how often, and in whichever order: a parcel is deducted once, and what did not ship is released.
+        #[test]
+        fn parcels_are_deducted_once_in_any_order(
+            events in prop::collection::vec(
+                prop_oneof![
+                    6 => (0usize..2).prop_map(Event::Parcel),
+                    1 => Just(Event::Order),
+                    1 => Just(Event::Release),
+                ],
+                0..10,
+            ),
+        ) {
+            let (mut reservation, parcels, mut stock) = two_parcels();
+            let order = reservation.order;
+            let mut known = HashSet::new();
+            let (mut shipped, mut ended) = ([false, false], false);
+            for event in events {
+                match event {
+                    Event::Parcel(which) => {
+                        let parcel = &parcels[which];
+                        let is_known = known.contains(&parcel.id);
+                        let done = deduct_parcel(order, parcel, is_known, Some(&mut reservation), &mut stock);
+                        let expected = if shipped[which] {
+                            Ok(ParcelDeduction::Unchanged)
+                        } else if ended {
+                            Err(ReservationError::AlreadyReleased(order))
+                        } else if shipped[1 - which] {
+                            Ok(ParcelDeduction::Last)
+                        } else {
+                            Ok(ParcelDeduction::Part)
+                        };
+                        prop_assert_eq!(&done, &expected);
+                        if matches!(done, Ok(ParcelDeduction::Part | ParcelDeduction::Last)) {
+                            known.insert(parcel.id);
+                            shipped[which] = true;
+                        }
+                    }
+                    Event::Order => {
+                        let outcome = ReservationOutcome::Deducted;
+                        let done = release_or_deduct(order, Some(&mut reservation), outcome, &mut stock);
+                        let all = shipped == [true, true];
+                        let expected = if ended { Err(ReservationError::AlreadyReleased(order)) } else { Ok(!all) };
+                        prop_assert_eq!(&done, &expected);
+                        if done.is_ok() {
+                            shipped = [true, true];
+                        }
+                    }
+                    Event::Release => {
+                        let done = release_or_deduct(order, Some(&mut reservation), RELEASED, &mut stock);
+                        let changes = !ended && shipped != [true, true];
+                        prop_assert_eq!(done, Ok(changes));
+                        ended |= changes;
+                    }
+                }
+                let mut left: BTreeMap<&str, i64> = BTreeMap::from([("A", 20), ("B", 20)]);
+                let mut held: BTreeMap<&str, i64> = BTreeMap::from([("A", 0), ("B", 0)]);
+                for (parcel, is_shipped) in parcels.iter().zip(shipped) {
+                    for line in &parcel.lines {
+                        if is_shipped {
+                            *left.get_mut(line.sku.as_str()).unwrap() -= line.quantity;
+                        } else if !ended {
+                            *held.get_mut(line.sku.as_str()).unwrap() += line.quantity;
+                        }
+                    }
+                }
+                for name in ["A", "B"] {
+                    let level = stock.get(&name.parse().unwrap()).unwrap();
+                    prop_assert_eq!((level.on_hand(), level.reserved()), (left[name], held[name]));
+                }
+            }
+        }
     }
 }

@@ -11,8 +11,8 @@ use std::{
 use vocabulary::{OrderId, Sku, Version, WarehouseId};
 
 use super::{
-    Allocation, Movement, MovementKind, Nearness, Region, ReservationDecision, ReservationRequest,
-    Shortage, Site, UnknownSku, allocation::allocate,
+    Allocation, LowStock, Movement, MovementKind, Nearness, Region, ReservationDecision,
+    ReservationRequest, Shortage, Site, ThresholdChange, UnknownSku, allocation::allocate,
 };
 
 /// The maximum number of pieces of a SKU in one warehouse.
@@ -44,6 +44,8 @@ pub(crate) struct SkuStock {
     pub(crate) sku: Sku,
     /// Counts the writes of this SKU's stock.
     pub(crate) version: Version,
+    /// Its own threshold of low stock.
+    pub(crate) low_at: Option<i64>,
     /// Sorted by warehouse id, each once.
     pub(crate) warehouses: Vec<WarehouseStock>,
 }
@@ -98,6 +100,8 @@ pub(crate) struct Stock {
     /// Those of the warehouses with a level. One that is missing has no priority and no region.
     sites: HashMap<WarehouseId, Site>,
     movements: Vec<Movement>,
+    /// The former thresholds of SKUs that got another one.
+    former_thresholds: BTreeMap<Sku, Option<i64>>,
 }
 
 /// The changes to write back.
@@ -107,22 +111,42 @@ pub(crate) struct StockChanges {
     pub(crate) skus: Vec<SkuStock>,
     /// All movements, in order.
     pub(crate) movements: Vec<Movement>,
+    /// The former thresholds of SKUs that got another one.
+    former_thresholds: BTreeMap<Sku, Option<i64>>,
 }
 
 impl StockChanges {
     /// The changed SKUs that had available pieces before and have none, or the other way round.
     pub(crate) fn changed_availability(&self) -> HashSet<&Sku> {
-        let mut deltas: HashMap<&Sku, i64> = HashMap::new();
-        for movement in &self.movements {
-            let delta = movement.on_hand_delta - movement.reserved_delta;
-            *deltas.entry(&movement.sku).or_default() += delta;
-        }
+        let before = self.available_before();
         let has_changed = |stock: &&SkuStock| {
-            let after = stock.available();
-            let before = after - deltas.get(&stock.sku).copied().unwrap_or_default();
-            (before > 0) != (after > 0)
+            let before = before.get(&stock.sku).copied().unwrap_or_default();
+            (before > 0) != (stock.available() > 0)
         };
         self.skus.iter().filter(has_changed).map(|stock| &stock.sku).collect()
+    }
+
+    /// The changed SKUs that are low and were not: their pieces became fewer, or their threshold higher.
+    pub(crate) fn became_low(&self, setting: LowStock) -> HashSet<&Sku> {
+        let before = self.available_before();
+        let became_low = |stock: &&SkuStock| {
+            let before = before.get(&stock.sku).copied().unwrap_or_default();
+            let former = self.former_thresholds.get(&stock.sku).copied().unwrap_or(stock.low_at);
+            before > setting.threshold(former)
+                && stock.available() <= setting.threshold(stock.low_at)
+        };
+        self.skus.iter().filter(became_low).map(|stock| &stock.sku).collect()
+    }
+
+    /// The available pieces of the changed SKUs before the changes.
+    fn available_before(&self) -> HashMap<&Sku, i64> {
+        let mut available: HashMap<&Sku, i64> =
+            self.skus.iter().map(|stock| (&stock.sku, stock.available())).collect();
+        for movement in &self.movements {
+            let delta = movement.on_hand_delta - movement.reserved_delta;
+            *available.entry(&movement.sku).or_default() -= delta;
+        }
+        available
     }
 }
 
@@ -130,7 +154,7 @@ impl Stock {
     /// Starts without movements.
     pub(crate) fn new(skus: impl IntoIterator<Item = SkuStock>) -> Self {
         let skus = skus.into_iter().map(|stock| (stock.sku.clone(), stock)).collect();
-        Self { skus, sites: HashMap::new(), movements: Vec::new() }
+        Self { skus, ..Self::default() }
     }
 
     /// Adds what decides which warehouse serves an order.
@@ -246,16 +270,35 @@ impl Stock {
         Ok(())
     }
 
+    /// Gives a SKU a threshold of low stock of its own, or takes it away.
+    pub(crate) fn set_threshold(
+        &mut self,
+        sku: &Sku,
+        change: ThresholdChange,
+    ) -> Result<(), StockRefusal> {
+        let stock = self.skus.get_mut(sku).ok_or(StockRefusal::UnknownSku)?;
+        let low_at = match change {
+            ThresholdChange::Keep => return Ok(()),
+            ThresholdChange::Remove => None,
+            ThresholdChange::At(threshold) => Some(threshold),
+        };
+        if stock.low_at != low_at {
+            self.former_thresholds.entry(sku.clone()).or_insert(stock.low_at);
+            stock.low_at = low_at;
+        }
+        Ok(())
+    }
+
     /// The changes to write back.
     pub(crate) fn into_changes(self) -> StockChanges {
-        let Self { mut skus, movements, .. } = self;
+        let Self { mut skus, movements, former_thresholds, .. } = self;
         let moved: BTreeSet<&Sku> = movements.iter().map(|movement| &movement.sku).collect();
-        skus.retain(|sku, _| moved.contains(sku));
+        skus.retain(|sku, _| moved.contains(sku) || former_thresholds.contains_key(sku));
         let skus = skus
             .into_values()
             .map(|stock| SkuStock { version: stock.version.next(), ..stock })
             .collect();
-        StockChanges { skus, movements }
+        StockChanges { skus, movements, former_thresholds }
     }
 
     fn before(&self, sku: &Sku, warehouse: WarehouseId) -> Result<WarehouseStock, StockRefusal> {
@@ -342,9 +385,9 @@ mod tests {
     use vocabulary::{OrderId, Sku, Version, WarehouseId};
 
     use super::{
-        Allocation, MAX_ON_HAND, Movement, MovementKind, NotReserved, ReservationDecision,
-        ReservationRequest, Shortage, Site, SkuStock, Stock, StockChanges, StockRefusal,
-        WarehouseStock,
+        Allocation, LowStock, MAX_ON_HAND, Movement, MovementKind, NotReserved,
+        ReservationDecision, ReservationRequest, Shortage, Site, SkuStock, Stock, StockChanges,
+        StockRefusal, ThresholdChange, WarehouseStock,
     };
 
     fn sku(name: &str) -> Sku {
@@ -361,6 +404,7 @@ mod tests {
             SkuStock {
                 sku: sku(name),
                 version: Version::FIRST,
+                low_at: None,
                 warehouses: (1..)
                     .zip(*pieces)
                     .map(|(n, on_hand)| WarehouseStock {
@@ -418,6 +462,46 @@ mod tests {
         unchanged.release(order, &allocations).unwrap();
         unchanged.set(&sku("C"), warehouse(1), 4).unwrap();
         assert_eq!(changed_availability(unchanged), [sku("C")]);
+    }
+
+    #[test]
+    fn a_sku_becomes_low_once_until_it_rises_again() {
+        let setting = LowStock { default_threshold: 5 };
+        let (a, here) = (sku("A"), warehouse(1));
+        let mut level = stock(&[("A", &[8])]);
+        // The threshold and whether the SKU becomes low.
+        let mut becomes = |change: &dyn Fn(&mut Stock)| {
+            change(&mut level);
+            let changes = std::mem::take(&mut level).into_changes();
+            let is_low = !changes.became_low(setting).is_empty();
+            level = Stock::new(changes.skus);
+            is_low
+        };
+        let set = |to: i64| {
+            let (a, here) = (a.clone(), here);
+            move |stock: &mut Stock| {
+                stock.set(&a, here, to).unwrap();
+            }
+        };
+        let threshold = |to: ThresholdChange| {
+            let a = a.clone();
+            move |stock: &mut Stock| stock.set_threshold(&a, to).unwrap()
+        };
+        assert!(!becomes(&set(6)));
+        assert!(becomes(&set(5)));
+        assert!(!becomes(&set(1)));
+        assert!(!becomes(&set(6)));
+        assert!(becomes(&set(0)));
+        assert!(!becomes(&set(7)));
+        assert!(becomes(&threshold(ThresholdChange::At(7))));
+        assert!(!becomes(&threshold(ThresholdChange::At(9))));
+        assert!(!becomes(&threshold(ThresholdChange::Remove)));
+        assert!(becomes(&|stock: &mut Stock| {
+            stock.set_threshold(&a, ThresholdChange::At(2)).unwrap();
+            stock.set(&a, here, 2).unwrap();
+        }));
+        let unknown = stock(&[]).set_threshold(&a, ThresholdChange::Remove);
+        assert_eq!(unknown, Err(StockRefusal::UnknownSku));
     }
 
     #[test]

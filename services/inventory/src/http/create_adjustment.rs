@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     app::{self, AdjustStockCommand},
-    domain::MAX_ON_HAND,
+    domain::{LowStock, MAX_ON_HAND},
     storage::stock,
 };
 
@@ -81,6 +81,7 @@ impl Adjustment {
 pub(super) async fn create_adjustment(
     caller: Caller,
     State(outbox): State<Outbox>,
+    State(low): State<LowStock>,
     Path(sku): Path<Sku>,
     key: Option<IdempotencyKey>,
     Json(adjustment): Json<Adjustment>,
@@ -106,10 +107,10 @@ pub(super) async fn create_adjustment(
     let stock = stock::lock(&mut tx, [&sku]).await?;
     let Adjustment { delta, reason, .. } = adjustment;
     let command = AdjustStockCommand { sku, warehouse, delta, reason };
-    app::adjust_stock(&mut tx, stock, &command, caller.subject())
+    app::adjust_stock(&mut tx, low, stock, &command, caller.subject())
         .await
         .map_err(|error| stock_not_changed(&command.sku, error))?;
-    let view = StockView::read(&mut tx, &command.sku).await?;
+    let view = StockView::read(&mut tx, low, &command.sku).await?;
     let response = StoredResponse::json(StatusCode::CREATED, &view)?;
     key.record(&mut tx, &response).await?;
     tx.commit().await?;

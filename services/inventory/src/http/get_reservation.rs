@@ -6,9 +6,12 @@ use messaging::Outbox;
 use problem::{Json, Path, Problem};
 use runtime::auth::{Caller, Scope};
 use serde::Serialize;
-use vocabulary::{OrderId, Sku, WarehouseId};
+use vocabulary::{OrderId, ParcelId, Sku, WarehouseId};
 
-use crate::{domain::Allocation, storage::reservations};
+use crate::{
+    domain::Allocation,
+    storage::reservations::{self, DeductedLine},
+};
 
 /// The pieces that an order holds, or held.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -31,12 +34,24 @@ struct ReservationLine {
     sku: Sku,
     warehouse_id: WarehouseId,
     quantity: i64,
+    /// The parcel in which it left, if it left before other pieces of the order.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parcel_id: Option<ParcelId>,
+    /// When that parcel left.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deducted_at: Option<DateTime<Utc>>,
 }
 
 impl From<Allocation> for ReservationLine {
     fn from(allocation: Allocation) -> Self {
         let Allocation { sku, warehouse, quantity } = allocation;
-        Self { sku, warehouse_id: warehouse, quantity }
+        Self { sku, warehouse_id: warehouse, quantity, parcel_id: None, deducted_at: None }
+    }
+}
+
+impl From<DeductedLine> for ReservationLine {
+    fn from(DeductedLine { parcel, line, deducted_at }: DeductedLine) -> Self {
+        Self { parcel_id: Some(parcel), deducted_at: Some(deducted_at), ..line.into() }
     }
 }
 
@@ -60,10 +75,13 @@ pub(super) async fn get_reservation(
     let (reserved_at, closed_at) = times.ok_or_else(not_found)?;
     let mut found = reservations::of_orders(&mut connection, &[order_id]).await?;
     let reservation = found.remove(&order_id).ok_or_else(not_found)?;
+    let deducted = reservations::deducted_lines(&mut connection, order_id).await?;
+    let lines = deducted.into_iter().map(ReservationLine::from);
+    let lines = lines.chain(reservation.allocations.into_iter().map(ReservationLine::from));
     Ok(Json(ReservationView {
         order_id,
         status: reservation.state.as_str(),
-        lines: reservation.allocations.into_iter().map(ReservationLine::from).collect(),
+        lines: lines.collect(),
         reserved_at,
         closed_at,
     }))

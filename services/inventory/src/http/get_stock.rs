@@ -6,6 +6,7 @@ use problem::{ETag, Json, Path, Problem};
 use vocabulary::Sku;
 
 use super::stock_view::StockView;
+use crate::domain::LowStock;
 
 /// Get the stock of a SKU
 #[utoipa::path(
@@ -17,9 +18,10 @@ use super::stock_view::StockView;
 )]
 pub(super) async fn get_stock(
     State(outbox): State<Outbox>,
+    State(low): State<LowStock>,
     Path(sku): Path<Sku>,
 ) -> Result<(ETag, Json<StockView>), Problem> {
     let mut connection = outbox.pool().acquire().await?;
-    let stock = StockView::read(&mut connection, &sku).await?;
+    let stock = StockView::read(&mut connection, low, &sku).await?;
     Ok((ETag(stock.version), Json(stock)))
 }

@@ -7,7 +7,7 @@ use runtime::{
     auth::{Caller, Scope},
     messaging::admit,
 };
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use vocabulary::{Sku, WarehouseId};
 
 use super::{
@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     app::{self, SetStockCommand},
-    domain::MAX_ON_HAND,
+    domain::{LowStock, MAX_ON_HAND, ThresholdChange},
     storage::stock,
 };
 
@@ -30,6 +30,18 @@ pub(super) struct SetStockRequest {
     on_hand: i64,
     /// Default: the main warehouse.
     warehouse_id: Option<WarehouseId>,
+    /// Available pieces of the SKU, in all warehouses, at which it is low. Null for the setting of the shop; absent to leave it.
+    #[serde(default, deserialize_with = "threshold_change")]
+    #[schema(value_type = Option<i64>, minimum = 0, maximum = 1_000_000_000)]
+    low_stock_threshold: ThresholdChange,
+}
+
+/// Null removes the threshold; an absent field is not read.
+fn threshold_change<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<ThresholdChange, D::Error> {
+    let threshold = Option::deserialize(deserializer)?;
+    Ok(threshold.map_or(ThresholdChange::Remove, ThresholdChange::At))
 }
 
 impl SetStockRequest {
@@ -37,6 +49,12 @@ impl SetStockRequest {
         let mut fields = Fields::new();
         if !(0..=MAX_ON_HAND).contains(&self.on_hand) {
             fields.refuse("on_hand", "out_of_range", format!("must be 0 to {MAX_ON_HAND}"));
+        }
+        if let ThresholdChange::At(threshold) = self.low_stock_threshold
+            && !(0..=MAX_ON_HAND).contains(&threshold)
+        {
+            let message = format!("must be 0 to {MAX_ON_HAND}");
+            fields.refuse("low_stock_threshold", "out_of_range", message);
         }
         fields.finish()
     }
@@ -59,6 +77,7 @@ impl SetStockRequest {
 pub(super) async fn set_stock(
     caller: Caller,
     State(outbox): State<Outbox>,
+    State(low): State<LowStock>,
     Path(sku): Path<Sku>,
     if_match: Option<IfMatch>,
     Json(request): Json<SetStockRequest>,
@@ -74,11 +93,12 @@ pub(super) async fn set_stock(
     if let Some(if_match) = if_match {
         if_match.check(current.version.get())?;
     }
-    let command = SetStockCommand { sku, warehouse, on_hand: request.on_hand };
-    app::set_stock(&mut tx, stock, &command, caller.subject())
+    let (on_hand, threshold) = (request.on_hand, request.low_stock_threshold);
+    let command = SetStockCommand { sku, warehouse, on_hand, threshold };
+    app::set_stock(&mut tx, low, stock, &command, caller.subject())
         .await
         .map_err(|error| stock_not_changed(&command.sku, error))?;
-    let view = StockView::read(&mut tx, &command.sku).await?;
+    let view = StockView::read(&mut tx, low, &command.sku).await?;
     tx.commit().await?;
     Ok((ETag(view.version), Json(view)))
 }

@@ -16,7 +16,7 @@ use vocabulary::{Sku, WarehouseId};
 use super::stock_view::refusal_code;
 use crate::{
     app::{self, SetStockCommand},
-    domain::{DEFAULT_WAREHOUSE, MAX_ON_HAND},
+    domain::{DEFAULT_WAREHOUSE, LowStock, MAX_ON_HAND, ThresholdChange},
     storage::{stock, warehouses},
 };
 
@@ -96,6 +96,7 @@ enum StockLineStatus {
 pub(super) async fn set_stock_batch(
     caller: Caller,
     State(outbox): State<Outbox>,
+    State(low): State<LowStock>,
     Json(lines): Json<Vec<StockLine>>,
 ) -> Result<Json<StockLineResults>, Problem> {
     caller.require(Scope::StockWrite)?;
@@ -114,7 +115,8 @@ pub(super) async fn set_stock_batch(
     let skus: BTreeSet<&Sku> = commands.iter().flatten().map(|command| &command.sku).collect();
     let stock = stock::lock(&mut tx, skus).await?;
     let results =
-        app::set_stock_batch(&mut tx, stock, commands.iter().flatten(), caller.subject()).await?;
+        app::set_stock_batch(&mut tx, low, stock, commands.iter().flatten(), caller.subject())
+            .await?;
     tx.commit().await?;
 
     let mut results = results.into_iter();
@@ -161,5 +163,5 @@ fn command(
     if !seen.insert((sku.clone(), warehouse)) {
         return Err("repeated");
     }
-    Ok(SetStockCommand { sku, warehouse, on_hand: line.on_hand })
+    Ok(SetStockCommand { sku, warehouse, on_hand: line.on_hand, threshold: ThresholdChange::Keep })
 }

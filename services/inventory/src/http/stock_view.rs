@@ -7,7 +7,7 @@ use vocabulary::{Sku, WarehouseId};
 
 use crate::{
     app::StockChangeError,
-    domain::{SkuStock, StockRefusal, WarehouseStock},
+    domain::{LowStock, SkuStock, StockRefusal, WarehouseStock},
     storage::{products, stock},
 };
 
@@ -24,6 +24,8 @@ pub(super) struct StockView {
     reserved: i64,
     /// Pieces that orders can still reserve.
     available: i64,
+    /// The number of available pieces at which the SKU is low.
+    low_stock_threshold: i64,
     /// Whether no product lists the SKU any more.
     withdrawn: bool,
     /// The stock per warehouse, the oldest first.
@@ -42,13 +44,17 @@ struct WarehouseStockView {
 
 impl StockView {
     /// Reads the stock of `sku`; 404 for an unknown SKU.
-    pub(super) async fn read(connection: &mut PgConnection, sku: &Sku) -> Result<Self, Problem> {
+    pub(super) async fn read(
+        connection: &mut PgConnection,
+        low: LowStock,
+        sku: &Sku,
+    ) -> Result<Self, Problem> {
         let stock = stock::find(connection, sku).await?.ok_or_else(|| unknown_sku(sku))?;
         let withdrawn = products::is_withdrawn(connection, sku).await?;
-        Ok(Self::new(stock, withdrawn))
+        Ok(Self::new(stock, low, withdrawn))
     }
 
-    fn new(stock: SkuStock, withdrawn: bool) -> Self {
+    fn new(stock: SkuStock, low: LowStock, withdrawn: bool) -> Self {
         let (on_hand, reserved, available) = (stock.on_hand(), stock.reserved(), stock.available());
         Self {
             sku: stock.sku,
@@ -56,6 +62,7 @@ impl StockView {
             on_hand,
             reserved,
             available,
+            low_stock_threshold: low.threshold(stock.low_at),
             withdrawn,
             warehouses: stock.warehouses.into_iter().map(WarehouseStockView::from).collect(),
         }

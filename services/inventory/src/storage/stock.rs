@@ -71,6 +71,7 @@ async fn read(
         select
             i.sku,
             i.version,
+            i.low_at,
             s.warehouse_id as "warehouse_id?",
             s.on_hand as "on_hand?",
             s.reserved as "reserved?",
@@ -93,6 +94,7 @@ async fn read(
             skus.push(SkuStock {
                 sku: row.sku.try_into().map_err(undecodable)?,
                 version: Version::try_from(row.version).map_err(undecodable)?,
+                low_at: row.low_at,
                 warehouses: Vec::new(),
             });
         }
@@ -113,7 +115,7 @@ async fn read(
     Ok((skus, sites))
 }
 
-/// Writes changes in one statement: the movements, the resulting levels and the versions of the SKUs. `actor`
+/// Writes changes in one statement: the movements, the resulting levels, and the versions and thresholds of the SKUs. `actor`
 /// and `reason` apply to all movements.
 pub(crate) async fn write(
     connection: &mut PgConnection,
@@ -122,7 +124,7 @@ pub(crate) async fn write(
     reason: Option<&str>,
     at: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
-    if changes.movements.is_empty() {
+    if changes.skus.is_empty() {
         return Ok(());
     }
     let Levels { level_skus, level_warehouses, on_hand, reserved } = Levels::after(changes);
@@ -141,6 +143,7 @@ pub(crate) async fn write(
     let orders: Vec<Option<Uuid>> =
         movements.iter().map(|movement| movement.order.map(Uuid::from)).collect();
     let items: Vec<&str> = changes.skus.iter().map(|stock| stock.sku.as_str()).collect();
+    let thresholds: Vec<Option<i64>> = changes.skus.iter().map(|stock| stock.low_at).collect();
     let versions: Vec<i64> = changes.skus.iter().map(|stock| stock.version.get()).collect();
     sqlx::query!(
         r#"
@@ -158,8 +161,8 @@ pub(crate) async fn write(
             select * from unnest($12::text[], $13::uuid[], $14::bigint[], $15::bigint[])
             on conflict (sku, warehouse_id) do update set on_hand = excluded.on_hand, reserved = excluded.reserved
         )
-        update item i set version = u.version
-        from unnest($16::text[], $17::bigint[]) as u (sku, version)
+        update item i set version = u.version, low_at = u.low_at
+        from unnest($16::text[], $17::bigint[], $18::bigint[]) as u (sku, version, low_at)
         where i.sku = u.sku
         "#,
         &skus as &[&str],
@@ -179,6 +182,7 @@ pub(crate) async fn write(
         &reserved,
         &items as &[&str],
         &versions,
+        &thresholds as &[Option<i64>],
     )
     .execute(connection)
     .await?;

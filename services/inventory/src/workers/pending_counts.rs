@@ -5,17 +5,21 @@ use std::{convert::Infallible, time::Duration};
 use messaging::{Criticality, Outbox};
 use tokio_util::sync::CancellationToken;
 
-use crate::{app, storage::pending_counts};
+use crate::{app, domain::LowStock, storage::pending_counts};
 
 /// The longest delay after the registration of a SKU. A registration ends the rest of the process.
 const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Runs until `stop`; finishes the current batch.
-pub(crate) async fn run(outbox: Outbox, stop: CancellationToken) -> Result<(), Infallible> {
+pub(crate) async fn run(
+    outbox: Outbox,
+    low: LowStock,
+    stop: CancellationToken,
+) -> Result<(), Infallible> {
     while !stop.is_cancelled() {
         // A changed level is published.
         let admitted = outbox.admit(Criticality::Deferrable).is_ok();
-        let applied = if admitted { apply(&outbox).await } else { Ok(false) };
+        let applied = if admitted { apply(&outbox, low).await } else { Ok(false) };
         match applied {
             Ok(false) => {}
             Ok(true) => continue,
@@ -29,7 +33,7 @@ pub(crate) async fn run(outbox: Outbox, stop: CancellationToken) -> Result<(), I
 }
 
 /// Applies a batch; false if there was none.
-async fn apply(outbox: &Outbox) -> Result<bool, messaging::Error> {
+async fn apply(outbox: &Outbox, low: LowStock) -> Result<bool, messaging::Error> {
     // Looking does not take the lock on the stock.
     let mut connection = outbox.pool().acquire().await?;
     if !pending_counts::any_registered(&mut connection).await? {
@@ -37,7 +41,7 @@ async fn apply(outbox: &Outbox) -> Result<bool, messaging::Error> {
     }
     drop(connection);
     let mut tx = outbox.begin().await?;
-    app::apply_pending_counts(&mut tx).await?;
+    app::apply_pending_counts(&mut tx, low).await?;
     tx.commit().await?;
     Ok(true)
 }

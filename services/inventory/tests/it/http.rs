@@ -58,7 +58,7 @@ async fn stock_is_read_and_set() {
     let main = "01900000-0000-7000-8000-000000000001";
     let warehouse = json!({"warehouse_id": main, "on_hand": 5, "reserved": 0, "available": 5});
     let expected = json!({
-        "sku": "A", "version": 2, "on_hand": 5, "reserved": 0, "available": 5, "withdrawn": false, "warehouses": [warehouse],
+        "sku": "A", "version": 2, "on_hand": 5, "reserved": 0, "available": 5, "low_stock_threshold": 5, "withdrawn": false, "warehouses": [warehouse],
     });
     assert_eq!(stock, expected);
 

@@ -7,12 +7,14 @@ use contracts::{
     order::{Destination, OrderPlacedV1},
 };
 use reqwest::StatusCode;
-use serde_json::json;
+use serde_json::{Value, json};
 use service_testkit::{LONGEST_WAIT, events::product_changed};
 use testkit::wait_for;
 use vocabulary::{OrderId, ProductId};
 
-use crate::suite::{Suite, cancelled, expired, payment_failed, placed, rejected, shipped};
+use crate::suite::{
+    Suite, cancelled, expired, parcel_shipped, payment_failed, placed, rejected, shipped,
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn twenty_pieces_serve_twenty_of_two_hundred_orders() {
@@ -324,5 +326,105 @@ async fn priority_and_region_choose_among_equal_warehouses() {
     let path = format!("/v1/warehouses/{}", ids[0]);
     assert_eq!(suite.put(&path, body).await.0, StatusCode::OK);
     assert_eq!(serves(Some(("CN", Some("上海市")))).await, ids[0]);
+    suite.finish(0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_parcel_is_deducted_from_its_warehouse_once() {
+    let suite = Suite::stocked(&[("A", 2), ("B", 5)]).await;
+    let (_, far) = suite.post("/v1/warehouses", json!({"name": "Far"})).await;
+    let level = json!({"on_hand": 4, "warehouse_id": far["id"]});
+    assert_eq!(suite.put("/v1/stock/A", level).await.0, StatusCode::OK);
+    let order = placed(&[("A", 5), ("B", 1)]);
+    let id = order.order_id;
+    suite.order.publish(&order).await;
+    let reserved = suite.reserved.wait_one(|one| one.order_id == id).await;
+    let allocations = reserved.allocations.unwrap();
+    let of = |sku: &str, pieces: u32| {
+        let found = allocations.iter().find(|allocation| {
+            allocation.sku.as_str() == sku && allocation.quantity.get() == pieces
+        });
+        found.unwrap_or_else(|| unreachable!("{allocations:?}")).warehouse_id
+    };
+    // The far warehouse has the most of it.
+    let (far, main) = (of("A", 4), of("A", 1));
+    assert_eq!((of("B", 1), allocations.len()), (main, 3));
+
+    let first = parcel_shipped(id, far, &[("A", 4)]);
+    suite.order.publish(&first).await;
+    // The same parcel again, as a carrier's callback that is repeated after a restore.
+    suite.order.publish(&first).await;
+    suite.changed.wait_one(|one| (one.on_hand, one.reserved, one.available) == (2, 1, 1)).await;
+    let path = format!("/v1/reservations/{id}");
+    let (_, reservation) = suite.get(&path).await;
+    let lines = reservation["lines"].as_array().unwrap();
+    let parcels: Vec<&Value> = lines.iter().map(|line| &line["parcel_id"]).collect();
+    assert_eq!((&reservation["status"], lines.len()), (&json!("reserved"), 3));
+    assert_eq!(parcels, [&json!(first.parcel_id), &Value::Null, &Value::Null]);
+
+    // The rest ships as one, as by an earlier version.
+    suite.order.publish(&shipped(id)).await;
+    suite.deducted.wait_one(|one| one.order_id == id).await;
+    assert_eq!((suite.levels("A").await, suite.levels("B").await), ((1, 0, 1), (4, 0, 4)));
+    let (_, reservation) = suite.get(&path).await;
+    assert_eq!(reservation["status"], "deducted");
+    suite.order.publish(&parcel_shipped(id, main, &[("A", 1), ("B", 1)])).await;
+
+    // Parcels alone close a reservation, and what is left after one of them can be released.
+    let both = placed(&[("A", 1), ("B", 3)]);
+    let (_, near) = suite.post("/v1/warehouses", json!({"name": "Near"})).await;
+    let level = json!({"on_hand": 0, "warehouse_id": main});
+    assert_eq!(suite.put("/v1/stock/A", level).await.0, StatusCode::OK);
+    let level = json!({"on_hand": 9, "warehouse_id": near["id"]});
+    assert_eq!(suite.put("/v1/stock/A", level).await.0, StatusCode::OK);
+    let near = near["id"].as_str().unwrap().parse().unwrap();
+    let released = placed(&[("A", 2), ("B", 1)]);
+    for order in [&both, &released] {
+        suite.order.publish(order).await;
+        suite.reserved.wait_one(|one| one.order_id == order.order_id).await;
+    }
+    suite.order.publish(&parcel_shipped(both.order_id, near, &[("A", 1)])).await;
+    suite.order.publish(&parcel_shipped(both.order_id, main, &[("B", 3)])).await;
+    suite.order.publish(&shipped(both.order_id)).await;
+    suite.deducted.wait_one(|one| one.order_id == both.order_id).await;
+    suite.order.publish(&parcel_shipped(released.order_id, near, &[("A", 2)])).await;
+    suite.order.publish(&cancelled(released.order_id)).await;
+    suite.released.wait_one(|one| one.order_id == released.order_id).await;
+    assert_eq!((suite.levels("A").await, suite.levels("B").await), ((6, 0, 6), (1, 0, 1)));
+    assert_eq!(suite.deducted.all().len(), 2);
+    suite.finish(0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn low_stock_is_published_once_until_it_rises() {
+    let suite = Suite::stocked(&[("A", 7)]).await;
+    let (_, stock) = suite.get("/v1/stock/A").await;
+    assert_eq!(stock["low_stock_threshold"], 5);
+    let order = placed(&[("A", 2)]);
+    suite.order.publish(&order).await;
+    let low = suite.low.wait_one(|_| true).await;
+    assert_eq!((low.sku.as_str(), low.available, low.threshold), ("A", 5, 5));
+    suite.order.publish(&shipped(order.order_id)).await;
+    suite.deducted.wait_one(|_| true).await;
+    // Fewer pieces are published no second time, nor is a lower threshold.
+    for body in [json!({"on_hand": 4}), json!({"on_hand": 4, "low_stock_threshold": 3})] {
+        let (status, stock) = suite.put("/v1/stock/A", body).await;
+        assert_eq!(status, StatusCode::OK, "{stock}");
+    }
+    let (_, stock) = suite.put("/v1/stock/A", json!({"on_hand": 3})).await;
+    assert_eq!(stock["low_stock_threshold"], 3);
+    let low = suite.low.wait(2, |_| true).await;
+    assert_eq!((low[1].available, low[1].threshold), (3, 3));
+    let (_, stock) =
+        suite.put("/v1/stock/A", json!({"on_hand": 20, "low_stock_threshold": null})).await;
+    assert_eq!((&stock["low_stock_threshold"], &stock["available"]), (&json!(5), &json!(20)));
+    let (status, problem) =
+        suite.put("/v1/stock/A", json!({"on_hand": 1, "low_stock_threshold": -1})).await;
+    let field = &problem["errors"][0]["field"];
+    assert_eq!((status.as_u16(), field), (422, &json!("low_stock_threshold")));
+    // A higher threshold makes the SKU low without a movement.
+    suite.put("/v1/stock/A", json!({"on_hand": 20, "low_stock_threshold": 20})).await;
+    let low = suite.low.wait(3, |_| true).await;
+    assert_eq!((low[2].available, low[2].threshold), (20, 20));
     suite.finish(0).await;
 }

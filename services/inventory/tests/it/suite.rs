@@ -5,11 +5,11 @@ use std::{collections::BTreeMap, time::Duration};
 use contracts::{
     inventory::{
         AVAILABILITY, RESERVATION, STOCK, StockAvailabilityChangedV1, StockChangedV1,
-        StockDeductedV1, StockRejectedV1, StockReleasedV1, StockReservedV1,
+        StockDeductedV1, StockLowV1, StockRejectedV1, StockReleasedV1, StockReservedV1,
     },
     order::{
-        OrderCancelledV1, OrderExpiredV1, OrderLine, OrderPaymentFailedV1, OrderPlacedV1,
-        OrderReason, OrderRejectedV1, OrderShippedV1,
+        OrderCancelledV1, OrderExpiredV1, OrderLine, OrderParcelShippedV1, OrderPaymentFailedV1,
+        OrderPlacedV1, OrderReason, OrderRejectedV1, OrderShippedV1, ParcelLine,
     },
     receipts::{ProductAppliedV1, ProductFailedV1, RECEIPT},
 };
@@ -25,7 +25,9 @@ use service_testkit::{
 use sqlx::PgPool;
 use testkit::{Database, Proxy, Vhost};
 use tokio_util::sync::DropGuard;
-use vocabulary::{CustomerId, OrderId, ProductId, Quantity, ShipmentId, Sku};
+use vocabulary::{
+    CustomerId, OrderId, ParcelId, ProductId, Quantity, ShipmentId, Sku, WarehouseId,
+};
 
 /// A running inventory service with its surroundings.
 pub struct Suite {
@@ -37,6 +39,7 @@ pub struct Suite {
     pub deducted: Recorder<StockDeductedV1>,
     pub changed: Recorder<StockChangedV1>,
     pub availability: Recorder<StockAvailabilityChangedV1>,
+    pub low: Recorder<StockLowV1>,
     pub applied: Recorder<ProductAppliedV1>,
     pub failed: Recorder<ProductFailedV1>,
     pub pool: PgPool,
@@ -78,9 +81,10 @@ impl Suite {
             .on(deducted.clone());
         let changed = Recorder::default();
         let stock = Subscription::to(STOCK, ["inventory"], OnReject::Continue).on(changed.clone());
-        let availability = Recorder::default();
+        let (availability, low) = (Recorder::default(), Recorder::default());
         let in_stock = Subscription::to(AVAILABILITY, ["inventory"], OnReject::Continue)
-            .on(availability.clone());
+            .on(availability.clone())
+            .on(low.clone());
         let order =
             Topology::new("order").subscribes(reservation).subscribes(stock).subscribes(in_stock);
         let order = ServiceDouble::start(&doubles, &vhost, order).await;
@@ -91,7 +95,8 @@ impl Suite {
         let catalogue = Topology::new("product-catalog").subscribes(receipts);
         let catalogue = ServiceDouble::start(&doubles, &vhost, catalogue).await;
 
-        let config = Config { common: credentials.common(database.url(), amqp_url) };
+        let config =
+            Config { common: credentials.common(database.url(), amqp_url), low_stock_threshold: 5 };
         let service = Instance::start::<InventoryService>(&config).await;
         let pool = database.connect().await.unwrap();
         Self {
@@ -103,6 +108,7 @@ impl Suite {
             deducted,
             changed,
             availability,
+            low,
             applied,
             failed,
             pool,
@@ -247,6 +253,28 @@ pub fn placed(lines: &[(&str, u32)]) -> OrderPlacedV1 {
 pub fn shipped(order_id: OrderId) -> OrderShippedV1 {
     OrderShippedV1 {
         order_id,
+        shipment_id: ShipmentId::new(),
+        carrier: "test".to_owned(),
+        tracking_number: "1".to_owned(),
+        shipped_at: clock::now(),
+    }
+}
+
+/// A parcel with a line per (SKU, quantity).
+pub fn parcel_shipped(
+    order_id: OrderId,
+    warehouse_id: WarehouseId,
+    lines: &[(&str, u32)],
+) -> OrderParcelShippedV1 {
+    let line = |(sku, pieces): &(&str, u32)| ParcelLine {
+        sku: sku.parse().unwrap(),
+        quantity: Quantity::new(*pieces).unwrap(),
+    };
+    OrderParcelShippedV1 {
+        order_id,
+        parcel_id: ParcelId::new(),
+        warehouse_id,
+        lines: lines.iter().map(line).collect(),
         shipment_id: ShipmentId::new(),
         carrier: "test".to_owned(),
         tracking_number: "1".to_owned(),

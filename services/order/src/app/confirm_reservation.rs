@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use envelope::trace::TraceContext;
 use messaging::{Error, Transaction};
 use runtime::clock;
-use vocabulary::{OrderId, PaymentId, Sku};
+use vocabulary::{OrderId, ParcelId, PaymentId, Sku};
 
 use super::{
     order_costs::{OrderCosts, UsesFor, WantedOrder},
@@ -14,8 +14,8 @@ use super::{
 };
 use crate::{
     domain::{
-        self, Address, CatalogListing, EndReason, Order, OrderStatus, ProcessDeadlines, Transition,
-        costs::CostsError,
+        self, Address, Allocation, CatalogListing, EndReason, Order, OrderStatus, Parcels,
+        ProcessDeadlines, StockReservation, Transition, costs::CostsError,
     },
     storage::{offers, orders},
 };
@@ -25,6 +25,8 @@ pub(crate) struct ConfirmReservationCommand {
     pub(crate) reserved_at: DateTime<Utc>,
     /// How many pieces of the scarcest SKU are still available, if inventory tells.
     pub(crate) left: Option<i64>,
+    /// Which warehouse holds what, if inventory tells.
+    pub(crate) allocations: Vec<Allocation>,
     /// The trace of the reservation.
     pub(crate) cause: Option<TraceContext>,
     /// Whether the order may wait for an unknown price. Otherwise it is cancelled.
@@ -82,11 +84,14 @@ fn confirm(
     now: DateTime<Utc>,
     deadlines: &ProcessDeadlines,
 ) -> Transition {
-    let ConfirmReservationCommand { reserved_at, left, .. } = *command;
+    let ConfirmReservationCommand { reserved_at, left, allocations, .. } = command;
+    let (reserved_at, left) = (*reserved_at, *left);
     match pricing {
         Ok(()) => {
             let payment = PaymentId::new();
-            domain::confirm_reservation(order, reserved_at, left, payment, now, deadlines)
+            let parcels = Parcels::of(&order.lines, allocations, ParcelId::new);
+            let reservation = StockReservation { reserved_at, left, parcels };
+            domain::confirm_reservation(order, reservation, payment, now, deadlines)
         }
         Err(error) => {
             let text = format!("The lines of the order have no total: {error}.");

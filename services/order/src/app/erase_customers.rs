@@ -11,7 +11,7 @@ use crate::{
     storage::customer_erasures,
 };
 
-/// The services that store something about customers. Reservations, stock and webhooks know orders, not customers.
+/// The services that store something about customers. Reservations and stock know orders, not customers.
 const ERASING_SERVICES: [&str; 2] = [SERVICE.name, BEHAVIOR_ANALYTICS];
 
 #[derive(Debug)]

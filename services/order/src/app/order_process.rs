@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     domain::{
-        Order, OrderEvent, OrderEventKind, OrderLimits, OrderStatus, PaymentState,
+        Order, OrderEvent, OrderEventKind, OrderLimits, OrderStatus, Parcels, PaymentState,
         ProcessDeadlines, Transition,
     },
     publishes,
@@ -179,7 +179,7 @@ impl OrderProcess {
             promotion_uses::release(tx, &uses).await?;
         }
         let (mut settled, mut refunded) = (Vec::new(), Vec::new());
-        let (mut shipped, mut delivered) = (Vec::new(), Vec::new());
+        let (mut shipped, mut arrived, mut delivered) = (Vec::new(), Vec::new(), Vec::new());
         for (order, event) in events(transitions) {
             match &event.kind {
                 OrderEventKind::PaymentApproved(payment) => {
@@ -192,7 +192,15 @@ impl OrderProcess {
                     settled.push((order, payment, PaymentState::Mismatched));
                 }
                 OrderEventKind::PaymentRefunded(payment) => refunded.push(*payment),
-                OrderEventKind::Shipped(shipment) => shipped.push((order.id, shipment)),
+                OrderEventKind::ParcelShipped(parcel, shipment) => {
+                    shipped.push((order.id, *parcel, shipment));
+                }
+                OrderEventKind::Shipped(shipment) => {
+                    if let Parcels::One { .. } = order.parcels {
+                        shipped.push((order.id, order.id.as_uuid().into(), shipment));
+                    }
+                }
+                OrderEventKind::ParcelDelivered(parcel) => arrived.push((order.id, *parcel)),
                 OrderEventKind::Delivered => delivered.push(order.id),
                 OrderEventKind::Placed(_)
                 | OrderEventKind::RefundRequested(_)
@@ -213,6 +221,7 @@ impl OrderProcess {
         refunded.retain(|payment| !requested.contains(payment));
         payments::refund(tx, &refunded, now).await?;
         shipments::insert(tx, &shipped, now).await?;
+        shipments::mark_parcels_delivered(tx, &arrived, now).await?;
         shipments::mark_delivered(tx, &delivered, now).await?;
         if requested.is_empty() {
             self.publish(tx, transitions, now).await
@@ -262,8 +271,16 @@ impl OrderProcess {
             orders.map(|order| (order.id, self.change(order, now))).collect();
         let changed = transitions.iter().map(|traced| &traced.transition);
         let changed = changed.filter(|transition| transition.changed);
+        // Neither a longer hold nor one of several parcels gives the order another status.
         let is_step = |transition: &&Transition| {
-            !transition.events.iter().any(|event| event.kind == OrderEventKind::HoldExtended)
+            transition.events.iter().any(|event| {
+                !matches!(
+                    event.kind,
+                    OrderEventKind::HoldExtended
+                        | OrderEventKind::ParcelShipped(..)
+                        | OrderEventKind::ParcelDelivered(_)
+                )
+            })
         };
         let new_statuses = changed.clone().filter(is_step);
         let new_statuses: Vec<OrderStatus> =

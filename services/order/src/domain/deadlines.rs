@@ -12,8 +12,8 @@ pub(crate) struct ProcessDeadlines {
     /// The same where fewer than `scarce_pieces` of a SKU are left.
     pub(crate) scarce_payment_timeout: Duration,
     pub(crate) scarce_pieces: i64,
-    /// From the payment to the shipment by the built-in carrier.
-    pub(crate) ship_after: Duration,
+    /// From the payment to the shipment by the built-in carrier. `None` if only other carriers ship.
+    pub(crate) ship_after: Option<Duration>,
     /// From the shipment to the delivery by the built-in carrier.
     pub(crate) deliver_after: Duration,
 }
@@ -25,7 +25,7 @@ impl Default for ProcessDeadlines {
             payment_timeout: Duration::from_mins(10),
             scarce_payment_timeout: Duration::from_mins(3),
             scarce_pieces: 20,
-            ship_after: Duration::from_secs(1),
+            ship_after: Some(Duration::from_secs(1)),
             deliver_after: Duration::from_secs(5),
         }
     }

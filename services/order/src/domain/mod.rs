@@ -3,10 +3,13 @@
 mod address;
 pub(crate) mod costs;
 mod deadlines;
+mod fulfilment;
 mod line;
 mod lost_order;
 mod order;
 mod order_limits;
+mod parcel;
+mod parcel_status;
 mod payment;
 mod place_order_error;
 mod process;
@@ -20,16 +23,19 @@ pub(crate) mod webhooks;
 pub(crate) use self::{
     address::{Address, Destination, country, one_line},
     deadlines::ProcessDeadlines,
+    fulfilment::Fulfilment,
     line::{CatalogListing, MAX_LINES, NotForSale, Offer, OrderLine, merge_lines, price_lines},
     lost_order::{ReportedStock, lost_reason},
     order::{EndReason, Hold, HoldNotExtendable, InvalidTransition, Order, OrderState, Shortage},
     order_limits::{LimitExceeded, OrderLimits, UnpaidOrders},
+    parcel::{Allocation, Parcel, ParcelLine, Parcels},
+    parcel_status::ParcelStatus,
     payment::{Payment, PaymentMethod, PaymentOutcome, PaymentState, PaymentTooEarly},
     place_order_error::PlaceOrderError,
     process::{
-        NewOrder, apply_deadline, cancel, cancel_unpriced, confirm_reservation, deliver,
-        extend_hold, place, record_payment, record_refund, record_stock_deducted,
-        record_stock_released, reject, ship,
+        NewOrder, ParcelRefused, StockReservation, apply_deadline, cancel, cancel_unpriced,
+        confirm_reservation, deliver, extend_hold, place, record_payment, record_refund,
+        record_stock_deducted, record_stock_released, reject, ship,
     },
     refund::{RefundAnswer, RefundRequest, RefundStep},
     shipment::Shipment,

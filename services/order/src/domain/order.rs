@@ -3,12 +3,15 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use vocabulary::{CustomerId, Money, OrderId, PaymentId, PromotionId, Sku};
+use vocabulary::{CustomerId, Money, OrderId, ParcelId, PaymentId, PromotionId, Sku};
 
 use super::{
     costs::Costs,
     deadlines::ProcessDeadlines,
+    fulfilment::Fulfilment,
     line::{Offer, OrderLine},
+    parcel::{Parcel, Parcels},
+    parcel_status::ParcelStatus,
     payment::PaymentMethod,
     status::OrderStatus,
 };
@@ -23,6 +26,7 @@ pub(crate) struct Order {
     /// `None` while the price of a line is unknown.
     pub(crate) costs: Option<Costs>,
     pub(crate) placed_at: DateTime<Utc>,
+    pub(crate) parcels: Parcels,
     pub(crate) state: OrderState,
 }
 
@@ -38,10 +42,10 @@ pub(crate) enum OrderState {
         expires_at: DateTime<Utc>,
         hold: Hold,
     },
-    /// Waits for the shipment; the built-in carrier ships at `ships_at`.
+    /// Waits for the shipment of a parcel; the built-in carrier ships all of them at `ships_at`. `None` if another carrier ships.
     Confirmed {
         payment: PaymentId,
-        ships_at: DateTime<Utc>,
+        ships_at: Option<DateTime<Utc>>,
     },
     /// The built-in carrier delivers at `delivers_at`; other carriers call the webhook.
     Shipped {
@@ -88,8 +92,7 @@ impl OrderState {
     pub(crate) const fn deadline(&self) -> Option<DateTime<Utc>> {
         match self {
             Self::Placed { expires_at } | Self::Reserved { expires_at, .. } => Some(*expires_at),
-            Self::Confirmed { ships_at, .. } => Some(*ships_at),
-            Self::Shipped { delivers_at } => *delivers_at,
+            Self::Confirmed { ships_at: at, .. } | Self::Shipped { delivers_at: at } => *at,
             Self::Delivered
             | Self::Rejected(_)
             | Self::PaymentFailed(_)
@@ -174,7 +177,7 @@ pub(crate) struct Shortage {
 
 /// The state machine does not allow the step. The error returns the order unchanged.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("an order that is {} cannot become {to}", order.status())]
+#[error("an order that is {}{} cannot become {to}", order.status(), order.partly_shipped())]
 pub(crate) struct InvalidTransition {
     pub(crate) order: Box<Order>,
     pub(crate) to: OrderStatus,
@@ -207,11 +210,13 @@ impl Order {
 
     pub(super) fn reserve(
         self,
+        parcels: Parcels,
         now: DateTime<Utc>,
         length: Duration,
     ) -> Result<Self, InvalidTransition> {
         let hold = Hold { length: Some(length), is_extended: false };
-        self.step(OrderState::Reserved { expires_at: now + length, hold })
+        let order = self.step(OrderState::Reserved { expires_at: now + length, hold })?;
+        Ok(Self { parcels, ..order })
     }
 
     /// Holds the stock for as long again, once. `default` is the length of a hold that is not known.
@@ -246,7 +251,8 @@ impl Order {
         now: DateTime<Utc>,
         deadlines: &ProcessDeadlines,
     ) -> Result<Self, InvalidTransition> {
-        self.step(OrderState::Confirmed { payment, ships_at: now + deadlines.ship_after })
+        let ships_at = deadlines.ship_after.map(|after| now + after);
+        self.step(OrderState::Confirmed { payment, ships_at })
     }
 
     pub(super) fn fail_payment(self, reason: EndReason) -> Result<Self, InvalidTransition> {
@@ -257,20 +263,89 @@ impl Order {
         self.step(OrderState::Expired(reason))
     }
 
+    /// Refused once a carrier has a parcel.
     pub(super) fn cancel(self, reason: EndReason) -> Result<Self, InvalidTransition> {
+        if self.fulfilment().has_begun() {
+            return Err(InvalidTransition { order: Box::new(self), to: OrderStatus::Cancelled });
+        }
         self.step(OrderState::Cancelled(reason))
     }
 
-    /// `delivers_at` is set for the built-in carrier only.
-    pub(super) fn ship(
-        self,
-        delivers_at: Option<DateTime<Utc>>,
-    ) -> Result<Self, InvalidTransition> {
-        self.step(OrderState::Shipped { delivers_at })
+    /// Leaves a confirmed order to another carrier than the built-in one.
+    pub(super) fn without_deadline(self) -> Self {
+        match self.state {
+            OrderState::Confirmed { payment, .. } => {
+                Self { state: OrderState::Confirmed { payment, ships_at: None }, ..self }
+            }
+            OrderState::Placed { .. }
+            | OrderState::Reserved { .. }
+            | OrderState::Shipped { .. }
+            | OrderState::Delivered
+            | OrderState::Rejected(_)
+            | OrderState::PaymentFailed(_)
+            | OrderState::Expired(_)
+            | OrderState::Cancelled(_) => self,
+        }
     }
 
-    pub(super) fn deliver(self) -> Result<Self, InvalidTransition> {
-        self.step(OrderState::Delivered)
+    /// The parcels, with the state of each.
+    pub(crate) fn parcel_list(&self) -> Vec<Parcel> {
+        self.parcels.list(self.id, self.status(), &self.lines)
+    }
+
+    pub(crate) fn fulfilment(&self) -> Fulfilment {
+        self.parcels.fulfilment(self.status(), &self.lines)
+    }
+
+    /// For a sentence about an order whose status does not tell it.
+    fn partly_shipped(&self) -> &'static str {
+        if self.fulfilment() == Fulfilment::PartlyShipped { " and partly shipped" } else { "" }
+    }
+
+    /// Hands pending parcels to a carrier. The order is shipped with the last of them. `delivers_at` is set for the built-in carrier
+    /// only. After a parcel by another carrier, the built-in one leaves the rest to it.
+    pub(super) fn ship(
+        self,
+        parcels: &[ParcelId],
+        delivers_at: Option<DateTime<Utc>>,
+    ) -> Result<Self, InvalidTransition> {
+        let to = OrderStatus::Shipped;
+        let OrderState::Confirmed { payment, .. } = self.state else {
+            return Err(InvalidTransition { order: Box::new(self), to });
+        };
+        let order = self.with_parcels(parcels, ParcelStatus::Shipped);
+        if order.parcels.fulfilment(to, &order.lines).status() == to {
+            order.step(OrderState::Shipped { delivers_at })
+        } else {
+            Ok(Self { state: OrderState::Confirmed { payment, ships_at: None }, ..order })
+        }
+    }
+
+    /// Records that parcels have arrived, which must be shipped. The order is delivered with the last of them.
+    pub(super) fn deliver(self, parcels: &[ParcelId]) -> Result<Self, InvalidTransition> {
+        let is_shipped = |parcel: &Parcel| parcel.status >= ParcelStatus::Shipped;
+        let mut named = self.parcel_list();
+        named.retain(|parcel| parcels.contains(&parcel.id));
+        if !named.iter().all(is_shipped) {
+            return Err(InvalidTransition { order: Box::new(self), to: OrderStatus::Delivered });
+        }
+        let order = self.with_parcels(parcels, ParcelStatus::Delivered);
+        let to = OrderStatus::Delivered;
+        if order.parcels.fulfilment(to, &order.lines).status() == to {
+            order.step(OrderState::Delivered)
+        } else {
+            Ok(order)
+        }
+    }
+
+    /// Some parcels of several get this status. That of a single one follows from the status of the order.
+    fn with_parcels(mut self, which: &[ParcelId], status: ParcelStatus) -> Self {
+        if let Parcels::Several(parcels) = &mut self.parcels {
+            for parcel in parcels.iter_mut().filter(|parcel| which.contains(&parcel.id)) {
+                parcel.status = status;
+            }
+        }
+        self
     }
 
     /// The only place that changes the state; [`OrderStatus::next`] decides which steps are allowed.

@@ -1,7 +1,7 @@
 //! The order process: how each command, event and deadline changes an order.
 
 use chrono::{DateTime, Utc};
-use vocabulary::{CustomerId, OrderId, PaymentId, ShipmentId};
+use vocabulary::{CustomerId, OrderId, ParcelId, PaymentId, ShipmentId};
 
 use super::{
     costs::Costs,
@@ -9,6 +9,8 @@ use super::{
     line::OrderLine,
     lost_order::lost_reason,
     order::{EndReason, HoldNotExtendable, InvalidTransition, Order, OrderState},
+    parcel::Parcels,
+    parcel_status::ParcelStatus,
     payment::{Payment, PaymentMethod, PaymentOutcome, PaymentTooEarly},
     place_order_error::PlaceOrderError,
     shipment::Shipment,
@@ -46,29 +48,39 @@ pub(crate) fn place(
         lines,
         costs,
         placed_at: now,
+        parcels: Parcels::One { warehouse: None },
         state: OrderState::Placed { expires_at: now + deadlines.reserve_timeout },
     };
     Ok(Transition::changed(order).with_event(now, OrderEventKind::Placed(None)))
 }
 
-/// Inventory reserved the stock at `reserved_at`, with `left` pieces of the scarcest SKU still available. A placed order
-/// becomes reserved; the built-in provider settles it at once with payment `payment`. A placed order without a total is cancelled. An order that has ended only gets the
-/// event: inventory releases the stock because of the event that ended the order.
+/// What inventory has reserved for an order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct StockReservation {
+    pub(crate) reserved_at: DateTime<Utc>,
+    /// How many pieces of the scarcest SKU are still available, if inventory tells.
+    pub(crate) left: Option<i64>,
+    pub(crate) parcels: Parcels,
+}
+
+/// Inventory reserved the stock. A placed order becomes reserved; the built-in provider settles it at once with payment `payment`. A
+/// placed order without a total is cancelled. An order that has ended only gets the event: inventory releases the stock because of the
+/// event that ended the order.
 pub(crate) fn confirm_reservation(
     order: Order,
-    reserved_at: DateTime<Utc>,
-    left: Option<i64>,
+    reservation: StockReservation,
     payment: PaymentId,
     now: DateTime<Utc>,
     deadlines: &ProcessDeadlines,
 ) -> Transition {
+    let StockReservation { reserved_at, left, parcels } = reservation;
     if order.total().is_none() {
         let reason =
             EndReason::new("unknown_sku", "The catalogue does not know a SKU of the order.");
         return cancel_unpriced(order, reason, reserved_at, now);
     }
-    let (transition, reserved) =
-        Transition::unchanged(order).try_step(|order| order.reserve(now, deadlines.hold(left)));
+    let (transition, reserved) = Transition::unchanged(order)
+        .try_step(|order| order.reserve(parcels, now, deadlines.hold(left)));
     let transition = transition.with_event(reserved_at, OrderEventKind::StockReserved);
     let outcome = match transition.order.method {
         PaymentMethod::Test => PaymentOutcome::Approved,
@@ -222,25 +234,99 @@ pub(crate) fn extend_hold(
     Ok(Transition::changed(order).with_event(now, OrderEventKind::HoldExtended))
 }
 
-/// Records a shipment by a carrier that reports the delivery itself.
+/// Why a carrier's report about a parcel is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum ParcelRefused {
+    #[error("the order has no such parcel")]
+    UnknownParcel,
+    #[error(transparent)]
+    InvalidTransition(#[from] InvalidTransition),
+}
+
+/// Records that a carrier has a parcel, or all that are pending; it reports the delivery itself. What was shipped before stays as it is.
 pub(crate) fn ship(
     order: Order,
-    shipment: Shipment,
+    parcel: Option<ParcelId>,
+    new_shipment: impl FnMut() -> Shipment,
+    now: DateTime<Utc>,
+) -> Result<Transition, ParcelRefused> {
+    let pending = with_status_below(&order, parcel, ParcelStatus::Shipped)?;
+    if pending.is_empty() {
+        return Ok(Transition::unchanged(order));
+    }
+    Ok(hand_over(order, &pending, None, new_shipment, now)?)
+}
+
+/// Records that a shipped parcel has arrived, or all of them.
+pub(crate) fn deliver(
+    order: Order,
+    parcel: Option<ParcelId>,
+    now: DateTime<Utc>,
+) -> Result<Transition, ParcelRefused> {
+    let shipped = with_status_below(&order, parcel, ParcelStatus::Delivered)?;
+    if shipped.is_empty() {
+        return Ok(Transition::unchanged(order));
+    }
+    let mut transition = Transition::changed(order.deliver(&shipped)?);
+    if let Parcels::Several(_) = transition.order.parcels {
+        for parcel in shipped {
+            transition = transition.with_event(now, OrderEventKind::ParcelDelivered(parcel));
+        }
+    }
+    Ok(if transition.order.status() == OrderStatus::Delivered {
+        transition.with_event(now, OrderEventKind::Delivered)
+    } else {
+        transition
+    })
+}
+
+/// The parcels that are not as far as `status`: of all, or of the named one.
+fn with_status_below(
+    order: &Order,
+    named: Option<ParcelId>,
+    status: ParcelStatus,
+) -> Result<Vec<ParcelId>, ParcelRefused> {
+    let mut parcels = order.parcel_list();
+    if let Some(named) = named {
+        parcels.retain(|parcel| parcel.id == named);
+        if parcels.is_empty() {
+            return Err(ParcelRefused::UnknownParcel);
+        }
+    }
+    parcels.retain(|parcel| parcel.status < status);
+    Ok(parcels.into_iter().map(|parcel| parcel.id).collect())
+}
+
+/// Hands pending parcels to a carrier, each as a shipment of its own.
+fn hand_over(
+    order: Order,
+    parcels: &[ParcelId],
+    delivers_at: Option<DateTime<Utc>>,
+    mut new_shipment: impl FnMut() -> Shipment,
     now: DateTime<Utc>,
 ) -> Result<Transition, InvalidTransition> {
-    let order = order.ship(None)?;
-    Ok(Transition::changed(order).with_event(now, OrderEventKind::Shipped(shipment)))
+    let mut transition = Transition::changed(order.ship(parcels, delivers_at)?);
+    let is_one = matches!(transition.order.parcels, Parcels::One { .. });
+    let mut last = None;
+    for parcel in parcels {
+        let shipment = new_shipment();
+        if !is_one {
+            let kind = OrderEventKind::ParcelShipped(*parcel, shipment.clone());
+            transition = transition.with_event(now, kind);
+        }
+        last = Some(shipment);
+    }
+    let is_shipped = transition.order.status() == OrderStatus::Shipped;
+    Ok(match last.filter(|_| is_shipped) {
+        Some(shipment) => transition.with_event(now, OrderEventKind::Shipped(shipment)),
+        None => transition,
+    })
 }
 
-pub(crate) fn deliver(order: Order, now: DateTime<Utc>) -> Result<Transition, InvalidTransition> {
-    Ok(Transition::changed(order.deliver()?).with_event(now, OrderEventKind::Delivered))
-}
-
-/// Applies the deadline of an order; `None` before the deadline. A shipment by the built-in carrier gets the id
-/// `shipment`.
+/// Applies the deadline of an order; `None` before the deadline. Each shipment by the built-in carrier gets a new id.
 pub(crate) fn apply_deadline(
     order: Order,
-    shipment: ShipmentId,
+    mut new_id: impl FnMut() -> ShipmentId,
     now: DateTime<Utc>,
     deadlines: &ProcessDeadlines,
 ) -> Option<Transition> {
@@ -255,11 +341,14 @@ pub(crate) fn apply_deadline(
             expire(order, "payment_timeout", "The order was not paid in time.", now)
         }
         OrderStatus::Confirmed => {
-            let order = order.ship(Some(now + deadlines.deliver_after)).ok()?;
-            let shipment = Shipment::built_in(shipment);
-            Some(Transition::changed(order).with_event(now, OrderEventKind::Shipped(shipment)))
+            if deadlines.ship_after.is_none() {
+                return Some(Transition::changed(order.without_deadline()));
+            }
+            let pending = with_status_below(&order, None, ParcelStatus::Shipped).ok()?;
+            let delivers_at = Some(now + deadlines.deliver_after);
+            hand_over(order, &pending, delivers_at, || Shipment::built_in(new_id()), now).ok()
         }
-        OrderStatus::Shipped => deliver(order, now).ok(),
+        OrderStatus::Shipped => deliver(order, None, now).ok(),
         OrderStatus::Delivered
         | OrderStatus::Rejected
         | OrderStatus::PaymentFailed
@@ -281,20 +370,20 @@ mod tests {
     use chrono::{DateTime, Utc};
     use proptest::prelude::*;
     use vocabulary::{
-        Currency, CustomerId, Localized, Money, OrderId, PaymentId, ProductId, Quantity,
-        ShipmentId, Sku,
+        Currency, CustomerId, Localized, Money, OrderId, ParcelId, PaymentId, ProductId, Quantity,
+        ShipmentId, Sku, WarehouseId,
     };
 
     use super::{
-        NewOrder, apply_deadline, cancel, cancel_unpriced, confirm_reservation, deliver,
-        extend_hold, place, record_payment, record_stock_deducted, record_stock_released, reject,
-        ship,
+        NewOrder, ParcelRefused, StockReservation, apply_deadline, cancel, cancel_unpriced,
+        confirm_reservation, deliver, extend_hold, place, record_payment, record_stock_deducted,
+        record_stock_released, reject, ship,
     };
     use crate::domain::{
-        CatalogListing, EndReason, HoldNotExtendable, NotForSale, Offer, Order, OrderEvent,
-        OrderEventKind, OrderStatus, Payment, PaymentMethod, PaymentOutcome, PlaceOrderError,
-        ProcessDeadlines, Shipment, ShownPrices, Transition, costs::Costs, line::total,
-        lost_reason, price_lines,
+        Allocation, CatalogListing, EndReason, Fulfilment, HoldNotExtendable, NotForSale, Offer,
+        Order, OrderEvent, OrderEventKind, OrderStatus, ParcelStatus, Parcels, Payment,
+        PaymentMethod, PaymentOutcome, PlaceOrderError, ProcessDeadlines, Shipment, ShownPrices,
+        Transition, costs::Costs, line::total, lost_reason, price_lines,
     };
 
     fn at(second: u32) -> DateTime<Utc> {
@@ -325,6 +414,120 @@ mod tests {
         place(new, &ShownPrices::default(), at(0), &deadlines)
     }
 
+    /// A reservation at this second that is not split.
+    fn whole(second: u32, left: Option<i64>) -> StockReservation {
+        let parcels = Parcels::One { warehouse: None };
+        StockReservation { reserved_at: at(second), left, parcels }
+    }
+
+    /// A reservation of `quantity` pieces of `A` that takes these from each warehouse.
+    fn split(order: &Order, parts: &[u32]) -> StockReservation {
+        let allocations: Vec<Allocation> = parts
+            .iter()
+            .map(|part| Allocation {
+                sku: "A".parse().unwrap(),
+                warehouse: WarehouseId::new(),
+                quantity: Quantity::new(*part).unwrap(),
+            })
+            .collect();
+        let parcels = Parcels::of(&order.lines, &allocations, ParcelId::new);
+        StockReservation { parcels, ..whole(1, None) }
+    }
+
+    fn shipment() -> Shipment {
+        Shipment { id: ShipmentId::new(), carrier: "c".into(), tracking_number: "t".into() }
+    }
+
+    /// A paid order for six pieces of `A`, from warehouses with these.
+    fn confirmed(parts: &[u32]) -> Order {
+        let mut order = placed(PaymentMethod::Test).order;
+        order.lines[0].quantity = Quantity::new(6).unwrap();
+        let reservation = split(&order, parts);
+        let deadlines = ProcessDeadlines::default();
+        confirm_reservation(order, reservation, PaymentId::new(), at(1), &deadlines).order
+    }
+
+    #[test]
+    fn parcels_follow_the_warehouses_of_all_lines() {
+        let order = placed(PaymentMethod::Test).order;
+        assert!(matches!(split(&order, &[]).parcels, Parcels::One { warehouse: None }));
+        assert!(matches!(split(&order, &[1]).parcels, Parcels::One { warehouse: Some(_) }));
+        // Inventory tells something else than the lines.
+        assert!(matches!(split(&order, &[1, 1]).parcels, Parcels::One { warehouse: None }));
+        let order = confirmed(&[1, 2, 3]);
+        let parcels = order.parcel_list();
+        let pieces: Vec<u32> =
+            parcels.iter().map(|parcel| parcel.lines[0].quantity.get()).collect();
+        assert_eq!(pieces, [1, 2, 3]);
+        let [only] = &*confirmed(&[6]).parcel_list() else { unreachable!() };
+        assert_eq!((only.lines[0].quantity.get(), only.status), (6, ParcelStatus::Pending));
+    }
+
+    #[test]
+    fn parcels_ship_and_arrive_one_after_the_other() {
+        let order = confirmed(&[2, 4]);
+        let ids: Vec<ParcelId> = order.parcel_list().iter().map(|parcel| parcel.id).collect();
+        let kinds = |transition: &Transition| -> Vec<OrderEventKind> {
+            transition.events.iter().map(|event| event.kind.clone()).collect()
+        };
+        let first = ship(order, Some(ids[1]), shipment, at(2)).unwrap();
+        assert!(matches!(&*kinds(&first), [OrderEventKind::ParcelShipped(id, _)] if *id == ids[1]));
+        let order = first.order;
+        assert_eq!(
+            (order.status(), order.fulfilment()),
+            (OrderStatus::Confirmed, Fulfilment::PartlyShipped)
+        );
+        // The built-in carrier leaves the rest to the other one, and the order cannot be cancelled any more.
+        assert_eq!(order.state.deadline(), None);
+        let refused = cancel(order.clone(), EndReason::new("c", "t"), at(3)).unwrap_err();
+        assert_eq!(
+            refused.to_string(),
+            "an order that is confirmed and partly shipped cannot become cancelled"
+        );
+        let again = ship(order.clone(), Some(ids[1]), shipment, at(3)).unwrap();
+        assert_eq!((again.changed, again.events.len()), (false, 0));
+        let unknown = ship(order.clone(), Some(ParcelId::new()), shipment, at(3)).unwrap_err();
+        assert_eq!(unknown, ParcelRefused::UnknownParcel);
+        for parcel in [Some(ids[0]), None] {
+            let early = deliver(order.clone(), parcel, at(3)).unwrap_err();
+            assert!(matches!(early, ParcelRefused::InvalidTransition(_)), "{early}");
+        }
+        let arrived = deliver(order, Some(ids[1]), at(4)).unwrap();
+        assert_eq!(kinds(&arrived), [OrderEventKind::ParcelDelivered(ids[1])]);
+        assert_eq!(arrived.order.fulfilment(), Fulfilment::PartlyShipped);
+        let last = ship(arrived.order, None, shipment, at(5)).unwrap();
+        assert!(matches!(
+            &*kinds(&last),
+            [OrderEventKind::ParcelShipped(id, _), OrderEventKind::Shipped(_)] if *id == ids[0]
+        ));
+        assert_eq!(
+            (last.order.status(), last.order.fulfilment()),
+            (OrderStatus::Shipped, Fulfilment::PartlyDelivered)
+        );
+        let end = deliver(last.order, None, at(6)).unwrap();
+        assert_eq!(
+            kinds(&end),
+            [OrderEventKind::ParcelDelivered(ids[0]), OrderEventKind::Delivered]
+        );
+        assert_eq!(
+            (end.order.status(), end.order.fulfilment()),
+            (OrderStatus::Delivered, Fulfilment::Delivered)
+        );
+    }
+
+    #[test]
+    fn the_built_in_carrier_ships_all_parcels_or_none() {
+        let deadlines = ProcessDeadlines::default();
+        let shipped =
+            apply_deadline(confirmed(&[2, 4]), ShipmentId::new, at(2), &deadlines).unwrap();
+        assert_eq!((shipped.order.status(), shipped.events.len()), (OrderStatus::Shipped, 3));
+        let arrived = apply_deadline(shipped.order, ShipmentId::new, at(7), &deadlines).unwrap();
+        assert_eq!((arrived.order.status(), arrived.events.len()), (OrderStatus::Delivered, 3));
+        let off = ProcessDeadlines { ship_after: None, ..deadlines };
+        let left = apply_deadline(confirmed(&[6]), ShipmentId::new, at(2), &off).unwrap();
+        assert_eq!((left.changed, left.events.len(), left.order.state.deadline()), (true, 0, None));
+    }
+
     fn placed(method: PaymentMethod) -> Transition {
         place_skus(&["A"], method).unwrap()
     }
@@ -342,7 +545,7 @@ mod tests {
     fn the_built_in_provider_settles_a_reserved_order_at_once() {
         let (payment, deadlines) = (PaymentId::new(), ProcessDeadlines::default());
         let order = placed(PaymentMethod::Test).order;
-        let approved = confirm_reservation(order, at(1), None, payment, at(1), &deadlines);
+        let approved = confirm_reservation(order, whole(1, None), payment, at(1), &deadlines);
         assert_eq!(approved.order.status(), OrderStatus::Confirmed);
         let statuses: Vec<OrderStatus> = approved.events.iter().map(|event| event.status).collect();
         assert_eq!(
@@ -350,7 +553,7 @@ mod tests {
             [OrderStatus::Reserved, OrderStatus::Reserved, OrderStatus::Confirmed]
         );
         let order = placed(PaymentMethod::TestDecline).order;
-        let declined = confirm_reservation(order, at(1), None, payment, at(1), &deadlines);
+        let declined = confirm_reservation(order, whole(1, None), payment, at(1), &deadlines);
         assert_eq!(declined.order.status(), OrderStatus::PaymentFailed);
     }
 
@@ -358,7 +561,7 @@ mod tests {
     fn a_deadline_has_no_effect_before_its_time() {
         let deadlines = ProcessDeadlines::default();
         let order = placed(PaymentMethod::Manual).order;
-        let apply = |order, now| apply_deadline(order, ShipmentId::new(), now, &deadlines);
+        let apply = |order, now| apply_deadline(order, ShipmentId::new, now, &deadlines);
         assert_eq!(apply(order.clone(), at(599)), None);
         let expired = apply(order, at(600)).unwrap().order;
         assert_eq!(expired.status(), OrderStatus::Expired);
@@ -370,7 +573,8 @@ mod tests {
         let deadlines = ProcessDeadlines::default();
         let placed = placed(PaymentMethod::Test).order;
         let payment = PaymentId::new();
-        let confirmed = confirm_reservation(placed, at(1), None, payment, at(1), &deadlines).order;
+        let confirmed =
+            confirm_reservation(placed, whole(1, None), payment, at(1), &deadlines).order;
         let ended = record_stock_released(confirmed, at(2), at(3));
         let kinds: Vec<&OrderEventKind> = ended.events.iter().map(|event| &event.kind).collect();
         let cancelled = OrderEventKind::Cancelled(lost_reason());
@@ -386,7 +590,7 @@ mod tests {
         let deadlines = ProcessDeadlines::default();
         let reserve = |left| {
             let order = placed(PaymentMethod::Manual).order;
-            confirm_reservation(order, at(1), left, PaymentId::new(), at(1), &deadlines).order
+            confirm_reservation(order, whole(1, left), PaymentId::new(), at(1), &deadlines).order
         };
         let end = |order: &Order| order.state.deadline().unwrap();
         for (left, seconds) in [(None, 600), (Some(20), 600), (Some(19), 180), (Some(0), 180)] {
@@ -412,13 +616,15 @@ mod tests {
         PaymentApproved,
         PaymentDeclined,
         Cancel,
-        CarrierShips,
-        CarrierDelivers,
+        /// All parcels, or the one with this number. An order without it has no such parcel.
+        CarrierShips(Option<usize>),
+        CarrierDelivers(Option<usize>),
         /// Seconds.
         TimePasses(u32),
     }
 
     fn input() -> impl Strategy<Value = Input> {
+        let parcel = || prop::option::weighted(0.8, 0usize..3);
         prop_oneof![
             3 => Just(Input::StockReserved),
             1 => Just(Input::StockRejected),
@@ -428,24 +634,30 @@ mod tests {
             3 => Just(Input::PaymentApproved),
             1 => Just(Input::PaymentDeclined),
             2 => Just(Input::Cancel),
-            2 => Just(Input::CarrierShips),
-            2 => Just(Input::CarrierDelivers),
+            4 => parcel().prop_map(Input::CarrierShips),
+            4 => parcel().prop_map(Input::CarrierDelivers),
             3 => (0_u32..1_200).prop_map(Input::TimePasses),
         ]
     }
 
-    /// Applies `input` at second `now`; returns the order afterwards and the new events.
-    fn apply(order: Order, input: Input, now: u32) -> (Order, Vec<OrderEvent>) {
+    /// The id of a parcel, or one that the order does not have.
+    fn parcel_id(order: &Order, number: usize) -> ParcelId {
+        order.parcel_list().get(number).map_or_else(ParcelId::new, |parcel| parcel.id)
+    }
+
+    /// Applies `input` at second `now`; returns the order afterwards and the new events. Inventory takes `parts` from its warehouses.
+    fn apply(order: Order, input: Input, now: u32, parts: &[u32]) -> (Order, Vec<OrderEvent>) {
+        let reservation = split(&order, parts);
+        let parcel = |number: Option<usize>| number.map(|number| parcel_id(&order, number));
         let (now, deadlines) = (at(now), ProcessDeadlines::default());
         let reason = EndReason::new("code", "text");
         let before = order.clone();
         let payment =
             |outcome| Payment { id: PaymentId::new(), reference: None, outcome, amount: None };
-        let shipment =
-            Shipment { id: ShipmentId::new(), carrier: "c".into(), tracking_number: "t".into() };
         let transition = match input {
             Input::StockReserved => {
-                Some(confirm_reservation(order, now, None, PaymentId::new(), now, &deadlines))
+                let reservation = StockReservation { reserved_at: now, ..reservation };
+                Some(confirm_reservation(order, reservation, PaymentId::new(), now, &deadlines))
             }
             Input::StockRejected => Some(reject(order, reason, now, now)),
             Input::StockReleased => Some(record_stock_released(order, now, now)),
@@ -458,9 +670,15 @@ mod tests {
                 record_payment(order, payment(PaymentOutcome::Declined), now, &deadlines).ok()
             }
             Input::Cancel => cancel(order, reason, now).ok(),
-            Input::CarrierShips => ship(order, shipment, now).ok(),
-            Input::CarrierDelivers => deliver(order, now).ok(),
-            Input::TimePasses(_) => apply_deadline(order, ShipmentId::new(), now, &deadlines),
+            Input::CarrierShips(number) => {
+                let parcel = parcel(number);
+                ship(order, parcel, shipment, now).ok()
+            }
+            Input::CarrierDelivers(number) => {
+                let parcel = parcel(number);
+                deliver(order, parcel, now).ok()
+            }
+            Input::TimePasses(_) => apply_deadline(order, ShipmentId::new, now, &deadlines),
         };
         transition.map_or((before, Vec::new()), |transition| (transition.order, transition.events))
     }
@@ -484,33 +702,54 @@ mod tests {
             | OrderEventKind::RefundRequested(_)
             | OrderEventKind::PaymentRefunded(_)
             | OrderEventKind::Confirmed(_)
+            | OrderEventKind::ParcelShipped(..)
+            | OrderEventKind::ParcelDelivered(_)
             | OrderEventKind::Shipped(_) => None,
         }
     }
 
     proptest! {
         /// For any sequence of inputs: an order ends at most once; each approved payment either pays an order that is
-        /// not cancelled, or is refunded once; only a paid order is shipped.
+        /// not cancelled, or is refunded once; only a paid order is shipped. Each parcel ships and arrives at most once, and the
+        /// status follows from the parcels, however they are interleaved.
         #[test]
         fn an_order_ends_once_and_every_exit_compensates_once(
             method in prop_oneof![
                 Just(PaymentMethod::Test), Just(PaymentMethod::TestDecline), Just(PaymentMethod::Manual)
             ],
+            parts in prop_oneof![Just(vec![6]), Just(vec![2, 4]), Just(vec![1, 2, 3]), Just(vec![])],
             inputs in prop::collection::vec(input(), 0..40),
         ) {
             let Transition { mut order, mut events, .. } = placed(method);
+            order.lines[0].quantity = Quantity::new(6).unwrap();
             let mut now = 0;
             for input in inputs {
                 if let Input::TimePasses(seconds) = input {
                     now += seconds;
                 }
                 let before = order.status();
-                let (order_after, more) = apply(order, input, now);
+                let (order_after, more) = apply(order, input, now, &parts);
                 let after = order_after.status();
                 prop_assert!(after == before || before.may_become(after), "{before} became {after}");
                 prop_assert_eq!(more.last().map_or(after, |event| event.status), after);
                 order = order_after;
                 events.extend(more);
+                let is_paid = [OrderStatus::Confirmed, OrderStatus::Shipped, OrderStatus::Delivered].contains(&after);
+                if is_paid {
+                    prop_assert_eq!(order.fulfilment().status(), after);
+                } else {
+                    prop_assert_eq!(order.fulfilment(), Fulfilment::Unfulfilled);
+                }
+                prop_assert!(is_paid || !events.iter().any(|event| matches!(event.kind, OrderEventKind::ParcelShipped(..))));
+            }
+            for parcel in order.parcel_list() {
+                let shipped = events.iter().filter(|event| {
+                    matches!(&event.kind, OrderEventKind::ParcelShipped(id, _) if *id == parcel.id)
+                });
+                let arrived = events.iter().filter(|event| event.kind == OrderEventKind::ParcelDelivered(parcel.id));
+                let is_one = matches!(order.parcels, Parcels::One { .. });
+                prop_assert_eq!(shipped.count(), usize::from(!is_one && parcel.status >= ParcelStatus::Shipped));
+                prop_assert_eq!(arrived.count(), usize::from(!is_one && parcel.status == ParcelStatus::Delivered));
             }
             let ends: Vec<OrderStatus> = events.iter().filter_map(|event| final_status(&event.kind)).collect();
             if order.status().is_final() {

@@ -5,7 +5,7 @@ use vocabulary::ShipmentId;
 /// The carrier name of shipments that the service makes itself.
 const BUILT_IN_CARRIER: &str = "built-in";
 
-/// A parcel in the hands of a carrier. An order has at most one.
+/// A parcel in the hands of a carrier.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Shipment {
     pub(crate) id: ShipmentId,

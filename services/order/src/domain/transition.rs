@@ -1,7 +1,7 @@
 //! The result of a decision: the order afterwards and the events that led there.
 
 use chrono::{DateTime, Utc};
-use vocabulary::PaymentId;
+use vocabulary::{ParcelId, PaymentId};
 
 use super::{
     address::{Address, Destination},
@@ -46,7 +46,13 @@ pub(crate) enum OrderEventKind {
     RefundRequested(PaymentId),
     PaymentRefunded(PaymentId),
     Confirmed(PaymentId),
+    /// A carrier has one of several parcels.
+    ParcelShipped(ParcelId, Shipment),
+    /// A carrier has the only parcel, or the last one.
     Shipped(Shipment),
+    /// One of several parcels has arrived.
+    ParcelDelivered(ParcelId),
+    /// The only parcel has arrived, or the last one.
     Delivered,
     Rejected(EndReason),
     PaymentFailed(EndReason),

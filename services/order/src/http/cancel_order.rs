@@ -28,7 +28,7 @@ use crate::{
     post, path = "/v1/orders/{id}/cancel", tag = "orders", params(("id" = OrderId, Path)),
     responses(
         (status = 200, body = OrderBody),
-        (status = 409, description = "`not_cancellable`: the order has been shipped, or has ended."),
+        (status = 409, description = "`not_cancellable`: a parcel of the order has been shipped, or the order has ended."),
     ),
     security(("bearer" = ["orders:write"]))
 )]

@@ -9,6 +9,7 @@ mod create_quote;
 mod customer_erasure_body;
 mod erase_customer;
 mod extend_hold;
+mod fulfilment_body;
 mod get_customer_erasure;
 mod get_order;
 mod get_order_money;

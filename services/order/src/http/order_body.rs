@@ -5,7 +5,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use vocabulary::{CustomerId, Localized, Money, OrderId, ProductId, Quantity, Sku};
 
-use super::{costs_body::CostsBody, status_body::StatusBody};
+use super::{costs_body::CostsBody, fulfilment_body::FulfilmentBody, status_body::StatusBody};
 use crate::{
     domain::{Address, EndReason, OrderLine, OrderStatus, PaymentMethod, Shortage, costs::Costs},
     storage::order_views::{OrderView, ShipmentView},
@@ -31,7 +31,9 @@ pub(super) struct OrderBody {
     /// Absent in responses to the placing and the payment of an order, and after the customer was erased.
     #[serde(skip_serializing_if = "Option::is_none")]
     shipping_address: Option<AddressBody>,
-    /// Present once the order is shipped.
+    /// The parcels. What `status` does not tell is here: `partly_shipped`, `partly_delivered`.
+    fulfilment: FulfilmentBody,
+    /// The only parcel, or the last one that was shipped; present once the order is shipped.
     #[serde(skip_serializing_if = "Option::is_none")]
     shipment: Option<ShipmentBody>,
     placed_at: DateTime<Utc>,
@@ -151,6 +153,8 @@ impl OrderBody {
 
 impl From<OrderView> for OrderBody {
     fn from(view: OrderView) -> Self {
+        let is_shipped = [OrderStatus::Shipped, OrderStatus::Delivered].contains(&view.status);
+        let shipment = view.shipments.last().filter(|_| is_shipped).cloned();
         let expires = [OrderStatus::Placed, OrderStatus::Reserved].contains(&view.status);
         Self {
             id: view.id,
@@ -165,7 +169,8 @@ impl From<OrderView> for OrderBody {
                 state: view.payment.unwrap_or_else(|| "pending".to_owned()),
             },
             shipping_address: view.address.map(AddressBody::from),
-            shipment: view.shipment.map(ShipmentBody::from),
+            fulfilment: FulfilmentBody::new(view.fulfilment, view.parcels, &view.shipments),
+            shipment: shipment.map(ShipmentBody::from),
             placed_at: view.placed_at,
             updated_at: view.changed_at,
             expires_at: view.due_at.filter(|_| expires),
@@ -232,7 +237,7 @@ impl From<Address> for AddressBody {
 
 impl From<ShipmentView> for ShipmentBody {
     fn from(shipment: ShipmentView) -> Self {
-        let ShipmentView { carrier, tracking_number, shipped_at, delivered_at } = shipment;
+        let ShipmentView { carrier, tracking_number, shipped_at, delivered_at, .. } = shipment;
         Self { carrier, tracking_number, shipped_at, delivered_at }
     }
 }

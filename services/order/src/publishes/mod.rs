@@ -5,21 +5,23 @@ mod order_cancelled;
 mod order_confirmed;
 mod order_delivered;
 mod order_expired;
+mod order_parcel_shipped;
 mod order_payment_failed;
 mod order_placed;
 mod order_rejected;
 mod order_shipped;
 pub(crate) mod webhook_message;
 
-use contracts::order::{OrderLine, OrderReason};
+use contracts::order::{OrderLine, OrderReason, ParcelLine};
 use envelope::trace::TraceContext;
 use messaging::{Error, Transaction};
 
 pub(crate) use self::order_cancelled::order_cancelled;
 use self::{
     order_confirmed::order_confirmed, order_delivered::order_delivered,
-    order_expired::order_expired, order_payment_failed::order_payment_failed,
-    order_placed::order_placed, order_rejected::order_rejected, order_shipped::order_shipped,
+    order_expired::order_expired, order_parcel_shipped::order_parcel_shipped,
+    order_payment_failed::order_payment_failed, order_placed::order_placed,
+    order_rejected::order_rejected, order_shipped::order_shipped,
 };
 use crate::domain::{self, EndReason, Order, OrderEvent, OrderEventKind};
 
@@ -40,6 +42,12 @@ pub(crate) fn publish(
             Some(confirmed) => tx.emit_caused_by(cause, &confirmed),
             None => return Ok(()),
         },
+        OrderEventKind::ParcelShipped(parcel, shipment) => {
+            match order_parcel_shipped(order, *parcel, shipment, at) {
+                Some(shipped) => tx.emit_caused_by(cause, &shipped),
+                None => return Ok(()),
+            }
+        }
         OrderEventKind::Shipped(shipment) => {
             tx.emit_caused_by(cause, &order_shipped(order.id, shipment, at))
         }
@@ -59,6 +67,7 @@ pub(crate) fn publish(
         | OrderEventKind::StockReleased
         | OrderEventKind::HoldExtended
         | OrderEventKind::StockDeducted
+        | OrderEventKind::ParcelDelivered(_)
         | OrderEventKind::PaymentApproved(_)
         | OrderEventKind::PaymentDeclined(_)
         | OrderEventKind::PaymentMismatched(_)
@@ -75,6 +84,12 @@ fn order_lines(order: &Order) -> Vec<OrderLine> {
         quantity: line.quantity,
     };
     order.lines.iter().map(line).collect()
+}
+
+fn parcel_lines(lines: &[domain::ParcelLine]) -> Vec<ParcelLine> {
+    let line =
+        |line: &domain::ParcelLine| ParcelLine { sku: line.sku.clone(), quantity: line.quantity };
+    lines.iter().map(line).collect()
 }
 
 fn order_reason(reason: &EndReason) -> OrderReason {

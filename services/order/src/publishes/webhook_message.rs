@@ -1,16 +1,16 @@
-//! Messages to webhook endpoints. They carry ids and amounts, and no personal data: a receiver that needs an address asks
-//! for the order.
+//! Messages to webhook endpoints. They carry ids and amounts, and no personal data, except the request of a shipment: a carrier
+//! needs the address.
 
 use chrono::{DateTime, Utc};
 use contracts::{
     catalog::{ProductChangedV1, ProductDeletedV1},
-    inventory::StockAvailabilityChangedV1,
+    inventory::{StockAvailabilityChangedV1, StockLowV1},
 };
 use serde_json::{Value, json};
 use vocabulary::WebhookMessageId;
 
 use crate::domain::{
-    EndReason, Order, OrderEvent, OrderEventKind, OrderLine,
+    Address, EndReason, Order, OrderEvent, OrderEventKind, OrderLine, Parcel, ParcelLine,
     webhooks::{WebhookEventType, WebhookMessage},
 };
 
@@ -22,6 +22,8 @@ pub(crate) const fn order_event_type(kind: &OrderEventKind) -> Option<WebhookEve
     match kind {
         OrderEventKind::Confirmed(_) => Some(WebhookEventType::OrderPaid),
         OrderEventKind::Shipped(_) => Some(WebhookEventType::OrderShipped),
+        OrderEventKind::ParcelShipped(..) => Some(WebhookEventType::OrderParcelShipped),
+        OrderEventKind::ParcelDelivered(_) => Some(WebhookEventType::OrderParcelDelivered),
         OrderEventKind::Delivered => Some(WebhookEventType::OrderDelivered),
         OrderEventKind::Cancelled(_) => Some(WebhookEventType::OrderCancelled),
         OrderEventKind::PaymentRefunded(_) => Some(WebhookEventType::OrderRefunded),
@@ -55,6 +57,13 @@ pub(crate) fn order_message(
             add("total", json!(order.total()));
             add("lines", order.lines.iter().map(line).collect());
         }
+        OrderEventKind::ParcelShipped(parcel, shipment) => {
+            add("parcel_id", json!(parcel));
+            add("shipment_id", json!(shipment.id));
+            add("carrier", json!(shipment.carrier));
+            add("tracking_number", json!(shipment.tracking_number));
+        }
+        OrderEventKind::ParcelDelivered(parcel) => add("parcel_id", json!(parcel)),
         OrderEventKind::Shipped(shipment) => {
             add("shipment_id", json!(shipment.id));
             add("carrier", json!(shipment.carrier));
@@ -86,12 +95,52 @@ pub(crate) fn order_message(
     message(event_type, order.id.to_string(), event.at, &data)
 }
 
+/// The requests to ship the parcels of an order that was paid at this time. Their key is the order.
+pub(crate) fn shipment_requests(
+    order: &Order,
+    address: &Address,
+    at: DateTime<Utc>,
+) -> Vec<WebhookMessage> {
+    let request = |parcel: Parcel| {
+        let line = |line: &ParcelLine| json!({ "sku": line.sku, "quantity": line.quantity });
+        let data = json!({
+            "order_id": order.id,
+            "parcel_id": parcel.id,
+            "warehouse_id": parcel.warehouse,
+            "lines": parcel.lines.iter().map(line).collect::<Vec<Value>>(),
+            "address": {
+                "name": address.name,
+                "line1": address.line1,
+                "line2": address.line2,
+                "city": address.city,
+                "region": address.region,
+                "postal_code": address.postal_code,
+                "country": address.country,
+                "phone": address.phone,
+            },
+        });
+        message(WebhookEventType::ShipmentRequested, order.id.to_string(), at, &data)
+    };
+    order.parcel_list().into_iter().map(request).collect()
+}
+
 /// The message about the availability of a SKU. Its key is the SKU.
 pub(crate) fn availability_message(event: &StockAvailabilityChangedV1) -> WebhookMessage {
     let event_type =
         if event.in_stock { WebhookEventType::StockBack } else { WebhookEventType::StockOut };
     let data = json!({ "sku": event.sku, "version": event.version });
     message(event_type, event.sku.to_string(), event.changed_at, &data)
+}
+
+/// The message about a SKU of which few pieces are available. Its key is the SKU.
+pub(crate) fn low_stock_message(event: &StockLowV1) -> WebhookMessage {
+    let data = json!({
+        "sku": event.sku,
+        "version": event.version,
+        "available": event.available,
+        "threshold": event.threshold,
+    });
+    message(WebhookEventType::StockLow, event.sku.to_string(), event.changed_at, &data)
 }
 
 /// The message about the full state of a product. Its key is the product.

@@ -131,6 +131,32 @@ pub(crate) async fn erase_addresses(
     Ok(())
 }
 
+/// Erases the addresses in the messages to carriers about the customers' orders that do not need them any more. The messages stay: later
+/// ones of their orders wait for them.
+pub(crate) async fn erase_messages(
+    connection: &mut PgConnection,
+    customers: &[CustomerId],
+) -> Result<(), sqlx::Error> {
+    let ids: Vec<Uuid> = customers.iter().map(|customer| customer.as_uuid()).collect();
+    sqlx::query!(
+        r#"
+        update webhook_message m
+        set body = convert_to((convert_from(m.body, 'UTF8')::jsonb #- '{data,address}')::text, 'UTF8')
+        where m.event_type = 'shipment.requested' and convert_from(m.body, 'UTF8')::jsonb -> 'data' ? 'address'
+            and m.id in (
+                select d.message_id from orders o
+                join webhook_delivery d on d.key = o.id::text
+                where o.customer_id = any($1) and o.status <> all($2)
+            )
+        "#,
+        &ids,
+        &needing_address() as &[&str],
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
 /// Completes the step of this service for those of the locked `customers` who have no address left. Returns for how many of the others
 /// nothing but time is missing.
 ///

@@ -2,9 +2,13 @@
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use vocabulary::Sku;
+use vocabulary::{ParcelId, Quantity, Sku, WarehouseId};
 
-use crate::domain::{Address, EndReason, Shortage, webhooks::Attempt};
+use super::{MissingColumn, undecodable};
+use crate::domain::{
+    Address, EndReason, OrderStatus, Parcel, ParcelLine, ParcelStatus, Parcels, Shortage,
+    webhooks::Attempt,
+};
 
 /// `orders.shipping_address`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -52,6 +56,84 @@ struct ShortageJson {
     sku: Sku,
     requested: i64,
     available: i64,
+}
+
+/// An entry of `orders.parcels`. Of a single parcel only the warehouse is stored.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct ParcelJson {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    id: Option<ParcelId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    warehouse_id: Option<WarehouseId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    status: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    lines: Vec<ParcelLineJson>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct ParcelLineJson {
+    sku: Sku,
+    quantity: Quantity,
+}
+
+/// An element of the shipments of an order.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct ShipmentJson {
+    pub(super) parcel_id: Option<ParcelId>,
+    pub(super) carrier: String,
+    pub(super) tracking_number: String,
+    pub(super) shipped_at: DateTime<Utc>,
+    pub(super) delivered_at: Option<DateTime<Utc>>,
+}
+
+/// `orders.parcels`; `None` if there is nothing to store.
+pub(super) fn parcels_to_json(parcels: &Parcels) -> Option<Vec<ParcelJson>> {
+    match parcels {
+        Parcels::One { warehouse: None } => None,
+        Parcels::One { warehouse } => {
+            let warehouse_id = *warehouse;
+            Some(vec![ParcelJson { id: None, warehouse_id, status: None, lines: Vec::new() }])
+        }
+        Parcels::Several(parcels) => Some(parcels.iter().map(ParcelJson::from).collect()),
+    }
+}
+
+/// The parcels of an order with this status.
+pub(super) fn parcels_from_json(
+    json: Option<Vec<ParcelJson>>,
+    status: OrderStatus,
+) -> Result<Parcels, sqlx::Error> {
+    let json = json.unwrap_or_default();
+    if json.len() < 2 {
+        let warehouse = json.into_iter().find_map(|parcel| parcel.warehouse_id);
+        return Ok(Parcels::One { warehouse });
+    }
+    let parcels = json.into_iter().map(|parcel| {
+        let ParcelJson { id, warehouse_id, status, lines } = parcel;
+        let line = |ParcelLineJson { sku, quantity }| ParcelLine { sku, quantity };
+        Ok(Parcel {
+            id: id.ok_or_else(|| undecodable(MissingColumn("parcels.id")))?,
+            warehouse: warehouse_id,
+            lines: lines.into_iter().map(line).collect(),
+            status: status.as_deref().unwrap_or_default().parse().map_err(undecodable)?,
+        })
+    });
+    let parcels = parcels.collect::<Result<_, sqlx::Error>>()?;
+    Ok(Parcels::Several(parcels).raised_to(status))
+}
+
+impl From<&Parcel> for ParcelJson {
+    fn from(Parcel { id, warehouse, lines, status }: &Parcel) -> Self {
+        let line =
+            |line: &ParcelLine| ParcelLineJson { sku: line.sku.clone(), quantity: line.quantity };
+        Self {
+            id: Some(*id),
+            warehouse_id: *warehouse,
+            status: Some(ParcelStatus::as_str(*status).to_owned()),
+            lines: lines.iter().map(line).collect(),
+        }
+    }
 }
 
 /// An entry of `webhook_delivery.history`.

@@ -3,17 +3,18 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::{PgConnection, types::Json};
 use uuid::Uuid;
-use vocabulary::{CustomerId, OrderId};
+use vocabulary::{CustomerId, OrderId, ParcelId};
 
 use super::{
     cost_json::{CostsJson, costs},
-    json_columns::{AddressJson, ReasonJson},
+    json_columns::{AddressJson, ParcelJson, ReasonJson, ShipmentJson, parcels_from_json},
     optional_money,
     orders::lines_of,
     undecodable,
 };
 use crate::domain::{
-    Address, EndReason, Order, OrderLine, OrderStatus, PaymentMethod, costs::Costs,
+    Address, EndReason, Fulfilment, Order, OrderLine, OrderStatus, Parcel, Parcels, PaymentMethod,
+    costs::Costs,
 };
 
 /// The read model of an order.
@@ -31,7 +32,11 @@ pub(crate) struct OrderView {
     pub(crate) address: Option<Address>,
     /// The state of the payment that counts: `approved`, `declined`, `refund_pending` or `refunded`.
     pub(crate) payment: Option<String>,
-    pub(crate) shipment: Option<ShipmentView>,
+    pub(crate) fulfilment: Fulfilment,
+    /// Empty until the stock is reserved.
+    pub(crate) parcels: Vec<Parcel>,
+    /// The oldest first.
+    pub(crate) shipments: Vec<ShipmentView>,
     pub(crate) placed_at: DateTime<Utc>,
     pub(crate) changed_at: DateTime<Utc>,
     pub(crate) due_at: Option<DateTime<Utc>>,
@@ -43,6 +48,9 @@ impl OrderView {
     /// The view of an order after a change at this time, without a read and without its address. `None` if the order does not tell everything that
     /// a client sees: whether a payment was refunded, or the parcel.
     pub(crate) fn of(order: &Order, changed_at: DateTime<Utc>) -> Option<Self> {
+        if order.fulfilment().has_begun() {
+            return None;
+        }
         let payment = match order.status() {
             OrderStatus::Placed | OrderStatus::Reserved | OrderStatus::Rejected => None,
             OrderStatus::Confirmed => Some("approved".to_owned()),
@@ -73,7 +81,9 @@ impl OrderView {
             reason: None,
             address: None,
             payment: None,
-            shipment: None,
+            fulfilment: order.fulfilment(),
+            parcels: visible_parcels(order.status(), || order.parcel_list()),
+            shipments: Vec::new(),
             placed_at: order.placed_at,
             changed_at: order.placed_at,
             due_at: order.state.deadline(),
@@ -82,12 +92,36 @@ impl OrderView {
     }
 }
 
+/// The parcels of an order with this status: whether an order will have any is open before its stock is reserved, and after it ended.
+fn visible_parcels(status: OrderStatus, list: impl FnOnce() -> Vec<Parcel>) -> Vec<Parcel> {
+    match status {
+        OrderStatus::Reserved
+        | OrderStatus::Confirmed
+        | OrderStatus::Shipped
+        | OrderStatus::Delivered => list(),
+        OrderStatus::Placed
+        | OrderStatus::Rejected
+        | OrderStatus::PaymentFailed
+        | OrderStatus::Expired
+        | OrderStatus::Cancelled => Vec::new(),
+    }
+}
+
 #[derive(Debug, Clone)]
 pub(crate) struct ShipmentView {
+    /// `None` if an earlier version shipped the whole order.
+    pub(crate) parcel: Option<ParcelId>,
     pub(crate) carrier: String,
     pub(crate) tracking_number: String,
     pub(crate) shipped_at: DateTime<Utc>,
     pub(crate) delivered_at: Option<DateTime<Utc>>,
+}
+
+impl From<ShipmentJson> for ShipmentView {
+    fn from(json: ShipmentJson) -> Self {
+        let ShipmentJson { parcel_id, carrier, tracking_number, shipped_at, delivered_at } = json;
+        Self { parcel: parcel_id, carrier, tracking_number, shipped_at, delivered_at }
+    }
 }
 
 /// The view of an order, if it exists.
@@ -207,13 +241,15 @@ async fn get_many(
             o.costs as "costs: Json<CostsJson>", o.reason as "reason: Json<ReasonJson>",
             o.shipping_address as "address: Json<AddressJson>", o.placed_at, o.changed_at, o.due_at,
             o.hold_extended,
-            s.carrier as "carrier?", s.tracking_number as "tracking_number?", s.shipped_at as "shipped_at?", s.delivered_at,
+            o.parcels as "parcels: Json<Vec<ParcelJson>>",
+            (
+                select jsonb_agg(to_jsonb(s) order by s.shipped_at, s.id) from shipment s where s.order_id = o.id
+            ) as "shipments: Json<Vec<ShipmentJson>>",
             (
                 select p.state from payment p where p.order_id = o.id
                 order by p.id = o.payment_id desc nulls last, p.id desc limit 1
             ) as payment
         from orders o
-        left join shipment s on s.order_id = o.id
         where o.id = any($1)
         order by o.id desc
         "#,
@@ -223,21 +259,19 @@ async fn get_many(
     .await?;
     let mut lines = lines_of(connection, ids).await?;
     let views = rows.into_iter().map(|row| {
-        let shipment = match (row.carrier, row.tracking_number, row.shipped_at) {
-            (Some(carrier), Some(tracking_number), Some(shipped_at)) => Some(ShipmentView {
-                carrier,
-                tracking_number,
-                shipped_at,
-                delivered_at: row.delivered_at,
-            }),
-            _ => None,
-        };
+        let status: OrderStatus = row.status.parse().map_err(undecodable)?;
+        let lines = lines.remove(&row.id).unwrap_or_default();
+        let parcels: Parcels = parcels_from_json(row.parcels.map(|json| json.0), status)?;
+        let shipments = row.shipments.map(|json| json.0).unwrap_or_default();
         Ok(OrderView {
             id: row.id.into(),
             customer: row.customer_id.into(),
-            status: row.status.parse().map_err(undecodable)?,
+            status,
             method: row.method.parse().map_err(undecodable)?,
-            lines: lines.remove(&row.id).unwrap_or_default(),
+            fulfilment: parcels.fulfilment(status, &lines),
+            parcels: visible_parcels(status, || parcels.list(row.id.into(), status, &lines)),
+            shipments: shipments.into_iter().map(ShipmentView::from).collect(),
+            lines,
             costs: costs(
                 optional_money(row.total, row.currency.as_deref())?,
                 row.costs.map(|costs| costs.0),
@@ -245,7 +279,6 @@ async fn get_many(
             reason: row.reason.map(|reason| reason.0.into()),
             address: row.address.0.into_address(),
             payment: row.payment,
-            shipment,
             placed_at: row.placed_at,
             changed_at: row.changed_at,
             due_at: row.due_at,

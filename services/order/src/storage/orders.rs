@@ -11,7 +11,7 @@ use vocabulary::{CustomerId, Localized, Money, OrderId, PaymentId, Quantity};
 use super::{
     MissingColumn,
     cost_json::{CostsJson, costs, costs_value},
-    json_columns::{AddressJson, ReasonJson},
+    json_columns::{AddressJson, ParcelJson, ReasonJson, parcels_from_json, parcels_to_json},
     money, optional_money, undecodable,
 };
 use crate::domain::{Address, EndReason, Hold, Offer, Order, OrderLine, OrderState, OrderStatus};
@@ -203,6 +203,7 @@ struct OrderRow {
     traceparent: Option<String>,
     hold_seconds: Option<i32>,
     hold_extended: bool,
+    parcels: Option<Json<Vec<ParcelJson>>>,
 }
 
 /// Locks those of `orders` that exist.
@@ -215,7 +216,8 @@ pub(crate) async fn lock(
         OrderRow,
         r#"
         select id, customer_id, status, method, total, currency, costs as "costs: Json<CostsJson>",
-            reason as "reason: Json<ReasonJson>", payment_id, placed_at, due_at, traceparent, hold_seconds, hold_extended
+            reason as "reason: Json<ReasonJson>", payment_id, placed_at, due_at, traceparent, hold_seconds, hold_extended,
+            parcels as "parcels: Json<Vec<ParcelJson>>"
         from orders where id = any($1)
         order by id
         for update
@@ -248,7 +250,8 @@ pub(crate) async fn lock_due(
         OrderRow,
         r#"
         select id, customer_id, status, method, total, currency, costs as "costs: Json<CostsJson>",
-            reason as "reason: Json<ReasonJson>", payment_id, placed_at, due_at, traceparent, hold_seconds, hold_extended
+            reason as "reason: Json<ReasonJson>", payment_id, placed_at, due_at, traceparent, hold_seconds, hold_extended,
+            parcels as "parcels: Json<Vec<ParcelJson>>"
         from orders where due_at <= $1 and id <> all($2)
         order by due_at
         limit $3
@@ -273,7 +276,8 @@ pub(crate) async fn lock_one_due(
         OrderRow,
         r#"
         select id, customer_id, status, method, total, currency, costs as "costs: Json<CostsJson>",
-            reason as "reason: Json<ReasonJson>", payment_id, placed_at, due_at, traceparent, hold_seconds, hold_extended
+            reason as "reason: Json<ReasonJson>", payment_id, placed_at, due_at, traceparent, hold_seconds, hold_extended,
+            parcels as "parcels: Json<Vec<ParcelJson>>"
         from orders where id = $1 and due_at <= $2
         for update skip locked
         "#,
@@ -382,7 +386,8 @@ fn order(row: &OrderRow, lines: Vec<OrderLine>) -> Result<Order, sqlx::Error> {
         }
         OrderStatus::Confirmed => {
             let payment = row.payment_id.ok_or_else(|| undecodable(MissingColumn("payment_id")))?;
-            OrderState::Confirmed { payment: payment.into(), ships_at: deadline()? }
+            let ships_at = Some(deadline()?).filter(|at| *at < no_deadline());
+            OrderState::Confirmed { payment: payment.into(), ships_at }
         }
         OrderStatus::Shipped => OrderState::Shipped { delivers_at: row.due_at },
         OrderStatus::Delivered => OrderState::Delivered,
@@ -401,8 +406,20 @@ fn order(row: &OrderRow, lines: Vec<OrderLine>) -> Result<Order, sqlx::Error> {
             row.costs.clone().map(|costs| costs.0),
         )?,
         placed_at: row.placed_at,
+        parcels: parcels_from_json(row.parcels.as_ref().map(|parcels| parcels.0.clone()), status)?,
         state,
     })
+}
+
+/// The deadline of a confirmed order that has none: an older version of the program requires one.
+fn no_deadline() -> DateTime<Utc> {
+    DateTime::<Utc>::from_timestamp(253_370_764_800, 0).unwrap_or(DateTime::<Utc>::MAX_UTC)
+}
+
+/// What is stored as the deadline.
+fn stored_deadline(order: &Order) -> Option<DateTime<Utc>> {
+    let is_confirmed = order.status() == OrderStatus::Confirmed;
+    order.state.deadline().or_else(|| is_confirmed.then(no_deadline))
 }
 
 /// Updates the state of `orders`, whose rows are locked.
@@ -426,23 +443,28 @@ pub(crate) async fn update(
     let payments: Vec<Option<Uuid>> =
         orders.iter().map(|order| order.state.payment().map(PaymentId::as_uuid)).collect();
     let deadlines: Vec<Option<DateTime<Utc>>> =
-        orders.iter().map(|order| order.state.deadline()).collect();
+        orders.iter().map(|order| stored_deadline(order)).collect();
     let hold_of = |order: &&Order| order.state.hold();
     let seconds = |hold: Hold| hold.length.and_then(|length| i32::try_from(length.as_secs()).ok());
     let holds: Vec<Option<i32>> =
         orders.iter().map(|order| hold_of(order).and_then(seconds)).collect();
     let extended: Vec<bool> =
         orders.iter().map(|order| hold_of(order).is_some_and(|hold| hold.is_extended)).collect();
+    let parcels = orders
+        .iter()
+        .map(|order| parcels_to_json(&order.parcels).map(serde_json::to_value).transpose());
+    let parcels: Vec<_> = parcels.collect::<Result<_, _>>().map_err(undecodable)?;
     sqlx::query!(
         r#"
         update orders o
         set status = u.status, total = u.total, currency = u.currency, reason = u.reason,
             payment_id = coalesce(u.payment_id, o.payment_id), due_at = u.due_at, changed_at = $8,
-            hold_seconds = coalesce(u.hold_seconds, o.hold_seconds), hold_extended = o.hold_extended or u.hold_extended
+            hold_seconds = coalesce(u.hold_seconds, o.hold_seconds), hold_extended = o.hold_extended or u.hold_extended,
+            parcels = coalesce(u.parcels, o.parcels)
         from unnest(
             $1::uuid[], $2::text[], $3::bigint[], $4::text[], $5::jsonb[], $6::uuid[], $7::timestamptz[], $9::integer[],
-            $10::boolean[]
-        ) as u (id, status, total, currency, reason, payment_id, due_at, hold_seconds, hold_extended)
+            $10::boolean[], $11::jsonb[]
+        ) as u (id, status, total, currency, reason, payment_id, due_at, hold_seconds, hold_extended, parcels)
         where o.id = u.id
         "#,
         &ids,
@@ -455,6 +477,7 @@ pub(crate) async fn update(
         now,
         &holds as &[Option<i32>],
         &extended,
+        &parcels as &[Option<serde_json::Value>],
     )
     .execute(connection)
     .await?;
@@ -478,7 +501,7 @@ pub(crate) async fn postpone(
     Ok(())
 }
 
-/// The shipping addresses of orders.
+/// The shipping addresses of `orders`, except erased ones.
 pub(crate) async fn addresses(
     connection: &mut PgConnection,
     orders: &[OrderId],
@@ -487,10 +510,9 @@ pub(crate) async fn addresses(
     let rows = sqlx::query!(
         r#"select id, shipping_address as "address: Json<AddressJson>" from orders where id = any($1)"#,
         &ids,
-    )
-    .fetch_all(connection)
-    .await?;
-    Ok(rows.into_iter().map(|row| (row.id.into(), row.address.0.into())).collect())
+    );
+    let rows = rows.fetch_all(connection).await?.into_iter();
+    Ok(rows.filter_map(|row| Some((row.id.into(), row.address.0.into_address()?))).collect())
 }
 
 /// The customer and the status of an order, if it exists.

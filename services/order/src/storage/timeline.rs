@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 use contracts::{
     inventory::{StockDeductedV1, StockRejectedV1, StockReleasedV1, StockReservedV1},
     order::{
-        OrderCancelledV1, OrderConfirmedV1, OrderDeliveredV1, OrderExpiredV1, OrderPaymentFailedV1,
-        OrderPlacedV1, OrderRejectedV1, OrderShippedV1,
+        OrderCancelledV1, OrderConfirmedV1, OrderDeliveredV1, OrderExpiredV1, OrderParcelShippedV1,
+        OrderPaymentFailedV1, OrderPlacedV1, OrderRejectedV1, OrderShippedV1,
     },
 };
 use envelope::Event;
@@ -122,6 +122,18 @@ fn timeline_entry(order: &Order, event: &OrderEventKind) -> (&'static str, &'sta
             OrderConfirmedV1::TYPE,
             json!({ "payment_id": payment, "total": order.total() }),
         ),
+        OrderEventKind::ParcelShipped(parcel, shipment) => (
+            order_service,
+            OrderParcelShippedV1::TYPE,
+            json!({
+                "parcel_id": parcel,
+                "carrier": shipment.carrier,
+                "tracking_number": shipment.tracking_number,
+            }),
+        ),
+        OrderEventKind::ParcelDelivered(parcel) => {
+            (order_service, "parcel.delivered", json!({ "parcel_id": parcel }))
+        }
         OrderEventKind::Shipped(shipment) => (
             order_service,
             OrderShippedV1::TYPE,

@@ -132,7 +132,7 @@ impl DeadlineWorker {
     ) -> Result<(), Error> {
         let deadlines = self.process.deadlines();
         let transitions = locked.into_iter().filter_map(|LockedOrder { order, trace }| {
-            let transition = domain::apply_deadline(order, ShipmentId::new(), now, deadlines)?;
+            let transition = domain::apply_deadline(order, ShipmentId::new, now, deadlines)?;
             Some(TracedTransition { trace, transition })
         });
         let transitions: Vec<TracedTransition> = transitions.collect();

@@ -58,6 +58,7 @@ async fn sweep(outbox: &Outbox) -> Result<i64, Error> {
             return Ok(waiting);
         }
         customer_erasures::erase_addresses(&mut tx, &customers).await?;
+        customer_erasures::erase_messages(&mut tx, &customers).await?;
         waiting += customer_erasures::complete_without_addresses(&mut tx, &customers, clock::now())
             .await?;
         tx.commit().await?;

@@ -3,23 +3,25 @@
 use chrono::Utc;
 use contracts::{
     inventory::{
-        Shortage, StockAvailabilityChangedV1, StockDeductedV1, StockRejectedV1, StockRejection,
-        StockReleasedV1, StockReservedV1,
+        Allocation, Shortage, StockAvailabilityChangedV1, StockDeductedV1, StockLowV1,
+        StockRejectedV1, StockRejection, StockReleasedV1, StockReservedV1,
     },
     order::{
-        ORDER, OrderCancelledV1, OrderConfirmedV1, OrderDeliveredV1, OrderExpiredV1,
-        OrderPaymentFailedV1, OrderPlacedV1, OrderRejectedV1, OrderShippedV1,
+        ORDER, OrderCancelledV1, OrderConfirmedV1, OrderDeliveredV1, OrderExpiredV1, OrderLine,
+        OrderParcelShippedV1, OrderPaymentFailedV1, OrderPlacedV1, OrderRejectedV1, OrderShippedV1,
     },
 };
 use envelope::Event;
 use messaging::{Batch, Failure, Handler, OnReject, Subscription, Topology, Transaction};
-use vocabulary::OrderId;
+use uuid::Uuid;
+use vocabulary::{OrderId, Quantity};
 
-/// The reservations of orders, each with the number of events that ended the order.
+/// The reservations of orders, each with the number of events that ended the order, and the pieces of the parcels that shipped.
 pub(crate) const TABLES: &str = "create table reservation (
     order_id uuid primary key,
     state text not null,
-    end_events bigint not null default 0
+    end_events bigint not null default 0,
+    parcel_pieces bigint not null default 0
 )";
 
 pub(crate) fn topology() -> Topology {
@@ -29,9 +31,11 @@ pub(crate) fn topology() -> Topology {
         .publishes::<StockReleasedV1>()
         .publishes::<StockDeductedV1>()
         .publishes::<StockAvailabilityChangedV1>()
+        .publishes::<StockLowV1>()
         .subscribes(
             Subscription::to(ORDER, ["order"], OnReject::BlockKey)
                 .on(AnswerOrder)
+                .on(CountParcel)
                 .on(DeductStock)
                 .on(ReleaseStock(|event: &OrderCancelledV1| event.order_id))
                 .on(ReleaseStock(|event: &OrderExpiredV1| event.order_id))
@@ -45,6 +49,17 @@ pub(crate) fn topology() -> Topology {
 #[expect(clippy::disallowed_methods, reason = "the double has its own clock")]
 fn now() -> chrono::DateTime<Utc> {
     Utc::now()
+}
+
+/// SKUs with the prefix `SPLIT-` come from two warehouses, one piece from the first; others are not told.
+fn allocations(lines: &[OrderLine]) -> Option<Vec<Allocation>> {
+    let line = lines.iter().find(|line| line.sku.as_str().starts_with("SPLIT-"))?;
+    let allocation = |warehouse: u128, quantity| Allocation {
+        sku: line.sku.clone(),
+        warehouse_id: Uuid::from_u128(warehouse).into(),
+        quantity: Quantity::new(quantity).unwrap(),
+    };
+    Some(vec![allocation(1, 1), allocation(2, line.quantity.get() - 1)])
 }
 
 /// Reserves, except for SKUs with a prefix: `OUT-` is out of stock, `UNKNOWN-` is unknown, `SILENT-` gets no answer.
@@ -82,7 +97,12 @@ impl Handler for AnswerOrder {
                 let left = with_prefix("SCARCE-").map(|_| 3);
                 tx.emit_caused_by(
                     delivered.cause,
-                    &StockReservedV1 { order_id, reserved_at: now(), left },
+                    &StockReservedV1 {
+                        order_id,
+                        reserved_at: now(),
+                        left,
+                        allocations: allocations(lines),
+                    },
                 )?;
             }
             let _: i32 = sqlx::query_scalar(
@@ -147,6 +167,32 @@ impl Handler for DeductStock {
             .fetch_one(&mut **tx)
             .await?;
             tx.emit_caused_by(delivered.cause, &StockDeductedV1 { order_id, deducted_at: now() })?;
+        }
+        Ok(())
+    }
+}
+
+/// Counts the pieces of a parcel.
+struct CountParcel;
+
+impl Handler for CountParcel {
+    type Event = OrderParcelShippedV1;
+
+    async fn handle(
+        &self,
+        tx: &mut Transaction,
+        batch: &mut Batch<OrderParcelShippedV1>,
+    ) -> Result<(), Failure> {
+        for delivered in batch.delivered() {
+            let lines = delivered.event.lines.iter();
+            let pieces: i64 = lines.map(|line| i64::from(line.quantity.get())).sum();
+            let _: i32 = sqlx::query_scalar(
+                "update reservation set parcel_pieces = parcel_pieces + $2 where order_id = $1 returning 1",
+            )
+            .bind(delivered.event.order_id.as_uuid())
+            .bind(pieces)
+            .fetch_one(&mut **tx)
+            .await?;
         }
         Ok(())
     }

@@ -130,7 +130,7 @@ async fn failing_deadlines_do_not_delay_other_orders() {
     let damage = sqlx::AssertSqlSafe(format!(
         "update orders set reason = '\"why\"' where id = '{reason}';
          update order_line set currency = 'none' where order_id = '{currency}';
-         insert into shipment values (gen_random_uuid(), '{shipment}', 'a carrier', 'a number', now());
+         insert into shipment values (gen_random_uuid(), '{shipment}', 'a carrier', 'a number', now(), null, '{shipment}');
          update orders set due_at = now() where id in ('{reason}', '{currency}', '{shipment}', '{good}');"
     ));
     sqlx::raw_sql(damage).execute(&shop.order).await.unwrap();

@@ -171,6 +171,78 @@ async fn facts_of_orders_arrive_in_order_and_signed() {
 }
 
 #[tokio::test]
+async fn only_a_carrier_receives_parcels_with_the_address() {
+    let shop = Shop::open(Deadlines { ship: Duration::from_secs(1), ..Deadlines::NONE }).await;
+    shop.sell(&[("SPLIT-A", 100), ("KB-RED", 100)]).await;
+    let (me, client) = shop.customer();
+    let (admin, receiver) = (shop.admin(), Receiver::start().await);
+    let parcel_types =
+        ["order.paid", "order.parcel_shipped", "order.shipped", "order.parcel_delivered"];
+    Endpoint::create(&admin, &receiver.url("/shop"), &parcel_types).await;
+    let carrier =
+        Endpoint::create(&admin, &receiver.url("/carrier"), &["shipment.requested"]).await;
+    let body = order_request(me, &[("SPLIT-A", 3)], "test");
+    let placed = client.post("/v1/orders", &body).await.expect(202);
+    let id = placed["id"].as_str().unwrap().to_owned();
+    let order = client.wait(&id, "shipped").await;
+    let whole = buy(me, &client, "shipped").await;
+    let received = wait_for("all messages have arrived", LONGEST_WAIT, async || {
+        let received = receiver.received();
+        if received.len() == 9 { Ok(received) } else { Err(received.len()) }
+    })
+    .await
+    .unwrap();
+    let to = |path: &str, order: &str| {
+        let mut found = received.clone();
+        found.retain(|request| request.path == path && request.order() == order);
+        found
+    };
+    let types = |order: &str| -> Vec<String> {
+        to("/shop", order).iter().map(Received::event_type).collect()
+    };
+    assert_eq!(
+        types(&id),
+        ["order.paid", "order.parcel_shipped", "order.parcel_shipped", "order.shipped"]
+    );
+    assert_eq!(types(&whole), ["order.paid", "order.shipped"]);
+    let requests: Vec<Value> = to("/carrier", &id).iter().map(Received::json).collect();
+    let parcels = order["fulfilment"]["parcels"].as_array().unwrap();
+    assert_eq!((requests.len(), parcels.len()), (2, 2));
+    for (request, parcel) in requests.iter().zip(parcels) {
+        let data = &request["data"];
+        assert_eq!((&data["parcel_id"], &data["lines"]), (&parcel["id"], &parcel["lines"]));
+        assert_eq!(data["warehouse_id"], parcel["warehouse_id"]);
+        assert_eq!(
+            (&data["address"]["name"], &data["address"]["city"]),
+            (&json!("林小满"), &json!("上海市"))
+        );
+    }
+    let one = to("/carrier", &whole);
+    assert_eq!((one.len(), &one[0].json()["data"]["parcel_id"]), (1, &json!(whole)));
+    for request in received.iter().filter(|request| request.path == "/shop") {
+        let text = request.json().to_string();
+        assert!(!text.contains("示例路") && !text.contains("林小满"), "{text}");
+    }
+    // Nor does the log of deliveries show it.
+    let log = carrier.deliveries(&admin).await;
+    assert_eq!(log.len(), 3);
+    assert!(!json!(log).to_string().contains("林小满"));
+
+    // Erasing the customer erases it in the messages, too.
+    let with_address =
+        "select count(*) from webhook_message where convert_from(body, 'UTF8') like '%林小满%'";
+    assert_eq!(shop.count(with_address).await, 3);
+    client.send(Method::DELETE, &format!("/v1/customers/{me}"), None, None).await.expect(202);
+    wait_for("no message has the address", LONGEST_WAIT, async || {
+        let left = shop.count(with_address).await;
+        if left == 0 { Ok(()) } else { Err(left) }
+    })
+    .await
+    .unwrap();
+    shop.close().await;
+}
+
+#[tokio::test]
 async fn after_a_rotation_both_secrets_verify() {
     let shop = Shop::open(Deadlines::NONE).await;
     let (admin, receiver) = (shop.admin(), Receiver::start().await);

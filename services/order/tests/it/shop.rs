@@ -270,6 +270,7 @@ impl Shop {
             payment_timeout: deadlines.pay,
             scarce_payment_timeout: deadlines.pay / 2,
             scarce_pieces: 20,
+            built_in_carrier: true,
             ship_after: deadlines.ship,
             deliver_after: deadlines.deliver,
             max_line_pieces: 200,

@@ -5,7 +5,7 @@ use hmac::{Hmac, Mac};
 use serde_json::{Value, json};
 use sha2::Sha256;
 
-use crate::shop::{Answer, Client, Deadlines, Shop, WEBHOOK_SECRET};
+use crate::shop::{Answer, Client, Deadlines, Shop, WEBHOOK_SECRET, order_request};
 
 pub(crate) const PAYMENTS: &str = "/v1/webhooks/payments";
 const SHIPMENTS: &str = "/v1/webhooks/shipments";
@@ -154,5 +154,92 @@ async fn webhooks_with_invalid_signatures_change_nothing() {
     );
     assert_eq!(client.get(&format!("/v1/orders/{id}")).await.expect(200)["status"], "reserved");
     assert!(shop.payments(&id).await.is_empty());
+    shop.close().await;
+}
+
+#[tokio::test]
+async fn parcels_ship_one_after_the_other_by_callbacks() {
+    let shop = Shop::open(Deadlines::NONE).await;
+    shop.sell(&[("SPLIT-A", 100)]).await;
+    let (me, client) = shop.customer();
+    let body = order_request(me, &[("SPLIT-A", 3)], "test");
+    let placed = client.post("/v1/orders", &body).await.expect(202);
+    assert_eq!(placed["fulfilment"], json!({ "state": "unfulfilled", "parcels": [] }));
+    let id = placed["id"].as_str().unwrap().to_owned();
+    let order = client.wait(&id, "confirmed").await;
+    let parcels = order["fulfilment"]["parcels"].as_array().unwrap();
+    let of = |parcel: &Value| (parcel["state"].clone(), parcel["lines"].clone());
+    let line = |pieces: i64| json!([{ "sku": "SPLIT-A", "quantity": pieces }]);
+    assert_eq!(of(&parcels[0]), (json!("pending"), line(1)));
+    assert_eq!(of(&parcels[1]), (json!("pending"), line(2)));
+    let (first, second) = (parcels[0]["id"].clone(), parcels[1]["id"].clone());
+    let report = |event: &str, parcel: Option<&Value>, status: &str| {
+        let mut body = json!({ "event_id": event, "order_id": id, "status": status });
+        if let Some(parcel) = parcel {
+            body["parcel_id"] = parcel.clone();
+        }
+        if status == "shipped" {
+            body["carrier"] = json!("SF");
+            body["tracking_number"] = json!(format!("SF-{event}"));
+        }
+        body
+    };
+    let send = async |body: Value| send_webhook(&shop.anonymous, SHIPMENTS, &body).await;
+    let unknown = send(report("p0", Some(&json!(me)), "shipped")).await;
+    assert_eq!(unknown.problem(), (404, "not_found"));
+    let early = send(report("p1", Some(&second), "delivered")).await;
+    assert_eq!(early.problem(), (409, "not_shipped"));
+    let answer = send(report("p2", Some(&second), "shipped")).await.expect(200);
+    assert_eq!(answer, json!({ "order_id": id, "status": "confirmed", "applied": true }));
+    // Another event about the same parcel changes nothing.
+    let again = send(report("p3", Some(&second), "shipped")).await.expect(200);
+    assert_eq!(again["applied"], false);
+    let cancelled = client.post(&format!("/v1/orders/{id}/cancel"), &json!({})).await;
+    assert_eq!(cancelled.problem(), (409, "not_cancellable"));
+    let order = client.get(&format!("/v1/orders/{id}")).await.expect(200);
+    let fulfilment = &order["fulfilment"];
+    assert_eq!(
+        (&order["status"], &fulfilment["state"]),
+        (&json!("confirmed"), &json!("partly_shipped"))
+    );
+    assert_eq!(
+        (&fulfilment["parcels"][1]["tracking_number"], order.get("shipment")),
+        (&json!("SF-p2"), None)
+    );
+
+    let early = send(report("p4", None, "delivered")).await;
+    assert_eq!(early.problem(), (409, "not_shipped"));
+    assert_eq!(
+        send(report("p5", Some(&second), "delivered")).await.expect(200)["status"],
+        "confirmed"
+    );
+    assert_eq!(send(report("p6", Some(&first), "shipped")).await.expect(200)["status"], "shipped");
+    let order = client.get(&format!("/v1/orders/{id}")).await.expect(200);
+    assert_eq!(
+        (&order["fulfilment"]["state"], &order["shipment"]["tracking_number"]),
+        (&json!("partly_delivered"), &json!("SF-p6"))
+    );
+    assert_eq!(send(report("p7", None, "delivered")).await.expect(200)["status"], "delivered");
+    let order = client.get(&format!("/v1/orders/{id}")).await.expect(200);
+    assert_eq!(order["fulfilment"]["state"], "delivered");
+    let timeline = client.timeline_with(&id, "inventory stock.deducted.v1").await;
+    let count = |event: &str| timeline.iter().filter(|line| line.as_str() == event).count();
+    assert_eq!(count("order order.parcel_shipped.v1"), 2);
+    assert_eq!(count("order parcel.delivered"), 2);
+    assert_eq!((count("order order.shipped.v1"), count("order order.delivered.v1")), (1, 1));
+    let inventory = shop.inventory.database().connect().await.unwrap();
+    let pieces: i64 = sqlx::query_scalar("select parcel_pieces from reservation")
+        .fetch_one(&inventory)
+        .await
+        .unwrap();
+    assert_eq!(pieces, 3);
+    inventory.close().await;
+
+    // Without the id of a parcel, a carrier ships all of them.
+    let placed = client.post("/v1/orders", &body).await.expect(202);
+    let id = placed["id"].as_str().unwrap().to_owned();
+    client.wait(&id, "confirmed").await;
+    let all = json!({ "event_id": "q", "order_id": id, "status": "shipped", "carrier": "SF", "tracking_number": "1" });
+    assert_eq!(send(all).await.expect(200)["status"], "shipped");
     shop.close().await;
 }

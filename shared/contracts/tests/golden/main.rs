@@ -22,13 +22,13 @@ use contracts::{
         RuleRemovedV1, RuleScope, StockCountedV1, Synonym, SynonymsChangedV1, Variant,
     },
     inventory::{
-        Shortage, StockAvailabilityChangedV1, StockChangedV1, StockDeductedV1, StockRejectedV1,
-        StockRejection, StockReleasedV1, StockReservedV1,
+        Shortage, StockAvailabilityChangedV1, StockChangedV1, StockDeductedV1, StockLowV1,
+        StockRejectedV1, StockRejection, StockReleasedV1, StockReservedV1,
     },
     order::{
         CustomerErasedV1, OrderCancelledV1, OrderConfirmedV1, OrderDeliveredV1, OrderExpiredV1,
-        OrderLine, OrderPaymentFailedV1, OrderPlacedV1, OrderReason, OrderRejectedV1,
-        OrderShippedV1,
+        OrderLine, OrderParcelShippedV1, OrderPaymentFailedV1, OrderPlacedV1, OrderReason,
+        OrderRejectedV1, OrderShippedV1, ParcelLine,
     },
     receipts::{ProductAppliedV1, ProductFailedV1, ProductVersion},
     schema::{self, Contract},
@@ -266,7 +266,24 @@ fn order_events_match_their_golden_bytes() {
             lines,
             total: Money::new(65_800, Currency::CNY).unwrap(),
             payment_id: id(4).into(),
+            parcels: None,
             confirmed_at: time(),
+        },
+    );
+    check(
+        "order",
+        &OrderParcelShippedV1 {
+            order_id,
+            parcel_id: id(21).into(),
+            warehouse_id: id(22).into(),
+            lines: vec![ParcelLine {
+                sku: "KB-F87-RED".parse().unwrap(),
+                quantity: Quantity::new(2).unwrap(),
+            }],
+            shipment_id: id(23).into(),
+            carrier: "SF".into(),
+            tracking_number: "SF1234567890".into(),
+            shipped_at: time(),
         },
     );
     check(
@@ -290,7 +307,10 @@ fn order_events_match_their_golden_bytes() {
 #[test]
 fn inventory_events_match_their_golden_bytes() {
     let order_id = id(1).into();
-    check("inventory", &StockReservedV1 { order_id, reserved_at: time(), left: None });
+    check(
+        "inventory",
+        &StockReservedV1 { order_id, reserved_at: time(), left: None, allocations: None },
+    );
     check(
         "inventory",
         &StockRejectedV1 {
@@ -314,6 +334,16 @@ fn inventory_events_match_their_golden_bytes() {
             on_hand: 10,
             reserved: 3,
             available: 7,
+            changed_at: time(),
+        },
+    );
+    check(
+        "inventory",
+        &StockLowV1 {
+            sku: "KB-F87-RED".parse().unwrap(),
+            version: Version::try_from(9).unwrap(),
+            available: 4,
+            threshold: 5,
             changed_at: time(),
         },
     );

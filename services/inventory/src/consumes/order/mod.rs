@@ -2,6 +2,7 @@
 
 mod order_cancelled;
 mod order_expired;
+mod order_parcel_shipped;
 mod order_payment_failed;
 mod order_placed;
 mod order_rejected;
@@ -12,17 +13,18 @@ use vocabulary::OrderId;
 
 pub(crate) use self::{
     order_cancelled::ReleaseCancelledOrder, order_expired::ReleaseExpiredOrder,
-    order_payment_failed::ReleaseUnpaidOrder, order_placed::ReserveStock,
-    order_rejected::ReleaseRejectedOrder, order_shipped::DeductStock,
+    order_parcel_shipped::DeductParcel, order_payment_failed::ReleaseUnpaidOrder,
+    order_placed::ReserveStock, order_rejected::ReleaseRejectedOrder, order_shipped::DeductStock,
 };
 use crate::{
     app::{self, ReleaseOrDeductCommand},
-    domain::ReservationOutcome,
+    domain::{LowStock, ReservationOutcome},
 };
 
 /// Gives the reservations of the orders in `batch` the same outcome.
 async fn release_or_deduct<E: envelope::Event>(
     tx: &mut Transaction,
+    low: LowStock,
     batch: &mut Batch<E>,
     outcome: ReservationOutcome,
     order_of: impl Fn(&E) -> OrderId,
@@ -36,7 +38,7 @@ async fn release_or_deduct<E: envelope::Event>(
         ReservationOutcome::Released { .. } => "inconsistent_reservation",
         ReservationOutcome::Deducted => "nothing_reserved",
     };
-    for (index, error) in app::release_or_deduct(tx, &commands, outcome).await? {
+    for (index, error) in app::release_or_deduct(tx, low, &commands, outcome).await? {
         batch.fail(index, Failure::reject(code, error));
     }
     Ok(())

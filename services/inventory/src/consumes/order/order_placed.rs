@@ -7,7 +7,7 @@ use messaging::{Batch, Failure, Handler, Transaction};
 
 use crate::{
     app::{ReserveStockCommand, reserve_stock},
-    domain::{Region, ReservationRequest},
+    domain::{LowStock, Region, ReservationRequest},
 };
 
 /// The attempts before an order for an unknown SKU is rejected: about six seconds. Product events come
@@ -15,7 +15,7 @@ use crate::{
 const UNKNOWN_SKU_ATTEMPTS: u32 = 6;
 
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct ReserveStock;
+pub(crate) struct ReserveStock(pub(crate) LowStock);
 
 impl Handler for ReserveStock {
     type Event = OrderPlacedV1;
@@ -31,7 +31,7 @@ impl Handler for ReserveStock {
             may_wait: delivery.attempts < UNKNOWN_SKU_ATTEMPTS,
         });
         let commands: Vec<ReserveStockCommand> = commands.collect();
-        for (index, unknown) in reserve_stock(tx, &commands).await? {
+        for (index, unknown) in reserve_stock(tx, self.0, &commands).await? {
             batch.fail(index, Failure::retry(unknown));
         }
         Ok(())

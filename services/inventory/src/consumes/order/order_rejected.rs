@@ -5,10 +5,10 @@ use contracts::order::OrderRejectedV1;
 use messaging::{Batch, Failure, Handler, Transaction};
 
 use super::release_or_deduct;
-use crate::domain::ReservationOutcome;
+use crate::domain::{LowStock, ReservationOutcome};
 
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct ReleaseRejectedOrder;
+pub(crate) struct ReleaseRejectedOrder(pub(crate) LowStock);
 
 impl Handler for ReleaseRejectedOrder {
     type Event = OrderRejectedV1;
@@ -19,6 +19,6 @@ impl Handler for ReleaseRejectedOrder {
         batch: &mut Batch<OrderRejectedV1>,
     ) -> Result<(), Failure> {
         let outcome = ReservationOutcome::Released { reason: "rejected" };
-        release_or_deduct(tx, batch, outcome, |event| event.order_id).await
+        release_or_deduct(tx, self.0, batch, outcome, |event| event.order_id).await
     }
 }

@@ -5,11 +5,11 @@ use messaging::{Batch, Failure, Handler, Transaction};
 
 use crate::{
     app::{CountStockCommand, count_stock},
-    domain::{StockCount, StockRefusal},
+    domain::{LowStock, StockCount, StockRefusal},
 };
 
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct CountStock;
+pub(crate) struct CountStock(pub(crate) LowStock);
 
 impl Handler for CountStock {
     type Event = StockCountedV1;
@@ -25,7 +25,7 @@ impl Handler for CountStock {
             CountStockCommand { count, cause: delivery.cause }
         });
         let commands: Vec<CountStockCommand> = commands.collect();
-        for (index, refusal) in count_stock(tx, &commands).await? {
+        for (index, refusal) in count_stock(tx, self.0, &commands).await? {
             batch.fail(index, Failure::reject(code_of(refusal), refusal));
         }
         Ok(())

@@ -2,6 +2,7 @@
 
 pub(crate) mod stock_availability_changed;
 pub(crate) mod stock_deducted;
+pub(crate) mod stock_low;
 pub(crate) mod stock_rejected;
 pub(crate) mod stock_released;
 pub(crate) mod stock_reserved;

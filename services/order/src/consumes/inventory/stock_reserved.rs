@@ -1,6 +1,6 @@
 //! `stock.reserved.v1`
 
-use contracts::inventory::StockReservedV1;
+use contracts::inventory::{self, StockReservedV1};
 use messaging::{Batch, Failure, Handler, Transaction};
 
 use super::lock_orders;
@@ -9,7 +9,7 @@ use crate::{
         confirm_reservation::{ConfirmReservationCommand, confirm_reservations},
         order_process::OrderProcess,
     },
-    domain::ReportedStock,
+    domain::{Allocation, ReportedStock},
 };
 
 /// The attempts before an order with an unknown price is cancelled: about six seconds. Product events come through
@@ -36,6 +36,7 @@ impl Handler for ConfirmReservation {
             order: delivered.event.order_id,
             reserved_at: delivered.event.reserved_at,
             left: delivered.event.left,
+            allocations: allocations(&delivered.event),
             cause: delivered.cause,
             may_wait: delivered.attempts < UNKNOWN_PRICE_ATTEMPTS,
         });
@@ -45,4 +46,14 @@ impl Handler for ConfirmReservation {
         }
         Ok(())
     }
+}
+
+fn allocations(reserved: &StockReservedV1) -> Vec<Allocation> {
+    let allocations = reserved.allocations.iter().flatten();
+    let allocation = |allocation: &inventory::Allocation| Allocation {
+        sku: allocation.sku.clone(),
+        warehouse: allocation.warehouse_id,
+        quantity: allocation.quantity,
+    };
+    allocations.map(allocation).collect()
 }

@@ -5,7 +5,12 @@ use std::{fmt, str::FromStr};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum WebhookEventType {
     OrderPaid,
+    /// A carrier is asked to ship a parcel: the only message with an address.
+    ShipmentRequested,
+    /// One of several parcels of an order.
+    OrderParcelShipped,
     OrderShipped,
+    OrderParcelDelivered,
     OrderDelivered,
     OrderCancelled,
     OrderRefunded,
@@ -13,6 +18,8 @@ pub(crate) enum WebhookEventType {
     StockOut,
     /// A SKU has available pieces again.
     StockBack,
+    /// Few pieces of a SKU are available.
+    StockLow,
     ProductChanged,
     ProductDeleted,
 }
@@ -22,14 +29,18 @@ pub(crate) enum WebhookEventType {
 pub(crate) struct UnknownEventType;
 
 impl WebhookEventType {
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::OrderPaid,
+        Self::ShipmentRequested,
+        Self::OrderParcelShipped,
         Self::OrderShipped,
+        Self::OrderParcelDelivered,
         Self::OrderDelivered,
         Self::OrderCancelled,
         Self::OrderRefunded,
         Self::StockOut,
         Self::StockBack,
+        Self::StockLow,
         Self::ProductChanged,
         Self::ProductDeleted,
     ];
@@ -38,12 +49,16 @@ impl WebhookEventType {
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::OrderPaid => "order.paid",
+            Self::ShipmentRequested => "shipment.requested",
+            Self::OrderParcelShipped => "order.parcel_shipped",
             Self::OrderShipped => "order.shipped",
+            Self::OrderParcelDelivered => "order.parcel_delivered",
             Self::OrderDelivered => "order.delivered",
             Self::OrderCancelled => "order.cancelled",
             Self::OrderRefunded => "order.refunded",
             Self::StockOut => "stock.out",
             Self::StockBack => "stock.back",
+            Self::StockLow => "stock.low",
             Self::ProductChanged => "product.changed",
             Self::ProductDeleted => "product.deleted",
         }

@@ -35,8 +35,9 @@ pub(crate) struct NewWebhookEndpoint {
     /// For people; at most 200 characters.
     #[serde(default)]
     description: String,
-    /// What it receives: `order.paid`, `order.shipped`, `order.delivered`, `order.cancelled`, `order.refunded`,
-    /// `stock.out`, `stock.back`, `product.changed`, `product.deleted`.
+    /// What it receives: `order.paid`, `shipment.requested` (with the address of the customer), `order.parcel_shipped`,
+    /// `order.shipped`, `order.parcel_delivered`, `order.delivered`, `order.cancelled`, `order.refunded`, `stock.out`,
+    /// `stock.back`, `stock.low`, `product.changed`, `product.deleted`.
     #[schema(example = json!(["order.paid"]))]
     event_types: Vec<String>,
 }

@@ -6,7 +6,7 @@ use problem::{Fields, Json, Problem};
 use runtime::messaging::admit;
 use serde::Deserialize;
 use utoipa::ToSchema;
-use vocabulary::{OrderId, ShipmentId};
+use vocabulary::{OrderId, ParcelId};
 
 use super::{MAX_TEXT, Signed, WebhookResponse};
 use crate::{
@@ -16,7 +16,7 @@ use crate::{
             RecordShipmentCommand, RecordShipmentError, ShipmentUpdate, record_shipment,
         },
     },
-    domain::{InvalidTransition, OrderStatus, Shipment, one_line},
+    domain::{InvalidTransition, OrderStatus, ParcelRefused, one_line},
     http::access::order_not_found,
     storage::{
         orders,
@@ -30,6 +30,8 @@ pub(crate) struct ShipmentWebhook {
     /// A repeated event with the same id takes effect once.
     event_id: String,
     order_id: OrderId,
+    /// One of the parcels of the order; without it, all of them.
+    parcel_id: Option<ParcelId>,
     status: ShipmentStatus,
     /// Required with `shipped`.
     carrier: Option<String>,
@@ -46,13 +48,15 @@ enum ShipmentStatus {
 
 /// Receive a shipment event from a carrier
 ///
-/// `X-Signature: t=<seconds>,v1=<hex>` carries the HMAC-SHA256 of `<seconds>.<body>`.
+/// `X-Signature: t=<seconds>,v1=<hex>` carries the HMAC-SHA256 of `<seconds>.<body>`. The parcels of an order may be shipped and
+/// delivered one after the other; the order is `shipped` or `delivered` with the last of them.
 #[utoipa::path(
     post, path = "/v1/webhooks/shipments", tag = "webhooks", request_body = ShipmentWebhook,
     params(("X-Signature" = String, Header, description = "`t=<seconds of Unix time>,v1=<HMAC-SHA256 in hexadecimal>`")),
     responses(
         (status = 200, body = WebhookResponse),
         (status = 401, description = "`bad_signature`"),
+        (status = 404, description = "`not_found`: there is no such order or parcel."),
         (status = 409, description = "`not_shippable` or `not_shipped`: the status of the order does not allow it."),
         (status = 503, description = "`webhooks_off`: no secret is configured."),
     )
@@ -63,7 +67,7 @@ pub(crate) async fn receive_shipment_webhook(
     Signed(webhook): Signed<ShipmentWebhook>,
 ) -> Result<Json<WebhookResponse>, Problem> {
     admit(&outbox, Criticality::Critical)?;
-    let id = webhook.order_id;
+    let (id, parcel) = (webhook.order_id, webhook.parcel_id);
     let (event_id, update) = webhook.parse()?;
     let mut tx = outbox.begin().await?;
     let claim = webhooks::claim(&mut tx, "shipments", &event_id).await?;
@@ -71,8 +75,9 @@ pub(crate) async fn receive_shipment_webhook(
         return WebhookResponse::from_json(response);
     }
     let locked = orders::lock_one(&mut tx, id).await?.ok_or_else(|| order_not_found(id))?;
-    let command = RecordShipmentCommand { locked, update };
-    let update = record_shipment(&mut tx, &process, command).await?;
+    let command = RecordShipmentCommand { locked, parcel, update };
+    let update = record_shipment(&mut tx, &process, command).await;
+    let update = update.map_err(|error| not_recorded(parcel, error))?;
     let response = WebhookResponse::new(id, update);
     webhooks::record_response(&mut tx, "shipments", &event_id, &response.to_json()?).await?;
     tx.commit().await?;
@@ -96,8 +101,7 @@ impl ShipmentWebhook {
                 let carrier = fields.require("carrier", carrier);
                 let tracking_number = fields.require("tracking_number", tracking_number);
                 carrier.zip(tracking_number).map(|(carrier, tracking_number)| {
-                    let id = ShipmentId::new();
-                    ShipmentUpdate::Shipped(Shipment { id, carrier, tracking_number })
+                    ShipmentUpdate::Shipped { carrier, tracking_number }
                 })
             }
         };
@@ -105,12 +109,16 @@ impl ShipmentWebhook {
     }
 }
 
-impl From<RecordShipmentError> for Problem {
-    fn from(error: RecordShipmentError) -> Self {
-        match error {
-            RecordShipmentError::InvalidTransition(invalid) => invalid_transition(&invalid),
-            RecordShipmentError::Messaging(error) => error.into(),
+fn not_recorded(parcel: Option<ParcelId>, error: RecordShipmentError) -> Problem {
+    match error {
+        RecordShipmentError::Refused(ParcelRefused::UnknownParcel) => match parcel {
+            Some(parcel) => Problem::not_found(format_args!("parcel {parcel} of the order")),
+            None => Problem::not_found(format_args!("parcel of the order")),
+        },
+        RecordShipmentError::Refused(ParcelRefused::InvalidTransition(invalid)) => {
+            invalid_transition(&invalid)
         }
+        RecordShipmentError::Messaging(error) => error.into(),
     }
 }
 
