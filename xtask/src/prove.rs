@@ -25,6 +25,16 @@ pub(crate) const PROOFS: &[Proof] = &[
         },
     },
     Proof {
+        name: "statements",
+        about: "two thousand of these schedules leave the same rows in PostgreSQL as in the model, statement by statement; 20 minutes",
+        command: || {
+            let filter = "simulation::sql";
+            let mut command = cargo::cargo(["test", "--package", "messaging", "--lib", filter]);
+            command.env("STATEMENT_SCHEDULES", "2000");
+            command
+        },
+    },
+    Proof {
         name: "publisher",
         about: "a million publishes: a returned or refused message is never attributed to another one; 10 minutes",
         command: || {

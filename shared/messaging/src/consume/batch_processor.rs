@@ -31,13 +31,13 @@ use crate::{
 const ATTEMPT_TIMEOUT: Duration = Duration::from_mins(2);
 
 /// Processes batches of one subscription.
-pub(super) struct BatchProcessor<'a> {
-    pub(super) outbox: &'a Outbox,
-    pub(super) subscription: &'a Subscription,
-    pub(super) consumer: &'a str,
+pub(crate) struct BatchProcessor<'a> {
+    pub(crate) outbox: &'a Outbox,
+    pub(crate) subscription: &'a Subscription,
+    pub(crate) consumer: &'a str,
     /// The events have failed repeatedly as if the database was unavailable, but it answers: an event is the cause, such as one
     /// whose statement needs too much memory.
-    pub(super) is_suspect: bool,
+    pub(crate) is_suspect: bool,
 }
 
 /// The result of one attempt at a range of events.
@@ -160,7 +160,7 @@ impl BatchProcessor<'_> {
     /// The positions of the keys, locked until the commit. Those of parked events are locked only after the handlers, because a
     /// handler that hangs must not hold up later events of its key, which are parked meanwhile. Instead their first event is locked;
     /// `None` if another process handles it, or has handled it.
-    async fn positions(
+    pub(crate) async fn positions(
         &self,
         tx: &mut Transaction,
         events: &[ReceivedEvent],
@@ -179,7 +179,7 @@ impl BatchProcessor<'_> {
     }
 
     /// Writes the decisions and commits them with the effects of the handlers. Returns whether events are parked.
-    async fn commit(
+    pub(crate) async fn commit(
         &self,
         mut tx: Transaction,
         before: &HashMap<Key, Position>,
@@ -195,7 +195,7 @@ impl BatchProcessor<'_> {
             }
         }
         cursors::save(&mut tx, consumer, aggregate, before, after).await?;
-        parking::park(&mut tx, consumer, planned).await?;
+        parking::park(&mut tx, consumer, planned, origin).await?;
         self.record_dead_letters(&mut tx, planned).await?;
         if let Ordering::LatestWins(_) = self.subscription.ordering() {
             let parked = retries::clear(&mut tx, consumer, planned, origin).await?;
@@ -273,7 +273,7 @@ impl BatchProcessor<'_> {
 
     /// Records a dead letter and emits the events that announce it in the same transaction, once per letter however often its event
     /// arrives. `passed` tells whether the cursor moves past the event.
-    pub(super) async fn record_dead_letter(
+    pub(crate) async fn record_dead_letter(
         &self,
         tx: &mut Transaction,
         event: &ReceivedEvent,

@@ -1,24 +1,27 @@
 //! The dead-letter queue of the broker: messages that were redelivered too often because processes died over them.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use futures::StreamExt;
 use lapin::{message::Delivery, types::FieldTable};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    FIRST_BATCH, IDLE_LIMIT,
+    FIRST_BATCH, IDLE_LIMIT, WRITE_TIMEOUT,
     batch_processor::BatchProcessor,
     deliveries::{collect_batch, decode, start_consumer},
     plan::{Disposition, Origin},
+    position_store,
     received_event::ReceivedEvent,
+    received_positions::ReceivedPositions,
     shutdown::retry_until_stopped,
     subscription::Subscription,
 };
 use crate::{
     broker::{self, Channels},
-    error::Error,
+    error::{Error, with_timeout},
+    message_position::{ArrivedPosition, of_delivery},
     naming::dead_queue,
     publish::outbox::Outbox,
 };
@@ -91,12 +94,43 @@ async fn park_all(
                 |event: &&ReceivedEvent| event.envelope.aggregate == subscription.aggregate();
             let events: Vec<ReceivedEvent> = all.iter().filter(is_own).cloned().collect();
             let retry_now = |index| (index, Disposition::Retry(Duration::ZERO));
+            if events.is_empty() {
+                continue;
+            }
             let dispositions = (0..events.len()).map(retry_now).collect();
             let processor =
                 BatchProcessor { outbox, subscription, consumer: &consumer, is_suspect: false };
             processor.process(events, dispositions, Origin::Queue).await?;
+            record_arrival(outbox, subscription, &consumer, delivery).await?;
         }
     }
     outbox.parking_signal().send_replace(());
     Ok(())
+}
+
+/// Records that a message has arrived, though not in its queue. Otherwise the consumer of the queue would ask for it, and processes
+/// would die over it again: of full state also after its event has become a dead letter.
+async fn record_arrival(
+    outbox: &Outbox,
+    subscription: &Subscription,
+    consumer: &str,
+    delivery: &Delivery,
+) -> Result<(), Error> {
+    let is_expected = |arrived: &ArrivedPosition| {
+        subscription.publishers().iter().any(|publisher| *publisher == arrived.publisher)
+    };
+    let Some(arrived) = of_delivery(delivery).filter(is_expected) else { return Ok(()) };
+    with_timeout("storing a position", WRITE_TIMEOUT, async {
+        let (now, key) = (Instant::now(), (arrived.publisher.clone(), arrived.position.slot));
+        let mut tx = outbox.pool().begin().await?;
+        let rows = position_store::lock(&mut tx, consumer, &[key]).await?;
+        let mut positions = ReceivedPositions::load(rows, BTreeMap::new(), now);
+        // The consumer of the queue reports what an operator must know.
+        if positions.arrive(&arrived, now).is_none() {
+            positions.finish(&arrived);
+            position_store::write(&mut tx, consumer, &positions.take_changed()).await?;
+        }
+        Ok::<_, Error>(tx.commit().await?)
+    })
+    .await
 }

@@ -8,7 +8,7 @@ use super::{plan::Decision, received_event::ReceivedEvent};
 use crate::error::Error;
 
 /// Distinguishes events that arrive after they were declared lost from duplicates: both are behind the cursor.
-pub(super) async fn mark(
+pub(crate) async fn mark(
     connection: &mut PgConnection,
     consumer: &str,
     aggregate: &str,

@@ -1,7 +1,7 @@
 //! Consuming: the consumers decide event by event, and commit effects, cursors and new events together.
 
 pub(crate) mod assignment;
-mod batch_processor;
+pub(crate) mod batch_processor;
 pub(crate) mod batch_splitter;
 pub(crate) mod call_handlers;
 pub(crate) mod cursors;
@@ -14,20 +14,20 @@ mod former_queues;
 pub(crate) mod handler;
 mod known_groups;
 pub(crate) mod latest_wins;
-mod lost_events;
+pub(crate) mod lost_events;
 mod membership;
 pub(crate) mod parking;
 pub(crate) mod plan;
 mod position_ranges;
-mod position_store;
+pub(crate) mod position_store;
 mod queue_consumer;
 mod queue_context;
 pub(crate) mod received_event;
 mod received_messages;
-mod received_positions;
+pub(crate) mod received_positions;
 mod replica;
 pub(crate) mod requests;
-mod retries;
+pub(crate) mod retries;
 mod retry_worker;
 pub(crate) mod shutdown;
 mod slot_group_store;

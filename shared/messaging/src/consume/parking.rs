@@ -11,7 +11,7 @@ use sqlx::PgConnection;
 
 use super::{
     MAX_STARTS,
-    plan::Decision,
+    plan::{Decision, Origin},
     received_event::{Key, ReceivedEvent},
 };
 use crate::{
@@ -41,14 +41,16 @@ pub(super) async fn park(
     connection: &mut PgConnection,
     consumer: &str,
     planned: &[(&ReceivedEvent, &Decision)],
+    origin: Origin,
 ) -> Result<(), Error> {
-    let (mut attempted, mut waiting) = (Rows::default(), Rows::default());
+    let (mut attempted, mut new) = (Rows::default(), Rows::default());
     for (event, decision) in planned {
+        let attempted = if origin == Origin::Parked { &mut attempted } else { &mut new };
         match decision {
             Decision::ParkRetry(delay) => attempted.insert(event, "retry", Some(*delay)),
             Decision::ParkUnknown => attempted.insert(event, UNKNOWN, None),
-            Decision::ParkGap => waiting.insert(event, "gap", None),
-            Decision::ParkBehind | Decision::ParkDue => waiting.insert(event, "behind", None),
+            Decision::ParkGap => new.insert(event, "gap", None),
+            Decision::ParkBehind | Decision::ParkDue => new.insert(event, "behind", None),
             Decision::Duplicate
             | Decision::Late
             | Decision::Stale
@@ -58,16 +60,16 @@ pub(super) async fn park(
         }
     }
     if !attempted.0.is_empty() {
-        insert_attempted(connection, consumer, &attempted).await?;
+        update_attempted(connection, consumer, &attempted).await?;
     }
-    if !waiting.0.is_empty() {
-        insert_waiting(connection, consumer, &waiting).await?;
+    if !new.0.is_empty() {
+        insert_new(connection, consumer, &new).await?;
     }
     Ok(())
 }
 
-/// Inserts or updates events that wait for a retry or for a program that knows their type.
-async fn insert_attempted(
+/// Updates parked events that were attempted, and wait for a retry or for a program that knows their type.
+async fn update_attempted(
     connection: &mut PgConnection,
     consumer: &str,
     rows: &Rows<'_>,
@@ -121,8 +123,8 @@ async fn insert_attempted(
     Ok(())
 }
 
-/// Inserts events that wait for others of their key, unless they are parked already.
-async fn insert_waiting(
+/// Inserts events unless they are parked already.
+async fn insert_new(
     connection: &mut PgConnection,
     consumer: &str,
     rows: &Rows<'_>,
@@ -134,22 +136,24 @@ async fn insert_waiting(
         sequences,
         slots,
         whys,
+        kinds,
         attempts,
+        delays,
         causes,
         envelopes,
-        ..
     } = rows.columns()?;
-    // A running retry has locked the row of its event. An update would wait for it.
+    // A running retry has locked the row of its event. An update would wait for it, and hold up the queue or end in a deadlock: the retry
+    // needs the cursor that this transaction has locked.
     sqlx::query!(
         r#"
         insert into messaging.parked
-            (consumer, source, aggregate, key, seq, slot, why, attempts, causes, envelope)
-        select $1, u.source, u.aggregate, u.key, u.seq, u.slot, u.why, u.attempts,
-            array(select jsonb_array_elements_text(u.causes::jsonb)), u.envelope
+            (consumer, source, aggregate, key, seq, slot, why, kind, attempts, next_at, causes, envelope)
+        select $1, u.source, u.aggregate, u.key, u.seq, u.slot, u.why, u.kind, u.attempts,
+            now() + make_interval(secs => u.delay), array(select jsonb_array_elements_text(u.causes::jsonb)), u.envelope
         from unnest(
-            $2::text[], $3::text[], $4::text[], $5::bigint[], $6::smallint[], $7::text[], $8::integer[], $9::text[],
-            $10::text[]
-        ) as u (source, aggregate, key, seq, slot, why, attempts, causes, envelope)
+            $2::text[], $3::text[], $4::text[], $5::bigint[], $6::smallint[], $7::text[], $8::text[], $9::integer[],
+            $10::float8[], $11::text[], $12::text[]
+        ) as u (source, aggregate, key, seq, slot, why, kind, attempts, delay, causes, envelope)
         on conflict (consumer, source, aggregate, key, seq) do nothing
         "#,
         consumer,
@@ -159,7 +163,9 @@ async fn insert_waiting(
         &sequences,
         &slots,
         &whys as &[&str],
+        &kinds as &[Option<&str>],
         &attempts,
+        &delays as &[Option<f64>],
         &causes,
         &envelopes,
     )
@@ -198,7 +204,8 @@ struct Columns<'a> {
 impl<'a> Rows<'a> {
     fn insert(&mut self, event: &'a ReceivedEvent, why: &'static str, delay: Option<Duration>) {
         let Envelope { source, subject, sequence, .. } = &event.envelope;
-        self.0.insert((source, subject, *sequence), Row { event, why, delay });
+        // A copy in the same batch changes nothing.
+        self.0.entry((source, subject, *sequence)).or_insert(Row { event, why, delay });
     }
 
     fn columns(&self) -> Result<Columns<'a>, Error> {
@@ -223,7 +230,7 @@ impl<'a> Rows<'a> {
 
 /// Makes events of these slots due that wait for a program that knows their type, if this one does. Returns
 /// whether there may be more.
-pub(super) async fn revive(
+pub(crate) async fn revive(
     connection: &mut PgConnection,
     consumer: &str,
     slots: &[i16],
@@ -255,15 +262,15 @@ pub(super) async fn revive(
 
 /// The next events of some slots, by their keys.
 #[derive(Debug, Default)]
-pub(super) struct DueKeys {
+pub(crate) struct DueKeys {
     /// The keys with due events, the longest due first, each once.
-    pub(super) keys: Vec<Key>,
+    pub(crate) keys: Vec<Key>,
     /// The time until the next event is due; `None` if none is known.
-    pub(super) next: Option<Duration>,
+    pub(crate) next: Option<Duration>,
 }
 
 /// Reads the due events of these slots, and when the next one is due. It reads a bounded number of rows.
-pub(super) async fn due(
+pub(crate) async fn due(
     connection: &mut PgConnection,
     consumer: &str,
     slots: &[i16],
@@ -313,17 +320,17 @@ pub(super) async fn due(
     Ok(due)
 }
 
-pub(super) struct FirstParked {
-    pub(super) sequence: i64,
-    pub(super) is_due: bool,
+pub(crate) struct FirstParked {
+    pub(crate) sequence: i64,
+    pub(crate) is_due: bool,
     /// How often it was passed to its handler, including this start.
-    pub(super) starts: i32,
-    pub(super) event: ReceivedEvent,
+    pub(crate) starts: i32,
+    pub(crate) event: ReceivedEvent,
 }
 
 /// Returns the first parked event of a key, unless another process handles it now. Counts a start if it is due and the
 /// successor of event number `last`.
-pub(super) async fn first(
+pub(crate) async fn first(
     connection: &mut PgConnection,
     consumer: &str,
     aggregate: &str,
@@ -384,7 +391,7 @@ fn total_attempts(attempts: i32, starts: i32) -> i32 {
 /// The first parked events of a key, in order; only the first if it was attempted before, because it may fail
 /// slowly again. And if the process died, any event of the batch may be the reason: only single starts can
 /// identify it.
-pub(super) async fn events_of_key(
+pub(crate) async fn events_of_key(
     connection: &mut PgConnection,
     consumer: &str,
     aggregate: &str,
@@ -482,7 +489,8 @@ pub(super) async fn remove(
 }
 
 /// Deletes the parked events of some keys up to their cursors, which are locked. Where events remain, the key stays on hold
-/// and the first of them becomes due; otherwise the key is free. It reads a bounded number of rows per key.
+/// and the first of them becomes due; otherwise the key is free. An event that is being retried is left alone, see the migration. It reads
+/// a bounded number of rows per key.
 pub(crate) async fn settle(
     connection: &mut PgConnection,
     consumer: &str,
@@ -505,4 +513,56 @@ pub(crate) async fn settle(
     .fetch_one(connection)
     .await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        collections::{BTreeSet, HashMap},
+        time::Duration,
+    };
+
+    use testkit::Database;
+
+    use super::{lock, park, settle};
+    use crate::{
+        MIGRATOR,
+        consume::{
+            cursors,
+            plan::{Decision, Hold, Origin, Position},
+            received_event::tests::event,
+        },
+    };
+
+    const CONSUMER: &str = "consumer";
+
+    /// Whoever has locked the cursor must not wait for a running retry, which needs the cursor at its end.
+    #[tokio::test]
+    async fn nothing_waits_for_the_event_of_a_running_retry() {
+        let database = Database::migrated(&[&MIGRATOR]).await.unwrap();
+        let pool = database.connect().await.unwrap();
+        let (event, decision) = (event("k", 1, "a"), Decision::ParkRetry(Duration::ZERO));
+        let (planned, key) = ([(&event, &decision)], event.key());
+        let mut connection = pool.acquire().await.unwrap();
+        sqlx::raw_sql("set lock_timeout = '1s'").execute(&mut *connection).await.unwrap();
+        park(&mut connection, CONSUMER, &planned, Origin::Queue).await.unwrap();
+        let position = Position { last: 1, hold: Hold::Parked };
+        let after = HashMap::from([(key.clone(), position)]);
+        let before = HashMap::new();
+        cursors::save(&mut connection, CONSUMER, "order", &before, &after).await.unwrap();
+
+        let mut retry = pool.begin().await.unwrap();
+        assert!(lock(&mut retry, CONSUMER, &event.envelope).await.unwrap());
+        // A copy of the event arrives. Then an operator redrives its dead letter, so the cursor has passed it.
+        park(&mut connection, CONSUMER, &planned, Origin::Queue).await.unwrap();
+        settle(&mut connection, CONSUMER, "order", [&key]).await.unwrap();
+        assert!(lock(&mut retry, CONSUMER, &event.envelope).await.unwrap());
+        retry.rollback().await.unwrap();
+
+        settle(&mut connection, CONSUMER, "order", [&key]).await.unwrap();
+        assert!(!lock(&mut connection, CONSUMER, &event.envelope).await.unwrap());
+        let keys = BTreeSet::from([key.clone()]);
+        let positions = cursors::lock(&mut connection, CONSUMER, "order", &keys).await.unwrap();
+        assert_eq!(positions[&key], Position { last: 1, hold: Hold::Free });
+    }
 }

@@ -51,7 +51,7 @@ pub(super) async fn read(
 }
 
 /// Reads and locks what is stored of some publishers' slots.
-pub(super) async fn lock(
+pub(crate) async fn lock(
     connection: &mut PgConnection,
     consumer: &str,
     keys: &[SlotKey],
@@ -79,7 +79,7 @@ pub(super) async fn lock(
 }
 
 /// Writes positions.
-pub(super) async fn write(
+pub(crate) async fn write(
     connection: &mut PgConnection,
     consumer: &str,
     positions: &[StoredPositions],

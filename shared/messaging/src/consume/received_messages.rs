@@ -114,15 +114,15 @@ impl<'a> ReceivedMessages<'a> {
     pub(super) async fn keep(&mut self, channels: &Channels) {
         let now = Instant::now();
         let shared = self.positions.due_shared(now);
-        // What is missing here may be in another queue, or has arrived from there.
-        let may_ask = !shared.is_empty() && !self.others_have_messages(channels, &shared).await;
-        if may_ask {
+        // What is missing here may be in another queue.
+        if !shared.is_empty() && self.others_have_messages(channels, &shared).await {
+            self.positions.postpone(&shared, now);
+        }
+        if self.positions.is_due(now) {
+            // It may have arrived in another queue, also in the dead-letter queue.
             self.store_with(true).await;
         } else if self.positions.is_changed() && now >= self.stored_at + STORE_INTERVAL {
             self.store().await;
-        }
-        if !may_ask {
-            self.positions.postpone(&shared, now);
         }
         let queue = &self.context.queue;
         for Request { publisher, slot, history, ranges } in self.positions.take_requests(now) {
@@ -237,11 +237,11 @@ impl<'a> ReceivedMessages<'a> {
         self.store_with(false).await;
     }
 
-    /// Stores what has changed, and reads what the consumers of other queues have stored; with `shared`, also of slots that have not
-    /// changed here.
-    async fn store_with(&mut self, shared: bool) {
+    /// Stores what has changed, and reads what the consumers of other queues have stored; with `missing`, also of slots that have not
+    /// changed here, but miss messages.
+    async fn store_with(&mut self, missing: bool) {
         self.stored_at = Instant::now();
-        let compared = self.positions.to_compare(shared);
+        let compared = self.positions.to_compare(missing);
         let mut changed = Vec::new();
         let stored = with_timeout(
             "storing the positions",

@@ -28,22 +28,22 @@ const MAX_DELAY: Duration = Duration::from_mins(1);
 const MAX_RANGES: usize = 100;
 
 /// The messages of one slot of a publisher.
-pub(super) type SlotKey = (String, i16);
+pub(crate) type SlotKey = (String, i16);
 
 /// What has arrived, by publisher and slot.
 #[derive(Debug, Default)]
-pub(super) struct ReceivedPositions {
+pub(crate) struct ReceivedPositions {
     slots: BTreeMap<SlotKey, SlotPositions>,
     roles: BTreeMap<i16, SlotRole>,
 }
 
 /// What the consumer of a queue does about a slot.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct SlotRole {
+pub(crate) struct SlotRole {
     /// Whether it asks for missing messages.
-    pub(super) asks: bool,
+    pub(crate) asks: bool,
     /// Whether messages of the slot may be in another queue as well.
-    pub(super) is_shared: bool,
+    pub(crate) is_shared: bool,
 }
 
 impl Default for SlotRole {
@@ -77,18 +77,18 @@ struct SlotPositions {
 
 /// What is stored of a slot.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct StoredPositions {
-    pub(super) publisher: String,
-    pub(super) slot: i16,
-    pub(super) history: i64,
-    pub(super) began: i64,
-    pub(super) received: i64,
-    pub(super) missing: Vec<PositionRange>,
+pub(crate) struct StoredPositions {
+    pub(crate) publisher: String,
+    pub(crate) slot: i16,
+    pub(crate) history: i64,
+    pub(crate) began: i64,
+    pub(crate) received: i64,
+    pub(crate) missing: Vec<PositionRange>,
 }
 
 /// What an operator must know.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Finding {
+pub(crate) enum Finding {
     /// These messages are lost: the publisher no longer has them.
     Lost { publisher: String, slot: i16, range: PositionRange },
     /// The publisher does not know these positions, or has begun a new history: its database has gone back.
@@ -96,7 +96,7 @@ pub(super) enum Finding {
 }
 
 impl Finding {
-    pub(super) fn publisher(&self) -> &str {
+    pub(crate) fn publisher(&self) -> &str {
         let (Self::Lost { publisher, .. } | Self::WentBack { publisher, .. }) = self;
         publisher
     }
@@ -104,15 +104,15 @@ impl Finding {
 
 /// A request for a publisher.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Request {
-    pub(super) publisher: String,
-    pub(super) slot: i16,
-    pub(super) history: i64,
-    pub(super) ranges: Vec<PositionRange>,
+pub(crate) struct Request {
+    pub(crate) publisher: String,
+    pub(crate) slot: i16,
+    pub(crate) history: i64,
+    pub(crate) ranges: Vec<PositionRange>,
 }
 
 impl ReceivedPositions {
-    pub(super) fn load(
+    pub(crate) fn load(
         stored: Vec<StoredPositions>,
         roles: BTreeMap<i16, SlotRole>,
         now: Instant,
@@ -130,7 +130,7 @@ impl ReceivedPositions {
     }
 
     /// Records a position that has arrived.
-    pub(super) fn arrive(&mut self, arrived: &ArrivedPosition, now: Instant) -> Option<Finding> {
+    pub(crate) fn arrive(&mut self, arrived: &ArrivedPosition, now: Instant) -> Option<Finding> {
         let ArrivedPosition { publisher, position, purpose, is_redelivered } = arrived;
         let MessagePosition { history, slot: slot_number, number } = *position;
         let key = (publisher.clone(), slot_number);
@@ -142,22 +142,25 @@ impl ReceivedPositions {
         let first = || SlotPositions::new(history, number, 0);
         let slot = self.slots.entry(key.clone()).or_insert_with(first);
         let mut finding = None;
-        if history > slot.history {
-            let range = PositionRange { first: number, last: slot.received };
+        // What an operator publishes again may be older than the history.
+        if history > slot.history && *purpose != Purpose::Again {
+            // The last message that the publisher knows may be the last one that has arrived.
+            let first = if *purpose == Purpose::Reminder { number + 1 } else { number };
+            let range = PositionRange { first, last: slot.received };
             if range.first <= range.last {
                 finding = Some(Finding::WentBack { publisher: key.0, slot: key.1, range });
-                *slot = SlotPositions::new(history, number, number - 1);
+                slot.go_back(first);
             }
             slot.history = history;
         }
-        if history == slot.history {
+        if history == slot.history || *purpose == Purpose::Again {
             slot.arrive(number, *purpose, *is_redelivered, now);
         }
         finding
     }
 
     /// Records that a message is acknowledged.
-    pub(super) fn finish(&mut self, arrived: &ArrivedPosition) {
+    pub(crate) fn finish(&mut self, arrived: &ArrivedPosition) {
         let key = (arrived.publisher.clone(), arrived.position.slot);
         if let Some(slot) = self.slots.get_mut(&key)
             && slot.open.remove(&arrived.position.number)
@@ -167,7 +170,7 @@ impl ReceivedPositions {
     }
 
     /// What has changed since the last call. If it is not stored, call [`keep_changed`](Self::keep_changed).
-    pub(super) fn take_changed(&mut self) -> Vec<StoredPositions> {
+    pub(crate) fn take_changed(&mut self) -> Vec<StoredPositions> {
         let changed = self.slots.iter_mut().filter(|(_, slot)| slot.is_changed);
         let stored = changed.map(|((publisher, number), slot)| {
             slot.is_changed = false;
@@ -177,7 +180,7 @@ impl ReceivedPositions {
     }
 
     /// Undoes [`take_changed`](Self::take_changed).
-    pub(super) fn keep_changed(&mut self, positions: &[StoredPositions]) {
+    pub(crate) fn keep_changed(&mut self, positions: &[StoredPositions]) {
         for positions in positions {
             if let Some(slot) = self.slots.get_mut(&(positions.publisher.clone(), positions.slot)) {
                 slot.is_changed = true;
@@ -185,21 +188,20 @@ impl ReceivedPositions {
         }
     }
 
-    pub(super) fn is_changed(&self) -> bool {
+    pub(crate) fn is_changed(&self) -> bool {
         self.slots.values().any(|slot| slot.is_changed)
     }
 
-    /// The slots to compare with what is stored: those that have changed, or also the shared ones in which something is missing.
-    pub(super) fn to_compare(&self, with_shared: bool) -> Vec<SlotKey> {
-        let is_due = |(key, slot): &(&SlotKey, &SlotPositions)| {
-            let is_shared = with_shared && self.role(key.1).is_shared;
-            slot.is_changed || (is_shared && !slot.missing.is_empty())
+    /// The slots to compare with what is stored: those that have changed, or also those in which something is missing.
+    pub(crate) fn to_compare(&self, with_missing: bool) -> Vec<SlotKey> {
+        let is_due = |(_, slot): &(&SlotKey, &SlotPositions)| {
+            slot.is_changed || (with_missing && !slot.missing.is_empty())
         };
         self.slots.iter().filter(is_due).map(|(key, _)| key.clone()).collect()
     }
 
     /// Joins what is stored, which another consumer may have written.
-    pub(super) fn join(&mut self, stored: Vec<StoredPositions>, now: Instant) {
+    pub(crate) fn join(&mut self, stored: Vec<StoredPositions>, now: Instant) {
         for row in stored {
             if let Some(slot) = self.slots.get_mut(&(row.publisher.clone(), row.slot)) {
                 slot.join(row, now);
@@ -208,7 +210,7 @@ impl ReceivedPositions {
     }
 
     /// Records that these are stored.
-    pub(super) fn stored(&mut self, positions: Vec<StoredPositions>) {
+    pub(crate) fn stored(&mut self, positions: Vec<StoredPositions>) {
         for positions in positions {
             if let Some(slot) = self.slots.get_mut(&(positions.publisher.clone(), positions.slot)) {
                 slot.base = Some(positions);
@@ -217,7 +219,7 @@ impl ReceivedPositions {
     }
 
     /// The shared slots with a request that is due.
-    pub(super) fn due_shared(&self, now: Instant) -> BTreeSet<i16> {
+    pub(crate) fn due_shared(&self, now: Instant) -> BTreeSet<i16> {
         let is_due = |(key, slot): &(&SlotKey, &SlotPositions)| {
             let SlotRole { asks, is_shared } = self.role(key.1);
             asks && is_shared && slot.request_at.is_some_and(|at| at <= now)
@@ -225,15 +227,20 @@ impl ReceivedPositions {
         self.slots.iter().filter(is_due).map(|(key, _)| key.1).collect()
     }
 
+    /// Whether a request is due.
+    pub(crate) fn is_due(&self, now: Instant) -> bool {
+        self.next_request().is_some_and(|at| at <= now)
+    }
+
     /// Asks later about these slots.
-    pub(super) fn postpone(&mut self, slots: &BTreeSet<i16>, now: Instant) {
+    pub(crate) fn postpone(&mut self, slots: &BTreeSet<i16>, now: Instant) {
         for (_, slot) in self.slots.iter_mut().filter(|(key, _)| slots.contains(&key.1)) {
             slot.request_at = slot.request_at.map(|at| at.max(now + FIRST_DELAY));
         }
     }
 
     /// How many messages in front of these are missing that may be in another queue, by slot.
-    pub(super) fn missing_before(&self, arrived: &[ArrivedPosition]) -> BTreeMap<SlotKey, u64> {
+    pub(crate) fn missing_before(&self, arrived: &[ArrivedPosition]) -> BTreeMap<SlotKey, u64> {
         let missing = |arrived: &ArrivedPosition| {
             let key = (arrived.publisher.clone(), arrived.position.slot);
             let slot = self.slots.get(&key).filter(|_| self.role(key.1).is_shared)?;
@@ -244,31 +251,32 @@ impl ReceivedPositions {
     }
 
     /// The number of missing messages that were asked for in vain.
-    pub(super) fn overdue(&self) -> u64 {
+    pub(crate) fn overdue(&self) -> u64 {
         let overdue = self.slots.values().filter(|slot| slot.tries > 1);
         overdue.map(|slot| slot.missing.count()).fold(0, u64::saturating_add)
     }
 
     /// When the next request is due.
-    pub(super) fn next_request(&self) -> Option<Instant> {
+    pub(crate) fn next_request(&self) -> Option<Instant> {
         let asked = self.slots.iter().filter(|(key, _)| self.role(key.1).asks);
         asked.filter_map(|(_, slot)| slot.request_at).min()
     }
 
     /// The requests that are due, to be sent now.
-    pub(super) fn take_requests(&mut self, now: Instant) -> Vec<Request> {
+    pub(crate) fn take_requests(&mut self, now: Instant) -> Vec<Request> {
         let Self { slots, roles } = self;
         let asks = |slot: i16| roles.get(&slot).copied().unwrap_or_default().asks;
         let due = slots
             .iter_mut()
             .filter(|(key, slot)| asks(key.1) && slot.request_at.is_some_and(|at| at <= now));
-        due.map(|((publisher, number), slot)| Request {
+        let requests = due.map(|((publisher, number), slot)| Request {
             publisher: publisher.clone(),
             slot: *number,
             history: slot.history,
             ranges: slot.ask(now),
-        })
-        .collect()
+        });
+        // The publisher may have answered meanwhile.
+        requests.filter(|request| !request.ranges.is_empty()).collect()
     }
 }
 
@@ -389,17 +397,25 @@ impl SlotPositions {
                 if range.first > range.last {
                     return None;
                 }
-                self.missing.remove(range);
-                self.received = range.first - 1;
-                self.seen = self.seen.min(self.received);
+                self.go_back(range.first);
                 Some(Finding::WentBack { publisher, slot, range })
             }
         }
     }
 
+    /// The positions from `first` are given out again. Earlier ones that are missing stay so.
+    fn go_back(&mut self, first: i64) {
+        self.missing.remove(PositionRange { first, last: i64::MAX });
+        self.received = first - 1;
+        self.seen = self.seen.min(self.received);
+        self.is_in_doubt = false;
+        self.is_changed = true;
+    }
+
     fn ask(&mut self, now: Instant) -> Vec<PositionRange> {
         self.request_at = None;
-        let mut ranges: Vec<PositionRange> = self.missing.iter().take(MAX_RANGES).collect();
+        let parts = self.missing.iter().flat_map(|range| split(range, self.began));
+        let mut ranges: Vec<PositionRange> = parts.take(MAX_RANGES).collect();
         if !ranges.is_empty() {
             let delay = FIRST_DELAY * 2u32.saturating_pow(self.tries);
             self.tries += 1;
@@ -425,6 +441,16 @@ impl SlotPositions {
             missing: missing.iter().collect(),
         }
     }
+}
+
+/// The parts of a range before, at and behind the first message that arrived. A publisher whose log has lost its beginning answers a range
+/// from position 1 as a whole: who asks for it has received nothing.
+fn split(range: PositionRange, began: i64) -> impl Iterator<Item = PositionRange> {
+    let PositionRange { first, last } = range;
+    let before = PositionRange { first, last: last.min(began - 1) };
+    let at = PositionRange { first: first.max(began), last: last.min(began) };
+    let behind = PositionRange { first: first.max(began + 1), last };
+    [before, at, behind].into_iter().filter(|part| part.first <= part.last)
 }
 
 #[cfg(test)]
@@ -597,6 +623,56 @@ mod tests {
         assert_eq!(
             (asked[0].history, asked[0].ranges.as_slice()),
             (3, [super::PositionRange { first: 4, last: 5 }].as_slice())
+        );
+    }
+
+    #[test]
+    fn messages_behind_the_first_are_asked_for_apart() {
+        let (mut positions, now) = (ReceivedPositions::default(), Instant::now());
+        positions.arrive(&arrived(2, Purpose::New), now);
+        positions.arrive(&arrived(5, Purpose::New), now);
+        // The process dies before it acknowledges them.
+        let stored = stored(&mut positions);
+        assert_eq!(stored.missing, [range(1, 5)]);
+        let mut restarted = ReceivedPositions::load(vec![stored], BTreeMap::new(), now);
+        let due = restarted.next_request().unwrap();
+        let asked = request(&[range(1, 1), range(2, 2), range(3, 5)]);
+        assert_eq!(restarted.take_requests(due), [asked]);
+    }
+
+    #[test]
+    fn a_new_history_forgets_no_missing_message() {
+        let (mut positions, now) = (ReceivedPositions::default(), Instant::now());
+        receive(&mut positions, &[1, 3, 4, 5], now);
+        let mut renewed = arrived(4, Purpose::New);
+        renewed.position.history = 2;
+        let went_back = positions.arrive(&renewed, now);
+        assert!(
+            matches!(went_back, Some(Finding::WentBack { range: found, .. }) if found == range(4, 5))
+        );
+        positions.finish(&renewed);
+        let stored = stored(&mut positions);
+        assert_eq!((stored.received, stored.missing.as_slice()), (4, [range(2, 2)].as_slice()));
+    }
+
+    #[test]
+    fn the_last_message_in_a_new_history_is_no_alarm() {
+        let (mut positions, now) = (ReceivedPositions::default(), Instant::now());
+        receive(&mut positions, &[1, 2, 3], now);
+        let of_history = |number, purpose| {
+            let mut arrived = arrived(number, purpose);
+            arrived.position.history = 2;
+            arrived
+        };
+        assert_eq!(positions.arrive(&of_history(1, Purpose::Again), now), None);
+        assert_eq!(positions.arrive(&of_history(3, Purpose::Reminder), now), None);
+        let again = positions.arrive(&of_history(2, Purpose::New), now);
+        assert_eq!((again, positions.slots.len()), (None, 1));
+        let mut older = of_history(2, Purpose::Reminder);
+        older.position.history = 3;
+        let went_back = positions.arrive(&older, now);
+        assert!(
+            matches!(went_back, Some(Finding::WentBack { range: found, .. }) if found == range(3, 3))
         );
     }
 

@@ -28,7 +28,7 @@ pub(super) async fn adopt(
 
 /// Returns the newest due event of a key after counting a start, and the number of starts. It is attempted
 /// alone: if it kills the process, older events must not be blamed. An event that another process handles now is left alone.
-pub(super) async fn start(
+pub(crate) async fn start(
     connection: &mut PgConnection,
     consumer: &str,
     aggregate: &str,

@@ -18,32 +18,32 @@ use crate::{
 
 /// The immutable part of a letter, enough to lock it.
 #[derive(Debug, Clone)]
-pub(super) struct LetterRef {
-    pub(super) id: Uuid,
-    pub(super) key: Key,
+pub(crate) struct LetterRef {
+    pub(crate) id: Uuid,
+    pub(crate) key: Key,
 }
 
 /// A locked pending letter.
 #[derive(Debug)]
-pub(super) struct LockedLetter {
-    pub(super) id: Uuid,
-    pub(super) event: ReceivedEvent,
+pub(crate) struct LockedLetter {
+    pub(crate) id: Uuid,
+    pub(crate) event: ReceivedEvent,
 }
 
 /// Locked letters of one consumer, with their keys.
 #[derive(Debug)]
-pub(super) struct LockedBatch<'a> {
+pub(crate) struct LockedBatch<'a> {
     consumer: &'a str,
     aggregate: &'a str,
     /// The requested letters that are still pending; within a key in sequence.
-    pub(super) letters: Vec<LockedLetter>,
+    pub(crate) letters: Vec<LockedLetter>,
     cursors: HashMap<Key, Position>,
-    pub(super) keys: HashMap<Key, KeyLetters>,
+    pub(crate) keys: HashMap<Key, KeyLetters>,
 }
 
 /// How letters are resolved.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Resolution {
+pub(crate) enum Resolution {
     Redriven,
     Discarded,
 }
@@ -60,7 +60,7 @@ impl Resolution {
 impl<'a> LockedBatch<'a> {
     /// Locks the cursors of the letters' keys, then the letters and the other letters of these keys that matter for decisions.
     /// Letters that were resolved meanwhile are omitted.
-    pub(super) async fn open(
+    pub(crate) async fn open(
         connection: &mut PgConnection,
         consumer: &'a str,
         aggregate: &'a str,
@@ -111,7 +111,7 @@ impl<'a> LockedBatch<'a> {
     }
 
     /// Saves that the letters `resolved` are resolved, with the consequences for their keys.
-    pub(super) async fn close(
+    pub(crate) async fn close(
         self,
         connection: &mut PgConnection,
         after: HashMap<Key, KeyLetters>,

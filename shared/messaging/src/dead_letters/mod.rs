@@ -17,7 +17,7 @@ mod discard;
 mod dry_run;
 mod edit;
 mod list;
-mod locked_batch;
+pub(crate) mod locked_batch;
 mod pace;
 pub(crate) mod plan;
 mod redrive;

@@ -180,28 +180,27 @@ impl Answers<'_> {
         );
         metrics::counter!("messaging_histories_begun_total").increment(1);
         positions::begin_history(connection).await?;
-        self.leadership.positions.forget().await;
-        Ok(())
+        Box::pin(self.leadership.positions.reload(self.leadership.outbox.pool())).await
     }
 }
 
 /// A message that answers a part of a request.
 #[derive(Debug, PartialEq, Eq)]
-struct Answer {
-    position: MessagePosition,
-    purpose: Purpose,
-    body: Vec<u8>,
+pub(crate) struct Answer {
+    pub(crate) position: MessagePosition,
+    pub(crate) purpose: Purpose,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Answer {
-    const fn is_unknown(&self) -> bool {
+    pub(crate) const fn is_unknown(&self) -> bool {
         matches!(self.purpose, Purpose::Absent { why: Absence::Unknown, .. })
     }
 }
 
 /// The answers to a range, of which `copies` are the first messages in the log; and the part of the range that remains. `last` is the
 /// last position in the log.
-fn answers(
+pub(crate) fn answers(
     copies: Vec<MessageCopy>,
     slot: i16,
     history: i64,

@@ -7,15 +7,15 @@ use crate::{error::Error, message_position::PositionRange};
 
 /// A message of the log.
 #[derive(Debug)]
-pub(super) struct MessageCopy {
-    pub(super) number: i64,
+pub(crate) struct MessageCopy {
+    pub(crate) number: i64,
     /// No events: the position is unused.
-    pub(super) events: i32,
-    pub(super) body: Vec<u8>,
+    pub(crate) events: i32,
+    pub(crate) body: Vec<u8>,
 }
 
 /// Reads the first messages of a range.
-pub(super) async fn read(
+pub(crate) async fn read(
     connection: &mut PgConnection,
     partition: &Partition,
     range: PositionRange,
@@ -40,13 +40,13 @@ pub(super) async fn read(
 
 /// The last position of a partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct LastPosition {
-    pub(super) number: i64,
+pub(crate) struct LastPosition {
+    pub(crate) number: i64,
     /// Whether later positions may have been published already: events of the partition are in the outbox.
-    pub(super) may_grow: bool,
+    pub(crate) may_grow: bool,
 }
 
-pub(super) async fn last_position(
+pub(crate) async fn last_position(
     connection: &mut PgConnection,
     partition: &Partition,
 ) -> Result<LastPosition, Error> {

@@ -1,17 +1,17 @@
 //! Publishing: the transactional outbox, the relay that empties it, and backpressure.
 
 pub(crate) mod admission;
-mod answers;
+pub(crate) mod answers;
 pub(crate) mod backpressure;
 mod leadership;
 pub(crate) mod lease;
-mod message_copies;
+pub(crate) mod message_copies;
 pub(crate) mod message_log;
 pub(crate) mod outbox;
 pub(crate) mod outbox_monitor;
 pub(crate) mod packing;
 pub(crate) mod partition;
-mod pending_event;
+pub(crate) mod pending_event;
 pub(crate) mod positions;
 mod prober;
 pub(crate) mod publisher;

@@ -56,11 +56,7 @@ impl Positions {
         messages: &[Message],
     ) -> Result<Vec<MessagePosition>, Error> {
         let mut state = self.0.lock().await;
-        let given_out = match state.take() {
-            Some(given_out) if given_out.epoch == epoch => given_out,
-            _ => load(pool, epoch).await?,
-        };
-        let given_out = state.insert(given_out);
+        let given_out = current(&mut state, pool, epoch).await?;
         let history = given_out.history;
         let mut used: HashMap<&Partition, i64> = HashMap::new();
         let positions = messages.iter().map(|message| {
@@ -70,6 +66,13 @@ impl Positions {
             MessagePosition { history, slot: message.partition.slot, number: *number }
         });
         Ok(positions.collect())
+    }
+
+    /// Reads the positions when a leadership begins, so that it sends the last messages again also if it publishes nothing: its
+    /// predecessor may not have come to it.
+    pub(super) async fn begin(&self, pool: &PgPool, epoch: i64) -> Result<(), Error> {
+        current(&mut *self.0.lock().await, pool, epoch).await?;
+        Ok(())
     }
 
     /// Records what was stored in the log.
@@ -84,9 +87,13 @@ impl Positions {
         }
     }
 
-    /// Forgets the positions: the next round reads them again.
-    pub(super) async fn forget(&self) {
-        *self.0.lock().await = None;
+    /// Reads the positions again. Without them, no partition would be quiet before the next round.
+    pub(super) async fn reload(&self, pool: &PgPool) -> Result<(), Error> {
+        let mut state = self.0.lock().await;
+        if let Some(GivenOut { epoch, .. }) = state.take() {
+            *state = Some(load(pool, epoch).await?);
+        }
+        Ok(())
     }
 
     /// The partitions that were last published to before `before`, each once.
@@ -107,15 +114,15 @@ impl Positions {
 
 /// What a round leaves in the log besides its confirmed messages.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct RoundPositions {
+pub(crate) struct RoundPositions {
     /// The last stored position of each partition.
-    pub(super) last: Vec<(Partition, i64)>,
+    pub(crate) last: Vec<(Partition, i64)>,
     /// Positions of failed messages before a stored one, by the place of the message: they stay unused.
-    pub(super) unused: Vec<usize>,
+    pub(crate) unused: Vec<usize>,
 }
 
 /// The positions of a round after its confirms.
-pub(super) fn settle_positions(
+pub(crate) fn settle_positions(
     messages: &[Message],
     outgoing: &[OutgoingMessage],
     settlement: &Settlement,
@@ -136,6 +143,19 @@ pub(super) fn settle_positions(
     // Locked in the same order by all processes.
     last.sort_unstable();
     RoundPositions { last, unused }
+}
+
+/// The positions of this leadership, which are read if it has just begun.
+async fn current<'a>(
+    state: &'a mut Option<GivenOut>,
+    pool: &PgPool,
+    epoch: i64,
+) -> Result<&'a mut GivenOut, Error> {
+    let given_out = match state.take() {
+        Some(given_out) if given_out.epoch == epoch => given_out,
+        _ => load(pool, epoch).await?,
+    };
+    Ok(state.insert(given_out))
 }
 
 async fn load(pool: &PgPool, epoch: i64) -> Result<GivenOut, Error> {

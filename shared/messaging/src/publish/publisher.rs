@@ -48,7 +48,7 @@ pub(crate) struct OutgoingMessage {
 
 impl OutgoingMessage {
     /// Its position in its slot; 0 if it has none.
-    pub(super) fn number(&self) -> i64 {
+    pub(crate) fn number(&self) -> i64 {
         self.position.map_or(0, |(position, _)| position.number)
     }
 }

@@ -155,6 +155,7 @@ impl Relay<'_> {
             let round = match epoch {
                 Some(epoch) => {
                     if listener.is_none() {
+                        self.leadership.positions.begin(self.outbox().pool(), epoch).await?;
                         self.outbox().waker().set_leading(true);
                         listener = Some(self.outbox().waker().listen(self.outbox().pool()));
                     }

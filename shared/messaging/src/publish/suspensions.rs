@@ -23,7 +23,7 @@ const STABLE_AFTER: Duration = Duration::from_secs(30);
 
 /// The suspended partitions, and those that were released recently.
 #[derive(Debug, Default)]
-struct Suspensions(BTreeMap<Partition, Suspension>);
+pub(crate) struct Suspensions(BTreeMap<Partition, Suspension>);
 
 #[derive(Debug)]
 struct Suspension {
@@ -40,7 +40,7 @@ enum State {
 
 impl Suspensions {
     /// Suspends a partition, or lengthens its delay.
-    fn suspend(&mut self, partition: Partition, now: Instant) {
+    pub(crate) fn suspend(&mut self, partition: Partition, now: Instant) {
         let initial = Suspension { failures: 0, state: State::Released { at: now } };
         let suspension = self.0.entry(partition).or_insert(initial);
         suspension.failures = match suspension.state {
@@ -53,7 +53,7 @@ impl Suspensions {
     }
 
     /// Publishes a partition with the others again.
-    fn release(&mut self, partition: &Partition, now: Instant) {
+    pub(crate) fn release(&mut self, partition: &Partition, now: Instant) {
         if let Some(suspension) = self.0.get_mut(partition) {
             suspension.state = State::Released { at: now };
         }
@@ -73,7 +73,7 @@ impl Suspensions {
     }
 
     /// The suspended partitions, with the time of their next probe.
-    fn suspended(&self) -> impl Iterator<Item = (&Partition, Instant)> {
+    pub(crate) fn suspended(&self) -> impl Iterator<Item = (&Partition, Instant)> {
         self.0.iter().filter_map(|(partition, suspension)| match suspension.state {
             State::Suspended { retry_at } => Some((partition, retry_at)),
             State::Released { .. } => None,

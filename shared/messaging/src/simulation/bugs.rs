@@ -102,13 +102,45 @@ pub(super) enum Bug {
     DiscardedMakesStale,
     /// Full state: a redriven letter without a handler makes older events stale. The kit had this bug.
     IgnoredLetterMakesStale,
-    /// The relay deletes without checking the epoch of its lease. This is harmless, see the test.
+    /// A round with an unanswered message is repeated as a whole, so a broken queue stops all others. The kit had this bug.
+    SuspendedStopsOthers,
+    /// A suspended partition is never probed.
+    NeverProbed,
+    /// The last position counts messages that were never confirmed.
+    PositionPastUnconfirmed,
+    /// A position that stays unused is not in the log.
+    UnusedNotLogged,
+    /// Confirmed rows are deleted, but their messages are not in the log.
+    DeleteWithoutLog,
+    /// A relay that leads again gives out the positions that it remembers.
+    PositionsNotReloaded,
+    /// A request is answered to another subscriber.
+    AnswerToAnother,
+    /// A request whose answer is not confirmed stays the first one.
+    AnswersWaitForBroken,
+    /// The publisher denies positions that may have been published already.
+    GrowingIsDenied,
+    /// The last message of a slot is not sent again.
+    NoReminder,
+    /// A new leader sends the last messages again only after it has published something. The kit had this bug.
+    NotRemindedAfterTakeover,
+    /// Messages are published again for all subscribers.
+    RepublishToAll,
+    /// A consumer asks for missing messages only once.
+    AskedOnce,
+    /// The positions of unacknowledged messages are stored as received.
+    OpenIsReceived,
+    /// Messages that the publisher no longer has become no dead letter.
+    LossNotReported,
+    /// A message that the broker has dead-lettered is asked for again: processes die over it for ever. The kit had this bug.
+    DeadLetteredIsMissing,
+    /// The relay deletes without checking the epoch of its lease: positions are used twice.
     DeleteWithoutEpoch,
 }
 
 impl Bug {
     /// The bugs that break an invariant.
-    pub(super) const HARMFUL: [Self; 48] = [
+    pub(super) const HARMFUL: [Self; 65] = [
         Self::NumberWithoutLock,
         Self::DeleteBeforeConfirm,
         Self::DeleteUpToHighest,
@@ -157,5 +189,22 @@ impl Bug {
         Self::LetterOfStateIsPassed,
         Self::DiscardedMakesStale,
         Self::IgnoredLetterMakesStale,
+        Self::SuspendedStopsOthers,
+        Self::NeverProbed,
+        Self::PositionPastUnconfirmed,
+        Self::UnusedNotLogged,
+        Self::DeleteWithoutLog,
+        Self::PositionsNotReloaded,
+        Self::AnswerToAnother,
+        Self::AnswersWaitForBroken,
+        Self::GrowingIsDenied,
+        Self::NoReminder,
+        Self::NotRemindedAfterTakeover,
+        Self::RepublishToAll,
+        Self::AskedOnce,
+        Self::OpenIsReceived,
+        Self::LossNotReported,
+        Self::DeadLetteredIsMissing,
+        Self::DeleteWithoutEpoch,
     ];
 }

@@ -35,6 +35,29 @@ pub(super) struct Coverage {
     /// Events that were declared lost; those that arrived after all.
     pub(super) lost: u64,
     pub(super) arrived: u64,
+    /// Confirmed messages that a subscriber did not receive, because its binding was lost.
+    pub(super) not_bound: u64,
+    /// Queues that were deleted with messages in them.
+    pub(super) deleted: u64,
+    /// Databases of subscribers that went back.
+    pub(super) restored: u64,
+    /// Requests for missing messages; what the publisher answered.
+    pub(super) asked: u64,
+    pub(super) sent_again: u64,
+    pub(super) unused: u64,
+    pub(super) expired: u64,
+    pub(super) unknown_positions: u64,
+    /// Last messages that were sent again; messages that an operator published again.
+    pub(super) reminders: u64,
+    pub(super) republished: u64,
+    /// Probes of suspended partitions.
+    pub(super) probes: u64,
+    /// Dead letters about messages that had left the log, and about forged positions.
+    pub(super) messages_lost: u64,
+    pub(super) went_back: u64,
+    /// Schedules with a subscriber whose fault did not end; events that waited for its queue then.
+    pub(super) broken: u64,
+    pub(super) waited: u64,
     /// The coverage of state subscriptions.
     pub(super) of_state: StateCoverage,
 }
@@ -56,7 +79,7 @@ impl Coverage {
         }
     }
 
-    fn fields(&mut self) -> [&mut u64; 21] {
+    fn fields(&mut self) -> [&mut u64; 36] {
         [
             &mut self.events,
             &mut self.effects,
@@ -79,6 +102,21 @@ impl Coverage {
             &mut self.recognised,
             &mut self.lost,
             &mut self.arrived,
+            &mut self.not_bound,
+            &mut self.deleted,
+            &mut self.restored,
+            &mut self.asked,
+            &mut self.sent_again,
+            &mut self.unused,
+            &mut self.expired,
+            &mut self.unknown_positions,
+            &mut self.reminders,
+            &mut self.republished,
+            &mut self.probes,
+            &mut self.messages_lost,
+            &mut self.went_back,
+            &mut self.broken,
+            &mut self.waited,
         ]
     }
 

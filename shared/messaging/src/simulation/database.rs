@@ -1,29 +1,19 @@
-//! The databases of publisher and subscriber, as tables in memory. Every method models the statement or
+//! The database of a subscriber, as tables in memory. Every method models the statement or
 //! transaction of the kit that it names. Rows that the kit locks are locked here as well.
 
 use std::collections::{BTreeMap, HashMap};
-
-use uuid::Uuid;
 
 use super::{
     bugs::Bug,
     events::{KEYS, full, number},
     letter::Letter,
-    limits::LEASE_TTL,
     parked::Parked,
 };
-use crate::{
-    consume::{plan::Position, received_event::Key},
-    publish::table::OutboxRow,
+use crate::consume::{
+    plan::Position,
+    received_event::Key,
+    received_positions::{Finding, StoredPositions},
 };
-
-/// A row of `messaging.process_lease`.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Lease {
-    pub(super) holder: Uuid,
-    epoch: i64,
-    pub(super) expires_at: u64,
-}
 
 /// An applied event.
 #[derive(Debug, Clone, Copy)]
@@ -35,19 +25,8 @@ pub(super) struct Effect {
     pub(super) is_late: bool,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Database {
-    /// `messaging.sequence`, with the holders of its row locks.
-    pub(super) sequences: [i64; KEYS],
-    pub(super) sequence_locks: [Option<usize>; KEYS],
-    /// `messaging.outbox` in id order.
-    pub(super) outbox: Vec<OutboxRow>,
-    pub(super) last_id: i64,
-    /// The position of a relay with a cursor; only with a bug.
-    pub(super) horizon: i64,
-    /// Locked rows and their relays; only with a bug.
-    pub(super) outbox_locks: HashMap<i64, usize>,
-    pub(super) lease: Option<Lease>,
     /// `messaging.cursor`, with the holders of its row locks.
     pub(super) cursors: [Option<Position>; KEYS],
     pub(super) cursor_locks: [Option<usize>; KEYS],
@@ -64,37 +43,13 @@ pub(super) struct Database {
     pub(super) given_up: Vec<(usize, i64, i64)>,
     /// `messaging.lost_event`: keys and numbers that were declared lost, and whether they have arrived.
     pub(super) lost: BTreeMap<(usize, i64), bool>,
+    /// `messaging.received_position` by slot.
+    pub(super) received: BTreeMap<i16, StoredPositions>,
+    /// The dead letters about messages instead of events.
+    pub(super) findings: Vec<Finding>,
 }
 
 impl Database {
-    /// `lease::acquire`.
-    pub(super) fn acquire_lease(&mut self, holder: Uuid, now: u64) -> Option<i64> {
-        let epoch = match self.lease {
-            None => 1,
-            Some(lease) if lease.holder == holder => lease.epoch,
-            Some(lease) if lease.expires_at <= now => lease.epoch + 1,
-            Some(_) => return None,
-        };
-        self.lease = Some(Lease { holder, epoch, expires_at: now + LEASE_TTL });
-        Some(epoch)
-    }
-
-    /// `table::delete`. Without an epoch the lease is not checked, which is a bug.
-    pub(super) fn delete(&mut self, ids: &[i64], holder: Uuid, epoch: Option<i64>) -> bool {
-        let is_held = epoch.is_none_or(|epoch| {
-            self.lease.is_some_and(|lease| lease.holder == holder && lease.epoch == epoch)
-        });
-        if is_held {
-            self.outbox.retain(|row| !ids.contains(&row.id));
-        }
-        is_held
-    }
-
-    /// The end of a relay's transaction, whatever its outcome.
-    pub(super) fn unlock_outbox(&mut self, relay: usize) {
-        self.outbox_locks.retain(|_, holder| *holder != relay);
-    }
-
     /// Whether another actor has locked the cursor of a key.
     pub(super) fn is_locked(&self, key: usize, by: usize) -> bool {
         self.cursor_locks[key].is_some_and(|holder| holder != by)
@@ -140,6 +95,12 @@ impl Database {
                 *lock = None;
             }
         }
+    }
+
+    /// The end of all transactions.
+    pub(super) fn unlock_all(&mut self) {
+        self.parked_locks.clear();
+        self.cursor_locks = Default::default();
     }
 
     /// `cursors::save`: false if a key that had no cursor has one now.

@@ -3,6 +3,7 @@
 use super::{
     bugs::Bug,
     events::{NOVEL, event, number},
+    journal::Operation,
     letter::{Letter, State},
     limits::MAX_STARTS,
     world::World,
@@ -16,6 +17,9 @@ use crate::{
     },
     dead_letters::plan::{KeyLetters, missing_before},
 };
+
+/// No consumer, and none of the locks of retries.
+const OPERATOR: usize = usize::MAX;
 
 impl World {
     /// `dead_letter::record`: an event has at most one pending letter.
@@ -82,13 +86,15 @@ impl World {
         let first = if self.has(Bug::PresentIsLost) { first.max(Some(sequence)) } else { first };
         let Some(missing) = missing_before(position.last, first) else { return };
         self.note(|| format!("operator declares {missing:?} of key {key} lost"));
-        position.last = *missing.end();
+        let (first, last) = (*missing.start(), *missing.end());
+        position.last = last;
         for number in missing {
             self.coverage.lost += 1;
             self.database.lost.insert((key, number), false);
         }
         self.database.cursors[key] = Some(position);
-        self.settle(key);
+        self.settle(key, OPERATOR);
+        self.record(|_| Operation::DeclareLost { letter: index, first, last });
     }
 
     /// `lost_events::mark`.
@@ -167,7 +173,7 @@ impl World {
             *cursor = Some(position);
         }
         if position.hold != Hold::Free {
-            self.settle(key);
+            self.settle(key, OPERATOR);
         }
     }
 }

@@ -1,11 +1,15 @@
 //! What a consumer takes from the broker and acknowledges.
 
-use std::{rc::Rc, time::Duration};
+use std::time::Duration;
 
 use envelope::Envelope;
 
 use super::{
-    broker::DEAD, bugs::Bug, delivery_buffer::DeliveryBuffer, queue_consumer::QueueConsumer,
+    broker::{DEAD, StoredMessage},
+    bugs::Bug,
+    delivery_buffer::DeliveryBuffer,
+    queue_consumer::{Delivered, QueueConsumer},
+    received::ReceivedMessages,
     world::World,
 };
 use crate::consume::{
@@ -29,52 +33,121 @@ impl QueueConsumer {
         }
     }
 
-    /// The next events to process, with the tags of their messages, and the connection on which they arrived.
+    /// Reads the positions of the queue when its consumer starts. If only the connection was lost, what the consumer knew is stored.
+    /// A process leaves a queue soon after another one has taken it over.
+    pub(super) fn open_positions(&mut self, world: &mut World, process: usize, connection: u32) {
+        if self.queue == DEAD {
+            return;
+        }
+        let is_taken_over = world.broker.serves_another(self.address(), process);
+        if is_taken_over && (world.faults == 0 || world.random.chance(10)) {
+            if let Some(mut old) = self.received.take() {
+                old.store(world);
+            }
+            return;
+        }
+        if let Some(mut old) = self.received.take_if(|received| received.connection != connection) {
+            old.store(world);
+        }
+        let load = || ReceivedMessages::load(world, self.queue, connection);
+        self.received.get_or_insert_with(load);
+    }
+
+    /// The next events to process.
     pub(super) fn take(
         &mut self,
         world: &mut World,
         process: usize,
         connection: u32,
         has_messages: bool,
-    ) -> (Vec<(u64, Envelope)>, u32) {
+    ) -> Delivered {
         let most = if self.queue == DEAD { 1 } else { 1 + world.random.below(4) };
-        let Some(buffer) = &mut self.buffer else {
-            let messages = world.broker.take(self.queue, process, most);
-            let of_one = |(tag, events): &(u64, Rc<Vec<Envelope>>)| {
+        if self.buffer.is_none() {
+            let messages = self.receive(world, process, most);
+            let of_one = |(tag, message): &(u64, StoredMessage)| {
                 let tag = *tag;
-                events.iter().map(move |envelope| (tag, envelope.clone())).collect::<Vec<_>>()
+                let events = message.events.iter();
+                events.map(move |envelope| (tag, envelope.clone())).collect::<Vec<_>>()
             };
-            return (messages.iter().flat_map(of_one).collect(), connection);
-        };
+            return Delivered {
+                events: messages.iter().flat_map(of_one).collect(),
+                tags: messages.iter().map(|(tag, _)| *tag).collect(),
+                messages: messages.into_iter().map(|(_, message)| message).collect(),
+                connection,
+            };
+        }
         let now = world.now();
         // The broker delivers ahead, but messages may still be in flight.
-        let is_needed = buffer.is_empty();
-        if has_messages && (is_needed || world.random.chance(70)) {
-            for (tag, message) in world.broker.take(self.queue, process, most) {
-                buffer.receive(tag, &message, now);
+        let is_needed = self.buffer.as_ref().is_some_and(DeliveryBuffer::is_empty);
+        let receives = has_messages && (is_needed || world.random.chance(70));
+        let messages = if receives { self.receive(world, process, most) } else { Vec::new() };
+        let Some(buffer) = &mut self.buffer else { return Delivered::default() };
+        for (tag, message) in messages {
+            buffer.receive(tag, message, now);
+        }
+        let events = buffer.take(now, 1 + world.random.below(4));
+        let tags = events.iter().map(|(tag, _)| *tag).collect();
+        Delivered { events, tags, messages: Vec::new(), connection: buffer.connection }
+    }
+
+    /// Takes messages from the broker, and records that they have arrived.
+    fn receive(
+        &mut self,
+        world: &mut World,
+        process: usize,
+        most: usize,
+    ) -> Vec<(u64, StoredMessage)> {
+        let messages = world.broker.take(self.address(), process, most);
+        for (_, message) in &messages {
+            if let Some(to) = message.addressee.filter(|to| *to != world.acting) {
+                let acting = world.acting;
+                world.violated(|| format!("subscriber {acting} receives what is for {to}"));
+            }
+            if let Some(received) = &mut self.received {
+                received.arrive(world, message);
             }
         }
-        (buffer.take(now, 1 + world.random.below(4)), buffer.connection)
+        messages
     }
 
     /// Acknowledges the messages whose events are all processed.
-    pub(super) fn acknowledge(&mut self, world: &mut World, process: usize, tags: &[u64]) {
-        let Some(buffer) = &mut self.buffer else {
-            let last = tags.iter().max().copied().unwrap_or_default();
-            let gone = world.broker.acknowledge(self.queue, process, |tag| tag <= last);
-            return world.check_acknowledged(&gone);
-        };
-        let Finished { leading, others } =
-            buffer.finish(tags, world.has(Bug::AcknowledgedWithTheFirst));
-        world.coverage.of_state.between += u64::from(buffer.is_between());
-        world.coverage.of_state.acknowledged_alone += u64::from(!others.is_empty());
-        let mut last = leading.last().map_or(0, |message| message.tag);
-        if world.has(Bug::AcknowledgedWithOpen) {
-            last = others.last().map_or(last, |message| message.tag);
+    pub(super) fn acknowledge(&mut self, world: &mut World, process: usize, delivered: &Delivered) {
+        let Delivered { tags, messages, .. } = delivered;
+        if self.queue == DEAD && !world.has(Bug::DeadLetteredIsMissing) {
+            for message in messages {
+                world.record_arrival(message);
+            }
         }
-        let is_meant = |tag| tag <= last || others.iter().any(|message| message.tag == tag);
-        let gone = world.broker.acknowledge(self.queue, process, is_meant);
+        self.finish(messages);
+        let gone = if let Some(buffer) = &mut self.buffer {
+            let Finished { leading, others } =
+                buffer.finish(tags, world.has(Bug::AcknowledgedWithTheFirst));
+            world.coverage.of_state.between += u64::from(buffer.is_between());
+            world.coverage.of_state.acknowledged_alone += u64::from(!others.is_empty());
+            let mut last = leading.last().map_or(0, |message| message.tag);
+            if world.has(Bug::AcknowledgedWithOpen) {
+                last = others.last().map_or(last, |message| message.tag);
+            }
+            let is_meant = |tag| tag <= last || others.iter().any(|message| message.tag == tag);
+            let finished: Vec<StoredMessage> =
+                leading.iter().chain(&others).map(|one| one.message.clone()).collect();
+            self.finish(&finished);
+            world.broker.acknowledge(self.address(), process, is_meant)
+        } else {
+            let last = tags.iter().max().copied().unwrap_or_default();
+            world.broker.acknowledge(self.address(), process, |tag| tag <= last)
+        };
         world.check_acknowledged(&gone);
+        world.remember_acknowledged(&gone);
+    }
+
+    /// Records that messages are acknowledged, whether the broker still knows them or not.
+    pub(super) fn finish(&mut self, messages: &[StoredMessage]) {
+        if let Some(received) = &mut self.received {
+            for message in messages {
+                received.finish(message);
+            }
+        }
     }
 
     /// The events of messages as a batch; those of the dead-letter queue are parked, see `park_all`.

@@ -89,7 +89,8 @@ impl World {
         let mut emitted = emitted.filter_map(|(event, emitted)| Some((event, (*emitted)?)));
         let missed = emitted.find(|(event, emitted)| {
             let is_meant = emitted.key == key && self.handler.handles(emitted.kind);
-            is_meant && emitted.sequence > last_effect && !is_dead(*event)
+            let is_excused = || self.may_be_lost(*event) || self.waits_in_outbox(*event, key);
+            is_meant && emitted.sequence > last_effect && !is_dead(*event) && !is_excused()
         });
         if let Some((_, EmittedEvent { sequence, .. })) = missed {
             return Some(format!("{key}/{sequence} is lost, and {last_effect} is the last effect"));

@@ -54,6 +54,10 @@ pub(super) struct Handler {
     pub(super) behaviours: Vec<Behaviour>,
     /// Whether a release has removed one of the handlers, whose type is ignored now.
     pub(super) is_reduced: bool,
+    /// How it behaves for every event, whatever `behaviours` says.
+    pub(super) broken: Option<Behaviour>,
+    /// How often a process has died over each event.
+    pub(super) deaths: HashMap<usize, u32>,
 }
 
 /// The versions of the program that run beside each other.
@@ -80,11 +84,17 @@ impl Handler {
         }
     }
 
+    /// The types that the new version knows.
+    pub(super) fn known() -> Vec<String> {
+        HANDLED.into_iter().chain([UNHANDLED, NOVEL]).map(str::to_owned).collect()
+    }
+
     /// Handles events of one type together.
     pub(super) fn handle(&mut self, events: &[&ReceivedEvent]) -> HandlerResult {
         let mut failed = HashMap::new();
         for (index, received) in events.iter().enumerate() {
-            let behaviour = &mut self.behaviours[event(&received.envelope)];
+            let own = &mut self.behaviours[event(&received.envelope)];
+            let behaviour = self.broken.as_mut().unwrap_or(own);
             match behaviour {
                 Behaviour::Succeeds => {}
                 Behaviour::Fails(times) => {
@@ -105,6 +115,7 @@ impl Handler {
                     if *times == 0 {
                         *behaviour = Behaviour::Succeeds;
                     }
+                    *self.deaths.entry(event(&received.envelope)).or_default() += 1;
                     return HandlerResult::Died;
                 }
             }

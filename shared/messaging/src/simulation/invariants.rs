@@ -1,20 +1,33 @@
 //! The invariants that hold when all work is done.
 
-use std::rc::Rc;
-
 use envelope::Envelope;
 
 use super::{
+    broker::StoredMessage,
     database::Database,
     events::{EmittedEvent, number},
     letter::{Letter, State},
+    limits::SUBSCRIBERS,
     world::World,
 };
 use crate::consume::plan::{Hold, Position};
 
 impl World {
-    /// Checks all invariants. `is_clear` tells that all dead letters are resolved.
+    /// Checks all invariants of all subscribers, except one with a fault that has not ended. `is_clear` tells that all dead letters are
+    /// resolved.
     pub(super) fn check(&mut self, is_clear: bool) {
+        if let Some((slot, position)) = self.publisher.doubled_position() {
+            self.violated(|| format!("position {position} of slot {slot} is in the log twice"));
+        }
+        for subscriber in 0..SUBSCRIBERS {
+            if self.broken.is_none_or(|broken| broken.subscriber != subscriber) {
+                self.turn_to(subscriber);
+                self.check_subscriber(is_clear);
+            }
+        }
+    }
+
+    fn check_subscriber(&mut self, is_clear: bool) {
         let wrong = self.unfinished().or_else(|| {
             if self.is_of_state() {
                 return (0..self.keys).find_map(|key| self.state_violation(key, is_clear));
@@ -26,16 +39,34 @@ impl World {
                 emitted.find_map(|(event, emitted)| self.event_violation(event, emitted, is_clear))
             })
         });
+        let wrong = wrong.or_else(|| self.missing_messages());
+        let wrong = wrong.or_else(|| self.unreported_loss());
         if let Some(wrong) = wrong {
-            self.violated(|| wrong);
+            let acting = self.acting;
+            self.violated(|| format!("subscriber {acting}: {wrong}"));
         }
     }
 
+    /// All messages that were published must have arrived, if nothing is broken any more. A process that dies over an event forgets those
+    /// of the last second.
+    fn missing_messages(&self) -> Option<String> {
+        let is_known = self.broken.is_none() && self.handler.deaths.is_empty();
+        let mut last = self.publisher.slot_positions.iter().filter(|_| is_known);
+        last.find_map(|(slot, last)| {
+            let received = self.database.received.get(slot);
+            let is_complete =
+                received.is_some_and(|row| row.received >= *last && row.missing.is_empty());
+            let is_over = self.has_left_the_log(*slot, *last);
+            (!is_complete && !is_over)
+                .then(|| format!("messages of slot {slot} are missing, of {last}: {received:?}"))
+        })
+    }
+
     /// Acknowledged messages must be processed completely.
-    pub(super) fn check_acknowledged(&mut self, messages: &[Rc<Vec<Envelope>>]) {
-        let mut events = messages.iter().flat_map(|events| events.iter());
+    pub(super) fn check_acknowledged(&mut self, messages: &[StoredMessage]) {
+        let mut events = messages.iter().flat_map(|message| message.events.iter());
         if let Some(open) = events.find(|envelope| !self.is_processed(envelope)) {
-            let (key, sequence) = (&open.subject, open.sequence);
+            let (key, sequence) = (number(&open.subject), open.sequence);
             self.violated(|| format!("{key}/{sequence} is acknowledged but not processed"));
         }
     }
@@ -53,15 +84,25 @@ impl World {
 
     /// Nothing may be in flight.
     fn unfinished(&self) -> Option<String> {
-        let Database { outbox, cursor_locks, sequence_locks, .. } = &self.database;
-        if let Some(row) = outbox.first() {
-            return Some(format!("{}/{} is still in the outbox", row.key, row.seq));
+        let stops = |slot| self.broken.is_some_and(|broken| broken.stops(slot));
+        if let Some(row) = self.publisher.outbox.iter().find(|row| !stops(row.slot)) {
+            let key = number(&row.key);
+            return Some(format!("{key}/{} is still in the outbox", row.seq));
         }
-        if !self.broker.is_empty() {
+        if !self.broker.is_empty(self.acting) {
             return Some("there are messages in the queues".to_owned());
         }
-        let is_locked = cursor_locks.iter().chain(sequence_locks).any(Option::is_some);
+        let sequence_locks = &self.publisher.sequence_locks;
+        let is_locked =
+            self.database.cursor_locks.iter().chain(sequence_locks).any(Option::is_some);
         is_locked.then(|| "a lock has no holder".to_owned())
+    }
+
+    /// Whether an event waits for a broken queue.
+    pub(super) fn waits_in_outbox(&self, event: usize, key: usize) -> bool {
+        let id = uuid::Uuid::from_u128(u128::try_from(event).unwrap());
+        self.broken.is_some_and(|broken| broken.stops_key(key))
+            && self.publisher.outbox.iter().any(|row| row.event_id == id)
     }
 
     /// The hold of a key must match its parked events and letters.
@@ -119,6 +160,9 @@ impl World {
         let is_in = |state| letters.iter().any(|letter| letter.state == state);
         let is_dead = letters.iter().any(|letter| letter.passed && letter.state != State::Redriven);
         if count == 1 && !is_dead {
+            return None;
+        }
+        if count == 0 && (self.may_be_lost(event) || self.waits_in_outbox(event, key)) {
             return None;
         }
         if count >= 1 {

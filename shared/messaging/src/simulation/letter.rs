@@ -16,7 +16,7 @@ pub(super) enum State {
 }
 
 /// A row of `messaging.dead_letter`.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Letter {
     pub(super) event: usize,
     pub(super) key: usize,

@@ -6,12 +6,13 @@ use super::{
     bugs::Bug,
     events::{full, number},
     handler::{HandlerResult, Version},
+    journal::Operation,
     letter::{Letter, State},
     world::World,
 };
 use crate::{
     consume::{
-        dead_letter::DECLARED_LOST,
+        dead_letter::{DECLARED_LOST, MISSING_PREDECESSOR},
         plan::{Decision, handler_calls},
         received_event::{Key, ReceivedEvent},
         subscription::{OnReject, Ordering, Reception},
@@ -45,7 +46,8 @@ impl Operator {
                 world.handler.fix(event);
             }
         }
-        if world.random.chance(20) {
+        let is_gap = world.database.letters[letters[0]].reason == MISSING_PREDECESSOR;
+        if world.random.chance(if is_gap { 35 } else { 20 }) {
             world.declare_lost(letters[0]);
         } else if world.random.chance(70) {
             self.redrive(world, &letters);
@@ -139,10 +141,30 @@ impl Operator {
         let resolved = letters.iter().zip(&redrive_decisions);
         let resolved = resolved.filter(|(_, one)| **one != RedriveDecision::NotYet);
         let resolved: Vec<usize> = resolved.map(|(index, _)| *index).collect();
+        let is_handled =
+            |index: &usize| world.handler.handles(&world.database.letters[*index].envelope.kind);
+        let handled: BTreeSet<usize> =
+            letters.iter().filter(|index| is_handled(index)).copied().collect();
         if !resolved.is_empty() {
             world.count_redrive(&redrive_decisions, &decisions);
             self.commit(world, &letters, &decisions, &resolved, &after);
         }
+        world.record(|world| {
+            let applied = letters.iter().zip(&decisions);
+            let applied = applied.filter(|(_, decision)| **decision == Decision::Apply);
+            let applied = applied.map(|(index, _)| {
+                let Letter { event, key, sequence, .. } = world.database.letters[*index];
+                (event, key, sequence)
+            });
+            Operation::Redrive {
+                applied: applied.collect(),
+                letters: letters.clone(),
+                failed: failed.iter().copied().collect(),
+                handled,
+                decisions: redrive_decisions,
+                resolved,
+            }
+        });
         Attempt::Done
     }
 
@@ -272,6 +294,7 @@ pub(super) fn discard(world: &mut World, index: usize) {
     let mut letters = world.letters_of_key(key);
     let last = letters.position.last;
     if !letters.discard(sequence) {
+        world.record(|_| Operation::Discard { letter: index, is_done: false });
         return;
     }
     world.note(|| format!("operator discards {key}/{sequence}"));
@@ -284,4 +307,5 @@ pub(super) fn discard(world: &mut World, index: usize) {
         world.database.given_up.push((key, last, sequence));
     }
     world.close(key, &letters);
+    world.record(|_| Operation::Discard { letter: index, is_done: true });
 }

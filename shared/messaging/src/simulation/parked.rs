@@ -17,7 +17,7 @@ pub(super) enum Why {
 }
 
 /// A row of `messaging.parked`.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Parked {
     pub(super) why: Why,
     pub(super) attempts: u32,

@@ -13,7 +13,7 @@ use super::{
     world::World,
 };
 use crate::consume::{
-    plan::{Decision, Hold},
+    plan::{Decision, Hold, Origin},
     received_event::ReceivedEvent,
     subscription::Reception,
 };
@@ -23,7 +23,13 @@ const RETRY: u64 = 1_000;
 
 impl Database {
     /// `parking::park` for one event.
-    pub(super) fn park(&mut self, received: &ReceivedEvent, decision: &Decision, now: u64) {
+    pub(super) fn park(
+        &mut self,
+        received: &ReceivedEvent,
+        decision: &Decision,
+        origin: Origin,
+        now: u64,
+    ) {
         let (why, next_at) = match decision {
             Decision::ParkUnknown => (Why::UnknownType, None),
             Decision::ParkGap => (Why::Gap, None),
@@ -43,7 +49,10 @@ impl Database {
         let position = (number(&envelope.subject), envelope.sequence);
         let attempts = received.attempts;
         match self.parked.get_mut(&position) {
-            Some(row) if matches!(why, Why::Retry | Why::UnknownType) => {
+            Some(row)
+                if origin == Origin::Parked && matches!(why, Why::Retry | Why::UnknownType) =>
+            {
+                let attempts = attempts.max(row.attempts);
                 (row.why, row.attempts, row.next_at) = (why, attempts, next_at);
                 row.starts -= i32::from(why == Why::UnknownType && row.starts > 0);
             }
@@ -114,8 +123,8 @@ impl Database {
 }
 
 impl World {
-    /// `parking::settle`.
-    pub(super) fn settle(&mut self, key: usize) {
+    /// `parking::settle`. Rows that a retry has locked are left alone, unless it is the retry `by` itself.
+    pub(super) fn settle(&mut self, key: usize, by: usize) {
         let (now, bug) = (self.clock, self.bug);
         let database = &mut self.database;
         let Some(cursor) = &mut database.cursors[key] else { return };
@@ -123,10 +132,20 @@ impl World {
         let dead: BTreeSet<i64> =
             database.letters.iter().filter(|one| is_dead(one)).map(|one| one.sequence).collect();
         let is_kept = |row: &Parked| bug == Some(Bug::RetryIsOvertaken) && row.why == Why::Retry;
-        let last = cursor.last;
-        database
-            .parked
-            .retain(|(of, sequence), row| *of != key || *sequence > last || is_kept(row));
+        let (last, locks) = (cursor.last, &database.parked_locks);
+        let is_locked = |position: &(usize, i64)| locks.get(position).is_some_and(|one| *one != by);
+        database.parked.retain(|position, row| {
+            let (of, sequence) = position;
+            *of != key || *sequence > last || is_kept(row) || is_locked(position)
+        });
+        let left = database.parked.range((key, 0)..=(key, last)).next();
+        if left.is_some_and(|(_, row)| !is_kept(row)) {
+            // It is being retried.
+            if cursor.hold == Hold::Free {
+                cursor.hold = Hold::Parked;
+            }
+            return;
+        }
         let mut is_first = true;
         for ((_, sequence), row) in database.parked.range_mut((key, 0)..(key + 1, 0)) {
             if is_first || row.next_at.is_some() {
@@ -139,7 +158,7 @@ impl World {
                 } else if *sequence == last + 1 && bug != Some(Bug::SettleIgnoresTheNext) {
                     let is_forgotten =
                         bug == Some(Bug::RevivalForgotten) && dead.contains(sequence);
-                    (!is_forgotten).then_some(now)
+                    (!is_forgotten).then_some(row.next_at.map_or(now, |at| at.min(now)))
                 } else if dead.contains(sequence) {
                     None
                 } else if row.next_at.is_some() {

@@ -3,12 +3,14 @@
 use envelope::Envelope;
 
 use super::{
-    broker::DEAD,
+    broker::{DEAD, StoredMessage, queue_of},
     bugs::Bug,
     delivery_buffer::DeliveryBuffer,
-    events::{keys_of, list},
-    handler::Version,
+    events::{keys_of, list, slots_of},
+    handler::{Handler, Version},
+    journal::Operation,
     limits::MAX_STARTS,
+    received::ReceivedMessages,
     transaction::{BeginOutcome, CommitOutcome, OpenTransaction},
     world::World,
 };
@@ -31,10 +33,13 @@ pub(super) struct QueueConsumer {
     /// The holder of its locks in the database.
     pub(super) id: usize,
     pub(super) queue: usize,
+    subscriber: usize,
     role: Role,
     pub(super) version: Version,
     /// Its buffer, if events are reordered.
     pub(super) buffer: Option<DeliveryBuffer>,
+    /// The positions of the messages, if they come from a queue of a slot group.
+    pub(super) received: Option<ReceivedMessages>,
     task: Task,
 }
 
@@ -51,9 +56,8 @@ enum Task {
         is_given_up: bool,
     },
     Processing(Box<Batch>),
-    /// The events of the messages with these tags are committed; next, they are acknowledged on this
-    /// connection.
-    Acknowledging(Vec<u64>, u32),
+    /// The events are committed; next, their messages are acknowledged on their connection.
+    Acknowledging(Delivered),
 }
 
 /// Events that are processed together.
@@ -62,15 +66,26 @@ struct Batch {
     splitter: BatchSplitter,
     origin: Origin,
     open: Option<OpenTransaction>,
-    /// The events as delivered, with the tags of their messages, and the connection on which they arrived.
-    events: Vec<(u64, Envelope)>,
-    connection: u32,
+    delivered: Delivered,
+}
+
+/// What a consumer has taken.
+#[derive(Debug, Default)]
+pub(super) struct Delivered {
+    /// The events as delivered, with the tags of their messages.
+    pub(super) events: Vec<(u64, Envelope)>,
+    /// The tags to acknowledge: of messages, or of each event if events are reordered.
+    pub(super) tags: Vec<u64>,
+    /// The messages, unless events are reordered.
+    pub(super) messages: Vec<StoredMessage>,
+    /// The connection on which they arrived.
+    pub(super) connection: u32,
 }
 
 impl Batch {
     /// Parked events, which need no acknowledgement.
-    const fn of_parked(splitter: BatchSplitter) -> Self {
-        Self { splitter, origin: Origin::Parked, open: None, events: Vec::new(), connection: 0 }
+    fn of_parked(splitter: BatchSplitter) -> Self {
+        Self { splitter, origin: Origin::Parked, open: None, delivered: Delivered::default() }
     }
 }
 
@@ -84,8 +99,19 @@ pub(super) enum Progress {
 }
 
 impl QueueConsumer {
-    pub(super) const fn new(id: usize, queue: usize, role: Role, version: Version) -> Self {
-        Self { id, queue, role, version, buffer: None, task: Task::Idle }
+    pub(super) const fn new(
+        (id, subscriber): (usize, usize),
+        queue: usize,
+        role: Role,
+        version: Version,
+    ) -> Self {
+        let (buffer, received, task) = (None, None, Task::Idle);
+        Self { id, queue, subscriber, role, version, buffer, received, task }
+    }
+
+    /// The number of its queue at the broker.
+    pub(super) const fn address(&self) -> usize {
+        queue_of(self.subscriber, self.queue)
     }
 
     /// Runs the next step.
@@ -94,6 +120,10 @@ impl QueueConsumer {
             Task::Idle => self.begin(world, process, connection),
             Task::ReadParked { key, first, is_given_up } => {
                 let events = world.database.of_key(key);
+                world.record(|_| {
+                    let events = events.iter().map(|one| (one.envelope.sequence, one.attempts));
+                    Operation::EventsOfKey { key, events: events.collect() }
+                });
                 let given_up = if world.has(Bug::GivenUpByIndex) {
                     (is_given_up && !events.is_empty()).then_some(0)
                 } else {
@@ -106,11 +136,12 @@ impl QueueConsumer {
                 Progress::Some
             }
             Task::Processing(batch) => self.process(world, batch),
-            Task::Acknowledging(tags, on) => {
+            Task::Acknowledging(delivered) => {
                 // An acknowledgement on a lost connection has no effect: the messages are redelivered.
-                if on == connection {
-                    self.acknowledge(world, process, &tags);
+                if delivered.connection == connection {
+                    self.acknowledge(world, process, &delivered);
                 } else {
+                    self.finish(&delivered.messages);
                     self.buffer = None;
                 }
                 Progress::Some
@@ -122,9 +153,19 @@ impl QueueConsumer {
     fn begin_retry(&mut self, world: &mut World) -> Progress {
         if self.version == Version::New && !world.has(Bug::UnknownForgotten) {
             let World { database, handler, clock, coverage, .. } = world;
-            coverage.recognised += database.revive(self.queue, handler, *clock);
+            let count = database.revive(self.queue, handler, *clock);
+            coverage.recognised += count;
+            world.record(|_| Operation::Revive {
+                slots: slots_of(self.queue),
+                known: Handler::known(),
+                count,
+            });
         }
         let due = world.database.due(self.queue, world.clock);
+        world.record(|_| Operation::Due {
+            slots: slots_of(self.queue),
+            keys: due.iter().copied().collect(),
+        });
         if due.is_empty() {
             return Progress::None;
         }
@@ -138,14 +179,21 @@ impl QueueConsumer {
             return self.begin_retry(world);
         }
         self.open_buffer(world, connection);
+        self.open_positions(world, process, connection);
+        if let Some(received) = &mut self.received
+            && received.keep(world)
+        {
+            return Progress::Some;
+        }
         let is_old = self.buffer.as_ref().is_some_and(|buffer| buffer.connection != connection);
-        let has_messages = !is_old && world.broker.has_for(self.queue, process);
+        let has_messages = !is_old && world.broker.has_for(self.address(), process);
         let has_events =
             has_messages || self.buffer.as_ref().is_some_and(|buffer| !buffer.is_empty());
         if !has_events {
             return Progress::None;
         }
-        let (events, connection) = self.take(world, process, connection, has_messages);
+        let delivered = self.take(world, process, connection, has_messages);
+        let events = &delivered.events;
         let consumer = self.id;
         world.note(|| {
             format!(
@@ -153,26 +201,29 @@ impl QueueConsumer {
                 list(events.iter().map(|(_, envelope)| envelope))
             )
         });
-        let tags = || events.iter().map(|(tag, _)| *tag).collect::<Vec<_>>();
         if world.has(Bug::AcknowledgeBeforeCommit) {
-            let tags = tags();
-            world.broker.acknowledge(self.queue, process, |tag| tags.contains(&tag));
+            let is_meant = |tag| delivered.tags.contains(&tag);
+            let gone = world.broker.acknowledge(self.address(), process, is_meant);
+            world.remember_acknowledged(&gone);
+            self.finish(&gone);
         }
         if self.queue == DEAD && world.has(Bug::DeadLetterQueueDropped) {
-            self.task = Task::Acknowledging(tags(), connection);
+            self.task = Task::Acknowledging(delivered);
             return Progress::Some;
         }
-        let (splitter, origin) = (self.splitter(&events), Origin::Queue);
-        self.task =
-            Task::Processing(Box::new(Batch { splitter, origin, open: None, events, connection }));
+        let (splitter, origin) = (self.splitter(&delivered.events), Origin::Queue);
+        self.task = Task::Processing(Box::new(Batch { splitter, origin, open: None, delivered }));
         Progress::Some
     }
 
     /// `start_newest` for one key: the start is committed before the attempt.
     fn retry(&mut self, world: &mut World, key: usize) -> Progress {
-        let Some((events, starts)) = world.database.start(key, world.clock, self.id) else {
-            return Progress::None;
-        };
+        let found = world.database.start(key, world.clock, self.id);
+        world.record(|_| {
+            let found = found.as_ref().map(|(one, starts)| (one.envelope.sequence, *starts));
+            Operation::StartNewest { key, found }
+        });
+        let Some((events, starts)) = found else { return Progress::None };
         let (consumer, sequence) = (self.id, events.envelope.sequence);
         world.note(|| format!("consumer {consumer} retries {key}/{sequence}, start {starts}"));
         let is_given_up = starts > MAX_STARTS;
@@ -194,15 +245,17 @@ impl QueueConsumer {
         });
         let consumer = self.id;
         world.note(|| format!("consumer {consumer} checks key {key}: {decision:?}"));
+        let mut is_detached = false;
         match (decision, found) {
-            (ParkedDecision::NotDue, _) | (_, None) => world.settle(key),
+            (ParkedDecision::NotDue, _) | (_, None) => world.settle(key, self.id),
             (ParkedDecision::MissingPredecessor, Some((sequence, ..))) => {
                 let event = world.database.parked[&(key, sequence)].received_event();
                 world.record_dead_letter(&event, "missing_predecessor", false);
                 if world.random.chance(world.weights.old_version) {
+                    is_detached = true;
                     world.detach(key, sequence);
                 }
-                world.settle(key);
+                world.settle(key, self.id);
             }
             (ParkedDecision::Attempt | ParkedDecision::GiveUp, Some((first, ..))) => {
                 self.task = Task::ReadParked {
@@ -212,6 +265,7 @@ impl QueueConsumer {
                 };
             }
         }
+        world.record(|_| Operation::First { key, decision, is_detached });
         Progress::Some
     }
 
@@ -245,10 +299,7 @@ impl QueueConsumer {
         }
         self.task = match (batch.splitter.next(), batch.origin) {
             (Some(_), _) => Task::Processing(batch),
-            (None, Origin::Queue) => {
-                let tags = batch.events.iter().map(|(tag, _)| *tag).collect();
-                Task::Acknowledging(tags, batch.connection)
-            }
+            (None, Origin::Queue) => Task::Acknowledging(batch.delivered),
             (None, Origin::Parked) => Task::Idle,
         };
         Progress::Some
@@ -260,7 +311,7 @@ impl QueueConsumer {
         let consumer = self.id;
         world.note(|| format!("consumer {consumer} restarts"));
         if batch.origin == Origin::Queue {
-            batch.splitter = self.splitter(&batch.events);
+            batch.splitter = self.splitter(&batch.delivered.events);
             self.task = Task::Processing(batch);
         }
         Progress::Some

@@ -10,6 +10,7 @@ use super::{
     bugs::Bug,
     events::{event, full, keys_of, list, number},
     handler::{HandlerResult, Version},
+    journal::Operation,
     latest_wins::{Dispositions, decide, restore},
     world::World,
 };
@@ -69,6 +70,7 @@ impl OpenTransaction {
         let before = if let (Origin::Parked, [first, ..]) = (origin, events) {
             let position = (number(&first.envelope.subject), first.envelope.sequence);
             if !world.database.lock_parked(position, consumer) {
+                record(world, (consumer, version), (events, dispositions, origin), None);
                 return BeginOutcome::Skipped;
             }
             world.database.read(&keys)
@@ -102,6 +104,7 @@ impl OpenTransaction {
         if origin == Origin::Queue && !world.is_of_state() && !world.has(Bug::LateIsDuplicate) {
             world.mark_lost(events, &mut decisions);
         }
+        record(world, (consumer, version), (events, dispositions, origin), Some(&decisions));
         world.check_one_event_per_key(events, &decisions);
         world.note(|| {
             format!(
@@ -118,11 +121,13 @@ impl OpenTransaction {
                 HandlerResult::Failed(failures) => failures,
                 HandlerResult::BatchFailed(_) if called.len() > 1 => {
                     world.database.unlock(consumer);
+                    world.record(|_| Operation::RollBack { consumer });
                     return BeginOutcome::BatchFailed;
                 }
                 HandlerResult::BatchFailed(kind) => HashMap::from([(0, kind)]),
             };
             world.database.unlock(consumer);
+            world.record(|_| Operation::RollBack { consumer });
             let failed = |(index, kind): (usize, FailureKind)| {
                 let index = call.indices[index];
                 let disposition = disposition(kind, events[index].attempts + 1, policy)?;
@@ -152,11 +157,19 @@ impl OpenTransaction {
             world.note(|| format!("consumer {consumer} fails to commit"));
             world.coverage.superseded += u64::from(!is_lost);
             world.database.unlock(consumer);
+            world.record(|_| {
+                let applied = Vec::new();
+                if is_lost {
+                    Operation::RollBack { consumer }
+                } else {
+                    Operation::End { consumer, applied, is_committed: false }
+                }
+            });
             return CommitOutcome::Failed;
         }
         world.note(|| format!("consumer {consumer} commits"));
         for (one, decision) in events.iter().zip(&self.decisions) {
-            world.database.park(one, decision, world.clock);
+            world.database.park(one, decision, origin, world.clock);
             world.coverage.count(decision);
             world.count_decision(decision, origin);
             let (key, sequence) = (number(&one.envelope.subject), one.envelope.sequence);
@@ -199,13 +212,39 @@ impl OpenTransaction {
             let keys: BTreeSet<usize> =
                 unsettled.map(|(one, _)| number(&one.envelope.subject)).collect();
             for key in keys {
-                world.settle(key);
+                world.settle(key, consumer);
             }
         }
         world.database.unlock(consumer);
+        world.record(|_| {
+            let applied = events.iter().zip(&self.decisions);
+            let applied = applied.filter(|(_, decision)| **decision == Decision::Apply);
+            let applied = applied.map(|(one, _)| {
+                let envelope = &one.envelope;
+                (event(envelope), number(&envelope.subject), envelope.sequence)
+            });
+            Operation::End { consumer, applied: applied.collect(), is_committed: true }
+        });
         // The commit may have succeeded although the connection is lost before the answer.
         if world.fault(2) { CommitOutcome::Failed } else { CommitOutcome::Committed }
     }
+}
+
+/// Records the beginning of a transaction.
+fn record(
+    world: &mut World,
+    (consumer, version): (usize, Version),
+    (events, dispositions, origin): (&[ReceivedEvent], &Dispositions, Origin),
+    decisions: Option<&[Decision]>,
+) {
+    world.record(|world| Operation::Begin {
+        consumer,
+        events: events.to_vec(),
+        dispositions: dispositions.clone(),
+        origin,
+        receptions: world.receptions(events, version),
+        decisions: decisions.map(<[Decision]>::to_vec),
+    });
 }
 
 /// Bugs that give the plan a wrong position.

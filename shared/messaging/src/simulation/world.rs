@@ -1,22 +1,33 @@
 //! The shared state of all actors: the clock, the random numbers, the database, the broker, and the emitted
 //! events.
 
-use std::{num::NonZeroU32, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    num::NonZeroU32,
+    time::Duration,
+};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
-    broker::Broker,
+    broker::{Broker, Confirm, Response, StoredMessage},
     bugs::Bug,
     coverage::Coverage,
     database::Database,
-    events::{EmittedEvent, KEYS},
+    events::{EmittedEvent, KEYS, event},
     handler::{Behaviour, Handler},
+    journal::Journal,
+    limits::SUBSCRIBERS,
+    publisher::Publisher,
     random::Random,
+    subscriber::{Broken, Subscriber},
 };
-use crate::consume::{
-    dispatch::Dispatch,
-    subscription::{OnReject, Ordering},
+use crate::{
+    consume::{
+        dispatch::Dispatch,
+        subscription::{OnReject, Ordering},
+    },
+    message_position::Purpose,
 };
 
 /// The deadline of the dispatch order `FreshestFirst`.
@@ -33,23 +44,29 @@ pub(super) struct Weights {
     /// Events: successful, failing, rejected, rejected without being named, fatal.
     pub(super) behaviours: [usize; 5],
     /// Responses of the broker, see `Broker::publish`.
-    pub(super) confirms: [usize; 9],
+    pub(super) confirms: [usize; Response::COUNT],
     /// The attempts before a failing event becomes a dead letter: fewer than the starts, or more.
     pub(super) max_attempts: u32,
     /// How many percent of the missing predecessors a process of an older version finds.
     pub(super) old_version: usize,
+    /// How many percent of the steps are losses, see `World::strike`.
+    pub(super) losses: usize,
+    /// Whether messages leave the log (1), or positions are forged (2).
+    pub(super) rare: usize,
 }
 
 impl Weights {
     fn drawn(random: &mut Random) -> Self {
         let relays = [random.pick([4, 15, 15]), random.pick([1, 4, 15])];
         let processes = [random.pick([10, 25, 40]), random.pick([5, 25, 40])];
-        let (operator, clock) = (random.pick([0, 6, 15]), random.pick([4, 10, 25]));
+        let (operator, clock) = (random.pick([0, 8, 25]), random.pick([4, 10, 25]));
         let writers = random.pick([8, 20, 60]);
         let mut confirm = || random.pick([0, 5, 20]);
-        let mut confirms = [0; 9];
-        confirms[..8].fill_with(&mut confirm);
-        confirms[8] = 70;
+        let mut confirms = [0; Response::COUNT];
+        confirms[..Response::LOST_BINDING].fill_with(&mut confirm);
+        confirms[Response::LOST_BINDING] = random.pick([0, 0, 10]);
+        confirms[Response::STORED.number] = 70;
+        let losses = random.pick([0, 0, 1, 3]);
         let max_attempts = if random.chance(50) { 3 } else { 6 };
         let mut bad = || random.pick([0, 0, 10, 40]);
         Self {
@@ -57,6 +74,8 @@ impl Weights {
             confirms,
             max_attempts,
             old_version: random.pick([0, 0, 30, 100]),
+            losses,
+            rare: random.pick([0, 0, 0, 0, 0, 0, 1, 2]),
             actors: [writers, relays[0], relays[1], processes[0], processes[1], operator, clock],
             pauses: [3, random.pick([1, 4]), random.pick([0, 1, 4]), random.pick([0, 2, 10])],
         }
@@ -73,21 +92,39 @@ pub(super) struct World {
     /// A factor for the frequency of faults; zero at the end of a schedule.
     pub(super) faults: usize,
     pub(super) weights: Weights,
+    /// Of the subscriber that acts, like `database` and `handler`, see `turn_to`.
     pub(super) ordering: Ordering,
     /// The number of keys of this schedule.
     pub(super) keys: usize,
-    /// The number of slots for them: events of one slot may share a message.
-    pub(super) slots: usize,
+    /// The most events in a message.
+    pub(super) message_events: usize,
+    pub(super) publisher: Publisher,
+    pub(super) subscribers: [Subscriber; SUBSCRIBERS],
+    /// The subscriber that acts.
+    pub(super) acting: usize,
+    /// A fault that does not end.
+    pub(super) broken: Option<Broken>,
+    /// Whether the partitions of a broken queue are no longer probed.
+    pub(super) is_settling: bool,
     pub(super) database: Database,
     pub(super) broker: Broker,
     pub(super) handler: Handler,
     /// All events by id, including those of transactions that did not commit.
     pub(super) emitted: Vec<Option<EmittedEvent>>,
     pub(super) coverage: Coverage,
+    /// The events that were published with each slot and position; and those positions with different ones.
+    publications: HashMap<(i16, i64), Vec<usize>>,
+    pub(super) ambiguous: HashSet<(i16, i64)>,
+    /// Whether a position was forged.
+    pub(super) is_forged: bool,
+    /// The beginning of the clock for monotonic times.
+    pub(super) began: tokio::time::Instant,
     /// The first violation found.
     pub(super) violation: Option<String>,
     /// The steps, if they are recorded.
     pub(super) trace: Option<Vec<String>>,
+    /// The statements, if they are recorded.
+    pub(super) journal: Option<Journal>,
 }
 
 impl World {
@@ -95,7 +132,9 @@ impl World {
         let mut random = Random(seed);
         let ordering = draw_ordering(&mut random);
         let keys = random.pick([1, 1, 2, 3, KEYS]);
-        let slots = random.pick([2, KEYS]);
+        let message_events = random.pick([1, 1, 2, 4]);
+        let mut orderings = [ordering; SUBSCRIBERS];
+        orderings[1..].fill_with(|| draw_ordering(&mut random));
         let faults = random.pick([0, 1, 1, 4]);
         let weights = Weights::drawn(&mut random);
         Self {
@@ -106,14 +145,24 @@ impl World {
             weights,
             ordering,
             keys,
-            slots,
+            message_events,
+            publisher: Publisher { history: 1, ..Publisher::default() },
+            subscribers: orderings.map(Subscriber::new),
+            acting: 0,
+            broken: None,
+            is_settling: false,
             database: Database::default(),
             broker: Broker::default(),
             handler: Handler::default(),
             emitted: Vec::new(),
+            publications: HashMap::new(),
+            ambiguous: HashSet::new(),
+            is_forged: false,
+            began: tokio::time::Instant::now(),
             coverage: Coverage::default(),
             violation: None,
             trace: is_traced.then(Vec::new),
+            journal: None,
         }
     }
 
@@ -138,8 +187,42 @@ impl World {
     }
 
     /// Draws the broker's response to a message, see `Broker::publish`.
-    pub(super) fn response(&mut self) -> usize {
-        if self.faults > 0 { self.random.weighted(self.weights.confirms) } else { 8 }
+    fn response(&mut self) -> Response {
+        if self.faults == 0 {
+            return Response::STORED;
+        }
+        match self.random.weighted(self.weights.confirms) {
+            number if number == Response::STORED.number => Response::STORED,
+            number @ Response::LOST_BINDING => {
+                Response { number, receivers: !(1 << self.random.below(SUBSCRIBERS)) }
+            }
+            number => Response { number, receivers: self.random.below(1 << SUBSCRIBERS) },
+        }
+    }
+
+    /// Publishes a message for all subscribers.
+    pub(super) fn publish(&mut self, message: &StoredMessage, group: usize) -> Confirm {
+        let response = self.response();
+        if message.purpose == Purpose::New {
+            let position = (message.position.slot, message.position.number);
+            let events: Vec<usize> = message.events.iter().map(event).collect();
+            let before = self.publications.entry(position).or_insert_with(|| events.clone());
+            if *before != events {
+                self.ambiguous.insert(position);
+            }
+        }
+        let (confirm, missed) = self.broker.publish(message, group, response);
+        for subscriber in missed {
+            self.note(|| format!("    subscriber {subscriber} does not receive it"));
+            self.coverage.not_bound += 1;
+            self.lose(subscriber, std::slice::from_ref(message));
+        }
+        confirm
+    }
+
+    /// Whether the partition of a slot is no longer probed.
+    pub(super) fn is_frozen(&self, slot: i16) -> bool {
+        self.is_settling && self.broken.is_some_and(|broken| broken.stops(slot))
     }
 
     /// The broker stores a message that it had not answered. Returns whether there was one.
@@ -168,8 +251,15 @@ impl World {
 
     /// Draws the behaviour of a new event and assigns its id.
     pub(super) fn new_event(&mut self) -> usize {
-        let behaviour = Behaviour::drawn(&mut self.random, self.weights.behaviours);
-        self.handler.behaviours.push(behaviour);
+        for subscriber in 0..SUBSCRIBERS {
+            let behaviour = Behaviour::drawn(&mut self.random, self.weights.behaviours);
+            let handler = if subscriber == self.acting {
+                &mut self.handler
+            } else {
+                &mut self.subscribers[subscriber].handler
+            };
+            handler.behaviours.push(behaviour);
+        }
         self.emitted.push(None);
         self.emitted.len() - 1
     }

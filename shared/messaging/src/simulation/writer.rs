@@ -4,7 +4,8 @@ use uuid::Uuid;
 
 use super::{
     bugs::Bug,
-    events::{EmittedEvent, HANDLED, NOVEL, UNHANDLED, kind, name, number},
+    events::{AGGREGATE, EmittedEvent, HANDLED, NOVEL, UNHANDLED, kind, name, number, slot},
+    journal::Operation,
     world::World,
 };
 use crate::publish::table::OutboxRow;
@@ -49,7 +50,7 @@ impl Writer {
     fn append(&mut self, world: &mut World) -> bool {
         let Some(keys) = self.to_do.pop() else { return false };
         let is_careless = world.has(Bug::NumberWithoutLock);
-        let locks = &mut world.database.sequence_locks;
+        let locks = &mut world.publisher.sequence_locks;
         if !is_careless {
             if keys.iter().any(|key| locks[*key].is_some()) {
                 self.to_do.push(keys);
@@ -59,7 +60,7 @@ impl Writer {
                 locks[*key] = Some(self.id);
             }
         }
-        let mut numbers = world.database.sequences;
+        let mut numbers = world.publisher.sequences;
         let mut rows = Vec::with_capacity(keys.len());
         for key in keys {
             numbers[key] += 1;
@@ -69,14 +70,14 @@ impl Writer {
                 1 => NOVEL,
                 other => HANDLED[other % 2],
             };
-            world.database.last_id += 1;
+            world.publisher.last_id += 1;
             rows.push(OutboxRow {
-                id: world.database.last_id,
+                id: world.publisher.last_id,
                 event_id: Uuid::from_u128(u128::try_from(event).unwrap()),
                 kind: kind.to_owned(),
-                aggregate: "order".to_owned(),
+                aggregate: AGGREGATE.to_owned(),
                 key: name(key),
-                slot: i16::try_from(key % world.slots).unwrap(),
+                slot: slot(key),
                 seq: numbers[key],
                 time: world.now(),
                 traceparent: None,
@@ -86,6 +87,7 @@ impl Writer {
         }
         let id = self.id;
         world.note(|| format!("writer {id} numbers {}", list(&rows)));
+        world.record(|_| Operation::Append { writer: id, rows: rows.clone() });
         self.open = Some(rows);
         true
     }
@@ -94,29 +96,31 @@ impl Writer {
     fn end(&mut self, world: &mut World, rows: Vec<OutboxRow>) -> bool {
         let keys: Vec<usize> = rows.iter().map(|row| number(&row.key)).collect();
         for key in &keys {
-            world.database.sequence_locks[*key] = None;
+            world.publisher.sequence_locks[*key] = None;
         }
         let id = self.id;
         if world.fault(10) {
             world.note(|| format!("writer {id} rolls back {}", list(&rows)));
             self.to_do.push(keys);
+            world.record(|_| Operation::EndWriter { writer: id, commits: false });
             return true;
         }
         world.note(|| format!("writer {id} commits {}", list(&rows)));
         for (row, key) in rows.into_iter().zip(keys) {
-            world.database.sequences[key] = row.seq;
+            world.publisher.sequences[key] = row.seq;
             let event = usize::try_from(row.event_id.as_u128()).unwrap();
             world.emitted[event] =
                 Some(EmittedEvent { key, sequence: row.seq, kind: kind(&row.kind) });
-            let outbox = &mut world.database.outbox;
+            let outbox = &mut world.publisher.outbox;
             let index = outbox.partition_point(|other| other.id < row.id);
             outbox.insert(index, row);
         }
+        world.record(|_| Operation::EndWriter { writer: id, commits: true });
         true
     }
 }
 
 /// Rows as text for the trace: key and sequence.
 pub(super) fn list(rows: &[OutboxRow]) -> String {
-    rows.iter().map(|row| format!("{}/{}", row.key, row.seq)).collect::<Vec<_>>().join(" ")
+    rows.iter().map(|row| format!("{}/{}", number(&row.key), row.seq)).collect::<Vec<_>>().join(" ")
 }

@@ -2,12 +2,17 @@
 
 use std::time::Duration;
 
+use envelope::Slot;
+use futures::StreamExt as _;
 use lapin::{
     BasicProperties, Connection, ConnectionProperties,
-    options::{BasicPublishOptions, ConfirmSelectOptions},
+    options::{
+        BasicConsumeOptions, BasicPublishOptions, BasicQosOptions, BasicRejectOptions,
+        ConfirmSelectOptions,
+    },
     types::{AMQPValue, FieldTable},
 };
-use messaging::{MessageLogBounds, OnReject};
+use messaging::{DEFAULT_SLOT_GROUPS, MessageLogBounds, OnReject};
 use testkit::wait_for;
 
 use crate::harness::{Harness, count, wait_for_count};
@@ -65,6 +70,65 @@ async fn messages_of_a_lost_queue_are_sent_again() {
     assert_eq!(count(harness.consumer.pool(), "messaging.dead_letter").await, 0);
     publisher.shut_down().await;
     consumer.shut_down().await;
+}
+
+#[tokio::test]
+async fn a_new_relay_shows_the_loss_of_the_last_messages() {
+    let harness = Harness::open(OnReject::BlockKey).await;
+    let publisher = harness.start_publisher();
+    harness.publish_steps(&WALKS, 1..=5).await;
+    harness.wait_until_published().await;
+    publisher.shut_down().await;
+    assert!(harness.delete_queues().await > 0);
+    // Nothing is published any more, and the relay that published is gone.
+    let (publisher, consumer) = (harness.start_publisher(), harness.start_consumer());
+    wait_for_walks(&harness, 5).await;
+    publisher.shut_down().await;
+    consumer.shut_down().await;
+}
+
+/// What is stored of the positions: the highest one, and the first of each range that is missing.
+async fn received_positions(harness: &Harness) -> Vec<(i64, Vec<i64>)> {
+    sqlx::query_as("select received, missing_first from messaging.received_position")
+        .fetch_all(harness.consumer.pool())
+        .await
+        .unwrap()
+}
+
+#[tokio::test]
+async fn a_dead_lettered_message_is_not_missing() {
+    let harness = Harness::open(OnReject::BlockKey).await;
+    let publisher = harness.start_publisher();
+    for number in 1..=2 {
+        harness.publish_steps(&WALKS[..1], number..=number).await;
+        harness.wait_until_published().await;
+    }
+    // Nobody answers requests.
+    publisher.shut_down().await;
+    reject_first_message(&harness).await;
+    let consumer = harness.start_consumer();
+    harness.wait_for_total(2).await;
+    wait_for("both messages have arrived", NOTICED, async || {
+        let positions = received_positions(&harness).await;
+        if positions == [(2, vec![])] { Ok(()) } else { Err(format!("{positions:?}")) }
+    })
+    .await
+    .unwrap();
+    consumer.shut_down().await;
+}
+
+/// Rejects the first message of the first walk, as the broker does after too many deliveries.
+async fn reject_first_message(harness: &Harness) {
+    let connection = Connection::connect(harness.vhost.url(), ConnectionProperties::default());
+    let connection = connection.await.unwrap();
+    let channel = connection.create_channel().await.unwrap();
+    channel.basic_qos(1, BasicQosOptions::default()).await.unwrap();
+    let queue = format!("consumer.walk.{}", Slot::of(WALKS[0]).number() % DEFAULT_SLOT_GROUPS);
+    let (options, arguments) = (BasicConsumeOptions::default(), FieldTable::default());
+    let consumer = channel.basic_consume(queue.as_str().into(), "".into(), options, arguments);
+    let first = consumer.await.unwrap().next().await.unwrap().unwrap();
+    first.reject(BasicRejectOptions { requeue: false }).await.unwrap();
+    connection.close(200, "done".into()).await.unwrap();
 }
 
 #[tokio::test]
