@@ -58,8 +58,8 @@ use crate::{
     names::{BEHAVIOR_ANALYTICS, INVENTORY, PRODUCT_CATALOG},
     state::{TestPayments, WebhookSecret},
     workers::{
-        deadlines::DeadlineWorker, erasures, order_batcher::OrderBatcher, refunds::RefundWorker,
-        retention, webhooks::WebhookWorker,
+        deadlines::DeadlineWorker, erasures, order_batcher::OrderBatcher,
+        provider_requests::ProviderWorker, retention, webhooks::WebhookWorker,
     },
 };
 
@@ -167,9 +167,9 @@ impl ServiceDefinition for OrderService {
             process.webhook_waker().clone(),
         );
         lifecycle.spawn("webhooks", webhooks.run(lifecycle.soft()));
-        if let Some(provider) = provider {
-            let refunds = RefundWorker::new(outbox.clone(), process.clone(), provider);
-            lifecycle.spawn("refunds", refunds.run(lifecycle.soft()));
+        if let Some(provider) = provider.clone() {
+            let requests = ProviderWorker::new(outbox.clone(), process.clone(), provider);
+            lifecycle.spawn("payment provider", requests.run(lifecycle.soft()));
         }
         lifecycle.spawn("retention", retention::run(outbox.pool().clone(), lifecycle.soft()));
 
@@ -199,6 +199,7 @@ impl ServiceDefinition for OrderService {
             order_batcher,
             webhook_secret,
             test_payments: TestPayments(config.test_payments),
+            payment_provider: provider,
             offer_replayer,
             webhook_client,
             erasure_waker,

@@ -8,7 +8,8 @@ use runtime::{auth::Verifier, config::Secret};
 
 use crate::{
     app::{
-        erasure_waker::ErasureWaker, order_process::OrderProcess, replay_offers::OfferReplayer,
+        erasure_waker::ErasureWaker, order_process::OrderProcess,
+        payment_provider::PaymentProvider, replay_offers::OfferReplayer,
         webhook_client::WebhookClient,
     },
     workers::order_batcher::OrderBatcher,
@@ -24,6 +25,7 @@ pub struct AppState {
     pub(crate) order_batcher: OrderBatcher,
     pub(crate) webhook_secret: WebhookSecret,
     pub(crate) test_payments: TestPayments,
+    pub(crate) payment_provider: Option<PaymentProvider>,
     pub(crate) offer_replayer: OfferReplayer,
     pub(crate) webhook_client: WebhookClient,
     pub(crate) erasure_waker: ErasureWaker,

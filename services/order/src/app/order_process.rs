@@ -9,7 +9,7 @@ use runtime::watchers::{KeyedWatcher, KeyedWatchers};
 use vocabulary::{OrderId, PaymentId};
 
 use super::{
-    cost_rules::CostRuleCache, deadline_waker::DeadlineWaker, refund_waker::RefundWaker,
+    cost_rules::CostRuleCache, deadline_waker::DeadlineWaker, provider_waker::ProviderWaker,
     webhook_waker::WebhookWaker, write_webhooks::write_order_webhooks,
 };
 use crate::{
@@ -20,7 +20,7 @@ use crate::{
     publishes,
     storage::{
         orders::{self, LockedOrder},
-        payments, promotion_uses, refunds, shipments, timeline,
+        payments, promotion_uses, provider_requests, shipments, timeline,
     },
 };
 
@@ -81,7 +81,7 @@ pub(crate) struct OrderProcess {
     waker: DeadlineWaker,
     webhooks: WebhookWaker,
     cost_rules: CostRuleCache,
-    refunds: RefundWaker,
+    provider: ProviderWaker,
     /// Whether a payment provider makes refunds of what it reported. Otherwise a refund is only recorded.
     has_provider: bool,
 }
@@ -95,7 +95,7 @@ impl OrderProcess {
             waker: DeadlineWaker::default(),
             webhooks: WebhookWaker::default(),
             cost_rules: CostRuleCache::default(),
-            refunds: RefundWaker::default(),
+            provider: ProviderWaker::default(),
             has_provider: false,
         }
     }
@@ -121,8 +121,8 @@ impl OrderProcess {
         Self { has_provider: true, ..self }
     }
 
-    pub(crate) fn refund_waker(&self) -> &RefundWaker {
-        &self.refunds
+    pub(crate) fn provider_waker(&self) -> &ProviderWaker {
+        &self.provider
     }
 
     pub(crate) fn cost_rules(&self) -> &CostRuleCache {
@@ -241,8 +241,8 @@ impl OrderProcess {
         if !self.has_provider || payments.is_empty() {
             return Ok(Vec::new());
         }
-        let requested = refunds::request(tx, payments, now).await?;
-        let waker = self.refunds.clone();
+        let requested = provider_requests::request_refunds(tx, payments, now).await?;
+        let waker = self.provider.clone();
         tx.after_commit(move || waker.wake());
         Ok(requested)
     }

@@ -13,7 +13,7 @@ mod parcel_status;
 mod payment;
 mod place_order_error;
 mod process;
-mod refund;
+mod provider_request;
 mod shipment;
 mod shown_prices;
 mod status;
@@ -37,7 +37,10 @@ pub(crate) use self::{
         confirm_reservation, deliver, extend_hold, place, record_payment, record_refund,
         record_stock_deducted, record_stock_released, reject, ship,
     },
-    refund::{RefundAnswer, RefundRequest, RefundStep},
+    provider_request::{
+        Authorisation, AuthorisationAnswer, ProviderAnswer, ProviderOperation, ProviderRequest,
+        RequestStep,
+    },
     shipment::Shipment,
     shown_prices::{ComparedPrice, LinePrices, PriceChange, ShownPrices},
     status::OrderStatus,

@@ -1,6 +1,7 @@
 //! The HTTP API; this file is its route table.
 
 mod access;
+mod authorise_payment;
 mod await_status;
 mod cancel_order;
 mod cost_rules;
@@ -18,7 +19,7 @@ mod json_bytes;
 mod list_lost_orders;
 mod list_mismatched_payments;
 mod list_orders;
-mod list_refunds;
+mod list_payment_requests;
 mod order_body;
 mod page_limit;
 mod pay_order;
@@ -26,7 +27,7 @@ pub(crate) mod place_order;
 mod promotions;
 mod repeat_customer_erasures;
 mod replay_projection;
-mod retry_refund;
+mod retry_payment_request;
 mod shipping_rates;
 mod status_body;
 mod stream_order_events;
@@ -74,9 +75,10 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(cancel_order::cancel_order))
         .routes(routes!(extend_hold::extend_hold))
         .routes(routes!(pay_order::pay_order))
+        .routes(routes!(authorise_payment::authorise_payment).layer(within(Duration::from_mins(1))))
         .routes(routes!(list_mismatched_payments::list_mismatched_payments))
-        .routes(routes!(list_refunds::list_refunds))
-        .routes(routes!(retry_refund::retry_refund))
+        .routes(routes!(list_payment_requests::list_payment_requests))
+        .routes(routes!(retry_payment_request::retry_payment_request))
         .routes(routes!(list_lost_orders::list_lost_orders))
         .routes(routes!(erase_customer::erase_customer))
         .routes(routes!(get_customer_erasure::get_customer_erasure))

@@ -11,7 +11,7 @@ pub(crate) mod order_views;
 pub(crate) mod orders;
 pub(crate) mod payments;
 pub(crate) mod promotion_uses;
-pub(crate) mod refunds;
+pub(crate) mod provider_requests;
 pub(crate) mod shipments;
 pub(crate) mod timeline;
 pub(crate) mod unpaid_orders;

@@ -17,6 +17,7 @@ mod lifecycle;
 mod money;
 mod order_limits;
 mod outgoing_webhooks;
+mod payment_provider;
 mod payments;
 mod place_order;
 mod product_catalog;

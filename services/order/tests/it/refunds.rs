@@ -34,7 +34,7 @@ async fn cancel_paid(shop: &Shop, reference: &str) -> (Client, String) {
 /// Waits until the only refund has had this number of attempts.
 async fn wait_for_attempts(shop: &Shop, attempts: i64) {
     wait_for("the provider was asked", LONGEST_WAIT, async || {
-        let found = shop.count("select sum(attempts) from refund").await;
+        let found = shop.count("select sum(attempts) from provider_request").await;
         if found >= attempts { Ok(()) } else { Err(format!("{found} attempts")) }
     })
     .await
@@ -73,7 +73,7 @@ async fn a_refund_is_asked_for_until_the_provider_has_made_it() {
         wait_for_attempts(&shop, attempts).await;
         let ledger = client.get(&format!("/v1/orders/{id}/money")).await.expect(200);
         assert_eq!(ledger["balance"], 5_500, "after {attempts} attempts");
-        shop.run("update refund set next_attempt_at = now()").await;
+        shop.run("update provider_request set next_attempt_at = now()").await;
     }
     wait_for_refund(&client, &id).await;
 
@@ -109,10 +109,10 @@ async fn a_process_that_dies_asks_again_with_the_same_key() {
     provider.wait_for(1).await;
     shop.kill_instances().await;
     provider.answer(|_| refunded());
-    shop.run("update refund set claimed_until = now()").await;
+    shop.run("update provider_request set claimed_until = now()").await;
     shop.restart_with_payment_provider(&provider.url("")).await;
     wait_for("the refund is made", LONGEST_WAIT, async || {
-        let done = shop.count("select count(*) from refund where state = 'done'").await;
+        let done = shop.count("select count(*) from provider_request where state = 'done'").await;
         if done == 1 { Ok(()) } else { Err("it is not") }
     })
     .await
@@ -136,16 +136,20 @@ async fn a_refused_refund_waits_for_an_operator() {
     let (client, id) = cancel_paid(&shop, "pay_1").await;
     wait_for_attempts(&shop, 1).await;
     let admin = shop.admin();
-    let failed = admin.get("/v1/refunds?state=failed").await.expect(200);
+    let failed = admin.get("/v1/payment-requests?state=failed").await.expect(200);
     let refund = &failed["items"][0];
     assert_eq!(
         (&refund["order_id"], &refund["error"], &refund["state"]),
         (&json!(id), &json!("the account is closed"), &json!("failed"))
     );
-    assert_eq!(admin.get("/v1/refunds?state=pending").await.expect(200)["items"], json!([]));
+    assert_eq!(
+        admin.get("/v1/payment-requests?state=pending").await.expect(200)["items"],
+        json!([])
+    );
 
-    let retry = format!("/v1/refunds/{}/retry", refund["payment_id"].as_str().unwrap());
-    for path in ["/v1/refunds?state=failed", &retry] {
+    let retry =
+        format!("/v1/payment-requests/{}/refund/retry", refund["payment_id"].as_str().unwrap());
+    for path in ["/v1/payment-requests?state=failed", &retry] {
         let method = if path == retry { reqwest::Method::POST } else { reqwest::Method::GET };
         let answer = client.send(method.clone(), path, None, None).await;
         assert_eq!(answer.problem(), (403, "insufficient_scope"));
@@ -156,7 +160,7 @@ async fn a_refused_refund_waits_for_an_operator() {
     admin.post(&retry, &Value::Null).await.expect(202);
     wait_for_refund(&client, &id).await;
     assert_eq!(admin.post(&retry, &Value::Null).await.problem(), (404, "not_found"));
-    let done = admin.get("/v1/refunds?state=done").await.expect(200);
-    assert_eq!(done["items"][0]["refund_reference"], "re_1");
+    let done = admin.get("/v1/payment-requests?state=done").await.expect(200);
+    assert_eq!(done["items"][0]["answer_reference"], "re_1");
     shop.close().await;
 }

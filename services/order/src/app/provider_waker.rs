@@ -1,4 +1,4 @@
-//! Wakes the refund worker of this process.
+//! Wakes the worker that sends requests to the payment provider.
 
 use std::sync::Arc;
 
@@ -6,10 +6,10 @@ use tokio::sync::Notify;
 
 /// Clones share the same state.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct RefundWaker(Arc<Notify>);
+pub(crate) struct ProviderWaker(Arc<Notify>);
 
-impl RefundWaker {
-    /// Wakes the worker. Call it after the commit that requested a refund.
+impl ProviderWaker {
+    /// Wakes the worker. Call it after the commit that wrote a request.
     pub(crate) fn wake(&self) {
         self.0.notify_one();
     }

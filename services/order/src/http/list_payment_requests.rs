@@ -1,4 +1,4 @@
-//! `GET /v1/refunds`
+//! `GET /v1/payment-requests`
 
 use axum::extract::State;
 use chrono::{DateTime, Utc};
@@ -10,11 +10,11 @@ use utoipa::{IntoParams, ToSchema};
 use vocabulary::{Money, OrderId, PaymentId};
 
 use super::page_limit::page_limit;
-use crate::storage::refunds::{self, RefundView};
+use crate::storage::provider_requests::{self, RequestView};
 
 #[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum RefundState {
+pub(crate) enum RequestState {
     Pending,
     Done,
     Failed,
@@ -22,26 +22,28 @@ pub(crate) enum RefundState {
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct ListRefundsQuery {
-    /// Only refunds in this state; `failed` ones need an operator.
+pub(crate) struct ListPaymentRequestsQuery {
+    /// Only requests in this state; `failed` ones need an operator.
     #[param(inline)]
-    state: RefundState,
-    /// The maximum number of refunds: 1 to 100, default 20.
+    state: RequestState,
+    /// The maximum number of requests: 1 to 100, default 20.
     limit: Option<u16>,
-    /// The payment of the last refund of the previous page.
+    /// The payment of the last request of the previous page.
     after: Option<PaymentId>,
 }
 
-/// A page of refunds, newest payment first.
+/// A page of requests, newest payment first.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct RefundPage {
-    items: Vec<RefundBody>,
+pub(crate) struct PaymentRequestPage {
+    items: Vec<PaymentRequestBody>,
 }
 
-/// A refund that the payment provider makes.
+/// What the payment provider is asked for.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(as = Refund)]
-struct RefundBody {
+#[schema(as = PaymentRequest)]
+struct PaymentRequestBody {
+    /// `capture`, `void` or `refund`.
+    operation: &'static str,
     payment_id: PaymentId,
     order_id: OrderId,
     /// The provider's id of the payment.
@@ -50,9 +52,9 @@ struct RefundBody {
     /// `pending`, `done`, or `failed`: the provider refused it, or did not answer for a day.
     state: String,
     attempts: i32,
-    /// The provider's id of the refund.
+    /// The provider's id of what it did.
     #[serde(skip_serializing_if = "Option::is_none")]
-    refund_reference: Option<String>,
+    answer_reference: Option<String>,
     /// Why the last attempt failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
@@ -64,39 +66,42 @@ struct RefundBody {
     finished_at: Option<DateTime<Utc>>,
 }
 
-/// List the refunds of the payment provider
+/// List the requests to the payment provider
 #[utoipa::path(
-    get, path = "/v1/refunds", tag = "orders", params(ListRefundsQuery),
-    responses((status = 200, body = RefundPage)), security(("bearer" = ["orders:admin"]))
+    get, path = "/v1/payment-requests", tag = "orders", params(ListPaymentRequestsQuery),
+    responses((status = 200, body = PaymentRequestPage)), security(("bearer" = ["orders:admin"]))
 )]
-pub(crate) async fn list_refunds(
+pub(crate) async fn list_payment_requests(
     caller: Caller,
     State(outbox): State<Outbox>,
-    Query(query): Query<ListRefundsQuery>,
-) -> Result<Json<RefundPage>, Problem> {
+    Query(query): Query<ListPaymentRequestsQuery>,
+) -> Result<Json<PaymentRequestPage>, Problem> {
     caller.require(Scope::OrdersAdmin)?;
     let limit = page_limit(query.limit)?;
     let state = match query.state {
-        RefundState::Pending => "pending",
-        RefundState::Done => "done",
-        RefundState::Failed => "failed",
+        RequestState::Pending => "pending",
+        RequestState::Done => "done",
+        RequestState::Failed => "failed",
     };
     let mut connection = outbox.pool().acquire().await?;
-    let found = refunds::list(&mut connection, state, query.after, limit.into()).await?;
-    Ok(Json(RefundPage { items: found.into_iter().map(RefundBody::from).collect() }))
+    let found = provider_requests::list(&mut connection, state, query.after, limit.into()).await?;
+    Ok(Json(PaymentRequestPage {
+        items: found.into_iter().map(PaymentRequestBody::from).collect(),
+    }))
 }
 
-impl From<RefundView> for RefundBody {
-    fn from(view: RefundView) -> Self {
+impl From<RequestView> for PaymentRequestBody {
+    fn from(view: RequestView) -> Self {
         let is_pending = view.finished_at.is_none();
         Self {
+            operation: view.request.operation.as_str(),
             payment_id: view.request.payment,
             order_id: view.request.order,
             reference: view.request.reference,
             amount: view.request.amount,
             state: view.state,
             attempts: view.attempts,
-            refund_reference: view.refund_reference,
+            answer_reference: view.answer_reference,
             error: view.error,
             requested_at: view.requested_at,
             next_attempt_at: is_pending.then_some(view.next_attempt_at),

@@ -1,4 +1,4 @@
-//! Asks the payment provider for refunds. Several instances may run side by side: each claims what it asks for.
+//! Sends requests to the payment provider. Several instances may run side by side: each claims what it sends.
 
 use std::{convert::Infallible, time::Duration};
 
@@ -11,12 +11,12 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     app::{
         order_process::OrderProcess, payment_provider::PaymentProvider,
-        record_refund::record_refund,
+        record_provider_answer::record_provider_answer,
     },
-    storage::refunds::{self, ClaimedRefund},
+    storage::provider_requests::{self, ClaimedRequest},
 };
 
-/// The refunds that this process asks for at once.
+/// The requests that this process sends at once.
 const BATCH_SIZE: i64 = 8;
 
 /// How long a claim lasts: longer than a request with its record, even if the database is slow.
@@ -29,18 +29,18 @@ const POLL_INTERVAL: Duration = Duration::from_secs(1);
 const RETRY_DELAY: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
-pub(crate) struct RefundWorker {
+pub(crate) struct ProviderWorker {
     outbox: Outbox,
     process: OrderProcess,
     provider: PaymentProvider,
 }
 
-impl RefundWorker {
+impl ProviderWorker {
     pub(crate) fn new(outbox: Outbox, process: OrderProcess, provider: PaymentProvider) -> Self {
         Self { outbox, process, provider }
     }
 
-    /// Asks for what is due, until `stop`. A request that is under way is finished.
+    /// Sends what is due, until `stop`. A request that is under way is finished.
     pub(crate) async fn run(self, stop: CancellationToken) -> Result<(), Infallible> {
         while !stop.is_cancelled() {
             match self.work().await {
@@ -50,7 +50,7 @@ impl RefundWorker {
                 Err(error) => {
                     tracing::warn!(
                         error = problem::chain(&error),
-                        "failed to ask for refunds; retrying"
+                        "failed to send requests to the payment provider; retrying"
                     );
                     stop.run_until_cancelled(tokio::time::sleep(RETRY_DELAY)).await;
                 }
@@ -59,27 +59,28 @@ impl RefundWorker {
         Ok(())
     }
 
-    /// Asks for the refunds that are due; returns when the next one is.
+    /// Sends the requests that are due; returns when the next one is.
     async fn work(&self) -> Result<Option<DateTime<Utc>>, Error> {
         let claimed = {
             let mut connection = self.outbox.pool().acquire().await?;
             let now = clock::now();
-            let claimed = refunds::claim(&mut connection, now, now + CLAIM, BATCH_SIZE).await?;
+            let claimed =
+                provider_requests::claim(&mut connection, now, now + CLAIM, BATCH_SIZE).await?;
             if claimed.is_empty() {
-                return Ok(refunds::next_due(&mut connection).await?);
+                return Ok(provider_requests::next_due(&mut connection).await?);
             }
             claimed
         };
-        for result in join_all(claimed.into_iter().map(|refund| self.ask(refund))).await {
+        for result in join_all(claimed.into_iter().map(|request| self.ask(request))).await {
             result?;
         }
         Ok(Some(clock::now()))
     }
 
-    async fn ask(&self, refund: ClaimedRefund) -> Result<(), Error> {
-        let answer = self.provider.refund(&refund.request).await;
+    async fn ask(&self, request: ClaimedRequest) -> Result<(), Error> {
+        let answer = self.provider.send(&request.request).await;
         let mut tx = self.outbox.begin().await?;
-        record_refund(&mut tx, &self.process, refund, answer).await?;
+        record_provider_answer(&mut tx, &self.process, request, answer).await?;
         tx.commit().await
     }
 
@@ -87,7 +88,7 @@ impl RefundWorker {
     async fn wait(&self, next: Option<DateTime<Utc>>) {
         let pause = next.map(|next| (next - clock::now()).to_std().unwrap_or_default());
         tokio::select! {
-            () = self.process.refund_waker().woken() => {}
+            () = self.process.provider_waker().woken() => {}
             () = tokio::time::sleep(pause.unwrap_or(Duration::MAX)) => {}
             () = self.outbox.pause(POLL_INTERVAL) => {}
         }
