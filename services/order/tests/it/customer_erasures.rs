@@ -16,7 +16,9 @@ use vocabulary::CustomerId;
 use crate::shop::{Client, Deadlines, Shop, order_request};
 
 /// behavior-analytics, with what it receives.
-async fn start_behavior_analytics(shop: &Shop) -> (ServiceDouble, Recorder<CustomerErasedV1>) {
+pub(crate) async fn start_behavior_analytics(
+    shop: &Shop,
+) -> (ServiceDouble, Recorder<CustomerErasedV1>) {
     let erased = Recorder::default();
     let topology = Topology::new("behavior-analytics")
         .publishes::<ErasureCompletedV1>()

@@ -15,6 +15,7 @@ use tokio::net::TcpListener;
 use vocabulary::{ChangeId, CustomerId, Version, WebhookEndpointId, WebhookMessageId};
 
 use crate::{
+    customer_erasures::start_behavior_analytics,
     shop::{Client, Deadlines, Shop, changed, order_request},
     webhook_receiver::{Received, Receiver, Reply},
 };
@@ -229,6 +230,7 @@ async fn only_a_carrier_receives_parcels_with_the_address() {
     assert!(!json!(log).to_string().contains("林小满"));
 
     // Erasing the customer erases it in the messages, too.
+    let (_behavior, _erased) = start_behavior_analytics(&shop).await;
     let with_address =
         "select count(*) from webhook_message where convert_from(body, 'UTF8') like '%林小满%'";
     assert_eq!(shop.count(with_address).await, 3);
