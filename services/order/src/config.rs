@@ -2,6 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
+use chrono_tz::Tz;
 use reqwest::Url;
 use runtime::config::{self, Common};
 
@@ -93,6 +94,15 @@ pub struct Config {
         action = clap::ArgAction::Set
     )]
     pub test_payments: bool,
+
+    /// The time zone of days in lists and exports of orders, a name of the IANA database.
+    #[arg(
+        long,
+        env = "SHOP_TIME_ZONE",
+        value_name = "SHOP_TIME_ZONE",
+        default_value_t = Tz::Asia__Shanghai
+    )]
+    pub time_zone: Tz,
 
     /// Base address of product-catalog, for replays.
     #[arg(

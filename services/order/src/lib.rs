@@ -56,7 +56,7 @@ use crate::{
     },
     domain::{OrderLimits, ProcessDeadlines},
     names::{BEHAVIOR_ANALYTICS, INVENTORY, PRODUCT_CATALOG},
-    state::{TestPayments, WebhookSecret},
+    state::{ShopTimeZone, TestPayments, WebhookSecret},
     workers::{
         deadlines::DeadlineWorker, erasures, order_batcher::OrderBatcher,
         provider_requests::ProviderWorker, retention, webhooks::WebhookWorker,
@@ -200,6 +200,7 @@ impl ServiceDefinition for OrderService {
             webhook_secret,
             test_payments: TestPayments(config.test_payments),
             payment_provider: provider,
+            time_zone: ShopTimeZone(config.time_zone),
             offer_replayer,
             webhook_client,
             erasure_waker,

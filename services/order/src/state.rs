@@ -3,6 +3,7 @@
 use std::{io, path::Path, sync::Arc};
 
 use axum::extract::FromRef;
+use chrono_tz::Tz;
 use messaging::{Outbox, Topology, republish::Republisher};
 use runtime::{auth::Verifier, config::Secret};
 
@@ -26,10 +27,15 @@ pub struct AppState {
     pub(crate) webhook_secret: WebhookSecret,
     pub(crate) test_payments: TestPayments,
     pub(crate) payment_provider: Option<PaymentProvider>,
+    pub(crate) time_zone: ShopTimeZone,
     pub(crate) offer_replayer: OfferReplayer,
     pub(crate) webhook_client: WebhookClient,
     pub(crate) erasure_waker: ErasureWaker,
 }
+
+/// The time zone of days.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ShopTimeZone(pub(crate) Tz);
 
 /// Whether customers may pay with play money.
 #[derive(Debug, Clone, Copy)]

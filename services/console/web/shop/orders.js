@@ -22,7 +22,7 @@ export async function ordersPage({ container, signal }) {
   const { items = [] } = await callAsShopper('/api/order/v1/orders', { query: { customer_id, limit: 50 }, signal });
   if (items.length === 0) return none();
   container.append(h('ul', { class: 'orders' }, items.map((order) => h('li', null, h('a', { href: `#/orders/${encodeURIComponent(order.id)}` },
-    h('span', { class: 'order-what' }, h('b', null, summary(order)), h('span', { class: 'faint small num' }, order.created_at ?? order.placed_at ? formatDateTime(order.created_at ?? order.placed_at) : order.id)),
+    h('span', { class: 'order-what' }, h('b', null, summary(order)), h('span', { class: 'faint small num' }, `${order.number} · ${formatDateTime(order.placed_at)}`)),
     h('span', { class: 'status', 'data-status': order.status }, statusText(order.status)),
     h('span', { class: 'num' }, formatPrice(order.total)))))));
   return undefined;
@@ -38,6 +38,7 @@ function summary(order) {
 export async function orderPage({ container, id, signal }) {
   const path = `/api/order/v1/orders/${encodeURIComponent(id)}`;
   const live = h('p', { class: 'live small', role: 'status' });
+  const number = h('p', { class: 'faint small num' });
   const steps = h('ol', { class: 'steps' });
   const reason = h('p', { class: 'notice warn', hidden: true });
   const actions = h('div', { class: 'order-actions' });
@@ -56,6 +57,7 @@ export async function orderPage({ container, id, signal }) {
   }
 
   function draw() {
+    number.textContent = order.number;
     const at = STEPS.indexOf(order.status);
     const failed = at < 0;
     const shown = failed ? [...STEPS.slice(0, 1), order.status] : STEPS;
@@ -100,7 +102,7 @@ export async function orderPage({ container, id, signal }) {
   await load();
   document.title = `${t('order.title')} · ${t('brand')}`;
   container.append(
-    h('div', { class: 'list-head' }, h('h1', null, t('order.title')), h('p', { class: 'faint small num' }, id), live),
+    h('div', { class: 'list-head' }, h('h1', null, t('order.title')), number, live),
     h('section', { class: 'panel' }, steps, reason, actions),
     h('div', { class: 'order-columns' }, h('section', { class: 'panel' }, h('h2', null, t('order.timeline')), timeline), linesPanel));
   if (FINAL_STATUSES.includes(order.status)) return;

@@ -1,12 +1,15 @@
 //! Places orders, many in one transaction.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
 
 use chrono::{DateTime, Utc};
 use envelope::trace::{self, TraceContext};
 use idempotency::{Request, StoredResponse};
 use messaging::Transaction;
-use problem::{IdempotencyKey, Problem};
+use problem::{IdempotencyKey, OnConstraint as _, Problem};
 use runtime::clock;
 use vocabulary::{CustomerId, OrderId, Quantity, Sku};
 
@@ -21,6 +24,12 @@ use crate::{
     },
     storage::{offers, orders, promotion_uses, unpaid_orders},
 };
+
+/// The code of the problem if the number of a new order is taken. An order with another id has another number.
+pub(crate) const NUMBER_TAKEN: &str = "order_number_taken";
+
+/// `Retry-After` if several numbers in a row were taken.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 pub(crate) struct PlaceOrderCommand {
@@ -228,7 +237,7 @@ async fn insert(
     process: &OrderProcess,
     placed: Vec<(&PlaceOrderCommand, Transition)>,
     now: DateTime<Utc>,
-) -> Result<(), messaging::Error> {
+) -> Result<(), Problem> {
     if placed.is_empty() {
         return Ok(());
     }
@@ -236,7 +245,11 @@ async fn insert(
         .iter()
         .map(|(command, placed)| (&placed.order, &command.shipping_address, command.trace))
         .collect();
-    orders::insert(tx, &new).await?;
+    let inserted = orders::insert(tx, &new).await;
+    inserted.on_constraint("orders_by_number", || {
+        Problem::unavailable(NUMBER_TAKEN, RETRY_AFTER)
+            .detail("Another order has the number of this one.")
+    })?;
     let uses = placed.iter().flat_map(|(_, placed)| placed.order.promotion_uses());
     let uses: Vec<_> = uses.collect();
     promotion_uses::insert(tx, &uses, now).await?;
@@ -244,5 +257,5 @@ async fn insert(
         .into_iter()
         .map(|(command, transition)| TracedTransition { trace: command.trace, transition })
         .collect();
-    process.publish(tx, &transitions, now).await
+    Ok(process.publish(tx, &transitions, now).await?)
 }

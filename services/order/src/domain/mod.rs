@@ -8,6 +8,7 @@ mod line;
 mod lost_order;
 mod order;
 mod order_limits;
+mod order_number;
 mod parcel;
 mod parcel_status;
 mod payment;
@@ -28,6 +29,7 @@ pub(crate) use self::{
     lost_order::{ReportedStock, lost_reason},
     order::{EndReason, Hold, HoldNotExtendable, InvalidTransition, Order, OrderState, Shortage},
     order_limits::{LimitExceeded, OrderLimits, UnpaidOrders},
+    order_number::{InvalidOrderNumber, OrderNumber},
     parcel::{Allocation, Parcel, ParcelLine, Parcels},
     parcel_status::ParcelStatus,
     payment::{Payment, PaymentMethod, PaymentOutcome, PaymentState, PaymentTooEarly},

@@ -7,7 +7,10 @@ use vocabulary::{CustomerId, Localized, Money, OrderId, ProductId, Quantity, Sku
 
 use super::{costs_body::CostsBody, fulfilment_body::FulfilmentBody, status_body::StatusBody};
 use crate::{
-    domain::{Address, EndReason, OrderLine, OrderStatus, PaymentMethod, Shortage, costs::Costs},
+    domain::{
+        Address, EndReason, OrderLine, OrderNumber, OrderStatus, PaymentMethod, Shortage,
+        costs::Costs,
+    },
     storage::order_views::{OrderView, ShipmentView},
 };
 
@@ -15,6 +18,9 @@ use crate::{
 #[schema(as = Order)]
 pub(super) struct OrderBody {
     id: OrderId,
+    /// For people to read out: digits with a check digit. It finds the order in the list, and gives no access.
+    #[schema(example = "10604-22390-24878")]
+    number: String,
     customer_id: CustomerId,
     status: StatusBody,
     /// Sorted by SKU.
@@ -158,6 +164,7 @@ impl From<OrderView> for OrderBody {
         let expires = [OrderStatus::Placed, OrderStatus::Reserved].contains(&view.status);
         Self {
             id: view.id,
+            number: OrderNumber::of(view.id).to_string(),
             customer_id: view.customer,
             status: view.status.into(),
             lines: LineBody::list(view.lines, view.costs.as_ref()),

@@ -6,6 +6,7 @@ pub(crate) mod customer_erasures;
 mod json_columns;
 pub(crate) mod lost_orders;
 pub(crate) mod offers;
+pub(crate) mod order_lists;
 pub(crate) mod order_money;
 pub(crate) mod order_views;
 pub(crate) mod orders;

@@ -1,6 +1,6 @@
 //! Orders with everything that a client sees of them.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, types::Json};
 use uuid::Uuid;
 use vocabulary::{CustomerId, OrderId, ParcelId};
@@ -132,106 +132,8 @@ pub(crate) async fn get(
     Ok(get_many(connection, &[order.as_uuid()]).await?.pop())
 }
 
-/// Which orders to list. `None` means any.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct OrderFilter {
-    pub(crate) customer: Option<CustomerId>,
-    pub(crate) status: Option<OrderStatus>,
-    /// Only orders placed at this time or later.
-    pub(crate) placed_from: Option<DateTime<Utc>>,
-    /// Only orders placed before this time.
-    pub(crate) placed_to: Option<DateTime<Utc>>,
-    /// Only orders placed before this one.
-    pub(crate) before: Option<OrderId>,
-}
-
-/// The most by which the time in the id of an order differs from the time at which it was placed.
-const ID_TIME_TOLERANCE: TimeDelta = TimeDelta::minutes(10);
-
-impl OrderFilter {
-    /// The first id, and the id after the last one. Ids are ordered by time, so the index skips what is outside.
-    fn id_bounds(&self) -> (Uuid, Uuid) {
-        let after = self.placed_from.map_or(Uuid::nil(), |from| id_at(from - ID_TIME_TOLERANCE));
-        let until = self.placed_to.map_or(Uuid::max(), |to| id_at(to + ID_TIME_TOLERANCE));
-        (after, self.before.map_or(until, |before| until.min(before.as_uuid())))
-    }
-}
-
-/// The smallest id of this time: a UUID of version 7 begins with 48 bits of milliseconds.
-fn id_at(time: DateTime<Utc>) -> Uuid {
-    Uuid::from_u128(u128::try_from(time.timestamp_millis()).unwrap_or_default() << 80)
-}
-
-/// At most `limit` orders, newest first.
-pub(crate) async fn list(
-    connection: &mut PgConnection,
-    filter: OrderFilter,
-    limit: i64,
-) -> Result<Vec<OrderView>, sqlx::Error> {
-    let (after, before) = filter.id_bounds();
-    let (from, to) = (filter.placed_from, filter.placed_to);
-    let status = filter.status.map(OrderStatus::as_str);
-    // A statement for each combination, so that the planner picks the right index for each.
-    let ids = match (filter.customer, status) {
-        (Some(customer), status) => {
-            sqlx::query_scalar!(
-                r#"
-                select id from orders
-                where customer_id = $1 and id < $2 and id >= $3 and ($4::text is null or status = $4)
-                    and ($5::timestamptz is null or placed_at >= $5) and ($6::timestamptz is null or placed_at < $6)
-                order by id desc limit $7
-                "#,
-                customer.as_uuid(),
-                before,
-                after,
-                status,
-                from,
-                to,
-                limit,
-            )
-            .fetch_all(&mut *connection)
-            .await?
-        }
-        (None, Some(status)) => {
-            sqlx::query_scalar!(
-                r#"
-                select id from orders
-                where status = $1 and id < $2 and id >= $3
-                    and ($4::timestamptz is null or placed_at >= $4) and ($5::timestamptz is null or placed_at < $5)
-                order by id desc limit $6
-                "#,
-                status,
-                before,
-                after,
-                from,
-                to,
-                limit,
-            )
-            .fetch_all(&mut *connection)
-            .await?
-        }
-        (None, None) => {
-            sqlx::query_scalar!(
-                r#"
-                select id from orders
-                where id < $1 and id >= $2
-                    and ($3::timestamptz is null or placed_at >= $3) and ($4::timestamptz is null or placed_at < $4)
-                order by id desc limit $5
-                "#,
-                before,
-                after,
-                from,
-                to,
-                limit,
-            )
-            .fetch_all(&mut *connection)
-            .await?
-        }
-    };
-    get_many(connection, &ids).await
-}
-
-async fn get_many(
+/// The views of these orders, newest first.
+pub(super) async fn get_many(
     connection: &mut PgConnection,
     ids: &[Uuid],
 ) -> Result<Vec<OrderView>, sqlx::Error> {

@@ -7,10 +7,11 @@ use idempotency::StoredResponse;
 use messaging::Outbox;
 use problem::Problem;
 use tokio::sync::{mpsc, oneshot};
+use vocabulary::OrderId;
 
 use crate::app::{
     order_process::OrderProcess,
-    place_order::{PlaceOrderCommand, RenderResponse, place_orders},
+    place_order::{NUMBER_TAKEN, PlaceOrderCommand, RenderResponse, place_orders},
 };
 
 /// The maximum number of waiting commands; more are refused with 503.
@@ -18,6 +19,9 @@ const QUEUE_CAPACITY: usize = 1_024;
 
 /// The maximum number of orders of a transaction.
 const BATCH_SIZE: usize = 128;
+
+/// The maximum number of numbers that are tried for an order. Among a hundred million orders one in a million is taken.
+const NUMBER_ATTEMPTS: u32 = 5;
 
 /// `Retry-After` of a refused command.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -112,19 +116,47 @@ async fn place_batch(
                 let _ = job.reply.send(response);
             }
         }
-        Err(problem) if batch.len() == 1 || problem.code() == "database_unavailable" => {
+        Err(problem) if is_final(&problem, batch.len()) => {
             for job in batch {
                 let _ = job.reply.send(Err(problem.clone()));
             }
         }
         Err(_) => {
             for job in batch.into_iter().filter(|job| !job.reply.is_closed()) {
-                let alone = place_together(outbox, process, render, &[&job.command]).await;
-                let response = alone.and_then(|responses| {
-                    responses.into_iter().next().unwrap_or_else(|| Err(Problem::internal()))
-                });
+                let response = place_alone(outbox, process, render, job.command).await;
                 let _ = job.reply.send(response);
             }
+        }
+    }
+}
+
+/// Whether a batch of this size that has failed is not tried again.
+fn is_final(problem: &Problem, size: usize) -> bool {
+    match problem.code() {
+        "database_unavailable" => true,
+        NUMBER_TAKEN => false,
+        _ => size == 1,
+    }
+}
+
+/// Places one order, with another id as long as its number is taken.
+async fn place_alone(
+    outbox: &Outbox,
+    process: &OrderProcess,
+    render: RenderResponse,
+    mut command: PlaceOrderCommand,
+) -> Result<StoredResponse, Problem> {
+    let mut attempts = 1..=NUMBER_ATTEMPTS;
+    loop {
+        attempts.next();
+        match place_together(outbox, process, render, &[&command]).await {
+            Ok(responses) => {
+                return responses.into_iter().next().unwrap_or_else(|| Err(Problem::internal()));
+            }
+            Err(problem) if problem.code() == NUMBER_TAKEN && !attempts.is_empty() => {
+                command.order_id = OrderId::new();
+            }
+            Err(problem) => return Err(problem),
         }
     }
 }

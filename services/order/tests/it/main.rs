@@ -16,6 +16,7 @@ mod instances;
 mod lifecycle;
 mod money;
 mod order_limits;
+mod order_lists;
 mod outgoing_webhooks;
 mod payment_provider;
 mod payments;

@@ -107,6 +107,16 @@ impl Client {
         self.send(Method::GET, path, None, None).await
     }
 
+    /// The status, content type and text of a response.
+    pub(crate) async fn get_text(&self, path: &str, accept: &str) -> (u16, String, String) {
+        let request = self.http.get(format!("{}{path}", self.base)).header("accept", accept);
+        let request = request.bearer_auth(self.token.as_ref().unwrap()).timeout(LONGEST_WAIT);
+        let answer = request.send().await.unwrap();
+        let status = answer.status().as_u16();
+        let content_type = answer.headers()["content-type"].to_str().unwrap().to_owned();
+        (status, content_type, answer.text().await.unwrap())
+    }
+
     pub(crate) async fn post(&self, path: &str, body: &Value) -> Answer {
         self.send(Method::POST, path, Some(body), None).await
     }
@@ -277,6 +287,7 @@ impl Shop {
             max_unpaid_pieces: 200,
             max_unpaid_orders: 10_000,
             test_payments: true,
+            time_zone: chrono_tz::Asia::Shanghai,
             product_catalog_url: "http://127.0.0.1:9".parse().unwrap(),
             webhook_secret_file: Some(secret_file),
             payment_provider_url: None,
