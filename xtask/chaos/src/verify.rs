@@ -428,6 +428,6 @@ mod tests {
         assert!(subscriptions.contains(&subscription("order", "inventory", "reservation")));
         assert!(subscriptions.contains(&subscription("product-catalog", "search-sync", "receipt")));
         assert!(subscriptions.iter().all(|subscription| subscription.aggregate != "user-events"));
-        assert_eq!(subscriptions.len(), 17);
+        assert_eq!(subscriptions.len(), 19);
     }
 }
