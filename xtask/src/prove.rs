@@ -20,7 +20,7 @@ pub(crate) const PROOFS: &[Proof] = &[
         command: || {
             let test = ["test", "--release", "--package", "messaging", "--lib", "simulation"];
             let mut command = cargo::cargo(test);
-            command.env("SIMULATION_SCHEDULES", "1000000");
+            command.env("SIMULATION_SCHEDULES", "1000000").env("SIMULATION_SEARCH", "1");
             command
         },
     },

@@ -12,7 +12,8 @@
 //! There are two subscribers. Two of three subscriptions are sequenced, the others are state subscriptions.
 //!
 //! `SIMULATION_SCHEDULES` sets the number of schedules; `SIMULATION_SEED` runs a single one and prints its
-//! steps, with the planted bug that `SIMULATION_BUG` names, if any.
+//! steps, with the planted bug that `SIMULATION_BUG` names, if any. With `SIMULATION_SEARCH=1` all planted bugs are searched for from the
+//! first schedule on.
 
 #![expect(clippy::print_stdout, reason = "the output shows how soon each bug is found")]
 
@@ -69,6 +70,22 @@ const MAX_HIDDEN_SCHEDULES: u64 = 20_000;
 
 /// The schedules without a bug that must hold before any with one count.
 const MIN_SOUND_SCHEDULES: u64 = 500;
+
+/// Schedules that find bugs which few schedules find, so that an ordinary run need not search for them. A seed that no longer finds its
+/// bug costs time only: the bug is searched for.
+const KNOWN_SCHEDULES: [(Bug, u64); 11] = [
+    (Bug::FailedIsOvertaken, 13_753),
+    (Bug::PresentIsLost, 1164),
+    (Bug::LateIsDuplicate, 370),
+    (Bug::LateCountedTwice, 1182),
+    (Bug::RetryNotChecked, 269),
+    (Bug::LeapNotMarked, 4594),
+    (Bug::GivenUpByIndex, 8785),
+    (Bug::IgnoredLetterMakesStale, 2294),
+    (Bug::AnswersWaitForBroken, 177),
+    (Bug::OpenIsReceived, 739),
+    (Bug::LossNotReported, 1935),
+];
 
 /// A number from the environment.
 fn setting(name: &str) -> Option<u64> {
@@ -134,15 +151,26 @@ fn no_schedule_violates_an_invariant() {
     assert!(coverage.is_everything(), "not every situation occurred: {coverage:?}");
 }
 
+/// The known schedule that finds a bug; otherwise, or if `SIMULATION_SEARCH` is set, the first one that does. Without the bug it must hold.
+fn schedule_that_finds(bug: Bug) -> Option<u64> {
+    let known = KNOWN_SCHEDULES.iter().filter(|_| setting("SIMULATION_SEARCH").is_none());
+    let known = known.filter(|(known, _)| *known == bug).map(|(_, seed)| *seed);
+    let found = known.into_iter().find(|seed| {
+        run(*seed, None, false).violation.is_none()
+            && run(*seed, Some(bug), false).violation.is_some()
+    });
+    found.or_else(|| run_all(MAX_HIDDEN_SCHEDULES, Some(bug)).err())
+}
+
 #[test]
 fn every_planted_bug_is_found() {
     let sound = run_all(MIN_SOUND_SCHEDULES, None);
     sound.unwrap_or_else(|seed| panic!("{}", explain(seed, None)));
     let mut hidden = Vec::new();
     for bug in Bug::HARMFUL {
-        match run_all(MAX_HIDDEN_SCHEDULES, Some(bug)) {
-            Ok(_) => hidden.push(bug),
-            Err(seed) => {
+        match schedule_that_finds(bug) {
+            None => hidden.push(bug),
+            Some(seed) => {
                 let violation = run(seed, Some(bug), false).violation.unwrap();
                 println!("{bug:?} in schedule {seed}: {violation}");
             }

@@ -173,8 +173,16 @@ impl Handler for RecordEffects {
 
 /// An outbox on a small pool of connections with session timeouts, as in a service.
 pub(crate) async fn outbox(database: &str) -> Outbox {
+    log();
     let options = messaging::with_session_timeouts(database.parse().unwrap());
     Outbox::new(PgPoolOptions::new().max_connections(8).connect_with(options).await.unwrap())
+}
+
+/// Logs what the kit does. The output of a test that fails shows it.
+fn log() {
+    let log = tracing_subscriber::fmt().with_env_filter("messaging=debug").with_test_writer();
+    // Another test of the process may have started it.
+    drop(log.try_init());
 }
 
 /// The two services with their own vhost and databases.
