@@ -24,7 +24,8 @@ use contracts::{
     inventory::STOCK,
     order::{
         CUSTOMER, ORDER, OrderCancelledV1, OrderDeliveredV1, OrderExpiredV1, OrderParcelShippedV1,
-        OrderPaymentFailedV1, OrderPlacedV1, OrderRejectedV1, OrderShippedV1,
+        OrderPaymentFailedV1, OrderPlacedV1, OrderRejectedV1, OrderReturnReceivedV1,
+        OrderShippedV1,
     },
     receipts::{ProductAppliedV1, ProductFailedV1},
 };
@@ -81,6 +82,7 @@ fn topology_for(waker: &ModelWaker) -> Topology {
         .ignores::<OrderParcelShippedV1>()
         .ignores::<OrderShippedV1>()
         .ignores::<OrderDeliveredV1>()
+        .ignores::<OrderReturnReceivedV1>()
         .ignores::<OrderRejectedV1>()
         .ignores::<OrderPaymentFailedV1>()
         .ignores::<OrderExpiredV1>()

@@ -38,7 +38,7 @@ use crate::{
     app::repair_lost_levels,
     consumes::{
         order::{
-            DeductParcel, DeductStock, ReleaseCancelledOrder, ReleaseExpiredOrder,
+            DeductParcel, DeductStock, ReceiveReturn, ReleaseCancelledOrder, ReleaseExpiredOrder,
             ReleaseRejectedOrder, ReleaseUnpaidOrder, ReserveStock,
         },
         product_catalog::{CountStock, RegisterSkus, WithdrawSkus},
@@ -77,6 +77,7 @@ fn topology_for(low: LowStock) -> Topology {
                 .on(ReserveStock(low))
                 .on(DeductParcel(low))
                 .on(DeductStock(low))
+                .on(ReceiveReturn(low))
                 .on(ReleaseCancelledOrder(low))
                 .on(ReleaseExpiredOrder(low))
                 .on(ReleaseUnpaidOrder(low))

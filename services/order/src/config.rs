@@ -54,6 +54,16 @@ pub struct Config {
     #[arg(long, env = "DELIVER_AFTER", value_name = "DELIVER_AFTER", default_value = "5", value_parser = config::term)]
     pub deliver_after: Duration,
 
+    /// Days after the delivery in which customers may announce returns. Operators may do so at any time.
+    #[arg(
+        long,
+        env = "RETURN_WINDOW_DAYS",
+        value_name = "RETURN_WINDOW_DAYS",
+        default_value = "30",
+        value_parser = clap::value_parser!(u32).range(0..=3_650)
+    )]
+    pub return_window_days: u32,
+
     /// Most pieces of one SKU in one order of a customer.
     #[arg(
         long,
@@ -171,6 +181,10 @@ impl Config {
             unpaid_pieces_per_sku: self.max_unpaid_pieces,
             unpaid_orders: self.max_unpaid_orders,
         }
+    }
+
+    pub(crate) fn return_window(&self) -> Duration {
+        Duration::from_hours(24 * u64::from(self.return_window_days))
     }
 
     pub(crate) const fn webhook_addresses(&self) -> AddressRule {

@@ -25,7 +25,8 @@ use contracts::{
     inventory::{AVAILABILITY, RESERVATION},
     order::{
         CustomerErasedV1, OrderCancelledV1, OrderConfirmedV1, OrderDeliveredV1, OrderExpiredV1,
-        OrderParcelShippedV1, OrderPaymentFailedV1, OrderPlacedV1, OrderRejectedV1, OrderShippedV1,
+        OrderParcelShippedV1, OrderPaymentFailedV1, OrderPlacedV1, OrderRejectedV1,
+        OrderReturnReceivedV1, OrderShippedV1,
     },
     receipts::{ProductAppliedV1, ProductFailedV1},
 };
@@ -99,6 +100,7 @@ fn topology_for(process: &OrderProcess) -> Topology {
         .publishes::<OrderParcelShippedV1>()
         .publishes::<OrderShippedV1>()
         .publishes::<OrderDeliveredV1>()
+        .publishes::<OrderReturnReceivedV1>()
         .publishes::<OrderRejectedV1>()
         .publishes::<OrderPaymentFailedV1>()
         .publishes::<OrderExpiredV1>()
@@ -151,7 +153,8 @@ impl ServiceDefinition for OrderService {
         }
         let (outbox, lifecycle) = (host.outbox.clone(), &host.lifecycle);
         let provider = payment_provider(config)?;
-        let process = OrderProcess::new(config.deadlines(), config.limits());
+        let process = OrderProcess::new(config.deadlines(), config.limits())
+            .with_return_window(config.return_window());
         let process = if provider.is_some() { process.with_provider() } else { process };
         let topology = topology_for(&process);
         let (topology, republisher) = host.start_messaging(topology);

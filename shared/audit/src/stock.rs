@@ -40,7 +40,7 @@ pub(crate) async fn check_stock(
     // Of an order that is partly shipped only the parcels that a carrier has.
     let shipped = "select o.id::text, l.sku, sum(l.quantity)::bigint
         from order_line l join orders o on o.id = l.order_id
-        where o.status in ('shipped', 'delivered') group by o.id, l.sku
+        where o.status in ('shipped', 'delivered', 'returned') group by o.id, l.sku
         union all
         select o.id::text, line ->> 'sku', sum((line ->> 'quantity')::bigint)::bigint
         from orders o, jsonb_array_elements(o.parcels) parcel, jsonb_array_elements(parcel -> 'lines') line
@@ -55,6 +55,47 @@ pub(crate) async fn check_stock(
         if of(&deducted) != of(&shipped) && !is_listed {
             let (shipped, deducted) = (of(&shipped), of(&deducted));
             findings.add(2, [format!("order {id}, {sku}: {shipped} shipped, {deducted} deducted")]);
+        }
+    }
+    check_returned_stock(sessions, findings).await
+}
+
+/// Invariant 2: the pieces that came back are those of the returns that the order service has recorded, also those that were written off.
+async fn check_returned_stock(
+    sessions: &mut Sessions<'_>,
+    findings: &mut Findings,
+) -> Result<(), Error> {
+    let mut inventory = sessions.of("inventory").await?;
+    let returned = "select order_id::text, sku, sum(on_hand_delta)::bigint from ledger
+        where kind = 'returned' group by order_id, sku";
+    let written_off = "select order_id::text, sku, -sum(on_hand_delta)::bigint from ledger
+        where kind = 'written_off' group by order_id, sku";
+    let in_ledger = [
+        quantities(&mut inventory, returned).await?,
+        quantities(&mut inventory, written_off).await?,
+    ];
+    let mut order = sessions.of("order").await?;
+    let returned = "select r.order_id::text, l.sku, sum(l.restocked + l.written_off)::bigint
+        from order_return r join return_line l on l.return_id = r.id
+        where l.restocked + l.written_off > 0 group by r.order_id, l.sku";
+    let written_off = "select r.order_id::text, l.sku, sum(l.written_off)::bigint
+        from order_return r join return_line l on l.return_id = r.id
+        where l.written_off > 0 group by r.order_id, l.sku";
+    let recorded =
+        [quantities(&mut order, returned).await?, quantities(&mut order, written_off).await?];
+    for ((ledger, recorded), name) in
+        in_ledger.iter().zip(&recorded).zip(["returned", "written off"])
+    {
+        for subject in ledger.keys().chain(recorded.keys()).collect::<BTreeSet<_>>() {
+            let of = |quantities: &Quantities| quantities.get(subject).copied().unwrap_or(0);
+            let (id, sku) = subject;
+            if of(ledger) != of(recorded) {
+                let (ledger, recorded) = (of(ledger), of(recorded));
+                findings.add(
+                    2,
+                    [format!("order {id}, {sku}: {recorded} {name}, {ledger} in the ledger")],
+                );
+            }
         }
     }
     Ok(())
@@ -114,7 +155,7 @@ pub(crate) async fn check_reservations(
         let is_consistent = match status.as_str() {
             "placed" => matches!(state, None | Some("reserved")),
             "reserved" | "confirmed" => state == Some("reserved"),
-            "shipped" | "delivered" => state == Some("deducted"),
+            "shipped" | "delivered" | "returned" => state == Some("deducted"),
             _ => matches!(state, None | Some("released")),
         };
         let is_for_operator = state == Some("deducted") && is_listed(id);

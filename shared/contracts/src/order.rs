@@ -5,8 +5,8 @@ use envelope::event;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use vocabulary::{
-    CustomerId, Money, OrderId, ParcelId, PaymentId, ProductId, Quantity, ShipmentId, Sku,
-    WarehouseId,
+    CustomerId, Money, OrderId, ParcelId, PaymentId, ProductId, Quantity, ReturnId, ShipmentId,
+    Sku, WarehouseId,
 };
 
 /// The aggregate of orders; the key is the order.
@@ -60,7 +60,7 @@ pub struct Parcel {
     pub lines: Vec<ParcelLine>,
 }
 
-/// A line of a parcel.
+/// A line of a parcel or of a return.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ParcelLine {
     pub sku: Sku,
@@ -122,6 +122,23 @@ pub struct OrderDeliveredV1 {
 }
 
 event!(OrderDeliveredV1, "order.delivered.v1", ORDER, event => event.order_id.to_string());
+
+/// Pieces of an order came back to a warehouse: add them to its stock, or write them off.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct OrderReturnReceivedV1 {
+    pub order_id: OrderId,
+    pub return_id: ReturnId,
+    /// Where the pieces are; absent if that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warehouse_id: Option<WarehouseId>,
+    /// What can be sold again. Each SKU occurs once.
+    pub restocked: Vec<ParcelLine>,
+    /// What cannot be sold any more. Each SKU occurs once.
+    pub written_off: Vec<ParcelLine>,
+    pub received_at: DateTime<Utc>,
+}
+
+event!(OrderReturnReceivedV1, "order.return_received.v1", ORDER, event => event.order_id.to_string());
 
 /// Why an order ended without a shipment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -16,7 +16,8 @@ use crate::{
     },
     order::{
         CustomerErasedV1, OrderCancelledV1, OrderConfirmedV1, OrderDeliveredV1, OrderExpiredV1,
-        OrderParcelShippedV1, OrderPaymentFailedV1, OrderPlacedV1, OrderRejectedV1, OrderShippedV1,
+        OrderParcelShippedV1, OrderPaymentFailedV1, OrderPlacedV1, OrderRejectedV1,
+        OrderReturnReceivedV1, OrderShippedV1,
     },
     receipts::{ProductAppliedV1, ProductFailedV1},
 };
@@ -35,6 +36,7 @@ pub fn events() -> Vec<Contract> {
         Contract::of::<OrderParcelShippedV1>(),
         Contract::of::<OrderShippedV1>(),
         Contract::of::<OrderDeliveredV1>(),
+        Contract::of::<OrderReturnReceivedV1>(),
         Contract::of::<OrderRejectedV1>(),
         Contract::of::<OrderPaymentFailedV1>(),
         Contract::of::<OrderExpiredV1>(),

@@ -94,6 +94,14 @@ id!(
     ParcelId
 );
 id!(
+    /// Id of a return of pieces of an order.
+    ReturnId
+);
+id!(
+    /// Id of a refund of a part of a payment: that of the return that it pays back.
+    RefundId
+);
+id!(
     /// Id of a merchandising rule.
     RuleId
 );

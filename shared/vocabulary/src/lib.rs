@@ -7,8 +7,9 @@ mod quantity;
 mod sku;
 
 pub use ids::{
-    ChangeId, CustomerId, ImportId, OrderId, ParcelId, PaymentId, ProductId, PromotionId, RuleId,
-    ShipmentId, ShippingRateId, TaxRateId, WarehouseId, WebhookEndpointId, WebhookMessageId,
+    ChangeId, CustomerId, ImportId, OrderId, ParcelId, PaymentId, ProductId, PromotionId, RefundId,
+    ReturnId, RuleId, ShipmentId, ShippingRateId, TaxRateId, WarehouseId, WebhookEndpointId,
+    WebhookMessageId,
 };
 pub use localized::Localized;
 pub use money::{Currency, InvalidMoney, Money, UnknownCurrency};

@@ -11,5 +11,6 @@ mod products;
 mod replicas;
 mod rest;
 mod restored_publisher;
+mod returns;
 mod search_settings;
 mod topology;

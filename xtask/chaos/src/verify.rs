@@ -70,7 +70,8 @@ const INVALID_TRANSITIONS: &str = "
     where before is not null and status <> before and (before, status) not in (
         ('placed', 'reserved'), ('placed', 'rejected'), ('placed', 'expired'), ('placed', 'cancelled'),
         ('placed', 'confirmed'), ('reserved', 'confirmed'), ('reserved', 'payment_failed'), ('reserved', 'expired'),
-        ('reserved', 'cancelled'), ('confirmed', 'shipped'), ('confirmed', 'cancelled'), ('shipped', 'delivered')
+        ('reserved', 'cancelled'), ('confirmed', 'shipped'), ('confirmed', 'cancelled'), ('shipped', 'delivered'),
+        ('shipped', 'returned'), ('delivered', 'returned')
     )";
 
 /// Counts orders whose timeline has a stock event twice, or the end of a reservation before the reservation.
@@ -168,7 +169,7 @@ pub(super) async fn verify(
     .await?;
     let sold: Vec<(String, i64, i64)> = sqlx::query_as(
         "select l.sku, sum(l.quantity)::bigint,
-             coalesce(sum(l.quantity) filter (where o.status in ('confirmed', 'shipped', 'delivered')), 0)::bigint
+             coalesce(sum(l.quantity) filter (where o.status in ('confirmed', 'shipped', 'delivered', 'returned')), 0)::bigint
          from order_line l join orders o on o.id = l.order_id group by l.sku",
     )
     .fetch_all(&mut order)

@@ -4,6 +4,7 @@ mod adjust_stock;
 mod count_stock;
 mod create_warehouse;
 mod deduct_parcels;
+mod receive_returns;
 mod register_skus;
 mod release_or_deduct;
 mod repair_lost_levels;
@@ -18,6 +19,7 @@ pub(crate) use self::{
     count_stock::{CountStockCommand, apply_pending_counts, count_stock},
     create_warehouse::{CreateWarehouseCommand, CreateWarehouseError, create_warehouse},
     deduct_parcels::{DeductParcelCommand, deduct_parcels},
+    receive_returns::{ReceiveReturnCommand, receive_returns},
     register_skus::{ListedProduct, register_skus},
     release_or_deduct::{ReleaseOrDeductCommand, release_or_deduct},
     repair_lost_levels::repair_lost_levels,

@@ -18,6 +18,10 @@ pub(crate) enum MovementKind {
     Released,
     /// Reserved pieces were shipped.
     Deducted,
+    /// A customer sent pieces back.
+    Returned,
+    /// Pieces that came back cannot be sold any more.
+    WrittenOff,
 }
 
 impl MovementKind {
@@ -29,6 +33,8 @@ impl MovementKind {
             Self::Reserved => "reserved",
             Self::Released => "released",
             Self::Deducted => "deducted",
+            Self::Returned => "returned",
+            Self::WrittenOff => "written_off",
         }
     }
 }

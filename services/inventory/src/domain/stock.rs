@@ -227,6 +227,26 @@ impl Stock {
         Ok(())
     }
 
+    /// Adds pieces that came back from the customer of an order, all of them or none. Those that are written off leave at once.
+    pub(crate) fn take_back(
+        &mut self,
+        order: OrderId,
+        restocked: &[Allocation],
+        written_off: &[Allocation],
+    ) -> Result<(), UnknownSku> {
+        let mut unknown = restocked.iter().chain(written_off);
+        if let Some(line) = unknown.find(|line| !self.skus.contains_key(&line.sku)) {
+            return Err(UnknownSku(line.sku.clone()));
+        }
+        for line in restocked.iter().chain(written_off) {
+            self.apply(line, MovementKind::Returned, line.quantity, 0, Some(order));
+        }
+        for line in written_off {
+            self.apply(line, MovementKind::WrittenOff, -line.quantity, 0, Some(order));
+        }
+        Ok(())
+    }
+
     /// Sets the pieces on hand in a warehouse, and returns whether the number changed.
     pub(crate) fn set(
         &mut self,

@@ -24,7 +24,8 @@ pub(super) struct LedgerEntryView {
     /// Later movements of a SKU have larger ids.
     id: i64,
     warehouse_id: WarehouseId,
-    /// `set` or `adjusted` over HTTP, `set` by the count of an import; `reserved`, `released` or `deducted` for an order.
+    /// `set` or `adjusted` over HTTP, `set` by the count of an import; `reserved`, `released`, `deducted`,
+    /// `returned` or `written_off` for an order.
     #[schema(example = "reserved")]
     kind: String,
     on_hand_delta: i64,

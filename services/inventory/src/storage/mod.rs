@@ -4,6 +4,7 @@ pub(crate) mod ledger;
 pub(crate) mod pending_counts;
 pub(crate) mod products;
 pub(crate) mod reservations;
+pub(crate) mod returns;
 pub(crate) mod stock;
 pub(crate) mod warehouses;
 

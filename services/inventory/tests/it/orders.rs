@@ -10,10 +10,11 @@ use reqwest::StatusCode;
 use serde_json::{Value, json};
 use service_testkit::{LONGEST_WAIT, events::product_changed};
 use testkit::wait_for;
-use vocabulary::{OrderId, ProductId};
+use vocabulary::{OrderId, ProductId, WarehouseId};
 
 use crate::suite::{
-    Suite, cancelled, expired, parcel_shipped, payment_failed, placed, rejected, shipped,
+    Suite, cancelled, expired, parcel_shipped, payment_failed, placed, rejected, return_received,
+    shipped,
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -393,6 +394,51 @@ async fn each_parcel_is_deducted_from_its_warehouse_once() {
     assert_eq!((suite.levels("A").await, suite.levels("B").await), ((6, 0, 6), (1, 0, 1)));
     assert_eq!(suite.deducted.all().len(), 2);
     suite.finish(0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn returned_pieces_are_restocked_or_written_off_once() {
+    let suite = Suite::stocked(&[("A", 3), ("B", 1)]).await;
+    let (_, far) = suite.post("/v1/warehouses", json!({"name": "Far"})).await;
+    let far: WarehouseId = far["id"].as_str().unwrap().parse().unwrap();
+    let order = placed(&[("A", 3), ("B", 1)]);
+    let id = order.order_id;
+    suite.order.publish(&order).await;
+    suite.order.publish(&shipped(id)).await;
+    suite.deducted.wait_one(|one| one.order_id == id).await;
+    assert_eq!((suite.levels("A").await, suite.levels("B").await), ((0, 0, 0), (0, 0, 0)));
+
+    let first = return_received(id, Some(far), &[("A", 1)], &[("A", 1), ("B", 1)]);
+    suite.order.publish(&first).await;
+    // The same return again, as after a restore of the order service.
+    suite.order.publish(&first).await;
+    // A warehouse that does not exist: the pieces are in the main one.
+    let second = return_received(id, Some(WarehouseId::new()), &[("A", 1)], &[]);
+    suite.order.publish(&second).await;
+    suite
+        .changed
+        .wait_one(|one| one.sku.as_str() == "A" && (one.on_hand, one.reserved) == (2, 0))
+        .await;
+    assert_eq!(suite.levels("B").await, (0, 0, 0));
+    let (_, stock) = suite.get("/v1/stock/A").await;
+    let levels = stock["warehouses"].as_array().unwrap();
+    let on_hand: Vec<&Value> = levels.iter().map(|level| &level["on_hand"]).collect();
+    assert_eq!(on_hand, [&json!(1), &json!(1)], "{stock}");
+    let (_, ledger) = suite.get("/v1/stock/A/ledger").await;
+    let movements: Vec<(&str, i64)> = ledger["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .take(4)
+        .map(|entry| (entry["kind"].as_str().unwrap(), entry["on_hand_delta"].as_i64().unwrap()))
+        .collect();
+    assert_eq!(movements, [("returned", 1), ("written_off", -1), ("returned", 1), ("returned", 1)]);
+    assert_eq!(suite.count("select count(*) from received_return").await, 2);
+
+    // The rest of the order's events wait behind a return of an unknown SKU.
+    let unknown = return_received(id, None, &[("NO-SUCH-SKU", 1)], &[]);
+    suite.order.publish(&unknown).await;
+    suite.finish(1).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -9,7 +9,8 @@ use contracts::{
     },
     order::{
         OrderCancelledV1, OrderExpiredV1, OrderLine, OrderParcelShippedV1, OrderPaymentFailedV1,
-        OrderPlacedV1, OrderReason, OrderRejectedV1, OrderShippedV1, ParcelLine,
+        OrderPlacedV1, OrderReason, OrderRejectedV1, OrderReturnReceivedV1, OrderShippedV1,
+        ParcelLine,
     },
     receipts::{ProductAppliedV1, ProductFailedV1, RECEIPT},
 };
@@ -26,7 +27,7 @@ use sqlx::PgPool;
 use testkit::{Database, Proxy, Vhost};
 use tokio_util::sync::DropGuard;
 use vocabulary::{
-    CustomerId, OrderId, ParcelId, ProductId, Quantity, ShipmentId, Sku, WarehouseId,
+    CustomerId, OrderId, ParcelId, ProductId, Quantity, ReturnId, ShipmentId, Sku, WarehouseId,
 };
 
 /// A running inventory service with its surroundings.
@@ -260,21 +261,42 @@ pub fn shipped(order_id: OrderId) -> OrderShippedV1 {
     }
 }
 
+fn parcel_lines(lines: &[(&str, u32)]) -> Vec<ParcelLine> {
+    let line = |(sku, pieces): &(&str, u32)| ParcelLine {
+        sku: sku.parse().unwrap(),
+        quantity: Quantity::new(*pieces).unwrap(),
+    };
+    lines.iter().map(line).collect()
+}
+
+/// A return with a line per (SKU, quantity) that can be sold again, or not.
+pub fn return_received(
+    order_id: OrderId,
+    warehouse_id: Option<WarehouseId>,
+    restocked: &[(&str, u32)],
+    written_off: &[(&str, u32)],
+) -> OrderReturnReceivedV1 {
+    OrderReturnReceivedV1 {
+        order_id,
+        return_id: ReturnId::new(),
+        warehouse_id,
+        restocked: parcel_lines(restocked),
+        written_off: parcel_lines(written_off),
+        received_at: clock::now(),
+    }
+}
+
 /// A parcel with a line per (SKU, quantity).
 pub fn parcel_shipped(
     order_id: OrderId,
     warehouse_id: WarehouseId,
     lines: &[(&str, u32)],
 ) -> OrderParcelShippedV1 {
-    let line = |(sku, pieces): &(&str, u32)| ParcelLine {
-        sku: sku.parse().unwrap(),
-        quantity: Quantity::new(*pieces).unwrap(),
-    };
     OrderParcelShippedV1 {
         order_id,
         parcel_id: ParcelId::new(),
         warehouse_id,
-        lines: lines.iter().map(line).collect(),
+        lines: parcel_lines(lines),
         shipment_id: ShipmentId::new(),
         carrier: "test".to_owned(),
         tracking_number: "1".to_owned(),

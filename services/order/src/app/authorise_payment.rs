@@ -89,7 +89,8 @@ async fn record(
         provider_requests::request_capture(&mut tx, order, &reference, now).await
     } else {
         let (operation, payment) = (ProviderOperation::Void, id);
-        let request = ProviderRequest { operation, payment, order, reference, amount };
+        let request =
+            ProviderRequest { operation, payment, refund: None, order, reference, amount };
         provider_requests::insert(&mut tx, &request, now).await
     };
     requested.map_err(messaging::Error::from)?;

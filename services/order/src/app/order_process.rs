@@ -1,6 +1,6 @@
 //! Records transitions of orders, publishes their events and notifies waiters of this process.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
 use envelope::trace::{self, TraceContext};
@@ -26,6 +26,10 @@ use crate::{
 
 /// The maximum number of concurrent long polls and event streams of a process.
 const MAX_WATCHERS: usize = 100_000;
+
+/// The default time after the delivery in which customers may announce returns: longer than any law that we know asks for, which is 14
+/// days in the European Union and 7 in China, and short enough that the goods can be sold again.
+pub(crate) const RETURN_WINDOW: Duration = Duration::from_hours(30 * 24);
 
 /// A long poll or event stream that waits for changes of an order.
 pub(crate) type OrderWatcher = KeyedWatcher<OrderId, OrderChange>;
@@ -84,6 +88,8 @@ pub(crate) struct OrderProcess {
     provider: ProviderWaker,
     /// Whether a payment provider makes refunds of what it reported. Otherwise a refund is only recorded.
     has_provider: bool,
+    /// The time after the delivery in which customers may announce returns.
+    return_window: Duration,
 }
 
 impl OrderProcess {
@@ -97,6 +103,7 @@ impl OrderProcess {
             cost_rules: CostRuleCache::default(),
             provider: ProviderWaker::default(),
             has_provider: false,
+            return_window: RETURN_WINDOW,
         }
     }
 
@@ -119,6 +126,18 @@ impl OrderProcess {
     /// From now on a payment provider makes refunds.
     pub(crate) fn with_provider(self) -> Self {
         Self { has_provider: true, ..self }
+    }
+
+    pub(crate) const fn has_provider(&self) -> bool {
+        self.has_provider
+    }
+
+    pub(crate) fn with_return_window(self, return_window: Duration) -> Self {
+        Self { return_window, ..self }
+    }
+
+    pub(crate) const fn return_window(&self) -> Duration {
+        self.return_window
     }
 
     pub(crate) fn provider_waker(&self) -> &ProviderWaker {
@@ -204,6 +223,11 @@ impl OrderProcess {
                 OrderEventKind::Delivered => delivered.push(order.id),
                 OrderEventKind::Placed(_)
                 | OrderEventKind::RefundRequested(_)
+                | OrderEventKind::PartRefundRequested(_)
+                | OrderEventKind::PartRefunded(_)
+                | OrderEventKind::ReturnRequested(_)
+                | OrderEventKind::ReturnReceived(_)
+                | OrderEventKind::ReturnRefused(..)
                 | OrderEventKind::StockReserved
                 | OrderEventKind::StockRejected(_)
                 | OrderEventKind::StockReleased

@@ -6,7 +6,7 @@ use vocabulary::PaymentId;
 
 use super::order_process::OrderProcess;
 use crate::{
-    domain::{self, OrderStatus, Payment, PaymentOutcome, PaymentTooEarly},
+    domain::{self, Payment, PaymentOutcome, PaymentTooEarly},
     storage::orders::LockedOrder,
 };
 
@@ -33,8 +33,7 @@ pub(crate) async fn pay_order(
     command: PayOrderCommand,
 ) -> Result<(), PayOrderError> {
     let LockedOrder { order, trace } = command.locked;
-    let paid = [OrderStatus::Confirmed, OrderStatus::Shipped, OrderStatus::Delivered];
-    if paid.contains(&order.status()) {
+    if order.status().is_paid() {
         return Err(PayOrderError::AlreadyPaid);
     }
     let now = clock::now();

@@ -110,14 +110,17 @@ impl PaymentProvider {
 
     /// Sends a request of the background once. A repetition has the same idempotency key.
     pub(crate) async fn send(&self, request: &ProviderRequest) -> ProviderAnswer {
-        let (name, id) = (request.operation.as_str(), request.payment.as_uuid());
-        let body = json!({
+        let (name, id) = (request.operation.as_str(), request.id());
+        let mut body = json!({
             "type": name,
             "payment_id": request.payment,
             "order_id": request.order,
             "reference": request.reference,
             "amount": request.amount,
         });
+        if let Some(refund) = request.refund {
+            body["refund_id"] = json!(refund);
+        }
         let path = match request.operation {
             ProviderOperation::Capture => "/captures",
             ProviderOperation::Void => "/voids",
@@ -247,7 +250,7 @@ mod tests {
         let amount = Money::new(5_500, Currency::CNY).unwrap();
         let (payment, order, reference) = (PaymentId::new(), OrderId::new(), "pay_1".to_owned());
         let operation = ProviderOperation::Refund;
-        let refund = ProviderRequest { operation, payment, order, reference, amount };
+        let refund = ProviderRequest { operation, payment, refund: None, order, reference, amount };
         let answer = |status, body: &str| understand(status, body.as_bytes(), &refund);
         let refunded = ProviderAnswer::Done { reference: Some("re_1".to_owned()) };
         let right =

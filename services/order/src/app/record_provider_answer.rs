@@ -7,6 +7,7 @@ use super::order_process::OrderProcess;
 use crate::{
     domain::{self, ProviderAnswer, ProviderOperation, RequestStep},
     storage::{
+        order_refunds,
         orders::{self, LockedOrder},
         provider_requests::{self, ClaimedRequest},
     },
@@ -35,8 +36,15 @@ pub(crate) async fn record_provider_answer(
             if let (ProviderOperation::Refund, Some(LockedOrder { order, trace })) =
                 (operation, locked)
             {
-                let transition = domain::record_refund(order, payment, now);
-                process.record_one(tx, trace, transition, now).await?;
+                let transition = match request.request.refund {
+                    Some(refund) => order_refunds::mark_made(tx, refund, now)
+                        .await?
+                        .map(|refund| domain::record_part_refund(order, refund, now)),
+                    None => Some(domain::record_refund(order, payment, now)),
+                };
+                if let Some(transition) = transition {
+                    process.record_one(tx, trace, transition, now).await?;
+                }
             }
             "done"
         }

@@ -10,6 +10,7 @@ pub(crate) struct Pieces {
     pending: u64,
     shipped: u64,
     delivered: u64,
+    returned: u64,
 }
 
 /// How far the pieces of an order are, told beside its status.
@@ -20,6 +21,9 @@ pub(crate) enum Fulfilment {
     Shipped,
     PartlyDelivered,
     Delivered,
+    /// All pieces have arrived, and some have come back.
+    PartlyReturned,
+    Returned,
 }
 
 impl Pieces {
@@ -33,25 +37,48 @@ impl Pieces {
         *count += u64::from(quantity.get());
     }
 
+    /// Takes back pieces that came back: those that had arrived, then those that a carrier has.
+    pub(super) fn take_back(&mut self, quantity: u32) {
+        let quantity = u64::from(quantity);
+        let arrived = quantity.min(self.delivered);
+        let on_the_way = (quantity - arrived).min(self.shipped);
+        self.delivered -= arrived;
+        self.shipped -= on_the_way;
+        self.returned += arrived + on_the_way;
+    }
+
+    pub(super) const fn plus(self, other: Self) -> Self {
+        Self {
+            pending: self.pending + other.pending,
+            shipped: self.shipped + other.shipped,
+            delivered: self.delivered + other.delivered,
+            returned: self.returned + other.returned,
+        }
+    }
+
     /// The table, with the status of a paid order ([`Fulfilment::status`]):
     ///
-    /// | pending | shipped | delivered | fulfilment | status |
-    /// |---|---|---|---|---|
-    /// | any | none | none | unfulfilled | confirmed |
-    /// | some | one of them | | partly shipped | confirmed |
-    /// | none | some | none | shipped | shipped |
-    /// | none | some | some | partly delivered | shipped |
-    /// | none | none | some | delivered | delivered |
+    /// | pending | shipped | delivered | returned | fulfilment | status |
+    /// |---|---|---|---|---|---|
+    /// | any | none | none | none | unfulfilled | confirmed |
+    /// | some | one of them | | | partly shipped | confirmed |
+    /// | none | some | none | none | shipped | shipped |
+    /// | none | some | one of them | | partly delivered | shipped |
+    /// | none | none | some | none | delivered | delivered |
+    /// | none | none | some | some | partly returned | delivered |
+    /// | none | none | none | some | returned | returned |
     ///
     /// An order that is not paid yet, or has ended without a shipment, has only pending pieces: it is unfulfilled, and the order
     /// process alone decides its status.
     pub(crate) const fn fulfilment(self) -> Fulfilment {
-        match (self.pending > 0, self.shipped > 0, self.delivered > 0) {
-            (_, false, false) => Fulfilment::Unfulfilled,
-            (true, true, _) | (true, _, true) => Fulfilment::PartlyShipped,
-            (false, true, false) => Fulfilment::Shipped,
-            (false, true, true) => Fulfilment::PartlyDelivered,
-            (false, false, true) => Fulfilment::Delivered,
+        match (self.pending > 0, self.shipped > 0, self.delivered > 0, self.returned > 0) {
+            (_, false, false, false) => Fulfilment::Unfulfilled,
+            (true, ..) => Fulfilment::PartlyShipped,
+            (false, true, false, false) => Fulfilment::Shipped,
+            (false, true, ..) => Fulfilment::PartlyDelivered,
+            (false, false, true, false) => Fulfilment::Delivered,
+            (false, false, true, true) => Fulfilment::PartlyReturned,
+            (false, false, false, true) => Fulfilment::Returned,
         }
     }
 }
@@ -62,7 +89,8 @@ impl Fulfilment {
         match self {
             Self::Unfulfilled | Self::PartlyShipped => OrderStatus::Confirmed,
             Self::Shipped | Self::PartlyDelivered => OrderStatus::Shipped,
-            Self::Delivered => OrderStatus::Delivered,
+            Self::Delivered | Self::PartlyReturned => OrderStatus::Delivered,
+            Self::Returned => OrderStatus::Returned,
         }
     }
 
@@ -79,42 +107,75 @@ mod tests {
     use super::{Fulfilment, Pieces};
     use crate::domain::{OrderStatus, ParcelStatus};
 
-    /// Every combination of up to three lines, each in any status: the table read line by line.
+    /// What became of a line.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    enum Line {
+        In(ParcelStatus),
+        /// Out of a parcel with this status.
+        Returned(ParcelStatus),
+    }
+
+    impl Line {
+        const ALL: [Self; 5] = [
+            Self::In(ParcelStatus::Pending),
+            Self::In(ParcelStatus::Shipped),
+            Self::In(ParcelStatus::Delivered),
+            Self::Returned(ParcelStatus::Shipped),
+            Self::Returned(ParcelStatus::Delivered),
+        ];
+
+        fn pieces(self, quantity: u32) -> Pieces {
+            let mut pieces = Pieces::default();
+            let (Self::In(status) | Self::Returned(status)) = self;
+            pieces.add(status, Quantity::new(quantity).unwrap());
+            if let Self::Returned(_) = self {
+                pieces.take_back(quantity);
+            }
+            pieces
+        }
+    }
+
+    /// Every combination of up to three lines: the table read line by line.
     #[test]
     fn the_status_follows_from_the_lines_by_one_table() {
-        let three = || ParcelStatus::ALL.into_iter();
-        let one: Vec<Vec<ParcelStatus>> = three().map(|status| vec![status]).collect();
-        let with_another = |lines: &[Vec<ParcelStatus>]| -> Vec<Vec<ParcelStatus>> {
-            let longer = |line: &Vec<ParcelStatus>| {
+        let with_another = |lines: &[Vec<Line>]| -> Vec<Vec<Line>> {
+            let longer = |line: &Vec<Line>| {
                 let line = line.clone();
-                three().map(move |status| [line.clone(), vec![status]].concat())
+                Line::ALL.map(|next| [line.clone(), vec![next]].concat())
             };
             lines.iter().flat_map(longer).collect()
         };
+        let one: Vec<Vec<Line>> = Line::ALL.map(|line| vec![line]).into();
         let two = with_another(&one);
         let combinations = [one, two.clone(), with_another(&two)].concat();
-        assert_eq!(combinations.len(), 3 + 9 + 27);
+        assert_eq!(combinations.len(), 5 + 25 + 125);
         for lines in combinations {
-            let mut pieces = Pieces::default();
-            for (status, quantity) in lines.iter().zip([1, 2, 3]) {
-                pieces.add(*status, Quantity::new(quantity).unwrap());
-            }
-            let all = |status: ParcelStatus| lines.iter().all(|line| *line == status);
-            let any = |status: ParcelStatus| lines.contains(&status);
-            let expected = if all(ParcelStatus::Pending) {
+            let counted = lines.iter().zip([1, 2, 3]);
+            let pieces = counted
+                .fold(Pieces::default(), |sum, (line, quantity)| sum.plus(line.pieces(quantity)));
+            let all = |is: &dyn Fn(&Line) -> bool| lines.iter().all(is);
+            let any = |is: &dyn Fn(&Line) -> bool| lines.iter().any(is);
+            let pending = |line: &Line| *line == Line::In(ParcelStatus::Pending);
+            let shipped = |line: &Line| *line == Line::In(ParcelStatus::Shipped);
+            let returned = |line: &Line| matches!(line, Line::Returned(_));
+            let expected = if all(&pending) {
                 (Fulfilment::Unfulfilled, OrderStatus::Confirmed)
-            } else if any(ParcelStatus::Pending) {
+            } else if any(&pending) {
                 (Fulfilment::PartlyShipped, OrderStatus::Confirmed)
-            } else if all(ParcelStatus::Shipped) {
+            } else if all(&shipped) {
                 (Fulfilment::Shipped, OrderStatus::Shipped)
-            } else if all(ParcelStatus::Delivered) {
-                (Fulfilment::Delivered, OrderStatus::Delivered)
-            } else {
+            } else if any(&shipped) {
                 (Fulfilment::PartlyDelivered, OrderStatus::Shipped)
+            } else if all(&returned) {
+                (Fulfilment::Returned, OrderStatus::Returned)
+            } else if any(&returned) {
+                (Fulfilment::PartlyReturned, OrderStatus::Delivered)
+            } else {
+                (Fulfilment::Delivered, OrderStatus::Delivered)
             };
             let found = pieces.fulfilment();
             assert_eq!((found, found.status()), expected, "{lines:?}");
-            assert_eq!(found.has_begun(), !all(ParcelStatus::Pending), "{lines:?}");
+            assert_eq!(found.has_begun(), !all(&pending), "{lines:?}");
         }
     }
 }

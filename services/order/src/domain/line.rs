@@ -17,6 +17,8 @@ pub(crate) struct NotForSale(pub(crate) Vec<Sku>);
 pub(crate) struct OrderLine {
     pub(crate) sku: Sku,
     pub(crate) quantity: Quantity,
+    /// How many pieces have come back.
+    pub(crate) returned: u32,
     /// `None` until the copy of the catalogue contains the SKU.
     pub(crate) offer: Option<Offer>,
 }
@@ -76,7 +78,7 @@ pub(crate) fn price_lines(
             }
             None => None,
         };
-        lines.push(OrderLine { sku: sku.clone(), quantity: *quantity, offer });
+        lines.push(OrderLine { sku: sku.clone(), quantity: *quantity, returned: 0, offer });
     }
     if not_for_sale.is_empty() { Ok(lines) } else { Err(NotForSale(not_for_sale)) }
 }
@@ -110,7 +112,8 @@ mod tests {
             price: Money::new(amount, currency).unwrap(),
             title: Localized::default(),
         });
-        OrderLine { sku: sku.parse().unwrap(), quantity: Quantity::new(quantity).unwrap(), offer }
+        let quantity = Quantity::new(quantity).unwrap();
+        OrderLine { sku: sku.parse().unwrap(), quantity, returned: 0, offer }
     }
 
     #[test]

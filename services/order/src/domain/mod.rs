@@ -9,12 +9,14 @@ mod lost_order;
 mod order;
 mod order_limits;
 mod order_number;
+mod order_return;
 mod parcel;
 mod parcel_status;
 mod payment;
 mod place_order_error;
 mod process;
 mod provider_request;
+mod return_process;
 mod shipment;
 mod shown_prices;
 mod status;
@@ -30,6 +32,10 @@ pub(crate) use self::{
     order::{EndReason, Hold, HoldNotExtendable, InvalidTransition, Order, OrderState, Shortage},
     order_limits::{LimitExceeded, OrderLimits, UnpaidOrders},
     order_number::{InvalidOrderNumber, OrderNumber},
+    order_return::{
+        OrderReturn, PartRefund, ReturnLine, ReturnReason, ReturnRefusal, ReturnState,
+        ReturnedPieces,
+    },
     parcel::{Allocation, Parcel, ParcelLine, Parcels},
     parcel_status::ParcelStatus,
     payment::{Payment, PaymentMethod, PaymentOutcome, PaymentState, PaymentTooEarly},
@@ -42,6 +48,11 @@ pub(crate) use self::{
     provider_request::{
         Authorisation, AuthorisationAnswer, ProviderAnswer, ProviderOperation, ProviderRequest,
         RequestStep,
+    },
+    return_process::{
+        ExcessPieces, NewReturn, ReceivedLine, ReturnDecision, ReturnDecisionRefused,
+        ReturnNotPossible, ReturnReceipt, ReturnTerms, receive_return, record_part_refund,
+        refuse_return, request_return,
     },
     shipment::Shipment,
     shown_prices::{ComparedPrice, LinePrices, PriceChange, ShownPrices},

@@ -52,6 +52,8 @@ pub(crate) enum OrderState {
         delivers_at: Option<DateTime<Utc>>,
     },
     Delivered,
+    /// All pieces have come back.
+    Returned,
     Rejected(EndReason),
     PaymentFailed(EndReason),
     Expired(EndReason),
@@ -66,6 +68,7 @@ impl OrderState {
             Self::Confirmed { .. } => OrderStatus::Confirmed,
             Self::Shipped { .. } => OrderStatus::Shipped,
             Self::Delivered => OrderStatus::Delivered,
+            Self::Returned => OrderStatus::Returned,
             Self::Rejected(_) => OrderStatus::Rejected,
             Self::PaymentFailed(_) => OrderStatus::PaymentFailed,
             Self::Expired(_) => OrderStatus::Expired,
@@ -81,6 +84,7 @@ impl OrderState {
             | Self::Confirmed { .. }
             | Self::Shipped { .. }
             | Self::Delivered
+            | Self::Returned
             | Self::Rejected(_)
             | Self::PaymentFailed(_)
             | Self::Expired(_)
@@ -94,6 +98,7 @@ impl OrderState {
             Self::Placed { expires_at } | Self::Reserved { expires_at, .. } => Some(*expires_at),
             Self::Confirmed { ships_at: at, .. } | Self::Shipped { delivers_at: at } => *at,
             Self::Delivered
+            | Self::Returned
             | Self::Rejected(_)
             | Self::PaymentFailed(_)
             | Self::Expired(_)
@@ -112,7 +117,8 @@ impl OrderState {
             | Self::Reserved { .. }
             | Self::Confirmed { .. }
             | Self::Shipped { .. }
-            | Self::Delivered => None,
+            | Self::Delivered
+            | Self::Returned => None,
         }
     }
 
@@ -124,6 +130,7 @@ impl OrderState {
             | Self::Reserved { .. }
             | Self::Shipped { .. }
             | Self::Delivered
+            | Self::Returned
             | Self::Rejected(_)
             | Self::PaymentFailed(_)
             | Self::Expired(_)
@@ -234,6 +241,7 @@ impl Order {
             | OrderState::Confirmed { .. }
             | OrderState::Shipped { .. }
             | OrderState::Delivered
+            | OrderState::Returned
             | OrderState::Rejected(_)
             | OrderState::PaymentFailed(_)
             | OrderState::Expired(_)
@@ -281,6 +289,7 @@ impl Order {
             | OrderState::Reserved { .. }
             | OrderState::Shipped { .. }
             | OrderState::Delivered
+            | OrderState::Returned
             | OrderState::Rejected(_)
             | OrderState::PaymentFailed(_)
             | OrderState::Expired(_)
@@ -335,6 +344,30 @@ impl Order {
             order.step(OrderState::Delivered)
         } else {
             Ok(order)
+        }
+    }
+
+    /// How many pieces of a SKU carriers have, or had.
+    pub(super) fn shipped_pieces(&self, sku: &Sku) -> u32 {
+        let parcels = self.parcel_list();
+        let shipped = parcels.iter().filter(|parcel| parcel.status >= ParcelStatus::Shipped);
+        let lines = shipped.flat_map(|parcel| &parcel.lines);
+        lines.filter(|line| line.sku == *sku).map(|line| line.quantity.get()).sum()
+    }
+
+    /// Records that pieces have come back, of each SKU no more than were shipped. The order is returned with the last of them.
+    pub(super) fn take_back(mut self, pieces: &[(Sku, u32)]) -> Self {
+        for line in &mut self.lines {
+            let found = pieces.iter().filter(|(sku, _)| *sku == line.sku);
+            line.returned += found.map(|(_, pieces)| pieces).sum::<u32>();
+        }
+        let to = OrderStatus::Returned;
+        if self.fulfilment().status() != to {
+            return self;
+        }
+        match self.step(OrderState::Returned) {
+            Ok(order) => Self { parcels: order.parcels.raised_to(to), ..order },
+            Err(invalid) => *invalid.order,
         }
     }
 

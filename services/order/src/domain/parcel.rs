@@ -110,22 +110,28 @@ impl Parcels {
 
     /// How far the pieces of an order with this status and these lines are.
     pub(crate) fn fulfilment(&self, status: OrderStatus, lines: &[OrderLine]) -> Fulfilment {
+        let pieces = lines.iter().map(|line| {
+            let mut pieces = self.pieces(status, line);
+            pieces.take_back(line.returned);
+            pieces
+        });
+        pieces.fold(Pieces::default(), Pieces::plus).fulfilment()
+    }
+
+    /// The pieces of a line by the status of their parcels.
+    fn pieces(&self, status: OrderStatus, line: &OrderLine) -> Pieces {
         let mut pieces = Pieces::default();
         match self {
-            Self::One { .. } => {
-                for line in lines {
-                    pieces.add(ParcelStatus::at_least(status), line.quantity);
-                }
-            }
+            Self::One { .. } => pieces.add(ParcelStatus::at_least(status), line.quantity),
             Self::Several(parcels) => {
                 for parcel in parcels {
-                    for line in &parcel.lines {
-                        pieces.add(parcel.status, line.quantity);
+                    for part in parcel.lines.iter().filter(|part| part.sku == line.sku) {
+                        pieces.add(parcel.status, part.quantity);
                     }
                 }
             }
         }
-        pieces.fulfilment()
+        pieces
     }
 
     /// A status that an earlier version of this service gave to the whole order holds for each parcel.

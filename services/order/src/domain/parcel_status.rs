@@ -29,7 +29,7 @@ impl ParcelStatus {
     /// What the status of an order says about each of its parcels, at least.
     pub(crate) const fn at_least(order: OrderStatus) -> Self {
         match order {
-            OrderStatus::Delivered => Self::Delivered,
+            OrderStatus::Delivered | OrderStatus::Returned => Self::Delivered,
             OrderStatus::Shipped => Self::Shipped,
             OrderStatus::Placed
             | OrderStatus::Reserved

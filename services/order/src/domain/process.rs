@@ -350,6 +350,7 @@ pub(crate) fn apply_deadline(
         }
         OrderStatus::Shipped => deliver(order, None, now).ok(),
         OrderStatus::Delivered
+        | OrderStatus::Returned
         | OrderStatus::Rejected
         | OrderStatus::PaymentFailed
         | OrderStatus::Expired
@@ -365,13 +366,16 @@ fn expire(order: Order, code: &str, text: &str, now: DateTime<Utc>) -> Option<Tr
 
 #[cfg(test)]
 mod tests {
-    use std::{collections::HashMap, time::Duration};
+    use std::{
+        collections::{BTreeMap, HashMap},
+        time::Duration,
+    };
 
     use chrono::{DateTime, Utc};
     use proptest::prelude::*;
     use vocabulary::{
-        Currency, CustomerId, Localized, Money, OrderId, ParcelId, PaymentId, ProductId, Quantity,
-        ShipmentId, Sku, WarehouseId,
+        Currency, CustomerId, Localized, Money, OrderId, ParcelId, PaymentId, ProductId,
+        PromotionId, Quantity, RefundId, ReturnId, ShipmentId, Sku, WarehouseId,
     };
 
     use super::{
@@ -380,10 +384,15 @@ mod tests {
         record_stock_released, reject, ship,
     };
     use crate::domain::{
-        Allocation, CatalogListing, EndReason, Fulfilment, HoldNotExtendable, NotForSale, Offer,
-        Order, OrderEvent, OrderEventKind, OrderStatus, ParcelStatus, Parcels, Payment,
-        PaymentMethod, PaymentOutcome, PlaceOrderError, ProcessDeadlines, Shipment, ShownPrices,
-        Transition, costs::Costs, line::total, lost_reason, price_lines,
+        Allocation, CatalogListing, EndReason, Fulfilment, HoldNotExtendable, NewReturn,
+        NotForSale, Offer, Order, OrderEvent, OrderEventKind, OrderReturn, OrderStatus,
+        ParcelStatus, Parcels, PartRefund, Payment, PaymentMethod, PaymentOutcome, PlaceOrderError,
+        ProcessDeadlines, ReceivedLine, ReturnDecision, ReturnReason, ReturnReceipt, ReturnRefusal,
+        ReturnState, ReturnTerms, Shipment, ShownPrices, Transition,
+        costs::{Costs, Discount, DiscountedPart, LineShare, worth_of_returned},
+        line::total,
+        lost_reason, price_lines, receive_return, record_part_refund, refuse_return,
+        request_return,
     };
 
     fn at(second: u32) -> DateTime<Utc> {
@@ -621,6 +630,94 @@ mod tests {
         CarrierDelivers(Option<usize>),
         /// Seconds.
         TimePasses(u32),
+        /// This many pieces of `A`.
+        AnnounceReturn(u32),
+        /// Of the return with this number: pieces that can be sold again, and pieces that cannot.
+        ReceiveReturn(usize, u32, u32),
+        RefuseReturn(usize),
+        /// The payment provider makes the refund with this number.
+        ProviderRefunds(usize),
+    }
+
+    /// What the database and the payment provider hold for an order, beside the order.
+    #[derive(Debug, Clone, Default)]
+    struct Books {
+        returns: Vec<OrderReturn>,
+        /// What is paid back, and whether that is recorded.
+        refunds: Vec<(PartRefund, bool)>,
+        /// What the provider has paid back: once for each idempotency key, whatever it is asked.
+        provider: BTreeMap<RefundId, Money>,
+    }
+
+    impl Books {
+        fn decided(&mut self, number: usize, decision: ReturnDecision) -> Transition {
+            let ReturnDecision { transition, order_return, refund } = decision;
+            let Some(amount) = refund else {
+                self.returns[number] = order_return;
+                return transition;
+            };
+            let id = order_return.id.as_uuid().into();
+            let refund = PartRefund { id, payment: PaymentId::new(), amount };
+            self.returns[number] = order_return;
+            self.refunds.push((refund.clone(), false));
+            transition.with_part_refund(refund, false, at(0))
+        }
+
+        /// Applies an input about returns.
+        fn apply(&mut self, order: Order, input: Input, now: DateTime<Utc>) -> Option<Transition> {
+            match input {
+                Input::AnnounceReturn(pieces) => {
+                    let quantity = Quantity::new(pieces).ok()?;
+                    let lines = vec![("A".parse().unwrap(), quantity, ReturnReason::Other)];
+                    let new = NewReturn { id: ReturnId::new(), lines };
+                    let terms = ReturnTerms { window: None, delivered_at: None };
+                    let decision = request_return(order, &self.returns, new, terms, now).ok()?;
+                    self.returns.push(decision.order_return);
+                    Some(decision.transition)
+                }
+                Input::ReceiveReturn(number, restocked, written_off) => {
+                    let sku = "A".parse().unwrap();
+                    let lines = vec![ReceivedLine { sku, restocked, written_off }];
+                    let receipt = ReturnReceipt { warehouse: None, lines };
+                    let announced = self.returns.get(number)?.clone();
+                    let decision = receive_return(order, announced, receipt, now).ok()?;
+                    Some(self.decided(number, decision))
+                }
+                Input::RefuseReturn(number) => {
+                    let announced = self.returns.get(number)?.clone();
+                    let decision =
+                        refuse_return(order, announced, ReturnRefusal::Used, now).ok()?;
+                    Some(self.decided(number, decision))
+                }
+                Input::ProviderRefunds(number) => {
+                    let (refund, is_recorded) = self.refunds.get_mut(number)?;
+                    self.provider.entry(refund.id).or_insert(refund.amount);
+                    if *is_recorded {
+                        return None;
+                    }
+                    *is_recorded = true;
+                    Some(record_part_refund(order, refund.clone(), now))
+                }
+                _ => None,
+            }
+        }
+    }
+
+    /// What six pieces of `A` cost: amounts that cannot be divided by six.
+    fn costs_of_six() -> Costs {
+        let cny = |amount| Money::new(amount, Currency::CNY).unwrap();
+        let discount = |part, amount| Discount {
+            promotion: PromotionId::new(),
+            name: "Sale".to_owned(),
+            coupon: None,
+            part,
+            amount: cny(amount),
+            is_counted: false,
+        };
+        let discounts =
+            vec![discount(DiscountedPart::Goods, 55), discount(DiscountedPart::Shipping, 10)];
+        let shares = [("A".parse().unwrap(), LineShare { discount: 55, tax: 0 })].into();
+        Costs::new(cny(600), discounts, cny(29), None, shares).unwrap()
     }
 
     fn input() -> impl Strategy<Value = Input> {
@@ -637,6 +734,11 @@ mod tests {
             4 => parcel().prop_map(Input::CarrierShips),
             4 => parcel().prop_map(Input::CarrierDelivers),
             3 => (0_u32..1_200).prop_map(Input::TimePasses),
+            4 => (1_u32..8).prop_map(Input::AnnounceReturn),
+            4 => (0_usize..4, 0_u32..4, 0_u32..3)
+                .prop_map(|(number, restocked, written_off)| Input::ReceiveReturn(number, restocked, written_off)),
+            1 => (0_usize..4).prop_map(Input::RefuseReturn),
+            3 => (0_usize..4).prop_map(Input::ProviderRefunds),
         ]
     }
 
@@ -646,7 +748,13 @@ mod tests {
     }
 
     /// Applies `input` at second `now`; returns the order afterwards and the new events. Inventory takes `parts` from its warehouses.
-    fn apply(order: Order, input: Input, now: u32, parts: &[u32]) -> (Order, Vec<OrderEvent>) {
+    fn apply(
+        order: Order,
+        books: &mut Books,
+        input: Input,
+        now: u32,
+        parts: &[u32],
+    ) -> (Order, Vec<OrderEvent>) {
         let reservation = split(&order, parts);
         let parcel = |number: Option<usize>| number.map(|number| parcel_id(&order, number));
         let (now, deadlines) = (at(now), ProcessDeadlines::default());
@@ -679,6 +787,10 @@ mod tests {
                 deliver(order, parcel, now).ok()
             }
             Input::TimePasses(_) => apply_deadline(order, ShipmentId::new, now, &deadlines),
+            Input::AnnounceReturn(_)
+            | Input::ReceiveReturn(..)
+            | Input::RefuseReturn(_)
+            | Input::ProviderRefunds(_) => books.apply(order, input, now),
         };
         transition.map_or((before, Vec::new()), |transition| (transition.order, transition.events))
     }
@@ -701,6 +813,11 @@ mod tests {
             | OrderEventKind::HoldExtended
             | OrderEventKind::RefundRequested(_)
             | OrderEventKind::PaymentRefunded(_)
+            | OrderEventKind::PartRefundRequested(_)
+            | OrderEventKind::PartRefunded(_)
+            | OrderEventKind::ReturnRequested(_)
+            | OrderEventKind::ReturnReceived(_)
+            | OrderEventKind::ReturnRefused(..)
             | OrderEventKind::Confirmed(_)
             | OrderEventKind::ParcelShipped(..)
             | OrderEventKind::ParcelDelivered(_)
@@ -708,33 +825,64 @@ mod tests {
         }
     }
 
+    /// What must hold for the returns of an order after each input.
+    fn check_returns(order: &Order, books: &Books) -> Result<(), TestCaseError> {
+        let line = &order.lines[0];
+        let lines = || books.returns.iter().flat_map(|found| &found.lines);
+        let arrived: u32 = lines().map(|line| line.restocked + line.written_off).sum();
+        prop_assert_eq!(line.returned, arrived);
+        let open = books.returns.iter().filter(|found| found.state == ReturnState::Requested);
+        let open: u32 = open.flat_map(|found| &found.lines).map(|line| line.quantity.get()).sum();
+        prop_assert!(line.returned + open <= order.shipped_pieces(&line.sku));
+        let costs = order.costs.as_ref().unwrap();
+        let refunds: i64 = books.refunds.iter().map(|(refund, _)| refund.amount.amount()).sum();
+        prop_assert_eq!(refunds, worth_of_returned(costs, &order.lines));
+        let is_returned = order.status() == OrderStatus::Returned;
+        prop_assert_eq!(is_returned, line.returned == line.quantity.get());
+        prop_assert_eq!(is_returned, refunds == costs.total().amount());
+        prop_assert!(refunds <= costs.total().amount());
+        let paid: i64 = books.provider.values().map(|amount| amount.amount()).sum();
+        prop_assert!(paid <= refunds);
+        Ok(())
+    }
+
     proptest! {
         /// For any sequence of inputs: an order ends at most once; each approved payment either pays an order that is
         /// not cancelled, or is refunded once; only a paid order is shipped. Each parcel ships and arrives at most once, and the
-        /// status follows from the parcels, however they are interleaved.
+        /// status follows from the parcels, however they are interleaved. No more pieces come back than were shipped, each is paid
+        /// back once, and all together cost the total. Any commit may be lost in a crash; what the payment provider did stays done.
         #[test]
         fn an_order_ends_once_and_every_exit_compensates_once(
             method in prop_oneof![
                 Just(PaymentMethod::Test), Just(PaymentMethod::TestDecline), Just(PaymentMethod::Manual)
             ],
             parts in prop_oneof![Just(vec![6]), Just(vec![2, 4]), Just(vec![1, 2, 3]), Just(vec![])],
-            inputs in prop::collection::vec(input(), 0..40),
+            inputs in prop::collection::vec((input(), prop::bool::weighted(0.1)), 0..60),
         ) {
             let Transition { mut order, mut events, .. } = placed(method);
             order.lines[0].quantity = Quantity::new(6).unwrap();
-            let mut now = 0;
-            for input in inputs {
+            order.costs = Some(costs_of_six());
+            let (mut now, mut books) = (0, Books::default());
+            for (input, is_lost) in inputs {
                 if let Input::TimePasses(seconds) = input {
                     now += seconds;
                 }
                 let before = order.status();
-                let (order_after, more) = apply(order, input, now, &parts);
+                let committed = (order.clone(), books.clone());
+                let (order_after, more) = apply(order, &mut books, input, now, &parts);
+                if is_lost {
+                    let provider = books.provider;
+                    (order, books) = committed;
+                    books.provider = provider;
+                    continue;
+                }
                 let after = order_after.status();
                 prop_assert!(after == before || before.may_become(after), "{before} became {after}");
                 prop_assert_eq!(more.last().map_or(after, |event| event.status), after);
                 order = order_after;
                 events.extend(more);
-                let is_paid = [OrderStatus::Confirmed, OrderStatus::Shipped, OrderStatus::Delivered].contains(&after);
+                check_returns(&order, &books)?;
+                let is_paid = after.is_paid();
                 if is_paid {
                     prop_assert_eq!(order.fulfilment().status(), after);
                 } else {
@@ -749,10 +897,18 @@ mod tests {
                 let arrived = events.iter().filter(|event| event.kind == OrderEventKind::ParcelDelivered(parcel.id));
                 let is_one = matches!(order.parcels, Parcels::One { .. });
                 prop_assert_eq!(shipped.count(), usize::from(!is_one && parcel.status >= ParcelStatus::Shipped));
-                prop_assert_eq!(arrived.count(), usize::from(!is_one && parcel.status == ParcelStatus::Delivered));
+                let arrived = arrived.count();
+                if order.status() == OrderStatus::Returned {
+                    // A parcel may come back before it has arrived.
+                    prop_assert!(arrived <= 1);
+                } else {
+                    prop_assert_eq!(arrived, usize::from(!is_one && parcel.status == ParcelStatus::Delivered));
+                }
             }
             let ends: Vec<OrderStatus> = events.iter().filter_map(|event| final_status(&event.kind)).collect();
-            if order.status().is_final() {
+            if order.status() == OrderStatus::Returned {
+                prop_assert!(ends.is_empty() || ends == [OrderStatus::Delivered]);
+            } else if order.status().is_final() {
                 prop_assert_eq!(&ends, &[order.status()]);
             } else {
                 prop_assert!(ends.is_empty());
@@ -770,12 +926,27 @@ mod tests {
                     }
                 }
             }
-            let is_paid =
-                [OrderStatus::Confirmed, OrderStatus::Shipped, OrderStatus::Delivered].contains(&order.status());
-            prop_assert_eq!(kept.is_some(), is_paid);
+            prop_assert_eq!(kept.is_some(), order.status().is_paid());
             let shipped = count(&|kind| matches!(kind, OrderEventKind::Shipped(_)));
-            let is_shipped = [OrderStatus::Shipped, OrderStatus::Delivered].contains(&order.status());
+            let is_shipped = order.status().is_paid() && order.status() != OrderStatus::Confirmed;
             prop_assert_eq!(shipped, usize::from(is_shipped));
+            // The provider is asked until each refund is recorded.
+            for number in 0..books.refunds.len() {
+                let (after, more) = apply(order, &mut books, Input::ProviderRefunds(number), now, &parts);
+                order = after;
+                events.extend(more);
+            }
+            let refunded: Vec<&PartRefund> = events
+                .iter()
+                .filter_map(|event| if let OrderEventKind::PartRefunded(refund) = &event.kind { Some(refund) } else { None })
+                .collect();
+            let asked: Vec<&PartRefund> = books.refunds.iter().map(|(refund, _)| refund).collect();
+            prop_assert_eq!(refunded.len(), asked.len());
+            prop_assert!(asked.iter().all(|refund| refunded.contains(refund)));
+            let paid: Vec<(RefundId, Money)> = books.provider.into_iter().collect();
+            let mut expected: Vec<(RefundId, Money)> = asked.iter().map(|refund| (refund.id, refund.amount)).collect();
+            expected.sort_by_key(|(id, _)| *id);
+            prop_assert_eq!(paid, expected);
         }
     }
 }

@@ -3,7 +3,8 @@
 use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
-use vocabulary::{Money, OrderId, PaymentId};
+use uuid::Uuid;
+use vocabulary::{Money, OrderId, PaymentId, RefundId};
 
 use super::webhooks::next_attempt;
 
@@ -71,10 +72,19 @@ impl FromStr for ProviderOperation {
 pub(crate) struct ProviderRequest {
     pub(crate) operation: ProviderOperation,
     pub(crate) payment: PaymentId,
+    /// The part of the payment that is refunded; `None` for all of it, and for other operations.
+    pub(crate) refund: Option<RefundId>,
     pub(crate) order: OrderId,
     /// What the provider calls the payment.
     pub(crate) reference: String,
     pub(crate) amount: Money,
+}
+
+impl ProviderRequest {
+    /// With the operation it tells requests apart: the provider gets it as the idempotency key.
+    pub(crate) fn id(&self) -> Uuid {
+        self.refund.map_or_else(|| self.payment.as_uuid(), RefundId::as_uuid)
+    }
 }
 
 /// What came of a request.

@@ -89,7 +89,8 @@ mod tests {
             price: cny(amount),
             title: Localized::default(),
         });
-        OrderLine { sku: sku(name), quantity: Quantity::new(quantity).unwrap(), offer }
+        let quantity = Quantity::new(quantity).unwrap();
+        OrderLine { sku: sku(name), quantity, returned: 0, offer }
     }
 
     fn lines() -> [OrderLine; 2] {

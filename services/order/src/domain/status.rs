@@ -12,6 +12,8 @@ pub(crate) enum OrderStatus {
     Confirmed,
     Shipped,
     Delivered,
+    /// All pieces have come back.
+    Returned,
     /// Inventory could not reserve the stock.
     Rejected,
     /// The payment was declined.
@@ -27,12 +29,13 @@ pub(crate) enum OrderStatus {
 pub(crate) struct UnknownStatus;
 
 impl OrderStatus {
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Placed,
         Self::Reserved,
         Self::Confirmed,
         Self::Shipped,
         Self::Delivered,
+        Self::Returned,
         Self::Rejected,
         Self::PaymentFailed,
         Self::Expired,
@@ -47,6 +50,7 @@ impl OrderStatus {
             Self::Confirmed => "confirmed",
             Self::Shipped => "shipped",
             Self::Delivered => "delivered",
+            Self::Returned => "returned",
             Self::Rejected => "rejected",
             Self::PaymentFailed => "payment_failed",
             Self::Expired => "expired",
@@ -62,8 +66,9 @@ impl OrderStatus {
                 &[Self::Confirmed, Self::PaymentFailed, Self::Expired, Self::Cancelled]
             }
             Self::Confirmed => &[Self::Shipped, Self::Cancelled],
-            Self::Shipped => &[Self::Delivered],
-            Self::Delivered
+            Self::Shipped => &[Self::Delivered, Self::Returned],
+            Self::Delivered => &[Self::Returned],
+            Self::Returned
             | Self::Rejected
             | Self::PaymentFailed
             | Self::Expired
@@ -71,14 +76,19 @@ impl OrderStatus {
         }
     }
 
+    /// Whether a payment was accepted, and the order was not cancelled.
+    pub(crate) const fn is_paid(self) -> bool {
+        matches!(self, Self::Confirmed | Self::Shipped | Self::Delivered | Self::Returned)
+    }
+
     /// Whether the shipping address is still needed: the order may still be shipped.
     pub(crate) fn needs_address(self) -> bool {
         self.may_become(Self::Shipped)
     }
 
-    /// Whether no status can follow.
+    /// Whether the process is over. A delivered order may still be returned.
     pub(crate) const fn is_final(self) -> bool {
-        self.next().is_empty()
+        matches!(self, Self::Delivered) || self.next().is_empty()
     }
 
     /// Whether `other` can be reached in one or more steps.
@@ -110,7 +120,7 @@ mod tests {
         for status in OrderStatus::ALL {
             assert_eq!(status.as_str().parse(), Ok(status));
         }
-        assert!("returned".parse::<OrderStatus>().is_err());
+        assert!("lost".parse::<OrderStatus>().is_err());
     }
 
     #[test]
@@ -123,6 +133,8 @@ mod tests {
     #[test]
     fn passed_and_missed_statuses_cannot_be_reached() {
         assert!(OrderStatus::Placed.may_become(OrderStatus::Delivered));
+        assert!(OrderStatus::Delivered.may_become(OrderStatus::Returned));
+        assert!(OrderStatus::Delivered.is_final() && !OrderStatus::Shipped.is_final());
         assert!(!OrderStatus::Shipped.may_become(OrderStatus::Confirmed));
         assert!(!OrderStatus::Shipped.may_become(OrderStatus::Cancelled));
         assert!(OrderStatus::ALL.iter().all(|status| !OrderStatus::Expired.may_become(*status)));

@@ -1,11 +1,12 @@
 //! The result of a decision: the order afterwards and the events that led there.
 
 use chrono::{DateTime, Utc};
-use vocabulary::{ParcelId, PaymentId};
+use vocabulary::{ParcelId, PaymentId, ReturnId};
 
 use super::{
     address::{Address, Destination},
     order::{EndReason, InvalidTransition, Order},
+    order_return::{PartRefund, ReturnRefusal, ReturnedPieces},
     payment::Payment,
     shipment::Shipment,
     status::OrderStatus,
@@ -45,6 +46,9 @@ pub(crate) enum OrderEventKind {
     /// The payment provider must pay the payment back.
     RefundRequested(PaymentId),
     PaymentRefunded(PaymentId),
+    /// The payment provider must pay a part of the payment back.
+    PartRefundRequested(PartRefund),
+    PartRefunded(PartRefund),
     Confirmed(PaymentId),
     /// A carrier has one of several parcels.
     ParcelShipped(ParcelId, Shipment),
@@ -54,6 +58,10 @@ pub(crate) enum OrderEventKind {
     ParcelDelivered(ParcelId),
     /// The only parcel has arrived, or the last one.
     Delivered,
+    ReturnRequested(ReturnId),
+    /// The order is returned with the last of its pieces.
+    ReturnReceived(ReturnedPieces),
+    ReturnRefused(ReturnId, ReturnRefusal),
     Rejected(EndReason),
     PaymentFailed(EndReason),
     Expired(EndReason),

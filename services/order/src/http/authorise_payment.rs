@@ -90,9 +90,10 @@ pub(crate) async fn authorise_payment(
 
 fn not_payable(status: OrderStatus) -> Problem {
     let problem = match status {
-        OrderStatus::Confirmed | OrderStatus::Shipped | OrderStatus::Delivered => {
-            Problem::conflict("already_paid", "The order is already paid")
-        }
+        OrderStatus::Confirmed
+        | OrderStatus::Shipped
+        | OrderStatus::Delivered
+        | OrderStatus::Returned => Problem::conflict("already_paid", "The order is already paid"),
         OrderStatus::Placed
         | OrderStatus::Reserved
         | OrderStatus::Rejected

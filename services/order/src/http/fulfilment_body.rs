@@ -30,6 +30,10 @@ enum FulfilmentStateBody {
     /// Some pieces have arrived, and carriers have the others; the order is `shipped`.
     PartlyDelivered,
     Delivered,
+    /// All pieces have arrived, and some have come back; the order is `delivered`.
+    PartlyReturned,
+    /// All pieces have come back.
+    Returned,
 }
 
 /// What one warehouse sends.
@@ -122,6 +126,8 @@ impl From<Fulfilment> for FulfilmentStateBody {
             Fulfilment::Shipped => Self::Shipped,
             Fulfilment::PartlyDelivered => Self::PartlyDelivered,
             Fulfilment::Delivered => Self::Delivered,
+            Fulfilment::PartlyReturned => Self::PartlyReturned,
+            Fulfilment::Returned => Self::Returned,
         }
     }
 }

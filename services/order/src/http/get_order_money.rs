@@ -7,7 +7,7 @@ use problem::{Json, Path, Problem};
 use runtime::auth::Caller;
 use serde::Serialize;
 use utoipa::ToSchema;
-use vocabulary::{Currency, OrderId, PaymentId};
+use vocabulary::{Currency, OrderId, PaymentId, RefundId};
 
 use super::access::readable_status;
 use crate::storage::order_money::{self, MoneyEntry};
@@ -29,6 +29,9 @@ struct MoneyItem {
     #[schema(example = "captured")]
     kind: String,
     payment_id: PaymentId,
+    /// The part of the payment that was paid back: the id of a return. Absent for all of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refund_id: Option<RefundId>,
     /// In minor units; negative for what was paid back.
     #[schema(example = 12900)]
     amount: i64,
@@ -37,15 +40,15 @@ struct MoneyItem {
 
 impl From<MoneyEntry> for MoneyItem {
     fn from(entry: MoneyEntry) -> Self {
-        let MoneyEntry { at, kind, payment, amount, currency } = entry;
-        Self { at, kind, payment_id: payment, amount, currency }
+        let MoneyEntry { at, kind, payment, refund, amount, currency } = entry;
+        Self { at, kind, payment_id: payment, refund_id: refund, amount, currency }
     }
 }
 
 /// Get the money that moved for an order
 ///
-/// A ledger: entries are only appended. Of an order that is paid and not cancelled the balance is its total; of any
-/// other order it is 0.
+/// A ledger: entries are only appended. Of an order that is paid and not cancelled the balance is its total, without what was paid back
+/// for returns; of any other order it is 0.
 #[utoipa::path(
     get, path = "/v1/orders/{id}/money", tag = "orders", params(("id" = OrderId, Path)),
     responses((status = 200, body = MoneyBody)), security(("bearer" = ["orders:read"]))

@@ -7,7 +7,8 @@ use problem::{Json, Problem, Query};
 use runtime::auth::{Caller, Scope};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use vocabulary::{Money, OrderId, PaymentId};
+use uuid::Uuid;
+use vocabulary::{Money, OrderId, PaymentId, RefundId};
 
 use super::page_limit::page_limit;
 use crate::storage::provider_requests::{self, RequestView};
@@ -28,11 +29,11 @@ pub(crate) struct ListPaymentRequestsQuery {
     state: RequestState,
     /// The maximum number of requests: 1 to 100, default 20.
     limit: Option<u16>,
-    /// The payment of the last request of the previous page.
-    after: Option<PaymentId>,
+    /// The `id` of the last request of the previous page.
+    after: Option<Uuid>,
 }
 
-/// A page of requests, newest payment first.
+/// A page of requests, newest id first.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct PaymentRequestPage {
     items: Vec<PaymentRequestBody>,
@@ -44,7 +45,12 @@ pub(crate) struct PaymentRequestPage {
 struct PaymentRequestBody {
     /// `capture`, `void` or `refund`.
     operation: &'static str,
+    /// With the operation, for the retry: the part of the payment that is refunded, or else the payment.
+    id: Uuid,
     payment_id: PaymentId,
+    /// The part of the payment that is refunded: the id of a return. Absent for all of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refund_id: Option<RefundId>,
     order_id: OrderId,
     /// The provider's id of the payment.
     reference: String,
@@ -95,7 +101,9 @@ impl From<RequestView> for PaymentRequestBody {
         let is_pending = view.finished_at.is_none();
         Self {
             operation: view.request.operation.as_str(),
+            id: view.request.id(),
             payment_id: view.request.payment,
+            refund_id: view.request.refund,
             order_id: view.request.order,
             reference: view.request.reference,
             amount: view.request.amount,

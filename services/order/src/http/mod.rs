@@ -30,6 +30,7 @@ mod promotions;
 mod repeat_customer_erasures;
 mod replay_projection;
 mod retry_payment_request;
+mod returns;
 mod shipping_rates;
 mod status_body;
 mod stream_order_events;
@@ -49,6 +50,7 @@ use self::{
     promotions::{
         create_promotion, delete_promotion, get_promotion, list_promotions, replace_promotion,
     },
+    returns::{get_return, list_returns, receive_return, refuse_return, request_return},
     shipping_rates::{
         create_shipping_rate, delete_shipping_rate, get_shipping_rate, list_shipping_rates,
         replace_shipping_rate,
@@ -91,6 +93,10 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(webhooks::receive_payment_webhook::receive_payment_webhook))
         .routes(routes!(webhooks::receive_shipment_webhook::receive_shipment_webhook))
         .routes(routes!(create_quote::create_quote))
+        .routes(routes!(list_returns::list_returns, request_return::request_return))
+        .routes(routes!(get_return::get_return))
+        .routes(routes!(receive_return::receive_return))
+        .routes(routes!(refuse_return::refuse_return))
         .merge(cost_rule_routes())
         .merge(webhook_endpoint_routes())
         .routes(routes!(replay_projection::replay_projection).layer(within(REPLAY_TIMEOUT)))

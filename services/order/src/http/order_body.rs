@@ -37,7 +37,7 @@ pub(super) struct OrderBody {
     /// Absent in responses to the placing and the payment of an order, and after the customer was erased.
     #[serde(skip_serializing_if = "Option::is_none")]
     shipping_address: Option<AddressBody>,
-    /// The parcels. What `status` does not tell is here: `partly_shipped`, `partly_delivered`.
+    /// The parcels. What `status` does not tell is here: `partly_shipped`, `partly_delivered`, `partly_returned`.
     fulfilment: FulfilmentBody,
     /// The only parcel, or the last one that was shipped; present once the order is shipped.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -61,6 +61,9 @@ pub(super) struct LineBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     product_id: Option<ProductId>,
     quantity: Quantity,
+    /// How many pieces have come back; absent if none have.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    returned: Option<u32>,
     /// The price of one piece; null while the catalogue does not know the SKU.
     unit_price: Option<Money>,
     /// The title of the product when the order was placed; null while the catalogue does not know the SKU.
@@ -102,6 +105,9 @@ struct PaymentBody {
     /// `pending`, `approved`, `declined`, `refund_pending` or `refunded`.
     #[schema(example = "approved")]
     state: String,
+    /// What was paid back for returns; absent if nothing was. The payment stays `approved`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refunded: Option<Money>,
 }
 
 /// How an order is paid.
@@ -159,7 +165,8 @@ impl OrderBody {
 
 impl From<OrderView> for OrderBody {
     fn from(view: OrderView) -> Self {
-        let is_shipped = [OrderStatus::Shipped, OrderStatus::Delivered].contains(&view.status);
+        let is_shipped = [OrderStatus::Shipped, OrderStatus::Delivered, OrderStatus::Returned]
+            .contains(&view.status);
         let shipment = view.shipments.last().filter(|_| is_shipped).cloned();
         let expires = [OrderStatus::Placed, OrderStatus::Reserved].contains(&view.status);
         Self {
@@ -174,6 +181,7 @@ impl From<OrderView> for OrderBody {
             payment: PaymentBody {
                 method: view.method.into(),
                 state: view.payment.unwrap_or_else(|| "pending".to_owned()),
+                refunded: view.refunded,
             },
             shipping_address: view.address.map(AddressBody::from),
             fulfilment: FulfilmentBody::new(view.fulfilment, view.parcels, &view.shipments),
@@ -206,6 +214,7 @@ impl LineBody {
             tax: share.and_then(|(currency, share)| money(currency, share.tax)),
             sku: line.sku,
             quantity: line.quantity,
+            returned: Some(line.returned).filter(|pieces| *pieces > 0),
             title: line.offer.map(|offer| offer.title),
         }
     }

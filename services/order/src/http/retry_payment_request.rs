@@ -1,4 +1,4 @@
-//! `POST /v1/payment-requests/{payment_id}/{operation}/retry`
+//! `POST /v1/payment-requests/{id}/{operation}/retry`
 
 use axum::{extract::State, http::StatusCode};
 use messaging::Outbox;
@@ -9,7 +9,7 @@ use runtime::{
 };
 use serde::Deserialize;
 use utoipa::ToSchema;
-use vocabulary::PaymentId;
+use uuid::Uuid;
 
 use crate::{
     app::order_process::OrderProcess, domain::ProviderOperation, storage::provider_requests,
@@ -39,8 +39,8 @@ impl From<OperationBody> for ProviderOperation {
 /// The provider gets the same idempotency key, so it acts once. If the matter was settled in another way, do not call
 /// this.
 #[utoipa::path(
-    post, path = "/v1/payment-requests/{payment_id}/{operation}/retry", tag = "orders",
-    params(("payment_id" = PaymentId, Path), ("operation" = OperationBody, Path)),
+    post, path = "/v1/payment-requests/{id}/{operation}/retry", tag = "orders",
+    params(("id" = Uuid, Path), ("operation" = OperationBody, Path)),
     responses(
         (status = 202, description = "The provider is asked for another day."),
         (status = 404, body = Problem, description = "`not_found`: there is no such failed request"),
@@ -51,16 +51,16 @@ pub(crate) async fn retry_payment_request(
     caller: Caller,
     State(outbox): State<Outbox>,
     State(process): State<OrderProcess>,
-    Path((payment, operation)): Path<(PaymentId, OperationBody)>,
+    Path((id, operation)): Path<(Uuid, OperationBody)>,
 ) -> Result<StatusCode, Problem> {
     caller.require(Scope::OrdersAdmin)?;
     let operation = ProviderOperation::from(operation);
     let mut connection = outbox.pool().acquire().await?;
-    if provider_requests::retry(&mut connection, payment, operation, clock::now()).await? {
+    if provider_requests::retry(&mut connection, id, operation, clock::now()).await? {
         process.provider_waker().wake();
         Ok(StatusCode::ACCEPTED)
     } else {
         let name = operation.as_str();
-        Err(Problem::not_found(format_args!("a failed {name} of payment {payment}")))
+        Err(Problem::not_found(format_args!("a failed {name} with the id {id}")))
     }
 }

@@ -17,6 +17,8 @@ pub(super) enum StatusBody {
     Confirmed,
     Shipped,
     Delivered,
+    /// All pieces have come back.
+    Returned,
     /// Inventory could not reserve the stock.
     Rejected,
     /// The payment was declined.
@@ -35,6 +37,7 @@ impl From<OrderStatus> for StatusBody {
             OrderStatus::Confirmed => Self::Confirmed,
             OrderStatus::Shipped => Self::Shipped,
             OrderStatus::Delivered => Self::Delivered,
+            OrderStatus::Returned => Self::Returned,
             OrderStatus::Rejected => Self::Rejected,
             OrderStatus::PaymentFailed => Self::PaymentFailed,
             OrderStatus::Expired => Self::Expired,
@@ -51,6 +54,7 @@ impl From<StatusBody> for OrderStatus {
             StatusBody::Confirmed => Self::Confirmed,
             StatusBody::Shipped => Self::Shipped,
             StatusBody::Delivered => Self::Delivered,
+            StatusBody::Returned => Self::Returned,
             StatusBody::Rejected => Self::Rejected,
             StatusBody::PaymentFailed => Self::PaymentFailed,
             StatusBody::Expired => Self::Expired,

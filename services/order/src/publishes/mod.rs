@@ -9,6 +9,7 @@ mod order_parcel_shipped;
 mod order_payment_failed;
 mod order_placed;
 mod order_rejected;
+mod order_return_received;
 mod order_shipped;
 pub(crate) mod webhook_message;
 
@@ -21,7 +22,8 @@ use self::{
     order_confirmed::order_confirmed, order_delivered::order_delivered,
     order_expired::order_expired, order_parcel_shipped::order_parcel_shipped,
     order_payment_failed::order_payment_failed, order_placed::order_placed,
-    order_rejected::order_rejected, order_shipped::order_shipped,
+    order_rejected::order_rejected, order_return_received::order_return_received,
+    order_shipped::order_shipped,
 };
 use crate::domain::{self, EndReason, Order, OrderEvent, OrderEventKind};
 
@@ -52,6 +54,9 @@ pub(crate) fn publish(
             tx.emit_caused_by(cause, &order_shipped(order.id, shipment, at))
         }
         OrderEventKind::Delivered => tx.emit_caused_by(cause, &order_delivered(order.id, at)),
+        OrderEventKind::ReturnReceived(pieces) => {
+            tx.emit_caused_by(cause, &order_return_received(order.id, pieces, at))
+        }
         OrderEventKind::Rejected(reason) => {
             tx.emit_caused_by(cause, &order_rejected(order.id, reason, at))
         }
@@ -72,7 +77,11 @@ pub(crate) fn publish(
         | OrderEventKind::PaymentDeclined(_)
         | OrderEventKind::PaymentMismatched(_)
         | OrderEventKind::RefundRequested(_)
-        | OrderEventKind::PaymentRefunded(_) => return Ok(()),
+        | OrderEventKind::PaymentRefunded(_)
+        | OrderEventKind::PartRefundRequested(_)
+        | OrderEventKind::PartRefunded(_)
+        | OrderEventKind::ReturnRequested(_)
+        | OrderEventKind::ReturnRefused(..) => return Ok(()),
     }
     .map(drop)
 }

@@ -11,6 +11,7 @@ use vocabulary::WebhookMessageId;
 
 use crate::domain::{
     Address, EndReason, Order, OrderEvent, OrderEventKind, OrderLine, Parcel, ParcelLine,
+    PartRefund,
     webhooks::{WebhookEventType, WebhookMessage},
 };
 
@@ -26,7 +27,9 @@ pub(crate) const fn order_event_type(kind: &OrderEventKind) -> Option<WebhookEve
         OrderEventKind::ParcelDelivered(_) => Some(WebhookEventType::OrderParcelDelivered),
         OrderEventKind::Delivered => Some(WebhookEventType::OrderDelivered),
         OrderEventKind::Cancelled(_) => Some(WebhookEventType::OrderCancelled),
-        OrderEventKind::PaymentRefunded(_) => Some(WebhookEventType::OrderRefunded),
+        OrderEventKind::PaymentRefunded(_) | OrderEventKind::PartRefunded(_) => {
+            Some(WebhookEventType::OrderRefunded)
+        }
         OrderEventKind::Placed(_)
         | OrderEventKind::StockReserved
         | OrderEventKind::StockRejected(_)
@@ -37,6 +40,10 @@ pub(crate) const fn order_event_type(kind: &OrderEventKind) -> Option<WebhookEve
         | OrderEventKind::PaymentDeclined(_)
         | OrderEventKind::PaymentMismatched(_)
         | OrderEventKind::RefundRequested(_)
+        | OrderEventKind::PartRefundRequested(_)
+        | OrderEventKind::ReturnRequested(_)
+        | OrderEventKind::ReturnReceived(_)
+        | OrderEventKind::ReturnRefused(..)
         | OrderEventKind::Rejected(_)
         | OrderEventKind::PaymentFailed(_)
         | OrderEventKind::Expired(_) => None,
@@ -77,6 +84,11 @@ pub(crate) fn order_message(
             add("payment_id", json!(payment));
             add("amount", json!(order.total()));
         }
+        OrderEventKind::PartRefunded(PartRefund { id, payment, amount }) => {
+            add("payment_id", json!(payment));
+            add("refund_id", json!(id));
+            add("amount", json!(amount));
+        }
         OrderEventKind::Delivered
         | OrderEventKind::Placed(_)
         | OrderEventKind::StockReserved
@@ -88,6 +100,10 @@ pub(crate) fn order_message(
         | OrderEventKind::PaymentDeclined(_)
         | OrderEventKind::PaymentMismatched(_)
         | OrderEventKind::RefundRequested(_)
+        | OrderEventKind::PartRefundRequested(_)
+        | OrderEventKind::ReturnRequested(_)
+        | OrderEventKind::ReturnReceived(_)
+        | OrderEventKind::ReturnRefused(..)
         | OrderEventKind::Rejected(_)
         | OrderEventKind::PaymentFailed(_)
         | OrderEventKind::Expired(_) => {}

@@ -1,8 +1,8 @@
-//! The ledger of money per order. Triggers on `payment` append to it.
+//! The ledger of money per order. Triggers on `payment` and `order_refund` append to it.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
-use vocabulary::{Currency, OrderId, PaymentId};
+use vocabulary::{Currency, OrderId, PaymentId, RefundId};
 
 use super::undecodable;
 
@@ -16,6 +16,8 @@ pub(crate) struct MoneyEntry {
     /// `captured`, `refunded` or `unmatched`.
     pub(crate) kind: String,
     pub(crate) payment: PaymentId,
+    /// The part of the payment that was paid back; `None` for all of it.
+    pub(crate) refund: Option<RefundId>,
     /// In minor units; negative for what was paid back.
     pub(crate) amount: i64,
     pub(crate) currency: Currency,
@@ -28,7 +30,7 @@ pub(crate) async fn list(
 ) -> Result<Vec<MoneyEntry>, sqlx::Error> {
     let rows = sqlx::query!(
         r#"
-        select at, kind, payment_id, amount, currency
+        select at, kind, payment_id, refund_id, amount, currency
         from order_money where order_id = $1
         order by position
         limit $2
@@ -43,6 +45,7 @@ pub(crate) async fn list(
             at: row.at,
             kind: row.kind,
             payment: row.payment_id.into(),
+            refund: row.refund_id.map(RefundId::from),
             amount: row.amount,
             currency: row.currency.parse().map_err(undecodable)?,
         })

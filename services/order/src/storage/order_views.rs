@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, types::Json};
 use uuid::Uuid;
-use vocabulary::{CustomerId, OrderId, ParcelId};
+use vocabulary::{CustomerId, Money, OrderId, ParcelId};
 
 use super::{
     cost_json::{CostsJson, costs},
@@ -32,6 +32,8 @@ pub(crate) struct OrderView {
     pub(crate) address: Option<Address>,
     /// The state of the payment that counts: `approved`, `declined`, `refund_pending` or `refunded`.
     pub(crate) payment: Option<String>,
+    /// What was paid back for returns.
+    pub(crate) refunded: Option<Money>,
     pub(crate) fulfilment: Fulfilment,
     /// Empty until the stock is reserved.
     pub(crate) parcels: Vec<Parcel>,
@@ -57,6 +59,7 @@ impl OrderView {
             OrderStatus::PaymentFailed => Some("declined".to_owned()),
             OrderStatus::Shipped
             | OrderStatus::Delivered
+            | OrderStatus::Returned
             | OrderStatus::Expired
             | OrderStatus::Cancelled => return None,
         };
@@ -81,6 +84,7 @@ impl OrderView {
             reason: None,
             address: None,
             payment: None,
+            refunded: None,
             fulfilment: order.fulfilment(),
             parcels: visible_parcels(order.status(), || order.parcel_list()),
             shipments: Vec::new(),
@@ -98,7 +102,8 @@ fn visible_parcels(status: OrderStatus, list: impl FnOnce() -> Vec<Parcel>) -> V
         OrderStatus::Reserved
         | OrderStatus::Confirmed
         | OrderStatus::Shipped
-        | OrderStatus::Delivered => list(),
+        | OrderStatus::Delivered
+        | OrderStatus::Returned => list(),
         OrderStatus::Placed
         | OrderStatus::Rejected
         | OrderStatus::PaymentFailed
@@ -150,7 +155,10 @@ pub(super) async fn get_many(
             (
                 select p.state from payment p where p.order_id = o.id
                 order by p.id = o.payment_id desc nulls last, p.id desc limit 1
-            ) as payment
+            ) as payment,
+            (
+                select sum(r.amount)::bigint from order_refund r where r.order_id = o.id and r.state = 'refunded'
+            ) as refunded
         from orders o
         where o.id = any($1)
         order by o.id desc
@@ -181,6 +189,7 @@ pub(super) async fn get_many(
             reason: row.reason.map(|reason| reason.0.into()),
             address: row.address.0.into_address(),
             payment: row.payment,
+            refunded: optional_money(row.refunded, row.currency.as_deref())?,
             placed_at: row.placed_at,
             changed_at: row.changed_at,
             due_at: row.due_at,

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
-use vocabulary::{OrderId, PaymentId};
+use vocabulary::{OrderId, PaymentId, RefundId};
 
 use super::{money, undecodable};
 use crate::domain::{ProviderOperation, ProviderRequest, RequestStep};
@@ -73,9 +73,9 @@ pub(crate) async fn insert(
     sqlx::query!(
         r#"
         insert into provider_request (
-            payment_id, operation, order_id, reference, amount, currency, state, requested_at, started_at, next_attempt_at
+            payment_id, refund_id, operation, order_id, reference, amount, currency, state, requested_at, started_at, next_attempt_at
         )
-        values ($1, $2, $3, $4, $5, $6, 'pending', $7, $7, $7)
+        values ($1, $8, $2, $3, $4, $5, $6, 'pending', $7, $7, $7)
         on conflict do nothing
         "#,
         request.payment.as_uuid(),
@@ -85,6 +85,7 @@ pub(crate) async fn insert(
         request.amount.amount(),
         currency.as_str(),
         at,
+        request.refund.map(RefundId::as_uuid),
     )
     .execute(connection)
     .await?;
@@ -95,6 +96,7 @@ pub(crate) async fn insert(
 struct RequestColumns<'a> {
     operation: &'a str,
     payment: Uuid,
+    refund: Option<Uuid>,
     order: Uuid,
     reference: String,
     amount: i64,
@@ -108,6 +110,7 @@ impl TryFrom<RequestColumns<'_>> for ProviderRequest {
         Ok(Self {
             operation: columns.operation.parse().map_err(undecodable)?,
             payment: columns.payment.into(),
+            refund: columns.refund.map(RefundId::from),
             order: columns.order.into(),
             reference: columns.reference,
             amount: money(columns.amount, columns.currency)?,
@@ -137,7 +140,7 @@ pub(crate) async fn claim(
         r#"
         update provider_request r set claim = $1, claimed_until = $3
         from (
-            select payment_id, operation from provider_request d
+            select id, operation from provider_request d
             where state = 'pending' and next_attempt_at <= $2 and (claimed_until is null or claimed_until <= $2)
                 and not (operation = 'refund' and exists (
                     select from provider_request c
@@ -147,8 +150,8 @@ pub(crate) async fn claim(
             limit $4
             for update skip locked
         ) due
-        where r.payment_id = due.payment_id and r.operation = due.operation
-        returning r.operation, r.payment_id, r.order_id, r.reference, r.amount, r.currency, r.attempts, r.started_at
+        where r.id = due.id and r.operation = due.operation
+        returning r.operation, r.payment_id, r.refund_id, r.order_id, r.reference, r.amount, r.currency, r.attempts, r.started_at
         "#,
         claim,
         now,
@@ -161,6 +164,7 @@ pub(crate) async fn claim(
         let request = ProviderRequest::try_from(RequestColumns {
             operation: &row.operation,
             payment: row.payment_id,
+            refund: row.refund_id,
             order: row.order_id,
             reference: row.reference,
             amount: row.amount,
@@ -198,9 +202,9 @@ pub(crate) async fn record(
         update provider_request
         set state = $3, attempts = attempts + 1, next_attempt_at = $4, claim = null, claimed_until = null,
             answer_reference = $5, error = $6, finished_at = $7
-        where payment_id = $1 and operation = $8 and claim = $2 and state = 'pending'
+        where id = $1 and operation = $8 and claim = $2 and state = 'pending'
         "#,
-        request.request.payment.as_uuid(),
+        request.request.id(),
         request.claim,
         state,
         next_attempt_at,
@@ -227,23 +231,23 @@ pub(crate) struct RequestView {
     pub(crate) finished_at: Option<DateTime<Utc>>,
 }
 
-/// The requests in a state, newest payment first.
+/// The requests in a state, newest id first.
 pub(crate) async fn list(
     connection: &mut PgConnection,
     state: &str,
-    before: Option<PaymentId>,
+    before: Option<Uuid>,
     limit: i64,
 ) -> Result<Vec<RequestView>, sqlx::Error> {
     let rows = sqlx::query!(
         r#"
-        select operation, payment_id, order_id, reference, amount, currency, state, attempts, answer_reference, error,
+        select operation, payment_id, refund_id, order_id, reference, amount, currency, state, attempts, answer_reference, error,
             requested_at, next_attempt_at, finished_at
-        from provider_request where state = $1 and payment_id < $2
-        order by payment_id desc, operation
+        from provider_request where state = $1 and id < $2
+        order by id desc, operation
         limit $3
         "#,
         state,
-        before.map_or(Uuid::max(), PaymentId::as_uuid),
+        before.unwrap_or(Uuid::max()),
         limit,
     )
     .fetch_all(connection)
@@ -253,6 +257,7 @@ pub(crate) async fn list(
             request: ProviderRequest::try_from(RequestColumns {
                 operation: &row.operation,
                 payment: row.payment_id,
+                refund: row.refund_id,
                 order: row.order_id,
                 reference: row.reference,
                 amount: row.amount,
@@ -273,7 +278,7 @@ pub(crate) async fn list(
 /// Sends a request again that was given up; returns whether there is such a request.
 pub(crate) async fn retry(
     connection: &mut PgConnection,
-    payment: PaymentId,
+    id: Uuid,
     operation: ProviderOperation,
     now: DateTime<Utc>,
 ) -> Result<bool, sqlx::Error> {
@@ -281,9 +286,9 @@ pub(crate) async fn retry(
         r#"
         update provider_request
         set state = 'pending', finished_at = null, attempts = 0, started_at = $3, next_attempt_at = $3
-        where payment_id = $1 and operation = $2 and state = 'failed'
+        where id = $1 and operation = $2 and state = 'failed'
         "#,
-        payment.as_uuid(),
+        id,
         operation.as_str(),
         now,
     )

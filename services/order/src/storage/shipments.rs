@@ -42,6 +42,19 @@ pub(crate) async fn insert(
     Ok(())
 }
 
+/// When the last shipment of an order was delivered.
+pub(crate) async fn last_delivery(
+    connection: &mut PgConnection,
+    order: OrderId,
+) -> Result<Option<DateTime<Utc>>, sqlx::Error> {
+    sqlx::query_scalar!(
+        "select max(delivered_at) from shipment where order_id = $1",
+        order.as_uuid()
+    )
+    .fetch_one(connection)
+    .await
+}
+
 /// Marks single parcels as delivered.
 pub(crate) async fn mark_parcels_delivered(
     connection: &mut PgConnection,

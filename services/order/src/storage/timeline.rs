@@ -5,7 +5,8 @@ use contracts::{
     inventory::{StockDeductedV1, StockRejectedV1, StockReleasedV1, StockReservedV1},
     order::{
         OrderCancelledV1, OrderConfirmedV1, OrderDeliveredV1, OrderExpiredV1, OrderParcelShippedV1,
-        OrderPaymentFailedV1, OrderPlacedV1, OrderRejectedV1, OrderShippedV1,
+        OrderPaymentFailedV1, OrderPlacedV1, OrderRejectedV1, OrderReturnReceivedV1,
+        OrderShippedV1,
     },
 };
 use envelope::Event;
@@ -17,7 +18,7 @@ use vocabulary::OrderId;
 use super::{json_columns::ReasonJson, undecodable};
 use crate::{
     domain::{
-        EndReason, Order, OrderEvent, OrderEventKind, OrderStatus, Payment,
+        EndReason, Order, OrderEvent, OrderEventKind, OrderStatus, ParcelLine, PartRefund, Payment,
         webhooks::SubscribedTypes,
     },
     names::{INVENTORY, SERVICE},
@@ -117,6 +118,29 @@ fn timeline_entry(order: &Order, event: &OrderEventKind) -> (&'static str, &'sta
         OrderEventKind::PaymentRefunded(payment) => {
             (order_service, "payment.refunded", json!({ "payment_id": payment }))
         }
+        OrderEventKind::PartRefundRequested(refund) => {
+            (order_service, "payment.refund_requested", refund_detail(refund))
+        }
+        OrderEventKind::PartRefunded(refund) => {
+            (order_service, "payment.refunded", refund_detail(refund))
+        }
+        OrderEventKind::ReturnRequested(id) => {
+            (order_service, "return.requested", json!({ "return_id": id }))
+        }
+        OrderEventKind::ReturnReceived(pieces) => (
+            order_service,
+            OrderReturnReceivedV1::TYPE,
+            json!({
+                "return_id": pieces.id,
+                "restocked": count(&pieces.restocked),
+                "written_off": count(&pieces.written_off),
+            }),
+        ),
+        OrderEventKind::ReturnRefused(id, refusal) => (
+            order_service,
+            "return.refused",
+            json!({ "return_id": id, "refusal": refusal.as_str() }),
+        ),
         OrderEventKind::Confirmed(payment) => (
             order_service,
             OrderConfirmedV1::TYPE,
@@ -153,6 +177,15 @@ fn timeline_entry(order: &Order, event: &OrderEventKind) -> (&'static str, &'sta
             (order_service, OrderCancelledV1::TYPE, reason_detail(reason))
         }
     }
+}
+
+/// The number of pieces of lines.
+fn count(lines: &[ParcelLine]) -> u64 {
+    lines.iter().map(|line| u64::from(line.quantity.get())).sum()
+}
+
+fn refund_detail(refund: &PartRefund) -> Value {
+    json!({ "payment_id": refund.payment, "refund_id": refund.id, "amount": refund.amount })
 }
 
 fn reason_detail(reason: &EndReason) -> Value {

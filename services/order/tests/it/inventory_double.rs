@@ -8,7 +8,8 @@ use contracts::{
     },
     order::{
         ORDER, OrderCancelledV1, OrderConfirmedV1, OrderDeliveredV1, OrderExpiredV1, OrderLine,
-        OrderParcelShippedV1, OrderPaymentFailedV1, OrderPlacedV1, OrderRejectedV1, OrderShippedV1,
+        OrderParcelShippedV1, OrderPaymentFailedV1, OrderPlacedV1, OrderRejectedV1,
+        OrderReturnReceivedV1, OrderShippedV1, ParcelLine,
     },
 };
 use envelope::Event;
@@ -16,8 +17,15 @@ use messaging::{Batch, Failure, Handler, OnReject, Subscription, Topology, Trans
 use uuid::Uuid;
 use vocabulary::{OrderId, Quantity};
 
-/// The reservations of orders, each with the number of events that ended the order, and the pieces of the parcels that shipped.
-pub(crate) const TABLES: &str = "create table reservation (
+/// The reservations of orders, each with the number of events that ended the order, and the pieces of the parcels that shipped; and the
+/// pieces of returns.
+pub(crate) const TABLES: &str = "create table received_return (
+    return_id uuid primary key,
+    warehouse_id uuid,
+    restocked bigint not null,
+    written_off bigint not null
+);
+create table reservation (
     order_id uuid primary key,
     state text not null,
     end_events bigint not null default 0,
@@ -37,6 +45,7 @@ pub(crate) fn topology() -> Topology {
                 .on(AnswerOrder)
                 .on(CountParcel)
                 .on(DeductStock)
+                .on(CountReturn)
                 .on(ReleaseStock(|event: &OrderCancelledV1| event.order_id))
                 .on(ReleaseStock(|event: &OrderExpiredV1| event.order_id))
                 .on(ReleaseStock(|event: &OrderPaymentFailedV1| event.order_id))
@@ -191,6 +200,36 @@ impl Handler for CountParcel {
             )
             .bind(delivered.event.order_id.as_uuid())
             .bind(pieces)
+            .fetch_one(&mut **tx)
+            .await?;
+        }
+        Ok(())
+    }
+}
+
+/// Counts the pieces of a return; a second event for it would fail.
+struct CountReturn;
+
+impl Handler for CountReturn {
+    type Event = OrderReturnReceivedV1;
+
+    async fn handle(
+        &self,
+        tx: &mut Transaction,
+        batch: &mut Batch<OrderReturnReceivedV1>,
+    ) -> Result<(), Failure> {
+        let pieces =
+            |lines: &[ParcelLine]| lines.iter().map(|line| i64::from(line.quantity.get())).sum();
+        for delivered in batch.delivered() {
+            let (restocked, written_off): (i64, i64) =
+                (pieces(&delivered.event.restocked), pieces(&delivered.event.written_off));
+            let _: i32 = sqlx::query_scalar(
+                "insert into received_return values ($1, $2, $3, $4) returning 1",
+            )
+            .bind(delivered.event.return_id.as_uuid())
+            .bind(delivered.event.warehouse_id.map(Uuid::from))
+            .bind(restocked)
+            .bind(written_off)
             .fetch_one(&mut **tx)
             .await?;
         }

@@ -25,4 +25,5 @@ mod product_catalog;
 mod read_orders;
 mod refunds;
 mod replay;
+mod returns;
 mod webhooks;

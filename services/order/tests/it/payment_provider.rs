@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// A provider that does everything, except for the tokens `poor` and `slow`.
-fn obliging(request: &Received) -> Reply {
+pub(crate) fn obliging(request: &Received) -> Reply {
     let body = request.json();
     let done = match &*request.path {
         "/authorisations" if body["token"] == "poor" => {

@@ -283,6 +283,7 @@ impl Shop {
             built_in_carrier: true,
             ship_after: deadlines.ship,
             deliver_after: deadlines.deliver,
+            return_window_days: 30,
             max_line_pieces: 200,
             max_unpaid_pieces: 200,
             max_unpaid_orders: 10_000,

@@ -8,7 +8,7 @@ use sha2::Sha256;
 use crate::shop::{Answer, Client, Deadlines, Shop, WEBHOOK_SECRET, order_request};
 
 pub(crate) const PAYMENTS: &str = "/v1/webhooks/payments";
-const SHIPMENTS: &str = "/v1/webhooks/shipments";
+pub(crate) const SHIPMENTS: &str = "/v1/webhooks/shipments";
 
 #[expect(clippy::disallowed_methods, reason = "the provider has its own clock")]
 fn now() -> i64 {

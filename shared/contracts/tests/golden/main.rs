@@ -28,7 +28,7 @@ use contracts::{
     order::{
         CustomerErasedV1, OrderCancelledV1, OrderConfirmedV1, OrderDeliveredV1, OrderExpiredV1,
         OrderLine, OrderParcelShippedV1, OrderPaymentFailedV1, OrderPlacedV1, OrderReason,
-        OrderRejectedV1, OrderShippedV1, ParcelLine,
+        OrderRejectedV1, OrderReturnReceivedV1, OrderShippedV1, ParcelLine,
     },
     receipts::{ProductAppliedV1, ProductFailedV1, ProductVersion},
     schema::{self, Contract},
@@ -297,6 +297,21 @@ fn order_events_match_their_golden_bytes() {
         },
     );
     check("order", &OrderDeliveredV1 { order_id, delivered_at: time() });
+    let pieces = |quantity| {
+        let quantity = Quantity::new(quantity).unwrap();
+        vec![ParcelLine { sku: "KB-F87-RED".parse().unwrap(), quantity }]
+    };
+    check(
+        "order",
+        &OrderReturnReceivedV1 {
+            order_id,
+            return_id: id(24).into(),
+            warehouse_id: Some(id(22).into()),
+            restocked: pieces(1),
+            written_off: pieces(2),
+            received_at: time(),
+        },
+    );
     check("order", &OrderRejectedV1 { order_id, reason: reason.clone(), rejected_at: time() });
     check("order", &OrderPaymentFailedV1 { order_id, reason: reason.clone(), failed_at: time() });
     check("order", &OrderExpiredV1 { order_id, expired_at: time() });

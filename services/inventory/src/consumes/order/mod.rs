@@ -1,4 +1,4 @@
-//! Events of orders: they reserve stock, release it or deduct it.
+//! Events of orders: they reserve stock, release it, deduct it or take it back.
 
 mod order_cancelled;
 mod order_expired;
@@ -6,6 +6,7 @@ mod order_parcel_shipped;
 mod order_payment_failed;
 mod order_placed;
 mod order_rejected;
+mod order_return_received;
 mod order_shipped;
 
 use messaging::{Batch, Failure, Transaction};
@@ -14,7 +15,8 @@ use vocabulary::OrderId;
 pub(crate) use self::{
     order_cancelled::ReleaseCancelledOrder, order_expired::ReleaseExpiredOrder,
     order_parcel_shipped::DeductParcel, order_payment_failed::ReleaseUnpaidOrder,
-    order_placed::ReserveStock, order_rejected::ReleaseRejectedOrder, order_shipped::DeductStock,
+    order_placed::ReserveStock, order_rejected::ReleaseRejectedOrder,
+    order_return_received::ReceiveReturn, order_shipped::DeductStock,
 };
 use crate::{
     app::{self, ReleaseOrDeductCommand},

@@ -7,6 +7,7 @@ mod coupon;
 mod order_costs;
 mod promotion;
 mod promotion_uses;
+mod refund;
 mod rules;
 mod zone;
 
@@ -17,6 +18,7 @@ pub(crate) use self::{
     order_costs::{Costs, Discount, DiscountedPart, LineShare, Tax, TaxMode},
     promotion::{Benefit, Promotion},
     promotion_uses::PromotionUses,
+    refund::worth_of_returned,
     rules::{CostRule, CostRules, ShippingRate, TaxRate},
     zone::{Destination, Zone},
 };
