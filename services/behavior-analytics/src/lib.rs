@@ -23,9 +23,9 @@ use contracts::{
     catalog::PRODUCT,
     inventory::STOCK,
     order::{
-        CUSTOMER, ORDER, OrderCancelledV1, OrderDeliveredV1, OrderExpiredV1, OrderParcelShippedV1,
-        OrderPaymentFailedV1, OrderPlacedV1, OrderRejectedV1, OrderReturnReceivedV1,
-        OrderShippedV1,
+        CUSTOMER, ORDER, OrderCancelledV1, OrderDeliveredV1, OrderExpiredV1, OrderLineCancelledV1,
+        OrderParcelShippedV1, OrderPaymentFailedV1, OrderPlacedV1, OrderRejectedV1,
+        OrderReturnReceivedV1, OrderShippedV1,
     },
     receipts::{ProductAppliedV1, ProductFailedV1},
 };
@@ -86,7 +86,8 @@ fn topology_for(waker: &ModelWaker) -> Topology {
         .ignores::<OrderRejectedV1>()
         .ignores::<OrderPaymentFailedV1>()
         .ignores::<OrderExpiredV1>()
-        .ignores::<OrderCancelledV1>();
+        .ignores::<OrderCancelledV1>()
+        .ignores::<OrderLineCancelledV1>();
     let customers = Subscription::to(CUSTOMER, [names::ORDER], OnReject::Continue)
         .on(EraseCustomers(waker.clone()));
     let products = Subscription::to(PRODUCT, [names::PRODUCT_CATALOG], OnReject::Continue)

@@ -39,7 +39,7 @@ use crate::{
     consumes::{
         order::{
             DeductParcel, DeductStock, ReceiveReturn, ReleaseCancelledOrder, ReleaseExpiredOrder,
-            ReleaseRejectedOrder, ReleaseUnpaidOrder, ReserveStock,
+            ReleaseLine, ReleaseRejectedOrder, ReleaseUnpaidOrder, ReserveStock,
         },
         product_catalog::{CountStock, RegisterSkus, WithdrawSkus},
     },
@@ -78,6 +78,7 @@ fn topology_for(low: LowStock) -> Topology {
                 .on(DeductParcel(low))
                 .on(DeductStock(low))
                 .on(ReceiveReturn(low))
+                .on(ReleaseLine(low))
                 .on(ReleaseCancelledOrder(low))
                 .on(ReleaseExpiredOrder(low))
                 .on(ReleaseUnpaidOrder(low))

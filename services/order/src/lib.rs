@@ -25,8 +25,8 @@ use contracts::{
     inventory::{AVAILABILITY, RESERVATION},
     order::{
         CustomerErasedV1, OrderCancelledV1, OrderConfirmedV1, OrderDeliveredV1, OrderExpiredV1,
-        OrderParcelShippedV1, OrderPaymentFailedV1, OrderPlacedV1, OrderRejectedV1,
-        OrderReturnReceivedV1, OrderShippedV1,
+        OrderLineCancelledV1, OrderParcelShippedV1, OrderPaymentFailedV1, OrderPlacedV1,
+        OrderRejectedV1, OrderReturnReceivedV1, OrderShippedV1,
     },
     receipts::{ProductAppliedV1, ProductFailedV1},
 };
@@ -105,6 +105,7 @@ fn topology_for(process: &OrderProcess) -> Topology {
         .publishes::<OrderPaymentFailedV1>()
         .publishes::<OrderExpiredV1>()
         .publishes::<OrderCancelledV1>()
+        .publishes::<OrderLineCancelledV1>()
         .publishes::<CustomerErasedV1>()
         .publishes::<ProductAppliedV1>()
         .publishes::<ProductFailedV1>()

@@ -60,6 +60,7 @@ pub(crate) async fn check_orders(
     check_costs(sessions, findings).await?;
     check_money(sessions, findings).await?;
     check_returns(sessions, findings).await?;
+    check_cancelled_lines(sessions, findings).await?;
     check_refunds(sessions, findings).await
 }
 
@@ -119,10 +120,15 @@ async fn check_money(sessions: &mut Sessions<'_>, findings: &mut Findings) -> Re
              select order_id, sum(amount)::bigint as balance from order_money where kind <> 'unmatched' group by order_id
          ) m on m.order_id = o.id
          cross join lateral (
-             select case when o.status in ('confirmed', 'shipped', 'delivered', 'returned') then o.total else 0 end - coalesce((
-                 select sum(r.amount)::bigint from order_refund r where r.order_id = o.id and r.state = 'refunded'
-             ), 0) + coalesce((
-                 select sum(p.amount)::bigint from payment p where p.order_id = o.id and p.state = 'refund_pending'
+             select case when o.status in ('confirmed', 'shipped', 'delivered', 'returned') then o.total - coalesce((
+                     select sum(r.amount)::bigint from order_refund r where r.order_id = o.id and r.state = 'refunded'
+                 ), 0)
+                 else coalesce((
+                     select sum(r.amount)::bigint from order_refund r where r.order_id = o.id and r.state = 'pending'
+                 ), 0)
+             end + coalesce((
+                 select sum(p.amount - coalesce((select sum(r.amount) from order_refund r where r.payment_id = p.id), 0))::bigint
+                 from payment p where p.order_id = o.id and p.state = 'refund_pending'
              ), 0) as expected
          ) e
          where coalesce(m.balance, 0) <> e.expected",
@@ -155,7 +161,7 @@ async fn check_returns(sessions: &mut Sessions<'_>, findings: &mut Findings) -> 
              select l.order_id, l.sku, l.returned::bigint as returned, coalesce(b.received, 0) as received,
                  coalesce(b.announced, 0) as announced,
                  case
-                     when o.status in ('shipped', 'delivered', 'returned') then l.quantity::bigint
+                     when o.status in ('shipped', 'delivered', 'returned') then (l.quantity - l.cancelled)::bigint
                      when o.status = 'confirmed' then coalesce((
                          select sum((part ->> 'quantity')::bigint)::bigint
                          from jsonb_array_elements(o.parcels) parcel, jsonb_array_elements(parcel -> 'lines') part
@@ -176,6 +182,32 @@ async fn check_returns(sessions: &mut Sessions<'_>, findings: &mut Findings) -> 
         1,
         wrong.into_iter().map(|(id, sku, returned, received, announced, shipped)| {
             format!("order {id}, {sku}: {returned} returned, {received} received, {announced} announced, {shipped} shipped")
+        }),
+    );
+    Ok(())
+}
+
+/// Invariant 1: the lines of an order count the pieces that were cancelled.
+async fn check_cancelled_lines(
+    sessions: &mut Sessions<'_>,
+    findings: &mut Findings,
+) -> Result<(), Error> {
+    let mut order = sessions.of("order").await?;
+    let wrong: Vec<(String, String, i64, i64)> = order
+        .rows(
+            "select coalesce(l.order_id, c.order_id)::text, coalesce(l.sku, c.sku), coalesce(l.cancelled, 0)::bigint,
+             coalesce(c.pieces, 0)
+         from (select order_id, sku, cancelled from order_line where cancelled > 0) l
+         full join (
+             select order_id, sku, sum(quantity)::bigint as pieces from line_cancellation group by order_id, sku
+         ) c on c.order_id = l.order_id and c.sku = l.sku
+         where coalesce(l.cancelled, 0) <> coalesce(c.pieces, 0)",
+        )
+        .await?;
+    findings.add(
+        1,
+        wrong.into_iter().map(|(id, sku, counted, recorded)| {
+            format!("order {id}, {sku}: {counted} cancelled, {recorded} recorded")
         }),
     );
     Ok(())
@@ -204,6 +236,7 @@ async fn check_refunds(sessions: &mut Sessions<'_>, findings: &mut Findings) -> 
         .rows(
             "select f.id::text, f.state from order_refund f
          where not exists (select from order_return r where r.id = f.id and r.order_id = f.order_id and r.state = 'received')
+             and not exists (select from line_cancellation c where c.id = f.id and c.order_id = f.order_id)
              or f.state = 'pending' and not exists (
                  select from provider_request q where q.refund_id = f.id and q.operation = 'refund' and q.state <> 'done'
              )",
@@ -212,7 +245,7 @@ async fn check_refunds(sessions: &mut Sessions<'_>, findings: &mut Findings) -> 
     findings.add(
         1,
         stray.into_iter().map(|(id, state)| {
-            format!("the refund {id} is {state} without a received return or a request")
+            format!("the refund {id} is {state} without a received return, a cancelled line or a request")
         }),
     );
     Ok(())

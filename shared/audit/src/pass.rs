@@ -23,6 +23,7 @@ async fn check(suite: Suite<'_>, sessions: &mut Sessions<'_>) -> Result<Findings
     orders::check_orders(sessions, &mut findings).await?;
     stock::check_stock(sessions, &mut findings).await?;
     stock::check_reservations(sessions, &mut findings).await?;
+    stock::check_held_pieces(sessions, &mut findings).await?;
     copies::check_copies(sessions, &mut findings).await?;
     copies::check_search_settings(sessions, &mut findings).await?;
     for url in suite.search {

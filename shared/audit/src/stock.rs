@@ -38,7 +38,7 @@ pub(crate) async fn check_stock(
     let deducted = quantities(&mut inventory, deducted).await?;
     let mut order = sessions.of("order").await?;
     // Of an order that is partly shipped only the parcels that a carrier has.
-    let shipped = "select o.id::text, l.sku, sum(l.quantity)::bigint
+    let shipped = "select o.id::text, l.sku, sum(l.quantity - l.cancelled)::bigint
         from order_line l join orders o on o.id = l.order_id
         where o.status in ('shipped', 'delivered', 'returned') group by o.id, l.sku
         union all
@@ -114,6 +114,33 @@ async fn quantities(session: &mut Session<'_>, query: &str) -> Result<Quantities
     let rows: Vec<(Option<String>, String, i64)> = session.rows(query).await?;
     let keyed = rows.into_iter().map(|(order, sku, sum)| ((order.unwrap_or_default(), sku), sum));
     Ok(keyed.collect())
+}
+
+/// Invariant 3: inventory holds for each order that is not shipped the pieces that were ordered and not cancelled.
+pub(crate) async fn check_held_pieces(
+    sessions: &mut Sessions<'_>,
+    findings: &mut Findings,
+) -> Result<(), Error> {
+    let mut inventory = sessions.of("inventory").await?;
+    let held = "select l.order_id::text, l.sku, sum(l.quantity)::bigint from reservation_line l
+        join reservation r on r.order_id = l.order_id and r.state = 'reserved' group by l.order_id, l.sku";
+    let held = quantities(&mut inventory, held).await?;
+    let mut order = sessions.of("order").await?;
+    let meant = "select o.id::text, l.sku, (l.quantity - l.cancelled - coalesce((
+            select sum((line ->> 'quantity')::bigint)
+            from jsonb_array_elements(o.parcels) parcel, jsonb_array_elements(parcel -> 'lines') line
+            where parcel ->> 'status' in ('shipped', 'delivered') and line ->> 'sku' = l.sku
+        ), 0))::bigint
+        from orders o join order_line l on l.order_id = o.id where o.status in ('reserved', 'confirmed')";
+    let meant = quantities(&mut order, meant).await?;
+    for (subject, meant) in &meant {
+        let held = held.get(subject).copied().unwrap_or(0);
+        if held != *meant {
+            let (id, sku) = subject;
+            findings.add(3, [format!("order {id}, {sku}: {held} held, {meant} ordered")]);
+        }
+    }
+    Ok(())
 }
 
 /// Invariant 3: every reservation belongs to an open order, or has been released or deducted. What was deducted for a lost order is

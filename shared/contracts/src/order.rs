@@ -5,8 +5,8 @@ use envelope::event;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use vocabulary::{
-    CustomerId, Money, OrderId, ParcelId, PaymentId, ProductId, Quantity, ReturnId, ShipmentId,
-    Sku, WarehouseId,
+    CustomerId, Money, OrderId, ParcelId, PaymentId, ProductId, Quantity, RefundId, ReturnId,
+    ShipmentId, Sku, WarehouseId,
 };
 
 /// The aggregate of orders; the key is the order.
@@ -177,6 +177,27 @@ pub struct OrderExpiredV1 {
 }
 
 event!(OrderExpiredV1, "order.expired.v1", ORDER, event => event.order_id.to_string());
+
+/// Pieces of a line of an order were cancelled before its shipment: release them. The rest of the order stays.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct OrderLineCancelledV1 {
+    pub order_id: OrderId,
+    pub cancellation_id: RefundId,
+    pub sku: Sku,
+    /// From which warehouses, in the order in which they were allocated; one without a warehouse if that is not known.
+    pub pieces: Vec<CancelledPieces>,
+    pub cancelled_at: DateTime<Utc>,
+}
+
+event!(OrderLineCancelledV1, "order.line_cancelled.v1", ORDER, event => event.order_id.to_string());
+
+/// Cancelled pieces of a SKU in one warehouse.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct CancelledPieces {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warehouse_id: Option<WarehouseId>,
+    pub quantity: Quantity,
+}
 
 /// The customer or the shop cancelled an order before its shipment: release its reservation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -16,8 +16,8 @@ use crate::{
     },
     order::{
         CustomerErasedV1, OrderCancelledV1, OrderConfirmedV1, OrderDeliveredV1, OrderExpiredV1,
-        OrderParcelShippedV1, OrderPaymentFailedV1, OrderPlacedV1, OrderRejectedV1,
-        OrderReturnReceivedV1, OrderShippedV1,
+        OrderLineCancelledV1, OrderParcelShippedV1, OrderPaymentFailedV1, OrderPlacedV1,
+        OrderRejectedV1, OrderReturnReceivedV1, OrderShippedV1,
     },
     receipts::{ProductAppliedV1, ProductFailedV1},
 };
@@ -41,6 +41,7 @@ pub fn events() -> Vec<Contract> {
         Contract::of::<OrderPaymentFailedV1>(),
         Contract::of::<OrderExpiredV1>(),
         Contract::of::<OrderCancelledV1>(),
+        Contract::of::<OrderLineCancelledV1>(),
         Contract::of::<CustomerErasedV1>(),
         Contract::of::<StockReservedV1>(),
         Contract::of::<StockRejectedV1>(),

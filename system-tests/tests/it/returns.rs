@@ -57,6 +57,27 @@ async fn returned_goods_are_in_stock_and_paid_back() {
     shop.stop().await.unwrap();
 }
 
+#[tokio::test]
+async fn a_cancelled_line_is_in_stock_and_paid_back() {
+    let shop = Shop::start_with(&[("BUILT_IN_CARRIER", "false")]).await.unwrap();
+    shop.stocked_product("极光 F87 机械键盘", "KB-1", 32_900, 10).await.unwrap();
+    let placed =
+        shop.order(&Uuid::now_v7().to_string(), "KB-1", 3, None).await.unwrap().expect_status(202);
+    let id = placed.unwrap().text("/id");
+    shop.wait_for_order(&id, &["confirmed"]).await.unwrap();
+    let path = format!("/v1/orders/{id}/lines/KB-1/cancel");
+    post(&shop, &path, &json!({ "quantity": 1 })).await.expect_status(200).unwrap();
+    shop.assert_clean_audit().await.unwrap();
+    assert_eq!(shop.stock_of("KB-1").await.unwrap(), (10, 2, 8));
+    assert_eq!(balance(&shop, &id).await, 65_800);
+    post(&shop, &format!("/v1/orders/{id}/cancel"), &json!({})).await.expect_status(200).unwrap();
+    shop.wait_for_order(&id, &["cancelled"]).await.unwrap();
+    shop.assert_clean_audit().await.unwrap();
+    assert_eq!(shop.stock_of("KB-1").await.unwrap(), (10, 0, 10));
+    assert_eq!(balance(&shop, &id).await, 0);
+    shop.stop().await.unwrap();
+}
+
 /// Announcements, receipts and refusals in random order, some of them twice at once, while services are killed.
 #[tokio::test]
 async fn the_audit_holds_after_random_returns_and_crashes() {

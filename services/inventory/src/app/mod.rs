@@ -6,6 +6,7 @@ mod create_warehouse;
 mod deduct_parcels;
 mod receive_returns;
 mod register_skus;
+mod release_lines;
 mod release_or_deduct;
 mod repair_lost_levels;
 mod reserve_stock;
@@ -21,6 +22,7 @@ pub(crate) use self::{
     deduct_parcels::{DeductParcelCommand, deduct_parcels},
     receive_returns::{ReceiveReturnCommand, receive_returns},
     register_skus::{ListedProduct, register_skus},
+    release_lines::{ReleaseLineCommand, release_lines},
     release_or_deduct::{ReleaseOrDeductCommand, release_or_deduct},
     repair_lost_levels::repair_lost_levels,
     reserve_stock::{ReserveStockCommand, reserve_stock},

@@ -13,9 +13,9 @@ pub(crate) use low_stock::{LowStock, ThresholdChange};
 pub(crate) use movement::{LedgerEntry, Movement, MovementKind};
 pub(crate) use region::{Nearness, Region};
 pub(crate) use reservation::{
-    Allocation, ParcelDeduction, Reservation, ReservationDecision, ReservationError,
-    ReservationOutcome, ReservationRequest, ReservationState, ShippedParcel, Shortage, UnknownSku,
-    deduct_parcel, release_or_deduct,
+    Allocation, CancelledPieces, ParcelDeduction, Reservation, ReservationDecision,
+    ReservationError, ReservationOutcome, ReservationRequest, ReservationState, ShippedParcel,
+    Shortage, UnknownSku, deduct_parcel, release_line, release_or_deduct,
 };
 pub(crate) use stock::{MAX_ON_HAND, SkuStock, Stock, StockChanges, StockRefusal, WarehouseStock};
 pub(crate) use stock_count::StockCount;

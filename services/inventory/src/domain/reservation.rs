@@ -144,6 +144,8 @@ pub(crate) enum ReservationError {
     NothingReserved(OrderId),
     #[error("order {0} shipped after its reservation was released")]
     AlreadyReleased(OrderId),
+    #[error("order {order} gives back {quantity} pieces of {sku} that it does not hold")]
+    NothingToRelease { order: OrderId, sku: Sku, quantity: i64 },
     #[error("order {order} shipped a parcel with {quantity} pieces of {sku} that it does not hold")]
     NotHeld { order: OrderId, sku: Sku, quantity: i64 },
     #[error("the stock levels do not contain the reservation of order {order}")]
@@ -189,7 +191,63 @@ pub(crate) fn deduct_parcel(
     }
 }
 
+/// Pieces of a SKU that an order gives back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct CancelledPieces {
+    /// `None` if the order does not know it.
+    pub(crate) warehouse: Option<WarehouseId>,
+    pub(crate) quantity: i64,
+}
+
+/// Releases pieces of one line of an order that keeps its other pieces. Returns what it released, by warehouse. An order that holds
+/// nothing any more has released everything.
+pub(crate) fn release_line(
+    order: OrderId,
+    sku: &Sku,
+    pieces: &[CancelledPieces],
+    reservation: Option<&mut Reservation>,
+    stock: &mut Stock,
+) -> Result<Vec<Allocation>, ReservationError> {
+    let reservation = reservation.ok_or(ReservationError::NothingReserved(order))?;
+    match reservation.state {
+        ReservationState::Released => Ok(Vec::new()),
+        ReservationState::Deducted => Err(ReservationError::NothingReserved(order)),
+        ReservationState::Reserved => reservation.release_line(sku, pieces, stock),
+    }
+}
+
 impl Reservation {
+    fn release_line(
+        &mut self,
+        sku: &Sku,
+        pieces: &[CancelledPieces],
+        stock: &mut Stock,
+    ) -> Result<Vec<Allocation>, ReservationError> {
+        let (mut rest, mut released) = (self.allocations.clone(), Vec::new());
+        for CancelledPieces { warehouse, quantity } in pieces {
+            let mut left = *quantity;
+            let is_meant = |held: &&mut Allocation| {
+                held.sku == *sku && warehouse.is_none_or(|warehouse| held.warehouse == warehouse)
+            };
+            for held in rest.iter_mut().filter(is_meant) {
+                let taken = left.min(held.quantity);
+                held.quantity -= taken;
+                left -= taken;
+                if taken > 0 {
+                    released.push(Allocation { quantity: taken, ..held.clone() });
+                }
+            }
+            if left > 0 {
+                let (order, sku, quantity) = (self.order, sku.clone(), *quantity);
+                return Err(ReservationError::NothingToRelease { order, sku, quantity });
+            }
+        }
+        stock.release(self.order, &released).map_err(|source| self.inconsistent(source))?;
+        rest.retain(|held| held.quantity > 0);
+        self.allocations = rest;
+        Ok(released)
+    }
+
     fn deduct_parcel(
         &mut self,
         parcel: &ShippedParcel,

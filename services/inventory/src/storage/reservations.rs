@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
-use vocabulary::{OrderId, ParcelId, Sku, WarehouseId};
+use vocabulary::{OrderId, ParcelId, RefundId, Sku, WarehouseId};
 
 use super::undecodable;
 use crate::domain::{Allocation, Reservation, ReservationState, ShippedParcel};
@@ -151,6 +151,67 @@ pub(crate) async fn deduct_parcels(
         &moved_quantities,
         at,
         &orders,
+        &skus as &[&str],
+        &warehouses,
+        &quantities,
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Those of `cancellations` whose pieces were released before.
+pub(crate) async fn released_lines(
+    connection: &mut PgConnection,
+    cancellations: &[RefundId],
+) -> Result<HashSet<RefundId>, sqlx::Error> {
+    let ids: Vec<Uuid> = cancellations.iter().map(|id| id.as_uuid()).collect();
+    let released = sqlx::query_scalar!(
+        "select cancellation_id from released_line where cancellation_id = any($1)",
+        &ids,
+    );
+    Ok(released.fetch_all(connection).await?.into_iter().map(RefundId::from).collect())
+}
+
+/// Takes released pieces out of the lines of their reservations, and lists the cancellations.
+pub(crate) async fn release_lines(
+    connection: &mut PgConnection,
+    cancellations: &[(RefundId, OrderId)],
+    released: &[(OrderId, Allocation)],
+    at: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    let ids: Vec<Uuid> = cancellations.iter().map(|(id, _)| id.as_uuid()).collect();
+    let orders: Vec<Uuid> = cancellations.iter().map(|(_, order)| order.as_uuid()).collect();
+    // A statement changes a row once.
+    let mut sums: BTreeMap<(OrderId, &Sku, WarehouseId), i64> = BTreeMap::new();
+    for (order, line) in released {
+        *sums.entry((*order, &line.sku, line.warehouse)).or_default() += line.quantity;
+    }
+    let line_orders: Vec<Uuid> = sums.keys().map(|(order, ..)| order.as_uuid()).collect();
+    let skus: Vec<&str> = sums.keys().map(|(_, sku, _)| sku.as_str()).collect();
+    let warehouses: Vec<Uuid> = sums.keys().map(|(.., warehouse)| warehouse.as_uuid()).collect();
+    let quantities: Vec<i64> = sums.into_values().collect();
+    sqlx::query!(
+        r#"
+        with listed as (
+            insert into released_line (cancellation_id, order_id, released_at)
+            select *, $3::timestamptz from unnest($1::uuid[], $2::uuid[])
+        ), gone as (
+            select * from unnest($4::uuid[], $5::text[], $6::uuid[], $7::bigint[])
+                as g (order_id, sku, warehouse_id, quantity)
+        ), reduced as (
+            update reservation_line l set quantity = l.quantity - g.quantity
+            from gone g
+            where l.order_id = g.order_id and l.sku = g.sku and l.warehouse_id = g.warehouse_id and l.quantity > g.quantity
+        )
+        delete from reservation_line l
+        using gone g
+        where l.order_id = g.order_id and l.sku = g.sku and l.warehouse_id = g.warehouse_id and l.quantity = g.quantity
+        "#,
+        &ids,
+        &orders,
+        at,
+        &line_orders,
         &skus as &[&str],
         &warehouses,
         &quantities,

@@ -13,8 +13,8 @@ use testkit::wait_for;
 use vocabulary::{OrderId, ProductId, WarehouseId};
 
 use crate::suite::{
-    Suite, cancelled, expired, parcel_shipped, payment_failed, placed, rejected, return_received,
-    shipped,
+    Suite, cancelled, expired, line_cancelled, parcel_shipped, payment_failed, placed, rejected,
+    return_received, shipped,
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -438,6 +438,31 @@ async fn returned_pieces_are_restocked_or_written_off_once() {
     // The rest of the order's events wait behind a return of an unknown SKU.
     let unknown = return_received(id, None, &[("NO-SUCH-SKU", 1)], &[]);
     suite.order.publish(&unknown).await;
+    suite.finish(1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn cancelled_pieces_are_released_once_and_the_rest_ships() {
+    let suite = Suite::stocked(&[("A", 3), ("B", 2)]).await;
+    let order = placed(&[("A", 3), ("B", 2)]);
+    let id = order.order_id;
+    suite.order.publish(&order).await;
+    suite.reserved.wait_one(|one| one.order_id == id).await;
+    let some = line_cancelled(id, "A", &[(None, 2)]);
+    suite.order.publish(&some).await;
+    // The same cancellation again, as after a restore of the order service.
+    suite.order.publish(&some).await;
+    suite.changed.wait_one(|one| (one.on_hand, one.reserved, one.available) == (3, 1, 2)).await;
+    suite.order.publish(&line_cancelled(id, "B", &[(None, 2)])).await;
+    suite.order.publish(&shipped(id)).await;
+    suite.deducted.wait_one(|one| one.order_id == id).await;
+    assert_eq!((suite.levels("A").await, suite.levels("B").await), ((2, 0, 2), (2, 0, 2)));
+    assert_eq!(suite.count("select count(*) from released_line").await, 2);
+    // More than the order holds.
+    let other = placed(&[("A", 1)]);
+    suite.order.publish(&other).await;
+    suite.reserved.wait_one(|one| one.order_id == other.order_id).await;
+    suite.order.publish(&line_cancelled(other.order_id, "A", &[(None, 2)])).await;
     suite.finish(1).await;
 }
 

@@ -8,9 +8,9 @@ use contracts::{
         StockDeductedV1, StockLowV1, StockRejectedV1, StockReleasedV1, StockReservedV1,
     },
     order::{
-        OrderCancelledV1, OrderExpiredV1, OrderLine, OrderParcelShippedV1, OrderPaymentFailedV1,
-        OrderPlacedV1, OrderReason, OrderRejectedV1, OrderReturnReceivedV1, OrderShippedV1,
-        ParcelLine,
+        CancelledPieces, OrderCancelledV1, OrderExpiredV1, OrderLine, OrderLineCancelledV1,
+        OrderParcelShippedV1, OrderPaymentFailedV1, OrderPlacedV1, OrderReason, OrderRejectedV1,
+        OrderReturnReceivedV1, OrderShippedV1, ParcelLine,
     },
     receipts::{ProductAppliedV1, ProductFailedV1, RECEIPT},
 };
@@ -27,7 +27,8 @@ use sqlx::PgPool;
 use testkit::{Database, Proxy, Vhost};
 use tokio_util::sync::DropGuard;
 use vocabulary::{
-    CustomerId, OrderId, ParcelId, ProductId, Quantity, ReturnId, ShipmentId, Sku, WarehouseId,
+    CustomerId, OrderId, ParcelId, ProductId, Quantity, RefundId, ReturnId, ShipmentId, Sku,
+    WarehouseId,
 };
 
 /// A running inventory service with its surroundings.
@@ -301,6 +302,25 @@ pub fn parcel_shipped(
         carrier: "test".to_owned(),
         tracking_number: "1".to_owned(),
         shipped_at: clock::now(),
+    }
+}
+
+/// A line of which this many pieces are cancelled, in a warehouse if it is known.
+pub fn line_cancelled(
+    order_id: OrderId,
+    sku: &str,
+    pieces: &[(Option<WarehouseId>, u32)],
+) -> OrderLineCancelledV1 {
+    let pieces = pieces.iter().map(|(warehouse_id, quantity)| CancelledPieces {
+        warehouse_id: *warehouse_id,
+        quantity: Quantity::new(*quantity).unwrap(),
+    });
+    OrderLineCancelledV1 {
+        order_id,
+        cancellation_id: RefundId::new(),
+        sku: sku.parse().unwrap(),
+        pieces: pieces.collect(),
+        cancelled_at: clock::now(),
     }
 }
 

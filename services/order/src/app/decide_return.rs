@@ -10,7 +10,7 @@ use crate::{
         self, Order, OrderReturn, ReturnDecision, ReturnDecisionRefused, ReturnReceipt,
         ReturnRefusal,
     },
-    storage::{order_refunds, orders::LockedOrder, returns},
+    storage::{orders::LockedOrder, returns},
 };
 
 #[derive(Debug)]
@@ -49,13 +49,8 @@ pub(crate) async fn decide_return(
     returns::decide(tx, &order_return).await.map_err(messaging::Error::from)?;
     let transition = match refund {
         Some(amount) => {
-            let (id, order) = (order_return.id.as_uuid().into(), order_return.order);
-            let has_provider = process.has_provider();
-            let inserted = order_refunds::insert(tx, id, order, amount, has_provider, now).await;
-            let (refund, is_made) = inserted.map_err(messaging::Error::from)?;
-            let waker = process.provider_waker().clone();
-            tx.after_commit(move || waker.wake());
-            transition.with_part_refund(refund, is_made, now)
+            let id = order_return.id.as_uuid().into();
+            process.refund_part(tx, id, amount, transition, now).await?
         }
         None => transition,
     };

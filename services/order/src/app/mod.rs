@@ -12,6 +12,7 @@ pub(crate) mod webhook_waker;
 pub(crate) mod write_webhooks;
 
 pub(crate) mod authorise_payment;
+pub(crate) mod cancel_line;
 pub(crate) mod cancel_order;
 pub(crate) mod change_cost_rules;
 pub(crate) mod confirm_reservation;

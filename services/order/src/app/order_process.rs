@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use envelope::trace::{self, TraceContext};
 use messaging::{Error, Transaction};
 use runtime::watchers::{KeyedWatcher, KeyedWatchers};
-use vocabulary::{OrderId, PaymentId};
+use vocabulary::{Money, OrderId, PaymentId, RefundId};
 
 use super::{
     cost_rules::CostRuleCache, deadline_waker::DeadlineWaker, provider_waker::ProviderWaker,
@@ -19,6 +19,7 @@ use crate::{
     },
     publishes,
     storage::{
+        order_refunds,
         orders::{self, LockedOrder},
         payments, promotion_uses, provider_requests, shipments, timeline,
     },
@@ -128,10 +129,6 @@ impl OrderProcess {
         Self { has_provider: true, ..self }
     }
 
-    pub(crate) const fn has_provider(&self) -> bool {
-        self.has_provider
-    }
-
     pub(crate) fn with_return_window(self, return_window: Duration) -> Self {
         Self { return_window, ..self }
     }
@@ -225,6 +222,7 @@ impl OrderProcess {
                 | OrderEventKind::RefundRequested(_)
                 | OrderEventKind::PartRefundRequested(_)
                 | OrderEventKind::PartRefunded(_)
+                | OrderEventKind::LineCancelled(_)
                 | OrderEventKind::ReturnRequested(_)
                 | OrderEventKind::ReturnReceived(_)
                 | OrderEventKind::ReturnRefused(..)
@@ -271,6 +269,23 @@ impl OrderProcess {
         Ok(requested)
     }
 
+    /// Refunds a part of the payment of a locked order, and adds it to `transition`. It is refunded once for each `id`.
+    pub(super) async fn refund_part(
+        &self,
+        tx: &mut Transaction,
+        id: RefundId,
+        amount: Money,
+        transition: Transition,
+        now: DateTime<Utc>,
+    ) -> Result<Transition, Error> {
+        let order = transition.order.id;
+        let inserted = order_refunds::insert(tx, id, order, amount, self.has_provider, now).await;
+        let (refund, is_made) = inserted?;
+        let waker = self.provider.clone();
+        tx.after_commit(move || waker.wake());
+        Ok(transition.with_part_refund(refund, is_made, now))
+    }
+
     /// Appends the events of transitions to the timeline, publishes them, and writes the messages of webhooks. After the
     /// commit it notifies watchers and the workers.
     pub(crate) async fn publish(
@@ -295,12 +310,15 @@ impl OrderProcess {
             orders.map(|order| (order.id, self.change(order, now))).collect();
         let changed = transitions.iter().map(|traced| &traced.transition);
         let changed = changed.filter(|transition| transition.changed);
-        // Neither a longer hold nor one of several parcels gives the order another status.
+        // Neither a longer hold nor one of several lines or parcels gives the order another status.
         let is_step = |transition: &&Transition| {
             transition.events.iter().any(|event| {
                 !matches!(
                     event.kind,
                     OrderEventKind::HoldExtended
+                        | OrderEventKind::LineCancelled(_)
+                        | OrderEventKind::PartRefundRequested(_)
+                        | OrderEventKind::PartRefunded(_)
                         | OrderEventKind::ParcelShipped(..)
                         | OrderEventKind::ParcelDelivered(_)
                 )

@@ -1,7 +1,5 @@
 //! The one table that derives the status of a paid order from its lines.
 
-use vocabulary::Quantity;
-
 use super::{parcel_status::ParcelStatus, status::OrderStatus};
 
 /// How many pieces of the lines of an order are how far.
@@ -28,13 +26,13 @@ pub(crate) enum Fulfilment {
 
 impl Pieces {
     /// Counts the pieces of a line in a parcel.
-    pub(super) fn add(&mut self, status: ParcelStatus, quantity: Quantity) {
+    pub(super) fn add(&mut self, status: ParcelStatus, quantity: u32) {
         let count = match status {
             ParcelStatus::Pending => &mut self.pending,
             ParcelStatus::Shipped => &mut self.shipped,
             ParcelStatus::Delivered => &mut self.delivered,
         };
-        *count += u64::from(quantity.get());
+        *count += u64::from(quantity);
     }
 
     /// Takes back pieces that came back: those that had arrived, then those that a carrier has.
@@ -102,8 +100,6 @@ impl Fulfilment {
 
 #[cfg(test)]
 mod tests {
-    use vocabulary::Quantity;
-
     use super::{Fulfilment, Pieces};
     use crate::domain::{OrderStatus, ParcelStatus};
 
@@ -127,7 +123,7 @@ mod tests {
         fn pieces(self, quantity: u32) -> Pieces {
             let mut pieces = Pieces::default();
             let (Self::In(status) | Self::Returned(status)) = self;
-            pieces.add(status, Quantity::new(quantity).unwrap());
+            pieces.add(status, quantity);
             if let Self::Returned(_) = self {
                 pieces.take_back(quantity);
             }

@@ -17,10 +17,19 @@ pub(crate) struct NotForSale(pub(crate) Vec<Sku>);
 pub(crate) struct OrderLine {
     pub(crate) sku: Sku,
     pub(crate) quantity: Quantity,
+    /// How many pieces were cancelled before the shipment.
+    pub(crate) cancelled: u32,
     /// How many pieces have come back.
     pub(crate) returned: u32,
     /// `None` until the copy of the catalogue contains the SKU.
     pub(crate) offer: Option<Offer>,
+}
+
+impl OrderLine {
+    /// The pieces that were not cancelled.
+    pub(crate) fn kept(&self) -> u32 {
+        self.quantity.get().saturating_sub(self.cancelled)
+    }
 }
 
 /// The catalogue's data of a SKU.
@@ -78,7 +87,13 @@ pub(crate) fn price_lines(
             }
             None => None,
         };
-        lines.push(OrderLine { sku: sku.clone(), quantity: *quantity, returned: 0, offer });
+        lines.push(OrderLine {
+            sku: sku.clone(),
+            quantity: *quantity,
+            cancelled: 0,
+            returned: 0,
+            offer,
+        });
     }
     if not_for_sale.is_empty() { Ok(lines) } else { Err(NotForSale(not_for_sale)) }
 }
@@ -113,7 +128,7 @@ mod tests {
             title: Localized::default(),
         });
         let quantity = Quantity::new(quantity).unwrap();
-        OrderLine { sku: sku.parse().unwrap(), quantity, returned: 0, offer }
+        OrderLine { sku: sku.parse().unwrap(), quantity, cancelled: 0, returned: 0, offer }
     }
 
     #[test]

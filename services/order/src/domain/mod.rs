@@ -5,6 +5,8 @@ pub(crate) mod costs;
 mod deadlines;
 mod fulfilment;
 mod line;
+mod line_cancellation;
+mod line_process;
 mod lost_order;
 mod order;
 mod order_limits;
@@ -28,6 +30,8 @@ pub(crate) use self::{
     deadlines::ProcessDeadlines,
     fulfilment::Fulfilment,
     line::{CatalogListing, MAX_LINES, NotForSale, Offer, OrderLine, merge_lines, price_lines},
+    line_cancellation::LineCancellation,
+    line_process::{CancelledLine, LineNotCancellable, cancel_line},
     lost_order::{ReportedStock, lost_reason},
     order::{EndReason, Hold, HoldNotExtendable, InvalidTransition, Order, OrderState, Shortage},
     order_limits::{LimitExceeded, OrderLimits, UnpaidOrders},
@@ -36,7 +40,7 @@ pub(crate) use self::{
         OrderReturn, PartRefund, ReturnLine, ReturnReason, ReturnRefusal, ReturnState,
         ReturnedPieces,
     },
-    parcel::{Allocation, Parcel, ParcelLine, Parcels},
+    parcel::{Allocation, CancelledPieces, Parcel, ParcelLine, Parcels},
     parcel_status::ParcelStatus,
     payment::{Payment, PaymentMethod, PaymentOutcome, PaymentState, PaymentTooEarly},
     place_order_error::PlaceOrderError,

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use vocabulary::{CustomerId, Money, OrderId, ParcelId, PaymentId, PromotionId, Sku};
+use vocabulary::{CustomerId, Money, OrderId, ParcelId, PaymentId, PromotionId, Quantity, Sku};
 
 use super::{
-    costs::Costs,
+    costs::{Costs, worth_of_refunded},
     deadlines::ProcessDeadlines,
     fulfilment::Fulfilment,
     line::{Offer, OrderLine},
-    parcel::{Parcel, Parcels},
+    parcel::{CancelledPieces, Parcel, Parcels},
     parcel_status::ParcelStatus,
     payment::PaymentMethod,
     status::OrderStatus,
@@ -353,6 +353,30 @@ impl Order {
         let shipped = parcels.iter().filter(|parcel| parcel.status >= ParcelStatus::Shipped);
         let lines = shipped.flat_map(|parcel| &parcel.lines);
         lines.filter(|line| line.sku == *sku).map(|line| line.quantity.get()).sum()
+    }
+
+    /// Takes pieces out of the order, which it still holds. Returns them by warehouse.
+    pub(super) fn cancel_pieces(
+        mut self,
+        sku: &Sku,
+        quantity: Quantity,
+    ) -> (Self, Vec<CancelledPieces>) {
+        for line in self.lines.iter_mut().filter(|line| line.sku == *sku) {
+            line.cancelled += quantity.get();
+        }
+        let pieces = self.parcels.cancel(sku, quantity);
+        (self, pieces)
+    }
+
+    /// What the pieces are worth that were cancelled or have come back, in minor units.
+    pub(crate) fn worth_of_refunds(&self) -> i64 {
+        self.costs.as_ref().map_or(0, |costs| worth_of_refunded(costs, &self.lines))
+    }
+
+    /// What a refund of the whole payment pays back, beside the parts that are refunded for themselves.
+    pub(crate) fn rest_to_refund(&self) -> Option<Money> {
+        let total = self.total()?;
+        Money::new(total.amount() - self.worth_of_refunds(), total.currency()).ok()
     }
 
     /// Records that pieces have come back, of each SKU no more than were shipped. The order is returned with the last of them.

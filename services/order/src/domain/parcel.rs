@@ -1,5 +1,7 @@
 //! The parcels of an order: each is what one warehouse sends.
 
+use std::mem;
+
 use vocabulary::{OrderId, ParcelId, Quantity, Sku, WarehouseId};
 
 use super::{
@@ -17,7 +19,7 @@ pub(crate) enum Parcels {
         /// `None` until inventory has told it. An earlier version of inventory does not.
         warehouse: Option<WarehouseId>,
     },
-    /// Two or more, each with lines.
+    /// Two or more, each with lines; or what is left of them after pieces were cancelled.
     Several(Vec<Parcel>),
 }
 
@@ -34,6 +36,14 @@ pub(crate) struct Parcel {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ParcelLine {
     pub(crate) sku: Sku,
+    pub(crate) quantity: Quantity,
+}
+
+/// Cancelled pieces of a SKU.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct CancelledPieces {
+    /// The warehouse that holds them, if that is known.
+    pub(crate) warehouse: Option<WarehouseId>,
     pub(crate) quantity: Quantity,
 }
 
@@ -93,14 +103,14 @@ impl Parcels {
     ) -> Vec<Parcel> {
         match self {
             Self::One { warehouse } => {
-                let line = |line: &OrderLine| ParcelLine {
-                    sku: line.sku.clone(),
-                    quantity: line.quantity,
+                let line = |line: &OrderLine| {
+                    let quantity = Quantity::new(line.kept()).ok()?;
+                    Some(ParcelLine { sku: line.sku.clone(), quantity })
                 };
                 vec![Parcel {
                     id: order.as_uuid().into(),
                     warehouse: *warehouse,
-                    lines: lines.iter().map(line).collect(),
+                    lines: lines.iter().filter_map(line).collect(),
                     status: ParcelStatus::at_least(status),
                 }]
             }
@@ -122,16 +132,47 @@ impl Parcels {
     fn pieces(&self, status: OrderStatus, line: &OrderLine) -> Pieces {
         let mut pieces = Pieces::default();
         match self {
-            Self::One { .. } => pieces.add(ParcelStatus::at_least(status), line.quantity),
+            Self::One { .. } => pieces.add(ParcelStatus::at_least(status), line.kept()),
             Self::Several(parcels) => {
                 for parcel in parcels {
                     for part in parcel.lines.iter().filter(|part| part.sku == line.sku) {
-                        pieces.add(parcel.status, part.quantity);
+                        pieces.add(parcel.status, part.quantity.get());
                     }
                 }
             }
         }
         pieces
+    }
+
+    /// Takes cancelled pieces of a SKU out, from the last parcel first, so that the first ones stay whole. Returns them by warehouse. A
+    /// parcel without lines is gone.
+    pub(super) fn cancel(&mut self, sku: &Sku, quantity: Quantity) -> Vec<CancelledPieces> {
+        match self {
+            Self::One { warehouse } => vec![CancelledPieces { warehouse: *warehouse, quantity }],
+            Self::Several(parcels) => {
+                let (mut left, mut cancelled) = (quantity.get(), Vec::new());
+                for parcel in parcels.iter_mut().rev() {
+                    let warehouse = parcel.warehouse;
+                    let lines = mem::take(&mut parcel.lines).into_iter();
+                    let rest = lines.filter_map(|line| {
+                        if line.sku != *sku {
+                            return Some(line);
+                        }
+                        let taken = left.min(line.quantity.get());
+                        left -= taken;
+                        let taken_out = Quantity::new(taken).ok();
+                        cancelled.extend(
+                            taken_out.map(|quantity| CancelledPieces { warehouse, quantity }),
+                        );
+                        let quantity = Quantity::new(line.quantity.get() - taken).ok()?;
+                        Some(ParcelLine { quantity, ..line })
+                    });
+                    parcel.lines = rest.collect();
+                }
+                parcels.retain(|parcel| !parcel.lines.is_empty());
+                cancelled
+            }
+        }
     }
 
     /// A status that an earlier version of this service gave to the whole order holds for each parcel.

@@ -384,12 +384,12 @@ mod tests {
         record_stock_released, reject, ship,
     };
     use crate::domain::{
-        Allocation, CatalogListing, EndReason, Fulfilment, HoldNotExtendable, NewReturn,
-        NotForSale, Offer, Order, OrderEvent, OrderEventKind, OrderReturn, OrderStatus,
+        Allocation, CancelledLine, CatalogListing, EndReason, Fulfilment, HoldNotExtendable,
+        NewReturn, NotForSale, Offer, Order, OrderEvent, OrderEventKind, OrderReturn, OrderStatus,
         ParcelStatus, Parcels, PartRefund, Payment, PaymentMethod, PaymentOutcome, PlaceOrderError,
         ProcessDeadlines, ReceivedLine, ReturnDecision, ReturnReason, ReturnReceipt, ReturnRefusal,
-        ReturnState, ReturnTerms, Shipment, ShownPrices, Transition,
-        costs::{Costs, Discount, DiscountedPart, LineShare, worth_of_returned},
+        ReturnState, ReturnTerms, Shipment, ShownPrices, Transition, cancel_line,
+        costs::{Costs, Discount, DiscountedPart, LineShare},
         line::total,
         lost_reason, price_lines, receive_return, record_part_refund, refuse_return,
         request_return,
@@ -635,6 +635,8 @@ mod tests {
         /// Of the return with this number: pieces that can be sold again, and pieces that cannot.
         ReceiveReturn(usize, u32, u32),
         RefuseReturn(usize),
+        /// This many pieces of `A`, before the shipment.
+        CancelPieces(u32),
         /// The payment provider makes the refund with this number.
         ProviderRefunds(usize),
     }
@@ -689,6 +691,15 @@ mod tests {
                         refuse_return(order, announced, ReturnRefusal::Used, now).ok()?;
                     Some(self.decided(number, decision))
                 }
+                Input::CancelPieces(pieces) => {
+                    let (sku, quantity) = ("A".parse().unwrap(), Quantity::new(pieces).ok());
+                    let decision = cancel_line(order, &sku, quantity, RefundId::new(), now).ok()?;
+                    let CancelledLine { transition, cancellation, refund } = decision;
+                    let (id, payment) = (cancellation.id, PaymentId::new());
+                    let refund = PartRefund { id, payment, amount: refund? };
+                    self.refunds.push((refund.clone(), false));
+                    Some(transition.with_part_refund(refund, false, now))
+                }
                 Input::ProviderRefunds(number) => {
                     let (refund, is_recorded) = self.refunds.get_mut(number)?;
                     self.provider.entry(refund.id).or_insert(refund.amount);
@@ -738,6 +749,7 @@ mod tests {
             4 => (0_usize..4, 0_u32..4, 0_u32..3)
                 .prop_map(|(number, restocked, written_off)| Input::ReceiveReturn(number, restocked, written_off)),
             1 => (0_usize..4).prop_map(Input::RefuseReturn),
+            2 => (1_u32..4).prop_map(Input::CancelPieces),
             3 => (0_usize..4).prop_map(Input::ProviderRefunds),
         ]
     }
@@ -790,6 +802,7 @@ mod tests {
             Input::AnnounceReturn(_)
             | Input::ReceiveReturn(..)
             | Input::RefuseReturn(_)
+            | Input::CancelPieces(_)
             | Input::ProviderRefunds(_) => books.apply(order, input, now),
         };
         transition.map_or((before, Vec::new()), |transition| (transition.order, transition.events))
@@ -815,6 +828,7 @@ mod tests {
             | OrderEventKind::PaymentRefunded(_)
             | OrderEventKind::PartRefundRequested(_)
             | OrderEventKind::PartRefunded(_)
+            | OrderEventKind::LineCancelled(_)
             | OrderEventKind::ReturnRequested(_)
             | OrderEventKind::ReturnReceived(_)
             | OrderEventKind::ReturnRefused(..)
@@ -836,9 +850,13 @@ mod tests {
         prop_assert!(line.returned + open <= order.shipped_pieces(&line.sku));
         let costs = order.costs.as_ref().unwrap();
         let refunds: i64 = books.refunds.iter().map(|(refund, _)| refund.amount.amount()).sum();
-        prop_assert_eq!(refunds, worth_of_returned(costs, &order.lines));
+        prop_assert_eq!(refunds, order.worth_of_refunds());
         let is_returned = order.status() == OrderStatus::Returned;
-        prop_assert_eq!(is_returned, line.returned == line.quantity.get());
+        prop_assert_eq!(is_returned, line.returned == line.kept());
+        let parcels = order.parcel_list();
+        let in_parcels: u32 =
+            parcels.iter().flat_map(|parcel| &parcel.lines).map(|line| line.quantity.get()).sum();
+        prop_assert_eq!(in_parcels, line.kept());
         prop_assert_eq!(is_returned, refunds == costs.total().amount());
         prop_assert!(refunds <= costs.total().amount());
         let paid: i64 = books.provider.values().map(|amount| amount.amount()).sum();
@@ -850,7 +868,7 @@ mod tests {
         /// For any sequence of inputs: an order ends at most once; each approved payment either pays an order that is
         /// not cancelled, or is refunded once; only a paid order is shipped. Each parcel ships and arrives at most once, and the
         /// status follows from the parcels, however they are interleaved. No more pieces come back than were shipped, each is paid
-        /// back once, and all together cost the total. Any commit may be lost in a crash; what the payment provider did stays done.
+        /// back once, and all together cost the total. Cancelled pieces are paid back, too, and never ship. Any commit may be lost in a crash; what the payment provider did stays done.
         #[test]
         fn an_order_ends_once_and_every_exit_compensates_once(
             method in prop_oneof![

@@ -6,7 +6,6 @@ use chrono::{DateTime, Utc};
 use vocabulary::{InvalidMoney, Money, Quantity, ReturnId, Sku, WarehouseId};
 
 use super::{
-    costs::worth_of_returned,
     order::Order,
     order_return::{
         OrderReturn, PartRefund, ReturnLine, ReturnReason, ReturnRefusal, ReturnState,
@@ -184,13 +183,10 @@ pub(crate) fn receive_return(
         }
     }
     let before = order.status();
-    let worth = |order: &Order| {
-        order.costs.as_ref().map_or(0, |costs| worth_of_returned(costs, &order.lines))
-    };
-    let worth_before = worth(&order);
+    let worth_before = order.worth_of_refunds();
     let order = order.take_back(&received.received_pieces());
     let refund = match &order.costs {
-        Some(costs) => Some(Money::new(worth(&order) - worth_before, costs.currency())?)
+        Some(costs) => Some(Money::new(order.worth_of_refunds() - worth_before, costs.currency())?)
             .filter(|refund| refund.amount() > 0),
         None => None,
     };

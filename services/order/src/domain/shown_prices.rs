@@ -90,7 +90,7 @@ mod tests {
             title: Localized::default(),
         });
         let quantity = Quantity::new(quantity).unwrap();
-        OrderLine { sku: sku(name), quantity, returned: 0, offer }
+        OrderLine { sku: sku(name), quantity, cancelled: 0, returned: 0, offer }
     }
 
     fn lines() -> [OrderLine; 2] {

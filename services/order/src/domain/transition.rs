@@ -5,6 +5,7 @@ use vocabulary::{ParcelId, PaymentId, ReturnId};
 
 use super::{
     address::{Address, Destination},
+    line_cancellation::LineCancellation,
     order::{EndReason, InvalidTransition, Order},
     order_return::{PartRefund, ReturnRefusal, ReturnedPieces},
     payment::Payment,
@@ -58,6 +59,7 @@ pub(crate) enum OrderEventKind {
     ParcelDelivered(ParcelId),
     /// The only parcel has arrived, or the last one.
     Delivered,
+    LineCancelled(LineCancellation),
     ReturnRequested(ReturnId),
     /// The order is returned with the last of its pieces.
     ReturnReceived(ReturnedPieces),

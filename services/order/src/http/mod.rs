@@ -4,6 +4,7 @@ mod access;
 mod authorise_payment;
 mod await_status;
 mod cancel_order;
+mod cancel_order_line;
 mod cost_rules;
 mod costs_body;
 mod create_quote;
@@ -77,6 +78,7 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(place_order::place_order).layer(within(MAX_WAIT + Duration::from_secs(10))))
         .routes(routes!(get_order::get_order).layer(within(MAX_WAIT + Duration::from_secs(10))))
         .routes(routes!(cancel_order::cancel_order))
+        .routes(routes!(cancel_order_line::cancel_order_line))
         .routes(routes!(extend_hold::extend_hold))
         .routes(routes!(pay_order::pay_order))
         .routes(routes!(authorise_payment::authorise_payment).layer(within(Duration::from_mins(1))))

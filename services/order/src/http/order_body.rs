@@ -61,6 +61,9 @@ pub(super) struct LineBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     product_id: Option<ProductId>,
     quantity: Quantity,
+    /// How many pieces were cancelled before the shipment; absent if none were.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cancelled: Option<u32>,
     /// How many pieces have come back; absent if none have.
     #[serde(skip_serializing_if = "Option::is_none")]
     returned: Option<u32>,
@@ -105,7 +108,7 @@ struct PaymentBody {
     /// `pending`, `approved`, `declined`, `refund_pending` or `refunded`.
     #[schema(example = "approved")]
     state: String,
-    /// What was paid back for returns; absent if nothing was. The payment stays `approved`.
+    /// What was paid back for cancelled lines and returns; absent if nothing was. The payment stays `approved`.
     #[serde(skip_serializing_if = "Option::is_none")]
     refunded: Option<Money>,
 }
@@ -214,6 +217,7 @@ impl LineBody {
             tax: share.and_then(|(currency, share)| money(currency, share.tax)),
             sku: line.sku,
             quantity: line.quantity,
+            cancelled: Some(line.cancelled).filter(|pieces| *pieces > 0),
             returned: Some(line.returned).filter(|pieces| *pieces > 0),
             title: line.offer.map(|offer| offer.title),
         }

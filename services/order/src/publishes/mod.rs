@@ -5,6 +5,7 @@ mod order_cancelled;
 mod order_confirmed;
 mod order_delivered;
 mod order_expired;
+mod order_line_cancelled;
 mod order_parcel_shipped;
 mod order_payment_failed;
 mod order_placed;
@@ -20,10 +21,10 @@ use messaging::{Error, Transaction};
 pub(crate) use self::order_cancelled::order_cancelled;
 use self::{
     order_confirmed::order_confirmed, order_delivered::order_delivered,
-    order_expired::order_expired, order_parcel_shipped::order_parcel_shipped,
-    order_payment_failed::order_payment_failed, order_placed::order_placed,
-    order_rejected::order_rejected, order_return_received::order_return_received,
-    order_shipped::order_shipped,
+    order_expired::order_expired, order_line_cancelled::order_line_cancelled,
+    order_parcel_shipped::order_parcel_shipped, order_payment_failed::order_payment_failed,
+    order_placed::order_placed, order_rejected::order_rejected,
+    order_return_received::order_return_received, order_shipped::order_shipped,
 };
 use crate::domain::{self, EndReason, Order, OrderEvent, OrderEventKind};
 
@@ -54,6 +55,9 @@ pub(crate) fn publish(
             tx.emit_caused_by(cause, &order_shipped(order.id, shipment, at))
         }
         OrderEventKind::Delivered => tx.emit_caused_by(cause, &order_delivered(order.id, at)),
+        OrderEventKind::LineCancelled(cancellation) => {
+            tx.emit_caused_by(cause, &order_line_cancelled(cancellation))
+        }
         OrderEventKind::ReturnReceived(pieces) => {
             tx.emit_caused_by(cause, &order_return_received(order.id, pieces, at))
         }

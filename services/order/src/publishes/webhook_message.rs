@@ -27,6 +27,7 @@ pub(crate) const fn order_event_type(kind: &OrderEventKind) -> Option<WebhookEve
         OrderEventKind::ParcelDelivered(_) => Some(WebhookEventType::OrderParcelDelivered),
         OrderEventKind::Delivered => Some(WebhookEventType::OrderDelivered),
         OrderEventKind::Cancelled(_) => Some(WebhookEventType::OrderCancelled),
+        OrderEventKind::LineCancelled(_) => Some(WebhookEventType::OrderLineCancelled),
         OrderEventKind::PaymentRefunded(_) | OrderEventKind::PartRefunded(_) => {
             Some(WebhookEventType::OrderRefunded)
         }
@@ -82,7 +83,17 @@ pub(crate) fn order_message(
         OrderEventKind::PaymentRefunded(payment) => {
             // A payment of another amount settles nothing and is not refunded by this service.
             add("payment_id", json!(payment));
-            add("amount", json!(order.total()));
+            add("amount", json!(order.rest_to_refund()));
+        }
+        OrderEventKind::LineCancelled(cancellation) => {
+            add("sku", json!(cancellation.sku));
+            add("quantity", json!(cancellation.quantity()));
+            let parcel = |parcel: &Parcel| {
+                let line =
+                    |line: &ParcelLine| json!({ "sku": line.sku, "quantity": line.quantity });
+                json!({ "parcel_id": parcel.id, "lines": parcel.lines.iter().map(line).collect::<Vec<_>>() })
+            };
+            add("parcels", order.parcel_list().iter().map(parcel).collect());
         }
         OrderEventKind::PartRefunded(PartRefund { id, payment, amount }) => {
             add("payment_id", json!(payment));

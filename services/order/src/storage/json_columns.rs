@@ -105,7 +105,9 @@ pub(super) fn parcels_from_json(
     status: OrderStatus,
 ) -> Result<Parcels, sqlx::Error> {
     let json = json.unwrap_or_default();
-    if json.len() < 2 {
+    // What is left of several parcels has its own id.
+    let is_one = json.len() < 2 && json.iter().all(|parcel| parcel.id.is_none());
+    if is_one {
         let warehouse = json.into_iter().find_map(|parcel| parcel.warehouse_id);
         return Ok(Parcels::One { warehouse });
     }

@@ -4,6 +4,7 @@ mod cost_json;
 pub(crate) mod cost_rules;
 pub(crate) mod customer_erasures;
 mod json_columns;
+pub(crate) mod line_cancellations;
 pub(crate) mod lost_orders;
 pub(crate) mod offers;
 pub(crate) mod order_lists;

@@ -48,9 +48,9 @@ pub(crate) struct OrderView {
 
 impl OrderView {
     /// The view of an order after a change at this time, without a read and without its address. `None` if the order does not tell everything that
-    /// a client sees: whether a payment was refunded, or the parcel.
+    /// a client sees: whether a payment was refunded, a part of it, or the parcel.
     pub(crate) fn of(order: &Order, changed_at: DateTime<Utc>) -> Option<Self> {
-        if order.fulfilment().has_begun() {
+        if order.fulfilment().has_begun() || order.lines.iter().any(|line| line.cancelled > 0) {
             return None;
         }
         let payment = match order.status() {

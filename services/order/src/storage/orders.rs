@@ -341,7 +341,7 @@ pub(super) async fn lines_of(
 ) -> Result<HashMap<Uuid, Vec<OrderLine>>, sqlx::Error> {
     let rows = sqlx::query!(
         r#"
-        select order_id, sku, quantity, returned, product_id, unit_price, currency, title as "title: Json<Localized>"
+        select order_id, sku, quantity, cancelled, returned, product_id, unit_price, currency, title as "title: Json<Localized>"
         from order_line where order_id = any($1)
         order by order_id, sku collate "C"
         "#,
@@ -362,6 +362,7 @@ pub(super) async fn lines_of(
         let line = OrderLine {
             sku: row.sku.try_into().map_err(undecodable)?,
             quantity: Quantity::try_from(i64::from(row.quantity)).map_err(undecodable)?,
+            cancelled: u32::try_from(row.cancelled).map_err(undecodable)?,
             returned: u32::try_from(row.returned).map_err(undecodable)?,
             offer,
         };

@@ -21,7 +21,8 @@ pub(crate) async fn request_refunds(
         with pending as (
             update payment set state = 'refund_pending'
             where id = any($1) and state = 'approved' and reference is not null and amount is not null
-            returning id, order_id, reference, amount, currency
+            returning id, order_id, reference, currency,
+                amount - coalesce((select sum(r.amount) from order_refund r where r.payment_id = payment.id), 0)::bigint as amount
         )
         insert into provider_request (
             payment_id, operation, order_id, reference, amount, currency, state, requested_at, started_at, next_attempt_at

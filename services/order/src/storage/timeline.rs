@@ -4,9 +4,9 @@ use chrono::{DateTime, Utc};
 use contracts::{
     inventory::{StockDeductedV1, StockRejectedV1, StockReleasedV1, StockReservedV1},
     order::{
-        OrderCancelledV1, OrderConfirmedV1, OrderDeliveredV1, OrderExpiredV1, OrderParcelShippedV1,
-        OrderPaymentFailedV1, OrderPlacedV1, OrderRejectedV1, OrderReturnReceivedV1,
-        OrderShippedV1,
+        OrderCancelledV1, OrderConfirmedV1, OrderDeliveredV1, OrderExpiredV1, OrderLineCancelledV1,
+        OrderParcelShippedV1, OrderPaymentFailedV1, OrderPlacedV1, OrderRejectedV1,
+        OrderReturnReceivedV1, OrderShippedV1,
     },
 };
 use envelope::Event;
@@ -124,6 +124,11 @@ fn timeline_entry(order: &Order, event: &OrderEventKind) -> (&'static str, &'sta
         OrderEventKind::PartRefunded(refund) => {
             (order_service, "payment.refunded", refund_detail(refund))
         }
+        OrderEventKind::LineCancelled(cancellation) => (
+            order_service,
+            OrderLineCancelledV1::TYPE,
+            json!({ "sku": cancellation.sku, "quantity": cancellation.quantity() }),
+        ),
         OrderEventKind::ReturnRequested(id) => {
             (order_service, "return.requested", json!({ "return_id": id }))
         }

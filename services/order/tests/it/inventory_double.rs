@@ -8,8 +8,8 @@ use contracts::{
     },
     order::{
         ORDER, OrderCancelledV1, OrderConfirmedV1, OrderDeliveredV1, OrderExpiredV1, OrderLine,
-        OrderParcelShippedV1, OrderPaymentFailedV1, OrderPlacedV1, OrderRejectedV1,
-        OrderReturnReceivedV1, OrderShippedV1, ParcelLine,
+        OrderLineCancelledV1, OrderParcelShippedV1, OrderPaymentFailedV1, OrderPlacedV1,
+        OrderRejectedV1, OrderReturnReceivedV1, OrderShippedV1, ParcelLine,
     },
 };
 use envelope::Event;
@@ -29,7 +29,8 @@ create table reservation (
     order_id uuid primary key,
     state text not null,
     end_events bigint not null default 0,
-    parcel_pieces bigint not null default 0
+    parcel_pieces bigint not null default 0,
+    cancelled_pieces bigint not null default 0
 )";
 
 pub(crate) fn topology() -> Topology {
@@ -46,6 +47,7 @@ pub(crate) fn topology() -> Topology {
                 .on(CountParcel)
                 .on(DeductStock)
                 .on(CountReturn)
+                .on(CountCancelled)
                 .on(ReleaseStock(|event: &OrderCancelledV1| event.order_id))
                 .on(ReleaseStock(|event: &OrderExpiredV1| event.order_id))
                 .on(ReleaseStock(|event: &OrderPaymentFailedV1| event.order_id))
@@ -230,6 +232,32 @@ impl Handler for CountReturn {
             .bind(delivered.event.warehouse_id.map(Uuid::from))
             .bind(restocked)
             .bind(written_off)
+            .fetch_one(&mut **tx)
+            .await?;
+        }
+        Ok(())
+    }
+}
+
+/// Counts the pieces of cancelled lines.
+struct CountCancelled;
+
+impl Handler for CountCancelled {
+    type Event = OrderLineCancelledV1;
+
+    async fn handle(
+        &self,
+        tx: &mut Transaction,
+        batch: &mut Batch<OrderLineCancelledV1>,
+    ) -> Result<(), Failure> {
+        for delivered in batch.delivered() {
+            let pieces = delivered.event.pieces.iter();
+            let pieces: i64 = pieces.map(|pieces| i64::from(pieces.quantity.get())).sum();
+            let _: i32 = sqlx::query_scalar(
+                "update reservation set cancelled_pieces = cancelled_pieces + $2 where order_id = $1 returning 1",
+            )
+            .bind(delivered.event.order_id.as_uuid())
+            .bind(pieces)
             .fetch_one(&mut **tx)
             .await?;
         }

@@ -7,6 +7,7 @@ mod shop;
 mod webhook_receiver;
 
 mod backpressure;
+mod cancelled_lines;
 mod compensation;
 mod cost_rules;
 mod costs;

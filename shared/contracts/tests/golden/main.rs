@@ -26,9 +26,10 @@ use contracts::{
         StockRejectedV1, StockRejection, StockReleasedV1, StockReservedV1,
     },
     order::{
-        CustomerErasedV1, OrderCancelledV1, OrderConfirmedV1, OrderDeliveredV1, OrderExpiredV1,
-        OrderLine, OrderParcelShippedV1, OrderPaymentFailedV1, OrderPlacedV1, OrderReason,
-        OrderRejectedV1, OrderReturnReceivedV1, OrderShippedV1, ParcelLine,
+        CancelledPieces, CustomerErasedV1, OrderCancelledV1, OrderConfirmedV1, OrderDeliveredV1,
+        OrderExpiredV1, OrderLine, OrderLineCancelledV1, OrderParcelShippedV1,
+        OrderPaymentFailedV1, OrderPlacedV1, OrderReason, OrderRejectedV1, OrderReturnReceivedV1,
+        OrderShippedV1, ParcelLine,
     },
     receipts::{ProductAppliedV1, ProductFailedV1, ProductVersion},
     schema::{self, Contract},
@@ -316,6 +317,19 @@ fn order_events_match_their_golden_bytes() {
     check("order", &OrderPaymentFailedV1 { order_id, reason: reason.clone(), failed_at: time() });
     check("order", &OrderExpiredV1 { order_id, expired_at: time() });
     check("order", &OrderCancelledV1 { order_id, reason, cancelled_at: time() });
+    check(
+        "order",
+        &OrderLineCancelledV1 {
+            order_id,
+            cancellation_id: id(25).into(),
+            sku: "KB-F87-RED".parse().unwrap(),
+            pieces: vec![CancelledPieces {
+                warehouse_id: Some(id(22).into()),
+                quantity: Quantity::new(1).unwrap(),
+            }],
+            cancelled_at: time(),
+        },
+    );
     check("order", &CustomerErasedV1 { customer_id: id(2).into(), erased_at: time() });
 }
 

@@ -2,6 +2,7 @@
 
 mod order_cancelled;
 mod order_expired;
+mod order_line_cancelled;
 mod order_parcel_shipped;
 mod order_payment_failed;
 mod order_placed;
@@ -14,9 +15,10 @@ use vocabulary::OrderId;
 
 pub(crate) use self::{
     order_cancelled::ReleaseCancelledOrder, order_expired::ReleaseExpiredOrder,
-    order_parcel_shipped::DeductParcel, order_payment_failed::ReleaseUnpaidOrder,
-    order_placed::ReserveStock, order_rejected::ReleaseRejectedOrder,
-    order_return_received::ReceiveReturn, order_shipped::DeductStock,
+    order_line_cancelled::ReleaseLine, order_parcel_shipped::DeductParcel,
+    order_payment_failed::ReleaseUnpaidOrder, order_placed::ReserveStock,
+    order_rejected::ReleaseRejectedOrder, order_return_received::ReceiveReturn,
+    order_shipped::DeductStock,
 };
 use crate::{
     app::{self, ReleaseOrDeductCommand},

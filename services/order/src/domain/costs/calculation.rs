@@ -315,7 +315,13 @@ mod tests {
         let offer =
             Offer { product: ProductId::new(), price: cny(price), title: Localized::default() };
         let quantity = Quantity::new(quantity).unwrap();
-        OrderLine { sku: sku.parse().unwrap(), quantity, returned: 0, offer: Some(offer) }
+        OrderLine {
+            sku: sku.parse().unwrap(),
+            quantity,
+            cancelled: 0,
+            returned: 0,
+            offer: Some(offer),
+        }
     }
 
     fn promotion(benefit: Benefit) -> Promotion {

@@ -18,7 +18,7 @@ pub(crate) use self::{
     order_costs::{Costs, Discount, DiscountedPart, LineShare, Tax, TaxMode},
     promotion::{Benefit, Promotion},
     promotion_uses::PromotionUses,
-    refund::worth_of_returned,
+    refund::worth_of_refunded,
     rules::{CostRule, CostRules, ShippingRate, TaxRate},
     zone::{Destination, Zone},
 };

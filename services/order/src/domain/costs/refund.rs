@@ -1,16 +1,16 @@
-//! What the pieces of an order are worth when they come back.
+//! What the pieces of an order are worth when they are cancelled or come back.
 
 use vocabulary::Money;
 
 use super::order_costs::{Costs, LineShare, TaxMode};
 use crate::domain::line::OrderLine;
 
-/// What the customer paid for the pieces of `lines` that have come back so far, in minor units.
+/// What the customer paid for the pieces of `lines` that were cancelled or have come back so far, in minor units.
 ///
 /// A piece is worth its share of what its line cost: the price, without the line's discount, with its added tax. The share is rounded
-/// down for all pieces that came back so far together, so the last piece brings what rounding left. Shipping, with its tax, is paid
+/// down for all these pieces of a line together, so the last piece brings what rounding left. Shipping, with its tax, is paid
 /// back with the last piece of the order.
-pub(crate) fn worth_of_returned(costs: &Costs, lines: &[OrderLine]) -> i64 {
+pub(crate) fn worth_of_refunded(costs: &Costs, lines: &[OrderLine]) -> i64 {
     let adds_tax = costs.tax().is_some_and(|tax| tax.mode == TaxMode::Added);
     let cost = |line: &OrderLine| {
         let share = costs.shares().get(&line.sku).copied().unwrap_or_default();
@@ -20,10 +20,10 @@ pub(crate) fn worth_of_returned(costs: &Costs, lines: &[OrderLine]) -> i64 {
         goods - discount + if adds_tax { tax } else { 0 }
     };
     let share = |line: &OrderLine| {
-        let share = i128::from(cost(line)) * i128::from(line.returned);
+        let share = i128::from(cost(line)) * i128::from(line.cancelled + line.returned);
         i64::try_from(share / i128::from(line.quantity.get())).unwrap_or_default()
     };
-    if lines.iter().all(|line| line.returned == line.quantity.get()) {
+    if lines.iter().all(|line| line.cancelled + line.returned == line.quantity.get()) {
         Money::amount(costs.total())
     } else {
         lines.iter().map(share).sum()
@@ -37,7 +37,7 @@ mod tests {
     use proptest::prelude::*;
     use vocabulary::{Currency, Localized, Money, ProductId, PromotionId, Quantity, Sku};
 
-    use super::worth_of_returned;
+    use super::worth_of_refunded;
     use crate::domain::{
         Offer, OrderLine,
         costs::{BasisPoints, Costs, Discount, DiscountedPart, LineShare, Tax, TaxMode},
@@ -52,7 +52,7 @@ mod tests {
             Offer { product: ProductId::new(), price: cny(price), title: Localized::default() };
         let sku: Sku = format!("SKU-{number}").parse().unwrap();
         let quantity = Quantity::new(quantity).unwrap();
-        OrderLine { sku, quantity, returned: 0, offer: Some(offer) }
+        OrderLine { sku, quantity, cancelled: 0, returned: 0, offer: Some(offer) }
     }
 
     /// Costs with these discounts and taxes of the lines, and a tax on the shipping.
@@ -90,7 +90,7 @@ mod tests {
         let worth: Vec<i64> = (0..=3)
             .map(|pieces| {
                 lines[0].returned = pieces;
-                worth_of_returned(&costs, &lines)
+                worth_of_refunded(&costs, &lines)
             })
             .collect();
         // 250 for three pieces, and then the shipping.
@@ -122,7 +122,7 @@ mod tests {
                     break;
                 }
                 lines[open[next.index(open.len())]].returned += 1;
-                let after = worth_of_returned(&costs, &lines);
+                let after = worth_of_refunded(&costs, &lines);
                 prop_assert!(after >= before);
                 refunded += after - before;
                 before = after;

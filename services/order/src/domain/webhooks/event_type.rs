@@ -13,6 +13,8 @@ pub(crate) enum WebhookEventType {
     OrderParcelDelivered,
     OrderDelivered,
     OrderCancelled,
+    /// Pieces of a line were taken out of an order that is not shipped yet.
+    OrderLineCancelled,
     OrderRefunded,
     /// The last available piece of a SKU was reserved.
     StockOut,
@@ -29,7 +31,7 @@ pub(crate) enum WebhookEventType {
 pub(crate) struct UnknownEventType;
 
 impl WebhookEventType {
-    pub(crate) const ALL: [Self; 13] = [
+    pub(crate) const ALL: [Self; 14] = [
         Self::OrderPaid,
         Self::ShipmentRequested,
         Self::OrderParcelShipped,
@@ -37,6 +39,7 @@ impl WebhookEventType {
         Self::OrderParcelDelivered,
         Self::OrderDelivered,
         Self::OrderCancelled,
+        Self::OrderLineCancelled,
         Self::OrderRefunded,
         Self::StockOut,
         Self::StockBack,
@@ -55,6 +58,7 @@ impl WebhookEventType {
             Self::OrderParcelDelivered => "order.parcel_delivered",
             Self::OrderDelivered => "order.delivered",
             Self::OrderCancelled => "order.cancelled",
+            Self::OrderLineCancelled => "order.line_cancelled",
             Self::OrderRefunded => "order.refunded",
             Self::StockOut => "stock.out",
             Self::StockBack => "stock.back",
