@@ -56,6 +56,8 @@ const PAGES: &[Page] = pages! {
     "/assets/shop/checkout.js" SCRIPT "shop/checkout.js"
     "/assets/shop/costs.js" SCRIPT "shop/costs.js"
     "/assets/shop/orders.js" SCRIPT "shop/orders.js"
+    "/assets/shop/returns.js" SCRIPT "shop/returns.js"
+    "/assets/shop/places.js" SCRIPT "shop/places.js"
     "/assets/shop/catalog.js" SCRIPT "shop/catalog.js"
     "/assets/shop/cart.js" SCRIPT "shop/cart.js"
     "/assets/shop/shopper.js" SCRIPT "shop/shopper.js"

@@ -23,18 +23,26 @@ export function onCartChange(f) {
   addEventListener('storage', (event) => { if (event.key === 'shixuan.cart') f(); });
 }
 
+/** Calls `f` after a change in another tab, until `signal` aborts. */
+export function onCartChangeElsewhere(f, signal) {
+  addEventListener('storage', (event) => { if (event.key === 'shixuan.cart') f(); }, { signal });
+}
+
 function save(next) {
   localStore.set('cart', next.slice(0, MAX_LINES));
   changed.dispatchEvent(new Event('change'));
 }
 
-/** Adds `quantity` units of a variant. */
-export function add(line, quantity) {
+/** Adds up to `quantity` units of a variant of which `available` are in stock. Returns how many were added. */
+export function add(line, quantity, available = MAX_QUANTITY) {
   const all = lines();
   const existing = all.find((other) => other.sku === line.sku);
-  if (existing) Object.assign(existing, line, { was: undefined, quantity: Math.min(MAX_QUANTITY, existing.quantity + quantity) });
-  else all.push({ ...line, quantity });
+  const before = existing?.quantity ?? 0;
+  const after = Math.max(before, Math.min(MAX_QUANTITY, available, before + quantity));
+  if (existing) Object.assign(existing, line, { was: undefined, quantity: after });
+  else if (after > 0) all.push({ ...line, quantity: after });
   save(all);
+  return after - before;
 }
 
 /** Sets the quantity of a SKU; 0 removes the line. */

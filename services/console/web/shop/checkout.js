@@ -2,10 +2,10 @@
 
 import { h, emptyState, toast } from '/assets/dom.js';
 import { Problem } from '/assets/api.js';
-import { localStore, uuid } from '/assets/storage.js';
-import { localized, formatPrice, t } from '/assets/i18n.js';
-import { clear, lines, setPrice, setQuantity } from '/assets/shop/cart.js';
-import { product } from '/assets/shop/catalog.js';
+import { localStore, sessionStore, uuid } from '/assets/storage.js';
+import { formatCount, localized, formatPrice, t } from '/assets/i18n.js';
+import { clear, lines, onCartChangeElsewhere, setPrice, setQuantity } from '/assets/shop/cart.js';
+import { product, stock } from '/assets/shop/catalog.js';
 import { costRows, quote } from '/assets/shop/costs.js';
 import { picture } from '/assets/shop/picture.js';
 import { stepper } from '/assets/shop/product.js';
@@ -44,8 +44,9 @@ export async function cartPage({ container, signal }) {
     if (quoted?.total) drawSum(formatPrice(quoted.total));
   }
   const gone = new Set();
+  const levels = new Map();
   const row = (line) => {
-    const node = cartLine(line, (quantity) => {
+    const node = cartLine(line, levels.get(line.sku), (quantity) => {
       setQuantity(line.sku, quantity);
       if (quantity === 0) {
         track('cart_removed', { product_id: line.product_id, sku: line.sku });
@@ -62,11 +63,21 @@ export async function cartPage({ container, signal }) {
   }
   container.append(h('h1', null, t('cart.title')), h('div', { class: 'cart' }, h('section', { 'aria-label': t('cart.title') }, list, costs, sum, h('p', { class: 'faint small' }, t('cart.note'))), checkout.form));
   drawLines();
-  Promise.all(lines().map((line) => refresh(line, gone))).then(() => { if (!signal.aborted) drawLines(); });
+  onCartChangeElsewhere(drawLines, signal);
+  Promise.all(lines().map((line) => refresh(line, { gone, levels, signal }))).then(() => { if (!signal.aborted) drawLines(); });
 }
 
-/** Compares a line with the catalogue of now: adds it to `gone` if it is no longer for sale, and sets its price. */
-async function refresh(line, gone) {
+/**
+ * Compares a line with the catalogue and the stock of now: adds it to `gone` if it is no longer for sale, sets its price, and takes it
+ * down to what is in stock. `levels` gets the pieces in stock.
+ */
+async function refresh(line, { gone, levels, signal }) {
+  const level = await stock(line.sku, signal);
+  if (level) {
+    const available = Math.max(0, level.available);
+    levels.set(line.sku, available);
+    if (available > 0 && line.quantity > available) setQuantity(line.sku, available);
+  }
   try {
     const found = await product(line.product_id, { fresh: true });
     const variant = found.variants.find((one) => one.sku === line.sku);
@@ -77,18 +88,21 @@ async function refresh(line, gone) {
   }
 }
 
-function cartLine(line, change) {
+function cartLine(line, available, change) {
   const priceText = h('p', { class: 'line-price num' }, formatPrice({ ...line.price, amount: line.price.amount * line.quantity }));
   const amount = stepper(line.quantity, (quantity) => {
     priceText.textContent = formatPrice({ ...line.price, amount: line.price.amount * quantity });
     change(quantity);
   });
+  if (available > 0) amount.limit(available);
+  const scarce = available === 0 ? t('product.out') : available <= line.quantity ? t('product.low', { n: formatCount(available) }) : undefined;
   return h('li', { class: 'line' },
     h('a', { class: 'line-pic', href: `#/p/${encodeURIComponent(line.product_id)}`, tabindex: '-1', 'aria-hidden': 'true' }, picture({ seed: line.product_id, category: line.category, title: localized(line.title), options: line.options })),
     h('div', { class: 'line-text' },
       h('a', { href: `#/p/${encodeURIComponent(line.product_id)}` }, localized(line.title)),
       h('p', { class: 'faint small' }, Object.values(line.options ?? {}).join(' · ') || line.sku),
       h('p', { class: 'line-gone small' }, t('cart.gone')),
+      scarce && h('p', { class: 'line-changed small' }, scarce),
       line.was ? h('p', { class: 'line-changed small' }, t('cart.changed', { was: formatPrice(line.was), now: formatPrice(line.price) })) : null,
       h('div', { class: 'line-tools' }, amount.node, h('button', { class: 'button quiet small', type: 'button', onclick: () => change(0) }, t('cart.remove')))),
     priceText);
@@ -106,7 +120,8 @@ function couponText(error) {
 }
 
 function checkoutForm(signal, { pricesChanged, costsChanged }) {
-  const saved = localStore.get('address') ?? {};
+  // A half-filled address survives a change of the language.
+  const saved = sessionStore.get('address') ?? localStore.get('address') ?? {};
   const inputs = new Map(FIELDS.map(([name, , autocomplete, maxlength]) => [name, h('input', { class: 'input', name, autocomplete, maxlength, required: name !== 'postal_code', value: saved[name], inputmode: name === 'phone' ? 'tel' : undefined })]));
   const coupon = h('input', { class: 'input', name: 'coupon', maxlength: 40, autocomplete: 'off', autocapitalize: 'characters', spellcheck: 'false', 'aria-describedby': 'coupon-note' });
   const couponNote = h('p', { class: 'coupon-note small', id: 'coupon-note', role: 'status' });
@@ -114,7 +129,7 @@ function checkoutForm(signal, { pricesChanged, costsChanged }) {
   const errorNotice = h('p', { class: 'notice bad', role: 'alert', hidden: true });
   const form = h('form', { class: 'checkout' },
     h('div', { class: 'checkout-head' }, h('h2', null, t('checkout.title')),
-      h('button', { class: 'button quiet small', type: 'button', onclick: () => { for (const [name, value] of Object.entries(EXAMPLE.zh)) inputs.get(name).value = value; requestQuote(); } }, t('checkout.example'))),
+      h('button', { class: 'button quiet small', type: 'button', onclick: () => { for (const [name, value] of Object.entries(EXAMPLE.zh)) inputs.get(name).value = value; sessionStore.set('address', addressOf()); requestQuote(); } }, t('checkout.example'))),
     h('div', { class: 'checkout-fields' }, FIELDS.map(([name, label]) => h('label', { class: `field f-${name}` }, h('span', null, t(label)), inputs.get(name)))),
     h('label', { class: 'field' }, h('span', null, t('coupon.label')), coupon), couponNote,
     errorNotice, submit, h('p', { class: 'faint small' }, t('checkout.pay')));
@@ -163,7 +178,7 @@ function checkoutForm(signal, { pricesChanged, costsChanged }) {
 
   // The idempotency key stays the same for retries, so a double click or a lost response places one order.
   let attempt = uuid();
-  form.addEventListener('input', () => { attempt = uuid(); });
+  form.addEventListener('input', () => { attempt = uuid(); sessionStore.set('address', addressOf()); });
   form.addEventListener('submit', async (event) => {
     event.preventDefault();
     submit.disabled = true;
@@ -172,6 +187,7 @@ function checkoutForm(signal, { pricesChanged, costsChanged }) {
     const address = addressOf();
     try {
       localStore.set('address', address);
+      sessionStore.remove('address');
       await placeOrder({ address, attempt, signal, coupon: coupon.value.trim() || undefined, total: quoted?.total });
     } catch (error) {
       if (signal.aborted) return;

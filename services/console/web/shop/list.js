@@ -4,6 +4,7 @@ import { h, emptyState, icon } from '/assets/dom.js';
 import { decimals, formatCount, localized, formatPrice, t } from '/assets/i18n.js';
 import { cardOf, recommendations, search } from '/assets/shop/catalog.js';
 import { picture } from '/assets/shop/picture.js';
+import { remember } from '/assets/shop/places.js';
 import { track, visitorId } from '/assets/shop/tracking.js';
 
 const SORTS = ['relevance', 'popularity', 'price_asc', 'price_desc', 'newest'];
@@ -56,7 +57,7 @@ export function recommendationRow({ title, subtitle, path, signal, without, limi
 }
 
 /** The front page. */
-export async function home({ container, signal }) {
+export async function home({ container, signal, place }) {
   const hero = h('section', { class: 'hero' }, h('h1', null, t('tagline')), h('nav', { class: 'chips', 'aria-label': t('home.categories') }));
   const all = h('section', { class: 'block' }, h('div', { class: 'block-head' }, h('h2', null, t('home.all'))));
   const grid = h('ul', { class: 'grid' }, placeholders(8));
@@ -72,28 +73,40 @@ export async function home({ container, signal }) {
     if (signal.aborted) throw error;
     // The recommendations come from another service, so they stay.
     hero.querySelector('nav').remove();
-    const retry = h('button', { class: 'button', type: 'button', onclick: () => { container.replaceChildren(); home({ container, signal }); } }, t('error.again'));
+    const retry = h('button', { class: 'button', type: 'button', onclick: () => { container.replaceChildren(); home({ container, signal, place }); } }, t('error.again'));
     grid.replaceWith(emptyState(t('error.title'), t('error.text'), retry));
     return;
   }
   const topCategories = page.facets.find((facet) => facet.name === 'category')?.values ?? [];
   hero.querySelector('nav').append(...topCategories.slice(0, 12).map(({ value: name }) => h('a', { class: 'chip', href: `#/s?${new URLSearchParams({ category: name })}` }, name)));
-  fillGrid({ all, grid, page, query: {}, signal, list: 'home' });
+  await fillGrid({ all, grid, page, query: {}, signal, list: 'home', pages: place?.pages });
 }
 
-/** Fills the grid with a page of results and adds a button for the next page. */
-function fillGrid({ all, grid, page, query, signal, list }) {
+/** Fills the grid with a page of results, up to `pages` of them, and adds a button for the next page. */
+async function fillGrid({ all, grid, page, query, signal, list, pages = 1 }) {
   grid.replaceChildren(...page.items.map((item) => card(item, { from: list })));
   let next = page.next_cursor;
+  let shown = 1;
+  async function appendNext() {
+    const following = await search({ ...query, cursor: next, facets: undefined }, signal);
+    grid.append(...following.items.map((item) => card(item, { from: list })));
+    next = following.next_cursor;
+    shown += 1;
+    remember({ pages: shown });
+  }
+  try {
+    while (next && shown < pages) await appendNext();
+  } catch (error) {
+    // The button below loads the rest.
+    if (signal.aborted) throw error;
+  }
   const more = h('button', { class: 'button more', type: 'button', hidden: !next }, t('list.more'));
   more.addEventListener('click', async () => {
     more.disabled = true;
     try {
-      const following = await search({ ...query, cursor: next, facets: undefined }, signal);
       const firstNew = grid.children.length;
-      grid.append(...following.items.map((item) => card(item, { from: list })));
+      await appendNext();
       grid.children[firstNew]?.querySelector('a').focus({ preventScroll: true });
-      next = following.next_cursor;
       more.hidden = !next;
     } catch {
       // The button stays, so the user can retry.
@@ -105,7 +118,7 @@ function fillGrid({ all, grid, page, query, signal, list }) {
 }
 
 /** The results of a search or of a category, with facets. */
-export async function results({ container, params, signal }) {
+export async function results({ container, params, signal, place }) {
   const query = Object.fromEntries([...params.keys()].map((name) => [name, params.getAll(name)]));
   const q = params.get('q') ?? '';
   const title = q ? t('list.for', { q }) : (params.get('category') ?? t('home.all'));
@@ -132,7 +145,7 @@ export async function results({ container, params, signal }) {
     grid.replaceWith(emptyState(t('list.none'), t('list.none.text'), filtered && h('a', { class: 'button', href: `#/s?${new URLSearchParams(q ? { q } : {})}` }, t('list.clear'))));
     return;
   }
-  fillGrid({ all, grid, page, query, signal, list: q ? 'search' : 'category' });
+  await fillGrid({ all, grid, page, query, signal, list: q ? 'search' : 'category', pages: place?.pages });
 }
 
 /** The URL of the results with some parameters changed; `undefined` removes one. */
@@ -177,8 +190,14 @@ function priceRange(params, range, currency) {
   const high = field('price_max', 'facet.to', range?.max);
   const minor = (input) => (input.value === '' ? undefined : String(Math.round(Number(input.value) * unit)));
   return h('fieldset', null, h('legend', null, t('facet.price')),
-    h('form', { class: 'range', onsubmit: (event) => { event.preventDefault(); location.hash = resultsUrl(params, { price_min: minor(low), price_max: minor(high) }); } },
+    h('form', { class: 'range', onsubmit: (event) => { event.preventDefault(); location.hash = resultsUrl(params, ordered(minor(low), minor(high))); } },
       low, h('span', { 'aria-hidden': 'true' }, '–'), high, h('button', { class: 'button', type: 'submit' }, t('facet.apply'))));
+}
+
+/** The price filter; a lowest price above the highest one is exchanged with it. */
+function ordered(low, high) {
+  const isReversed = low !== undefined && high !== undefined && Number(low) > Number(high);
+  return isReversed ? { price_min: high, price_max: low } : { price_min: low, price_max: high };
 }
 
 const VISIBLE_FACET_VALUES = 8;

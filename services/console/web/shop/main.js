@@ -8,6 +8,7 @@ import { home, results } from '/assets/shop/list.js';
 import { productPage } from '/assets/shop/product.js';
 import { cartPage } from '/assets/shop/checkout.js';
 import { orderPage, ordersPage } from '/assets/shop/orders.js';
+import { followScroll, leavePage, placeHere } from '/assets/shop/places.js';
 import { searchBox } from '/assets/shop/search-box.js';
 
 const main = document.getElementById('main');
@@ -22,14 +23,26 @@ const ROUTES = [
   [/^\/orders\/([^/]+)$/, (id) => (context) => orderPage({ ...context, id })],
 ];
 
+/** The page of a path and its parameters; `undefined` if there is none, or if a parameter is not encoded correctly. */
+function pageOf(path) {
+  const [match, page] = ROUTES.map(([pattern, route]) => [pattern.exec(path), route]).find(([found]) => found) ?? [];
+  try {
+    return match && page(...match.slice(1).map(decodeURIComponent));
+  } catch {
+    return undefined;
+  }
+}
+
 /** Shows the page of the current address and aborts the requests of the previous one. */
 async function show({ focus = true } = {}) {
+  leavePage();
   currentPage.abort();
   currentPage = new AbortController();
   const { signal } = currentPage;
   const [path, query = ''] = (location.hash.slice(1) || '/').split('?');
   const params = new URLSearchParams(query);
-  const route = ROUTES.map(([pattern, page]) => [pattern.exec(path), page]).find(([match]) => match);
+  const page = pageOf(path);
+  const place = placeHere();
   document.title = t('brand');
   searchInput.show(path === '/s' ? params.get('q') ?? '' : '');
   const container = h('div', { class: 'page' });
@@ -38,22 +51,26 @@ async function show({ focus = true } = {}) {
     scrollTo(0, 0);
     main.focus({ preventScroll: true });
   }
-  if (!route) {
-    container.replaceChildren(emptyState(t('list.none'), undefined, h('a', { class: 'button', href: '#/' }, t('cart.browse'))));
+  if (!page) {
+    container.replaceChildren(emptyState(t('error.absent'), t('error.absent.text'), browseLink()));
     return;
   }
-  const [match, page] = route;
   try {
-    await page(...match.slice(1).map(decodeURIComponent))({ container, params, signal });
+    await page({ container, params, signal, place });
+    if (!signal.aborted && place?.scroll) scrollTo(0, place.scroll);
   } catch (error) {
     if (signal.aborted) return;
     container.replaceChildren(errorPage(error, () => show()));
   }
 }
 
-/** Shown instead of a page that cannot be loaded. */
+const browseLink = () => h('a', { class: 'button', href: '#/' }, t('cart.browse'));
+
+/** Shown instead of a page that cannot be loaded. Mistakes in an address are no outage. */
 function errorPage(error, retry) {
   const problem = error instanceof Problem ? error : undefined;
+  if ([403, 404, 410].includes(problem?.status)) return emptyState(t('error.absent'), t('error.absent.text'), browseLink());
+  if ([400, 422].includes(problem?.status)) return emptyState(t('error.input'), problem.errors[0]?.message ?? problem.message, browseLink());
   if (!problem) console.error(error);
   const text = problem?.status === 0 ? t('error.offline') : problem?.status === 429 ? t('error.limited') : t('error.text');
   return emptyState(t('error.title'), text,
@@ -67,8 +84,13 @@ function showCount() {
   badge.textContent = itemCount() > 99 ? '99+' : String(itemCount());
 }
 
+// The search form without its script leads here.
+const asked = new URLSearchParams(location.search).get('q');
+if (asked) history.replaceState(null, '', `/#/s?${new URLSearchParams({ q: asked })}`);
+
 const searchInput = searchBox((address) => { location.hash = address; });
 onCartChange(showCount);
+followScroll();
 showCount();
 initLanguageToggle(document.getElementById('lang'), () => show({ focus: false }));
 // The skip link must not change the route.

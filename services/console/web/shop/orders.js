@@ -3,8 +3,9 @@
 import { h, emptyState, toast } from '/assets/dom.js';
 import { followEvents, Problem } from '/assets/api.js';
 import { uuid } from '/assets/storage.js';
-import { formatTime, known, localized, formatDateTime, formatPrice, t } from '/assets/i18n.js';
+import { known, localized, formatDateTime, formatPrice, t } from '/assets/i18n.js';
 import { costRows } from '/assets/shop/costs.js';
+import { returnsPanel } from '/assets/shop/returns.js';
 import { callAsShopper, knownShopper, shopper } from '/assets/shop/shopper.js';
 
 const STEPS = ['placed', 'reserved', 'confirmed', 'shipped', 'delivered'];
@@ -44,6 +45,8 @@ export async function orderPage({ container, id, signal }) {
   const actions = h('div', { class: 'order-actions' });
   const timeline = h('ol', { class: 'timeline' }, h('li', { class: 'faint' }, t('order.nothing')));
   const linesPanel = h('section', { class: 'panel' });
+  const address = h('p', { class: 'soft small' });
+  const returns = returnsPanel(path, signal, () => load());
   let order;
 
   async function load() {
@@ -53,6 +56,7 @@ export async function orderPage({ container, id, signal }) {
     ]);
     order = loaded;
     draw();
+    await returns.update(order);
     if (history?.items?.length) timeline.replaceChildren(...history.items.map(timelineItem));
   }
 
@@ -66,7 +70,8 @@ export async function orderPage({ container, id, signal }) {
       'aria-current': status === order.status ? 'step' : undefined,
     }, h('i', { 'aria-hidden': 'true' }), h('span', null, statusText(status)))));
     reason.hidden = !order.reason;
-    reason.textContent = order.reason ? `${t('order.reason')}：${localized(order.reason.text ?? order.reason)}` : '';
+    reason.textContent = order.reason ? reasonText(order.reason) : '';
+    address.textContent = addressText(order.shipping_address);
     actions.replaceChildren(...[
       order.status === 'reserved' && actionButton('order.pay', 'main', `${path}/payment`, 'order.paid', { method: 'test' }),
       CANCELLABLE.includes(order.status) && actionButton('order.cancel', 'quiet', `${path}/cancel`, 'order.cancelled'),
@@ -74,7 +79,8 @@ export async function orderPage({ container, id, signal }) {
     linesPanel.replaceChildren(h('h2', null, t('order.lines')),
       h('ul', null, (order.lines ?? []).map((line) => h('li', null, h('span', null, localized(line.title) || line.sku, h('span', { class: 'faint small' }, ` × ${line.quantity}`)), h('span', { class: 'num' }, formatPrice(line.unit_price && { ...line.unit_price, amount: line.unit_price.amount * line.quantity }))))),
       h('ul', { class: 'costs' }, costRows(order.costs)),
-      order.total && h('p', { class: 'sum num' }, h('span', null, t('order.total')), h('b', null, formatPrice(order.total))));
+      order.total && h('p', { class: 'sum num' }, h('span', null, t('order.total')), h('b', null, formatPrice(order.total))),
+      address.textContent && h('h2', { class: 'order-address' }, t('order.address')), address);
     if (FINAL_STATUSES.includes(order.status)) showConnection('done');
   }
 
@@ -104,7 +110,7 @@ export async function orderPage({ container, id, signal }) {
   container.append(
     h('div', { class: 'list-head' }, h('h1', null, t('order.title')), number, live),
     h('section', { class: 'panel' }, steps, reason, actions),
-    h('div', { class: 'order-columns' }, h('section', { class: 'panel' }, h('h2', null, t('order.timeline')), timeline), linesPanel));
+    h('div', { class: 'order-columns' }, h('section', { class: 'panel' }, h('h2', null, t('order.timeline')), timeline), linesPanel), returns.node);
   if (FINAL_STATUSES.includes(order.status)) return;
 
   // Each event triggers a reload: the order service owns the state, and the page does not rebuild it from events.
@@ -128,8 +134,25 @@ export async function orderPage({ container, id, signal }) {
   }).catch((error) => { if (!(error instanceof Problem)) throw error; showConnection('lost'); });
 }
 
-function timelineItem(item) {
-  const detail = typeof item.detail === 'object' && item.detail !== null ? Object.entries(item.detail).map(([name, value]) => `${name} ${typeof value === 'object' ? JSON.stringify(value) : value}`).join(' · ') : item.detail;
-  return h('li', null, h('time', { class: 'faint small num', datetime: item.at }, formatTime(item.at)),
-    h('div', null, h('b', null, item.event), h('span', { class: 'faint small' }, ` ${item.service}`), detail && h('p', { class: 'soft small' }, detail)));
+/** An entry of the progress in plain words. The name of the event is its tooltip. */
+function timelineItem({ at, service, event, detail }) {
+  const key = `progress.${event.replace(/\.v\d+$/, '')}`;
+  const text = progressDetail(detail ?? {});
+  return h('li', { title: `${service} · ${event}` }, h('time', { class: 'faint small num', datetime: at }, formatDateTime(at)),
+    h('div', null, h('b', null, known(key) ? t(key) : event), text && h('p', { class: 'soft small' }, text)));
 }
+
+/** What a shopper wants to know of an entry: the parcel, an amount, or a reason. */
+function progressDetail({ carrier, tracking_number: number, amount, total, reason }) {
+  if (number) return t('order.tracking', { carrier: !carrier || carrier === 'built-in' ? t('order.carrier') : carrier, number });
+  if (reason) return reasonText(reason);
+  return formatPrice(typeof amount === 'object' ? amount : total);
+}
+
+/** A reason in the language of the page; the services have it in English. */
+function reasonText(reason) {
+  const key = `reason.${reason.code ?? reason}`;
+  return known(key) ? t(key) : localized(reason.text ?? reason);
+}
+
+const addressText = (address) => address ? [address.name, address.phone, [address.region, address.city === address.region ? '' : address.city, address.line1, address.line2].filter(Boolean).join(' '), address.postal_code].filter(Boolean).join(' · ') : '';

@@ -76,9 +76,9 @@ function panel(found, signal) {
   }
 
   buy.addEventListener('click', () => {
-    add({ sku: chosen.sku, product_id: found.id, title: found.title, options: chosen.options, price: chosen.price, category: found.category }, amount.value());
-    track('cart_added', { product_id: found.id, sku: chosen.sku, quantity: amount.value() });
-    toast(t('product.added'));
+    const added = add({ sku: chosen.sku, product_id: found.id, title: found.title, options: chosen.options, price: chosen.price, category: found.category }, amount.value(), available);
+    if (added > 0) track('cart_added', { product_id: found.id, sku: chosen.sku, quantity: added });
+    toast(added > 0 ? t('product.added') : t('product.all_in_cart'));
   });
   const timer = setInterval(() => { if (!document.hidden) refreshStock(); }, STOCK_POLL_MS);
   signal.addEventListener('abort', () => clearInterval(timer), { once: true });
