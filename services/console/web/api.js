@@ -1,5 +1,7 @@
 // Requests to the services through the console's proxy: JSON, problems as exceptions, and server-sent events.
 
+import { parseShown } from '/assets/json.js';
+
 /** An RFC 9457 problem, or an unreachable network (`status` 0). */
 export class Problem extends Error {
   constructor(status, body) {
@@ -44,7 +46,7 @@ export async function call(path, { method = 'GET', query, body, token, headers =
 
 function parseJson(text) {
   try {
-    return JSON.parse(text);
+    return parseShown(text);
   } catch {
     return undefined;
   }

@@ -21,12 +21,17 @@ function fill(node, attributes, children) {
 /** An icon of one path, sized by the surrounding text. */
 export const icon = (d) => s('svg', { class: 'icon', viewBox: '0 0 20 20', 'aria-hidden': 'true' }, s('path', { d }));
 
-/** Shown instead of an empty list or page. */
-export function emptyState(title, text, ...actions) {
+/** Shown instead of an empty list. */
+export const emptyState = (title, text, ...actions) => placeholder('h2', title, text, actions);
+
+/** Shown instead of a page. */
+export const emptyPage = (title, text, ...actions) => placeholder('h1', title, text, actions);
+
+function placeholder(heading, title, text, actions) {
   return h('div', { class: 'empty' },
     s('svg', { viewBox: '0 0 64 64', fill: 'none', stroke: 'currentColor', 'stroke-width': '2', 'stroke-linecap': 'round', 'stroke-linejoin': 'round', 'aria-hidden': 'true' },
       s('path', { d: 'M12 26h40l-3.5 26h-33zM22 26c0-8 4-14 10-14s10 6 10 14' }), s('path', { d: 'M26 38h12', opacity: '.6' })),
-    h('h2', null, title), text && h('p', null, text), ...actions);
+    h(heading, null, title), text && h('p', null, text), ...actions);
 }
 
 let hideTimer;

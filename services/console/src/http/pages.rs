@@ -47,6 +47,7 @@ const PAGES: &[Page] = pages! {
     "/assets/ops.css" CSS "ops.css"
     "/assets/api.js" SCRIPT "api.js"
     "/assets/dom.js" SCRIPT "dom.js"
+    "/assets/json.js" SCRIPT "json.js"
     "/assets/storage.js" SCRIPT "storage.js"
     "/assets/i18n.js" SCRIPT "i18n.js"
     "/assets/shop/main.js" SCRIPT "shop/main.js"

@@ -2,6 +2,7 @@
 
 import { h } from '/assets/dom.js';
 import { call, Problem } from '/assets/api.js';
+import { parseExact } from '/assets/json.js';
 import { formatTime, formatCount, t } from '/assets/i18n.js';
 
 // How long the second click on a destructive button confirms the first.
@@ -73,13 +74,13 @@ export function deadLetterRow(service, deadLetter, credentials, changed) {
   }
 
   function editor(shown) {
-    const { data } = JSON.parse(shown.payload);
+    const { data } = parseExact(shown.payload);
     const text = h('textarea', { class: 'input dead-letter-data', spellcheck: 'false', rows: 10, 'aria-label': t('ops.dead_letter.data') });
     text.value = JSON.stringify(data, null, 2);
     const save = () => run(async () => {
       let body;
       try {
-        body = JSON.parse(text.value);
+        body = parseExact(text.value);
       } catch (error) {
         throw new Problem(0, { detail: t('ops.dead_letter.no_json', { why: error.message }) });
       }
@@ -121,7 +122,7 @@ function dryRunResult({ outcome, causes: why, events }) {
 
 function pretty(payload) {
   try {
-    return JSON.stringify(JSON.parse(payload), null, 2);
+    return JSON.stringify(parseExact(payload), null, 2);
   } catch {
     return payload;
   }

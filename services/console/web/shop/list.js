@@ -9,8 +9,8 @@ import { track, visitorId } from '/assets/shop/tracking.js';
 
 const SORTS = ['relevance', 'popularity', 'price_asc', 'price_desc', 'newest'];
 
-/** A product card. `from` names its list for the click event. */
-export function card(item, { from, reason } = {}) {
+/** A product card. `from` names its list for the click event; `heading` is the element of its title. */
+export function card(item, { from, reason, heading = 'h3' } = {}) {
   const out = item.in_stock === false;
   const range = item.price_max && minorUnits(item.price_max) > minorUnits(item.price_min);
   return h('li', { class: 'card' },
@@ -18,7 +18,7 @@ export function card(item, { from, reason } = {}) {
       h('div', { class: 'card-pic' }, picture({ seed: item.product_id, category: item.category, title: localized(item.title) }), out && h('span', { class: 'tag' }, t('card.out'))),
       h('div', { class: 'card-text' },
         item.brand && h('p', { class: 'card-brand' }, item.brand),
-        h('h3', { class: 'card-title' }, item.highlight ? highlighted(item.highlight, item.title) : localized(item.title)),
+        h(heading, { class: 'card-title' }, item.highlight ? highlighted(item.highlight, item.title) : localized(item.title)),
         reason && h('p', { class: 'card-reason' }, reason),
         h('p', { class: 'card-price num' }, range ? t('card.from', { price: formatPrice(item.price_min) }) : formatPrice(item.price_min)))));
 }
@@ -83,13 +83,13 @@ export async function home({ container, signal, place }) {
 }
 
 /** Fills the grid with a page of results, up to `pages` of them, and adds a button for the next page. */
-async function fillGrid({ all, grid, page, query, signal, list, pages = 1 }) {
-  grid.replaceChildren(...page.items.map((item) => card(item, { from: list })));
+async function fillGrid({ all, grid, page, query, signal, list, heading, pages = 1 }) {
+  grid.replaceChildren(...page.items.map((item) => card(item, { from: list, heading })));
   let next = page.next_cursor;
   let shown = 1;
   async function appendNext() {
     const following = await search({ ...query, cursor: next, facets: undefined }, signal);
-    grid.append(...following.items.map((item) => card(item, { from: list })));
+    grid.append(...following.items.map((item) => card(item, { from: list, heading })));
     next = following.next_cursor;
     shown += 1;
     remember({ pages: shown });
@@ -145,7 +145,7 @@ export async function results({ container, params, signal, place }) {
     grid.replaceWith(emptyState(t('list.none'), t('list.none.text'), filtered && h('a', { class: 'button', href: `#/s?${new URLSearchParams(q ? { q } : {})}` }, t('list.clear'))));
     return;
   }
-  await fillGrid({ all, grid, page, query, signal, list: q ? 'search' : 'category', pages: place?.pages });
+  await fillGrid({ all, grid, page, query, signal, list: q ? 'search' : 'category', heading: 'h2', pages: place?.pages });
 }
 
 /** The URL of the results with some parameters changed; `undefined` removes one. */

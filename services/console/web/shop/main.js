@@ -1,6 +1,6 @@
 // The shop: the routes and the header.
 
-import { h, emptyState } from '/assets/dom.js';
+import { h, emptyPage } from '/assets/dom.js';
 import { Problem } from '/assets/api.js';
 import { t, initLanguageToggle } from '/assets/i18n.js';
 import { onCartChange, itemCount } from '/assets/shop/cart.js';
@@ -52,7 +52,7 @@ async function show({ focus = true } = {}) {
     main.focus({ preventScroll: true });
   }
   if (!page) {
-    container.replaceChildren(emptyState(t('error.absent'), t('error.absent.text'), browseLink()));
+    container.replaceChildren(emptyPage(t('error.absent'), t('error.absent.text'), browseLink()));
     return;
   }
   try {
@@ -69,11 +69,11 @@ const browseLink = () => h('a', { class: 'button', href: '#/' }, t('cart.browse'
 /** Shown instead of a page that cannot be loaded. Mistakes in an address are no outage. */
 function errorPage(error, retry) {
   const problem = error instanceof Problem ? error : undefined;
-  if ([403, 404, 410].includes(problem?.status)) return emptyState(t('error.absent'), t('error.absent.text'), browseLink());
-  if ([400, 422].includes(problem?.status)) return emptyState(t('error.input'), problem.errors[0]?.message ?? problem.message, browseLink());
+  if ([403, 404, 410].includes(problem?.status)) return emptyPage(t('error.absent'), t('error.absent.text'), browseLink());
+  if ([400, 422].includes(problem?.status)) return emptyPage(t('error.input'), problem.errors[0]?.message ?? problem.message, browseLink());
   if (!problem) console.error(error);
   const text = problem?.status === 0 ? t('error.offline') : problem?.status === 429 ? t('error.limited') : t('error.text');
-  return emptyState(t('error.title'), text,
+  return emptyPage(t('error.title'), text,
     h('button', { class: 'button', type: 'button', onclick: retry }, t('error.again')),
     problem?.traceId && h('p', { class: 'small faint num' }, t('error.trace', { id: problem.traceId })));
 }
@@ -82,6 +82,7 @@ function showCount() {
   const badge = document.getElementById('cart-count');
   badge.hidden = itemCount() === 0;
   badge.textContent = itemCount() > 99 ? '99+' : String(itemCount());
+  badge.closest('a').setAttribute('aria-label', itemCount() === 0 ? t('cart') : `${t('cart')} ${itemCount()}`);
 }
 
 // The search form without its script leads here.
@@ -92,7 +93,7 @@ const searchInput = searchBox((address) => { location.hash = address; });
 onCartChange(showCount);
 followScroll();
 showCount();
-initLanguageToggle(document.getElementById('lang'), () => show({ focus: false }));
+initLanguageToggle(document.getElementById('lang'), () => { showCount(); show({ focus: false }); });
 // The skip link must not change the route.
 document.querySelector('.skip').addEventListener('click', (event) => { event.preventDefault(); main.focus(); });
 addEventListener('hashchange', () => show());

@@ -1,6 +1,6 @@
 // The product page: variants, price, stock and recommendations.
 
-import { h, emptyState, icon, toast } from '/assets/dom.js';
+import { h, emptyPage, icon, toast } from '/assets/dom.js';
 import { Problem } from '/assets/api.js';
 import { formatCount, localized, formatPrice, t } from '/assets/i18n.js';
 import { add } from '/assets/shop/cart.js';
@@ -19,7 +19,7 @@ export async function productPage({ container, id, signal }) {
     found = await product(id, { fresh: true, signal });
   } catch (error) {
     if (!(error instanceof Problem && [404, 410, 422].includes(error.status))) throw error;
-    container.replaceChildren(emptyState(t('product.gone'), t('product.gone.text'), h('a', { class: 'button', href: '#/' }, t('cart.browse'))));
+    container.replaceChildren(emptyPage(t('product.gone'), t('product.gone.text'), h('a', { class: 'button', href: '#/' }, t('cart.browse'))));
     return;
   }
   if (signal.aborted) return;
