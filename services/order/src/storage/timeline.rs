@@ -13,13 +13,13 @@ use envelope::Event;
 use serde_json::{Value, json};
 use sqlx::PgConnection;
 use uuid::Uuid;
-use vocabulary::OrderId;
+use vocabulary::{OrderId, ParcelId};
 
 use super::{json_columns::ReasonJson, undecodable};
 use crate::{
     domain::{
-        EndReason, Order, OrderEvent, OrderEventKind, OrderStatus, ParcelLine, PartRefund, Payment,
-        webhooks::SubscribedTypes,
+        EndReason, LineCancellation, Order, OrderEvent, OrderEventKind, OrderStatus, ParcelLine,
+        PartRefund, Payment, ReturnedPieces, Shipment, webhooks::SubscribedTypes,
     },
     names::{INVENTORY, SERVICE},
 };
@@ -86,11 +86,7 @@ pub(crate) async fn append(
 fn timeline_entry(order: &Order, event: &OrderEventKind) -> (&'static str, &'static str, Value) {
     let order_service = SERVICE.name;
     match event {
-        OrderEventKind::Placed(_) => (
-            order_service,
-            OrderPlacedV1::TYPE,
-            json!({ "total": order.total(), "lines": order.lines.len() }),
-        ),
+        OrderEventKind::Placed(_) => (order_service, OrderPlacedV1::TYPE, placed_detail(order)),
         OrderEventKind::StockReserved => (INVENTORY, StockReservedV1::TYPE, json!({})),
         OrderEventKind::StockRejected(reason) => {
             (INVENTORY, StockRejectedV1::TYPE, reason_detail(reason))
@@ -107,10 +103,7 @@ fn timeline_entry(order: &Order, event: &OrderEventKind) -> (&'static str, &'sta
             (order_service, "payment.declined", payment_detail(payment))
         }
         OrderEventKind::PaymentMismatched(payment) => {
-            let mut detail = payment_detail(payment);
-            detail["paid"] = json!(payment.amount);
-            detail["total"] = json!(order.total());
-            (order_service, "payment.mismatched", detail)
+            (order_service, "payment.mismatched", mismatch_detail(order, payment))
         }
         OrderEventKind::RefundRequested(payment) => {
             (order_service, "payment.refund_requested", json!({ "payment_id": payment }))
@@ -124,23 +117,15 @@ fn timeline_entry(order: &Order, event: &OrderEventKind) -> (&'static str, &'sta
         OrderEventKind::PartRefunded(refund) => {
             (order_service, "payment.refunded", refund_detail(refund))
         }
-        OrderEventKind::LineCancelled(cancellation) => (
-            order_service,
-            OrderLineCancelledV1::TYPE,
-            json!({ "sku": cancellation.sku, "quantity": cancellation.quantity() }),
-        ),
+        OrderEventKind::LineCancelled(cancellation) => {
+            (order_service, OrderLineCancelledV1::TYPE, cancellation_detail(cancellation))
+        }
         OrderEventKind::ReturnRequested(id) => {
             (order_service, "return.requested", json!({ "return_id": id }))
         }
-        OrderEventKind::ReturnReceived(pieces) => (
-            order_service,
-            OrderReturnReceivedV1::TYPE,
-            json!({
-                "return_id": pieces.id,
-                "restocked": count(&pieces.restocked),
-                "written_off": count(&pieces.written_off),
-            }),
-        ),
+        OrderEventKind::ReturnReceived(pieces) => {
+            (order_service, OrderReturnReceivedV1::TYPE, received_detail(pieces))
+        }
         OrderEventKind::ReturnRefused(id, refusal) => (
             order_service,
             "return.refused",
@@ -151,15 +136,9 @@ fn timeline_entry(order: &Order, event: &OrderEventKind) -> (&'static str, &'sta
             OrderConfirmedV1::TYPE,
             json!({ "payment_id": payment, "total": order.total() }),
         ),
-        OrderEventKind::ParcelShipped(parcel, shipment) => (
-            order_service,
-            OrderParcelShippedV1::TYPE,
-            json!({
-                "parcel_id": parcel,
-                "carrier": shipment.carrier,
-                "tracking_number": shipment.tracking_number,
-            }),
-        ),
+        OrderEventKind::ParcelShipped(parcel, shipment) => {
+            (order_service, OrderParcelShippedV1::TYPE, parcel_detail(*parcel, shipment))
+        }
         OrderEventKind::ParcelDelivered(parcel) => {
             (order_service, "parcel.delivered", json!({ "parcel_id": parcel }))
         }
@@ -182,6 +161,37 @@ fn timeline_entry(order: &Order, event: &OrderEventKind) -> (&'static str, &'sta
             (order_service, OrderCancelledV1::TYPE, reason_detail(reason))
         }
     }
+}
+
+fn placed_detail(order: &Order) -> Value {
+    json!({ "total": order.total(), "lines": order.lines.len() })
+}
+
+fn mismatch_detail(order: &Order, payment: &Payment) -> Value {
+    let mut detail = payment_detail(payment);
+    detail["paid"] = json!(payment.amount);
+    detail["total"] = json!(order.total());
+    detail
+}
+
+fn parcel_detail(parcel: ParcelId, shipment: &Shipment) -> Value {
+    json!({
+        "parcel_id": parcel,
+        "carrier": shipment.carrier,
+        "tracking_number": shipment.tracking_number,
+    })
+}
+
+fn cancellation_detail(cancellation: &LineCancellation) -> Value {
+    json!({ "sku": cancellation.sku, "quantity": cancellation.quantity() })
+}
+
+fn received_detail(pieces: &ReturnedPieces) -> Value {
+    json!({
+        "return_id": pieces.id,
+        "restocked": count(&pieces.restocked),
+        "written_off": count(&pieces.written_off),
+    })
 }
 
 /// The number of pieces of lines.
