@@ -27,7 +27,7 @@ export function returnsPanel(orderPath, signal, changed) {
     const titles = new Map(order.lines.map((line) => [line.sku, localized(line.title) || line.sku]));
     list.replaceChildren(...items.map((one) => returnRow(one, titles)));
     node.hidden = items.length === 0 && open.length === 0;
-    // A form that somebody fills in stays, unless other pieces may come back.
+    // A form that is filled in stays, unless other pieces may come back.
     const state = JSON.stringify(open.map((line) => [line.sku, line.left]));
     if (state === drawn) return;
     drawn = state;
