@@ -709,7 +709,17 @@ mod tests {
                     *is_recorded = true;
                     Some(record_part_refund(order, refund.clone(), now))
                 }
-                _ => None,
+                Input::StockReserved
+                | Input::StockRejected
+                | Input::StockReleased
+                | Input::StockDeducted
+                | Input::NoTotal
+                | Input::PaymentApproved
+                | Input::PaymentDeclined
+                | Input::Cancel
+                | Input::CarrierShips(_)
+                | Input::CarrierDelivers(_)
+                | Input::TimePasses(_) => None,
             }
         }
     }

@@ -10,7 +10,7 @@ use vocabulary::{OrderId, ReturnId};
 use crate::{
     payment_provider::obliging,
     shop::{Answer, Client, Deadlines, Shop, order_request},
-    webhook_receiver::{Receiver, Reply},
+    webhook_receiver::{Received, Receiver, Reply},
     webhooks::{SHIPMENTS, send_webhook},
 };
 
@@ -393,11 +393,7 @@ async fn the_provider_refunds_each_return_once_after_the_capture() {
     .unwrap();
     let refunds = || -> Vec<Value> {
         let received = provider.received();
-        received
-            .iter()
-            .filter(|request| request.path == "/refunds")
-            .map(|request| request.json())
-            .collect()
+        received.iter().filter(|request| request.path == "/refunds").map(Received::json).collect()
     };
     assert_eq!((refunds().len(), balance(&client, &id).await), (0, total));
 
