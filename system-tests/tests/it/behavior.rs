@@ -45,8 +45,11 @@ async fn views_and_orders_become_trends_and_recommendations() {
 
     let wait_for_item = async |path: String, wanted: &str| {
         wait_for(&format!("{path} contains the product"), Duration::from_secs(20), async || {
+            // The visitor's own token.
+            let visitor = shop.token("visitor-of-session-1", &[]).unwrap();
             let answer =
-                shop.get("behavior-analytics", &path).await.map_err(|error| error.to_string())?;
+                shop.call(Method::GET, "behavior-analytics", &path, Some(&visitor), &[], None);
+            let answer = answer.await.map_err(|error| error.to_string())?;
             let items = answer.body["items"].as_array().cloned().unwrap_or_default();
             let named = items.iter().find(|item| item["product_id"] == wanted).cloned();
             named.ok_or_else(|| answer.body.to_string())

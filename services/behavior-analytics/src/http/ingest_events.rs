@@ -8,7 +8,7 @@ use axum::{
     http::{HeaderMap, StatusCode, header::CONTENT_TYPE},
 };
 use messaging::streams::{AppendError, StreamWriter};
-use problem::{FieldError, Json, Problem};
+use problem::{FieldError, Json, Problem, unreadable_body};
 use runtime::clock;
 use serde::Serialize;
 
@@ -101,14 +101,6 @@ fn body_format(headers: &HeaderMap) -> Result<BodyFormat, Problem> {
         )
         .detail("Send it as application/json or application/x-ndjson.")
     })
-}
-
-fn unreadable_body(rejection: &BytesRejection) -> Problem {
-    if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
-        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "The body is too large")
-    } else {
-        Problem::bad_request("unreadable_body", "The body could not be read")
-    }
 }
 
 impl From<UnreadableBatch> for Problem {

@@ -35,9 +35,10 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(ingest_events::ingest_events))
         .routes(routes!(get_similar_products::get_similar_products))
         .routes(routes!(get_companion_products::get_companion_products))
-        .routes(routes!(get_visitor_recommendations::get_visitor_recommendations))
         .routes(routes!(get_session_recommendations::get_session_recommendations))
         .routes(routes!(get_trending::get_trending))
+        // The visitor's own token, or scope `analytics:read`.
+        .routes(routes!(get_visitor_recommendations::get_visitor_recommendations))
         // Scope `analytics:read`.
         .routes(routes!(get_funnel::get_funnel))
         .routes(routes!(get_session_statistics::get_session_statistics))

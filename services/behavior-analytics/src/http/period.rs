@@ -18,8 +18,10 @@ const CLOCK_SKEW: TimeDelta = TimeDelta::minutes(10);
 #[serde(deny_unknown_fields)]
 pub(super) struct PeriodParameters {
     /// Start of the period; by default, the end minus the default length.
+    #[serde(default, deserialize_with = "problem::timestamp::optional")]
     from: Option<DateTime<Utc>>,
     /// End of the period, exclusive; by default, now.
+    #[serde(default, deserialize_with = "problem::timestamp::optional")]
     to: Option<DateTime<Utc>>,
 }
 

@@ -38,7 +38,6 @@ async fn analytics_need_a_scope_and_recommendations_none() {
     for path in [
         format!("/v1/recommendations/similar/{id}"),
         format!("/v1/recommendations/companions/{id}"),
-        format!("/v1/recommendations/for/{id}"),
         "/v1/trending".to_owned(),
     ] {
         let (status, list) = answer(suite.request(Method::GET, &path)).await;

@@ -11,6 +11,7 @@ mod faults;
 mod http;
 mod ingestion;
 mod migrations;
+mod operations;
 mod popularity;
 mod products;
 mod recommendations;

@@ -72,6 +72,25 @@ async fn views_give_similar_products_and_orders_companions() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn only_the_visitor_reads_the_personal_list() {
+    let (suite, ids) = browsed_shop(&["A", "B"]).await;
+    let path = "/v1/recommendations/for/v1";
+    let own = suite.as_visitor("v1", Method::GET, path);
+    let (status, list) = answer(own).await;
+    assert_eq!(status, StatusCode::OK, "{list}");
+    assert!(products_of(&list).iter().all(|product| ids.contains(product)), "{list}");
+    for (request, status, code) in [
+        (suite.request(Method::GET, path), StatusCode::UNAUTHORIZED, "unauthorized"),
+        (suite.as_visitor("v2", Method::GET, path), StatusCode::FORBIDDEN, "not_yours"),
+        (suite.as_unauthorized(Method::GET, path), StatusCode::FORBIDDEN, "not_yours"),
+    ] {
+        let (refused, problem) = answer(request).await;
+        assert_eq!((refused, problem["code"].as_str()), (status, Some(code)));
+    }
+    suite.finish(0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn only_available_products_are_trending() {
     let (suite, ids) = browsed_shop(&["A", "B"]).await;
     let book = suite.stocked_product("C", "图书/小说").await;

@@ -45,6 +45,11 @@ pub struct Suite {
 }
 
 impl Suite {
+    /// The service under test, and what signs its tokens.
+    pub fn service(&self) -> (&Instance, &Credentials) {
+        (&self.instance, &self.credentials)
+    }
+
     pub async fn start() -> Self {
         Self::start_with_broker_at(Vhost::create().await.unwrap(), None).await
     }
@@ -127,6 +132,11 @@ impl Suite {
         self.request(method, path).bearer_auth(&self.unauthorized)
     }
 
+    /// A request of a visitor's own browser.
+    pub fn as_visitor(&self, visitor: &str, method: Method, path: &str) -> RequestBuilder {
+        self.request(method, path).bearer_auth(self.credentials.token(visitor, &[]))
+    }
+
     /// A request with the scope `ops`.
     pub fn as_operator(&self, method: Method, path: &str) -> RequestBuilder {
         self.request(method, path).bearer_auth(&self.operator)
@@ -151,7 +161,7 @@ impl Suite {
 
     /// The products of the list at `path`, in order.
     pub async fn products_at(&self, path: &str) -> Vec<ProductId> {
-        let (status, list) = answer(self.request(Method::GET, path)).await;
+        let (status, list) = self.get(path).await;
         assert_eq!(status, StatusCode::OK, "{list}");
         products_of(&list)
     }

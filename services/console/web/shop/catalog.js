@@ -1,6 +1,7 @@
 // Requests to the catalogue, search, stock and recommendations, with normalised responses.
 
 import { call } from '/assets/api.js';
+import { callAsShopper, shopper } from '/assets/shop/shopper.js';
 import { localStore } from '/assets/storage.js';
 
 const MAX_CACHED = 300;
@@ -31,9 +32,15 @@ export async function suggest(q, signal) {
 /** Gets the stock of a SKU: `{ available }`, or `undefined` if inventory does not answer or does not know the SKU. */
 export const stock = (sku, signal) => call(`/api/inventory/v1/stock/${encodeURIComponent(sku)}`, { signal }).catch(() => undefined);
 
+/** Gets the recommendations for this shopper, who alone may read them. */
+export async function personalRecommendations(options) {
+  const { customer_id } = await shopper();
+  return recommendations(`/v1/recommendations/for/${customer_id}`, { ...options, send: callAsShopper });
+}
+
 /** Gets recommendations, each with its product. Products that are not active are left out. */
-export async function recommendations(path, { limit = 12, signal, without } = {}) {
-  const { items = [] } = await call(`/api/behavior-analytics${path}`, { query: { limit }, signal });
+export async function recommendations(path, { limit = 12, signal, without, send = call } = {}) {
+  const { items = [] } = await send(`/api/behavior-analytics${path}`, { query: { limit }, signal });
   const wanted = items.filter((item) => item.product_id && item.product_id !== without).slice(0, limit);
   const found = await Promise.allSettled(wanted.map((item) => product(item.product_id)));
   return wanted

@@ -2,10 +2,10 @@
 
 import { h, emptyState, icon } from '/assets/dom.js';
 import { decimals, formatCount, localized, formatPrice, t } from '/assets/i18n.js';
-import { cardOf, recommendations, search } from '/assets/shop/catalog.js';
+import { cardOf, personalRecommendations, recommendations, search } from '/assets/shop/catalog.js';
 import { picture } from '/assets/shop/picture.js';
 import { remember } from '/assets/shop/places.js';
-import { track, visitorId } from '/assets/shop/tracking.js';
+import { track } from '/assets/shop/tracking.js';
 
 const SORTS = ['relevance', 'popularity', 'price_asc', 'price_desc', 'newest'];
 
@@ -39,11 +39,12 @@ function highlighted(highlight, title) {
 
 const placeholders = (n) => Array.from({ length: n }, () => h('li', { class: 'card loading', 'aria-hidden': 'true' }, h('div', { class: 'card-pic' }), h('div', { class: 'card-text' }, h('i'), h('i'))));
 
-/** A row of recommendations, loaded in the background; removed if there are none. */
+/** A row of recommendations, loaded in the background; removed if there are none. Without a `path` they are this shopper's own. */
 export function recommendationRow({ title, subtitle, path, signal, without, limit = 12, withReasons = true, list }) {
   const row = h('ul', { class: 'carousel', tabindex: '0', 'aria-label': title }, placeholders(6));
   const section = h('section', { class: 'block', 'aria-busy': 'true' }, h('div', { class: 'block-head' }, h('h2', null, title), subtitle && h('p', { class: 'faint small' }, subtitle)), row);
-  recommendations(path, { limit, signal, without }).then((items) => {
+  const options = { limit, signal, without };
+  (path ? recommendations(path, options) : personalRecommendations(options)).then((items) => {
     if (items.length === 0) return section.remove();
     section.removeAttribute('aria-busy');
     row.replaceChildren(...items.map((item) => card(cardOf(item.product), { from: list, reason: withReasons && localized(item.reason?.text) })));
@@ -64,7 +65,7 @@ export async function home({ container, signal, place }) {
   all.append(grid);
   container.append(hero,
     recommendationRow({ title: t('home.trending'), subtitle: t('home.trending.note'), path: '/v1/trending', signal, withReasons: false, list: 'trending' }),
-    recommendationRow({ title: t('home.for'), subtitle: t('home.for.note'), path: `/v1/recommendations/for/${visitorId()}`, signal, list: 'for_you' }),
+    recommendationRow({ title: t('home.for'), subtitle: t('home.for.note'), signal, list: 'for_you' }),
     all);
   let page;
   try {

@@ -1,5 +1,6 @@
 // User events, sent in batches to behavior-analytics.
 
+import { shopper } from '/assets/shop/shopper.js';
 import { localStore, sessionStore, uuid } from '/assets/storage.js';
 
 const BATCH_SIZE = 20;
@@ -7,8 +8,20 @@ const QUEUE_CAPACITY = 200;
 const SEND_DELAY_MS = 2_000;
 const SESSION_TIMEOUT_MS = 30 * 60_000;
 
-/** A random id, stored in this browser. */
-export function visitorId() {
+let withoutIdentity = false;
+
+/**
+ * The id of the visitor: that of the customer, whose token alone reads the personal list. While the console issues no
+ * identities it is a random id, stored in this browser.
+ */
+async function visitorId() {
+  if (!withoutIdentity) {
+    try {
+      return (await shopper()).customer_id;
+    } catch {
+      withoutIdentity = true;
+    }
+  }
   let id = localStore.get('visitor');
   if (!id) localStore.set('visitor', (id = uuid()));
   return id;
@@ -29,7 +42,7 @@ let failures = 0;
 
 /** Queues one event; `type` and `properties` are those of `POST /v1/events`. */
 export function track(type, { product_id, ...properties } = {}) {
-  const event = { event_id: uuid(), type, visitor_id: visitorId(), session_id: sessionId(), occurred_at: new Date().toISOString(), properties };
+  const event = { event_id: uuid(), type, session_id: sessionId(), occurred_at: new Date().toISOString(), properties };
   if (product_id) event.product_id = product_id;
   queue.push(event);
   // Bounded: during an outage the oldest events are dropped.
@@ -53,9 +66,10 @@ async function send() {
     scheduleSend(Math.min(60_000, SEND_DELAY_MS * 2 ** failures));
   };
   try {
+    const visitor_id = await visitorId();
     const response = await fetch('/api/behavior-analytics/v1/events', {
       method: 'POST', keepalive: true, signal: AbortSignal.timeout(10_000),
-      headers: { 'content-type': 'application/json' }, body: JSON.stringify(batch),
+      headers: { 'content-type': 'application/json' }, body: JSON.stringify(batch.map((event) => ({ visitor_id, ...event }))),
     });
     // Retry only if the service is busy or down; an invalid batch would be refused again. A repeated event counts once, by
     // its id.
