@@ -54,6 +54,11 @@ pub struct Suite {
 }
 
 impl Suite {
+    /// The service under test, and what signs its tokens.
+    pub fn service(&self) -> (&Instance, &Credentials) {
+        (&self.service, &self.credentials)
+    }
+
     /// Starts everything.
     pub async fn start() -> Self {
         let vhost = Vhost::create().await.unwrap();

@@ -31,6 +31,16 @@ pub(super) fn require_customer(
     caller.require_own(scope, &customer.to_string(), Scope::OrdersAdmin)
 }
 
+/// The order does not exist: 404 for `orders:admin`. All others get the same as for the order of another customer, so that
+/// they do not learn which orders exist.
+pub(super) fn no_such_order(caller: &Caller, order: OrderId) -> Problem {
+    if caller.has(Scope::OrdersAdmin) {
+        order_not_found(order)
+    } else {
+        Caller::not_yours(Scope::OrdersAdmin)
+    }
+}
+
 /// 404 for an order.
 pub(super) fn order_not_found(order: OrderId) -> Problem {
     Problem::not_found(format_args!("order {order}"))
@@ -45,7 +55,7 @@ pub(super) async fn readable_status(
     require_scope(caller, Scope::OrdersRead)?;
     let mut connection = outbox.pool().acquire().await?;
     let found = orders::customer_and_status(&mut connection, order).await?;
-    let (customer, status) = found.ok_or_else(|| order_not_found(order))?;
+    let (customer, status) = found.ok_or_else(|| no_such_order(caller, order))?;
     require_customer(caller, Scope::OrdersRead, customer)?;
     Ok(status)
 }
@@ -56,7 +66,8 @@ pub(super) async fn lock_own(
     caller: &Caller,
     order: OrderId,
 ) -> Result<LockedOrder, Problem> {
-    let locked = orders::lock_one(tx, order).await?.ok_or_else(|| order_not_found(order))?;
+    let locked = orders::lock_one(tx, order).await?;
+    let locked = locked.ok_or_else(|| no_such_order(caller, order))?;
     require_customer(caller, Scope::OrdersWrite, locked.order.customer)?;
     Ok(locked)
 }

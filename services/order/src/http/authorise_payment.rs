@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 use vocabulary::OrderId;
 
 use super::{
-    access::{order_not_found, require_customer, require_scope},
+    access::{no_such_order, order_not_found, require_customer, require_scope},
     order_body::OrderBody,
 };
 use crate::{
@@ -72,7 +72,7 @@ pub(crate) async fn authorise_payment(
     let token = token.and_then(|token| fields.check("token", one_line(&token, MAX_TOKEN)));
     let token = fields.finish_with(|| token)?;
     let view = order_views::get(&mut *outbox.pool().acquire().await?, id).await?;
-    let view = view.ok_or_else(|| order_not_found(id))?;
+    let view = view.ok_or_else(|| no_such_order(&caller, id))?;
     require_customer(&caller, Scope::OrdersWrite, view.customer)?;
     let provider = provider.ok_or_else(|| {
         Problem::conflict("payment_provider_off", "This shop has no payment provider")

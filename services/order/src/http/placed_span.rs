@@ -1,8 +1,8 @@
 //! The parameters `placed_from` and `placed_to`: instants, or days in a time zone.
 
-use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, TimeZone as _, Utc};
+use chrono::{DateTime, Datelike as _, NaiveDate, NaiveTime, TimeDelta, TimeZone as _, Utc};
 use chrono_tz::Tz;
-use problem::Problem;
+use problem::{Problem, timestamp};
 
 use super::page_limit::invalid_parameter;
 
@@ -31,9 +31,11 @@ fn parse(
     day: impl FnOnce(NaiveDate) -> Option<NaiveDate>,
 ) -> Option<DateTime<Utc>> {
     if let Ok(instant) = text.parse() {
-        return Some(instant);
+        return Some(instant).filter(|instant| timestamp::is_storable(*instant));
     }
+    // Years of four digits, also in every time zone: the arithmetic below cannot overflow.
     let date = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?;
+    let date = Some(date).filter(|date| (2..=9_998).contains(&date.year()))?;
     beginning(day(date)?, zone)
 }
 

@@ -16,6 +16,7 @@ mod honest_prices;
 mod instances;
 mod lifecycle;
 mod money;
+mod operations;
 mod order_limits;
 mod order_lists;
 mod outgoing_webhooks;

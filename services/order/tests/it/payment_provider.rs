@@ -226,7 +226,7 @@ async fn only_reserved_orders_are_paid_at_the_provider() {
     assert_eq!(shop.anonymous.post(&path, &token).await.problem(), (401, "unauthorized"));
     assert_eq!(provider.received().len(), 0);
     let unknown = format!("/v1/orders/{}/authorisation", vocabulary::OrderId::new());
-    assert_eq!(client.post(&unknown, &token).await.problem(), (404, "not_found"));
+    assert_eq!(client.post(&unknown, &token).await.problem(), (403, "not_yours"));
     assert_eq!(client.post(&path, &Value::Null).await.status, 422);
     shop.close().await;
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use testkit::percent_encoded;
 use vocabulary::{CustomerId, OrderId};
 
-use crate::shop::{Client, Deadlines, Shop};
+use crate::shop::{Answer, Client, Deadlines, Shop};
 
 #[tokio::test]
 async fn order_is_readable_by_its_customer_and_by_admins() {
@@ -27,11 +27,40 @@ async fn order_is_readable_by_its_customer_and_by_admins() {
         (403, "not_yours")
     );
     let unknown = format!("/v1/orders/{}", OrderId::new());
-    assert_eq!(client.get(&unknown).await.problem(), (404, "not_found"));
+    assert_eq!(shop.admin().get(&unknown).await.problem(), (404, "not_found"));
     assert_eq!(client.get("/v1/orders/one").await.problem(), (400, "invalid_path"));
     assert_eq!(client.get(&format!("/v1/orders/{id}")).await.expect(200)["id"], json!(id));
     assert_eq!(shop.admin().get(&format!("/v1/orders/{id}")).await.expect(200)["id"], json!(id));
     assert_eq!(shop.admin().timeline(&id).await, ["order order.placed.v1"]);
+    shop.close().await;
+}
+
+#[tokio::test]
+async fn a_customer_does_not_learn_which_orders_exist() {
+    let shop = Shop::open(Deadlines::NONE).await;
+    let (me, client) = shop.customer();
+    let id = client.place(me, "SILENT-1", "test").await;
+    let (_, stranger) = shop.customer();
+    let without_trace = |mut answer: Answer| {
+        answer.body["trace_id"] = Value::Null;
+        (answer.status, answer.body)
+    };
+    for path in ["", "/timeline", "/events", "/money"] {
+        let foreign = stranger.get(&format!("/v1/orders/{id}{path}")).await;
+        let unknown = stranger.get(&format!("/v1/orders/{}{path}", OrderId::new())).await;
+        assert_eq!(without_trace(unknown), without_trace(foreign), "{path}");
+    }
+    for (path, body) in [
+        ("cancel", json!({})),
+        ("extend-hold", json!({})),
+        ("payment", json!({"outcome": "approve"})),
+        ("authorisation", json!({"token": "tok_1"})),
+    ] {
+        let foreign = stranger.post(&format!("/v1/orders/{id}/{path}"), &body).await;
+        let unknown = stranger.post(&format!("/v1/orders/{}/{path}", OrderId::new()), &body).await;
+        assert_eq!(unknown.problem(), (403, "not_yours"), "{path}");
+        assert_eq!(without_trace(unknown), without_trace(foreign), "{path}");
+    }
     shop.close().await;
 }
 

@@ -209,7 +209,7 @@ async fn bad_returns_are_refused() {
     assert_eq!(announce(&stranger, &id, &[("PEN", 1)]).await.problem(), (403, "not_yours"));
     assert_eq!(announce(&shop.anonymous, &id, &[("PEN", 1)]).await.problem().0, 401);
     let unknown = OrderId::new().to_string();
-    assert_eq!(announce(&client, &unknown, &[("PEN", 1)]).await.problem(), (404, "not_found"));
+    assert_eq!(announce(&client, &unknown, &[("PEN", 1)]).await.problem(), (403, "not_yours"));
 
     let first = announced(&client, &id, &[("PEN", 2)]).await;
     assert_eq!(announce(&client, &id, &[("PEN", 2)]).await.problem(), (409, "too_many_returned"));
@@ -219,7 +219,7 @@ async fn bad_returns_are_refused() {
     }
     warehouse(&shop).get(&first).await.expect(200);
     let no_return = format!("/v1/returns/{}", ReturnId::new());
-    assert_eq!(client.get(&no_return).await.problem(), (404, "not_found"));
+    assert_eq!(client.get(&no_return).await.problem(), (403, "not_yours"));
 
     let (receipt, refusal) = (format!("{first}/receipt"), format!("{first}/refusal"));
     let used = json!({ "reason": "used" });

@@ -261,6 +261,11 @@ pub(crate) struct Shop {
 }
 
 impl Shop {
+    /// The service under test, and what signs its tokens.
+    pub(crate) fn service(&self) -> (&Instance, &Credentials) {
+        (&self.instances[0], &self.credentials)
+    }
+
     pub(crate) async fn open(deadlines: Deadlines) -> Self {
         let vhost = Vhost::create().await.unwrap();
         let database = Database::migrated(&order::migrators()).await.unwrap();

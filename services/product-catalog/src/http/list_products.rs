@@ -31,6 +31,7 @@ pub(super) struct ProductQuery {
     /// The product with this SKU.
     sku: Option<String>,
     /// Updated at this time or later, RFC 3339.
+    #[serde(default, deserialize_with = "problem::timestamp::optional")]
     updated_since: Option<DateTime<Utc>>,
     /// The maximum number of products: 1 to 200. Default: 50.
     limit: Option<u16>,

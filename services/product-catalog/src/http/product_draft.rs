@@ -79,10 +79,10 @@ pub(super) struct SaleDraft {
     /// Less than the regular price, in the same currency.
     price: PriceDraft,
     /// Default: at once.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "problem::timestamp::optional")]
     starts_at: Option<DateTime<Utc>>,
     /// The first moment after the sale. Default: no end.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "problem::timestamp::optional")]
     ends_at: Option<DateTime<Utc>>,
 }
 

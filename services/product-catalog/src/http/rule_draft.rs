@@ -31,10 +31,10 @@ pub(super) struct RuleDraftBody {
     #[serde(default)]
     factor: Option<f64>,
     /// Searches apply the rule from this time on. Default: at once.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "problem::timestamp::optional")]
     starts_at: Option<DateTime<Utc>>,
     /// Searches apply the rule before this time. Default: always.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "problem::timestamp::optional")]
     ends_at: Option<DateTime<Utc>>,
 }
 

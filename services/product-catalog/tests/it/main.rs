@@ -7,6 +7,7 @@ mod access;
 mod changes;
 mod imports;
 mod imports_of_files;
+mod operations;
 mod pressure;
 mod products;
 mod sales;

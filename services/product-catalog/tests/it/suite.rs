@@ -133,6 +133,11 @@ impl Drop for Suite {
 }
 
 impl Suite {
+    /// The service under test, and what signs its tokens.
+    pub fn service(&self) -> (&Instance, &Credentials) {
+        (&self.catalogue, &self.credentials)
+    }
+
     pub async fn start() -> Suite {
         let (database, vhost) =
             tokio::join!(async { Database::migrated(&migrators()).await.unwrap() }, async {

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, io, time::Duration};
 
 use futures::{Stream, StreamExt as _, TryStreamExt as _};
 use messaging::snapshot::Page;
-use reqwest::{Client, StatusCode, Url};
+use reqwest::{Client, StatusCode, Url, header::RETRY_AFTER};
 use serde::Deserialize;
 use tokio_util::{
     codec::{FramedRead, LinesCodec, LinesCodecError},
@@ -20,6 +20,9 @@ use crate::{
 
 /// The limit for connecting, and for each read of a response.
 const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How often a request is sent if the catalogue has too many.
+const MAX_ATTEMPTS: u32 = 10;
 
 /// The maximum line length of an export, in bytes; a product has at most 256 KiB.
 const LINE_MAX: usize = 1024 * 1024;
@@ -159,8 +162,25 @@ impl CatalogClient {
         let mut url = self.base.clone();
         let base = url.path().trim_end_matches('/').to_owned();
         url.set_path(&format!("{base}/{path}"));
-        self.client.get(url).send().await.map_err(CatalogError::Unreachable)
+        let mut attempts = 1..MAX_ATTEMPTS;
+        loop {
+            let response = self.client.get(url.clone()).send().await;
+            let response = response.map_err(CatalogError::Unreachable)?;
+            // A repair reads many products, and the catalogue bounds the requests of one client.
+            if response.status() == StatusCode::TOO_MANY_REQUESTS && attempts.next().is_some() {
+                tokio::time::sleep(retry_after(&response)).await;
+            } else {
+                return Ok(response);
+            }
+        }
     }
+}
+
+/// What the response asks for, within bounds.
+fn retry_after(response: &reqwest::Response) -> Duration {
+    let seconds = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
+    let seconds = seconds.and_then(|seconds| seconds.parse().ok()).unwrap_or(1);
+    Duration::from_secs(seconds).min(TIMEOUT)
 }
 
 fn decode(json: &[u8]) -> Result<CatalogProduct, CatalogError> {

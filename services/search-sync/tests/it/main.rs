@@ -11,6 +11,7 @@ mod command_line;
 mod consistency;
 mod faults;
 mod http;
+mod operations;
 mod popularity;
 mod products;
 mod random_events;

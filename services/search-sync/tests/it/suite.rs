@@ -71,6 +71,11 @@ pub struct Suite {
 }
 
 impl Suite {
+    /// The service under test, and what signs its tokens.
+    pub fn service(&self) -> (&Instance, &Credentials) {
+        (self.instance.as_ref().unwrap(), &self.credentials)
+    }
+
     /// Starts the environment and the service.
     pub async fn start() -> Self {
         let mut suite = Self::without_service().await;

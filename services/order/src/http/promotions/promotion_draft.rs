@@ -47,8 +47,10 @@ pub(crate) struct PromotionDraft {
     skus: Vec<String>,
     /// The least goods of an order, before discounts.
     min_goods: Option<Money>,
+    #[serde(default, deserialize_with = "problem::timestamp::optional")]
     starts_at: Option<DateTime<Utc>>,
     /// The first moment at which it no longer holds.
+    #[serde(default, deserialize_with = "problem::timestamp::optional")]
     ends_at: Option<DateTime<Utc>>,
     /// Higher ones apply first.
     #[serde(default)]

@@ -18,7 +18,8 @@ use crate::storage::returns;
 /// For its customer, and for warehouses with the scope `stock:write`.
 #[utoipa::path(
     get, path = "/v1/returns/{id}", tag = "returns", params(("id" = ReturnId, Path)),
-    responses((status = 200, body = ReturnBody)), security(("bearer" = ["orders:read"]))
+    responses((status = 200, body = ReturnBody)),
+    security(("bearer" = ["orders:read"]), ("bearer" = ["stock:write"]))
 )]
 pub(crate) async fn get_return(
     caller: Caller,
@@ -31,7 +32,15 @@ pub(crate) async fn get_return(
     }
     let mut connection = outbox.pool().acquire().await?;
     let found = returns::order_and_customer(&mut connection, id).await?;
-    let (order, customer) = found.ok_or_else(|| return_not_found(id))?;
+    let unknown = || {
+        // Customers do not learn which returns exist.
+        if is_warehouse || caller.has(Scope::OrdersAdmin) {
+            return_not_found(id)
+        } else {
+            Caller::not_yours(Scope::OrdersAdmin)
+        }
+    };
+    let (order, customer) = found.ok_or_else(unknown)?;
     if !is_warehouse {
         require_customer(&caller, Scope::OrdersRead, customer)?;
     }

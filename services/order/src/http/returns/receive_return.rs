@@ -75,7 +75,7 @@ struct ReceivedLineRequest {
         (status = 200, body = ReturnBody),
         (status = 409, description = "`return_closed`: it was received or refused before; `too_many_returned`: more pieces than were announced, `lines` has the numbers."),
     ),
-    security(("bearer" = ["stock:write"]))
+    security(("bearer" = ["stock:write"]), ("bearer" = ["orders:admin"]))
 )]
 pub(crate) async fn receive_return(
     caller: Caller,

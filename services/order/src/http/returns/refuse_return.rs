@@ -43,7 +43,7 @@ pub(crate) struct RefuseReturnRequest {
         (status = 200, body = ReturnBody),
         (status = 409, description = "`return_closed`: it was received or refused before."),
     ),
-    security(("bearer" = ["stock:write"]))
+    security(("bearer" = ["stock:write"]), ("bearer" = ["orders:admin"]))
 )]
 pub(crate) async fn refuse_return(
     caller: Caller,

@@ -11,7 +11,7 @@ use axum::{
     extract::{FromRef, FromRequest, Request},
     http::StatusCode,
 };
-use problem::{Json, Problem};
+use problem::{Json, Problem, unreadable_body};
 use runtime::clock;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -46,17 +46,8 @@ where
         })?;
         let header = request.headers().get("x-signature").and_then(|header| header.to_str().ok());
         let header = header.unwrap_or_default().to_owned();
-        let bytes = Bytes::from_request(request, state).await.map_err(|rejection| {
-            if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
-                Problem::new(
-                    StatusCode::PAYLOAD_TOO_LARGE,
-                    "body_too_large",
-                    "The body is too large",
-                )
-            } else {
-                Problem::bad_request("unreadable_body", "The body could not be read")
-            }
-        })?;
+        let bytes = Bytes::from_request(request, state).await;
+        let bytes = bytes.map_err(|rejection| unreadable_body(&rejection))?;
         signature::verify(secret.expose().as_bytes(), &header, &bytes, clock::now()).map_err(
             |error| {
                 Problem::new(StatusCode::UNAUTHORIZED, "bad_signature", "The signature is invalid")
