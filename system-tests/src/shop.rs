@@ -22,6 +22,9 @@ const TIMEOUT: Duration = Duration::from_mins(1);
 /// The name of the console, which has no database.
 pub const CONSOLE: &str = "console";
 
+/// What one client may do: everything is counted, and nothing is refused.
+const CLIENT_LIMITS: (&str, &str) = ("CLIENT_LIMITS", "bench");
+
 /// The servers under a suite.
 #[derive(Debug)]
 pub enum Servers {
@@ -191,6 +194,7 @@ impl Shop {
         let (management, ..) = self.broker();
         let program = Program::new(CONSOLE, path, self.log(CONSOLE))
             .variable("HTTP_ADDR", &address)
+            .variable(CLIENT_LIMITS.0, CLIENT_LIMITS.1)
             .variable("AMQP_URL", &self.amqp_url)
             .variable("TOKEN_PUBLIC_KEY_FILE", self.folder.path().join("token.pub"))
             .variable("AUDIT_DATABASE_URLS", self.databases().to_setting())
@@ -218,7 +222,9 @@ impl Shop {
         let file = |name: &str| self.folder.path().join(name);
         // Every process has an index of its own.
         let index = instance.replace("search-sync", "index");
-        let program = Program::new(instance, path, file(&format!("{instance}.log")));
+        let program = Program::new(instance, path, file(&format!("{instance}.log")))
+            // Few clients send many requests here. A test may set its own.
+            .variable(CLIENT_LIMITS.0, CLIENT_LIMITS.1);
         let settings = self.settings.iter();
         let program =
             settings.fold(program, |program, (name, value)| program.variable(name, value));

@@ -7,6 +7,7 @@ mod audits;
 mod broker;
 mod dead_letters;
 mod event_batch;
+mod open_requests;
 pub mod proxy;
 mod queues;
 mod service_client;

@@ -3,7 +3,7 @@
 use std::{
     net::{IpAddr, SocketAddr},
     pin::pin,
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::Duration,
 };
 
@@ -13,21 +13,29 @@ use axum::{
     http::{
         HeaderMap, HeaderName, HeaderValue, StatusCode,
         header::{
-            CONNECTION, EXPECT, HOST, LOCATION, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE,
-            TRAILER, TRANSFER_ENCODING, UPGRADE,
+            ACCEPT, CONNECTION, CONTENT_TYPE, EXPECT, FORWARDED, HOST, LOCATION,
+            PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
         },
     },
     response::Response,
 };
 use futures::StreamExt as _;
-use problem::Problem;
-use tokio::sync::{Semaphore, watch};
+use problem::{FieldError, Problem};
+use runtime::clients::{Client, ClientLimits, TrustedProxies};
+use tokio::sync::watch;
 
-use crate::config::{Services, join_path};
+use crate::{
+    config::{Services, join_path},
+    open_requests::{OpenRequest, OpenRequests, Refused},
+};
 
-/// How many requests may be in flight; an event stream counts while it is open.
-const MAX_IN_FLIGHT: usize = 1024;
 const RETRY_AFTER: Duration = Duration::from_secs(1);
+/// Shorter than the time after which a service closes an idle connection.
+pub(crate) const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(5);
+
+const EVENT_STREAM: &str = "text/event-stream";
+/// Query parameters of long polls.
+const WAIT_PARAMETERS: [&str; 2] = ["wait_ms=", "wait_for="];
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
@@ -71,19 +79,39 @@ struct Inner {
     client: reqwest::Client,
     services: Services,
     timeouts: ProxyTimeouts,
-    in_flight: Arc<Semaphore>,
+    trusted_proxies: TrustedProxies,
+    /// Requests that are answered at once.
+    requests: OpenRequests,
+    /// Event streams and long polls, so that they do not take the place of requests.
+    waiting: OpenRequests,
 }
 
 impl Proxy {
-    pub fn new(services: Services, timeouts: ProxyTimeouts) -> Result<Proxy, reqwest::Error> {
+    /// A proxy that has its bounds per client, and believes `trusted_proxies` who the client is.
+    pub fn new(
+        services: Services,
+        timeouts: ProxyTimeouts,
+        limits: ClientLimits,
+        trusted_proxies: TrustedProxies,
+    ) -> Result<Proxy, reqwest::Error> {
         let client = reqwest::Client::builder()
             .connect_timeout(timeouts.connect)
+            .pool_idle_timeout(POOL_IDLE_TIMEOUT)
             // The services are at their configured addresses, whatever `HTTP_PROXY` says.
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
             .build()?;
-        let in_flight = Arc::new(Semaphore::new(MAX_IN_FLIGHT));
-        Ok(Proxy(Arc::new(Inner { client, services, timeouts, in_flight })))
+        let per_address = limits.forwarded.map(|bound| bound.get() as usize);
+        let requests = OpenRequests::new(per_address);
+        let waiting = OpenRequests::new(per_address.map(|bound| bound.div_ceil(2)));
+        Ok(Proxy(Arc::new(Inner {
+            client,
+            services,
+            timeouts,
+            trusted_proxies,
+            requests,
+            waiting,
+        })))
     }
 
     /// Forwards `request`, with its query, to `path` of the service called `name` and returns the service's response.
@@ -97,20 +125,30 @@ impl Proxy {
         let Some((service, base)) = proxy.services.find(name) else {
             return Err(Problem::not_found(format_args!("service {name}")));
         };
-        let Ok(permit) = proxy.in_flight.clone().try_acquire_owned() else {
-            return Err(Problem::unavailable("proxy_busy", RETRY_AFTER));
-        };
+        if has_dot_segment(path) {
+            let error = FieldError::new("", "invalid", "must not contain the segments . and ..");
+            return Err(
+                Problem::bad_request("invalid_path", "The path is not valid").errors(vec![error])
+            );
+        }
+        let client = Client::of(request.extensions());
+        let waits = may_wait(&request);
+        let kind = if waits { &proxy.waiting } else { &proxy.requests };
+        let mut open = kind.enter(&client).map_err(refused)?;
         let mut url = join_path(base, path);
         url.set_query(request.uri().query());
 
         let upstream = send(proxy, service, url, request).await?;
+        if !waits && is_event_stream(upstream.headers()) {
+            open = proxy.waiting.enter(&client).map_err(refused)?;
+        }
         let mut response = Response::new(());
         *response.status_mut() = upstream.status();
         *response.headers_mut() = end_to_end(upstream.headers());
         rewrite_location(service, response.headers_mut());
         let body = upstream.bytes_stream().map(move |chunk| {
-            // Holds the permit until the stream is dropped.
-            let _ = &permit;
+            // Counts until the stream is dropped.
+            let _: &OpenRequest = &open;
             chunk
         });
         Ok(response.map(|()| Body::from_stream(body)))
@@ -126,18 +164,28 @@ async fn send(
 ) -> Result<reqwest::Response, Problem> {
     let (parts, body) = request.into_parts();
     let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
-    let headers = request_headers(&parts.headers, peer);
+    let headers = request_headers(&parts.headers, peer, &proxy.trusted_proxies);
     let mut upstream = proxy.client.request(parts.method, url).headers(headers);
     let (progress, mut progressed) = watch::channel(());
+    let unreadable = Arc::new(OnceLock::new());
     if !body.is_end_stream() {
-        let body = body.into_data_stream().inspect(move |_| progress.send_replace(()));
+        let unreadable = unreadable.clone();
+        let body = body.into_data_stream().inspect(move |chunk| {
+            if let Err(error) = chunk {
+                // The client is at fault, not the service.
+                let _ = unreadable.set(Problem::unreadable_body(error));
+            }
+            progress.send_replace(());
+        });
         upstream = upstream.body(reqwest::Body::wrap_stream(body));
     }
     let mut response = pin!(upstream.send());
     loop {
         tokio::select! {
             biased;
-            response = &mut response => return response.map_err(|error| problem_of(service, &error)),
+            response = &mut response => return response.map_err(|error| {
+                unreadable.get().cloned().unwrap_or_else(|| problem_of(service, &error))
+            }),
             () = tokio::time::sleep(proxy.timeouts.response_headers) => {
                 tracing::warn!(service, "service did not respond in time");
                 return Err(Problem::new(
@@ -153,6 +201,39 @@ async fn send(
     }
 }
 
+/// Whether the answer may take long: an event stream, or a long poll.
+fn may_wait(request: &Request) -> bool {
+    let accept = request.headers().get(ACCEPT).and_then(|value| value.to_str().ok());
+    let query = request.uri().query().unwrap_or_default();
+    accept.is_some_and(|accept| accept.contains(EVENT_STREAM))
+        || query.split('&').any(|pair| WAIT_PARAMETERS.iter().any(|name| pair.starts_with(name)))
+}
+
+fn is_event_stream(headers: &HeaderMap) -> bool {
+    let content_type = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+    content_type.is_some_and(|content_type| content_type.starts_with(EVENT_STREAM.as_bytes()))
+}
+
+fn refused(refused: Refused) -> Problem {
+    match refused {
+        Refused::Full => Problem::unavailable("proxy_busy", RETRY_AFTER),
+        Refused::Client => Problem::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "too_many_open_requests",
+            "Too many requests are open",
+        )
+        .retry_after(RETRY_AFTER),
+    }
+}
+
+/// Whether the URL parser would leave the path of the service: it also decodes `%2e`, and reads `\` as `/`.
+fn has_dot_segment(path: &str) -> bool {
+    path.split(['/', '\\']).any(|segment| {
+        let dots = segment.to_ascii_lowercase().replace("%2e", ".");
+        matches!(dots.as_str(), "." | "..")
+    })
+}
+
 fn problem_of(service: &str, error: &reqwest::Error) -> Problem {
     tracing::warn!(service, error = problem::chain(error), "cannot forward a request");
     if error.is_connect() {
@@ -163,18 +244,24 @@ fn problem_of(service: &str, error: &reqwest::Error) -> Problem {
         .detail(format!("{service} closed the connection; the request may have taken effect."))
 }
 
-/// The headers to send to the service.
-fn request_headers(received: &HeaderMap, peer: Option<IpAddr>) -> HeaderMap {
+/// The headers to send to the service. The service believes what they tell about the client, so it passes on nothing that the
+/// console does not believe.
+fn request_headers(
+    received: &HeaderMap,
+    peer: Option<IpAddr>,
+    trusted_proxies: &TrustedProxies,
+) -> HeaderMap {
     let mut headers = end_to_end(received);
     headers.remove(HOST);
     // The console has already sent `100 Continue`, by reading the body.
     headers.remove(EXPECT);
-    if let Some(peer) = peer {
-        let before = headers.get(&X_FORWARDED_FOR).and_then(|value| value.to_str().ok());
-        let chain = before.map_or_else(|| peer.to_string(), |before| format!("{before}, {peer}"));
-        if let Ok(chain) = HeaderValue::from_str(&chain) {
-            headers.insert(X_FORWARDED_FOR, chain);
-        }
+    headers.remove(FORWARDED);
+    headers.remove(&X_FORWARDED_FOR);
+    if let Some(peer) = peer
+        && let client = trusted_proxies.client(peer, received)
+        && let Ok(client) = HeaderValue::from_str(&client.to_string())
+    {
+        headers.insert(X_FORWARDED_FOR, client);
     }
     // A child of the browser's trace context, or a new one.
     if let Some(context) = envelope::trace::current()
@@ -208,5 +295,20 @@ fn rewrite_location(service: &str, headers: &mut HeaderMap) {
         && let Ok(location) = HeaderValue::from_str(&format!("/api/{service}{location}"))
     {
         headers.insert(LOCATION, location);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::has_dot_segment;
+
+    #[test]
+    fn dot_segments_are_found_however_they_are_written() {
+        for path in ["/..", "/v1/%2e%2e/x", "/.%2E/x", "/v1/./x", "/v1/..\\x", "/%2e"] {
+            assert!(has_dot_segment(path), "{path}");
+        }
+        for path in ["/", "/v1/a..b", "/v1/...", "/v1/KB%2F87", "/v1/%252e%252e"] {
+            assert!(!has_dot_segment(path), "{path}");
+        }
     }
 }

@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-use axum::Router;
-use runtime::{Lifecycle, health::Health};
+use axum::{Router, extract::FromRef as _};
+use runtime::{Lifecycle, auth::Verifier, health::Health};
 
 use crate::{
     config::Config,
@@ -33,8 +33,10 @@ pub async fn run(config: Config) -> Result<ExitCode, StartError> {
 /// Builds the router and starts the workers on `lifecycle`.
 pub fn build(config: &Config, lifecycle: &Lifecycle) -> Result<Router, StartError> {
     let state = AppState::start(config, lifecycle)?;
+    let verifier = Option::<Verifier>::from_ref(&state);
     let routes = http::routes().with_state(state);
     // The console has no dependency without which the shop must stop, so it is ready as soon as it serves.
     let health = Health::new(lifecycle);
-    Ok(runtime::http::router(&SERVICE, routes, &health, lifecycle, &config.http))
+    let (http, verifier) = (&config.http, verifier.as_ref());
+    Ok(runtime::http::router(&SERVICE, routes, &health, lifecycle, http, verifier))
 }

@@ -13,7 +13,7 @@ use crate::{
     config::{Config, Keys},
     dead_letters::DeadLetters,
     event_batch::EventBatches,
-    proxy::{Proxy, ProxyTimeouts},
+    proxy::{POOL_IDLE_TIMEOUT, Proxy, ProxyTimeouts},
     queues::QueueInspector,
     service_client::ServiceClient,
     sessions::Sessions,
@@ -50,10 +50,12 @@ impl AppState {
     pub(crate) fn start(config: &Config, lifecycle: &Lifecycle) -> Result<AppState, StateError> {
         let (signing_key, verifier) = read_keys(&config.keys).map_err(StateError::Keys)?;
         let services = &config.services;
-        let proxy = Proxy::new(services.clone(), ProxyTimeouts::default());
+        let (limits, trusted) = (config.http.client_limits, config.http.trusted_proxies.clone());
+        let proxy = Proxy::new(services.clone(), ProxyTimeouts::default(), limits, trusted);
         let proxy = proxy.map_err(StateError::Client)?;
         let client = reqwest::Client::builder().no_proxy().connect_timeout(Duration::from_secs(2));
-        let client = client.build().map_err(StateError::Client)?;
+        let client =
+            client.pool_idle_timeout(POOL_IDLE_TIMEOUT).build().map_err(StateError::Client)?;
         let client = ServiceClient::new(services.clone(), client);
         let (viewers, event_batches) = (Viewers::default(), EventBatches::default());
         let amqp_url = &config.broker.url;
@@ -70,7 +72,7 @@ impl AppState {
 
         Ok(AppState {
             proxy,
-            sessions: Sessions::new(signing_key),
+            sessions: Sessions::new(signing_key, &limits),
             viewers,
             event_batches,
             queues: Arc::new(QueueInspector::new(amqp_url.clone(), client.clone())),

@@ -1,6 +1,6 @@
 //! The problem: its contents, constructors for the usual ones, and the response.
 
-use std::{fmt, time::Duration};
+use std::{error::Error, fmt, io, time::Duration};
 
 use axum::{
     body::Body,
@@ -126,6 +126,21 @@ impl Problem {
     /// 400 with a code of the caller: the request cannot be parsed.
     pub fn bad_request(code: &'static str, title: &'static str) -> Problem {
         Problem::new(StatusCode::BAD_REQUEST, code, title)
+    }
+
+    /// The body cannot be read because of `error`: 408 `body_too_slow` if a timeout is among its causes, else 400
+    /// `unreadable_body`.
+    pub fn unreadable_body(error: &(dyn Error + 'static)) -> Problem {
+        let mut cause = Some(error);
+        while let Some(current) = cause {
+            let io = current.downcast_ref::<io::Error>();
+            if io.is_some_and(|error| error.kind() == io::ErrorKind::TimedOut) {
+                let title = "The body came too slowly";
+                return Problem::new(StatusCode::REQUEST_TIMEOUT, "body_too_slow", title);
+            }
+            cause = current.source();
+        }
+        Problem::bad_request("unreadable_body", "The body could not be read")
     }
 
     /// 404 `not_found`; `what` names the missing resource, as in `product 0199…`.

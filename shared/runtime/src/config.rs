@@ -6,6 +6,8 @@ use std::{convert::Infallible, fmt, net::SocketAddr, path::PathBuf, str::FromStr
 
 use messaging::{MessageLogBounds, OutboxBounds, SlotGroups};
 
+use crate::clients::{ClientLimits, TrustedProxies};
+
 /// The configuration of every service with a database and a broker.
 #[derive(Debug, Clone, clap::Args)]
 #[group(skip)]
@@ -259,15 +261,62 @@ pub struct Http {
         value_parser = clap::value_parser!(u32).range(1..=100_000)
     )]
     pub connections: u32,
+
+    /// Seconds for the head of a request, and so the longest idle time between two requests of a connection.
+    #[arg(
+        id = "http_head_timeout",
+        long = "http-head-timeout",
+        env = "HTTP_HEAD_TIMEOUT",
+        value_name = "HTTP_HEAD_TIMEOUT",
+        default_value = "10",
+        value_parser = seconds
+    )]
+    pub head_timeout: Duration,
+
+    /// What one client may do: `default`, `bench`, `off`, or figures such as `principal=100,address=200`. Requests per
+    /// second of a token's subject and of an address without a token, `sessions` per minute, open `connections`, and
+    /// requests that the console has `forwarded` at once.
+    #[arg(
+        id = "client_limits",
+        long = "client-limits",
+        env = "CLIENT_LIMITS",
+        value_name = "CLIENT_LIMITS",
+        default_value = "default",
+        value_parser = clap::value_parser!(ClientLimits)
+    )]
+    pub client_limits: ClientLimits,
+
+    /// Addresses and networks of proxies, separated by commas. Only they are believed when they name a client in
+    /// `X-Forwarded-For` or `Forwarded`.
+    #[arg(
+        id = "trusted_proxies",
+        long = "trusted-proxies",
+        env = "TRUSTED_PROXIES",
+        value_name = "TRUSTED_PROXIES",
+        default_value = "",
+        hide_default_value = true,
+        value_parser = clap::value_parser!(TrustedProxies)
+    )]
+    pub trusted_proxies: TrustedProxies,
 }
 
 impl Http {
     /// The default of `connections`.
     pub const CONNECTIONS: u32 = 4096;
 
+    /// The default of `head_timeout`.
+    pub const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+
     /// Listens on `addr` with default settings.
     pub fn at(addr: SocketAddr) -> Http {
-        Http { addr, request_timeout: Duration::from_secs(30), connections: Http::CONNECTIONS }
+        Http {
+            addr,
+            request_timeout: Duration::from_secs(30),
+            connections: Http::CONNECTIONS,
+            head_timeout: Http::HEAD_TIMEOUT,
+            client_limits: ClientLimits::DEFAULT,
+            trusted_proxies: TrustedProxies::default(),
+        }
     }
 }
 

@@ -173,7 +173,8 @@ pub async fn start<S: ServiceDefinition>(
     };
     let state = S::start(&host, config).await?;
     let routes = S::routes().with_state(state);
-    let app = http::router(&S::SERVICE, routes, &host.health, lifecycle, &common.http);
+    let Host { health, verifier, .. } = &host;
+    let app = http::router(&S::SERVICE, routes, health, lifecycle, &common.http, Some(verifier));
     Ok(http::serve(lifecycle, &common.http, app).await?)
 }
 

@@ -4,6 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use runtime::{
     auth::{Scope, SigningKey, mint},
+    clients::ClientLimits,
     config::{Broker, Common, Database, Http, MessageLog, Outbox, Shutdown, Tokens},
 };
 use tempfile::TempDir;
@@ -40,14 +41,15 @@ impl Credentials {
         mint(&self.key, subject, scopes, Duration::from_hours(1)).unwrap()
     }
 
-    /// The common configuration of a service on a free port of the loopback interface.
+    /// The common configuration of a service on a free port of the loopback interface, without bounds per client: tests send
+    /// many requests from one address.
     pub fn common(&self, database_url: &str, amqp_url: &str) -> Common {
         Common {
             database: Database::at(database_url),
             broker: Broker::at(amqp_url),
             outbox: Outbox::default(),
             message_log: MessageLog::default(),
-            http: Http::at(([127, 0, 0, 1], 0).into()),
+            http: Http { client_limits: ClientLimits::OFF, ..Http::at(([127, 0, 0, 1], 0).into()) },
             tokens: Tokens { public_key_file: self.file("public.der") },
             shutdown: Shutdown::default(),
         }

@@ -9,6 +9,7 @@ mod http;
 mod instance;
 mod limits;
 mod messaging_tasks;
+mod operations;
 mod recorder;
 
 pub use credentials::Credentials;
@@ -18,4 +19,5 @@ pub use http::answer;
 pub use instance::Instance;
 pub use limits::LONGEST_WAIT;
 pub use messaging_tasks::run_messaging;
+pub use operations::{assert_hostile_inputs_are_refused, assert_scopes_precede_bodies};
 pub use recorder::Recorder;

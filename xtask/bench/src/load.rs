@@ -22,22 +22,32 @@ use crate::{
 /// Timeout of every request and every wait.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A client of the running suite with all scopes.
+/// The number of customers: the suite bounds what one of them may do.
+const CUSTOMERS: u32 = 1_000;
+
+/// Clients of the running suite: an administrator with all scopes, and customers.
 #[derive(Debug)]
 pub(crate) struct Load {
     client: Client,
     state: State,
     token: String,
+    customers: Arc<[Customer]>,
 }
 
 impl Load {
     pub(crate) fn new(state: State, keys: &Keys) -> Result<Self, Error> {
         let client = Client::builder().no_proxy().timeout(TIMEOUT).build();
         let client = client.map_err(SuiteError::unreachable("the HTTP client"))?;
-        Ok(Self { client, state, token: keys.token("bench", &Scope::ALL)? })
+        let customer = |_| {
+            let id = Uuid::now_v7();
+            let scopes = [Scope::OrdersRead, Scope::OrdersWrite];
+            Ok::<_, Error>(Customer { id, token: keys.token(&id.to_string(), &scopes)? })
+        };
+        let customers = (0..CUSTOMERS).map(customer).collect::<Result<_, _>>()?;
+        Ok(Self { client, state, token: keys.token("bench", &Scope::ALL)?, customers })
     }
 
-    /// Sends a request to a service.
+    /// Sends a request of the administrator to a service.
     pub(crate) async fn send(
         &self,
         method: Method,
@@ -45,16 +55,29 @@ impl Load {
         path: &str,
         body: Option<&Value>,
     ) -> Result<Answer, Error> {
+        self.send_as(&self.token, method, service, path, body).await
+    }
+
+    async fn send_as(
+        &self,
+        token: &str,
+        method: Method,
+        service: &str,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<Answer, Error> {
         let url = format!("{}{path}", self.state.ports.url_of(service));
-        let mut request = self.client.request(method, &url).bearer_auth(&self.token);
+        let mut request = self.client.request(method, &url).bearer_auth(token);
         if let Some(body) = body {
             request = request.json(body);
         }
         Ok(answer(&url, request).await?)
     }
 
-    async fn read(&self, service: &str, path: &str) -> Result<Value, Error> {
-        Ok(self.send(Method::GET, service, path, None).await?.success()?.json()?)
+    /// The token of one customer after the other.
+    fn token_of(&self, number: usize) -> &str {
+        let customer = number.checked_rem(self.customers.len());
+        customer.and_then(|number| self.customers.get(number)).map_or(&self.token, |one| &one.token)
     }
 
     /// Creates a product with `skus`, each with a stock of a million, and returns its id.
@@ -89,8 +112,11 @@ impl Load {
         let (path, body) = (format!("/v1/products/{id}"), product(&word, skus));
         self.send(Method::PUT, "product-catalog", &path, Some(&body)).await?.success()?;
         let path = format!("/v1/search?limit=1&q={word}");
+        let mut searches = 0..;
         while began.elapsed() < TIMEOUT {
-            let found = self.read("search-sync", &path).await?;
+            let token = self.token_of(searches.next().unwrap_or_default());
+            let found = self.send_as(token, Method::GET, "search-sync", &path, None).await?;
+            let found: Value = found.success()?.json()?;
             if found["items"][0]["product_id"] == *id {
                 return Ok(began.elapsed());
             }
@@ -98,12 +124,10 @@ impl Load {
         Err(Error::Timeout("a search finds the product"))
     }
 
-    /// Buyers of `skus`, each order by another one of `customers` customers.
-    pub(crate) fn buyers(&self, skus: &[String], customers: u32) -> Result<Arc<Buyers>, Error> {
+    /// Buyers of `skus`, each order by the next customer.
+    pub(crate) fn buyers(&self, skus: &[String]) -> Result<Arc<Buyers>, Error> {
         let client = OrderClient::new(&self.state.ports.url_of("order"))?;
-        let customer = |_| Customer { id: Uuid::now_v7(), token: self.token.clone() };
-        let customers = (0..customers).map(customer).collect();
-        Ok(Buyers::new(Arc::new(client), customers, skus.to_vec()))
+        Ok(Buyers::new(Arc::new(client), self.customers.clone(), skus.to_vec()))
     }
 
     /// The times from the request that places an order until it is confirmed, one order after the other.
@@ -112,7 +136,7 @@ impl Load {
         skus: &[String],
         number: u32,
     ) -> Result<Vec<Duration>, Error> {
-        let buyers = self.buyers(skus, number)?;
+        let buyers = self.buyers(skus)?;
         let mut times = Vec::new();
         for _ in 0..number {
             let began = Instant::now();
@@ -131,7 +155,7 @@ impl Load {
         number: u32,
         concurrent: usize,
     ) -> Result<f64, Error> {
-        let buyers = self.buyers(skus, number)?;
+        let buyers = self.buyers(skus)?;
         let began = Instant::now();
         buyers.run(concurrent, Until::Decided, &Allowance::of(number.into())).await?;
         let elapsed = began.elapsed();
@@ -149,7 +173,7 @@ impl Load {
         const BATCH: u32 = 100;
         let began = Instant::now();
         stream::iter(0..batches)
-            .map(|_| async {
+            .map(|batch| async move {
                 let session = Uuid::now_v7().to_string();
                 let event = |_| {
                     json!({
@@ -158,7 +182,9 @@ impl Load {
                     })
                 };
                 let body = Value::Array((0..BATCH).map(event).collect());
-                let sent = self.send(Method::POST, "behavior-analytics", "/v1/events", Some(&body));
+                let token = self.token_of(batch as usize);
+                let (service, path) = ("behavior-analytics", "/v1/events");
+                let sent = self.send_as(token, Method::POST, service, path, Some(&body));
                 let answer: Value = sent.await?.success()?.json()?;
                 if answer["accepted"] == json!(BATCH) { Ok(()) } else { Err(Error::Timeout("all events are accepted")) }
             })

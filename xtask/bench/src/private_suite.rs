@@ -7,7 +7,7 @@ use std::{
 
 use runtime::auth::{Scope, SigningKey, mint};
 use sqlx::PgPool;
-use suite::{Http, install};
+use suite::{Figures, Http, Target, install};
 use testkit::{
     DataDir, ManagementClient, Postgres, Process, Program, RabbitMq, free_port, wait_for,
 };
@@ -23,6 +23,35 @@ const TIMEOUT: Duration = Duration::from_mins(1);
 
 /// How long tokens are valid.
 const TOKEN_LIFETIME: Duration = Duration::from_hours(6);
+
+/// What the services allow one client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Limits {
+    /// The defaults.
+    Default,
+    /// Everything is counted, and nothing is refused.
+    Bench,
+}
+
+impl Limits {
+    fn profile(self) -> &'static str {
+        match self {
+            Self::Default => "default",
+            Self::Bench => "bench",
+        }
+    }
+
+    /// Names the profile among figures: 1 for the defaults, else 0.
+    pub(crate) fn record(self, figures: &mut Figures) {
+        record_limits(figures, self == Self::Default);
+    }
+}
+
+/// Names the profile of the bounds per client among figures.
+pub(crate) fn record_limits(figures: &mut Figures, is_default: bool) {
+    let value = f64::from(u8::from(is_default));
+    figures.record("setting_client_limits_default", value, Target::None);
+}
 
 /// The running services and servers. All are killed when this value is dropped.
 pub(crate) struct PrivateSuite {
@@ -51,10 +80,12 @@ struct PreparedService {
 }
 
 impl PrivateSuite {
-    /// Starts `services`, all with the environment variables `settings`, and waits until they are ready.
+    /// Starts `services`, all with the bounds per client `limits` and the environment variables `settings`, and waits until
+    /// they are ready.
     pub(crate) async fn start(
         name: &str,
         services: &[&'static str],
+        limits: Limits,
         settings: &[(&str, &str)],
     ) -> Result<Self, Error> {
         install::servers(true, true).await?;
@@ -81,6 +112,9 @@ impl PrivateSuite {
                 .variable("DATABASE_URL", &database_url)
                 .variable("AMQP_URL", rabbitmq.url())
                 .variable("HTTP_ADDR", &address)
+                .variable("CLIENT_LIMITS", limits.profile())
+                // The bench stands for the proxy before the services, which connects for all clients.
+                .variable("TRUSTED_PROXIES", "127.0.0.1")
                 .variable("TOKEN_PUBLIC_KEY_FILE", &public_key)
                 .variable("INDEX_DIR", folder.path().join("index"))
                 .variable("PRODUCT_CATALOG_URL", &catalogue_url)

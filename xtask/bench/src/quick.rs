@@ -4,7 +4,7 @@ use std::{fs, path::PathBuf, time::Instant};
 
 use runtime::auth::Scope;
 use suite::{
-    CONSOLE, Error as SuiteError, Figures, Http, Keys, SERVICES, State,
+    CONSOLE, DEFAULT_LIMITS, Error as SuiteError, Figures, Http, Keys, SERVICES, State,
     Target::{AtLeast, AtMost},
     import, median_ms, output,
 };
@@ -14,7 +14,7 @@ use xtask::{
     programs::{self, Profile},
 };
 
-use crate::{error::Error, load::Load};
+use crate::{error::Error, load::Load, private_suite::record_limits};
 
 /// Samples per latency.
 const SAMPLES: u32 = 60;
@@ -37,6 +37,7 @@ pub(crate) async fn run(options: BenchOptions) -> Result<(), Error> {
     let keys = Keys::in_suite();
     let load = Load::new(state.clone(), &keys)?;
     let mut figures = Figures::default();
+    record_limits(&mut figures, state.client_limits == DEFAULT_LIMITS);
     output::line("quick, with targets:");
     if let Some(ready) = state.ready_s {
         figures.record("ready_s", ready, AtMost(20.0));

@@ -22,5 +22,5 @@ pub use crate::{
     interrupt::Interrupt,
     keys::Keys,
     services::{CONSOLE, Ports, SEARCH_SYNC, SERVICES, Service},
-    state::{Phase, State, Supervisor, data_folder_name},
+    state::{DEFAULT_LIMITS, Phase, State, Supervisor, data_folder_name},
 };

@@ -37,7 +37,13 @@ pub struct State {
     pub management_url: Option<String>,
     /// Seconds from the start of the first server until all services were ready.
     pub ready_s: Option<f64>,
+    /// The bounds per client: a profile or figures.
+    #[serde(default)]
+    pub client_limits: String,
 }
+
+/// The profile of the bounds per client unless `CLIENT_LIMITS` names another.
+pub const DEFAULT_LIMITS: &str = "default";
 
 /// The supervisor's process. The start time detects a reused process id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,10 +1,10 @@
 //! `POST /session`
 
-use std::net::SocketAddr;
+use std::time::Duration;
 
 use axum::{
     Json,
-    extract::{ConnectInfo, Request, State},
+    extract::{Request, State},
     http::{
         StatusCode,
         header::{AUTHORIZATION, CACHE_CONTROL},
@@ -13,6 +13,7 @@ use axum::{
 };
 use chrono::{DateTime, Utc};
 use problem::Problem;
+use runtime::clients::Client;
 use serde::{Deserialize, Serialize};
 use vocabulary::CustomerId;
 
@@ -56,17 +57,12 @@ pub(crate) async fn create_session(
         )
         .detail("The console was started without TOKEN_KEY_FILE, so it cannot sign tokens."));
     };
-    let client = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
-    if let Err(wait) = sessions.admit(client) {
-        return Err(Problem::new(
-            StatusCode::TOO_MANY_REQUESTS,
-            "too_many_sessions",
-            "Too many sessions were requested",
-        )
-        .retry_after(wait));
-    }
     let customer_id = match request.headers().get(AUTHORIZATION).map(|value| value.to_str()) {
-        None => CustomerId::new(),
+        None => {
+            let admitted = sessions.admit(&Client::of(request.extensions()));
+            admitted.map_err(too_many_sessions)?;
+            CustomerId::new()
+        }
         Some(header) => header
             .ok()
             .and_then(|header| issuer.customer_of_renewal(header))
@@ -80,4 +76,9 @@ pub(crate) async fn create_session(
         renewal: tokens.renewal,
     };
     Ok(([(CACHE_CONTROL, "no-store")], Json(identity)))
+}
+
+fn too_many_sessions(wait: Duration) -> Problem {
+    let title = "Too many sessions were requested";
+    Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_sessions", title).retry_after(wait)
 }

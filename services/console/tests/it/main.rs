@@ -5,6 +5,7 @@
 
 mod audits;
 mod keys;
+mod limits;
 mod ops;
 mod pages;
 mod proxy;

@@ -14,6 +14,7 @@ use bytes::Bytes;
 use console::proxy::{Proxy, ProxyTimeouts};
 use futures::{SinkExt as _, StreamExt as _, channel::mpsc};
 use reqwest::StatusCode;
+use runtime::clients::{ClientLimits, TrustedProxies};
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
@@ -43,6 +44,7 @@ async fn path_query_body_and_headers_are_forwarded() {
         .post("/api/inventory/v1/stock/KB%2FF87%23?a=%20b&a=c")
         .header("authorization", "Bearer abc")
         .header("x-forwarded-for", "203.0.113.7")
+        .header("forwarded", "for=203.0.113.7")
         .header("connection", "x-private, keep-alive")
         .header("x-private", "for this hop only")
         .header("te", "trailers")
@@ -59,7 +61,9 @@ async fn path_query_body_and_headers_are_forwarded() {
     let headers = &received["headers"];
     assert_eq!(headers["authorization"], "Bearer abc");
     assert_eq!(headers["content-length"], "9");
-    assert!(headers["x-forwarded-for"].as_str().unwrap().starts_with("203.0.113.7"));
+    // The browser is no trusted proxy, so it cannot name another client.
+    assert_eq!(headers["x-forwarded-for"], "127.0.0.1");
+    assert!(headers["forwarded"].is_null());
     for gone in ["x-private", "te", "connection", "transfer-encoding"] {
         assert!(headers[gone].is_null(), "{gone}");
     }
@@ -196,7 +200,8 @@ async fn serve_proxy(upstream: Router) -> String {
     let response_headers = Duration::from_millis(300);
     let timeouts = ProxyTimeouts { connect: Duration::from_secs(1), response_headers };
     let services = services_at(&serve(upstream).await);
-    let proxy = Proxy::new(services, timeouts).unwrap();
+    let proxy = Proxy::new(services, timeouts, ClientLimits::OFF, TrustedProxies::default());
+    let proxy = proxy.unwrap();
     let routes = console::http::proxy_routes().with_state(proxy);
     serve(routes.split_for_parts().0).await
 }

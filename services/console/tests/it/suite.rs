@@ -8,7 +8,11 @@ use console::{
     server,
 };
 use reqwest::Url;
-use runtime::{Lifecycle, config, http};
+use runtime::{
+    Lifecycle,
+    clients::{ClientLimits, TrustedProxies},
+    config, http,
+};
 use tempfile::TempDir;
 
 use crate::keys::Keyring;
@@ -27,6 +31,8 @@ pub struct Settings {
     pub amqp_url: String,
     pub with_keys: bool,
     pub audit: Audit,
+    pub client_limits: ClientLimits,
+    pub trusted_proxies: TrustedProxies,
 }
 
 impl Default for Settings {
@@ -36,6 +42,8 @@ impl Default for Settings {
             amqp_url: "amqp://127.0.0.1:1/%2f".into(),
             with_keys: true,
             audit: Audit::default(),
+            client_limits: ClientLimits::OFF,
+            trusted_proxies: TrustedProxies::default(),
         }
     }
 }
@@ -55,7 +63,11 @@ impl Suite {
         let folder = TempDir::new().unwrap();
         let keys = Keyring::write(&folder);
         let config = Config {
-            http: config::Http::at(SocketAddr::from(([127, 0, 0, 1], 0))),
+            http: config::Http {
+                client_limits: setting.client_limits,
+                trusted_proxies: setting.trusted_proxies,
+                ..config::Http::at(SocketAddr::from(([127, 0, 0, 1], 0)))
+            },
             broker: config::Broker::at(setting.amqp_url),
             services: setting.services,
             keys: if setting.with_keys { keys.files() } else { Keys::default() },

@@ -12,7 +12,7 @@ use serde::{
     de::{DeserializeOwned, IgnoredAny},
 };
 
-use super::serde_error::field_error;
+use super::{nul, serde_error::field_error};
 use crate::response::Problem;
 
 /// A JSON request or response body.
@@ -20,9 +20,11 @@ use crate::response::Problem;
 /// As an extractor it rejects with
 ///
 /// - 415 `unsupported_media_type`: the content type is not JSON;
+/// - 408 `body_too_slow`: the body came too slowly;
 /// - 413 `body_too_large`: the body exceeds the route's limit;
 /// - 400 `malformed_json`: the body is not JSON;
-/// - 422 `invalid_body`: the JSON does not match the type; `errors` names the field.
+/// - 422 `invalid_body`: the JSON does not match the type; `errors` names the field;
+/// - 422 `validation_failed`: a text contains the character U+0000; `errors` names the field.
 ///
 /// Unknown fields are rejected if the type has `#[serde(deny_unknown_fields)]`. `Option<Json<T>>` allows an empty body.
 #[derive(Debug, Clone, Copy, Default)]
@@ -44,7 +46,11 @@ where
             )
             .detail("Send the body with Content-Type: application/json."));
         }
-        let body: Bytes = request.extract().await.map_err(|rejection| unreadable(&rejection))?;
+        let body: Bytes =
+            request.extract().await.map_err(|rejection| unreadable_body(&rejection))?;
+        if let Some(path) = nul::path_in_json(&body) {
+            return Err(Problem::validation(vec![nul::error(path)]));
+        }
         match serde_json::from_slice(&body) {
             Ok(value) => Ok(Json(value)),
             Err(error) => Err(problem::<T>(&body, &error)),
@@ -83,13 +89,16 @@ fn is_json(headers: &HeaderMap) -> bool {
         || (essence.starts_with("application/") && essence.ends_with("+json"))
 }
 
-/// The body was cut off or is too large.
-fn unreadable(rejection: &BytesRejection) -> Problem {
+/// The problem of a body that is too large, came too slowly or was cut off.
+pub fn unreadable_body(rejection: &BytesRejection) -> Problem {
     if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
-        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "The body is too large")
-    } else {
-        Problem::bad_request("unreadable_body", "The body could not be read")
+        return Problem::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "body_too_large",
+            "The body is too large",
+        );
     }
+    Problem::unreadable_body(rejection)
 }
 
 /// Explains why a body was rejected. Parses it again to find the path, which only rejected bodies pay for.

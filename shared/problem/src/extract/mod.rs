@@ -3,13 +3,14 @@
 mod idempotency_key;
 mod if_match;
 mod json;
+mod nul;
 mod path;
 mod query;
 mod serde_error;
 
 pub use idempotency_key::IdempotencyKey;
 pub use if_match::{ETag, IfMatch};
-pub use json::Json;
+pub use json::{Json, unreadable_body};
 pub use path::Path;
 pub use query::Query;
 

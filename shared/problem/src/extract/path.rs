@@ -6,6 +6,7 @@ use axum::{
 };
 use serde::de::DeserializeOwned;
 
+use super::nul;
 use crate::response::{FieldError, Problem};
 
 /// The path parameters. Rejects with 400 `invalid_path` and the name of the parameter.
@@ -20,6 +21,9 @@ where
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Path<T>, Problem> {
+        if nul::is_in_uri(parts.uri.path()) {
+            return Err(invalid_path(nul::error("")));
+        }
         match axum::extract::Path::from_request_parts(parts, state).await {
             Ok(axum::extract::Path(value)) => Ok(Path(value)),
             Err(rejection) => Err(problem(rejection)),
@@ -32,11 +36,15 @@ fn problem(rejection: PathRejection) -> Problem {
     if let PathRejection::FailedToDeserializePathParams(failed) = rejection
         && let Some(error) = field_error(failed.into_kind())
     {
-        return Problem::bad_request("invalid_path", "The path is not valid").errors(vec![error]);
+        return invalid_path(error);
     }
     // The handler expects parameters that its route does not have.
     tracing::error!(error = text, "failed to extract path parameters");
     Problem::internal()
+}
+
+fn invalid_path(error: FieldError) -> Problem {
+    Problem::bad_request("invalid_path", "The path is not valid").errors(vec![error])
 }
 
 /// `None` if the error is in the handler and not in the request.

@@ -8,8 +8,8 @@ use axum::{
 };
 use serde::de::DeserializeOwned;
 
-use super::serde_error::field_error;
-use crate::response::Problem;
+use super::{nul, serde_error::field_error};
+use crate::response::{FieldError, Problem};
 
 /// The query parameters. Rejects with 400 `invalid_query` and the name of the parameter.
 #[derive(Debug, Clone, Copy, Default)]
@@ -23,6 +23,9 @@ where
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Query<T>, Problem> {
+        if let Some(name) = parts.uri.query().and_then(parameter_with_nul) {
+            return Err(invalid_query(nul::error(name)));
+        }
         match axum::extract::Query::try_from_uri(&parts.uri) {
             Ok(axum::extract::Query(value)) => Ok(Query(value)),
             Err(rejection) => Err(problem(&rejection)),
@@ -37,5 +40,16 @@ fn problem(rejection: &QueryRejection) -> Problem {
         Some((name, message)) => field_error(name, message),
         None => field_error("", &text),
     };
+    invalid_query(error)
+}
+
+fn invalid_query(error: FieldError) -> Problem {
     Problem::bad_request("invalid_query", "The query string is not valid").errors(vec![error])
+}
+
+/// The name of a parameter whose value contains U+0000; `""` if a name contains it.
+fn parameter_with_nul(query: &str) -> Option<&str> {
+    let pair = query.split('&').find(|pair| nul::is_in_uri(pair))?;
+    let (name, _) = pair.split_once('=').unwrap_or_default();
+    Some(if nul::is_in_uri(name) { "" } else { name })
 }

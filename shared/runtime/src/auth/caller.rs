@@ -36,6 +36,13 @@ impl Caller {
         if self.has(scope) { Ok(()) } else { Err(Problem::forbidden(scope)) }
     }
 
+    /// Returns 403 `insufficient_scope` unless the token carries `scope`, or one that covers it: `orders:admin` covers the
+    /// scopes of customers.
+    pub(crate) fn require_covered(&self, scope: Scope) -> Result<(), Problem> {
+        let is_customer_scope = matches!(scope, Scope::OrdersRead | Scope::OrdersWrite);
+        if is_customer_scope && self.has(Scope::OrdersAdmin) { Ok(()) } else { self.require(scope) }
+    }
+
     /// Authorises access to data of the customer `owner`.
     ///
     /// The token needs the scope `all`, or `scope` with `owner` as its subject. Otherwise 403: `insufficient_scope`
@@ -45,14 +52,21 @@ impl Caller {
             return Ok(());
         }
         self.require(scope)?;
-        if self.subject == owner {
-            return Ok(());
-        }
-        Err(Problem::new(
-            axum::http::StatusCode::FORBIDDEN,
-            "not_yours",
-            "The token does not allow this",
-        )
-        .detail(format!("This belongs to another customer. Access needs the scope `{all}`.")))
+        if self.subject == owner { Ok(()) } else { Err(Caller::not_yours(all)) }
+    }
+
+    /// Authorises access to data of the subject `owner`: its own token, whatever the scopes, or one with the scope `all`.
+    /// Otherwise 403 `not_yours`.
+    pub fn require_subject(&self, owner: &str, all: Scope) -> Result<(), Problem> {
+        if self.subject == owner || self.has(all) { Ok(()) } else { Err(Caller::not_yours(all)) }
+    }
+
+    /// 403 `not_yours`: access to data of all others needs the scope `all`. It is also the answer to data that does not exist,
+    /// so that it does not tell what exists.
+    pub fn not_yours(all: Scope) -> Problem {
+        let title = "The token does not allow this";
+        Problem::new(axum::http::StatusCode::FORBIDDEN, "not_yours", title).detail(format!(
+            "It does not exist, or belongs to another. Access to all needs `{all}`."
+        ))
     }
 }

@@ -3,7 +3,7 @@
 use axum::{
     extract::{FromRef, FromRequestParts, OptionalFromRequestParts},
     http::{
-        HeaderValue,
+        HeaderMap, HeaderValue,
         header::{AUTHORIZATION, WWW_AUTHENTICATE},
         request::Parts,
     },
@@ -20,15 +20,26 @@ where
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Option<Caller>, Problem> {
-        let Some(header) = parts.headers.get(AUTHORIZATION) else { return Ok(None) };
-        let token = header
-            .to_str()
-            .ok()
-            .and_then(|header| header.split_once(' '))
-            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-            .map(|(_, token)| token.trim())
+        Caller::of(&parts.headers, &Verifier::from_ref(state))
+    }
+}
+
+/// The bearer token of a request; `None` if there is none, or another kind of credentials.
+pub(crate) fn bearer_token(headers: &HeaderMap) -> Option<&str> {
+    let header = headers.get(AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = header.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+impl Caller {
+    /// The caller whose token is in `headers`; `None` without a token, 401 for an invalid one.
+    pub(crate) fn of(headers: &HeaderMap, verifier: &Verifier) -> Result<Option<Caller>, Problem> {
+        if !headers.contains_key(AUTHORIZATION) {
+            return Ok(None);
+        }
+        let token = bearer_token(headers)
             .ok_or_else(|| bad_token("Authorization is not `Bearer <token>`."))?;
-        match Verifier::from_ref(state).verify(token) {
+        match verifier.verify(token) {
             Ok(caller) => Ok(Some(caller)),
             Err(error) => {
                 tracing::debug!(error = problem::chain(&error), "token refused");

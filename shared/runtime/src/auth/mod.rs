@@ -11,6 +11,7 @@ mod verifier;
 
 pub use caller::Caller;
 pub use claims::{ISSUER, TokenError};
+pub(crate) use extractor::bearer_token;
 pub use key::SigningKey;
 pub use key_error::KeyError;
 pub use scope::{Scope, UnknownScope};

@@ -77,7 +77,7 @@ async fn serve(config: Config) -> CommandResult {
     let health = Health::new(&lifecycle);
     let pool = database::connect(&SERVICE, &config.database).await?;
     database::watch(&lifecycle, &health, pool);
-    let router = http::router(&SERVICE, routes(), &health, &lifecycle, &config.http);
+    let router = http::router(&SERVICE, routes(), &health, &lifecycle, &config.http, None);
     http::serve(&lifecycle, &config.http, router).await?;
     let stopping = lifecycle.soft();
     lifecycle

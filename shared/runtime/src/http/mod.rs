@@ -1,10 +1,15 @@
 //! The HTTP server of a service: its routes, the routes of every service, and the middleware around them.
 
+mod admission;
 mod deadline;
 mod document;
+mod head;
 mod observe;
 mod pages;
 mod problem_pages;
+mod request_body;
+mod required_scopes;
+mod security_headers;
 mod serve;
 mod streams;
 
@@ -24,7 +29,10 @@ pub use deadline::within;
 pub use document::document;
 pub use serve::{ServeError, serve};
 
-use crate::{config, health::Health, lifecycle::Lifecycle, service::Service, telemetry};
+use self::{admission::Admission, required_scopes::RequiredScopes};
+use crate::{
+    auth::Verifier, config, health::Health, lifecycle::Lifecycle, service::Service, telemetry,
+};
 
 /// The largest request body in bytes; a route may set its own `DefaultBodyLimit`.
 pub const BODY_LIMIT: usize = 1024 * 1024;
@@ -32,26 +40,42 @@ pub const BODY_LIMIT: usize = 1024 * 1024;
 /// The router of a service: `routes`, and `/health/live`, `/health/ready`, `/metrics`, `/openapi.json`, `/docs` and
 /// `/problems/{code}`.
 ///
-/// The middleware, from the outside in: trace context and span, 500 for panics, timeout (see [`within`]), end of event
-/// streams at shutdown, body limit. An unknown route or method is answered with a problem.
+/// The middleware, from the outside in: trace context and span, security headers, 500 for panics, checks of the head, bounds
+/// per client, the rest of unread bodies, timeout (see [`within`]), end of event streams at shutdown, scopes, body limit. An
+/// unknown route or method is answered with a problem.
+///
+/// The `verifier` recognises the subjects of tokens, which have bounds of their own, and checks the scopes that the OpenAPI
+/// document names. Without it all clients are anonymous.
 pub fn router(
     service: &Service,
     routes: OpenApiRouter,
     health: &Health,
     lifecycle: &Lifecycle,
     config: &config::Http,
+    verifier: Option<&Verifier>,
 ) -> Router {
     // Install the recorder before the first request.
     telemetry::metrics();
     let (routes, document) = routes.split_for_parts();
-    routes
-        .merge(pages::router(health.clone(), document::complete(service, document)))
+    let document = document::complete(service, document);
+    let scopes = verifier.map(|verifier| RequiredScopes::new(&document, verifier.clone()));
+    let admission = Admission::new(config, verifier.cloned());
+    let mut router = routes
+        .merge(pages::router(health.clone(), document))
         .fallback(problem::not_found)
         .method_not_allowed_fallback(problem::method_not_allowed)
-        .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .layer(DefaultBodyLimit::max(BODY_LIMIT));
+    if let Some(scopes) = scopes {
+        router = router.layer(middleware::from_fn_with_state(scopes, required_scopes::check));
+    }
+    router
         .layer(middleware::from_fn_with_state(lifecycle.soft(), streams::end_at_shutdown))
         .layer(middleware::from_fn_with_state(config.request_timeout, deadline::enforce))
+        .layer(middleware::from_fn(request_body::read_to_end))
+        .layer(middleware::from_fn_with_state(admission, admission::admit))
+        .layer(middleware::from_fn(head::check))
         .layer(CatchPanicLayer::custom(panicked))
+        .layer(middleware::from_fn(security_headers::add))
         .layer(middleware::from_fn(observe::observe))
 }
 

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use axum::{
     extract::{MatchedPath, Request},
-    http::{HeaderName, HeaderValue, StatusCode},
+    http::{HeaderName, HeaderValue, Method, StatusCode},
     middleware::Next,
     response::Response,
 };
@@ -20,7 +20,7 @@ pub(super) async fn observe(request: Request, next: Next) -> Response {
         // Never the path itself: a scanner must not create a time series per path.
         None => "unmatched".to_owned(),
     };
-    let method = request.method().as_str().to_owned();
+    let method = method_label(request.method());
     let context = request
         .headers()
         .get(TRACEPARENT)
@@ -42,11 +42,28 @@ pub(super) async fn observe(request: Request, next: Next) -> Response {
     }
     let seconds = begun.elapsed().as_secs_f64();
     span.in_scope(|| log(response.status(), seconds));
-    let labels =
-        [("method", method), ("route", route), ("status", response.status().as_u16().to_string())];
+    let labels = [
+        ("method", method.to_owned()),
+        ("route", route),
+        ("status", response.status().as_u16().to_string()),
+    ];
     metrics::counter!("http_requests_total", &labels).increment(1);
     metrics::histogram!("http_request_duration_seconds", &labels).record(seconds);
     response
+}
+
+/// The method as a label. Clients may invent methods, and each would be a time series of its own.
+fn method_label(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        Method::OPTIONS => "OPTIONS",
+        _ => "other",
+    }
 }
 
 /// Warns for server errors only: a log line per request would cost more than many requests.

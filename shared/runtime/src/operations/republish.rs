@@ -25,6 +25,7 @@ pub(super) struct RepublishRequest {
     /// The service whose queues receive the events.
     subscriber: String,
     /// The time of the first event. Choose it before the loss: events that were applied already are recognised.
+    #[serde(deserialize_with = "problem::timestamp::required")]
     since: DateTime<Utc>,
     /// The `next` of the previous call.
     after: Option<String>,

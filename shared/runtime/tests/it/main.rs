@@ -5,10 +5,12 @@
 
 mod auth;
 mod cli;
+mod clients;
 mod database;
 mod lifecycle;
 mod pages;
 mod process;
+mod raw_requests;
 mod requests;
 mod rollback;
 mod serve;

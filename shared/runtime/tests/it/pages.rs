@@ -34,7 +34,7 @@ fn router() -> (Router, Health, Lifecycle) {
     let lifecycle = Lifecycle::new(Duration::from_secs(1));
     let health = Health::new(&lifecycle);
     let config = config::Http::at(([127, 0, 0, 1], 0).into());
-    let router = http::router(&SERVICE, routes(), &health, &lifecycle, &config);
+    let router = http::router(&SERVICE, routes(), &health, &lifecycle, &config, None);
     (router, health, lifecycle)
 }
 
@@ -86,6 +86,18 @@ async fn readiness_lists_the_reasons_of_components() {
     let (code, body, _) = ready().await;
     assert_eq!((code, body), (503, json!({"status": "down", "components": components})));
     assert_eq!(get(&router, "/health/live").await.status.as_u16(), 200);
+}
+
+#[tokio::test]
+async fn answers_of_the_api_load_nothing_in_a_browser() {
+    let (router, ..) = router();
+    for path in ["/v1/things/a", "/nothing", "/health/live", "/openapi.json", "/problems/internal"]
+    {
+        let answer = get(&router, path).await;
+        assert_eq!(answer.header("x-content-type-options"), "nosniff", "{path}");
+        let policy = answer.header("content-security-policy");
+        assert!(policy.starts_with("default-src 'none'"), "{path}: {policy}");
+    }
 }
 
 #[tokio::test]
@@ -153,6 +165,10 @@ async fn the_api_reference_is_embedded() {
     assert!(start.text.contains("../openapi.json"), "{}", start.text);
     let script = get(&router, "/docs/swagger-ui-bundle.js").await;
     assert_eq!((script.status.as_u16(), script.header("content-type")), (200, "text/javascript"));
+
+    let policy = script.header("content-security-policy");
+    assert!(policy.contains("script-src 'self';") && !policy.contains("unsafe-eval"), "{policy}");
+    assert_eq!(script.header("x-content-type-options"), "nosniff");
 
     let missing = get(&router, "/docs/nothing.js").await;
     assert_eq!(missing.problem(), (404, "not_found".to_owned()));

@@ -28,7 +28,7 @@ fn router(lifecycle: &Lifecycle, timeout: Duration, route: MethodRouter) -> Rout
     let config =
         config::Http { request_timeout: timeout, ..config::Http::at(([127, 0, 0, 1], 0).into()) };
     let routes = OpenApiRouter::new().route("/route", route);
-    http::router(&SERVICE, routes, &Health::new(lifecycle), lifecycle, &config)
+    http::router(&SERVICE, routes, &Health::new(lifecycle), lifecycle, &config, None)
 }
 
 fn lifecycle() -> Lifecycle {

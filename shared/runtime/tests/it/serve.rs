@@ -53,7 +53,7 @@ impl Server {
             );
         let config = config::Http { connections, ..config::Http::at(([127, 0, 0, 1], 0).into()) };
         let health = Health::new(&lifecycle);
-        let face = http::router(&SERVICE, routes, &health, &lifecycle, &config);
+        let face = http::router(&SERVICE, routes, &health, &lifecycle, &config, None);
         let address = http::serve(&lifecycle, &config, face).await.unwrap();
         Server { address, lifecycle, entered, let_go }
     }

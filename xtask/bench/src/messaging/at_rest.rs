@@ -8,7 +8,7 @@ use xtask::arguments::SERVICES;
 
 use crate::{
     error::Error,
-    private_suite::PrivateSuite,
+    private_suite::{Limits, PrivateSuite},
     processor_time::Processes,
     statistics::{as_figure, percent_of_a_processor},
 };
@@ -39,7 +39,7 @@ pub(super) struct AtRest {
 
 /// Starts all services with their defaults on private servers, waits, and watches them.
 pub(super) async fn measure() -> Result<AtRest, Error> {
-    let mut suite = PrivateSuite::start("bench-at-rest", &SERVICES, &[]).await?;
+    let mut suite = PrivateSuite::start("bench-at-rest", &SERVICES, Limits::Default, &[]).await?;
     let processes = suite.process_ids()?;
     // No database of a service, and one connection for both readings.
     let url = suite.postgres().database_url("postgres");

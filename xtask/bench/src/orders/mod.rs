@@ -124,6 +124,7 @@ pub(crate) async fn run(arguments: OrdersBench) -> Result<(), Error> {
 
 /// What the figures depend on. All other settings of the services have their defaults.
 fn record_settings(figures: &mut Figures, durations: Durations) {
+    shop::LIMITS.record(figures);
     let mut record = |name: &str, value: f64| {
         figures.record(format!("setting_{name}"), value, Target::None);
     };

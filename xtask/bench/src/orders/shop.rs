@@ -15,7 +15,7 @@ use crate::{
     error::Error,
     load::product,
     order_client::{Customer, OrderClient},
-    private_suite::PrivateSuite,
+    private_suite::{Limits, PrivateSuite},
 };
 
 /// The number of customers. Each order is of the next one.
@@ -36,6 +36,9 @@ const FLASH_SKU: &str = "BENCH-FLASH";
 
 /// Nothing ships while the bench runs.
 pub(super) const SHIP_AFTER_S: u32 = 86_400;
+
+/// There are enough customers for the bounds of the running shop.
+pub(super) const LIMITS: Limits = Limits::Default;
 
 /// Timeout of one request.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
@@ -101,7 +104,7 @@ impl Shop {
             ("SHIP_AFTER", &ship_after),
             ("WEBHOOK_ALLOW_PRIVATE_ADDRESSES", "true"),
         ];
-        let mut suite = PrivateSuite::start("bench-orders", &SERVICES, &settings).await?;
+        let mut suite = PrivateSuite::start("bench-orders", &SERVICES, LIMITS, &settings).await?;
         let customer = |_| {
             let id = Uuid::now_v7();
             let scopes = [Scope::OrdersRead, Scope::OrdersWrite];

@@ -58,6 +58,7 @@ pub(crate) async fn run(arguments: SearchBench) -> Result<(), Error> {
     let mut figures = Figures::default();
     let mut products: Vec<Value> = Products::open(options.data.as_deref())?.take(count).collect();
     let shop = Shop::start().await?;
+    shop::LIMITS.record(&mut figures);
     output::line(format!("search with {count} products, with goals:"));
 
     let import = shop.import(ndjson(&products)).await?;

@@ -11,10 +11,16 @@ use serde_json::Value;
 use sqlx::PgPool;
 use suite::Answer;
 
-use crate::{error::Error, private_suite::PrivateSuite};
+use crate::{
+    error::Error,
+    private_suite::{Limits, PrivateSuite},
+};
 
 const CATALOGUE: &str = "product-catalog";
 const SEARCH: &str = "search-sync";
+
+/// A few clients search as fast as they can.
+pub(super) const LIMITS: Limits = Limits::Bench;
 
 /// Timeout of a request.
 const TIMEOUT: Duration = Duration::from_mins(1);
@@ -45,7 +51,7 @@ pub(super) struct Imported {
 
 impl Shop {
     pub(super) async fn start() -> Result<Self, Error> {
-        let suite = PrivateSuite::start("bench-search", &[CATALOGUE, SEARCH], &[]).await?;
+        let suite = PrivateSuite::start("bench-search", &[CATALOGUE, SEARCH], LIMITS, &[]).await?;
         Ok(Self {
             catalogue_url: suite.url(CATALOGUE)?.to_owned(),
             search_url: suite.url(SEARCH)?.to_owned(),

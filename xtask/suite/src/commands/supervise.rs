@@ -9,7 +9,7 @@ use std::{
 };
 
 use suite::{
-    CONSOLE, Error, Http, Keys, Phase, Ports, SERVICES, Service, State, Supervisor,
+    CONSOLE, DEFAULT_LIMITS, Error, Http, Keys, Phase, Ports, SERVICES, Service, State, Supervisor,
     data_folder_name, make_folder, output,
 };
 use testkit::{
@@ -50,6 +50,7 @@ pub(crate) async fn run() -> Result<(), Error> {
         amqp_url: None,
         management_url: None,
         ready_s: None,
+        client_limits: variable("CLIENT_LIMITS").unwrap_or_else(|| DEFAULT_LIMITS.to_owned()),
     };
     let began = Instant::now();
     let http = Http::new()?;
@@ -194,7 +195,10 @@ fn services(state: &State) -> Result<Vec<Program>, Error> {
     let postgres_url = state.postgres_url.as_deref().unwrap_or_default();
     let service = |service: Service| {
         let url = database_url(postgres_url, service.name);
-        Ok(environment(state, service)?.variable("DATABASE_URL", url))
+        Ok(environment(state, service)?
+            .variable("DATABASE_URL", url)
+            // The console, which connects for all shoppers.
+            .variable("TRUSTED_PROXIES", "127.0.0.1"))
     };
     SERVICES.into_iter().map(service).collect()
 }
@@ -207,6 +211,7 @@ fn environment(state: &State, service: Service) -> Result<Program, Error> {
     let amqp_url = state.amqp_url.as_deref().unwrap_or_default();
     Ok(program(service)
         .variable("HTTP_ADDR", state.ports.address(service))
+        .variable("CLIENT_LIMITS", &state.client_limits)
         .variable("AMQP_URL", amqp_url)
         .variable("TOKEN_PUBLIC_KEY_FILE", &keys.token_public_key)
         .variable("WEBHOOK_SECRET_FILE", &keys.webhook_secret)
