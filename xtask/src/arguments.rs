@@ -144,6 +144,8 @@ pub enum Bench {
     /// Orders a second with two million earlier orders stored, over that of an empty shop. Takes ten minutes and 16 GB of
     /// disk; needs no running suite.
     OrdersStored(StoredOrdersBench),
+    /// Events and orders per second with signed messages over those with unsigned ones; about ten minutes, needs no running suite.
+    Signatures(SignaturesBench),
     /// The kit's dispatch orders under one overload, compared with queueing theory, and adaptive batches;
     /// needs no running suite.
     Dispatch(BenchOptions),
@@ -170,6 +172,23 @@ pub struct MessagingBench {
     /// Write the figures to this file, as one flat JSON object.
     #[arg(long)]
     pub json: Option<PathBuf>,
+    /// Accepted, because other benches have it, and not used: the events are made.
+    #[arg(long, hide = true)]
+    pub data: Option<PathBuf>,
+}
+
+/// The options of the bench of signatures.
+#[derive(Debug, Args)]
+pub struct SignaturesBench {
+    /// Write the figures to this file, as one flat JSON object.
+    #[arg(long)]
+    pub json: Option<PathBuf>,
+    /// How often both are measured, in turn.
+    #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub pairs: u32,
+    /// How long orders are measured each time.
+    #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(u32).range(1..=600))]
+    pub seconds: u32,
     /// Accepted, because other benches have it, and not used: the events are made.
     #[arg(long, hide = true)]
     pub data: Option<PathBuf>,
@@ -443,6 +462,9 @@ pub enum Topology {
     Apply(TopologyTarget),
     /// Remove the bindings, queues and exchanges that no service uses.
     Prune(TopologyPrune),
+    /// Print definitions for a broker: exchanges, queues, bindings, and what the user of each service may do. Users and
+    /// passwords are not part of it.
+    Definitions,
 }
 
 /// Which broker, and what to compare it with.

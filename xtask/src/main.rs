@@ -86,9 +86,10 @@ fn run(command: &Command) -> Result<(), Error> {
             // Optimised: a slow load generator measures itself.
             let measured = match bench {
                 Bench::Search(_) => ["product-catalog", "search-sync"].as_slice(),
-                Bench::Orders(_) | Bench::OrdersStored(_) | Bench::Messaging(_) => {
-                    SERVICES.as_slice()
-                }
+                Bench::Orders(_)
+                | Bench::OrdersStored(_)
+                | Bench::Messaging(_)
+                | Bench::Signatures(_) => SERVICES.as_slice(),
                 Bench::Quick(_) | Bench::Scale(_) | Bench::Dispatch(_) => &[],
             };
             let programs = measured.iter().copied().chain(["bench"]);

@@ -164,6 +164,7 @@ impl ServiceDefinition for BehaviorAnalytics {
 /// Starts the writer and the reader of the stream of user events.
 fn start_stream(host: &Host, waker: &ModelWaker) -> StreamWriter {
     let (writer, task) = StreamWriter::new(host.amqp_url(), USER_EVENTS_STREAM);
+    let task = task.signed(host.outbox.signatures().clone());
     let stop = host.lifecycle.soft();
     host.lifecycle.spawn("stream writer", async move {
         task.run(stop).await;

@@ -104,7 +104,8 @@ pub struct Audit {
         long = "management-url",
         env = "RABBITMQ_MANAGEMENT_URL",
         value_name = "RABBITMQ_MANAGEMENT_URL",
-        hide_env_values = true
+        hide_env_values = true,
+        value_parser = runtime::config::secret
     )]
     pub management_url: Option<Secret>,
 }

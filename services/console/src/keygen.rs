@@ -9,6 +9,11 @@ use std::{
 
 use runtime::auth::{KeyError, SigningKey};
 
+use crate::{
+    broker_users::{self, BrokerUsersError, Target},
+    config::SERVICES,
+};
+
 /// The files of the keys.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Files {
@@ -21,28 +26,39 @@ pub struct Files {
     /// File of the secret that signs webhooks: 64 hexadecimal digits.
     #[arg(long, env = "WEBHOOK_SECRET_FILE")]
     pub webhook_secret_file: Option<PathBuf>,
+    /// Folder of the secrets, with a folder per program: `message.key`, which signs the messages of a service (Ed25519, PKCS#8, DER),
+    /// and `amqp.url`, the address of the broker.
+    #[arg(long, env = "SECRETS", requires = "message_public_keys")]
+    pub secrets: Option<PathBuf>,
+    /// Folder of the public keys that verify messages (SPKI, DER): `<service>/<name>.pub`.
+    #[arg(long, env = "MESSAGE_PUBLIC_KEYS")]
+    pub message_public_keys: Option<PathBuf>,
+    /// Host and port of the broker, for the addresses with a user per program.
+    #[arg(long, env = "BROKER_ADDRESS", requires_all = ["broker_definitions", "secrets"])]
+    pub broker_address: Option<String>,
+    /// File of the definitions that the broker loads when it starts: users, permissions, exchanges, queues and bindings.
+    #[arg(long, env = "BROKER_DEFINITIONS")]
+    pub broker_definitions: Option<PathBuf>,
 }
 
 /// Why a key cannot be created.
 #[derive(Debug, thiserror::Error)]
 pub enum KeygenError {
-    #[error("cannot create the token keys")]
+    #[error("cannot create a pair of keys")]
     Keys(#[from] KeyError),
     #[error("cannot write the webhook secret {}", .0.display())]
     Secret(PathBuf, #[source] io::Error),
+    #[error("cannot create the users of the broker")]
+    BrokerUsers(#[from] BrokerUsersError),
     #[error("cannot create the folder of {}", .0.display())]
     Folder(PathBuf, #[source] io::Error),
 }
 
 /// Creates missing files. The public key always belongs to the private key.
 pub fn run(files: &Files) -> Result<(), KeygenError> {
-    let Files { token_key_file, token_public_key_file, webhook_secret_file } = files;
-    for file in [Some(token_key_file), Some(token_public_key_file), webhook_secret_file.as_ref()] {
-        if let Some(file) = file
-            && let Some(folder) = file.parent()
-        {
-            fs::create_dir_all(folder).map_err(|error| KeygenError::Folder(file.clone(), error))?;
-        }
+    let Files { token_key_file, token_public_key_file, webhook_secret_file, .. } = files;
+    for file in [token_key_file, token_public_key_file].into_iter().chain(webhook_secret_file) {
+        make_folder_of(file)?;
     }
     if !token_key_file.exists() {
         SigningKey::generate()?.write_pair(token_key_file, token_public_key_file)?;
@@ -54,7 +70,35 @@ pub fn run(files: &Files) -> Result<(), KeygenError> {
     if let Some(file) = webhook_secret_file {
         write_secret(file).map_err(|error| KeygenError::Secret(file.clone(), error))?;
     }
+    if let (Some(private), Some(public)) = (&files.secrets, &files.message_public_keys) {
+        for service in SERVICES {
+            let private = private.join(service).join("message.key");
+            create_pair(&private, &public.join(service).join("first.pub"))?;
+        }
+    }
+    if let (Some(address), Some(secrets), Some(definitions)) =
+        (&files.broker_address, &files.secrets, &files.broker_definitions)
+    {
+        broker_users::create(&Target { address, secrets, definitions })?;
+    }
     Ok(())
+}
+
+/// Creates a pair of keys that sign messages, unless the private key exists. Then its public key may have been replaced by that of its
+/// successor.
+fn create_pair(private: &Path, public: &Path) -> Result<(), KeygenError> {
+    make_folder_of(private)?;
+    make_folder_of(public)?;
+    if !private.exists() {
+        SigningKey::generate()?.write_pair(private, public)?;
+        tracing::info!(file = %private.display(), "created a key pair");
+    }
+    Ok(())
+}
+
+fn make_folder_of(file: &Path) -> Result<(), KeygenError> {
+    let Some(folder) = file.parent() else { return Ok(()) };
+    fs::create_dir_all(folder).map_err(|error| KeygenError::Folder(file.to_owned(), error))
 }
 
 /// Writes two random UUIDs: 244 random bits.
@@ -85,6 +129,10 @@ mod tests {
             token_key_file: folder.path().join("keys/token.der"),
             token_public_key_file: folder.path().join("keys/token.pub.der"),
             webhook_secret_file: Some(folder.path().join("keys/webhook")),
+            secrets: Some(folder.path().join("secrets")),
+            message_public_keys: Some(folder.path().join("keys/message")),
+            broker_address: None,
+            broker_definitions: None,
         };
         run(&files).unwrap();
         let read = || {
@@ -92,6 +140,8 @@ mod tests {
                 std::fs::read(&files.token_key_file).unwrap(),
                 std::fs::read(&files.token_public_key_file).unwrap(),
                 std::fs::read(files.webhook_secret_file.as_ref().unwrap()).unwrap(),
+                std::fs::read(folder.path().join("secrets/order/message.key")).unwrap(),
+                std::fs::read(folder.path().join("keys/message/order/first.pub")).unwrap(),
             ]
         };
         let before = read();

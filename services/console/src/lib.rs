@@ -5,6 +5,7 @@ mod workers;
 
 mod audits;
 mod broker;
+mod broker_users;
 mod dead_letters;
 mod event_batch;
 mod open_requests;

@@ -41,7 +41,7 @@ pub struct Envelope {
     /// Absent if normal.
     #[serde(default, skip_serializing_if = "Priority::is_normal")]
     pub priority: Priority,
-    /// The id of the key that signed the event. Reserved: events are not signed yet.
+    /// The id of the key that signed the event. Reserved: messages are signed as a whole, in their headers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keyid: Option<String>,
     /// The signature over the attributes and the data. Reserved.

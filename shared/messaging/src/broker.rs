@@ -8,6 +8,7 @@ use lapin::{
     options::{BasicGetOptions, QueueBindOptions, QueueDeclareOptions},
     protocol::{AMQPErrorKind, AMQPSoftError},
     types::FieldTable,
+    uri::AMQPUri,
 };
 use tokio::task::JoinSet;
 
@@ -42,6 +43,12 @@ pub(crate) async fn connect(
         }
     }
     Err(last_error)
+}
+
+/// The name of the user in an address; of several addresses, separated by commas, in the first.
+pub(crate) fn user_of(amqp_urls: &str) -> Option<String> {
+    let AMQPUri { authority, .. } = amqp_urls.split(',').next()?.trim().parse().ok()?;
+    Some(authority.userinfo.username)
 }
 
 async fn dial(url: &str, name: &str, heartbeat: Duration) -> Result<Connection, lapin::Error> {

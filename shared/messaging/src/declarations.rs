@@ -33,6 +33,12 @@ const MAX_REQUESTS: i64 = 10_000;
 /// The argument with the type of a queue.
 pub(crate) const QUEUE_TYPE: &str = "x-queue-type";
 
+/// The type of a stream.
+const STREAM: &str = "stream";
+
+/// The argument with the exchange of dead-lettered messages.
+const DEAD_LETTER_EXCHANGE: &str = "x-dead-letter-exchange";
+
 /// The argument with the routing key of dead-lettered messages.
 pub(crate) const DEAD_LETTER_ROUTING_KEY: &str = "x-dead-letter-routing-key";
 
@@ -76,6 +82,9 @@ pub struct QueueDeclaration {
     /// Arguments that an earlier version did not set: a queue without them is as good.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub optional: Vec<String>,
+    /// Values that an earlier version set: a queue with them is as good.
+    #[serde(default, skip_serializing_if = "Arguments::is_empty")]
+    pub former: Arguments,
 }
 
 /// A binding of a queue to an exchange.
@@ -154,7 +163,66 @@ impl Declarations {
         all.queues.push(queue(dead_queue(service), []));
         let limit = ("x-max-length", ArgumentValue::Number(MAX_REQUESTS));
         all.queues.push(queue(request_queue(service), [limit]));
+        // Subscribers may write to this exchange, and to no queue of the service.
+        all.exchanges.push(fanout(request_queue(service)));
+        all.bind(&request_queue(service), &request_queue(service), "");
+        // The dead letters of the service's queues come through its own exchange.
+        all.bind(&dead_queue(service), service, &dead_queue(service));
         all
+    }
+
+    pub(crate) fn bind(&mut self, queue: &str, exchange: &str, routing_key: &str) {
+        self.bindings.push(BindingDeclaration {
+            queue: queue.to_owned(),
+            exchange: exchange.to_owned(),
+            routing_key: routing_key.to_owned(),
+        });
+    }
+
+    /// Adds a stream, with an exchange of its name: its writer may write to that, and to no other queue.
+    pub(crate) fn add_stream(&mut self, name: &str) {
+        self.queues.push(stream(name));
+        self.exchanges.push(fanout(name.to_owned()));
+        self.bind(name, name, "");
+    }
+
+    /// Whether an exchange or a queue is of this service: it has the service's name, or is a stream of it.
+    pub(crate) fn is_own(&self, name: &str) -> bool {
+        let rest = name.strip_prefix(self.service.as_str());
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+            || self.streams().any(|stream| stream == name)
+    }
+
+    fn streams(&self) -> impl Iterator<Item = &str> {
+        let is_stream = |queue: &&QueueDeclaration| {
+            queue.arguments.get(QUEUE_TYPE) == Some(&ArgumentValue::Text(STREAM.to_owned()))
+        };
+        self.queues.iter().filter(is_stream).map(|queue| queue.name.as_str())
+    }
+
+    /// What others may read: the exchange and the streams, as expressions.
+    pub(crate) fn readable(&self) -> Vec<String> {
+        std::iter::once(self.service.as_str()).chain(self.streams()).map(escaped).collect()
+    }
+
+    /// What the user of the service may do on the broker: everything with what is its own, read the exchanges of the publishers that it
+    /// subscribes to, and ask them for missing messages.
+    pub fn permissions(&self) -> Permissions {
+        let publishers = self.exchanges.iter().filter(|exchange| {
+            exchange.kind == ExchangeType::Topic && exchange.name != self.service
+        });
+        let publishers: Vec<String> = publishers.map(|exchange| escaped(&exchange.name)).collect();
+        let service = escaped(&self.service);
+        let own: Vec<String> = [service.clone(), format!("{service}\\..+")]
+            .into_iter()
+            .chain(self.streams().map(escaped))
+            .collect();
+        let requests = publishers.iter().map(|publisher| format!("{publisher}\\.requests"));
+        Permissions {
+            configure: any_of(own.iter().cloned()),
+            write: any_of(own.iter().cloned().chain(requests)),
+            read: any_of(own.iter().chain(&publishers).cloned()),
+        }
     }
 
     /// Adds the exchange of a publisher. Its alternate exchange feeds a queue that collects unroutable events for operators.
@@ -163,11 +231,7 @@ impl Declarations {
             return;
         }
         let alternate = unrouted(publisher);
-        self.exchanges.push(ExchangeDeclaration {
-            name: alternate.clone(),
-            kind: ExchangeType::Fanout,
-            arguments: Arguments::new(),
-        });
+        self.exchanges.push(fanout(alternate.clone()));
         self.exchanges.push(ExchangeDeclaration {
             name: publisher.to_owned(),
             kind: ExchangeType::Topic,
@@ -184,7 +248,7 @@ impl Declarations {
     /// Adds a queue for events: one active consumer, and a dead-letter queue for messages that are redelivered too often.
     pub(crate) fn add_consumer_queue(&mut self, name: String) {
         let arguments = [
-            ("x-dead-letter-exchange", text("")),
+            (DEAD_LETTER_EXCHANGE, text(&self.service)),
             (DEAD_LETTER_ROUTING_KEY, text(&dead_queue(&self.service))),
             ("x-dead-letter-strategy", text("at-least-once")),
             // At-least-once dead-lettering requires this overflow behaviour.
@@ -192,8 +256,37 @@ impl Declarations {
             ("x-single-active-consumer", ArgumentValue::Flag(true)),
             ("x-delivery-limit", ArgumentValue::Number(DELIVERY_LIMIT)),
         ];
-        self.queues.push(queue(name, arguments));
+        // An earlier version used the default exchange, to which only an administrator may write.
+        let former = [(DEAD_LETTER_EXCHANGE.to_owned(), text(""))].into();
+        self.queues.push(QueueDeclaration { former, ..queue(name, arguments) });
     }
+}
+
+/// What a user of the broker may do, as regular expressions over the names of exchanges and queues.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Permissions {
+    pub configure: String,
+    pub write: String,
+    pub read: String,
+}
+
+/// An expression that matches these alternatives only.
+fn any_of(alternatives: impl Iterator<Item = String>) -> String {
+    format!("^({})$", alternatives.collect::<Vec<_>>().join("|"))
+}
+
+/// A name as an expression that matches nothing else.
+fn escaped(name: &str) -> String {
+    let escape = |letter: char| {
+        let is_plain = letter.is_alphanumeric() || matches!(letter, '-' | '_');
+        if is_plain { vec![letter] } else { vec!['\\', letter] }
+    };
+    name.chars().flat_map(escape).collect()
+}
+
+/// An exchange that passes everything on.
+fn fanout(name: String) -> ExchangeDeclaration {
+    ExchangeDeclaration { name, kind: ExchangeType::Fanout, arguments: Arguments::new() }
 }
 
 /// A quorum queue.
@@ -206,13 +299,13 @@ fn queue(
     arguments.insert(QUEUE_TYPE.to_owned(), text("quorum"));
     // RabbitMQ 4 drops messages that were returned twenty times unless a limit is set. Without a dead-letter target they must stay.
     arguments.entry("x-delivery-limit".to_owned()).or_insert(ArgumentValue::Number(NO_LIMIT));
-    QueueDeclaration { name, arguments, optional: Vec::new() }
+    QueueDeclaration { name, arguments, optional: Vec::new(), former: Arguments::new() }
 }
 
 /// A stream.
 pub(crate) fn stream(name: &str) -> QueueDeclaration {
     let arguments = [
-        (QUEUE_TYPE, text("stream")),
+        (QUEUE_TYPE, text(STREAM)),
         ("x-max-age", text(STREAM_RETENTION)),
         ("x-max-length-bytes", ArgumentValue::Number(STREAM_MAX_BYTES)),
         (STREAM_SEGMENT_SIZE, ArgumentValue::Number(STREAM_SEGMENT_BYTES)),
@@ -221,6 +314,7 @@ pub(crate) fn stream(name: &str) -> QueueDeclaration {
         name: name.to_owned(),
         arguments: arguments.map(|(name, value)| (name.to_owned(), value)).into(),
         optional: vec![STREAM_SEGMENT_SIZE.to_owned()],
+        former: Arguments::new(),
     }
 }
 

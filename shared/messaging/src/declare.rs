@@ -13,7 +13,7 @@ use lapin::{
 };
 
 use crate::{
-    broker::{self, Channels, REPLY_TIMEOUT, bind},
+    broker::{self, Channels, REPLY_TIMEOUT, bind, is_soft, user_of},
     declarations::{
         ArgumentValue, Arguments, Declarations, ExchangeDeclaration, QUEUE_TYPE, QueueDeclaration,
         field_table,
@@ -26,20 +26,39 @@ use crate::{
 /// How many differing arguments of a queue are found at most; there are fewer.
 const MAX_ROUNDS: usize = 16;
 
+/// What the user of a connection may declare.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Rights {
+    All,
+    /// Only what is the service's own: the exchanges of publishers must exist.
+    Own,
+}
+
+impl Rights {
+    /// The rights of the user in this address: one with the name of the service is for the service alone.
+    pub(crate) fn of(amqp_urls: &str, service: &str) -> Self {
+        if user_of(amqp_urls).as_deref() == Some(service) { Self::Own } else { Self::All }
+    }
+}
+
 /// Declares everything that is missing, and returns what exists with other properties. Repeating it changes nothing.
 pub(crate) async fn declare_all(
     channels: &Channels,
     declarations: &Declarations,
+    rights: Rights,
 ) -> Result<Vec<Difference>, Error> {
+    let may_declare = |name: &str| rights == Rights::All || declarations.is_own(name);
     let mut channel = channels.open().await?;
     let mut differences = Vec::new();
     for exchange in &declarations.exchanges {
-        if let Err(error) = declare_exchange(&channel, exchange).await {
+        if !may_declare(&exchange.name) {
+            look_up_exchange(&channel, &exchange.name).await?;
+        } else if let Err(error) = declare_exchange(&channel, exchange).await {
             differences.push(difference_of_exchange(exchange, error)?);
             channel = channels.open().await?;
         }
     }
-    for queue in &declarations.queues {
+    for queue in declarations.queues.iter().filter(|queue| may_declare(&queue.name)) {
         if let Err(error) = declare_queue(&channel, &queue.name, &queue.arguments).await {
             differences.extend(differences_of_queue(channels, queue, error).await?);
             channel = channels.open().await?;
@@ -51,7 +70,7 @@ pub(crate) async fn declare_all(
         .filter(|difference| difference.kind == ObjectKind::Exchange && difference.is_unusable)
         .map(|difference| difference.name.as_str())
         .collect();
-    for binding in &declarations.bindings {
+    for binding in declarations.bindings.iter().filter(|binding| may_declare(&binding.queue)) {
         if !unusable.contains(binding.exchange.as_str()) {
             bind(&channel, &binding.queue, &binding.exchange, &binding.routing_key).await?;
         }
@@ -65,7 +84,8 @@ pub(crate) async fn declare_topology(
     channels: &Channels,
     settings: &Settings,
 ) -> Result<(), Error> {
-    let differences = declare_all(channels, &settings.declarations).await?;
+    let rights = Rights::of(&settings.amqp_url, settings.service);
+    let differences = declare_all(channels, &settings.declarations, rights).await?;
     settings.connections.topology_differs(differences);
     Ok(())
 }
@@ -110,6 +130,19 @@ async fn declare_queue(channel: &Channel, name: &str, arguments: &Arguments) -> 
     with_timeout("declaring a queue", REPLY_TIMEOUT, declared).await.map(drop)
 }
 
+/// Fails if there is no such exchange. It needs no rights.
+async fn look_up_exchange(channel: &Channel, name: &str) -> Result<(), Error> {
+    let options = ExchangeDeclareOptions { passive: true, ..ExchangeDeclareOptions::default() };
+    let kind = lapin::ExchangeKind::Topic;
+    let found = channel.exchange_declare(name.into(), kind, options, FieldTable::default());
+    match with_timeout("looking for an exchange", REPLY_TIMEOUT, found).await {
+        Err(error) if is_soft(&error, &AMQPSoftError::NOTFOUND) => {
+            Err(Error::NoExchange(name.to_owned()))
+        }
+        found => found,
+    }
+}
+
 /// Fails with 404 if there is no such queue.
 async fn look_up(channel: &Channel, name: &str) -> Result<(), Error> {
     let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
@@ -148,7 +181,11 @@ async fn differences_of_queue(
             found = Found::Unknown;
         }
         let is_missing = found == Found::Nothing;
-        if !(is_missing && queue.optional.contains(&property)) {
+        let is_former = match (&found, queue.former.get(&property)) {
+            (Found::Value(value), Some(former)) => value == former,
+            _ => false,
+        };
+        if !(is_former || is_missing && queue.optional.contains(&property)) {
             let wanted = match property.as_str() {
                 "durable" => Some("true".to_owned()),
                 "auto_delete" | "exclusive" => Some("false".to_owned()),

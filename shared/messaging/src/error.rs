@@ -32,6 +32,11 @@ pub enum Error {
     /// An exchange or queue exists in a form in which it cannot be used.
     #[error("{0}; it is not used")]
     Differs(Box<Difference>),
+    /// The exchange of a publisher does not exist, and the user of this service may not declare it.
+    #[error(
+        "the exchange {0} does not exist, and only its publisher may declare it: start the publisher, or load the definitions"
+    )]
+    NoExchange(String),
     /// A message lacks a property that the kit requires.
     #[error("a message of {queue} has no {what}")]
     Incomplete { queue: String, what: &'static str },
@@ -68,6 +73,7 @@ impl Error {
             | Self::Superseded(_)
             | Self::ConsumerCancelled(_)
             | Self::Differs(_)
+            | Self::NoExchange(_)
             | Self::Unavailable(_)
             | Self::TaskFailed(_)
             | Self::Blocked

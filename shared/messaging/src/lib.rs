@@ -1,13 +1,13 @@
 #![doc = include_str!("../README.md")]
 
 // Layers, from the bottom to the top; a module uses only its own layer and those before it:
-//   1. activity, slot_groups, naming, declarations, difference, error, failure, retry, batch_size, snapshot, message_position,
-//      pending_requests, broker, connection_status, settings, declare
+//   1. activity, slot_groups, naming, declarations, definitions, difference, error, failure, retry, batch_size, snapshot, message_position,
+//      provenance, signatures, pending_requests, broker, connection_status, settings, declare
 //   2. queue_metrics
 //   3. publish
 //   4. consume
 //   5. topology, unrouted_events, topology_watch
-//   6. dead_letters, reconcile, republish, streams, topology_plan
+//   6. dead_letters, forget, reconcile, republish, streams, topology_plan
 //   7. replay
 //   8. runtime
 mod activity;
@@ -18,12 +18,15 @@ mod consume;
 pub mod dead_letters;
 pub mod declarations;
 mod declare;
+pub mod definitions;
 mod difference;
 mod error;
 mod failure;
+mod forget;
 mod message_position;
 mod naming;
 mod pending_requests;
+mod provenance;
 mod publish;
 mod queue_metrics;
 pub mod reconcile;
@@ -32,6 +35,7 @@ pub mod republish;
 mod retry;
 mod runtime;
 mod settings;
+mod signatures;
 #[cfg(test)]
 mod simulation;
 mod slot_groups;
@@ -52,6 +56,7 @@ pub use consume::{
 pub use difference::{Difference, ObjectKind};
 pub use error::{Cause, Error};
 pub use failure::Failure;
+pub use forget::forget_numbers;
 pub use publish::{
     admission::{Criticality, OutboxBounds},
     backpressure::{BackpressureState, Overloaded},
@@ -61,5 +66,6 @@ pub use publish::{
 };
 pub use queue_metrics::{OutboxMetrics, QueueMetrics, QueueReport};
 pub use runtime::{MessagingRuntime, declare};
+pub use signatures::{SignatureKeyError, Signatures};
 pub use slot_groups::{DEFAULT_SLOT_GROUPS, InvalidSlotGroups, SlotGroups};
 pub use topology::Topology;

@@ -59,7 +59,7 @@ pub(crate) enum Absence {
 impl Absence {
     const ALL: [Self; 3] = [Self::Unused, Self::Expired, Self::Unknown];
 
-    const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Unused => "unused",
             Self::Expired => "expired",

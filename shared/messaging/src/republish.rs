@@ -22,6 +22,7 @@ use crate::{
         positions,
         publisher::{ConfirmTimeouts, OutgoingMessage, Publisher},
     },
+    signatures::Content,
     slot_groups::SlotGroups,
     topology::Topology,
 };
@@ -127,6 +128,12 @@ struct LoggedMessage {
     position: Option<i64>,
 }
 
+impl LoggedMessage {
+    fn position(&self, history: i64) -> Option<MessagePosition> {
+        self.position.map(|number| MessagePosition { history, slot: self.slot, number })
+    }
+}
+
 impl Republisher {
     /// For the service that `topology` describes. `amqp_url` as in [`MessagingRuntime::new`](crate::MessagingRuntime::new).
     pub fn new(outbox: Outbox, amqp_url: impl Into<String>, topology: &Topology) -> Self {
@@ -220,12 +227,14 @@ impl Republisher {
         history: i64,
         messages: Vec<LoggedMessage>,
     ) -> Result<(), RepublishError> {
+        let signatures = self.outbox.signatures();
         let outgoing: Vec<OutgoingMessage> = messages
             .into_iter()
-            .map(|message| OutgoingMessage {
+            .map(|message| (message.position(history), message))
+            .map(|(position, message)| OutgoingMessage {
                 id: Uuid::new_v4(),
-                // The default exchange routes to the queue of this name, so other subscribers receive nothing.
-                exchange: String::new(),
+                // The queue is bound to the exchange under its own name, so other subscribers receive nothing.
+                exchange: self.service.to_owned(),
                 routing_key: consumer_queue(
                     subscriber,
                     &message.aggregate,
@@ -235,11 +244,12 @@ impl Republisher {
                     ),
                 ),
                 content_type: BATCH_CONTENT_TYPE,
-                body: message.body,
-                position: message.position.map(|number| {
-                    let position = MessagePosition { history, slot: message.slot, number };
-                    (position, Purpose::Again)
+                signature: position.and_then(|position| {
+                    let content = Content::Events { aggregate: &message.aggregate, position };
+                    signatures.sign(content, &message.body)
                 }),
+                body: message.body,
+                position: position.map(|position| (position, Purpose::Again)),
             })
             .collect();
         let confirms = publisher.publish(&outgoing, CONFIRM_TIMEOUTS).await?;

@@ -10,7 +10,7 @@ use crate::{
     broker::{self, Session},
     connection_status::{ConnectionMonitor, ConnectionStatus},
     consume,
-    declare::declare_all,
+    declare::{Rights, declare_all},
     difference::Difference,
     error::Error,
     pending_requests::PendingRequests,
@@ -33,8 +33,9 @@ use crate::{
 /// Returns what exists with other properties.
 pub async fn declare(amqp_url: &str, topology: &Topology) -> Result<Vec<Difference>, Error> {
     let name = format!("{}: topology", topology.service());
+    let rights = Rights::of(amqp_url, topology.service());
     let session = Session::connect(amqp_url, &name, broker::HEARTBEAT).await?;
-    let differences = declare_all(&session.channels()?, &topology.declarations()).await;
+    let differences = declare_all(&session.channels()?, &topology.declarations(), rights).await;
     session.close().await;
     differences
 }
@@ -130,7 +131,7 @@ impl MessagingRuntime {
         let measuring =
             queue_metrics::watch(outbox.stats(), &settings, &queues, outbox.activity(), &stop);
         let declaring = topology_watch::watch(&settings, &stop);
-        let asking = consume::requests::send(&settings, &stop);
+        let asking = consume::requests::send(&settings, outbox.signatures(), &stop);
         tokio::join!(
             consume::run(&outbox, &settings, subscriptions, &stop),
             measuring,

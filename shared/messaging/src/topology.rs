@@ -6,7 +6,7 @@ use envelope::{Event, EventKind};
 
 use crate::{
     consume::{handler::DynHandler, subscription::Subscription},
-    declarations::{self, BindingDeclaration, Declarations},
+    declarations::{BindingDeclaration, Declarations},
     naming::{dead_queue, request_queue, routing_key, slots_of, unrouted},
     slot_groups::SlotGroups,
 };
@@ -117,6 +117,8 @@ impl Topology {
                 let queue = subscription.queue(self.service, group);
                 all.add_consumer_queue(queue.clone());
                 for exchange in subscription.publishers() {
+                    // What the publisher sends to this queue alone.
+                    all.bind(&queue, exchange, &queue);
                     all.bindings.extend(slots_of(group, groups).map(|slot| BindingDeclaration {
                         queue: queue.clone(),
                         exchange: (*exchange).to_owned(),
@@ -125,7 +127,9 @@ impl Topology {
                 }
             }
         }
-        all.queues.extend(self.streams.iter().map(|name| declarations::stream(name)));
+        for stream in &self.streams {
+            all.add_stream(stream);
+        }
         all
     }
 }

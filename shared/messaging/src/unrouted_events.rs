@@ -19,6 +19,7 @@ use crate::{
     message_position::{Purpose, of_delivery},
     naming::unrouted,
     publish::publisher::{ConfirmTimeouts, OutgoingMessage, Publisher},
+    signatures::MessageSignature,
 };
 
 /// The most messages that are published before checking whether any has left.
@@ -79,6 +80,14 @@ pub(crate) async fn republish_on(
     Ok(result)
 }
 
+/// The purpose of a message that is published again: an answer without events stays one.
+const fn again(purpose: Purpose) -> Purpose {
+    match purpose {
+        Purpose::New | Purpose::Again | Purpose::Reminder => Purpose::Again,
+        Purpose::Absent { .. } => purpose,
+    }
+}
+
 /// Publishes up to `limit` messages, waits for the confirms, and removes the messages. Returns how many.
 async fn republish_round(
     channel: &Channel,
@@ -101,8 +110,10 @@ async fn republish_round(
                 exchange: service.to_owned(),
                 routing_key: delivery.routing_key.to_string(),
                 content_type: BATCH_CONTENT_TYPE,
+                // Of the one who has published it: whatever else is in this queue must not be signed by this service.
+                signature: MessageSignature::of_delivery(&delivery),
                 body: mem::take(&mut delivery.data),
-                position: arrived.map(|arrived| (arrived.position, Purpose::Again)),
+                position: arrived.map(|arrived| (arrived.position, again(arrived.purpose))),
             });
         }
         last = Some(delivery);

@@ -155,6 +155,18 @@ impl ManagementClient {
         self.request(Method::PUT, &path, Some(&all)).await.map(drop)
     }
 
+    /// Creates a user without rights, or sets its password.
+    pub async fn create_user(&self, name: &str, password: &str) -> Result<(), Error> {
+        let body = json!({"password": password, "tags": ""});
+        let path = format!("/api/users/{}", percent_encoded(name));
+        self.request(Method::PUT, &path, Some(&body)).await.map(drop)
+    }
+
+    /// Creates or changes what these definitions name, in the format of the server's own export.
+    pub async fn import(&self, definitions: &serde_json::Value) -> Result<(), Error> {
+        self.request(Method::POST, "/api/definitions", Some(definitions)).await.map(drop)
+    }
+
     /// Deletes a vhost with its contents, if it exists.
     pub async fn delete_vhost(&self, vhost: &str) -> Result<(), Error> {
         ignore_not_found(self.delete(&format!("/api/vhosts/{}", percent_encoded(vhost))).await)

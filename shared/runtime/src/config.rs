@@ -2,9 +2,11 @@
 //!
 //! Services flatten [`Common`] into a struct of their own. A flag overrides its environment variable.
 
-use std::{convert::Infallible, fmt, net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
+use std::{
+    convert::Infallible, fmt, fs, net::SocketAddr, path::PathBuf, str::FromStr, time::Duration,
+};
 
-use messaging::{MessageLogBounds, OutboxBounds, SlotGroups};
+use messaging::{MessageLogBounds, OutboxBounds, SignatureKeyError, SlotGroups};
 
 use crate::clients::{ClientLimits, TrustedProxies};
 
@@ -20,6 +22,8 @@ pub struct Common {
     pub outbox: Outbox,
     #[command(flatten)]
     pub message_log: MessageLog,
+    #[command(flatten)]
+    pub signatures: Signatures,
     #[command(flatten)]
     pub http: Http,
     #[command(flatten)]
@@ -55,7 +59,8 @@ pub struct Database {
         long = "database-url",
         env = "DATABASE_URL",
         value_name = "DATABASE_URL",
-        hide_env_values = true
+        hide_env_values = true,
+        value_parser = secret
     )]
     pub url: Secret,
 
@@ -108,7 +113,8 @@ pub struct Broker {
         long = "amqp-url",
         env = "AMQP_URL",
         value_name = "AMQP_URL",
-        hide_env_values = true
+        hide_env_values = true,
+        value_parser = secret
     )]
     pub url: Secret,
 
@@ -228,6 +234,38 @@ impl From<&MessageLog> for MessageLogBounds {
             age: Duration::from_hours(log.hours),
             bytes: log.mebibytes * 1024 * 1024,
         }
+    }
+}
+
+/// The keys of messages, see [`messaging::Signatures`].
+#[derive(Debug, Clone, Default, clap::Args)]
+#[group(skip)]
+#[command(next_help_heading = "Signatures")]
+pub struct Signatures {
+    /// File with the Ed25519 private key (PKCS#8, DER) that signs the service's messages. Without it they are not signed.
+    #[arg(
+        id = "message_key_file",
+        long = "message-key-file",
+        env = "MESSAGE_KEY_FILE",
+        value_name = "MESSAGE_KEY_FILE"
+    )]
+    pub key_file: Option<PathBuf>,
+
+    /// Folder with the public keys of all publishers (SPKI, DER): `<service>/<any name>.pub`. With it, messages that are not signed
+    /// are refused.
+    #[arg(
+        id = "message_public_keys",
+        long = "message-public-keys",
+        env = "MESSAGE_PUBLIC_KEYS",
+        value_name = "MESSAGE_PUBLIC_KEYS"
+    )]
+    pub public_keys: Option<PathBuf>,
+}
+
+impl Signatures {
+    /// Reads the keys of a service.
+    pub fn open(&self, service: &'static str) -> Result<messaging::Signatures, SignatureKeyError> {
+        messaging::Signatures::open(service, self.key_file.as_deref(), self.public_keys.as_deref())
     }
 }
 
@@ -371,6 +409,14 @@ pub fn term(text: &str) -> Result<Duration, String> {
 /// Parses a statement timeout, which must be shorter than the kit's handler timeout.
 fn statement_seconds(text: &str) -> Result<Duration, String> {
     seconds_up_to(35, text)
+}
+
+/// Parses a secret: the value itself, or `file:` and the path of a file that holds it; for a `value_parser`.
+pub fn secret(text: &str) -> Result<Secret, String> {
+    let Some(path) = text.strip_prefix("file:") else { return Ok(Secret::from(text)) };
+    let content = fs::read_to_string(path);
+    let content = content.map_err(|error| format!("the file {path} cannot be read: {error}"))?;
+    Ok(Secret::from(content.trim()))
 }
 
 fn seconds_up_to(most: u64, text: &str) -> Result<Duration, String> {

@@ -5,7 +5,8 @@
 use std::{error::Error, net::SocketAddr, process::ExitCode};
 
 use ::messaging::{
-    MessagingRuntime, Outbox, Topology, Transaction, reconcile::LostCommits, republish::Republisher,
+    MessagingRuntime, Outbox, SignatureKeyError, Topology, Transaction, reconcile::LostCommits,
+    republish::Republisher,
 };
 use clap::Args;
 use sqlx::migrate::Migrator;
@@ -102,6 +103,9 @@ pub enum StartError {
     /// The public key for tokens cannot be read.
     #[error("the public key for tokens cannot be read")]
     TokenKey(#[from] KeyError),
+    /// The keys of messages cannot be used.
+    #[error("the keys of messages cannot be used")]
+    MessageKeys(#[from] SignatureKeyError),
     /// The HTTP server cannot listen.
     #[error("the HTTP server cannot start")]
     Serve(#[from] ServeError),
@@ -160,6 +164,7 @@ pub async fn start<S: ServiceDefinition>(
 ) -> Result<SocketAddr, StartError> {
     let common: &Common = config.as_ref();
     let verifier = Verifier::read(&common.tokens.public_key_file)?;
+    let signatures = common.signatures.open(S::SERVICE.name)?;
     let health = Health::new(lifecycle);
     let pool = database::connect(&S::SERVICE, &common.database).await?;
     database::check_schema(&pool, &S::migrators()).await?;
@@ -167,7 +172,7 @@ pub async fn start<S: ServiceDefinition>(
     let host = Host {
         lifecycle: lifecycle.clone(),
         health,
-        outbox: Outbox::new(pool),
+        outbox: Outbox::new(pool).with_signatures(signatures),
         verifier,
         common: common.clone(),
     };

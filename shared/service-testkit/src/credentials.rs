@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use runtime::{
     auth::{Scope, SigningKey, mint},
     clients::ClientLimits,
-    config::{Broker, Common, Database, Http, MessageLog, Outbox, Shutdown, Tokens},
+    config::{Broker, Common, Database, Http, MessageLog, Outbox, Shutdown, Signatures, Tokens},
 };
 use tempfile::TempDir;
 
@@ -49,6 +49,7 @@ impl Credentials {
             broker: Broker::at(amqp_url),
             outbox: Outbox::default(),
             message_log: MessageLog::default(),
+            signatures: Signatures::default(),
             http: Http { client_limits: ClientLimits::OFF, ..Http::at(([127, 0, 0, 1], 0).into()) },
             tokens: Tokens { public_key_file: self.file("public.der") },
             shutdown: Shutdown::default(),

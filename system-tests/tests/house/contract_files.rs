@@ -1,4 +1,4 @@
-//! `docs/contracts` matches the types, and no type breaks a committed schema.
+//! `docs/contracts` matches the types, and no type breaks a committed schema. The definitions of the broker match the topologies.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -8,6 +8,7 @@ use std::{
 
 use contracts::{behavior::USER_EVENT, schema};
 use envelope::schema::compatibility::{self, Breakage};
+use messaging::{Topology, declarations::Declarations, definitions::definitions};
 use serde_json::Value;
 
 use crate::{asyncapi, sources::root, topologies};
@@ -73,6 +74,9 @@ fn contracts_are_up_to_date() {
     for (name, schema) in &schemas {
         documents.insert(folder.join("schemas").join(format!("{name}.json")), text(schema));
     }
+    let declared: Vec<Declarations> = topologies().iter().map(Topology::declarations).collect();
+    let definitions = definitions(&declared, &["console"], "/");
+    documents.insert(root().join("deploy/rabbitmq/definitions.json"), text(&definitions));
     for (path, document) in documents {
         if std::env::var_os("CONTRACTS").is_some() {
             fs::create_dir_all(path.parent().unwrap()).unwrap();

@@ -40,6 +40,9 @@ pub(crate) enum Error {
     Key(#[from] runtime::auth::KeyError),
 
     #[error(transparent)]
+    MessageKey(#[from] messaging::SignatureKeyError),
+
+    #[error(transparent)]
     Token(#[from] runtime::auth::TokenError),
 
     /// A bench waited in vain.

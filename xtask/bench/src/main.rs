@@ -6,14 +6,17 @@ mod dispatch;
 mod error;
 mod interruptible;
 mod load;
+mod message_keys;
 mod messaging;
 mod order_client;
 mod orders;
+mod pairs;
 mod private_suite;
 mod processor_time;
 mod quick;
 mod search;
 mod services;
+mod signatures;
 mod statistics;
 
 use std::process::ExitCode;
@@ -46,6 +49,9 @@ async fn run(command: Command) -> Result<(), Error> {
         }
         Bench::Scale(arguments) => {
             interruptible::run(Box::pin(messaging::scale::run(arguments))).await
+        }
+        Bench::Signatures(arguments) => {
+            interruptible::run(Box::pin(signatures::run(arguments))).await
         }
         Bench::Dispatch(options) => dispatch::run(options).await,
         Bench::Search(arguments) => search::run(arguments).await,

@@ -13,7 +13,10 @@ use testkit::{
 };
 use xtask::programs::{self, Profile};
 
-use crate::error::Error;
+use crate::{
+    error::Error,
+    message_keys::{PUBLIC_KEYS, write_keys},
+};
 
 /// The service at which the others replay the catalogue.
 const CATALOGUE: &str = "product-catalog";
@@ -64,6 +67,14 @@ pub(crate) struct PrivateSuite {
     folder: DataDir,
 }
 
+/// Whether services sign their messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum MessageKeys {
+    None,
+    /// Each service has a key, and refuses what is not signed.
+    Generated,
+}
+
 struct RunningService {
     name: &'static str,
     url: String,
@@ -87,6 +98,17 @@ impl PrivateSuite {
         services: &[&'static str],
         limits: Limits,
         settings: &[(&str, &str)],
+    ) -> Result<Self, Error> {
+        Self::start_with(name, services, limits, settings, MessageKeys::None).await
+    }
+
+    /// The same with signed messages, or without.
+    pub(crate) async fn start_with(
+        name: &str,
+        services: &[&'static str],
+        limits: Limits,
+        settings: &[(&str, &str)],
+        keys: MessageKeys,
     ) -> Result<Self, Error> {
         install::servers(true, true).await?;
         let folder = DataDir::temporary(name)?;
@@ -122,6 +144,11 @@ impl PrivateSuite {
                 .variable("MALLOC_ARENA_MAX", "2")
                 .variable("MALLOC_TRIM_THRESHOLD_", "262144")
                 .variable("MALLOC_MMAP_THRESHOLD_", "524288");
+            if keys == MessageKeys::Generated {
+                program = program
+                    .variable("MESSAGE_KEY_FILE", write_keys(folder.path(), name)?)
+                    .variable("MESSAGE_PUBLIC_KEYS", folder.path().join(PUBLIC_KEYS));
+            }
             for (variable, value) in settings {
                 program = program.variable(variable, value);
             }

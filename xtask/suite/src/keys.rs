@@ -12,7 +12,7 @@ use rand::{Rng as _, distr::Alphanumeric};
 use runtime::auth::{Scope, SigningKey, mint};
 use xtask::workspace;
 
-use crate::{error::Error, folder::make_folder};
+use crate::{error::Error, folder::make_folder, services::SERVICES};
 
 /// The lifetime of a minted token: a working day.
 const LIFETIME: Duration = Duration::from_hours(12);
@@ -26,6 +26,12 @@ pub struct Keys {
     pub token_public_key: PathBuf,
     /// Signs the webhooks of payment providers and carriers.
     pub webhook_secret: PathBuf,
+    /// The public keys of all services, which verify messages.
+    pub message_public_keys: PathBuf,
+    /// The folder of the private keys that sign messages.
+    message_keys: PathBuf,
+    /// The folder of the passwords of the broker's users.
+    broker_passwords: PathBuf,
 }
 
 impl Keys {
@@ -36,7 +42,25 @@ impl Keys {
             token_key: folder.join("token.key"),
             token_public_key: folder.join("token.pub"),
             webhook_secret: folder.join("webhook.secret"),
+            message_public_keys: folder.join("message-public"),
+            message_keys: folder.join("message"),
+            broker_passwords: folder.join("broker"),
         }
+    }
+
+    /// The private key with which a service signs its messages.
+    pub fn message_key(&self, service: &str) -> PathBuf {
+        self.message_keys.join(format!("{service}.key"))
+    }
+
+    /// The password of a program's user of the broker. It is generated when it is first needed.
+    pub fn broker_password(&self, program: &str) -> Result<String, Error> {
+        let path = self.broker_passwords.join(program);
+        if !path.exists() {
+            make_folder(&self.broker_passwords)?;
+            write_secret(&path)?;
+        }
+        fs::read_to_string(&path).map_err(Error::file(&path))
     }
 
     /// Generates the missing ones.
@@ -50,6 +74,21 @@ impl Keys {
         }
         if !self.webhook_secret.exists() {
             write_secret(&self.webhook_secret)?;
+        }
+        self.make_message_keys()
+    }
+
+    /// Generates the missing pairs of keys for messages.
+    fn make_message_keys(&self) -> Result<(), Error> {
+        make_folder(&self.message_keys)?;
+        for service in SERVICES {
+            let folder = self.message_public_keys.join(service.name);
+            make_folder(&folder)?;
+            let public_key = folder.join("first.pub");
+            if !public_key.exists() {
+                let private_key = self.message_key(service.name);
+                SigningKey::generate()?.write_pair(&private_key, &public_key)?;
+            }
         }
         Ok(())
     }

@@ -33,6 +33,9 @@ pub struct State {
     pub postgres_url: Option<String>,
     /// The vhost; set once the RabbitMQ server runs.
     pub amqp_url: Option<String>,
+    /// Whether each program has a user of its own on the broker.
+    #[serde(default)]
+    pub has_broker_users: bool,
     /// RabbitMQ's management API; set once a private server runs.
     pub management_url: Option<String>,
     /// Seconds from the start of the first server until all services were ready.

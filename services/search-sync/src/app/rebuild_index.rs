@@ -66,8 +66,8 @@ impl IndexRebuilder {
         self.lock().clone()
     }
 
-    /// Starts a rebuild, or returns the running one.
-    pub(crate) fn start(&self) -> Rebuild {
+    /// Starts a rebuild after `prepared`, or returns the running one.
+    pub(crate) fn start(&self, prepared: impl Future<Output = ()> + Send + 'static) -> Rebuild {
         let mut last = self.lock();
         if let Some(running) = last.as_ref().filter(|rebuild| rebuild.is_running()) {
             return running.clone();
@@ -77,7 +77,11 @@ impl IndexRebuilder {
         drop(last);
         let (this, stop) = (self.clone(), self.0.lifecycle.soft());
         self.0.lifecycle.spawn("rebuild", async move {
-            if let Some(Err(error)) = stop.run_until_cancelled(this.rebuild()).await {
+            let rebuilt = async {
+                prepared.await;
+                this.rebuild().await
+            };
+            if let Some(Err(error)) = stop.run_until_cancelled(rebuilt).await {
                 tracing::error!(error = problem::chain(&error), "failed to rebuild the index");
                 this.finish(Some(problem::chain(&error)));
             }

@@ -5,8 +5,9 @@ use std::{
     pin::pin,
 };
 
+use contracts::catalog::PRODUCT;
 use futures::TryStreamExt as _;
-use messaging::Transaction;
+use messaging::{Transaction, forget_numbers};
 use vocabulary::{ProductId, Version};
 
 use super::{
@@ -15,6 +16,7 @@ use super::{
 };
 use crate::{
     domain::{CatalogProduct, ProjectedVersion, newest_versions},
+    names::{PRODUCT_CATALOG, SERVICE},
     storage::documents,
 };
 
@@ -26,7 +28,7 @@ const BATCH_SIZE: usize = 500;
 pub(crate) struct IndexRepair {
     /// Products that differed between index and projection.
     pub(crate) reindexed: usize,
-    /// Products of which the catalogue had a newer version, or fields that are not stored.
+    /// Products of which the catalogue had a newer version, or fields that are not stored, or not the version that was stored.
     pub(crate) refetched: usize,
     /// Products that are no longer in the catalogue.
     pub(crate) removed: usize,
@@ -89,7 +91,7 @@ impl IndexConsistency {
         let projected = documents::list_versions(&mut *self.outbox.pool().acquire().await?).await?;
         let mut missing: BTreeMap<ProductId, ProjectedVersion> =
             projected.into_iter().map(|one| (one.product_id, one)).collect();
-        let (mut refetched, mut newer) = (0, Vec::new());
+        let (mut refetched, mut newer, mut unpublished) = (0, Vec::new(), Vec::new());
         let mut export = pin!(self.catalogue.export().await?);
         while let Some(product) = export.try_next().await? {
             let known = missing.remove(&product.product_id);
@@ -97,7 +99,9 @@ impl IndexConsistency {
             let is_newer = |known: ProjectedVersion| {
                 known.version < version || (known.version == version && known.outdated)
             };
-            if known.is_none_or(is_newer) {
+            if let Some(known) = known.filter(|known| is_unpublished(known, &product)) {
+                unpublished.push((product, known.version));
+            } else if known.is_none_or(is_newer) {
                 newer.push(product);
             }
             if newer.len() == BATCH_SIZE {
@@ -105,6 +109,7 @@ impl IndexConsistency {
             }
         }
         refetched += self.write(&newest_versions(newer)).await?;
+        refetched += self.replace(unpublished).await?;
         // The export does not contain products that were created meanwhile, so ask for each missing one.
         let mut removed_products: Vec<(ProductId, i64)> = Vec::new();
         for one in missing.into_values().filter(|one| !one.deleted) {
@@ -122,6 +127,52 @@ impl IndexConsistency {
         Ok((refetched, removed))
     }
 
+    /// Replaces versions that the catalogue has never published: a forged event has written them, and no honest event would overwrite
+    /// them. Returns how many.
+    pub(crate) async fn replace_unpublished(&self) -> Result<usize, ConsistencyError> {
+        let _running = self.running.try_lock()?;
+        let projected = documents::list_versions(&mut *self.outbox.pool().acquire().await?).await?;
+        let known: BTreeMap<ProductId, ProjectedVersion> =
+            projected.into_iter().map(|one| (one.product_id, one)).collect();
+        let mut unpublished = Vec::new();
+        let mut export = pin!(self.catalogue.export().await?);
+        while let Some(product) = export.try_next().await? {
+            let known = known.get(&product.product_id);
+            if let Some(known) = known.filter(|known| is_unpublished(known, &product)) {
+                unpublished.push((product, known.version));
+            }
+        }
+        self.replace(unpublished).await
+    }
+
+    /// Replaces these versions by those of the catalogue, and lets the next event of each product take effect.
+    async fn replace(
+        &self,
+        unpublished: Vec<(CatalogProduct, i64)>,
+    ) -> Result<usize, ConsistencyError> {
+        let mut replaced = 0;
+        for products in unpublished.chunks(BATCH_SIZE) {
+            let keys: Vec<String> =
+                products.iter().map(|(product, _)| product.product_id.to_string()).collect();
+            let versions: Vec<(ProductId, i64)> =
+                products.iter().map(|(product, version)| (product.product_id, *version)).collect();
+            let products = products.iter().map(|(product, _)| product.clone());
+            let mut tx = self.outbox.begin().await?;
+            forget_numbers(&mut tx, &consumer_of_products(), PRODUCT_CATALOG, PRODUCT, &keys)
+                .await?;
+            documents::remove(&mut tx, &versions).await?;
+            let written =
+                documents::write(&mut tx, &newest_versions(products), &BTreeSet::new()).await?;
+            self.commit(tx).await?;
+            tracing::error!(
+                products = ?keys,
+                "versions that the catalogue has never published were replaced"
+            );
+            replaced += written.len();
+        }
+        Ok(replaced)
+    }
+
     async fn write(&self, products: &[CatalogProduct]) -> Result<usize, ConsistencyError> {
         let mut tx = self.outbox.begin().await?;
         let written = documents::write(&mut tx, products, &BTreeSet::new()).await?;
@@ -134,4 +185,14 @@ impl IndexConsistency {
         tx.after_commit(move || indexer.wake());
         Ok(tx.commit().await?)
     }
+}
+
+/// Whether the catalogue has never published the version that was known before its export: versions only grow.
+fn is_unpublished(known: &ProjectedVersion, exported: &CatalogProduct) -> bool {
+    known.version > exported.version.get()
+}
+
+/// The consumer of the products' events.
+fn consumer_of_products() -> String {
+    format!("{}.{PRODUCT}", SERVICE.name)
 }

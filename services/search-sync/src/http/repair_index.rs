@@ -11,7 +11,7 @@ use crate::app::{consistency::IndexConsistency, repair_index::IndexRepair};
 pub(crate) struct Repair {
     /// Products that differed between the index and the service's own tables.
     reindexed: usize,
-    /// Products of which the catalogue had a newer version.
+    /// Products of which the catalogue had a newer version, or has never published the one that was stored.
     refetched: usize,
     /// Products that are no longer in the catalogue.
     removed: usize,
@@ -24,7 +24,7 @@ pub(crate) struct Repair {
 /// Repair the index
 ///
 /// Repairs the index from the service's own tables, then these from the whole catalogue, synonyms and rules
-/// included. Newer versions are never overwritten.
+/// included. A version that is higher than that of the catalogue was never published, and is replaced.
 #[utoipa::path(
     post, path = "/v1/index/repair", tag = "index",
     responses((status = 200, body = Repair)), security(("bearer" = ["ops"]))

@@ -414,6 +414,34 @@ pub(crate) async fn renumber(
     Ok(())
 }
 
+/// Removes documents that still have the expected versions, with their SKUs: the caller writes what replaces them in the same
+/// transaction.
+pub(crate) async fn remove(
+    connection: &mut PgConnection,
+    expected: &[(ProductId, i64)],
+) -> Result<(), sqlx::Error> {
+    let products: Vec<Uuid> = expected.iter().map(|(product, _)| product.as_uuid()).collect();
+    let versions: Vec<i64> = expected.iter().map(|(_, version)| *version).collect();
+    changes::lock(connection).await?;
+    sqlx::query!(
+        r#"
+        with expected as (
+            select * from unnest($1::uuid[], $2::bigint[]) as e (product_id, version)
+        ), removed as (
+            delete from document d using expected e
+            where d.product_id = e.product_id and d.version = e.version
+            returning d.product_id
+        )
+        delete from document_sku k using removed r where k.product_id = r.product_id
+        "#,
+        &products,
+        &versions,
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
 /// Marks documents as deleted if they still have these versions; returns how many.
 pub(crate) async fn mark_deleted(
     connection: &mut PgConnection,

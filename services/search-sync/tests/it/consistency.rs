@@ -1,13 +1,15 @@
 //! Drift is detected and repaired.
 
 use contracts::catalog::ProductChangedV1;
+use envelope::Event as _;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
-use service_testkit::answer;
+use service_testkit::{LONGEST_WAIT, answer};
+use testkit::wait_for;
 use vocabulary::ProductId;
 
 use crate::{
-    events::{keyboard, sku_of},
+    events::{keyboard, sku_of, version},
     suite::Suite,
 };
 
@@ -104,5 +106,61 @@ async fn an_unreadable_catalogue_is_unavailable() {
         assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(problem["code"], "catalogue_unavailable");
     }
+    suite.finish(0).await;
+}
+
+/// Publishes a version that the catalogue does not have, under the highest number of all.
+async fn forge(suite: &Suite, id: ProductId) {
+    let forged = ProductChangedV1 { version: version(i64::MAX), ..keyboard(id, 1) };
+    let data = serde_json::to_string(&forged).unwrap();
+    let key = forged.key();
+    suite.catalogue.publish_raw::<ProductChangedV1>(&key, i64::MAX, &data).await;
+    suite.wait_applied(id, i64::MAX).await;
+    assert_eq!(suite.found(id).await, Some(i64::MAX));
+}
+
+/// Waits until searches find this version of the product.
+async fn wait_found(suite: &Suite, id: ProductId, version: i64) {
+    wait_for("the version is found", LONGEST_WAIT, async || {
+        let found = suite.found(id).await;
+        if found == Some(version) { Ok(()) } else { Err(format!("{found:?}")) }
+    })
+    .await
+    .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repair_replaces_what_was_never_published() {
+    let suite = Suite::start().await;
+    let id = ProductId::new();
+    suite.catalogue.publish(&keyboard(id, 1)).await;
+    suite.wait_applied(id, 1).await;
+    suite.catalog_products.lock().unwrap().insert(id, catalog_product(&keyboard(id, 1)));
+    forge(&suite, id).await;
+    assert_eq!(drift(&suite).await["differing"], 1);
+    assert_eq!(repair(&suite).await["refetched"], 1);
+    wait_found(&suite, id, 1).await;
+    assert_eq!(drift(&suite).await["differing"], 0);
+    // The next honest event takes effect: its number is lower than the forged one.
+    suite.catalogue.publish(&keyboard(id, 2)).await;
+    wait_found(&suite, id, 2).await;
+    suite.settle().await;
+    suite.finish(0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rebuild_replaces_what_was_never_published() {
+    let suite = Suite::start().await;
+    let id = ProductId::new();
+    suite.catalogue.publish(&keyboard(id, 1)).await;
+    suite.wait_applied(id, 1).await;
+    suite.catalog_products.lock().unwrap().insert(id, catalog_product(&keyboard(id, 1)));
+    forge(&suite, id).await;
+    let (status, started) = answer(suite.as_operator(Method::POST, "/v1/index/rebuild")).await;
+    assert_eq!(status, StatusCode::ACCEPTED, "{started}");
+    wait_found(&suite, id, 1).await;
+    suite.catalogue.publish(&keyboard(id, 2)).await;
+    wait_found(&suite, id, 2).await;
+    suite.settle().await;
     suite.finish(0).await;
 }

@@ -10,7 +10,8 @@ use tokio_util::sync::CancellationToken;
 use super::{
     FIRST_BATCH, IDLE_LIMIT, WRITE_TIMEOUT,
     batch_processor::BatchProcessor,
-    deliveries::{collect_batch, decode, start_consumer},
+    deliveries::{collect_batch, record_part, start_consumer},
+    message_reader::{MessageReader, ReadMessage},
     plan::{Disposition, Origin},
     position_store,
     received_event::ReceivedEvent,
@@ -21,7 +22,7 @@ use super::{
 use crate::{
     broker::{self, Channels},
     error::{Error, with_timeout},
-    message_position::{ArrivedPosition, of_delivery},
+    message_position::ArrivedPosition,
     naming::dead_queue,
     publish::outbox::Outbox,
 };
@@ -79,10 +80,16 @@ async fn park_all(
     queue: &str,
     deliveries: &[Delivery],
 ) -> Result<(), Error> {
-    let is_subscribed =
-        |aggregate: &str| subscriptions.iter().any(|other| other.aggregate() == aggregate);
+    let reader = MessageReader::of_dead_queue(queue, subscriptions, outbox.signatures());
     for delivery in deliveries {
-        let mut all = decode(outbox, queue, delivery, &is_subscribed).await?;
+        let ReadMessage { position, parts } = reader.read(delivery)?;
+        let mut all = Vec::new();
+        for part in parts {
+            match part {
+                Ok(event) => all.push(event),
+                Err(unreadable) => record_part(outbox, queue, &unreadable).await?,
+            }
+        }
         for event in &mut all {
             event
                 .causes
@@ -101,7 +108,7 @@ async fn park_all(
             let processor =
                 BatchProcessor { outbox, subscription, consumer: &consumer, is_suspect: false };
             processor.process(events, dispositions, Origin::Queue).await?;
-            record_arrival(outbox, subscription, &consumer, delivery).await?;
+            record_arrival(outbox, subscription, &consumer, position.as_ref()).await?;
         }
     }
     outbox.parking_signal().send_replace(());
@@ -114,20 +121,20 @@ async fn record_arrival(
     outbox: &Outbox,
     subscription: &Subscription,
     consumer: &str,
-    delivery: &Delivery,
+    position: Option<&ArrivedPosition>,
 ) -> Result<(), Error> {
-    let is_expected = |arrived: &ArrivedPosition| {
+    let is_expected = |arrived: &&ArrivedPosition| {
         subscription.publishers().iter().any(|publisher| *publisher == arrived.publisher)
     };
-    let Some(arrived) = of_delivery(delivery).filter(is_expected) else { return Ok(()) };
+    let Some(arrived) = position.filter(is_expected) else { return Ok(()) };
     with_timeout("storing a position", WRITE_TIMEOUT, async {
         let (now, key) = (Instant::now(), (arrived.publisher.clone(), arrived.position.slot));
         let mut tx = outbox.pool().begin().await?;
         let rows = position_store::lock(&mut tx, consumer, &[key]).await?;
         let mut positions = ReceivedPositions::load(rows, BTreeMap::new(), now);
         // The consumer of the queue reports what an operator must know.
-        if positions.arrive(&arrived, now).is_none() {
-            positions.finish(&arrived);
+        if positions.arrive(arrived, now).is_none() {
+            positions.finish(arrived);
             position_store::write(&mut tx, consumer, &positions.take_changed()).await?;
         }
         Ok::<_, Error>(tx.commit().await?)

@@ -1,6 +1,5 @@
-//! Deliveries of the broker, and the events that they carry.
+//! Deliveries of the broker.
 
-use envelope::{DecodeError, Envelope, decode_parts};
 use futures::{FutureExt, StreamExt};
 use lapin::{
     Channel, Consumer,
@@ -12,11 +11,10 @@ use lapin::{
 use super::{
     WRITE_TIMEOUT,
     dead_letter::{UnreadableMessage, record_unreadable},
-    received_event::ReceivedEvent,
 };
 use crate::{
     broker,
-    error::{Error, causes, with_timeout},
+    error::{Error, with_timeout},
     publish::outbox::Outbox,
 };
 
@@ -81,37 +79,6 @@ fn estimate_events(delivery: &Delivery) -> usize {
     1 + delivery.data.len() / 512
 }
 
-/// A part of a message: an event, or an unreadable part with the exchange and routing key of the message.
-pub(super) type Part = Result<ReceivedEvent, ((String, String), UnreadableMessage)>;
-
-/// Splits a message into events. Parts that cannot be decoded, or belong to an aggregate without a subscription, are unreadable.
-pub(super) fn split_message(
-    consumer: &str,
-    delivery: &Delivery,
-    is_subscribed: &impl Fn(&str) -> bool,
-) -> Result<Vec<Part>, Error> {
-    let route = (delivery.exchange.to_string(), delivery.routing_key.to_string());
-    let part = |part: Result<Envelope, (DecodeError, Vec<u8>)>| {
-        let route = route.clone();
-        Ok(match part {
-            Ok(envelope) if is_subscribed(&envelope.aggregate) => {
-                Ok(ReceivedEvent { envelope, attempts: 0, causes: Vec::new(), route })
-            }
-            Ok(envelope) => {
-                let causes =
-                    vec![format!("{} is not subscribed to {}", consumer, envelope.aggregate)];
-                let payload = serde_json::to_vec(&envelope)?;
-                Err((route, UnreadableMessage { reason: "foreign_aggregate", causes, payload }))
-            }
-            Err((error, payload)) => {
-                let causes = causes(&error);
-                Err((route, UnreadableMessage { reason: "undecodable", causes, payload }))
-            }
-        })
-    };
-    decode_parts(&delivery.data).into_iter().map(part).collect()
-}
-
 /// Records an unreadable part as a dead letter.
 pub(super) async fn record_part(
     outbox: &Outbox,
@@ -123,21 +90,4 @@ pub(super) async fn record_part(
         record_unreadable(&mut connection, consumer, (exchange, routing_key), unreadable).await
     };
     with_timeout("recording a dead letter", WRITE_TIMEOUT, recorded).await
-}
-
-/// Decodes the events of a message. Unreadable parts become dead letters.
-pub(super) async fn decode(
-    outbox: &Outbox,
-    consumer: &str,
-    delivery: &Delivery,
-    is_subscribed: &impl Fn(&str) -> bool,
-) -> Result<Vec<ReceivedEvent>, Error> {
-    let mut events = Vec::new();
-    for part in split_message(consumer, delivery, is_subscribed)? {
-        match part {
-            Ok(event) => events.push(event),
-            Err(unreadable) => record_part(outbox, consumer, &unreadable).await?,
-        }
-    }
-    Ok(events)
 }

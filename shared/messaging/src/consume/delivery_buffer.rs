@@ -8,8 +8,9 @@ use futures::{FutureExt, StreamExt, future::try_join_all};
 use lapin::{Consumer, message::Delivery, options::BasicAckOptions};
 
 use super::{
-    deliveries::{DeliveryBatch, Part, collect_batch, split_message},
+    deliveries::{DeliveryBatch, collect_batch},
     dispatch::{Dispatch, Dispatcher},
+    message_reader::{MessageReader, Part, ReadMessage},
     received_messages::ReceivedMessages,
     subscription::Ordering,
 };
@@ -17,6 +18,7 @@ use crate::{
     batch_size::BatchLimit,
     broker,
     error::{Error, with_timeout},
+    message_position::ArrivedPosition,
     queue_metrics::{EventTimes, published_at},
 };
 
@@ -53,29 +55,34 @@ pub(super) enum DeliveryBuffer {
 
 /// What is processed together.
 pub(super) enum WorkItem {
-    Messages(DeliveryBatch),
+    Messages(ReadBatch),
     /// Events with the delivery tags of their messages.
     Events(Vec<(u64, Part)>, EventTimes),
 }
 
+/// Deliveries with what was read of them.
+pub(super) struct ReadBatch {
+    pub(super) batch: DeliveryBatch,
+    /// In the order of the deliveries.
+    pub(super) messages: Vec<ReadMessage>,
+}
+
 impl DeliveryBuffer {
-    /// An empty buffer. `consumer` receives events of `aggregate` only.
+    /// An empty buffer.
     pub(super) fn new(
         ordering: Ordering,
         deliveries: Consumer,
         limit: BatchLimit,
-        consumer: &str,
-        aggregate: &'static str,
+        reader: MessageReader,
     ) -> Self {
         match ordering {
             Ordering::Sequenced(_) | Ordering::LatestWins(Dispatch::Fifo) => {
-                Self::Sequential(SequentialBuffer { deliveries, limit })
+                Self::Sequential(SequentialBuffer { deliveries, limit, reader })
             }
             Ordering::LatestWins(dispatch) => Self::Reordering(ReorderingBuffer {
                 deliveries,
                 limit,
-                consumer: consumer.to_owned(),
-                aggregate,
+                reader,
                 waiting: Dispatcher::new(dispatch),
                 open: BTreeMap::new(),
                 bytes: 0,
@@ -92,13 +99,18 @@ impl DeliveryBuffer {
         received: &mut ReceivedMessages<'_>,
     ) -> Result<WorkItem, Error> {
         match self {
-            Self::Sequential(SequentialBuffer { deliveries, limit }) => {
+            Self::Sequential(SequentialBuffer { deliveries, limit, reader }) => {
                 let first = deliveries.next().await;
-                let batch = collect_batch(first, deliveries, queue, limit.get())?;
-                for delivery in &batch.deliveries {
-                    received.arrive(delivery);
+                let mut batch = collect_batch(first, deliveries, queue, limit.get())?;
+                let mut messages = Vec::with_capacity(batch.deliveries.len());
+                for delivery in &mut batch.deliveries {
+                    let message = reader.read(delivery)?;
+                    received.arrive(message.position.as_ref());
+                    // It has been decoded.
+                    delivery.data = Vec::new();
+                    messages.push(message);
                 }
-                Ok(WorkItem::Messages(batch))
+                Ok(WorkItem::Messages(ReadBatch { batch, messages }))
             }
             Self::Reordering(buffer) => {
                 let events = buffer.next(queue, received).await?;
@@ -111,7 +123,7 @@ impl DeliveryBuffer {
     /// The number of unacknowledged messages while `item` is processed.
     pub(super) fn messages(&self, item: &WorkItem) -> usize {
         match (self, item) {
-            (_, WorkItem::Messages(batch)) => batch.deliveries.len(),
+            (_, WorkItem::Messages(read)) => read.messages.len(),
             (Self::Reordering(buffer), WorkItem::Events(..)) => buffer.open.len(),
             (Self::Sequential(_), WorkItem::Events(..)) => 0,
         }
@@ -127,10 +139,13 @@ impl DeliveryBuffer {
         received: &mut ReceivedMessages<'_>,
     ) -> Result<usize, Error> {
         match (self, item) {
-            (Self::Sequential(SequentialBuffer { limit, .. }), WorkItem::Messages(batch)) => {
+            (
+                Self::Sequential(SequentialBuffer { limit, .. }),
+                WorkItem::Messages(ReadBatch { batch, messages }),
+            ) => {
                 limit.observe(batch.events, took);
-                for delivery in &batch.deliveries {
-                    received.finish(delivery);
+                for message in &messages {
+                    received.finish(message.position.as_ref());
                 }
                 batch.acknowledge(queue).await?;
                 Ok(batch.deliveries.len())
@@ -147,13 +162,13 @@ impl DeliveryBuffer {
 pub(super) struct SequentialBuffer {
     deliveries: Consumer,
     limit: BatchLimit,
+    reader: MessageReader,
 }
 
 pub(super) struct ReorderingBuffer {
     deliveries: Consumer,
     limit: BatchLimit,
-    consumer: String,
-    aggregate: &'static str,
+    reader: MessageReader,
     waiting: Dispatcher<(u64, Part)>,
     /// The unacknowledged messages by delivery tag.
     open: BTreeMap<u64, OpenMessage>,
@@ -169,6 +184,7 @@ pub(super) struct ReorderingBuffer {
 struct OpenMessage {
     /// Without its body, which has been decoded.
     delivery: Delivery,
+    position: Option<ArrivedPosition>,
     bytes: usize,
     /// The number of its events that are not processed yet.
     remaining: usize,
@@ -208,9 +224,8 @@ impl ReorderingBuffer {
         mut delivery: Delivery,
         received: &mut ReceivedMessages<'_>,
     ) -> Result<(), Error> {
-        received.arrive(&delivery);
-        let is_subscribed = |aggregate: &str| aggregate == self.aggregate;
-        let parts = split_message(&self.consumer, &delivery, &is_subscribed)?;
+        let ReadMessage { position, parts } = self.reader.read(&delivery)?;
+        received.arrive(position.as_ref());
         let (tag, remaining, bytes) = (delivery.delivery_tag, parts.len(), delivery.data.len());
         let now = now();
         for part in parts {
@@ -221,9 +236,8 @@ impl ReorderingBuffer {
         }
         self.has_empty_message |= remaining == 0;
         self.bytes += bytes;
-        delivery.data.clear();
-        delivery.data.shrink_to_fit();
-        self.open.insert(tag, OpenMessage { delivery, bytes, remaining });
+        delivery.data = Vec::new();
+        self.open.insert(tag, OpenMessage { delivery, position, bytes, remaining });
         Ok(())
     }
 
@@ -253,7 +267,7 @@ impl ReorderingBuffer {
         let Finished { leading, others } = take_finished(&mut self.open, is_finished);
         self.bytes -= leading.iter().chain(&others).map(|message| message.bytes).sum::<usize>();
         for message in leading.iter().chain(&others) {
-            received.finish(&message.delivery);
+            received.finish(message.position.as_ref());
         }
         let leading_count = leading.len();
         // One acknowledgement for all leading messages, one for each other; all are sent before the first is awaited.

@@ -16,6 +16,7 @@ mod known_groups;
 pub(crate) mod latest_wins;
 pub(crate) mod lost_events;
 mod membership;
+pub(crate) mod message_reader;
 pub(crate) mod parking;
 pub(crate) mod plan;
 mod position_ranges;

@@ -8,9 +8,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     BATCH_EVENTS, FIRST_BATCH, IDLE_LIMIT,
-    deliveries::{decode, record_part, start_consumer},
-    delivery_buffer::{DeliveryBuffer, WorkItem, prefetch},
+    deliveries::{record_part, start_consumer},
+    delivery_buffer::{DeliveryBuffer, ReadBatch, WorkItem, prefetch},
     former_queues,
+    message_reader::{MessageReader, Part},
     plan::Origin,
     queue_context::QueueContext,
     received_messages::ReceivedMessages,
@@ -123,48 +124,48 @@ impl QueueConsumer {
         channels: &Channels,
         stop: &CancellationToken,
     ) {
-        if let (Ordering::Sequenced(_), WorkItem::Messages(batch)) =
+        if let (Ordering::Sequenced(_), WorkItem::Messages(ReadBatch { messages, .. })) =
             (self.context.subscription.ordering(), item)
         {
-            received.wait_for_others(&batch.deliveries, channels, stop).await;
+            received.wait_for_others(messages, channels, stop).await;
         }
     }
 
     async fn start(&self, channel: &Channel) -> Result<DeliveryBuffer, Error> {
-        let QueueContext { queue, consumer, subscription, .. } = &*self.context;
+        let QueueContext { outbox, queue, consumer, subscription, .. } = &*self.context;
         let ordering = subscription.ordering();
         let prefetch = prefetch(ordering);
         let deliveries = start_consumer(channel, queue, prefetch, FieldTable::default()).await?;
         let limit = BatchLimit::new(subscription.batch_size(), BATCH_EVENTS, FIRST_BATCH);
-        Ok(DeliveryBuffer::new(ordering, deliveries, limit, consumer, subscription.aggregate()))
+        let signatures = outbox.signatures();
+        let reader = MessageReader::of_queue(consumer, queue, subscription, signatures);
+        Ok(DeliveryBuffer::new(ordering, deliveries, limit, reader))
     }
 
     /// Processes the events of a work item; unreadable parts become dead letters. Returns whether events of its keys are parked.
     async fn process(&self, item: &WorkItem, outages: u32) -> Result<bool, Error> {
-        let QueueContext { outbox, consumer, subscription, .. } = &*self.context;
-        let mut events = Vec::new();
+        let QueueContext { outbox, consumer, .. } = &*self.context;
+        let mut parts: Vec<&Part> = Vec::new();
         match item {
-            WorkItem::Messages(batch) => {
-                let is_subscribed = |aggregate: &str| aggregate == subscription.aggregate();
+            WorkItem::Messages(ReadBatch { batch, messages }) => {
                 let mut times = EventTimes::default();
-                for delivery in &batch.deliveries {
-                    let decoded = decode(outbox, consumer, delivery, &is_subscribed).await?;
-                    let emitted = decoded.iter().map(|event| event.envelope.time);
+                for (delivery, message) in batch.deliveries.iter().zip(messages) {
+                    let emitted = message.parts.iter().flatten().map(|event| event.envelope.time);
                     times.add(published_at(delivery), emitted);
-                    events.extend(decoded);
+                    parts.extend(&message.parts);
                 }
                 self.stats.decoded(times);
             }
-            WorkItem::Events(parts, times) => {
-                for (_, part) in parts {
-                    match part {
-                        Ok(event) => events.push(event.clone()),
-                        Err(unreadable) => {
-                            record_part(outbox, consumer, unreadable).await?;
-                        }
-                    }
-                }
+            WorkItem::Events(tagged, times) => {
+                parts.extend(tagged.iter().map(|(_, part)| part));
                 self.stats.decoded(*times);
+            }
+        }
+        let mut events = Vec::with_capacity(parts.len());
+        for part in parts {
+            match part {
+                Ok(event) => events.push(event.clone()),
+                Err(unreadable) => record_part(outbox, consumer, unreadable).await?,
             }
         }
         let processor = self.context.processor(self.context.are_suspect(outages).await);

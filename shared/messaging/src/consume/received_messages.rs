@@ -5,8 +5,7 @@ use std::{
     time::Duration,
 };
 
-use envelope::{Envelope, decode_parts};
-use lapin::message::Delivery;
+use envelope::Envelope;
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
@@ -14,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     WRITE_TIMEOUT, cursors,
     dead_letter::{UnreadableMessage, record_unreadable},
+    message_reader::ReadMessage,
     position_store,
     queue_context::QueueContext,
     received_event::Key,
@@ -22,7 +22,7 @@ use super::{
 use crate::{
     broker::{Channels, depth},
     error::{Error, causes, with_timeout},
-    message_position::{ArrivedPosition, MissingMessages, of_delivery},
+    message_position::{ArrivedPosition, MissingMessages},
     naming::{consumer_queue, routing_key, slot_group},
     settings::Settings,
 };
@@ -81,27 +81,23 @@ impl<'a> ReceivedMessages<'a> {
         Ok(Self { context, settings, positions, findings, stored_at: now, given_up })
     }
 
-    /// Records a delivery.
-    pub(super) fn arrive(&mut self, delivery: &Delivery) {
-        if let Some(arrived) = self.position(delivery) {
-            self.findings.extend(self.positions.arrive(&arrived, Instant::now()));
+    /// Records the position of a message.
+    pub(super) fn arrive(&mut self, position: Option<&ArrivedPosition>) {
+        if let Some(arrived) = self.expected(position) {
+            self.findings.extend(self.positions.arrive(arrived, Instant::now()));
         }
     }
 
-    /// Records that a delivery is acknowledged.
-    pub(super) fn finish(&mut self, delivery: &Delivery) {
-        if let Some(arrived) = self.position(delivery) {
-            self.positions.finish(&arrived);
+    /// Records that a message is acknowledged.
+    pub(super) fn finish(&mut self, position: Option<&ArrivedPosition>) {
+        if let Some(arrived) = self.expected(position) {
+            self.positions.finish(arrived);
         }
     }
 
-    fn position(&self, delivery: &Delivery) -> Option<ArrivedPosition> {
-        let is_expected = |arrived: &ArrivedPosition| {
-            let publishers = self.context.subscription.publishers();
-            publishers.iter().any(|publisher| *publisher == arrived.publisher)
-                && self.context.arriving.contains_key(&arrived.position.slot)
-        };
-        of_delivery(delivery).filter(is_expected)
+    /// The position, if the queue is for its slot.
+    fn expected<'p>(&self, position: Option<&'p ArrivedPosition>) -> Option<&'p ArrivedPosition> {
+        position.filter(|arrived| self.context.arriving.contains_key(&arrived.position.slot))
     }
 
     /// When [`keep`](Self::keep) has something to do, unless messages arrive before.
@@ -149,19 +145,20 @@ impl<'a> ReceivedMessages<'a> {
     /// queue begins behind the backlog of the old one. Otherwise their events would be parked, each until its predecessor arrives.
     pub(super) async fn wait_for_others(
         &mut self,
-        deliveries: &[Delivery],
+        messages: &[ReadMessage],
         channels: &Channels,
         stop: &CancellationToken,
     ) {
         if self.context.arriving.values().all(Vec::is_empty) {
             return;
         }
+        let positions = messages.iter().map(|message| message.position.as_ref());
         let arrived: Vec<_> =
-            deliveries.iter().filter_map(|delivery| self.position(delivery)).collect();
+            positions.filter_map(|position| self.expected(position).cloned()).collect();
         if self.positions.missing_before(&arrived).is_empty() {
             return;
         }
-        let (first, began) = (self.first_events(deliveries), Instant::now());
+        let (first, began) = (first_events(messages), Instant::now());
         let (mut progress_at, mut least) = (began, BTreeMap::new());
         loop {
             let mut missing = self.positions.missing_before(&arrived);
@@ -187,22 +184,6 @@ impl<'a> ReceivedMessages<'a> {
             }
             self.store_with(true).await;
         }
-    }
-
-    /// The first event of each key in these messages.
-    fn first_events(&self, deliveries: &[Delivery]) -> HashMap<Key, i64> {
-        let aggregate = self.context.subscription.aggregate();
-        let mut first: HashMap<Key, i64> = HashMap::new();
-        for delivery in deliveries {
-            let events = decode_parts(&delivery.data).into_iter().flatten();
-            for Envelope { source, subject, sequence, .. } in
-                events.filter(|event| event.aggregate == aggregate)
-            {
-                let number = first.entry((source, subject)).or_insert(sequence);
-                *number = sequence.min(*number);
-            }
-        }
-        first
     }
 
     /// Whether an event before these has not taken effect. Without the database the batch shows its failure.
@@ -307,4 +288,15 @@ impl<'a> ReceivedMessages<'a> {
         let payload = payload.to_string().into_bytes();
         (routing_key, UnreadableMessage { reason, causes: vec![cause], payload })
     }
+}
+
+/// The first event of each key in these messages.
+fn first_events(messages: &[ReadMessage]) -> HashMap<Key, i64> {
+    let mut first: HashMap<Key, i64> = HashMap::new();
+    for event in messages.iter().flat_map(|message| &message.parts).flatten() {
+        let Envelope { sequence, .. } = event.envelope;
+        let number = first.entry(event.key()).or_insert(sequence);
+        *number = sequence.min(*number);
+    }
+    first
 }

@@ -11,6 +11,7 @@ use crate::{
     naming::request_queue,
     publish::publisher::{ConfirmTimeouts, OutgoingMessage, Publisher},
     settings::Settings,
+    signatures::{Content, Signatures},
 };
 
 /// How long requests wait for their confirms.
@@ -19,9 +20,10 @@ const CONFIRM_TIMEOUTS: ConfirmTimeouts =
 
 /// Sends the requests of this process until `stop`, on one connection at a time: during an alarm the broker reads nothing, and
 /// connections would pile up. A request that is not sent is repeated by its consumer.
-pub(crate) async fn send(settings: &Settings, stop: &CancellationToken) {
+pub(crate) async fn send(settings: &Settings, signatures: &Signatures, stop: &CancellationToken) {
     while let Some(requests) = stop.run_until_cancelled(settings.requests.next()).await {
-        let sent = stop.run_until_cancelled(Box::pin(send_all(settings, requests))).await;
+        let sent =
+            stop.run_until_cancelled(Box::pin(send_all(settings, signatures, requests))).await;
         if let Some(Err(error)) = sent {
             // A publisher of an earlier version has no queue for requests.
             tracing::warn!(causes = ?causes(&error), "failed to ask for missing messages");
@@ -31,18 +33,21 @@ pub(crate) async fn send(settings: &Settings, stop: &CancellationToken) {
 
 async fn send_all(
     settings: &Settings,
+    signatures: &Signatures,
     requests: Vec<(String, MissingMessages)>,
 ) -> Result<(), Error> {
     let Settings { amqp_url, service, .. } = settings;
     let mut messages = Vec::new();
     for (publisher, request) in requests {
+        let body = serde_json::to_vec(&request)?;
         messages.push(OutgoingMessage {
             id: Uuid::new_v4(),
-            // The default exchange.
-            exchange: String::new(),
+            // Its exchange for requests has the name of the queue.
+            exchange: request_queue(&publisher),
             routing_key: request_queue(&publisher),
             content_type: "application/json",
-            body: serde_json::to_vec(&request)?,
+            signature: signatures.sign(Content::Request { asked: &publisher }, &body),
+            body,
             position: None,
         });
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use envelope::BATCH_CONTENT_TYPE;
-use lapin::{Channel, options::BasicAckOptions};
+use lapin::{Channel, message::Delivery, options::BasicAckOptions};
 use sqlx::PgConnection;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -22,7 +22,9 @@ use crate::{
     error::{Error, causes, with_timeout},
     message_position::{Absence, MessagePosition, MissingMessages, PositionRange, Purpose},
     naming::request_queue,
+    provenance::{self, FOREIGN_PUBLISHER, Path, Refusal},
     settings::Settings,
+    signatures::Content,
 };
 
 /// How often the leading process looks for requests. It is cheap, because the broker answers at once.
@@ -86,7 +88,10 @@ impl Answers<'_> {
         };
         while let Some(delivery) = broker::get(&channel, &request_queue(service)).await? {
             match serde_json::from_slice(&delivery.data) {
-                Ok(missing) => self.answer(&missing).await?,
+                Ok(missing) if self.is_genuine(&missing, &delivery) => {
+                    self.answer(&missing).await?;
+                }
+                Ok(_) => {}
                 Err(error) => {
                     tracing::warn!(%error, "a request for messages is invalid; it is ignored");
                 }
@@ -96,6 +101,24 @@ impl Answers<'_> {
         }
         *open = Some((session, channel));
         Ok(())
+    }
+
+    /// Whether a request is of the subscriber that it names. An invented one could begin a new history.
+    fn is_genuine(&self, missing: &MissingMessages, delivery: &Delivery) -> bool {
+        let MissingMessages { subscriber, .. } = missing;
+        let checked = provenance::publisher(delivery, Path::Direct).and_then(|publisher| {
+            if publisher != subscriber {
+                let cause = format!("{publisher} asks in the name of {subscriber}");
+                return Err(Refusal::new(FOREIGN_PUBLISHER, cause));
+            }
+            let content = Content::Request { asked: self.settings.service };
+            self.leadership.outbox.signatures().verify(publisher, [content], delivery)
+        });
+        if let Err(Refusal { reason, cause }) = &checked {
+            metrics::counter!("messaging_requests_refused_total", "reason" => *reason).increment(1);
+            tracing::error!(reason, cause, "a request for messages is refused");
+        }
+        checked.is_ok()
     }
 
     async fn answer(&self, missing: &MissingMessages) -> Result<(), Error> {
@@ -119,14 +142,19 @@ impl Answers<'_> {
                 && limit > 0
             {
                 let (answers, next) = self.read(&partition, *history, range).await?;
+                let signatures = self.leadership.outbox.signatures();
                 let messages: Vec<OutgoingMessage> = answers
                     .into_iter()
                     .map(|Answer { position, purpose, body }| OutgoingMessage {
                         id: Uuid::new_v4(),
-                        // The default exchange routes to the queue of this name.
-                        exchange: String::new(),
+                        // The queue is bound to the exchange under its own name.
+                        exchange: (*service).to_owned(),
                         routing_key: queue.clone(),
                         content_type: BATCH_CONTENT_TYPE,
+                        signature: signatures.sign(
+                            Content::of_position(aggregate, position, purpose, &queue),
+                            &body,
+                        ),
                         body,
                         position: Some((position, purpose)),
                     })

@@ -50,7 +50,7 @@ impl Leadership<'_> {
         epoch: i64,
     ) -> Result<Vec<OutgoingMessage>, Error> {
         let positions = self.positions.give_out(self.outbox.pool(), epoch, messages).await?;
-        encode(messages, &positions, service)
+        encode(messages, &positions, service, self.outbox.signatures())
     }
 
     /// Moves the rows of the confirmed messages of a round from the outbox to the log. Returns whether the lease was held.

@@ -20,6 +20,7 @@ use crate::{
     activity::Activity,
     error::Error,
     queue_metrics::{QueueReport, StatsRegistry},
+    signatures::Signatures,
 };
 
 /// Creates and updates the tables in the schema `messaging` of the service's database.
@@ -55,6 +56,7 @@ pub struct Outbox {
     parking_signal: Arc<watch::Sender<()>>,
     backpressure: Backpressure,
     stats: StatsRegistry,
+    signatures: Signatures,
     /// In a replay: restricts the effects of its transactions to the shadow tables.
     write_guard: Option<WriteGuard>,
 }
@@ -72,8 +74,15 @@ impl Outbox {
             parking_signal: Arc::new(watch::Sender::new(())),
             backpressure: Backpressure::new(),
             stats: StatsRegistry::new(),
+            signatures: Signatures::none(),
             write_guard: None,
         }
+    }
+
+    /// Sets the keys with which this process signs messages, and checks those that it receives. Without them it does neither.
+    #[must_use]
+    pub fn with_signatures(self, signatures: Signatures) -> Self {
+        Self { signatures, ..self }
     }
 
     /// Creates an outbox for a replay. Its transactions write to the shadow tables only, emit nothing, and skip the actions after
@@ -129,6 +138,11 @@ impl Outbox {
         // A further runtime on this outbox is a replica of its own, as in tests.
         let _ = self.replica.set(replica);
         replica
+    }
+
+    /// The keys of the messages of this process.
+    pub const fn signatures(&self) -> &Signatures {
+        &self.signatures
     }
 
     pub(crate) const fn stats(&self) -> &StatsRegistry {

@@ -218,6 +218,7 @@ mod tests {
             content_type: "text/plain",
             body: Vec::new(),
             position: Some((MessagePosition { history: 0, slot, number }, Purpose::New)),
+            signature: None,
         };
         let outgoing: Vec<OutgoingMessage> = slots.into_iter().zip(numbers).map(outgoing).collect();
         let settlement = Settlement { stored: vec![0, 3], ..Settlement::default() };

@@ -17,10 +17,11 @@ use uuid::Uuid;
 
 use super::packing::{Confirms, Message, envelope};
 use crate::{
-    broker::{self, Session},
+    broker::{self, Session, user_of},
     error::{Error, with_timeout},
     message_position::{self, MessagePosition, Purpose},
     queue_metrics,
+    signatures::{Content, MessageSignature, Signatures},
 };
 
 /// How long a blocked connection is kept open.
@@ -44,6 +45,8 @@ pub(crate) struct OutgoingMessage {
     pub(crate) body: Vec<u8>,
     /// Its position in its slot, unless it is no message of the log.
     pub(crate) position: Option<(MessagePosition, Purpose)>,
+    /// The signature of its publisher, if the service signs its messages.
+    pub(crate) signature: Option<MessageSignature>,
 }
 
 impl OutgoingMessage {
@@ -53,21 +56,26 @@ impl OutgoingMessage {
     }
 }
 
-/// The messages as they are published to the exchange of `service`, with their positions.
+/// The messages as they are published to the exchange of `service`, with their positions and signatures.
 pub(super) fn encode(
     messages: &[Message],
     positions: &[MessagePosition],
     service: &'static str,
+    signatures: &Signatures,
 ) -> Result<Vec<OutgoingMessage>, Error> {
     let encode = |(message, position): (&Message, &MessagePosition)| {
         let envelopes: Vec<Envelope> =
             message.rows.iter().map(|row| envelope(row, service)).collect::<Result<_, _>>()?;
+        let body = encode_batch(&envelopes.iter().collect::<Vec<_>>())?;
+        let content =
+            Content::Events { aggregate: &message.partition.aggregate, position: *position };
         Ok(OutgoingMessage {
             id: message.id,
             exchange: service.to_owned(),
             routing_key: message.partition.to_string(),
             content_type: BATCH_CONTENT_TYPE,
-            body: encode_batch(&envelopes.iter().collect::<Vec<_>>())?,
+            signature: signatures.sign(content, &body),
+            body,
             position: Some((*position, Purpose::New)),
         })
     };
@@ -80,6 +88,8 @@ pub(crate) struct Publisher {
     status: ConnectionStatus,
     channel: Channel,
     app_id: String,
+    /// The user of the connection, if it is the service's own: the broker checks it, and subscribers compare it.
+    user_id: Option<String>,
 }
 
 impl Publisher {
@@ -99,7 +109,8 @@ impl Publisher {
         let confirm = channel.confirm_select(ConfirmSelectOptions::default());
         with_timeout("enabling publisher confirms", broker::REPLY_TIMEOUT, confirm).await?;
         let status = session.status()?;
-        Ok(Self { session, status, channel, app_id: service.to_owned() })
+        let user_id = user_of(amqp_url).filter(|user| user == service);
+        Ok(Self { session, status, channel, app_id: service.to_owned(), user_id })
     }
 
     #[cfg(test)]
@@ -186,12 +197,18 @@ impl Publisher {
         if let Some((position, purpose)) = message.position {
             message_position::add_headers(&mut headers, position, purpose);
         }
-        let properties = BasicProperties::default()
+        if let Some(signature) = &message.signature {
+            signature.add_headers(&mut headers);
+        }
+        let mut properties = BasicProperties::default()
             .with_message_id(message.id.to_string().into())
             .with_content_type(message.content_type.into())
             .with_app_id(self.app_id.as_str().into())
             .with_delivery_mode(PERSISTENT)
             .with_headers(headers);
+        if let Some(user_id) = &self.user_id {
+            properties = properties.with_user_id(user_id.as_str().into());
+        }
         let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
         self.channel
             .basic_publish(
@@ -297,6 +314,7 @@ mod tests {
             content_type: "text/plain",
             body: vec![b'x'; 64],
             position: None,
+            signature: None,
         }
     }
 

@@ -19,6 +19,7 @@ use crate::{
     error::{Error, causes, with_timeout},
     message_position::{PositionRange, Purpose},
     settings::Settings,
+    signatures::Content,
 };
 
 /// How long a partition is quiet before its last message is sent again.
@@ -64,11 +65,14 @@ impl Reminders<'_> {
                 message_copies::read(&mut connection, &partition, range, 1).await
             })
             .await?;
+            let content = Content::Events { aggregate: &partition.aggregate, position };
+            let signatures = self.leadership.outbox.signatures();
             messages.extend(copy.into_iter().map(|copy| OutgoingMessage {
                 id: Uuid::new_v4(),
                 exchange: self.settings.service.to_owned(),
                 routing_key: partition.to_string(),
                 content_type: BATCH_CONTENT_TYPE,
+                signature: signatures.sign(content, &copy.body),
                 body: copy.body,
                 position: Some((position, Purpose::Reminder)),
             }));

@@ -12,11 +12,9 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
-use envelope::{Envelope, EventId, Priority, SpecVersion, decode_parts};
+use envelope::{Envelope, EventId, Priority, SpecVersion};
 use futures::{StreamExt, future::BoxFuture};
-use lapin::{
-    Channel, Consumer, message::Delivery, options::QueueDeclareOptions, types::FieldTable,
-};
+use lapin::{Channel, Consumer, options::QueueDeclareOptions, types::FieldTable};
 use sqlx::{AssertSqlSafe, PgConnection};
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -29,14 +27,16 @@ use crate::{
     broker::{self, Session},
     consume::{
         deliveries::{collect_batch, start_consumer},
+        message_reader::{MessageReader, ReadMessage},
         parking,
         received_event::{Key, ReceivedEvent},
         subscription::Subscription,
     },
     error::{Cause, Error, with_timeout},
-    message_position::{self, Purpose},
+    message_position::Purpose,
     naming::routing_key,
     publish::outbox::Outbox,
+    signatures::Signatures,
     snapshot::{Entry, Page},
     topology::Topology,
 };
@@ -117,7 +117,13 @@ pub async fn from_snapshots(
         if sources.iter().any(|source| source.aggregate == subscription.aggregate()) {
             let channel = session.lasting_channel().await?.clone();
             replay.subscriptions.push(
-                ReplayedSubscription::open(&channel, topology.service(), subscription).await?,
+                ReplayedSubscription::open(
+                    &channel,
+                    topology.service(),
+                    subscription,
+                    outbox.signatures(),
+                )
+                .await?,
             );
         }
     }
@@ -350,6 +356,7 @@ struct ReplayedSubscription {
     consumer: String,
     queue: String,
     deliveries: Consumer,
+    reader: MessageReader,
     /// Received events that are not applied to the shadow yet.
     waiting: HashMap<Key, BTreeMap<i64, ReceivedEvent>>,
 }
@@ -360,6 +367,7 @@ impl ReplayedSubscription {
         channel: &Channel,
         service: &str,
         subscription: &Subscription,
+        signatures: &Signatures,
     ) -> Result<Self, Error> {
         let aggregate = subscription.aggregate();
         let queue = format!("{service}.{aggregate}.replay.{}", Uuid::new_v4().simple());
@@ -377,9 +385,11 @@ impl ReplayedSubscription {
             }
         }
         let deliveries = start_consumer(channel, &queue, PREFETCH, FieldTable::default()).await?;
+        let consumer = subscription.consumer(service);
         Ok(Self {
             subscription: subscription.clone(),
-            consumer: subscription.consumer(service),
+            reader: MessageReader::of_queue(&consumer, &queue, subscription, signatures),
+            consumer,
             queue,
             deliveries,
             waiting: HashMap::new(),
@@ -402,20 +412,15 @@ impl ReplayedSubscription {
             return Ok(false);
         };
         let batch = collect_batch(first, &mut self.deliveries, &self.queue, BATCH_SIZE)?;
-        let is_reminder = |delivery: &&Delivery| {
-            let arrived = message_position::of_delivery(delivery);
-            arrived.is_some_and(|arrived| arrived.purpose == Purpose::Reminder)
-        };
-        // The events of a reminder are older than the replay.
-        for delivery in batch.deliveries.iter().filter(|delivery| !is_reminder(delivery)) {
-            // The live consumer records unreadable and foreign parts as dead letters.
-            for envelope in decode_parts(&delivery.data).into_iter().flatten() {
-                if envelope.aggregate != self.subscription.aggregate() {
-                    continue;
-                }
-                let route = (delivery.exchange.to_string(), delivery.routing_key.to_string());
-                let sequence = envelope.sequence;
-                let event = ReceivedEvent { envelope, attempts: 0, causes: Vec::new(), route };
+        for delivery in &batch.deliveries {
+            let ReadMessage { position, parts } = self.reader.read(delivery)?;
+            // The events of a reminder are older than the replay.
+            if position.is_some_and(|arrived| arrived.purpose == Purpose::Reminder) {
+                continue;
+            }
+            // The live consumer records refused messages, and unreadable and foreign parts, as dead letters.
+            for event in parts.into_iter().flatten() {
+                let sequence = event.envelope.sequence;
                 self.waiting.entry(event.key()).or_default().insert(sequence, event);
             }
         }

@@ -22,6 +22,7 @@ use crate::{
     error::{Error, with_timeout},
     failure::Failure,
     publish::outbox::Outbox,
+    signatures::{Content, Signatures},
     streams::{
         PREFETCH, StreamHandler,
         handler::{handle, offset},
@@ -65,6 +66,7 @@ pub async fn from_stream(
     let mut reader = StreamReader {
         projection,
         source,
+        signatures: outbox.signatures().clone(),
         deliveries,
         buffered: VecDeque::new(),
         next: 0,
@@ -82,6 +84,7 @@ pub async fn from_stream(
 struct StreamReader<'a, H> {
     projection: &'a Projection,
     source: StreamSource<H>,
+    signatures: Signatures,
     deliveries: Consumer,
     /// Received messages that the live reader has not handled yet.
     buffered: VecDeque<Delivery>,
@@ -298,7 +301,14 @@ impl<H: StreamHandler> StreamReader<'_, H> {
         batch: &[Delivery],
     ) -> Result<Result<(), Failure>, ReplayError> {
         let mut tx = shadow.outbox.begin().await?;
-        let bodies: Vec<&[u8]> = batch.iter().map(|delivery| &*delivery.data).collect();
+        // The live reader records what is refused.
+        let content = Content::Append { stream: self.source.stream };
+        let is_own = |delivery: &&Delivery| self.signatures.verify_own(content, delivery).is_ok();
+        let bodies: Vec<&[u8]> =
+            batch.iter().filter(is_own).map(|delivery| &*delivery.data).collect();
+        if bodies.is_empty() {
+            return Ok(Ok(()));
+        }
         if let Err(failure) = handle(&*self.source.handler, &mut tx, &bodies).await {
             return Ok(Err(failure));
         }

@@ -273,6 +273,7 @@ impl Relay {
                 content_type: "",
                 body: Vec::new(),
                 position: Some((position, Purpose::New)),
+                signature: None,
             });
             let envelopes = message.rows.iter().map(|row| envelope(row, PUBLISHER).unwrap());
             events.push(Rc::new(envelopes.collect()));

@@ -2,8 +2,8 @@
 
 use crate::{
     broker::{self, Session},
-    declarations,
-    declare::declare_one,
+    declarations::{self, Declarations},
+    declare::{Rights, declare_all, declare_one},
     error::Error,
 };
 
@@ -16,6 +16,14 @@ pub async fn declare(amqp_url: &str, name: &str) -> Result<(), Error> {
     declared
 }
 
+/// Declares a stream with its exchange.
 pub(super) async fn declare_on(session: &Session, name: &str) -> Result<(), Error> {
-    declare_one(&session.channels()?, &declarations::stream(name)).await
+    let channels = session.channels()?;
+    declare_one(&channels, &declarations::stream(name)).await?;
+    let mut declarations = Declarations::default();
+    declarations.add_stream(name);
+    declarations.queues.clear();
+    let differences = declare_all(&channels, &declarations, Rights::All).await?;
+    let unusable = differences.into_iter().find(|difference| difference.is_unusable);
+    unusable.map_or(Ok(()), |difference| Err(Error::Differs(Box::new(difference))))
 }

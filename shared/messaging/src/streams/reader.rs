@@ -27,12 +27,14 @@ use crate::{
     },
     error::{Error, causes, with_timeout},
     failure::{Failure, FailureKind},
+    provenance::Refusal,
     publish::{
         lease::{self, LEASE_TTL},
         outbox::Outbox,
         transaction::Transaction,
     },
     retry,
+    signatures::Content,
 };
 
 /// The approximate number of events per batch.
@@ -288,11 +290,23 @@ impl<H: StreamHandler> Reader<H> {
                 metrics::counter!("messaging_stream_gaps_total", "stream" => self.stream)
                     .increment(1);
             }
-            fresh.push(&delivery.data);
             last = Some(delivery);
+            match self
+                .outbox
+                .signatures()
+                .verify_own(Content::Append { stream: self.stream }, delivery)
+            {
+                Ok(()) => fresh.push(&delivery.data),
+                Err(refusal) => self.record_refusal(&mut tx, delivery, refusal).await?,
+            }
         }
         let Some(last) = last else { return Ok(Ok(())) };
-        match handle(&*self.handler, &mut tx, &fresh).await {
+        // A batch without a message to believe moves the position only.
+        let handled = match fresh[..] {
+            [] => Ok(()),
+            _ => handle(&*self.handler, &mut tx, &fresh).await,
+        };
+        match handled {
             Ok(()) => {}
             Err(failure) if failure.kind == FailureKind::Unavailable => {
                 return Err(Error::Unavailable(failure.cause));
@@ -311,6 +325,18 @@ impl<H: StreamHandler> Reader<H> {
             Err(error) if !error.is_outage() => Ok(Err(Failure::retry(error))),
             saved => saved.map(Ok),
         }
+    }
+
+    /// Records a message that this service has not written. It commits with the position.
+    async fn record_refusal(
+        &self,
+        tx: &mut Transaction,
+        delivery: &Delivery,
+        Refusal { reason, cause }: Refusal,
+    ) -> Result<(), Error> {
+        let payload = delivery.data.clone();
+        let message = UnreadableMessage { reason, causes: vec![cause], payload };
+        record_unreadable(tx, self.consumer, (self.stream, ""), &message).await
     }
 
     /// Records a failure, and returns how often the first message has failed alone. It counts even if another

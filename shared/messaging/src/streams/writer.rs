@@ -11,6 +11,7 @@ use crate::{
     error::{Error, causes},
     publish::publisher::{ConfirmTimeouts, OutgoingMessage, Publisher},
     retry,
+    signatures::{Content, Signatures},
 };
 
 /// How many appends may wait before new ones are rejected.
@@ -59,6 +60,7 @@ pub struct StreamWriterTask {
     appends: mpsc::Receiver<Append>,
     amqp_url: String,
     stream: String,
+    signatures: Signatures,
 }
 
 impl StreamWriter {
@@ -69,6 +71,7 @@ impl StreamWriter {
             appends: receiver,
             amqp_url: amqp_url.into(),
             stream: stream.into(),
+            signatures: Signatures::none(),
         };
         (Self { appends: sender }, publisher)
     }
@@ -87,6 +90,12 @@ impl StreamWriter {
 }
 
 impl StreamWriterTask {
+    /// Signs each append with the key of the service. A reader with its public keys refuses what is not signed.
+    #[must_use]
+    pub fn signed(self, signatures: Signatures) -> Self {
+        Self { signatures, ..self }
+    }
+
     /// Publishes until `stop`, and then the appends that already wait, unless an alarm blocks the broker.
     /// After a failure it retries on a new connection for as long as the caller of an append waits.
     pub async fn run(mut self, stop: CancellationToken) {
@@ -155,9 +164,11 @@ impl StreamWriterTask {
         let open = publisher.insert(open);
         let message = |append: &Append| OutgoingMessage {
             id: append.id,
-            exchange: String::new(),
+            // Its exchange has its name.
+            exchange: self.stream.clone(),
             routing_key: self.stream.clone(),
             content_type: "application/json",
+            signature: self.signatures.sign(Content::Append { stream: &self.stream }, &append.body),
             body: append.body.clone(),
             position: None,
         };

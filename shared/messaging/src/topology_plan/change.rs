@@ -130,7 +130,7 @@ async fn create(channels: &Channels, plan: &Plan) -> Result<Vec<Change>, Error> 
         queues: missing.queues,
         bindings,
     };
-    declare::declare_all(channels, &declarations).await?;
+    declare::declare_all(channels, &declarations, declare::Rights::All).await?;
     let Declarations { exchanges, queues, bindings, .. } = declarations;
     let created = |kind| move |name| Change::Created { kind, name };
     let exchanges = exchanges.into_iter().map(|exchange| exchange.name);

@@ -98,9 +98,11 @@ impl Wanted<'_> {
 struct Owners<'a>(BTreeSet<&'a str>);
 
 impl Owners<'_> {
-    /// Whether a name is that of a service's exchange or of its alternate exchange.
+    /// Whether a name is that of a service's exchange, of its alternate exchange, or of its exchange for requests.
     fn own_exchange(&self, name: &str) -> bool {
-        self.0.contains(name.strip_suffix(".unrouted").unwrap_or(name))
+        let service =
+            [".unrouted", ".requests"].iter().find_map(|suffix| name.strip_suffix(suffix));
+        self.0.contains(service.unwrap_or(name))
     }
 
     fn own_queue(&self, name: &str) -> bool {
@@ -234,7 +236,11 @@ fn differences_of_queue(declared: &QueueDeclaration, found: &FoundQueue) -> Vec<
         ("exclusive", false.to_string(), found.exclusive.to_string()),
     ];
     let is_as_good = |difference: &Difference| {
-        difference.found.is_none() && declared.optional.contains(&difference.property)
+        let former = declared.former.get(&difference.property).map(ToString::to_string);
+        match &difference.found {
+            None => declared.optional.contains(&difference.property),
+            Some(found) => former.as_ref() == Some(found),
+        }
     };
     differences(ObjectKind::Queue, &declared.name, properties.into())
         .chain(differing_arguments(

@@ -204,7 +204,7 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    fn start(messaging: MessagingRuntime) -> Self {
+    pub(crate) fn start(messaging: MessagingRuntime) -> Self {
         let (mut tasks, stop) = (JoinSet::new(), CancellationToken::new());
         let status = messaging.connection_status();
         tasks.spawn(messaging.clone().relay(stop.clone()));

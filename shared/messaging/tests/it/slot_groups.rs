@@ -133,7 +133,7 @@ async fn groups_are_lowered_under_load() {
         wait_for_progress(&harness, &names).await;
         let changes = prune(&harness, 2).await;
         let unbound = changes.iter().filter(|change| change.starts_with("unbound"));
-        assert_eq!(unbound.count(), 8, "{changes:?}");
+        assert_eq!(unbound.count(), 10, "{changes:?}");
         wait_for("the former queues are deleted", TIMEOUT, async || {
             let kept = prune(&harness, 2).await;
             let is_gone = plan(&harness, 2).await.is_in_line();
@@ -288,7 +288,7 @@ async fn prune_keeps_what_is_needed_when_groups_change() {
             "kept the queue consumer.walk.3: it has 4 messages"
         ]
     );
-    assert_eq!(changes.len(), 10, "{changes:?}");
+    assert_eq!(changes.len(), 12, "{changes:?}");
     // A replica drains queues that it has never declared.
     let consumer = start(&harness, 2).await;
     assert_complete(&harness, &walks, 1).await;

@@ -28,7 +28,10 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::harness::{TIMEOUT, count, outbox, wait_for_count};
+use crate::{
+    harness::{TIMEOUT, count, outbox, wait_for_count},
+    signatures::Keys,
+};
 
 /// Records every message except "poison" (retry), "venom" (rejected) and "tar" (hangs).
 struct RecordMessages {
@@ -619,4 +622,33 @@ async fn a_reader_replaces_a_silent_connection() {
     clicks.wait_for_seen(2).await;
     println!("the reader recovered after {:?}", began.elapsed());
     clicks.shut_down(reading).await;
+}
+
+#[tokio::test]
+async fn what_the_service_has_not_appended_is_refused() {
+    let (clicks, keys) = (StreamHarness::open().await, Keys::new());
+    let (signed, task) = StreamWriter::new(clicks.vhost.url(), "clicks");
+    let mut writing = JoinSet::new();
+    writing.spawn(task.signed(keys.of("publisher")).run(clicks.stop.clone()));
+    signed.append(b"one".to_vec()).await.unwrap();
+    // The writer of the harness has no key.
+    clicks.append(["forged".to_owned()]).await;
+    signed.append(b"two".to_vec()).await.unwrap();
+
+    let reader = outbox(clicks.database.url()).await.with_signatures(keys.of("publisher"));
+    let handler = RecordMessages::failing_after(Duration::ZERO);
+    let url = clicks.vhost.url().to_owned();
+    let mut reading = JoinSet::new();
+    reading.spawn(streams::read(reader, url, "clicks", "reader", handler, clicks.stop.clone()));
+    clicks.wait_for_seen(2).await;
+    let seen: Vec<String> = sqlx::query_scalar("select body from seen order by body")
+        .fetch_all(clicks.outbox.pool())
+        .await
+        .unwrap();
+    assert_eq!(seen, ["one", "two"]);
+    let reasons: Vec<String> = sqlx::query_scalar("select reason from messaging.dead_letter")
+        .fetch_all(clicks.outbox.pool())
+        .await
+        .unwrap();
+    assert_eq!(reasons, ["not_signed"]);
 }

@@ -317,7 +317,7 @@ async fn a_queue_with_other_arguments_is_used_and_named() {
     harness.publish_steps(&names(&walks), 1..=3).await;
     harness.wait_for_total(48).await;
     let expected = [
-        "queue consumer.walk.0: x-dead-letter-exchange is none, wanted is ",
+        "queue consumer.walk.0: x-dead-letter-exchange is none, wanted is consumer",
         "queue consumer.walk.0: x-dead-letter-routing-key is none, wanted is consumer.dead",
         "queue consumer.walk.0: x-dead-letter-strategy is none, wanted is at-least-once",
         "queue consumer.walk.0: x-delivery-limit is 5, wanted is 20",
@@ -363,7 +363,8 @@ async fn an_exchange_of_another_type_stops_its_publisher_alone() {
     let unusable = plan(&harness).await;
     let changes = topology_plan::apply(harness.vhost.url(), &unusable).await.unwrap();
     assert!(changes.iter().all(|change| matches!(change, Change::NotBound(_))), "{changes:?}");
-    assert_eq!(changes.len(), 16);
+    // All slots, what is sent to one queue alone, and dead letters.
+    assert_eq!(changes.len(), 16 + 2 + 1);
     let options = ExchangeDeleteOptions::default();
     admin.exchange_delete("publisher".into(), options).await.unwrap();
     harness.wait_for_total(32).await;
@@ -382,12 +383,12 @@ async fn a_plan_is_empty_after_it_was_applied() {
     wipe(&harness.vhost).await;
     let wiped = plan(&harness).await;
     let Plan { missing, different, unused, unrouted } = &wiped;
-    assert_eq!(missing.exchanges.len(), 4);
+    assert_eq!(missing.exchanges.len(), 6);
     // Two for events, two dead queues, two for unroutable events, two for requests; with the bindings.
-    assert_eq!((missing.queues.len(), missing.bindings.len()), (8, 18));
+    assert_eq!((missing.queues.len(), missing.bindings.len()), (8, 16 + 2 + 2 * 3));
     assert_eq!((different.len(), unused, unrouted.len()), (0, &Unused::default(), 0));
     let changes = topology_plan::apply(harness.vhost.url(), &wiped).await.unwrap();
-    assert_eq!(changes.len(), 4 + 8 + 18);
+    assert_eq!(changes.len(), 6 + 8 + 24);
     let applied = plan(&harness).await;
     assert!(applied.is_in_line(), "{applied}");
     assert_eq!(topology_plan::apply(harness.vhost.url(), &applied).await.unwrap(), []);
@@ -499,13 +500,13 @@ async fn objects_of_a_removed_service_go_when_it_is_named() {
     // Without its name, the objects of the consumer are those of a stranger.
     assert!(Plan::new(&services, &[], &state).is_in_line());
     let without = Plan::new(&services, &["consumer".to_owned()], &state);
-    assert_eq!(without.unused.exchanges, ["consumer", "consumer.unrouted"]);
+    assert_eq!(without.unused.exchanges, ["consumer", "consumer.requests", "consumer.unrouted"]);
     let stranger = ["consumer.walk.0".to_owned(), "publisher.dead".to_owned()];
     assert_eq!(without.not_unused(&stranger), ["publisher.dead"]);
     let options = PruneOptions::default();
     topology_plan::prune(harness.vhost.url(), &without, &options).await.unwrap();
     let after = plan_without(&harness, &[]).await.missing;
-    assert_eq!((after.exchanges.len(), after.queues.len()), (2, 5));
+    assert_eq!((after.exchanges.len(), after.queues.len()), (3, 5));
     assert!(after.queues.iter().all(|queue| queue.name.starts_with("consumer.")), "{after:?}");
 }
 

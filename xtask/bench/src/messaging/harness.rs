@@ -4,6 +4,7 @@
 use std::{
     collections::HashSet,
     marker::PhantomData,
+    path::{Path, PathBuf},
     sync::{
         Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -14,7 +15,7 @@ use std::{
 use envelope::Event as _;
 use messaging::{
     Batch, Failure as HandlerFailure, Handler, MIGRATOR, MessagingRuntime, OnReject, Outbox,
-    Subscription, Topology, Transaction,
+    Signatures, Subscription, Topology, Transaction,
 };
 use testkit::{Database, Postgres, RabbitMq, Vhost};
 use tokio::sync::Notify;
@@ -22,6 +23,7 @@ use tokio::sync::Notify;
 use super::item::{ItemAdded, ItemChanged, ItemEvent, ItemViewed};
 use crate::{
     error::Error,
+    message_keys::{PUBLIC_KEYS, write_keys},
     services::{RunningTask, connect},
 };
 
@@ -199,6 +201,22 @@ impl Harness {
             messaging::declare(harness.vhost.url(), &topology).await?;
         }
         Ok(harness)
+    }
+
+    /// Both services sign their messages, and refuse others. Their keys are written to a folder.
+    pub(super) fn signed(self, keys: &Path) -> Result<Self, Error> {
+        let [publisher, consumer] = ["publisher", "consumer"]
+            .map(|service| Ok::<_, Error>((service, write_keys(keys, service)?)));
+        let open = |(service, private): (&'static str, PathBuf)| {
+            let public = keys.join(PUBLIC_KEYS);
+            Ok::<_, Error>(Signatures::open(service, Some(&private), Some(&public))?)
+        };
+        let (publisher, consumer) = (open(publisher?)?, open(consumer?)?);
+        Ok(Self {
+            publisher: self.publisher.with_signatures(publisher),
+            consumer: self.consumer.with_signatures(consumer),
+            ..self
+        })
     }
 
     fn consumer_topology(&self, faults: Option<&Arc<FaultyEvents>>) -> Topology {

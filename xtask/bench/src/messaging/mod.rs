@@ -27,7 +27,11 @@ use std::path::Path;
 use suite::{Figures, install, output};
 
 use self::{emit_tax::Write, postgres_cost::Cost};
-use crate::{error::Error, statistics::median};
+use crate::{
+    error::Error,
+    pairs::{Pairs, order_of},
+    statistics::median,
+};
 
 /// How often compared figures are measured, alternately.
 const ROUNDS: usize = 3;
@@ -76,6 +80,21 @@ pub(crate) async fn run(json: Option<&Path>) -> Result<(), Error> {
     figures::DRAIN_ROWS_PER_S.record(&mut figures, backlog.drained_per_second);
     figures::CONSUMER_EVENTS_PER_S.record(&mut figures, backlog.consumed_per_second);
     Ok(figures.write(json)?)
+}
+
+/// Events per second with and without signatures.
+pub(crate) async fn signed_and_unsigned(pairs: u32) -> Result<Pairs, Error> {
+    let mut measured = Pairs::default();
+    for pair in 0..pairs {
+        for is_signed in order_of(pair) {
+            if is_signed {
+                measured.signed.push(workload::signed_throughput().await?.events_per_second);
+            } else {
+                measured.unsigned.push(workload::throughput().await?.events_per_second);
+            }
+        }
+    }
+    Ok(measured)
 }
 
 /// Compares the kit with the bare broker, and returns its events per second.

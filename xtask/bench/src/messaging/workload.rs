@@ -7,6 +7,7 @@ use std::{
 
 use rand::{SeedableRng as _, rngs::StdRng};
 use suite::percentile_ms;
+use testkit::DataDir;
 use tokio::task::JoinSet;
 
 use super::{
@@ -46,7 +47,16 @@ pub(super) struct Throughput {
 
 /// Events per second through the whole pipeline, all parts running concurrently.
 pub(super) async fn throughput() -> Result<Throughput, Error> {
-    let harness = Harness::open(0).await?;
+    throughput_of(Harness::open(0).await?).await
+}
+
+/// The same with signed messages.
+pub(super) async fn signed_throughput() -> Result<Throughput, Error> {
+    let keys = DataDir::temporary("message-keys")?;
+    throughput_of(Harness::open(0).await?.signed(keys.path())?).await
+}
+
+async fn throughput_of(harness: Harness) -> Result<Throughput, Error> {
     let meter = CostMeter::start(harness.publisher.pool()).await?;
     let (relay, consumer) = (harness.start_relay(), harness.start_consumer());
     let started = Instant::now();

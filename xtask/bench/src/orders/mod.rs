@@ -12,6 +12,7 @@ mod paced;
 mod plain_sql;
 mod settled;
 mod shop;
+mod signed;
 pub(crate) mod stored;
 mod sustained;
 mod webhooks;
@@ -21,6 +22,7 @@ use std::{fs, thread::available_parallelism, time::Duration};
 use suite::{Figures, Target, median_ms, output, percentile_ms};
 use xtask::arguments::OrdersBench;
 
+pub(crate) use self::signed::signed_and_unsigned;
 use self::{
     plain_sql::PlainSql,
     settled::Expected,

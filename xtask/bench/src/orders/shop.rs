@@ -15,7 +15,7 @@ use crate::{
     error::Error,
     load::product,
     order_client::{Customer, OrderClient},
-    private_suite::{Limits, PrivateSuite},
+    private_suite::{Limits, MessageKeys, PrivateSuite},
 };
 
 /// The number of customers. Each order is of the next one.
@@ -98,13 +98,23 @@ pub(super) struct Shop {
 
 impl Shop {
     pub(super) async fn start() -> Result<Self, Error> {
+        Self::start_with(MessageKeys::None).await
+    }
+
+    /// Starts a shop whose services sign their messages, and refuse others.
+    pub(super) async fn start_signed() -> Result<Self, Error> {
+        Self::start_with(MessageKeys::Generated).await
+    }
+
+    async fn start_with(keys: MessageKeys) -> Result<Self, Error> {
         let ship_after = SHIP_AFTER_S.to_string();
         let settings = [
             ("TEST_PAYMENTS", "true"),
             ("SHIP_AFTER", &ship_after),
             ("WEBHOOK_ALLOW_PRIVATE_ADDRESSES", "true"),
         ];
-        let mut suite = PrivateSuite::start("bench-orders", &SERVICES, LIMITS, &settings).await?;
+        let mut suite =
+            PrivateSuite::start_with("bench-orders", &SERVICES, LIMITS, &settings, keys).await?;
         let customer = |_| {
             let id = Uuid::now_v7();
             let scopes = [Scope::OrdersRead, Scope::OrdersWrite];

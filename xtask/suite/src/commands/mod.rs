@@ -2,6 +2,7 @@
 
 mod back_off;
 mod continued;
+mod declared;
 mod readiness;
 mod sample;
 

@@ -27,7 +27,11 @@ use xtask::{
     workspace,
 };
 
-use super::{back_off::BackOff, readiness::healthy};
+use super::{
+    back_off::BackOff,
+    declared::{declared, definitions},
+    readiness::healthy,
+};
 
 /// The suffixes of the servers' data folders.
 pub(super) const POSTGRES_FOLDER: &str = "-postgres";
@@ -48,6 +52,7 @@ pub(crate) async fn run() -> Result<(), Error> {
         data: PathBuf::new(),
         postgres_url: None,
         amqp_url: None,
+        has_broker_users: false,
         management_url: None,
         ready_s: None,
         client_limits: variable("CLIENT_LIMITS").unwrap_or_else(|| DEFAULT_LIMITS.to_owned()),
@@ -131,6 +136,10 @@ async fn start(state: &mut State) -> Result<Servers, Error> {
     state.amqp_url =
         rabbitmq.as_ref().map(|server| server.vhost_url("/")).or_else(|| variable("AMQP_URL"));
     Keys::in_suite().make()?;
+    if let Some(rabbitmq) = &rabbitmq {
+        create_broker_users(rabbitmq).await?;
+        state.has_broker_users = true;
+    }
     for service in SERVICES {
         create_database(&postgres_url, service.name).await?;
     }
@@ -145,6 +154,28 @@ async fn start(state: &mut State) -> Result<Servers, Error> {
     }
     output::line("Databases are migrated and queues declared.");
     Ok(Servers { _data: data, postgres, rabbitmq })
+}
+
+/// Creates a user per program on the broker, which may do only what its topology names, and everything that the services declare. So
+/// they may start in any order.
+async fn create_broker_users(rabbitmq: &RabbitMq) -> Result<(), Error> {
+    let (keys, management) = (Keys::in_suite(), rabbitmq.management());
+    for program in SERVICES.into_iter().chain([CONSOLE]) {
+        let password = keys.broker_password(program.name)?;
+        management.create_user(program.name, &password).await?;
+    }
+    Ok(management.import(&definitions(&declared().await?)).await?)
+}
+
+/// The address of the broker for a program: with its own user, unless the broker is that of the environment.
+fn amqp_url_of(state: &State, program: Service) -> Result<String, Error> {
+    let url = state.amqp_url.as_deref().unwrap_or_default();
+    if !state.has_broker_users {
+        return Ok(url.to_owned());
+    }
+    let password = Keys::in_suite().broker_password(program.name)?;
+    let host = url.rsplit_once('@').map_or(url, |(_, host)| host);
+    Ok(format!("amqp://{}:{password}@{host}", program.name))
 }
 
 async fn postgres(name: &str) -> Result<Option<Postgres>, Error> {
@@ -193,10 +224,13 @@ fn programs(state: &State) -> Result<Vec<Program>, Error> {
 /// The services, without a command.
 fn services(state: &State) -> Result<Vec<Program>, Error> {
     let postgres_url = state.postgres_url.as_deref().unwrap_or_default();
+    let keys = Keys::in_suite();
     let service = |service: Service| {
         let url = database_url(postgres_url, service.name);
         Ok(environment(state, service)?
             .variable("DATABASE_URL", url)
+            .variable("MESSAGE_KEY_FILE", keys.message_key(service.name))
+            .variable("MESSAGE_PUBLIC_KEYS", &keys.message_public_keys)
             // The console, which connects for all shoppers.
             .variable("TRUSTED_PROXIES", "127.0.0.1"))
     };
@@ -208,7 +242,7 @@ fn environment(state: &State, service: Service) -> Result<Program, Error> {
     let keys = Keys::in_suite();
     let index = state.data.join("search-index");
     make_folder(&index)?;
-    let amqp_url = state.amqp_url.as_deref().unwrap_or_default();
+    let amqp_url = amqp_url_of(state, service)?;
     Ok(program(service)
         .variable("HTTP_ADDR", state.ports.address(service))
         .variable("CLIENT_LIMITS", &state.client_limits)

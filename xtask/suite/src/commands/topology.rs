@@ -1,10 +1,6 @@
 //! Compares a broker with the topology that the services declare, and brings it into line.
 
-use std::{
-    collections::BTreeSet,
-    path::Path,
-    process::{ExitCode, Stdio},
-};
+use std::{collections::BTreeSet, process::ExitCode};
 
 use messaging::{
     SlotGroups,
@@ -12,16 +8,14 @@ use messaging::{
     topology_plan::{self, BrokerState, Change, Plan, PruneOptions, management_of},
 };
 use serde::Serialize;
-use suite::{Error, SERVICES, State, output};
+use suite::{Error, State, output};
 use testkit::ManagementClient;
-use tokio::process::Command;
-use xtask::{
-    arguments::{Topology, TopologyPrune, TopologyTarget},
-    cargo,
-    programs::{self, Profile},
-};
+use xtask::arguments::{Topology, TopologyPrune, TopologyTarget};
 
-use super::supervise::variable;
+use super::{
+    declared::{declared, definitions},
+    supervise::variable,
+};
 
 /// The exit code if the broker differs.
 const DIFFERS: u8 = 3;
@@ -30,7 +24,11 @@ const DIFFERS: u8 = 3;
 pub(crate) async fn run(arguments: &Topology) -> Result<ExitCode, Error> {
     let (Topology::Plan(target)
     | Topology::Apply(target)
-    | Topology::Prune(TopologyPrune { target, .. })) = arguments;
+    | Topology::Prune(TopologyPrune { target, .. })) = arguments
+    else {
+        output::line(pretty(&definitions(&declared().await?))?);
+        return Ok(ExitCode::SUCCESS);
+    };
     let broker = Broker::of(target)?;
     let declared = declared().await?;
     let groups: SlotGroups = variable("SLOT_GROUPS").unwrap_or_default().parse()?;
@@ -50,6 +48,7 @@ pub(crate) async fn run(arguments: &Topology) -> Result<ExitCode, Error> {
             changes.extend(topology_plan::republish_unrouted(&broker.amqp_url, &plan).await?);
             print_changes(target, &changes)?;
         }
+        Topology::Definitions => {}
         Topology::Prune(prune) => {
             let unknown = plan.not_unused(&prune.names);
             if !unknown.is_empty() {
@@ -87,36 +86,16 @@ fn print(
     text: impl FnOnce() -> String,
 ) -> Result<(), Error> {
     if target.json {
-        let json = serde_json::to_string_pretty(value);
-        let invalid = |source| Error::Content { path: "standard output".into(), source };
-        output::line(json.map_err(invalid)?);
+        output::line(pretty(value)?);
     } else {
         output::line(text());
     }
     Ok(())
 }
 
-/// What the services declare, as their programs print it.
-async fn declared() -> Result<Vec<Declarations>, Error> {
-    let mut all = Vec::new();
-    for service in SERVICES {
-        let program = programs::path(service.name, Profile::Release);
-        all.push(declared_by(&program).await?);
-    }
-    Ok(all)
-}
-
-async fn declared_by(program: &Path) -> Result<Declarations, Error> {
-    let mut command = Command::new(program);
-    command.arg("topology").stdin(Stdio::null()).stderr(Stdio::inherit());
-    let shown = cargo::shown(command.as_std());
-    let printed = command.output().await;
-    let printed = printed.map_err(|source| Error::Start { command: shown.clone(), source })?;
-    if !printed.status.success() {
-        return Err(Error::Command { command: shown, status: printed.status });
-    }
-    serde_json::from_slice(&printed.stdout)
-        .map_err(|source| Error::Content { path: program.to_owned(), source })
+fn pretty(value: &impl Serialize) -> Result<String, Error> {
+    let invalid = |source| Error::Content { path: "standard output".into(), source };
+    serde_json::to_string_pretty(value).map_err(invalid)
 }
 
 /// A vhost of a broker.

@@ -1,0 +1,159 @@
+//! The users of the broker: one per program, with a random password, and what each may do.
+//!
+//! The definitions are those of `cargo xtask topology definitions`. The broker loads them when it starts.
+
+use std::{
+    fs::{self, OpenOptions},
+    io::{self, Write as _},
+    os::unix::fs::OpenOptionsExt as _,
+    path::{Path, PathBuf},
+};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use rand::{Rng as _, distr::Alphanumeric};
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+
+use crate::{config::SERVICES, names::SERVICE};
+
+/// Exchanges, queues, bindings and permissions, without users.
+const DEFINITIONS: &str = include_str!("../../../deploy/rabbitmq/definitions.json");
+
+/// The letters of a password: about 190 random bits.
+const PASSWORD_LENGTH: usize = 32;
+
+/// The port of the management API.
+const MANAGEMENT_PORT: u16 = 15672;
+
+/// Where the users are written.
+#[derive(Debug)]
+pub(crate) struct Target<'a> {
+    /// The broker's host, with the port of AMQP.
+    pub(crate) address: &'a str,
+    /// Folder of the secrets, with a folder per program.
+    pub(crate) secrets: &'a Path,
+    /// The file that the broker loads.
+    pub(crate) definitions: &'a Path,
+}
+
+/// Why the users cannot be created.
+#[derive(Debug, thiserror::Error)]
+pub enum BrokerUsersError {
+    #[error("cannot read or write {}", .0.display())]
+    File(PathBuf, #[source] io::Error),
+    #[error("the definitions of the broker cannot be decoded")]
+    Definitions(#[from] serde_json::Error),
+}
+
+/// Creates missing passwords, and writes the addresses with them and the definitions. Existing passwords stay.
+pub(crate) fn create(target: &Target<'_>) -> Result<(), BrokerUsersError> {
+    let mut definitions: Value = serde_json::from_str(DEFINITIONS)?;
+    let mut users = Vec::new();
+    for program in SERVICES.into_iter().chain([SERVICE.name]) {
+        let folder = target.secrets.join(program);
+        let url = folder.join("amqp.url");
+        let password = match fs::read_to_string(&url) {
+            Ok(known) => password_of(&known).unwrap_or_else(new_password),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => new_password(),
+            Err(error) => return Err(BrokerUsersError::File(url, error)),
+        };
+        write(&url, 0o600, &format!("amqp://{program}:{password}@{}/%2f", target.address))?;
+        if program == SERVICE.name {
+            let host = target.address.split(':').next().unwrap_or_default();
+            let management = format!("http://{program}:{password}@{host}:{MANAGEMENT_PORT}");
+            write(&folder.join("management.url"), 0o600, &management)?;
+        }
+        // The console reads the statistics of the queues.
+        let tags = if program == SERVICE.name { "monitoring" } else { "" };
+        users.push(json!({
+            "name": program,
+            "password_hash": hash(&password, rand::random()),
+            "hashing_algorithm": "rabbit_password_hashing_sha256",
+            "tags": tags,
+        }));
+    }
+    definitions["users"] = Value::Array(users);
+    write(target.definitions, 0o644, &serde_json::to_string_pretty(&definitions)?)
+}
+
+fn new_password() -> String {
+    rand::rng().sample_iter(Alphanumeric).take(PASSWORD_LENGTH).map(char::from).collect()
+}
+
+/// The password in an address.
+fn password_of(url: &str) -> Option<String> {
+    let (_, rest) = url.split_once("://")?;
+    let (user, _) = rest.split_once('@')?;
+    let (_, password) = user.split_once(':')?;
+    Some(password.to_owned())
+}
+
+/// The hash of a password as RabbitMQ stores it.
+fn hash(password: &str, salt: [u8; 4]) -> String {
+    let digest = Sha256::new().chain_update(salt).chain_update(password).finalize();
+    STANDARD.encode([salt.as_slice(), &digest].concat())
+}
+
+/// Writes a file, completely or not at all.
+fn write(path: &Path, mode: u32, content: &str) -> Result<(), BrokerUsersError> {
+    let failed = |error| BrokerUsersError::File(path.to_owned(), error);
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).map_err(failed)?;
+    }
+    let new = path.with_extension("new");
+    OpenOptions::new()
+        .create(true)
+        .truncate(true)
+        .write(true)
+        .mode(mode)
+        .open(&new)
+        .and_then(|mut file| file.write_all(content.as_bytes()).and_then(|()| file.sync_all()))
+        .map_err(failed)?;
+    fs::rename(&new, path).map_err(failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use serde_json::Value;
+
+    use super::{Target, create, hash};
+
+    #[test]
+    fn passwords_stay_and_each_program_has_a_user_and_permissions() {
+        let folder = tempfile::tempdir().unwrap();
+        let (secrets, definitions) =
+            (folder.path().join("secrets"), folder.path().join("broker/definitions.json"));
+        let target =
+            Target { address: "rabbitmq:5672", secrets: &secrets, definitions: &definitions };
+        create(&target).unwrap();
+        let url = || fs::read_to_string(secrets.join("order/amqp.url")).unwrap();
+        let first = url();
+        assert!(first.starts_with("amqp://order:") && first.ends_with("@rabbitmq:5672/%2f"));
+        create(&target).unwrap();
+        assert_eq!(url(), first);
+
+        let written: Value =
+            serde_json::from_str(&fs::read_to_string(&definitions).unwrap()).unwrap();
+        let names = |list: &str, key: &str| {
+            let mut names: Vec<String> = written[list]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|one| one[key].as_str().unwrap().to_owned())
+                .collect();
+            names.sort_unstable();
+            names
+        };
+        assert_eq!(names("users", "name"), names("permissions", "user"));
+        assert!(!written.to_string().contains(first.split(':').nth(2).unwrap()));
+    }
+
+    /// From the documentation of RabbitMQ.
+    #[test]
+    fn passwords_are_hashed_as_rabbitmq_does() {
+        let hashed = hash("test12", [0x90, 0x8d, 0xc6, 0x0a]);
+        assert_eq!(hashed, "kI3GCqW5JLMJa4iX1lo7X4D6XbYqlLgxIs30+P6tENUV2POR");
+    }
+}
