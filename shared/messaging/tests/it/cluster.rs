@@ -1,4 +1,6 @@
 //! A cluster of three brokers loses one node after the other; no event is lost, duplicated or reordered.
+//!
+//! Like in a service, several threads run the tasks: the AMQP client has a thread of its own, and may wait for one of them.
 
 #![expect(clippy::print_stdout, reason = "the output shows the recovery time")]
 
@@ -29,7 +31,7 @@ async fn latency(harness: &Harness, probe: &str) -> Duration {
     began.elapsed()
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cluster_survives_the_loss_of_a_node() {
     let mut cluster = RabbitMqCluster::start().await.unwrap();
     let harness = Harness::open_on(cluster.create_vhost().await.unwrap(), OnReject::BlockKey).await;

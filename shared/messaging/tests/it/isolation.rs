@@ -1,4 +1,6 @@
 //! A broken queue stops only its own events.
+//!
+//! Like in a service, several threads run the tasks: the AMQP client has a thread of its own, and may wait for one of them.
 
 use std::time::{Duration, Instant};
 
@@ -74,7 +76,7 @@ async fn assert_healed(harness: &Harness) {
 }
 
 /// One dead queue used to stop all events of a service, and its reconnects made the relay seem healthy.
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_queue_that_does_not_confirm_stops_only_its_events() {
     let server = RabbitMq::start().await.unwrap();
     let vhost = Vhost::create_in(&server).await.unwrap();
@@ -102,7 +104,7 @@ async fn a_queue_that_does_not_confirm_stops_only_its_events() {
 }
 
 /// A queue with two members has no majority without one of them. The others have their only member on the node that lives.
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_queue_without_a_majority_stops_only_its_events() {
     let mut cluster = RabbitMqCluster::start().await.unwrap();
     let harness = Harness::open_on(cluster.create_vhost().await.unwrap(), OnReject::BlockKey).await;
