@@ -13,8 +13,9 @@ use ed25519_dalek::{VerifyingKey, pkcs8::DecodePublicKey as _};
 use super::key_id;
 use crate::error::causes;
 
-/// How often the folder is read at most: messages with invented key ids must not make it a load.
-const RETRY_INTERVAL: Duration = Duration::from_secs(1);
+/// How often the folder is read at most: messages with invented key ids must not make it a load. Shorter than the time in which a
+/// publisher notices a new key of its own: otherwise two rotations in a row would be refused.
+const RETRY_INTERVAL: Duration = Duration::from_millis(100);
 
 /// How long keys are used before the folder is read again: a removed key ends then.
 const MAX_AGE: Duration = Duration::from_mins(1);
