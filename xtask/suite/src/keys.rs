@@ -29,7 +29,7 @@ pub struct Keys {
     /// The public keys of all services, which verify messages.
     pub message_public_keys: PathBuf,
     /// The folder of the private keys that sign messages.
-    private_keys: PathBuf,
+    private_folder: PathBuf,
     /// The folder of the passwords of the broker's users.
     broker_passwords: PathBuf,
 }
@@ -43,14 +43,14 @@ impl Keys {
             token_public_key: folder.join("token.pub"),
             webhook_secret: folder.join("webhook.secret"),
             message_public_keys: folder.join("message-public"),
-            private_keys: folder.join("message"),
+            private_folder: folder.join("message"),
             broker_passwords: folder.join("broker"),
         }
     }
 
     /// The private key with which a service signs its messages.
     pub fn message_key(&self, service: &str) -> PathBuf {
-        self.private_keys.join(format!("{service}.key"))
+        self.private_folder.join(format!("{service}.key"))
     }
 
     /// The password of a program's user of the broker. It is generated when it is first needed.
@@ -80,7 +80,7 @@ impl Keys {
 
     /// Generates the missing pairs of keys for messages.
     fn make_message_keys(&self) -> Result<(), Error> {
-        make_folder(&self.private_keys)?;
+        make_folder(&self.private_folder)?;
         for service in SERVICES {
             let folder = self.message_public_keys.join(service.name);
             make_folder(&folder)?;
