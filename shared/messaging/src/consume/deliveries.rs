@@ -14,10 +14,12 @@ use super::{
 };
 use crate::{
     broker,
-    error::{Error, with_timeout},
+    error::{Error, causes, with_timeout},
     publish::outbox::Outbox,
 };
 
+/// Starts a consumer on a channel of its own. If it fails, the channel is closed: the broker may start the consumer later, it would be
+/// the only active one of the queue, and its messages would get lost here. Closing the channel ends it.
 pub(crate) async fn start_consumer(
     channel: &Channel,
     queue: &str,
@@ -28,7 +30,13 @@ pub(crate) async fn start_consumer(
     with_timeout("setting the prefetch", broker::REPLY_TIMEOUT, qos).await?;
     let consumer =
         channel.basic_consume(queue.into(), "".into(), BasicConsumeOptions::default(), arguments);
-    with_timeout("starting a consumer", broker::REPLY_TIMEOUT, consumer).await
+    let started = with_timeout("starting a consumer", broker::REPLY_TIMEOUT, consumer).await;
+    if started.is_err()
+        && let Err(error) = broker::close_channel(channel).await
+    {
+        tracing::debug!(queue, causes = ?causes(&error), "the channel of a consumer is not closed yet");
+    }
+    started
 }
 
 /// Deliveries that are processed together.

@@ -21,7 +21,7 @@ use super::{
 use crate::{
     batch_size::BatchLimit,
     broker::{self, Channels},
-    error::{Error, causes},
+    error::Error,
     queue_metrics::{EventTimes, QueueStats, published_at},
     settings::Settings,
 };
@@ -135,18 +135,7 @@ impl QueueConsumer {
         let QueueContext { outbox, queue, consumer, subscription, .. } = &*self.context;
         let ordering = subscription.ordering();
         let prefetch = prefetch(ordering);
-        let started = start_consumer(channel, queue, prefetch, FieldTable::default()).await;
-        let deliveries = match started {
-            Ok(deliveries) => deliveries,
-            Err(error) => {
-                // The broker may start the consumer later. It would be the only active one of the queue, and its messages would
-                // get lost here. When the broker answers again, it closes the channel, and so ends the consumer.
-                if let Err(unclosed) = broker::close_channel(channel).await {
-                    tracing::debug!(queue, causes = ?causes(&unclosed), "a channel is not closed yet");
-                }
-                return Err(error);
-            }
-        };
+        let deliveries = start_consumer(channel, queue, prefetch, FieldTable::default()).await?;
         let limit = BatchLimit::new(subscription.batch_size(), BATCH_EVENTS, FIRST_BATCH);
         let signatures = outbox.signatures();
         let reader = MessageReader::of_queue(consumer, queue, subscription, signatures);
