@@ -5,6 +5,7 @@ import { followEvents, Problem } from '/assets/api.js';
 import { uuid } from '/assets/storage.js';
 import { known, localized, formatDateTime, formatPrice, t } from '/assets/i18n.js';
 import { costRows } from '/assets/shop/costs.js';
+import { picture } from '/assets/shop/picture.js';
 import { returnsPanel } from '/assets/shop/returns.js';
 import { callAsShopper, knownShopper, shopper } from '/assets/shop/shopper.js';
 
@@ -77,7 +78,7 @@ export async function orderPage({ container, id, signal }) {
       CANCELLABLE.includes(order.status) && actionButton('order.cancel', 'quiet', `${path}/cancel`, 'order.cancelled'),
     ].filter(Boolean));
     linesPanel.replaceChildren(h('h2', null, t('order.lines')),
-      h('ul', null, (order.lines ?? []).map((line) => h('li', null, h('span', null, localized(line.title) || line.sku, h('span', { class: 'faint small' }, ` × ${line.quantity}`)), h('span', { class: 'num' }, formatPrice(line.unit_price && { ...line.unit_price, amount: line.unit_price.amount * line.quantity }))))),
+      h('ul', null, (order.lines ?? []).map(orderLine)),
       h('ul', { class: 'costs' }, costRows(order.costs)),
       order.total && h('p', { class: 'sum num' }, h('span', null, t('order.total')), h('b', null, formatPrice(order.total))),
       address.textContent && h('h2', { class: 'order-address' }, t('order.address')), address);
@@ -132,6 +133,22 @@ export async function orderPage({ container, id, signal }) {
     onState: (state) => { if (!FINAL_STATUSES.includes(order.status)) showConnection(state === 'open' ? 'live' : 'lost'); if (state === 'open') reload(); },
     onEvent: () => { reload(); return !FINAL_STATUSES.includes(order.status); },
   }).catch((error) => { if (!(error instanceof Problem)) throw error; showConnection('lost'); });
+}
+
+/** A line as it was bought: the product may have changed since. */
+function orderLine(line) {
+  const options = Object.entries(line.options ?? {}).map(([name, value]) => `${name} ${value}`).join(' · ');
+  return h('li', { class: 'order-line' },
+    h('span', { class: 'line-pic', 'aria-hidden': 'true' }, linePicture(line)),
+    h('span', null, localized(line.title) || line.sku, h('span', { class: 'faint small' }, ` × ${line.quantity}`),
+      options && h('span', { class: 'order-options faint small' }, options)),
+    h('span', { class: 'num' }, formatPrice(line.unit_price && { ...line.unit_price, amount: line.unit_price.amount * line.quantity })));
+}
+
+/** The picture of a line. The page loads none from other servers, so a product with such a picture gets an illustration. */
+function linePicture({ image, product_id: seed, sku, title, options }) {
+  if (image && new URL(image, location.href).origin === location.origin) return h('img', { class: 'pic', src: image, alt: '', loading: 'lazy' });
+  return picture({ seed: seed ?? sku, title: localized(title), options });
 }
 
 /** An entry of the progress in plain words. The name of the event is its tooltip. */

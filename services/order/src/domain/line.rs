@@ -40,6 +40,24 @@ pub(crate) struct Offer {
     pub(crate) price: Money,
     /// The title of the product.
     pub(crate) title: Localized,
+    /// What distinguishes the variant, such as `颜色: 红`.
+    pub(crate) options: BTreeMap<String, String>,
+    /// The URL of the first picture of the product.
+    pub(crate) image: Option<String>,
+}
+
+#[cfg(test)]
+impl Offer {
+    /// An offer of a product without a title, options and pictures.
+    pub(crate) fn priced(price: Money) -> Self {
+        Self {
+            product: ProductId::new(),
+            price,
+            title: Localized::default(),
+            options: BTreeMap::new(),
+            image: None,
+        }
+    }
 }
 
 /// A SKU in the copy of the catalogue.
@@ -115,18 +133,13 @@ pub(super) fn total(lines: &[OrderLine]) -> Result<Option<Money>, InvalidMoney> 
 
 #[cfg(test)]
 mod tests {
-    use vocabulary::{
-        Currency, InvalidMoney, InvalidQuantity, Localized, Money, ProductId, Quantity, Sku,
-    };
+    use vocabulary::{Currency, InvalidMoney, InvalidQuantity, Money, Quantity, Sku};
 
     use super::{Offer, OrderLine, merge_lines, total};
 
     fn line(sku: &str, quantity: u32, price: Option<(i64, Currency)>) -> OrderLine {
-        let offer = price.map(|(amount, currency)| Offer {
-            product: ProductId::new(),
-            price: Money::new(amount, currency).unwrap(),
-            title: Localized::default(),
-        });
+        let offer =
+            price.map(|(amount, currency)| Offer::priced(Money::new(amount, currency).unwrap()));
         let quantity = Quantity::new(quantity).unwrap();
         OrderLine { sku: sku.parse().unwrap(), quantity, cancelled: 0, returned: 0, offer }
     }

@@ -374,8 +374,8 @@ mod tests {
     use chrono::{DateTime, Utc};
     use proptest::prelude::*;
     use vocabulary::{
-        Currency, CustomerId, Localized, Money, OrderId, ParcelId, PaymentId, ProductId,
-        PromotionId, Quantity, RefundId, ReturnId, ShipmentId, Sku, WarehouseId,
+        Currency, CustomerId, Money, OrderId, ParcelId, PaymentId, PromotionId, Quantity, RefundId,
+        ReturnId, ShipmentId, Sku, WarehouseId,
     };
 
     use super::{
@@ -400,8 +400,7 @@ mod tests {
     }
 
     fn offer(amount: i64, currency: Currency) -> Offer {
-        let price = Money::new(amount, currency).unwrap();
-        Offer { product: ProductId::new(), price, title: Localized::default() }
+        Offer::priced(Money::new(amount, currency).unwrap())
     }
 
     fn listings() -> HashMap<Sku, CatalogListing> {

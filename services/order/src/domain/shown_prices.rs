@@ -70,7 +70,7 @@ impl ShownPrices {
 mod tests {
     use std::collections::BTreeMap;
 
-    use vocabulary::{Currency, Localized, Money, ProductId, Quantity, Sku};
+    use vocabulary::{Currency, Money, Quantity, Sku};
 
     use super::{ComparedPrice, LinePrices, ShownPrices};
     use crate::domain::{Offer, OrderLine};
@@ -84,11 +84,7 @@ mod tests {
     }
 
     fn line(name: &str, quantity: u32, price: Option<i64>) -> OrderLine {
-        let offer = price.map(|amount| Offer {
-            product: ProductId::new(),
-            price: cny(amount),
-            title: Localized::default(),
-        });
+        let offer = price.map(|amount| Offer::priced(cny(amount)));
         let quantity = Quantity::new(quantity).unwrap();
         OrderLine { sku: sku(name), quantity, cancelled: 0, returned: 0, offer }
     }

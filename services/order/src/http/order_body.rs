@@ -1,5 +1,7 @@
 //! An order in JSON.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -8,7 +10,7 @@ use vocabulary::{CustomerId, Localized, Money, OrderId, ProductId, Quantity, Sku
 use super::{costs_body::CostsBody, fulfilment_body::FulfilmentBody, status_body::StatusBody};
 use crate::{
     domain::{
-        Address, EndReason, OrderLine, OrderNumber, OrderStatus, PaymentMethod, Shortage,
+        Address, EndReason, Offer, OrderLine, OrderNumber, OrderStatus, PaymentMethod, Shortage,
         costs::Costs,
     },
     storage::order_views::{OrderView, ShipmentView},
@@ -71,6 +73,13 @@ pub(super) struct LineBody {
     unit_price: Option<Money>,
     /// The title of the product when the order was placed; null while the catalogue does not know the SKU.
     title: Option<Localized>,
+    /// What distinguished the variant when the order was placed; absent if nothing did, and in orders of earlier versions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = json!({"颜色": "红"}))]
+    options: Option<BTreeMap<String, String>>,
+    /// The URL of a picture of the product when the order was placed; absent if there was none, and in orders of earlier versions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    image: Option<String>,
     /// The share of the line in the discounts on goods; absent without a discount.
     #[serde(skip_serializing_if = "Option::is_none")]
     discount: Option<Money>,
@@ -204,22 +213,29 @@ impl LineBody {
     }
 
     fn new(line: OrderLine, costs: Option<&Costs>) -> Self {
-        let offer = line.offer.as_ref();
         let share =
             costs.and_then(|costs| Some((costs.currency(), costs.shares().get(&line.sku)?)));
         let money = |currency, amount: i64| {
             Money::new(amount, currency).ok().filter(|money| money.amount() > 0)
         };
+        let (product_id, unit_price) =
+            line.offer.as_ref().map(|offer| (offer.product, offer.price)).unzip();
+        let (title, options, image) = match line.offer {
+            Some(Offer { title, options, image, .. }) => (Some(title), Some(options), image),
+            None => (None, None, None),
+        };
         Self {
-            product_id: offer.map(|offer| offer.product),
-            unit_price: offer.map(|offer| offer.price),
+            product_id,
+            unit_price,
             discount: share.and_then(|(currency, share)| money(currency, share.discount)),
             tax: share.and_then(|(currency, share)| money(currency, share.tax)),
             sku: line.sku,
             quantity: line.quantity,
             cancelled: Some(line.cancelled).filter(|pieces| *pieces > 0),
             returned: Some(line.returned).filter(|pieces| *pieces > 0),
-            title: line.offer.map(|offer| offer.title),
+            title,
+            options: options.filter(|options| !options.is_empty()),
+            image,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The copy of the catalogue: product versions and offers.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use sqlx::{PgConnection, types::Json};
 use uuid::Uuid;
@@ -71,18 +71,25 @@ pub(crate) async fn upsert(
         offers.iter().map(|(_, offer, _)| offer.price.currency().to_string()).collect();
     let titles = offers.iter().map(|(_, offer, _)| serde_json::to_value(&offer.title));
     let titles: Vec<_> = titles.collect::<Result<_, _>>().map_err(undecodable)?;
+    let options = offers.iter().map(|(_, offer, _)| serde_json::to_value(&offer.options));
+    let options: Vec<_> = options.collect::<Result<_, _>>().map_err(undecodable)?;
+    let images: Vec<Option<&str>> =
+        offers.iter().map(|(_, offer, _)| offer.image.as_deref()).collect();
     let for_sale: Vec<bool> = offers.iter().map(|(.., for_sale)| *for_sale).collect();
     sqlx::query!(
         r#"
-        insert into offer as o (product_id, sku, amount, currency, title, for_sale)
-        select distinct on (product_id, sku) product_id, sku, amount, currency, title, for_sale
-        from unnest($1::uuid[], $2::text[], $3::bigint[], $4::text[], $5::jsonb[], $6::boolean[])
-            as u (product_id, sku, amount, currency, title, for_sale)
+        insert into offer as o (product_id, sku, amount, currency, title, options, image, for_sale)
+        select distinct on (product_id, sku) product_id, sku, amount, currency, title, options, image, for_sale
+        from unnest(
+            $1::uuid[], $2::text[], $3::bigint[], $4::text[], $5::jsonb[], $6::boolean[], $7::jsonb[], $8::text[]
+        ) as u (product_id, sku, amount, currency, title, for_sale, options, image)
         order by product_id, sku
         on conflict (product_id, sku) do update set
-            amount = excluded.amount, currency = excluded.currency, title = excluded.title, for_sale = excluded.for_sale
-        where (o.amount, o.currency, o.title, o.for_sale)
-            is distinct from (excluded.amount, excluded.currency, excluded.title, excluded.for_sale)
+            amount = excluded.amount, currency = excluded.currency, title = excluded.title, options = excluded.options,
+            image = excluded.image, for_sale = excluded.for_sale
+        where (o.amount, o.currency, o.title, o.options, o.image, o.for_sale) is distinct from (
+            excluded.amount, excluded.currency, excluded.title, excluded.options, excluded.image, excluded.for_sale
+        )
         "#,
         &products,
         &skus as &[&str],
@@ -90,6 +97,8 @@ pub(crate) async fn upsert(
         &currencies,
         &titles,
         &for_sale,
+        &options,
+        &images as &[Option<&str>],
     )
     .execute(connection)
     .await?;
@@ -113,10 +122,11 @@ pub(crate) async fn listings(
     let rows = sqlx::query!(
         r#"
         select v.revision, o.sku as "sku?", o.product_id as "product_id?", o.amount as "amount?", o.currency as "currency?",
-            o.title as "title?: Json<Localized>", o.for_sale as "for_sale?"
+            o.title as "title?: Json<Localized>", o.options as "options?: Json<BTreeMap<String, String>>",
+            o.image as "image?", o.for_sale as "for_sale?"
         from cost_rule_revision v
         left join (
-            select distinct on (sku) sku, product_id, amount, currency, title, for_sale
+            select distinct on (sku) sku, product_id, amount, currency, title, options, image, for_sale
             from offer where sku = any($1)
             order by sku, for_sale desc, product_id desc
         ) o on true
@@ -135,7 +145,13 @@ pub(crate) async fn listings(
             continue;
         };
         let price = money(amount, &currency)?;
-        let offer = Offer { product: product.into(), price, title: title.0 };
+        let offer = Offer {
+            product: product.into(),
+            price,
+            title: title.0,
+            options: row.options.map(|options| options.0).unwrap_or_default(),
+            image: row.image,
+        };
         let listing = if row.for_sale == Some(true) {
             CatalogListing::ForSale(offer)
         } else {

@@ -1,6 +1,9 @@
 //! Orders and their lines. A transaction that changes an order locks its row; it locks several in the order of their ids.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Duration,
+};
 
 use chrono::{DateTime, Utc};
 use envelope::trace::TraceContext;
@@ -91,9 +94,11 @@ async fn insert_lines<'a>(
         .collect();
     sqlx::query!(
         r#"
-        insert into order_line (order_id, sku, quantity, product_id, unit_price, currency, title)
+        insert into order_line (order_id, sku, quantity, product_id, unit_price, currency, title, options, image)
         select *
-        from unnest($1::uuid[], $2::text[], $3::integer[], $4::uuid[], $5::bigint[], $6::text[], $7::jsonb[])
+        from unnest(
+            $1::uuid[], $2::text[], $3::integer[], $4::uuid[], $5::bigint[], $6::text[], $7::jsonb[], $8::jsonb[], $9::text[]
+        )
         "#,
         &rows.orders,
         &rows.skus as &[&str],
@@ -102,6 +107,8 @@ async fn insert_lines<'a>(
         &rows.prices as &[Option<i64>],
         &rows.currencies as &[Option<String>],
         &rows.titles as &[Option<serde_json::Value>],
+        &rows.options as &[Option<serde_json::Value>],
+        &rows.images as &[Option<&str>],
     )
     .execute(connection)
     .await?;
@@ -116,6 +123,9 @@ struct LineColumns<'a> {
     prices: Vec<Option<i64>>,
     currencies: Vec<Option<String>>,
     titles: Vec<Option<serde_json::Value>>,
+    /// `None` if nothing distinguishes the variant.
+    options: Vec<Option<serde_json::Value>>,
+    images: Vec<Option<&'a str>>,
 }
 
 impl<'a> LineColumns<'a> {
@@ -127,17 +137,24 @@ impl<'a> LineColumns<'a> {
             prices: Vec::new(),
             currencies: Vec::new(),
             titles: Vec::new(),
+            options: Vec::new(),
+            images: Vec::new(),
         };
         for order in orders {
             for line in &order.lines {
                 let offer = line.offer.as_ref();
                 let title = offer.map(|offer| serde_json::to_value(&offer.title)).transpose();
+                let options = offer.map(|offer| &offer.options);
+                let options = options.filter(|options| !options.is_empty());
+                let options = options.map(serde_json::to_value).transpose();
                 rows.orders.push(order.id.as_uuid());
                 rows.skus.push(line.sku.as_str());
                 rows.products.push(offer.map(|offer| offer.product.as_uuid()));
                 rows.prices.push(offer.map(|offer| offer.price.amount()));
                 rows.currencies.push(offer.map(|offer| offer.price.currency().to_string()));
                 rows.titles.push(title.map_err(undecodable)?);
+                rows.options.push(options.map_err(undecodable)?);
+                rows.images.push(offer.and_then(|offer| offer.image.as_deref()));
             }
         }
         Ok(rows)
@@ -170,9 +187,10 @@ pub(crate) async fn update_prices(
     sqlx::query!(
         r#"
         update order_line l
-        set product_id = u.product_id, unit_price = u.unit_price, currency = u.currency, title = u.title
-        from unnest($1::uuid[], $2::text[], $3::uuid[], $4::bigint[], $5::text[], $6::jsonb[])
-            as u (order_id, sku, product_id, unit_price, currency, title)
+        set product_id = u.product_id, unit_price = u.unit_price, currency = u.currency, title = u.title,
+            options = u.options, image = u.image
+        from unnest($1::uuid[], $2::text[], $3::uuid[], $4::bigint[], $5::text[], $6::jsonb[], $7::jsonb[], $8::text[])
+            as u (order_id, sku, product_id, unit_price, currency, title, options, image)
         where l.order_id = u.order_id and l.sku = u.sku and l.unit_price is null
         "#,
         &rows.orders,
@@ -181,6 +199,8 @@ pub(crate) async fn update_prices(
         &rows.prices as &[Option<i64>],
         &rows.currencies as &[Option<String>],
         &rows.titles as &[Option<serde_json::Value>],
+        &rows.options as &[Option<serde_json::Value>],
+        &rows.images as &[Option<&str>],
     )
     .execute(connection)
     .await?;
@@ -341,7 +361,8 @@ pub(super) async fn lines_of(
 ) -> Result<HashMap<Uuid, Vec<OrderLine>>, sqlx::Error> {
     let rows = sqlx::query!(
         r#"
-        select order_id, sku, quantity, cancelled, returned, product_id, unit_price, currency, title as "title: Json<Localized>"
+        select order_id, sku, quantity, cancelled, returned, product_id, unit_price, currency, title as "title: Json<Localized>",
+            options as "options: Json<BTreeMap<String, String>>", image
         from order_line where order_id = any($1)
         order by order_id, sku collate "C"
         "#,
@@ -356,6 +377,8 @@ pub(super) async fn lines_of(
                 product: product.into(),
                 price: money(price, &currency)?,
                 title: row.title.map(|title| title.0).unwrap_or_default(),
+                options: row.options.map(|options| options.0).unwrap_or_default(),
+                image: row.image,
             }),
             _ => None,
         };

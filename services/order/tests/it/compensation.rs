@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use contracts::catalog::ProductStatus;
 use serde_json::json;
+use vocabulary::{ProductId, Version};
 
-use crate::shop::{Deadlines, Shop, order_request};
+use crate::shop::{Deadlines, Shop, changed, order_request};
 
 const MOMENT: Duration = Duration::from_millis(50);
 
@@ -49,10 +51,14 @@ async fn order_gets_a_price_that_arrives_after_the_reservation() {
     let (me, client) = shop.customer();
     let id = client.place(me, "LATE-1", "test").await;
     shop.wait_for_reservation(&id, "reserved", 0).await;
-    shop.sell(&[("LATE-1", 4_200)]).await;
+    let product = ProductId::new();
+    let mut event = changed(product, 1, ProductStatus::Active, &[("LATE-1", 4_200)]);
+    event.variants[0].options = [("颜色".to_owned(), "红".to_owned())].into();
+    shop.publish_product(&event, product, Version::FIRST).await;
     let confirmed = client.wait(&id, "confirmed").await;
     assert_eq!(confirmed["total"], json!({ "amount": 4_200, "currency": "CNY" }));
     assert_eq!(confirmed["lines"][0]["title"]["zh"], "键盘 1");
+    assert_eq!(confirmed["lines"][0]["options"]["颜色"], "红");
     shop.close().await;
 }
 

@@ -1,6 +1,7 @@
 //! The copy of the catalogue: version guard, receipts and dead letters.
 
 use contracts::catalog::{ProductDeletedV1, ProductStatus};
+use serde_json::{Value, json};
 use vocabulary::{ChangeId, ProductId, Version};
 
 use crate::shop::{Deadlines, Shop, UnreadableChange, changed, order_request};
@@ -58,5 +59,46 @@ async fn unreadable_change_fails_and_the_next_change_applies() {
     );
     let next = changed(product, 2, ProductStatus::Active, &[("A", 100)]);
     shop.publish_product(&next, product, Version::FIRST.next()).await;
+    shop.close().await;
+}
+
+#[tokio::test]
+async fn lines_keep_options_and_picture_as_they_were_bought() {
+    let shop = Shop::open(Deadlines::NONE).await;
+    let (me, client) = shop.customer();
+    let product = ProductId::new();
+    let sell = async |number: i64, colour: &str, images: &[&str]| {
+        let mut event = changed(product, number, ProductStatus::Active, &[("A", 100)]);
+        event.variants[0].options = [("颜色".to_owned(), colour.to_owned())].into();
+        event.images = images.iter().map(|&url| url.to_owned()).collect();
+        shop.publish_product(&event, product, Version::try_from(number).unwrap()).await;
+    };
+    let line = async |order: &str| -> Value {
+        let read = client.get(&format!("/v1/orders/{order}")).await.expect(200);
+        let listed = client.get("/v1/orders").await.expect(200);
+        let listed = listed["items"].as_array().unwrap().iter().find(|other| other["id"] == order);
+        assert_eq!(listed.unwrap()["lines"], read["lines"]);
+        read["lines"][0].clone()
+    };
+    sell(1, "红", &["https://example.com/red.jpg", "https://example.com/back.jpg"]).await;
+    let red = client.post("/v1/orders", &order_request(me, &[("A", 1)], "test")).await.expect(202);
+    let (options, image) = (json!({ "颜色": "红" }), json!("https://example.com/red.jpg"));
+    assert_eq!((&red["lines"][0]["options"], &red["lines"][0]["image"]), (&options, &image));
+    let red = red["id"].as_str().unwrap();
+    client.wait(red, "confirmed").await;
+
+    // A change of the product is seen by later orders alone.
+    sell(2, "蓝", &[]).await;
+    let blue = client.place(me, "A", "test").await;
+    let bought = line(red).await;
+    assert_eq!((&bought["options"], &bought["image"]), (&options, &image));
+    let bought = line(&blue).await;
+    assert_eq!((&bought["options"]["颜色"], bought.get("image")), (&json!("蓝"), None));
+
+    // An order of an earlier version has neither.
+    shop.run("update order_line set options = null, image = null").await;
+    let bought = line(red).await;
+    assert_eq!((bought.get("options"), bought.get("image")), (None, None));
+    assert_eq!(bought["title"], json!({ "zh": "键盘 1" }));
     shop.close().await;
 }

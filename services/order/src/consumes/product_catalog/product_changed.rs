@@ -14,7 +14,7 @@ use crate::{
     publishes::webhook_message::product_message,
 };
 
-/// Copies prices, titles and whether a SKU is for sale, and reports the change to webhook endpoints.
+/// Copies prices, titles, options, pictures and whether a SKU is for sale, and reports the change to webhook endpoints.
 pub(crate) struct UpdateOffers(pub(crate) WebhookWaker);
 
 impl Handler for UpdateOffers {
@@ -47,8 +47,14 @@ fn command(event: &ProductChangedV1) -> UpdateOffersCommand {
         .variants
         .iter()
         .map(|variant| {
-            let (product, title) = (event.product_id, event.title.clone());
-            (variant.sku.clone(), Offer { product, price: variant.price, title })
+            let offer = Offer {
+                product: event.product_id,
+                price: variant.price,
+                title: event.title.clone(),
+                options: variant.options.clone(),
+                image: event.images.first().cloned(),
+            };
+            (variant.sku.clone(), offer)
         })
         .collect();
     UpdateOffersCommand { product: event.product_id, version: event.version, for_sale, offers }

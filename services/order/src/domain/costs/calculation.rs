@@ -288,8 +288,7 @@ mod tests {
     use chrono::{DateTime, Utc};
     use proptest::prelude::*;
     use vocabulary::{
-        Currency, CustomerId, Localized, Money, ProductId, PromotionId, Quantity, ShippingRateId,
-        TaxRateId,
+        Currency, CustomerId, Money, PromotionId, Quantity, ShippingRateId, TaxRateId,
     };
 
     use super::{CostsError, CouponRefusal, Purchase, calculate, candidates};
@@ -312,8 +311,7 @@ mod tests {
     }
 
     fn line(sku: &str, quantity: u32, price: i64) -> OrderLine {
-        let offer =
-            Offer { product: ProductId::new(), price: cny(price), title: Localized::default() };
+        let offer = Offer::priced(cny(price));
         let quantity = Quantity::new(quantity).unwrap();
         OrderLine {
             sku: sku.parse().unwrap(),

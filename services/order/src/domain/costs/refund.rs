@@ -35,7 +35,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use proptest::prelude::*;
-    use vocabulary::{Currency, Localized, Money, ProductId, PromotionId, Quantity, Sku};
+    use vocabulary::{Currency, Money, PromotionId, Quantity, Sku};
 
     use super::worth_of_refunded;
     use crate::domain::{
@@ -48,8 +48,7 @@ mod tests {
     }
 
     fn line(number: usize, quantity: u32, price: i64) -> OrderLine {
-        let offer =
-            Offer { product: ProductId::new(), price: cny(price), title: Localized::default() };
+        let offer = Offer::priced(cny(price));
         let sku: Sku = format!("SKU-{number}").parse().unwrap();
         let quantity = Quantity::new(quantity).unwrap();
         OrderLine { sku, quantity, cancelled: 0, returned: 0, offer: Some(offer) }
