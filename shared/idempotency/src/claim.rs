@@ -1,4 +1,4 @@
-//! One request in one transaction.
+//! The key of one request, in its transaction.
 
 use problem::Problem;
 use sqlx::PgConnection;
@@ -7,7 +7,7 @@ use crate::request::{Request, StoredRequest, StoredResponse};
 
 /// The result of claiming a key.
 #[derive(Debug)]
-pub enum Claim {
+pub(crate) enum Claim {
     /// The key is new: execute the request and record its response.
     Acquired(AcquiredKey),
     /// The request was executed before: send its response again.
@@ -17,7 +17,7 @@ pub enum Claim {
 /// A key claimed by this transaction, which must record the response; `None` if the request has no key.
 #[derive(Debug)]
 #[must_use = "record the response"]
-pub struct AcquiredKey(Option<RequestId>);
+pub(crate) struct AcquiredKey(Option<RequestId>);
 
 /// The primary key of a stored request.
 #[derive(Debug)]
@@ -30,7 +30,7 @@ struct RequestId {
 /// Claims the key of `request` in the transaction of `tx`. Waits while another request with the same key is in progress.
 ///
 /// The same key with another body is 422 `idempotency_key_reused`.
-pub async fn claim(tx: &mut PgConnection, request: Request<'_>) -> Result<Claim, Problem> {
+pub(crate) async fn claim(tx: &mut PgConnection, request: Request<'_>) -> Result<Claim, Problem> {
     let Some(key) = request.key else { return Ok(Claim::Acquired(AcquiredKey(None))) };
     let fingerprint = request.fingerprint();
     let claimed = sqlx::query!(
@@ -70,7 +70,7 @@ pub async fn claim(tx: &mut PgConnection, request: Request<'_>) -> Result<Claim,
 
 impl AcquiredKey {
     /// Stores the response in the transaction of the effect.
-    pub async fn record(
+    pub(crate) async fn record(
         self,
         tx: &mut PgConnection,
         response: &StoredResponse,

@@ -21,6 +21,11 @@ pub struct Request<'a> {
     pub body: &'a [u8],
 }
 
+/// A parsed body as [`Request::body`], in a canonical form.
+pub fn request_body(parsed: &impl serde::Serialize) -> Result<Vec<u8>, Problem> {
+    serde_json::to_vec(parsed).map_err(|error| Problem::internal_from(&error))
+}
+
 impl Request<'_> {
     pub(crate) fn fingerprint(&self) -> Vec<u8> {
         Sha256::digest(self.body).to_vec()

@@ -1,11 +1,7 @@
 //! `POST /v1/stock/{sku}/adjustments`
 
-use axum::{
-    extract::State,
-    http::StatusCode,
-    response::{IntoResponse as _, Response},
-};
-use idempotency::{Claim, Request, StoredResponse};
+use axum::{extract::State, http::StatusCode};
+use idempotency::{Executed, Request, StoredResponse, request_body};
 use messaging::{Criticality, Outbox};
 use problem::{Fields, IdempotencyKey, Json, Path, Problem};
 use runtime::{
@@ -85,34 +81,27 @@ pub(super) async fn create_adjustment(
     Path(sku): Path<Sku>,
     key: Option<IdempotencyKey>,
     Json(adjustment): Json<Adjustment>,
-) -> Result<Response, Problem> {
+) -> Result<Executed, Problem> {
     caller.require(Scope::StockWrite)?;
     admit(&outbox, Criticality::Deferrable)?;
     adjustment.validate()?;
-    let body =
-        serde_json::to_vec(&(&sku, &adjustment)).map_err(|error| Problem::internal_from(&error))?;
-
-    let mut tx = outbox.begin().await?;
+    let body = request_body(&(&sku, &adjustment))?;
     let request = Request {
         caller: caller.subject(),
         operation: "adjust_stock",
         key: key.as_ref(),
         body: &body,
     };
-    let key = match idempotency::claim(&mut tx, request).await? {
-        Claim::Replay(response) => return Ok(response.into_response()),
-        Claim::Acquired(key) => key,
-    };
-    let warehouse = warehouse_or_default(&mut tx, adjustment.warehouse_id).await?;
-    let stock = stock::lock(&mut tx, [&sku]).await?;
-    let Adjustment { delta, reason, .. } = adjustment;
-    let command = AdjustStockCommand { sku, warehouse, delta, reason };
-    app::adjust_stock(&mut tx, low, stock, &command, caller.subject())
-        .await
-        .map_err(|error| stock_not_changed(&command.sku, error))?;
-    let view = StockView::read(&mut tx, low, &command.sku).await?;
-    let response = StoredResponse::json(StatusCode::CREATED, &view)?;
-    key.record(&mut tx, &response).await?;
-    tx.commit().await?;
-    Ok(response.into_response())
+    idempotency::execute(&outbox, request, async |tx| {
+        let warehouse = warehouse_or_default(tx, adjustment.warehouse_id).await?;
+        let stock = stock::lock(tx, [&sku]).await?;
+        let Adjustment { delta, reason, .. } = adjustment;
+        let command = AdjustStockCommand { sku, warehouse, delta, reason };
+        app::adjust_stock(tx, low, stock, &command, caller.subject())
+            .await
+            .map_err(|error| stock_not_changed(&command.sku, error))?;
+        let view = StockView::read(tx, low, &command.sku).await?;
+        StoredResponse::json(StatusCode::CREATED, &view)
+    })
+    .await
 }

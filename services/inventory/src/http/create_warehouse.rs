@@ -1,11 +1,7 @@
 //! `POST /v1/warehouses`
 
-use axum::{
-    extract::State,
-    http::StatusCode,
-    response::{IntoResponse as _, Response},
-};
-use idempotency::{Claim, Request, StoredResponse};
+use axum::{extract::State, http::StatusCode};
+use idempotency::{Executed, Request, StoredResponse, request_body};
 use messaging::Outbox;
 use problem::{IdempotencyKey, Json, Problem};
 use runtime::auth::{Caller, Scope};
@@ -38,28 +34,22 @@ pub(super) async fn create_warehouse(
     State(outbox): State<Outbox>,
     key: Option<IdempotencyKey>,
     Json(warehouse): Json<WarehouseDraft>,
-) -> Result<Response, Problem> {
+) -> Result<Executed, Problem> {
     caller.require(Scope::StockWrite)?;
-    let body = serde_json::to_vec(&warehouse).map_err(|error| Problem::internal_from(&error))?;
+    let body = request_body(&warehouse)?;
     let (name, site) = warehouse.parse()?;
-
-    let mut tx = outbox.begin().await?;
     let request = Request {
         caller: caller.subject(),
         operation: "open_warehouse",
         key: key.as_ref(),
         body: &body,
     };
-    let key = match idempotency::claim(&mut tx, request).await? {
-        Claim::Replay(response) => return Ok(response.into_response()),
-        Claim::Acquired(key) => key,
-    };
-    let command = CreateWarehouseCommand { name, site };
-    let warehouse = app::create_warehouse(&mut tx, command).await.map_err(not_created)?;
-    let response = StoredResponse::json(StatusCode::CREATED, &WarehouseView::from(warehouse))?;
-    key.record(&mut tx, &response).await?;
-    tx.commit().await?;
-    Ok(response.into_response())
+    idempotency::execute(&outbox, request, async |tx| {
+        let command = CreateWarehouseCommand { name, site };
+        let warehouse = app::create_warehouse(tx, command).await.map_err(not_created)?;
+        StoredResponse::json(StatusCode::CREATED, &WarehouseView::from(warehouse))
+    })
+    .await
 }
 
 fn not_created(error: CreateWarehouseError) -> Problem {

@@ -1,12 +1,7 @@
 //! `POST /v1/orders/{id}/lines/{sku}/cancel`
 
-use axum::{
-    body::Bytes,
-    extract::State,
-    http::StatusCode,
-    response::{IntoResponse as _, Response},
-};
-use idempotency::{Claim, Request, StoredResponse};
+use axum::{body::Bytes, extract::State, http::StatusCode};
+use idempotency::{Executed, Request, StoredResponse};
 use messaging::{Criticality, Outbox};
 use problem::{Fields, IdempotencyKey, Path, Problem};
 use runtime::{
@@ -63,7 +58,7 @@ pub(crate) async fn cancel_order_line(
     Path((id, sku)): Path<(OrderId, Sku)>,
     key: Option<IdempotencyKey>,
     body: Bytes,
-) -> Result<Response, Problem> {
+) -> Result<Executed, Problem> {
     require_scope(&caller, Scope::OrdersWrite)?;
     admit(&outbox, Criticality::Critical)?;
     let request: CancelLineRequest = if body.is_empty() {
@@ -76,20 +71,15 @@ pub(crate) async fn cancel_order_line(
         request.quantity.and_then(|pieces| fields.check("quantity", Quantity::try_from(pieces)));
     fields.finish()?;
     let operation = format!("cancel_order_line {id} {sku}");
-    let mut tx = outbox.begin().await?;
-    let idempotency_request =
+    let request =
         Request { caller: caller.subject(), operation: &operation, key: key.as_ref(), body: &body };
-    let claim = match idempotency::claim(&mut tx, idempotency_request).await? {
-        Claim::Replay(response) => return Ok(response.into_response()),
-        Claim::Acquired(claim) => claim,
-    };
-    let locked = lock_own(&mut tx, &caller, id).await?;
-    command::cancel_line(&mut tx, &process, CancelLineCommand { locked, sku, quantity }).await?;
-    let view = order_views::get(&mut tx, id).await?.ok_or_else(|| order_not_found(id))?;
-    let response = StoredResponse::json(StatusCode::OK, &OrderBody::from(view.without_address()))?;
-    claim.record(&mut tx, &response).await?;
-    tx.commit().await?;
-    Ok(response.into_response())
+    idempotency::execute(&outbox, request, async |tx| {
+        let locked = lock_own(tx, &caller, id).await?;
+        command::cancel_line(tx, &process, CancelLineCommand { locked, sku, quantity }).await?;
+        let view = order_views::get(tx, id).await?.ok_or_else(|| order_not_found(id))?;
+        StoredResponse::json(StatusCode::OK, &OrderBody::from(view.without_address()))
+    })
+    .await
 }
 
 impl From<CancelLineError> for Problem {

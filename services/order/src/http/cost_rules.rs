@@ -1,10 +1,7 @@
 //! What the routes of promotions, shipping rates and tax rates share.
 
-use axum::{
-    http::StatusCode,
-    response::{IntoResponse as _, Response},
-};
-use idempotency::{Claim, Request, StoredResponse};
+use axum::http::StatusCode;
+use idempotency::{Executed, Request, StoredResponse};
 use messaging::Outbox;
 use problem::{Fields, IdempotencyKey, Problem};
 use runtime::auth::Caller;
@@ -39,25 +36,15 @@ pub(super) async fn create<B: Serialize>(
     outbox: &Outbox,
     new: NewRule<'_>,
     render: impl FnOnce(StoredRule) -> Option<(String, B)>,
-) -> Result<Response, Problem> {
+) -> Result<Executed, Problem> {
     let NewRule { caller, operation, key, body, rule, coupons } = new;
-    let mut tx = outbox.begin().await?;
     let request = Request { caller: caller.subject(), operation, key, body: &body };
-    let key = match idempotency::claim(&mut tx, request).await? {
-        Claim::Replay(response) => return Ok(response.into_response()),
-        Claim::Acquired(key) => key,
-    };
-    let stored = create_cost_rule(&mut tx, rule, coupons).await?;
-    let (location, body) = render(stored).ok_or_else(Problem::internal)?;
-    let response = StoredResponse::json(StatusCode::CREATED, &body)?.header("location", location);
-    key.record(&mut tx, &response).await?;
-    tx.commit().await?;
-    Ok(response.into_response())
-}
-
-/// The body of a request as it is stored with its idempotency key.
-pub(super) fn stored_body(request: &impl Serialize) -> Result<Vec<u8>, Problem> {
-    serde_json::to_vec(request).map_err(|error| Problem::internal_from(&error))
+    idempotency::execute(outbox, request, async |tx| {
+        let stored = create_cost_rule(tx, rule, coupons).await?;
+        let (location, body) = render(stored).ok_or_else(Problem::internal)?;
+        Ok(StoredResponse::json(StatusCode::CREATED, &body)?.header("location", location))
+    })
+    .await
 }
 
 pub(super) fn parse_name(fields: &mut Fields, name: Option<String>) -> Option<String> {

@@ -1,12 +1,7 @@
 //! `POST /v1/orders/{id}/payment`
 
-use axum::{
-    body::Bytes,
-    extract::State,
-    http::StatusCode,
-    response::{IntoResponse as _, Response},
-};
-use idempotency::{Claim, Request, StoredResponse};
+use axum::{body::Bytes, extract::State, http::StatusCode};
+use idempotency::{Executed, Request, StoredResponse};
 use messaging::{Criticality, Outbox};
 use problem::{IdempotencyKey, Path, Problem};
 use runtime::{
@@ -85,7 +80,7 @@ pub(crate) async fn pay_order(
     Path(id): Path<OrderId>,
     key: Option<IdempotencyKey>,
     body: Bytes,
-) -> Result<Response, Problem> {
+) -> Result<Executed, Problem> {
     require_scope(&caller, Scope::OrdersWrite)?;
     if !test_payments && !caller.has(Scope::OrdersAdmin) {
         let title = "Customers cannot pay with play money here";
@@ -93,27 +88,22 @@ pub(crate) async fn pay_order(
             .detail("The payment provider reports the payment."));
     }
     admit(&outbox, Criticality::Critical)?;
-    let request: PayOrderRequest = if body.is_empty() {
+    let PayOrderRequest { outcome } = if body.is_empty() {
         PayOrderRequest::default()
     } else {
         json_bytes::parse(body.clone()).await?
     };
     let operation = format!("pay_order {id}");
-    let mut tx = outbox.begin().await?;
-    let idempotency_request =
+    let request =
         Request { caller: caller.subject(), operation: &operation, key: key.as_ref(), body: &body };
-    let claim = match idempotency::claim(&mut tx, idempotency_request).await? {
-        Claim::Replay(response) => return Ok(response.into_response()),
-        Claim::Acquired(claim) => claim,
-    };
-    let locked = lock_own(&mut tx, &caller, id).await?;
-    let command = PayOrderCommand { locked, outcome: request.outcome.into() };
-    command::pay_order(&mut tx, &process, command).await?;
-    let view = order_views::get(&mut tx, id).await?.ok_or_else(|| order_not_found(id))?;
-    let response = StoredResponse::json(StatusCode::OK, &OrderBody::from(view.without_address()))?;
-    claim.record(&mut tx, &response).await?;
-    tx.commit().await?;
-    Ok(response.into_response())
+    idempotency::execute(&outbox, request, async |tx| {
+        let locked = lock_own(tx, &caller, id).await?;
+        let command = PayOrderCommand { locked, outcome: outcome.into() };
+        command::pay_order(tx, &process, command).await?;
+        let view = order_views::get(tx, id).await?.ok_or_else(|| order_not_found(id))?;
+        StoredResponse::json(StatusCode::OK, &OrderBody::from(view.without_address()))
+    })
+    .await
 }
 
 impl From<PayOrderError> for Problem {

@@ -1,11 +1,7 @@
 //! `POST /v1/products`
 
-use axum::{
-    extract::State,
-    http::StatusCode,
-    response::{IntoResponse as _, Response},
-};
-use idempotency::{Claim, Request, StoredResponse};
+use axum::{extract::State, http::StatusCode};
+use idempotency::{Executed, Request, StoredResponse, request_body};
 use messaging::{Criticality, Outbox};
 use problem::{IdempotencyKey, Json, Problem};
 use runtime::{
@@ -42,26 +38,19 @@ pub(super) async fn create_product(
     State(outbox): State<Outbox>,
     key: Option<IdempotencyKey>,
     Json(draft): Json<ProductDraft>,
-) -> Result<Response, Problem> {
+) -> Result<Executed, Problem> {
     caller.require(Scope::CatalogWrite)?;
     admit(&outbox, Criticality::Deferrable)?;
-    let body = serde_json::to_vec(&draft).map_err(|error| Problem::internal_from(&error))?;
+    let body = request_body(&draft)?;
     let content = draft.into_content()?;
-
-    let mut tx = outbox.begin().await?;
     let (caller, operation) = (caller.subject(), "create_product");
     let request = Request { caller, operation, key: key.as_ref(), body: &body };
-    let key = match idempotency::claim(&mut tx, request).await? {
-        Claim::Replay(response) => return Ok(response.into_response()),
-        Claim::Acquired(key) => key,
-    };
-    let created = app::create_product(&mut tx, CreateProductCommand { content }).await;
-    let (product, change) = created.map_err(not_written)?;
-    let headers = creation_headers(&product, change.id);
-    let response = StoredResponse::json(StatusCode::CREATED, &ProductView::from(product))?;
-    let response =
-        headers.into_iter().fold(response, |response, (name, value)| response.header(name, value));
-    key.record(&mut tx, &response).await?;
-    tx.commit().await?;
-    Ok(response.into_response())
+    idempotency::execute(&outbox, request, async |tx| {
+        let created = app::create_product(tx, CreateProductCommand { content }).await;
+        let (product, change) = created.map_err(not_written)?;
+        let headers = creation_headers(&product, change.id).into_iter();
+        let response = StoredResponse::json(StatusCode::CREATED, &ProductView::from(product))?;
+        Ok(headers.fold(response, |response, (name, value)| response.header(name, value)))
+    })
+    .await
 }

@@ -1,11 +1,7 @@
 //! `POST /v1/rules`
 
-use axum::{
-    extract::State,
-    http::StatusCode,
-    response::{IntoResponse as _, Response},
-};
-use idempotency::{Claim, Request, StoredResponse};
+use axum::{extract::State, http::StatusCode};
+use idempotency::{Executed, Request, StoredResponse, request_body};
 use messaging::{Criticality, Outbox};
 use problem::{IdempotencyKey, Json, Problem};
 use runtime::{
@@ -37,26 +33,19 @@ pub(super) async fn create_rule(
     State(outbox): State<Outbox>,
     key: Option<IdempotencyKey>,
     Json(draft): Json<RuleDraftBody>,
-) -> Result<Response, Problem> {
+) -> Result<Executed, Problem> {
     caller.require(Scope::CatalogWrite)?;
     admit(&outbox, Criticality::Deferrable)?;
-    let body = serde_json::to_vec(&draft).map_err(|error| Problem::internal_from(&error))?;
-
-    let mut tx = outbox.begin().await?;
+    let body = request_body(&draft)?;
     let (caller, operation) = (caller.subject(), "create_rule");
     let request = Request { caller, operation, key: key.as_ref(), body: &body };
-    let key = match idempotency::claim(&mut tx, request).await? {
-        Claim::Replay(response) => return Ok(response.into_response()),
-        Claim::Acquired(key) => key,
-    };
-    let content = draft.into_content(&mut tx).await?;
-    let created = app::create_rule(&mut tx, CreateRuleCommand { content }).await;
-    let rule = created.map_err(settings_not_written)?;
-    let (etag, location) = (format!("\"{}\"", rule.version), format!("/v1/rules/{}", rule.id));
-    let response = StoredResponse::json(StatusCode::CREATED, &RuleView::from(rule))?
-        .header("etag", etag)
-        .header("location", location);
-    key.record(&mut tx, &response).await?;
-    tx.commit().await?;
-    Ok(response.into_response())
+    idempotency::execute(&outbox, request, async |tx| {
+        let content = draft.into_content(tx).await?;
+        let created = app::create_rule(tx, CreateRuleCommand { content }).await;
+        let rule = created.map_err(settings_not_written)?;
+        let (etag, location) = (format!("\"{}\"", rule.version), format!("/v1/rules/{}", rule.id));
+        let response = StoredResponse::json(StatusCode::CREATED, &RuleView::from(rule))?;
+        Ok(response.header("etag", etag).header("location", location))
+    })
+    .await
 }

@@ -8,7 +8,7 @@ use axum::{
     http::{HeaderMap, StatusCode, header::CONTENT_TYPE},
     response::{IntoResponse as _, Response},
 };
-use idempotency::{Claim, Request, StoredResponse};
+use idempotency::{Executed, Request, StoredResponse};
 use messaging::{Criticality, Outbox};
 use problem::{IdempotencyKey, Problem, Query};
 use runtime::{
@@ -105,19 +105,19 @@ pub(super) async fn start_import(
         }
         accept(&outbox, &caller, key.as_ref(), upload).await
     };
-    let (response, is_new) = match accepted.await {
+    let executed = match accepted.await {
         Ok(accepted) => accepted,
         Err(problem) => {
             discard(pool, id).await;
             return Err(problem);
         }
     };
-    if is_new {
-        importer.wake();
-    } else {
+    if executed.is_repetition {
         discard(pool, id).await;
+    } else {
+        importer.wake();
     }
-    Ok(response.into_response())
+    Ok(executed.into_response())
 }
 
 /// How to read a body of this content type.
@@ -169,26 +169,21 @@ fn reader_of(headers: &HeaderMap, query: ImportQuery) -> Result<BodyReader, Prob
     }
 }
 
-/// Makes an upload an import, once per idempotency key. Returns whether it is a new import.
+/// Makes an upload an import, once per idempotency key.
 async fn accept(
     outbox: &Outbox,
     caller: &Caller,
     key: Option<&IdempotencyKey>,
     upload: Upload,
-) -> Result<(StoredResponse, bool), Problem> {
+) -> Result<Executed, Problem> {
     let Upload { import, digest } = upload;
-    let mut tx = outbox.begin().await?;
     let request =
         Request { caller: caller.subject(), operation: "start_import", key, body: &digest };
-    let key = match idempotency::claim(&mut tx, request).await? {
-        Claim::Replay(response) => return Ok((response, false)),
-        Claim::Acquired(key) => key,
-    };
-    imports::insert(&mut tx, &import).await?;
-    let location = format!("/v1/imports/{}", import.id);
-    let view = ImportView::read(&mut tx, import.id).await?;
-    let response = StoredResponse::json(StatusCode::ACCEPTED, &view)?.header("location", location);
-    key.record(&mut tx, &response).await?;
-    tx.commit().await?;
-    Ok((response, true))
+    idempotency::execute(outbox, request, async |tx| {
+        imports::insert(tx, &import).await?;
+        let location = format!("/v1/imports/{}", import.id);
+        let view = ImportView::read(tx, import.id).await?;
+        Ok(StoredResponse::json(StatusCode::ACCEPTED, &view)?.header("location", location))
+    })
+    .await
 }

@@ -1,6 +1,7 @@
 //! `POST /v1/promotions`
 
-use axum::{extract::State, response::Response};
+use axum::extract::State;
+use idempotency::{Executed, request_body};
 use messaging::Outbox;
 use problem::{IdempotencyKey, Json, Problem};
 use runtime::auth::{Caller, Scope};
@@ -9,7 +10,7 @@ use vocabulary::PromotionId;
 use super::{promotion_body::PromotionBody, promotion_draft::PromotionDraft};
 use crate::{
     domain::costs::CostRule,
-    http::cost_rules::{NewRule, create, stored_body},
+    http::cost_rules::{NewRule, create},
 };
 
 /// Create a promotion
@@ -30,9 +31,9 @@ pub(crate) async fn create_promotion(
     State(outbox): State<Outbox>,
     key: Option<IdempotencyKey>,
     Json(draft): Json<PromotionDraft>,
-) -> Result<Response, Problem> {
+) -> Result<Executed, Problem> {
     caller.require(Scope::OrdersAdmin)?;
-    let body = stored_body(&draft)?;
+    let body = request_body(&draft)?;
     let (promotion, coupons) = draft.parse(PromotionId::new())?;
     let rule = CostRule::Promotion(promotion);
     let (caller, operation, key) = (&caller, "create_promotion", key.as_ref());

@@ -2,12 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use axum::{
-    extract::State,
-    http::StatusCode,
-    response::{IntoResponse as _, Response},
-};
-use idempotency::{Claim, Request, StoredResponse};
+use axum::{extract::State, http::StatusCode};
+use idempotency::{Executed, Request, StoredResponse, request_body};
 use messaging::{Criticality, Outbox};
 use problem::{Fields, IdempotencyKey, Json, Path, Problem};
 use runtime::{
@@ -84,29 +80,24 @@ pub(crate) async fn receive_return(
     Path(id): Path<ReturnId>,
     key: Option<IdempotencyKey>,
     Json(request): Json<ReceiveReturnRequest>,
-) -> Result<Response, Problem> {
+) -> Result<Executed, Problem> {
     require_scope(&caller, Scope::StockWrite)?;
     admit(&outbox, Criticality::Critical)?;
-    let body = serde_json::to_vec(&request).map_err(|error| Problem::internal_from(&error))?;
+    let body = request_body(&request)?;
     let receipt = request.parse()?;
     let operation = format!("receive_return {id}");
-    let mut tx = outbox.begin().await?;
-    let idempotency_request =
+    let request =
         Request { caller: caller.subject(), operation: &operation, key: key.as_ref(), body: &body };
-    let claim = match idempotency::claim(&mut tx, idempotency_request).await? {
-        Claim::Replay(response) => return Ok(response.into_response()),
-        Claim::Acquired(claim) => claim,
-    };
-    let (locked, order_return) = lock_return(&mut tx, id).await?;
-    let order = locked.order.id;
-    let decision = WarehouseDecision::Receive(receipt);
-    let command = DecideReturnCommand { locked, order_return, decision };
-    command::decide_return(&mut tx, &process, command).await?;
-    let view = returns::get(&mut tx, order, id).await?.ok_or_else(|| return_not_found(id))?;
-    let response = StoredResponse::json(StatusCode::OK, &ReturnBody::from(view))?;
-    claim.record(&mut tx, &response).await?;
-    tx.commit().await?;
-    Ok(response.into_response())
+    idempotency::execute(&outbox, request, async |tx| {
+        let (locked, order_return) = lock_return(tx, id).await?;
+        let order = locked.order.id;
+        let decision = WarehouseDecision::Receive(receipt);
+        let command = DecideReturnCommand { locked, order_return, decision };
+        command::decide_return(tx, &process, command).await?;
+        let view = returns::get(tx, order, id).await?.ok_or_else(|| return_not_found(id))?;
+        StoredResponse::json(StatusCode::OK, &ReturnBody::from(view))
+    })
+    .await
 }
 
 impl ReceiveReturnRequest {

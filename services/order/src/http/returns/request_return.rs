@@ -2,12 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use axum::{
-    extract::State,
-    http::StatusCode,
-    response::{IntoResponse as _, Response},
-};
-use idempotency::{Claim, Request, StoredResponse};
+use axum::{extract::State, http::StatusCode};
+use idempotency::{Executed, Request, StoredResponse, request_body};
 use messaging::{Criticality, Outbox};
 use problem::{Fields, IdempotencyKey, Json, Path, Problem};
 use runtime::{
@@ -78,30 +74,25 @@ pub(crate) async fn request_return(
     Path(id): Path<OrderId>,
     key: Option<IdempotencyKey>,
     Json(request): Json<RequestReturnRequest>,
-) -> Result<Response, Problem> {
+) -> Result<Executed, Problem> {
     require_scope(&caller, Scope::OrdersWrite)?;
     admit(&outbox, Criticality::Critical)?;
-    let body = serde_json::to_vec(&request).map_err(|error| Problem::internal_from(&error))?;
+    let body = request_body(&request)?;
     let lines = request.parse()?;
     let operation = format!("request_return {id}");
-    let mut tx = outbox.begin().await?;
-    let idempotency_request =
+    let request =
         Request { caller: caller.subject(), operation: &operation, key: key.as_ref(), body: &body };
-    let claim = match idempotency::claim(&mut tx, idempotency_request).await? {
-        Claim::Replay(response) => return Ok(response.into_response()),
-        Claim::Acquired(claim) => claim,
-    };
-    let locked = lock_own(&mut tx, &caller, id).await?;
-    let is_by_shop = caller.has(Scope::OrdersAdmin);
-    let command = RequestReturnCommand { locked, lines, is_by_shop };
-    let requested = command::request_return(&mut tx, &process, command).await?;
-    let view = returns::get(&mut tx, id, requested).await?;
-    let body = ReturnBody::from(view.ok_or_else(|| return_not_found(requested))?);
-    let location = format!("{LOCATION}{}", body.id());
-    let response = StoredResponse::json(StatusCode::CREATED, &body)?.header("location", location);
-    claim.record(&mut tx, &response).await?;
-    tx.commit().await?;
-    Ok(response.into_response())
+    idempotency::execute(&outbox, request, async |tx| {
+        let locked = lock_own(tx, &caller, id).await?;
+        let is_by_shop = caller.has(Scope::OrdersAdmin);
+        let command = RequestReturnCommand { locked, lines, is_by_shop };
+        let requested = command::request_return(tx, &process, command).await?;
+        let view = returns::get(tx, id, requested).await?;
+        let body = ReturnBody::from(view.ok_or_else(|| return_not_found(requested))?);
+        let location = format!("{LOCATION}{}", body.id());
+        Ok(StoredResponse::json(StatusCode::CREATED, &body)?.header("location", location))
+    })
+    .await
 }
 
 impl RequestReturnRequest {

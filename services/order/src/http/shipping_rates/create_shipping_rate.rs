@@ -1,6 +1,7 @@
 //! `POST /v1/shipping-rates`
 
-use axum::{extract::State, response::Response};
+use axum::extract::State;
+use idempotency::{Executed, request_body};
 use messaging::Outbox;
 use problem::{IdempotencyKey, Json, Problem};
 use runtime::auth::{Caller, Scope};
@@ -9,7 +10,7 @@ use vocabulary::ShippingRateId;
 use super::{shipping_rate_body::ShippingRateBody, shipping_rate_draft::ShippingRateDraft};
 use crate::{
     domain::costs::CostRule,
-    http::cost_rules::{NewRule, create, stored_body},
+    http::cost_rules::{NewRule, create},
 };
 
 /// Create a shipping rate
@@ -30,9 +31,9 @@ pub(crate) async fn create_shipping_rate(
     State(outbox): State<Outbox>,
     key: Option<IdempotencyKey>,
     Json(draft): Json<ShippingRateDraft>,
-) -> Result<Response, Problem> {
+) -> Result<Executed, Problem> {
     caller.require(Scope::OrdersAdmin)?;
-    let body = stored_body(&draft)?;
+    let body = request_body(&draft)?;
     let rule = CostRule::ShippingRate(draft.parse(ShippingRateId::new())?);
     let (caller, operation, key) = (&caller, "create_shipping_rate", key.as_ref());
     let new = NewRule { caller, operation, key, body, rule, coupons: &[] };

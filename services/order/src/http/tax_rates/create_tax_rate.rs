@@ -1,6 +1,7 @@
 //! `POST /v1/tax-rates`
 
-use axum::{extract::State, response::Response};
+use axum::extract::State;
+use idempotency::{Executed, request_body};
 use messaging::Outbox;
 use problem::{IdempotencyKey, Json, Problem};
 use runtime::auth::{Caller, Scope};
@@ -9,7 +10,7 @@ use vocabulary::TaxRateId;
 use super::{tax_rate_body::TaxRateBody, tax_rate_draft::TaxRateDraft};
 use crate::{
     domain::costs::CostRule,
-    http::cost_rules::{NewRule, create, stored_body},
+    http::cost_rules::{NewRule, create},
 };
 
 /// Create a tax rate
@@ -30,9 +31,9 @@ pub(crate) async fn create_tax_rate(
     State(outbox): State<Outbox>,
     key: Option<IdempotencyKey>,
     Json(draft): Json<TaxRateDraft>,
-) -> Result<Response, Problem> {
+) -> Result<Executed, Problem> {
     caller.require(Scope::OrdersAdmin)?;
-    let body = stored_body(&draft)?;
+    let body = request_body(&draft)?;
     let rule = CostRule::TaxRate(draft.parse(TaxRateId::new())?);
     let (caller, operation, key) = (&caller, "create_tax_rate", key.as_ref());
     let new = NewRule { caller, operation, key, body, rule, coupons: &[] };

@@ -1,11 +1,7 @@
 //! `POST /v1/webhook-endpoints`
 
-use axum::{
-    extract::State,
-    http::StatusCode,
-    response::{IntoResponse as _, Response},
-};
-use idempotency::{Claim, Request, StoredResponse};
+use axum::{extract::State, http::StatusCode};
+use idempotency::{Executed, Request, StoredResponse, request_body};
 use messaging::Outbox;
 use problem::{Fields, IdempotencyKey, Json, Problem};
 use runtime::auth::{Caller, Scope};
@@ -62,25 +58,20 @@ pub(crate) async fn create_webhook_endpoint(
     State(client): State<WebhookClient>,
     key: Option<IdempotencyKey>,
     Json(request): Json<NewWebhookEndpoint>,
-) -> Result<Response, Problem> {
+) -> Result<Executed, Problem> {
     caller.require(Scope::OrdersAdmin)?;
-    let body = serde_json::to_vec(&request).map_err(|error| Problem::internal_from(&error))?;
+    let body = request_body(&request)?;
     let command = request.into_command(client.rule())?;
 
-    let mut tx = outbox.begin().await?;
     let (caller, operation) = (caller.subject(), "create_webhook_endpoint");
     let request = Request { caller, operation, key: key.as_ref(), body: &body };
-    let key = match idempotency::claim(&mut tx, request).await? {
-        Claim::Replay(response) => return Ok(response.into_response()),
-        Claim::Acquired(key) => key,
-    };
-    let (endpoint, secret) = create::create_webhook_endpoint(&mut tx, command).await?;
-    let location = format!("/v1/webhook-endpoints/{}", endpoint.id);
-    let body = EndpointWithSecretBody::created(endpoint, &secret);
-    let response = StoredResponse::json(StatusCode::CREATED, &body)?.header("location", location);
-    key.record(&mut tx, &response).await?;
-    tx.commit().await?;
-    Ok(response.into_response())
+    idempotency::execute(&outbox, request, async |tx| {
+        let (endpoint, secret) = create::create_webhook_endpoint(tx, command).await?;
+        let location = format!("/v1/webhook-endpoints/{}", endpoint.id);
+        let body = EndpointWithSecretBody::created(endpoint, &secret);
+        Ok(StoredResponse::json(StatusCode::CREATED, &body)?.header("location", location))
+    })
+    .await
 }
 
 impl NewWebhookEndpoint {
