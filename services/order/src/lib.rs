@@ -41,10 +41,9 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
     app::{
-        erasure_waker::ErasureWaker, order_process::OrderProcess,
-        payment_provider::PaymentProvider, repair_lost_erasures::repair_lost_erasures,
-        repair_lost_orders::repair_lost_orders, replay_offers::OfferReplayer,
-        webhook_client::WebhookClient,
+        order_process::OrderProcess, payment_provider::PaymentProvider,
+        repair_lost_erasures::repair_lost_erasures, repair_lost_orders::repair_lost_orders,
+        replay_offers::OfferReplayer, webhook_client::WebhookClient, worker_waker::WorkerWaker,
     },
     consumes::{
         behavior_analytics::erasure_completed::RecordErasure,
@@ -177,7 +176,7 @@ impl ServiceDefinition for OrderService {
         }
         lifecycle.spawn("retention", retention::run(outbox.pool().clone(), lifecycle.soft()));
 
-        let erasure_waker = ErasureWaker::default();
+        let erasure_waker = WorkerWaker::default();
         let erasures = erasures::run(outbox.clone(), erasure_waker.clone(), lifecycle.soft());
         lifecycle.spawn("erasures", erasures);
 

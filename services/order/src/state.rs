@@ -9,9 +9,8 @@ use runtime::{auth::Verifier, config::Secret};
 
 use crate::{
     app::{
-        erasure_waker::ErasureWaker, order_process::OrderProcess,
-        payment_provider::PaymentProvider, replay_offers::OfferReplayer,
-        webhook_client::WebhookClient,
+        order_process::OrderProcess, payment_provider::PaymentProvider,
+        replay_offers::OfferReplayer, webhook_client::WebhookClient, worker_waker::WorkerWaker,
     },
     workers::order_batcher::OrderBatcher,
 };
@@ -30,7 +29,8 @@ pub struct AppState {
     pub(crate) time_zone: ShopTimeZone,
     pub(crate) offer_replayer: OfferReplayer,
     pub(crate) webhook_client: WebhookClient,
-    pub(crate) erasure_waker: ErasureWaker,
+    /// Of the erasure worker. Those of other workers belong to the process.
+    pub(crate) erasure_waker: WorkerWaker,
 }
 
 /// The time zone of days.

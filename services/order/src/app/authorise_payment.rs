@@ -94,8 +94,7 @@ async fn record(
         provider_requests::insert(&mut tx, &request, now).await
     };
     requested.map_err(messaging::Error::from)?;
-    let waker = process.provider_waker().clone();
-    tx.after_commit(move || waker.wake());
+    process.provider_waker().wake_after_commit(&mut tx);
     tx.commit().await?;
     if is_payable || is_known { Ok(()) } else { Err(AuthorisePaymentError::NotPayable(status)) }
 }

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use messaging::{Error, Transaction};
 use vocabulary::CustomerId;
 
-use super::erasure_waker::ErasureWaker;
+use super::worker_waker::WorkerWaker;
 use crate::{
     names::{BEHAVIOR_ANALYTICS, SERVICE},
     publishes::customer_erased::customer_erased,
@@ -25,7 +25,7 @@ pub(crate) struct EraseCustomersCommand<'a> {
 /// Lists customers as erased; those that are listed already stay as they are. The erasure worker then deletes their addresses.
 pub(crate) async fn erase_customers(
     tx: &mut Transaction,
-    waker: &ErasureWaker,
+    waker: &WorkerWaker,
     command: EraseCustomersCommand<'_>,
 ) -> Result<(), Error> {
     let EraseCustomersCommand { customers, requested_by, requested_at } = command;

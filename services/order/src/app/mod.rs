@@ -2,13 +2,12 @@
 
 mod cost_rules;
 mod deadline_waker;
-pub(crate) mod erasure_waker;
+mod https_client;
 mod order_costs;
 pub(crate) mod order_process;
 pub(crate) mod payment_provider;
-pub(crate) mod provider_waker;
 pub(crate) mod webhook_client;
-pub(crate) mod webhook_waker;
+pub(crate) mod worker_waker;
 pub(crate) mod write_webhooks;
 
 pub(crate) mod authorise_payment;

@@ -9,8 +9,8 @@ use runtime::watchers::{KeyedWatcher, KeyedWatchers};
 use vocabulary::{Money, OrderId, PaymentId, RefundId};
 
 use super::{
-    cost_rules::CostRuleCache, deadline_waker::DeadlineWaker, provider_waker::ProviderWaker,
-    webhook_waker::WebhookWaker, write_webhooks::write_order_webhooks,
+    cost_rules::CostRuleCache, deadline_waker::DeadlineWaker, worker_waker::WorkerWaker,
+    write_webhooks::write_order_webhooks,
 };
 use crate::{
     domain::{
@@ -84,9 +84,9 @@ pub(crate) struct OrderProcess {
     limits: OrderLimits,
     watchers: KeyedWatchers<OrderId, OrderChange>,
     waker: DeadlineWaker,
-    webhooks: WebhookWaker,
+    webhooks: WorkerWaker,
     cost_rules: CostRuleCache,
-    provider: ProviderWaker,
+    provider: WorkerWaker,
     /// Whether a payment provider makes refunds of what it reported. Otherwise a refund is only recorded.
     has_provider: bool,
     /// The time after the delivery in which customers may announce returns.
@@ -100,9 +100,9 @@ impl OrderProcess {
             limits,
             watchers: KeyedWatchers::new(MAX_WATCHERS),
             waker: DeadlineWaker::default(),
-            webhooks: WebhookWaker::default(),
+            webhooks: WorkerWaker::default(),
             cost_rules: CostRuleCache::default(),
-            provider: ProviderWaker::default(),
+            provider: WorkerWaker::default(),
             has_provider: false,
             return_window: RETURN_WINDOW,
         }
@@ -120,7 +120,7 @@ impl OrderProcess {
         &self.waker
     }
 
-    pub(crate) fn webhook_waker(&self) -> &WebhookWaker {
+    pub(crate) fn webhook_waker(&self) -> &WorkerWaker {
         &self.webhooks
     }
 
@@ -137,7 +137,7 @@ impl OrderProcess {
         self.return_window
     }
 
-    pub(crate) fn provider_waker(&self) -> &ProviderWaker {
+    pub(crate) fn provider_waker(&self) -> &WorkerWaker {
         &self.provider
     }
 
@@ -264,8 +264,7 @@ impl OrderProcess {
             return Ok(Vec::new());
         }
         let requested = provider_requests::request_refunds(tx, payments, now).await?;
-        let waker = self.provider.clone();
-        tx.after_commit(move || waker.wake());
+        self.provider.wake_after_commit(tx);
         Ok(requested)
     }
 
@@ -281,8 +280,7 @@ impl OrderProcess {
         let order = transition.order.id;
         let inserted = order_refunds::insert(tx, id, order, amount, self.has_provider, now).await;
         let (refund, is_made) = inserted?;
-        let waker = self.provider.clone();
-        tx.after_commit(move || waker.wake());
+        self.provider.wake_after_commit(tx);
         Ok(transition.with_part_refund(refund, is_made, now))
     }
 

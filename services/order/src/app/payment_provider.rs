@@ -5,11 +5,6 @@ use std::{str::FromStr as _, sync::Arc, time::Duration};
 use bytes::Bytes;
 use http::{HeaderValue, Request, Uri, header};
 use http_body_util::{BodyExt as _, Full, Limited};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector},
-    rt::{TokioExecutor, TokioTimer},
-};
 use reqwest::Url;
 use runtime::clock;
 use serde::Deserialize;
@@ -19,24 +14,17 @@ use tokio::time::timeout;
 use uuid::{Builder, Uuid};
 use vocabulary::Money;
 
+use super::https_client::{HttpsClient, https_client};
 use crate::{
     domain::{
         Authorisation, AuthorisationAnswer, ProviderAnswer, ProviderOperation, ProviderRequest,
-        webhooks::{SigningKey, sign},
+        webhooks::{AddressRule, SigningKey, sign},
     },
     names::SERVICE,
 };
 
-/// The limit for a connection, within the limit for the whole request.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-
 /// The largest answer that is read.
 const MAX_BODY: usize = 65_536;
-
-/// The head of an answer must fit.
-const MAX_HEAD: usize = 65_536;
-
-const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The maximum length of a text that is kept, in characters.
 const MAX_TEXT: usize = 200;
@@ -44,7 +32,7 @@ const MAX_TEXT: usize = 200;
 /// Clones share the same connections.
 #[derive(Debug, Clone)]
 pub(crate) struct PaymentProvider {
-    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    client: HttpsClient,
     /// Without a slash at the end.
     base: Arc<str>,
     key: SigningKey,
@@ -72,20 +60,8 @@ struct Message {
 
 impl PaymentProvider {
     pub(crate) fn new(base: &Url, key: SigningKey, timeout: Duration) -> Self {
-        let mut connector = HttpConnector::new();
-        connector.enforce_http(false);
-        connector.set_connect_timeout(Some(CONNECT_TIMEOUT.min(timeout)));
-        connector.set_nodelay(true);
-        let connector = HttpsConnectorBuilder::new()
-            .with_webpki_roots()
-            .https_or_http()
-            .enable_http1()
-            .wrap_connector(connector);
-        let client = Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(IDLE_TIMEOUT)
-            .http1_max_buf_size(MAX_HEAD)
-            .build(connector);
+        // The operator has set the address, so it may be a private one.
+        let client = https_client(AddressRule::Any, timeout, usize::MAX);
         Self { client, base: base.as_str().trim_end_matches('/').into(), key, timeout }
     }
 

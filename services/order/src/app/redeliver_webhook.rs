@@ -4,7 +4,7 @@ use messaging::Transaction;
 use runtime::clock;
 use vocabulary::{WebhookEndpointId, WebhookMessageId};
 
-use super::webhook_waker::WebhookWaker;
+use super::worker_waker::WorkerWaker;
 use crate::storage::{webhook_endpoints, webhook_log};
 
 #[derive(Debug, thiserror::Error)]
@@ -21,7 +21,7 @@ pub(crate) enum RedeliverWebhookError {
 
 pub(crate) async fn redeliver_webhook(
     tx: &mut Transaction,
-    waker: &WebhookWaker,
+    waker: &WorkerWaker,
     endpoint: WebhookEndpointId,
     message: WebhookMessageId,
 ) -> Result<(), RedeliverWebhookError> {
@@ -33,7 +33,6 @@ pub(crate) async fn redeliver_webhook(
     if !webhook_log::redeliver(tx, endpoint, message, clock::now()).await? {
         return Err(RedeliverWebhookError::UnknownDelivery);
     }
-    let waker = waker.clone();
-    tx.after_commit(move || waker.wake());
+    waker.wake_after_commit(tx);
     Ok(())
 }

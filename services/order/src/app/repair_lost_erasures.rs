@@ -8,7 +8,7 @@ use vocabulary::CustomerId;
 
 use super::{
     erase_customers::{EraseCustomersCommand, erase_customers},
-    erasure_waker::ErasureWaker,
+    worker_waker::WorkerWaker,
 };
 
 /// Who requests the erasure of customers that a subscriber knows to be erased.
@@ -28,5 +28,5 @@ pub(crate) async fn repair_lost_erasures(
         requested_at: clock::now(),
     };
     // The service does not run; its worker begins when it starts.
-    erase_customers(tx, &ErasureWaker::default(), command).await
+    erase_customers(tx, &WorkerWaker::default(), command).await
 }

@@ -3,29 +3,18 @@
 
 use std::{
     error::Error,
-    net::SocketAddr,
     str::FromStr as _,
-    task::{Context, Poll},
     time::{Duration, Instant},
 };
 
 use bytes::Bytes;
-use futures::{FutureExt as _, future::BoxFuture};
 use http::{HeaderValue, Request, Uri, header};
 use http_body_util::{BodyExt as _, Full, Limited};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::{
-    client::legacy::{
-        Client,
-        connect::{HttpConnector, dns::Name},
-    },
-    rt::{TokioExecutor, TokioTimer},
-};
 use runtime::clock;
 use tokio::time::timeout;
-use tower::Service;
 use vocabulary::WebhookMessageId;
 
+use super::https_client::{AddressNotAllowed, HttpsClient, https_client};
 use crate::{
     domain::webhooks::{
         AddressRule, Attempt, AttemptError, AttemptResult, EndpointKeys, EndpointUrl, sign,
@@ -33,18 +22,11 @@ use crate::{
     names::SERVICE,
 };
 
-/// The limit for a connection, within the limit for the whole attempt.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-
 /// How long and how far the body of an answer is read, so that its connection can be used again.
 const BODY_TIMEOUT: Duration = Duration::from_secs(1);
 const MAX_BODY: usize = 4_096;
 
-/// The head of an answer must fit.
-const MAX_HEAD: usize = 65_536;
-
-/// How long a connection stays open without a request, and how many of them for each endpoint.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+/// The idle connections to an endpoint.
 const MAX_IDLE: usize = 8;
 
 /// The maximum length of the cause of a failure, in characters.
@@ -53,7 +35,7 @@ const MAX_CAUSE: usize = 200;
 /// Clones share the same connections.
 #[derive(Debug, Clone)]
 pub(crate) struct WebhookClient {
-    client: Client<HttpsConnector<HttpConnector<CheckedResolver>>, Full<Bytes>>,
+    client: HttpsClient,
     rule: AddressRule,
     /// The limit for an attempt, up to the head of the answer.
     timeout: Duration,
@@ -70,22 +52,7 @@ pub(crate) struct WebhookRequest<'a> {
 
 impl WebhookClient {
     pub(crate) fn new(rule: AddressRule, timeout: Duration) -> Self {
-        let mut connector = HttpConnector::new_with_resolver(CheckedResolver(rule));
-        // The scheme is checked before.
-        connector.enforce_http(false);
-        connector.set_connect_timeout(Some(CONNECT_TIMEOUT.min(timeout)));
-        connector.set_nodelay(true);
-        let connector = HttpsConnectorBuilder::new()
-            .with_webpki_roots()
-            .https_or_http()
-            .enable_http1()
-            .wrap_connector(connector);
-        let client = Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(IDLE_TIMEOUT)
-            .pool_max_idle_per_host(MAX_IDLE)
-            .http1_max_buf_size(MAX_HEAD)
-            .build(connector);
+        let client = https_client(rule, timeout, MAX_IDLE);
         Self { client, rule, timeout }
     }
 
@@ -146,57 +113,4 @@ fn failure(error: &hyper_util::client::legacy::Error) -> AttemptError {
         cause = error.source();
     }
     AttemptError::NoAnswer(problem::chain(error).chars().take(MAX_CAUSE).collect())
-}
-
-/// Resolves host names, and leaves out the addresses that the rule does not allow. It runs for each connection, and the
-/// connection uses its result, so a name that resolves differently a moment later gains nothing.
-#[derive(Debug, Clone, Copy)]
-struct CheckedResolver(AddressRule);
-
-#[derive(Debug, thiserror::Error)]
-#[error("the name has no public address")]
-struct AddressNotAllowed;
-
-impl Service<Name> for CheckedResolver {
-    type Response = std::vec::IntoIter<SocketAddr>;
-    type Error = Box<dyn Error + Send + Sync>;
-    type Future = BoxFuture<'static, Result<Self::Response, Self::Error>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, name: Name) -> Self::Future {
-        let rule = self.0;
-        let resolve = async move {
-            // The connector sets the port.
-            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
-            Ok(allowed(rule, found)?.into_iter())
-        };
-        resolve.boxed()
-    }
-}
-
-fn allowed(
-    rule: AddressRule,
-    found: impl Iterator<Item = SocketAddr>,
-) -> Result<Vec<SocketAddr>, AddressNotAllowed> {
-    let allowed: Vec<SocketAddr> = found.filter(|address| rule.allows(address.ip())).collect();
-    if allowed.is_empty() { Err(AddressNotAllowed) } else { Ok(allowed) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{AddressNotAllowed, allowed};
-    use crate::domain::webhooks::AddressRule;
-
-    #[test]
-    fn only_the_public_addresses_of_a_name_are_used() {
-        let found = ["10.0.0.1:0", "1.1.1.1:0", "[::1]:0"].map(|text| text.parse().unwrap());
-        let used = allowed(AddressRule::Public, found.into_iter()).unwrap();
-        assert_eq!(used, ["1.1.1.1:0".parse().unwrap()]);
-        let private = [found[0], found[2]].into_iter();
-        assert!(matches!(allowed(AddressRule::Public, private), Err(AddressNotAllowed)));
-        assert_eq!(allowed(AddressRule::Any, found.into_iter()).unwrap(), found);
-    }
 }

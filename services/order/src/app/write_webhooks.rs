@@ -7,7 +7,7 @@ use messaging::Transaction;
 use runtime::clock;
 use vocabulary::OrderId;
 
-use super::webhook_waker::WebhookWaker;
+use super::worker_waker::WorkerWaker;
 use crate::{
     domain::{
         Address, Order, OrderEvent, OrderEventKind,
@@ -20,7 +20,7 @@ use crate::{
 /// Without an endpoint that subscribes to the events it does nothing.
 pub(super) async fn write_order_webhooks(
     tx: &mut Transaction,
-    waker: &WebhookWaker,
+    waker: &WorkerWaker,
     subscribed: &SubscribedTypes,
     events: &[(&Order, &OrderEvent)],
     now: DateTime<Utc>,
@@ -60,7 +60,7 @@ async fn addresses_for_carriers(
 /// Writes the messages of `events` whose types an endpoint subscribes to. It makes a message only of those.
 pub(crate) async fn write_event_webhooks<E>(
     tx: &mut Transaction,
-    waker: &WebhookWaker,
+    waker: &WorkerWaker,
     events: &[&E],
     type_of: impl Fn(&E) -> WebhookEventType,
     message_of: impl Fn(&E) -> WebhookMessage,
@@ -76,7 +76,7 @@ pub(crate) async fn write_event_webhooks<E>(
 
 async fn write_webhooks(
     tx: &mut Transaction,
-    waker: &WebhookWaker,
+    waker: &WorkerWaker,
     messages: &[WebhookMessage],
     now: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
@@ -84,7 +84,6 @@ async fn write_webhooks(
         return Ok(());
     }
     webhook_deliveries::insert(tx, messages, now).await?;
-    let waker = waker.clone();
-    tx.after_commit(move || waker.wake());
+    waker.wake_after_commit(tx);
     Ok(())
 }

@@ -18,7 +18,7 @@ use super::{access::require_customer, customer_erasure_body::CustomerErasureBody
 use crate::{
     app::{
         erase_customers::{EraseCustomersCommand, erase_customers},
-        erasure_waker::ErasureWaker,
+        worker_waker::WorkerWaker,
     },
     storage::customer_erasures,
 };
@@ -36,7 +36,7 @@ use crate::{
 pub(crate) async fn erase_customer(
     caller: Caller,
     State(outbox): State<Outbox>,
-    State(waker): State<ErasureWaker>,
+    State(waker): State<WorkerWaker>,
     Path(id): Path<CustomerId>,
 ) -> Result<Response, Problem> {
     require_customer(&caller, Scope::OrdersWrite, id)?;

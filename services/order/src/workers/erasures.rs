@@ -8,7 +8,7 @@ use runtime::clock;
 use tokio_util::sync::CancellationToken;
 use vocabulary::CustomerId;
 
-use crate::{app::erasure_waker::ErasureWaker, storage::customer_erasures};
+use crate::{app::worker_waker::WorkerWaker, storage::customer_erasures};
 
 /// The longest sleep: orders end meanwhile, and other instances list customers.
 const POLL_INTERVAL: Duration = Duration::from_mins(1);
@@ -22,7 +22,7 @@ const BATCH_SIZE: i64 = 100;
 /// Erases addresses, until `stop`.
 pub(crate) async fn run(
     outbox: Outbox,
-    waker: ErasureWaker,
+    waker: WorkerWaker,
     stop: CancellationToken,
 ) -> Result<(), Infallible> {
     while !stop.is_cancelled() {

@@ -15,7 +15,7 @@ use crate::{
     app::{
         record_webhook_attempts::{SentDelivery, record_webhook_attempts},
         webhook_client::{WebhookClient, WebhookRequest},
-        webhook_waker::WebhookWaker,
+        worker_waker::WorkerWaker,
     },
     domain::webhooks::{EndpointKeys, EndpointStatus, EndpointUrl},
     storage::{
@@ -46,7 +46,7 @@ const DISCARD_SIZE: i64 = 1_000;
 pub(crate) struct WebhookWorker {
     outbox: Outbox,
     client: WebhookClient,
-    waker: WebhookWaker,
+    waker: WorkerWaker,
     attempts: JoinSet<SentDelivery>,
     /// The endpoint of each task in `attempts`.
     endpoints: HashMap<task::Id, WebhookEndpointId>,
@@ -55,7 +55,7 @@ pub(crate) struct WebhookWorker {
 }
 
 impl WebhookWorker {
-    pub(crate) fn new(outbox: Outbox, client: WebhookClient, waker: WebhookWaker) -> Self {
+    pub(crate) fn new(outbox: Outbox, client: WebhookClient, waker: WorkerWaker) -> Self {
         let (attempts, endpoints, sent) = (JoinSet::new(), HashMap::new(), Vec::new());
         Self { outbox, client, waker, attempts, endpoints, sent }
     }

@@ -4,13 +4,13 @@ use contracts::inventory::StockAvailabilityChangedV1;
 use messaging::{Batch, Failure, Handler, Transaction};
 
 use crate::{
-    app::{webhook_waker::WebhookWaker, write_webhooks::write_event_webhooks},
+    app::{worker_waker::WorkerWaker, write_webhooks::write_event_webhooks},
     domain::webhooks::WebhookEventType,
     publishes::webhook_message::availability_message,
 };
 
 /// Reports it to webhook endpoints.
-pub(crate) struct ReportAvailability(pub(crate) WebhookWaker);
+pub(crate) struct ReportAvailability(pub(crate) WorkerWaker);
 
 impl Handler for ReportAvailability {
     type Event = StockAvailabilityChangedV1;

@@ -4,13 +4,13 @@ use contracts::inventory::StockLowV1;
 use messaging::{Batch, Failure, Handler, Transaction};
 
 use crate::{
-    app::{webhook_waker::WebhookWaker, write_webhooks::write_event_webhooks},
+    app::{worker_waker::WorkerWaker, write_webhooks::write_event_webhooks},
     domain::webhooks::WebhookEventType,
     publishes::webhook_message::low_stock_message,
 };
 
 /// Reports it to webhook endpoints.
-pub(crate) struct ReportLowStock(pub(crate) WebhookWaker);
+pub(crate) struct ReportLowStock(pub(crate) WorkerWaker);
 
 impl Handler for ReportLowStock {
     type Event = StockLowV1;

@@ -7,7 +7,7 @@ use vocabulary::Sku;
 use crate::{
     app::{
         update_offers::{UpdateOffersCommand, update_offers},
-        webhook_waker::WebhookWaker,
+        worker_waker::WorkerWaker,
         write_webhooks::write_event_webhooks,
     },
     domain::{Offer, webhooks::WebhookEventType},
@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Copies prices, titles, options, pictures and whether a SKU is for sale, and reports the change to webhook endpoints.
-pub(crate) struct UpdateOffers(pub(crate) WebhookWaker);
+pub(crate) struct UpdateOffers(pub(crate) WorkerWaker);
 
 impl Handler for UpdateOffers {
     type Event = ProductChangedV1;

@@ -5,7 +5,7 @@ use messaging::{Batch, Failure, Handler, Transaction};
 
 use crate::{
     app::{
-        webhook_waker::WebhookWaker, withdraw_offers::withdraw_offers,
+        withdraw_offers::withdraw_offers, worker_waker::WorkerWaker,
         write_webhooks::write_event_webhooks,
     },
     domain::webhooks::WebhookEventType,
@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Marks the offers of the product as not for sale, and reports it to webhook endpoints.
-pub(crate) struct WithdrawOffers(pub(crate) WebhookWaker);
+pub(crate) struct WithdrawOffers(pub(crate) WorkerWaker);
 
 impl Handler for WithdrawOffers {
     type Event = ProductDeletedV1;
