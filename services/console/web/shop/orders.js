@@ -43,6 +43,7 @@ export async function orderPage({ container, id, signal }) {
   const number = h('p', { class: 'faint small num' });
   const steps = h('ol', { class: 'steps' });
   const reason = h('p', { class: 'notice warn', hidden: true });
+  const hold = h('p', { class: 'soft small order-hold', hidden: true });
   const actions = h('div', { class: 'order-actions' });
   const timeline = h('ol', { class: 'timeline' }, h('li', { class: 'faint' }, t('order.nothing')));
   const linesPanel = h('section', { class: 'panel' });
@@ -72,9 +73,12 @@ export async function orderPage({ container, id, signal }) {
     }, h('i', { 'aria-hidden': 'true' }), h('span', null, statusText(status)))));
     reason.hidden = !order.reason;
     reason.textContent = order.reason ? reasonText(order.reason) : '';
+    hold.hidden = order.status !== 'reserved' || !order.expires_at;
+    hold.textContent = hold.hidden ? '' : t('order.hold', { time: formatDateTime(order.expires_at) });
     address.textContent = addressText(order.shipping_address);
     actions.replaceChildren(...[
       order.status === 'reserved' && actionButton('order.pay', 'main', `${path}/payment`, 'order.paid', { method: 'test' }),
+      order.hold_extendable && actionButton('order.extend', 'quiet', `${path}/extend-hold`, 'order.extended'),
       CANCELLABLE.includes(order.status) && actionButton('order.cancel', 'quiet', `${path}/cancel`, 'order.cancelled'),
     ].filter(Boolean));
     linesPanel.replaceChildren(h('h2', null, t('order.lines')),
@@ -110,7 +114,7 @@ export async function orderPage({ container, id, signal }) {
   document.title = `${t('order.title')} · ${t('brand')}`;
   container.append(
     h('div', { class: 'list-head' }, h('h1', null, t('order.title')), number, live),
-    h('section', { class: 'panel' }, steps, reason, actions),
+    h('section', { class: 'panel' }, steps, reason, hold, actions),
     h('div', { class: 'order-columns' }, h('section', { class: 'panel' }, h('h2', null, t('order.timeline')), timeline), linesPanel), returns.node);
   if (FINAL_STATUSES.includes(order.status)) return;
 

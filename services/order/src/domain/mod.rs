@@ -37,7 +37,7 @@ pub(crate) use self::{
     order_limits::{LimitExceeded, OrderLimits, UnpaidOrders},
     order_number::{InvalidOrderNumber, OrderNumber},
     order_return::{
-        OrderReturn, PartRefund, ReturnLine, ReturnReason, ReturnRefusal, ReturnState,
+        NewReturn, OrderReturn, PartRefund, ReturnLine, ReturnReason, ReturnRefusal, ReturnState,
         ReturnedPieces,
     },
     parcel::{Allocation, CancelledPieces, Parcel, ParcelLine, Parcels},
@@ -54,9 +54,9 @@ pub(crate) use self::{
         RequestStep,
     },
     return_process::{
-        ExcessPieces, NewReturn, ReceivedLine, ReturnDecision, ReturnDecisionRefused,
-        ReturnNotPossible, ReturnReceipt, ReturnTerms, receive_return, record_part_refund,
-        refuse_return, request_return,
+        ExcessPieces, ReceivedLine, ReturnDecision, ReturnDecisionRefused, ReturnNotPossible,
+        ReturnReceipt, ReturnTerms, receive_return, record_part_refund, refuse_return,
+        request_return,
     },
     shipment::Shipment,
     shown_prices::{ComparedPrice, LinePrices, PriceChange, ShownPrices},

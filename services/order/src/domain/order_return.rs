@@ -7,6 +7,14 @@ use vocabulary::{Money, OrderId, PaymentId, Quantity, RefundId, ReturnId, Sku, W
 
 use super::parcel::ParcelLine;
 
+/// What a customer wants to send back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct NewReturn {
+    pub(crate) id: ReturnId,
+    /// Sorted by SKU; each SKU occurs once.
+    pub(crate) lines: Vec<(Sku, Quantity, ReturnReason)>,
+}
+
 /// Pieces that a customer sends back together.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct OrderReturn {

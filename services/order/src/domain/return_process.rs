@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use vocabulary::{InvalidMoney, Money, Quantity, ReturnId, Sku, WarehouseId};
+use vocabulary::{InvalidMoney, Money, Quantity, Sku, WarehouseId};
 
 use super::{
     order::Order,
     order_return::{
-        OrderReturn, PartRefund, ReturnLine, ReturnReason, ReturnRefusal, ReturnState,
+        NewReturn, OrderReturn, PartRefund, ReturnLine, ReturnReason, ReturnRefusal, ReturnState,
         ReturnedPieces,
     },
     parcel::ParcelLine,
@@ -18,14 +18,6 @@ use super::{
 
 /// The maximum number of returns of an order. Each decision reads all of them.
 pub(crate) const MAX_RETURNS: usize = 100;
-
-/// What a customer wants to send back.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct NewReturn {
-    pub(crate) id: ReturnId,
-    /// Sorted by SKU; each SKU occurs once.
-    pub(crate) lines: Vec<(Sku, Quantity, ReturnReason)>,
-}
 
 /// Until when returns are accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,21 +86,21 @@ pub(crate) fn request_return(
     if !excess.is_empty() {
         return Err(ReturnNotPossible::Excess(excess));
     }
-    let line = |(sku, quantity, reason)| ReturnLine {
-        sku,
-        quantity,
-        reason,
+    let line = |(sku, quantity, reason): &(Sku, Quantity, ReturnReason)| ReturnLine {
+        sku: sku.clone(),
+        quantity: *quantity,
+        reason: *reason,
         restocked: 0,
         written_off: 0,
     };
     let order_return = OrderReturn {
         id: new.id,
         order: order.id,
-        lines: new.lines.into_iter().map(line).collect(),
+        lines: new.lines.iter().map(line).collect(),
         requested_at: now,
         state: ReturnState::Requested,
     };
-    let kind = OrderEventKind::ReturnRequested(new.id);
+    let kind = OrderEventKind::ReturnRequested(new);
     let transition = Transition::unchanged(order).with_event(now, kind);
     Ok(ReturnDecision { transition, order_return, refund: None })
 }

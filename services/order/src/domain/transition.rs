@@ -7,7 +7,7 @@ use super::{
     address::{Address, Destination},
     line_cancellation::LineCancellation,
     order::{EndReason, InvalidTransition, Order},
-    order_return::{PartRefund, ReturnRefusal, ReturnedPieces},
+    order_return::{NewReturn, PartRefund, ReturnRefusal, ReturnedPieces},
     payment::Payment,
     shipment::Shipment,
     status::OrderStatus,
@@ -60,7 +60,7 @@ pub(crate) enum OrderEventKind {
     /// The only parcel has arrived, or the last one.
     Delivered,
     LineCancelled(LineCancellation),
-    ReturnRequested(ReturnId),
+    ReturnRequested(NewReturn),
     /// The order is returned with the last of its pieces.
     ReturnReceived(ReturnedPieces),
     ReturnRefused(ReturnId, ReturnRefusal),

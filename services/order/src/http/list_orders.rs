@@ -5,25 +5,25 @@ use axum::{
     http::{HeaderMap, header::ACCEPT},
     response::{IntoResponse as _, Response},
 };
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use messaging::Outbox;
 use problem::{Json, Problem, Query};
 use runtime::auth::{Caller, Scope};
 use serde::{Deserialize, Serialize, de::IntoDeserializer as _};
 use utoipa::{IntoParams, ToSchema};
-use uuid::Uuid;
-use vocabulary::{CustomerId, OrderId, Sku};
+use vocabulary::{CustomerId, Sku};
 
 use super::{
     access::{require_customer, require_scope},
+    number_parameter::order_number,
     order_body::OrderBody,
     order_csv,
+    page_cursor::{decode_cursor, next_cursor},
     page_limit::{invalid_parameter, page_limit},
     placed_span::{placed_from, placed_to, time_zone},
     status_body::StatusBody,
 };
 use crate::{
-    domain::{InvalidOrderNumber, OrderStatus},
+    domain::OrderStatus,
     state::ShopTimeZone,
     storage::order_lists::{self, OrderFilter},
 };
@@ -105,7 +105,7 @@ pub(crate) async fn list_orders(
             Visible::OfCustomer(customer) => Some(customer),
             Visible::All | Visible::None => None,
         },
-        number: query.number.as_deref().map(str::parse).transpose().map_err(invalid_number)?,
+        number: order_number("number", query.number.as_deref())?,
         statuses: query.status.as_deref().map(statuses).transpose()?,
         sku: query.sku.clone(),
         placed_from: query.placed_from.as_deref().map(|t| placed_from(t, zone)).transpose()?,
@@ -129,9 +129,7 @@ pub(crate) async fn list_orders(
     // One more than the limit tells whether there is another page.
     let mut connection = outbox.pool().acquire().await?;
     let mut views = order_lists::list(&mut connection, &filter, i64::from(limit) + 1).await?;
-    let has_more = views.len() > usize::from(limit);
-    views.truncate(limit.into());
-    let next_cursor = views.last().filter(|_| has_more).map(|last| encode_cursor(last.id));
+    let next_cursor = next_cursor(&mut views, limit, |last| last.id.as_uuid());
     let items = views.into_iter().map(OrderBody::from).collect();
     Ok(Json(OrderPage { items, next_cursor }).into_response())
 }
@@ -184,20 +182,4 @@ fn statuses(list: &str) -> Result<Vec<OrderStatus>, Problem> {
         }
     }
     Ok(statuses)
-}
-
-fn invalid_number(error: InvalidOrderNumber) -> Problem {
-    invalid_parameter("number", error.to_string())
-}
-
-fn encode_cursor(last: OrderId) -> String {
-    URL_SAFE_NO_PAD.encode(last.as_uuid())
-}
-
-fn decode_cursor(cursor: &str) -> Result<OrderId, Problem> {
-    let bytes = URL_SAFE_NO_PAD.decode(cursor).ok();
-    let last = bytes.and_then(|bytes| Uuid::from_slice(&bytes).ok());
-    last.map(OrderId::from).ok_or_else(|| {
-        invalid_parameter("cursor", "must be a `next_cursor` of this list".to_owned())
-    })
 }

@@ -21,8 +21,10 @@ mod list_lost_orders;
 mod list_mismatched_payments;
 mod list_orders;
 mod list_payment_requests;
+mod number_parameter;
 mod order_body;
 mod order_csv;
+mod page_cursor;
 mod page_limit;
 mod pay_order;
 pub(crate) mod place_order;
@@ -51,7 +53,9 @@ use self::{
     promotions::{
         create_promotion, delete_promotion, get_promotion, list_promotions, replace_promotion,
     },
-    returns::{get_return, list_returns, receive_return, refuse_return, request_return},
+    returns::{
+        get_return, list_all_returns, list_returns, receive_return, refuse_return, request_return,
+    },
     shipping_rates::{
         create_shipping_rate, delete_shipping_rate, get_shipping_rate, list_shipping_rates,
         replace_shipping_rate,
@@ -96,6 +100,7 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(webhooks::receive_shipment_webhook::receive_shipment_webhook))
         .routes(routes!(create_quote::create_quote))
         .routes(routes!(list_returns::list_returns, request_return::request_return))
+        .routes(routes!(list_all_returns::list_all_returns))
         .routes(routes!(get_return::get_return))
         .routes(routes!(receive_return::receive_return))
         .routes(routes!(refuse_return::refuse_return))

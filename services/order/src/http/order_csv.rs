@@ -25,7 +25,7 @@ const CHUNK: i64 = 500;
 /// Makes spreadsheets read UTF-8.
 const BYTE_ORDER_MARK: &str = "\u{feff}";
 
-const HEADER: [&str; 14] = [
+const HEADER: [&str; 16] = [
     "number",
     "order_id",
     "placed_at",
@@ -40,6 +40,8 @@ const HEADER: [&str; 14] = [
     "tax",
     "currency",
     "order_total",
+    "cancelled",
+    "returned",
 ];
 
 /// The orders that are left to write.
@@ -124,6 +126,8 @@ fn row(view: &OrderView, line: &OrderLine, zone: Tz) -> [String; HEADER.len()] {
         amount(share.map(|share| share.map_or(0, |share| share.tax))),
         currency.map(|currency| currency.to_string()).unwrap_or_default(),
         amount(total.map(Money::amount)),
+        line.cancelled.to_string(),
+        line.returned.to_string(),
     ]
 }
 

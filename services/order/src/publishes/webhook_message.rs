@@ -7,11 +7,11 @@ use contracts::{
     inventory::{StockAvailabilityChangedV1, StockLowV1},
 };
 use serde_json::{Value, json};
-use vocabulary::WebhookMessageId;
+use vocabulary::{Quantity, Sku, WebhookMessageId};
 
 use crate::domain::{
-    Address, EndReason, Order, OrderEvent, OrderEventKind, OrderLine, Parcel, ParcelLine,
-    PartRefund,
+    Address, EndReason, NewReturn, Order, OrderEvent, OrderEventKind, OrderLine, Parcel,
+    ParcelLine, PartRefund, ReturnReason,
     webhooks::{WebhookEventType, WebhookMessage},
 };
 
@@ -31,6 +31,8 @@ pub(crate) const fn order_event_type(kind: &OrderEventKind) -> Option<WebhookEve
         OrderEventKind::PaymentRefunded(_) | OrderEventKind::PartRefunded(_) => {
             Some(WebhookEventType::OrderRefunded)
         }
+        OrderEventKind::ReturnRequested(_) => Some(WebhookEventType::ReturnAnnounced),
+        OrderEventKind::ReturnReceived(_) => Some(WebhookEventType::ReturnReceived),
         OrderEventKind::Placed(_)
         | OrderEventKind::StockReserved
         | OrderEventKind::StockRejected(_)
@@ -42,8 +44,6 @@ pub(crate) const fn order_event_type(kind: &OrderEventKind) -> Option<WebhookEve
         | OrderEventKind::PaymentMismatched(_)
         | OrderEventKind::RefundRequested(_)
         | OrderEventKind::PartRefundRequested(_)
-        | OrderEventKind::ReturnRequested(_)
-        | OrderEventKind::ReturnReceived(_)
         | OrderEventKind::ReturnRefused(..)
         | OrderEventKind::Rejected(_)
         | OrderEventKind::PaymentFailed(_)
@@ -88,17 +88,24 @@ pub(crate) fn order_message(
         OrderEventKind::LineCancelled(cancellation) => {
             add("sku", json!(cancellation.sku));
             add("quantity", json!(cancellation.quantity()));
-            let parcel = |parcel: &Parcel| {
-                let line =
-                    |line: &ParcelLine| json!({ "sku": line.sku, "quantity": line.quantity });
-                json!({ "parcel_id": parcel.id, "lines": parcel.lines.iter().map(line).collect::<Vec<_>>() })
-            };
+            let parcel = |parcel: &Parcel| json!({ "parcel_id": parcel.id, "lines": parcel_lines(&parcel.lines) });
             add("parcels", order.parcel_list().iter().map(parcel).collect());
         }
         OrderEventKind::PartRefunded(PartRefund { id, payment, amount }) => {
             add("payment_id", json!(payment));
             add("refund_id", json!(id));
             add("amount", json!(amount));
+        }
+        OrderEventKind::ReturnRequested(NewReturn { id, lines }) => {
+            add("return_id", json!(id));
+            let line = |(sku, quantity, reason): &(Sku, Quantity, ReturnReason)| json!({ "sku": sku, "quantity": quantity, "reason": reason.as_str() });
+            add("lines", lines.iter().map(line).collect());
+        }
+        OrderEventKind::ReturnReceived(pieces) => {
+            add("return_id", json!(pieces.id));
+            add("warehouse_id", json!(pieces.warehouse));
+            add("restocked", parcel_lines(&pieces.restocked));
+            add("written_off", parcel_lines(&pieces.written_off));
         }
         OrderEventKind::Delivered
         | OrderEventKind::Placed(_)
@@ -112,8 +119,6 @@ pub(crate) fn order_message(
         | OrderEventKind::PaymentMismatched(_)
         | OrderEventKind::RefundRequested(_)
         | OrderEventKind::PartRefundRequested(_)
-        | OrderEventKind::ReturnRequested(_)
-        | OrderEventKind::ReturnReceived(_)
         | OrderEventKind::ReturnRefused(..)
         | OrderEventKind::Rejected(_)
         | OrderEventKind::PaymentFailed(_)
@@ -129,12 +134,11 @@ pub(crate) fn shipment_requests(
     at: DateTime<Utc>,
 ) -> Vec<WebhookMessage> {
     let request = |parcel: Parcel| {
-        let line = |line: &ParcelLine| json!({ "sku": line.sku, "quantity": line.quantity });
         let data = json!({
             "order_id": order.id,
             "parcel_id": parcel.id,
             "warehouse_id": parcel.warehouse,
-            "lines": parcel.lines.iter().map(line).collect::<Vec<Value>>(),
+            "lines": parcel_lines(&parcel.lines),
             "address": {
                 "name": address.name,
                 "line1": address.line1,
@@ -212,6 +216,10 @@ fn line(line: &OrderLine) -> Value {
         "quantity": line.quantity,
         "unit_price": line.offer.as_ref().map(|offer| offer.price),
     })
+}
+
+fn parcel_lines(lines: &[ParcelLine]) -> Value {
+    lines.iter().map(|line| json!({ "sku": line.sku, "quantity": line.quantity })).collect()
 }
 
 /// The payload of the Standard Webhooks specification.

@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
-use vocabulary::{CustomerId, Money, OrderId, Quantity, ReturnId, WarehouseId};
+use vocabulary::{CustomerId, Money, OrderId, Quantity, ReturnId, Sku, WarehouseId};
 
 use super::{MissingColumn, optional_money, undecodable};
-use crate::domain::{OrderReturn, ReturnLine, ReturnState};
+use crate::domain::{OrderNumber, OrderReturn, ReturnLine, ReturnState};
 
 /// Inserts a return that was requested.
 pub(crate) async fn insert(
@@ -137,10 +137,11 @@ async fn read(
     order: OrderId,
     only: Option<ReturnId>,
 ) -> Result<Vec<ReturnView>, sqlx::Error> {
-    let rows = sqlx::query!(
+    let rows = sqlx::query_as!(
+        ReturnRow,
         r#"
-        select r.id, r.state, r.requested_at, r.decided_at, r.refusal, r.warehouse_id,
-            f.amount as "amount?", f.currency as "currency?", f.refunded_at
+        select r.id, r.order_id, r.state, r.requested_at, r.decided_at, r.refusal, r.warehouse_id,
+            f.amount as "amount?", f.currency as "currency?", f.refunded_at as "refunded_at?"
         from order_return r
         left join order_refund f on f.id = r.id
         where r.order_id = $1 and ($2::uuid is null or r.id = $2)
@@ -151,6 +152,68 @@ async fn read(
     )
     .fetch_all(&mut *connection)
     .await?;
+    views(connection, rows).await
+}
+
+/// Which returns to list. `None` means any.
+#[derive(Debug, Clone)]
+pub(crate) struct ReturnFilter {
+    /// As in the database.
+    pub(crate) state: &'static str,
+    pub(crate) order_number: Option<OrderNumber>,
+    /// Only returns with a line of this SKU.
+    pub(crate) sku: Option<Sku>,
+    /// Only returns that were requested after this one.
+    pub(crate) after: Option<ReturnId>,
+}
+
+/// At most `limit` returns, oldest first. The ids of returns are ordered by time.
+pub(crate) async fn list(
+    connection: &mut PgConnection,
+    filter: &ReturnFilter,
+    limit: i64,
+) -> Result<Vec<ReturnView>, sqlx::Error> {
+    let rows = sqlx::query_as!(
+        ReturnRow,
+        r#"
+        select r.id, r.order_id, r.state, r.requested_at, r.decided_at, r.refusal, r.warehouse_id,
+            f.amount as "amount?", f.currency as "currency?", f.refunded_at as "refunded_at?"
+        from order_return r
+        left join order_refund f on f.id = r.id
+        where r.state = $1 and r.id > $2
+            and ($3::bigint is null or r.order_id in (select id from orders where order_number(id) = $3))
+            and ($4::text is null or exists (select from return_line l where l.return_id = r.id and l.sku = $4))
+        order by r.id limit $5
+        "#,
+        filter.state,
+        filter.after.map_or(Uuid::nil(), ReturnId::as_uuid),
+        filter.order_number.map(OrderNumber::without_check_digit),
+        filter.sku.as_ref().map(Sku::as_str),
+        limit,
+    )
+    .fetch_all(&mut *connection)
+    .await?;
+    views(connection, rows).await
+}
+
+/// The columns of a return and of its refund.
+struct ReturnRow {
+    id: Uuid,
+    order_id: Uuid,
+    state: String,
+    requested_at: DateTime<Utc>,
+    decided_at: Option<DateTime<Utc>>,
+    refusal: Option<String>,
+    warehouse_id: Option<Uuid>,
+    amount: Option<i64>,
+    currency: Option<String>,
+    refunded_at: Option<DateTime<Utc>>,
+}
+
+async fn views(
+    connection: &mut PgConnection,
+    rows: Vec<ReturnRow>,
+) -> Result<Vec<ReturnView>, sqlx::Error> {
     let ids: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
     let mut lines = lines_of(connection, &ids).await?;
     let views = rows.into_iter().map(|row| {
@@ -169,7 +232,7 @@ async fn read(
         };
         let order_return = OrderReturn {
             id: row.id.into(),
-            order,
+            order: row.order_id.into(),
             lines: lines.remove(&row.id).unwrap_or_default(),
             requested_at: row.requested_at,
             state,

@@ -120,8 +120,8 @@ fn timeline_entry(order: &Order, event: &OrderEventKind) -> (&'static str, &'sta
         OrderEventKind::LineCancelled(cancellation) => {
             (order_service, OrderLineCancelledV1::TYPE, cancellation_detail(cancellation))
         }
-        OrderEventKind::ReturnRequested(id) => {
-            (order_service, "return.requested", json!({ "return_id": id }))
+        OrderEventKind::ReturnRequested(new) => {
+            (order_service, "return.requested", json!({ "return_id": new.id }))
         }
         OrderEventKind::ReturnReceived(pieces) => {
             (order_service, OrderReturnReceivedV1::TYPE, received_detail(pieces))

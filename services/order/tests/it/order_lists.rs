@@ -197,7 +197,7 @@ async fn orders_are_a_file_with_a_row_for_each_line() {
     assert_eq!((status, &*content_type), (200, "text/csv; charset=utf-8"));
     assert_eq!(
         file.lines().next().unwrap(),
-        "number,order_id,placed_at,status,payment,customer_id,sku,title,quantity,unit_price,discount,tax,currency,order_total"
+        "number,order_id,placed_at,status,payment,customer_id,sku,title,quantity,unit_price,discount,tax,currency,order_total,cancelled,returned"
     );
     let number = placed["number"].as_str().unwrap();
     let customer = me.to_string();
@@ -209,7 +209,7 @@ async fn orders_are_a_file_with_a_row_for_each_line() {
         assert_eq!(row[..2], [number, id]);
         assert!(row[2].ends_with("+08:00"), "{row:?}");
         assert_eq!(row[3..7], ["reserved", "pending", &customer, sku]);
-        assert_eq!(row[8..], [quantity, price, "0.00", "0.00", "CNY", "398.05"]);
+        assert_eq!(row[8..], [quantity, price, "0.00", "0.00", "CNY", "398.05", "0", "0"]);
     }
     assert!(!file.contains("林小满"), "names and addresses stay here");
 

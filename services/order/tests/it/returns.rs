@@ -474,3 +474,116 @@ async fn a_refused_refund_of_a_return_waits_for_an_operator() {
     assert_eq!(admin.post(&retry, &Value::Null).await.problem(), (404, "not_found"));
     shop.close().await;
 }
+
+#[tokio::test]
+async fn a_warehouse_lists_announced_returns_in_pages() {
+    let shop = open_shop().await;
+    let (client, id) = delivered(&shop, &[("PEN", 3), ("INK", 1)]).await;
+    let (other, second) = delivered(&shop, &[("PEN", 1)]).await;
+    let paths = [
+        announced(&client, &id, &[("PEN", 1)]).await,
+        announced(&client, &id, &[("INK", 1)]).await,
+        announced(&other, &second, &[("PEN", 1)]).await,
+    ];
+    let workers = warehouse(&shop);
+    let page = async |query: &str| workers.get(&format!("/v1/returns?{query}")).await.expect(200);
+    let paths_of = |page: &Value| -> Vec<String> {
+        let items = page["items"].as_array().unwrap().iter();
+        items.map(|item| format!("/v1/returns/{}", item["id"].as_str().unwrap())).collect()
+    };
+    assert_eq!(paths_of(&page("").await), paths);
+    assert_eq!(paths_of(&page("sku=INK").await), paths[1..2]);
+    let read = other.get(&format!("/v1/orders/{second}")).await.expect(200);
+    let number = read["number"].as_str().unwrap();
+    let of_order = page(&format!("order_number={number}")).await;
+    assert_eq!(paths_of(&of_order), paths[2..]);
+    assert_eq!(of_order["items"][0]["order_number"], json!(number));
+
+    let first = page("limit=2").await;
+    let rest = page(&format!("limit=2&cursor={}", first["next_cursor"].as_str().unwrap())).await;
+    assert_eq!((paths_of(&first), paths_of(&rest)), (paths[..2].to_vec(), paths[2..].to_vec()));
+    assert_eq!(rest.get("next_cursor"), None);
+
+    workers.post(&format!("{}/receipt", paths[0]), &received("PEN", 1, 0)).await.expect(200);
+    let refusal = json!({ "reason": "not_received" });
+    workers.post(&format!("{}/refusal", paths[1]), &refusal).await.expect(200);
+    for (query, expected) in [
+        ("", &paths[2..]),
+        ("state=requested", &paths[2..]),
+        ("state=received", &paths[..1]),
+        ("state=refused", &paths[1..2]),
+        ("state=received&sku=INK", &[]),
+    ] {
+        assert_eq!(paths_of(&page(query).await), expected, "{query}");
+    }
+    shop.admin().get("/v1/returns").await.expect(200);
+    assert_eq!(client.get("/v1/returns").await.problem(), (403, "insufficient_scope"));
+    assert_eq!(shop.anonymous.get("/v1/returns").await.problem().0, 401);
+    for bad in ["state=lost", "cursor=x", "order_number=1", "limit=0", "sku="] {
+        let answer = workers.get(&format!("/v1/returns?{bad}")).await;
+        assert_eq!(answer.problem(), (400, "invalid_query"), "{bad}");
+    }
+    shop.close().await;
+}
+
+#[tokio::test]
+async fn webhooks_report_announced_and_received_returns() {
+    let shop = open_shop().await;
+    let receiver = Receiver::start().await;
+    let endpoint = json!({
+        "url": receiver.url("/hooks"), "event_types": ["return.announced", "return.received"],
+    });
+    shop.admin().post("/v1/webhook-endpoints", &endpoint).await.expect(201);
+    let (client, id) = delivered(&shop, &[("PEN", 3)]).await;
+    let customer = client.get(&format!("/v1/orders/{id}")).await.expect(200)["customer_id"].clone();
+    let path = announced(&client, &id, &[("PEN", 3)]).await;
+    let in_warehouse =
+        json!({ "warehouse_id": ReturnId::new(), "lines": received("PEN", 2, 1)["lines"] });
+    warehouse(&shop).post(&format!("{path}/receipt"), &in_warehouse).await.expect(200);
+    let messages = wait_for("both messages arrive", LONGEST_WAIT, async || {
+        let messages: Vec<Value> = receiver.received().iter().map(Received::json).collect();
+        if messages.len() == 2 { Ok(messages) } else { Err(format!("{messages:?}")) }
+    })
+    .await
+    .unwrap();
+    let return_id = path.strip_prefix("/v1/returns/").unwrap();
+    let types: Vec<&Value> = messages.iter().map(|message| &message["type"]).collect();
+    assert_eq!(types, ["return.announced", "return.received"]);
+    assert_eq!(
+        messages[0]["data"],
+        json!({
+            "order_id": id, "customer_id": customer, "return_id": return_id,
+            "lines": [{ "sku": "PEN", "quantity": 3, "reason": "does_not_fit" }],
+        })
+    );
+    assert_eq!(
+        messages[1]["data"],
+        json!({
+            "order_id": id, "customer_id": customer, "return_id": return_id,
+            "warehouse_id": in_warehouse["warehouse_id"],
+            "restocked": [{ "sku": "PEN", "quantity": 2 }],
+            "written_off": [{ "sku": "PEN", "quantity": 1 }],
+        })
+    );
+    shop.close().await;
+}
+
+#[tokio::test]
+async fn a_file_of_orders_has_cancelled_and_returned_pieces() {
+    let shop = open_shop().await;
+    let (me, client) = shop.customer();
+    let order = order_request(me, &[("PEN", 4)], "test");
+    let placed = client.post("/v1/orders", &order).await.expect(202);
+    let id = placed["id"].as_str().unwrap();
+    client.wait(id, "confirmed").await;
+    let cancel = format!("/v1/orders/{id}/lines/PEN/cancel");
+    client.post(&cancel, &json!({ "quantity": 1 })).await.expect(200);
+    report(&shop, id, "shipped").await;
+    let path = announced(&client, id, &[("PEN", 2)]).await;
+    warehouse(&shop).post(&format!("{path}/receipt"), &received("PEN", 2, 0)).await.expect(200);
+    let (_, _, file) = client.get_text("/v1/orders?format=csv", "*/*").await;
+    let row: Vec<&str> = file.lines().nth(1).unwrap().split(',').collect();
+    assert_eq!((row[8], &row[14..]), ("4", &["1", "2"][..]));
+    pieces_in_stock(&shop, 1).await;
+    shop.close().await;
+}

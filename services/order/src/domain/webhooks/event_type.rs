@@ -16,6 +16,10 @@ pub(crate) enum WebhookEventType {
     /// Pieces of a line were taken out of an order that is not shipped yet.
     OrderLineCancelled,
     OrderRefunded,
+    /// A customer sends pieces back.
+    ReturnAnnounced,
+    /// A warehouse has pieces that were sent back.
+    ReturnReceived,
     /// The last available piece of a SKU was reserved.
     StockOut,
     /// A SKU has available pieces again.
@@ -31,7 +35,7 @@ pub(crate) enum WebhookEventType {
 pub(crate) struct UnknownEventType;
 
 impl WebhookEventType {
-    pub(crate) const ALL: [Self; 14] = [
+    pub(crate) const ALL: [Self; 16] = [
         Self::OrderPaid,
         Self::ShipmentRequested,
         Self::OrderParcelShipped,
@@ -41,6 +45,8 @@ impl WebhookEventType {
         Self::OrderCancelled,
         Self::OrderLineCancelled,
         Self::OrderRefunded,
+        Self::ReturnAnnounced,
+        Self::ReturnReceived,
         Self::StockOut,
         Self::StockBack,
         Self::StockLow,
@@ -60,6 +66,8 @@ impl WebhookEventType {
             Self::OrderCancelled => "order.cancelled",
             Self::OrderLineCancelled => "order.line_cancelled",
             Self::OrderRefunded => "order.refunded",
+            Self::ReturnAnnounced => "return.announced",
+            Self::ReturnReceived => "return.received",
             Self::StockOut => "stock.out",
             Self::StockBack => "stock.back",
             Self::StockLow => "stock.low",

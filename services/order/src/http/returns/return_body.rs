@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 use vocabulary::{Money, OrderId, Quantity, ReturnId, Sku, WarehouseId};
 
 use crate::{
-    domain::{OrderReturn, ReturnLine, ReturnState},
+    domain::{OrderNumber, OrderReturn, ReturnLine, ReturnState},
     storage::returns::{RefundView, ReturnView},
 };
 
@@ -15,6 +15,9 @@ use crate::{
 pub(crate) struct ReturnBody {
     id: ReturnId,
     order_id: OrderId,
+    /// The number of the order, which customers write on their parcels.
+    #[schema(example = "10604-22390-24878")]
+    order_number: String,
     /// `requested`: the customer sends it. `received`: the warehouse has it. `refused`: the warehouse does not accept it.
     #[schema(example = "requested")]
     state: &'static str,
@@ -78,6 +81,7 @@ impl From<ReturnView> for ReturnBody {
         Self {
             id,
             order_id: order,
+            order_number: OrderNumber::of(order).to_string(),
             state: state.as_str(),
             lines: lines.into_iter().map(ReturnLineBody::from).collect(),
             refusal,

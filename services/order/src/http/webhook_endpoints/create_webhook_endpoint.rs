@@ -32,8 +32,9 @@ pub(crate) struct NewWebhookEndpoint {
     #[serde(default)]
     description: String,
     /// What it receives: `order.paid`, `shipment.requested` (with the address of the customer), `order.parcel_shipped`,
-    /// `order.shipped`, `order.parcel_delivered`, `order.delivered`, `order.cancelled`, `order.refunded`, `stock.out`,
-    /// `stock.back`, `stock.low`, `product.changed`, `product.deleted`.
+    /// `order.shipped`, `order.parcel_delivered`, `order.delivered`, `order.cancelled`, `order.line_cancelled`,
+    /// `order.refunded`, `return.announced`, `return.received`, `stock.out`, `stock.back`, `stock.low`, `product.changed`,
+    /// `product.deleted`.
     #[schema(example = json!(["order.paid"]))]
     event_types: Vec<String>,
 }
