@@ -10,12 +10,13 @@ pub const SERVICES: [&str; 5] =
     ["product-catalog", "order", "inventory", "search-sync", "behavior-analytics"];
 
 /// Everything that a token can allow.
-pub const SCOPES: [&str; 7] = [
+pub const SCOPES: [&str; 8] = [
     "catalog:write",
     "stock:write",
     "orders:read",
     "orders:write",
     "orders:admin",
+    "orders:priority",
     "analytics:read",
     "ops",
 ];
@@ -144,6 +145,8 @@ pub enum Bench {
     /// Orders a second with two million earlier orders stored, over that of an empty shop. Takes ten minutes and 16 GB of
     /// disk; needs no running suite.
     OrdersStored(StoredOrdersBench),
+    /// Urgent orders beside a backlog of other orders, with queues of their own and without; needs no running suite.
+    Priority(PriorityBench),
     /// Events and orders per second with signed messages over those with unsigned ones; about ten minutes, needs no running suite.
     Signatures(SignaturesBench),
     /// The kit's dispatch orders under one overload, compared with queueing theory, and adaptive batches;
@@ -249,6 +252,17 @@ pub struct StoredOrdersBench {
     /// The duration of each of the six measurements.
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=600))]
     pub seconds: u32,
+}
+
+/// The options of the bench of urgent orders.
+#[derive(Debug, Args)]
+pub struct PriorityBench {
+    /// Write the figures to this file, as one flat JSON object.
+    #[arg(long)]
+    pub json: Option<PathBuf>,
+    /// The number of orders in the backlog.
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(100..=1_000_000))]
+    pub orders: u64,
 }
 
 /// Which labelled queries to search.

@@ -6,7 +6,7 @@ use chrono_tz::Tz;
 use reqwest::Url;
 use runtime::config::{self, Common};
 
-use crate::domain::{OrderLimits, ProcessDeadlines, webhooks::AddressRule};
+use crate::domain::{OrderLimits, PriorityQueues, ProcessDeadlines, webhooks::AddressRule};
 
 /// The configuration of the service, from flags and environment variables.
 #[derive(Debug, Clone, clap::Args)]
@@ -93,6 +93,12 @@ pub struct Config {
         value_parser = clap::value_parser!(u32).range(1..=10_000)
     )]
     pub max_unpaid_orders: u32,
+
+    /// How many of the slot groups of the aggregates `order` and `reservation` have the orders of a class: `vip=1,bulk=3`. The sum is their
+    /// number in `SLOT_GROUPS`. Classes are `vip`, `paid`, `unpaid` and `bulk`; one that is not named shares the queues of the next one.
+    /// Without it all orders share all queues.
+    #[arg(long, env = "PRIORITY_QUEUES", value_name = "PRIORITY_QUEUES")]
+    pub priority_queues: Option<PriorityQueues>,
 
     /// Whether customers may pay with play money: the payment methods `test` and `test_decline`, and
     /// `POST /v1/orders/{id}/payment`. For demonstrations and tests only.

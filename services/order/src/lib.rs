@@ -41,7 +41,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
     app::{
-        order_process::OrderProcess, payment_provider::PaymentProvider,
+        order_ids::OrderIds, order_process::OrderProcess, payment_provider::PaymentProvider,
         repair_lost_erasures::repair_lost_erasures, repair_lost_orders::repair_lost_orders,
         replay_offers::OfferReplayer, webhook_client::WebhookClient, worker_waker::WorkerWaker,
     },
@@ -63,7 +63,12 @@ use crate::{
     },
 };
 
-pub use crate::{config::Config, names::SERVICE, state::AppState};
+pub use crate::{
+    config::Config,
+    domain::{InvalidPriorityQueues, PriorityQueues},
+    names::SERVICE,
+    state::AppState,
+};
 
 /// The service's own tables.
 pub static MIGRATOR: Migrator = sqlx::migrate!();
@@ -154,7 +159,8 @@ impl ServiceDefinition for OrderService {
         let (outbox, lifecycle) = (host.outbox.clone(), &host.lifecycle);
         let provider = payment_provider(config)?;
         let process = OrderProcess::new(config.deadlines(), config.limits())
-            .with_return_window(config.return_window());
+            .with_return_window(config.return_window())
+            .with_order_ids(order_ids(config)?);
         let process = if provider.is_some() { process.with_provider() } else { process };
         let topology = topology_for(&process);
         let (topology, republisher) = host.start_messaging(topology);
@@ -209,6 +215,13 @@ impl ServiceDefinition for OrderService {
             erasure_waker,
         })
     }
+}
+
+/// How ids of orders are drawn.
+fn order_ids(config: &Config) -> Result<OrderIds, StartError> {
+    let slot_groups = &config.common.broker.queues.slot_groups;
+    OrderIds::new(config.priority_queues, slot_groups)
+        .map_err(StartError::part("the queues of urgent orders"))
 }
 
 /// The payment provider of the configuration, if there is one.

@@ -61,6 +61,9 @@ const EDITS_PER_IMPORTED: NonZeroU32 = NonZeroU32::MIN.saturating_add(7);
 /// The time between two batches of stock levels. Under load larger batches cost less.
 const STOCK_INTERVAL: Duration = Duration::from_millis(100);
 
+/// The age of a stock level that means overload. Shoppers see newer levels first then, and older ones are skipped or late.
+const STOCK_DEADLINE: Duration = Duration::from_secs(2);
+
 /// The migrations of the service's own tables.
 pub static MIGRATOR: Migrator = sqlx::migrate!();
 
@@ -82,7 +85,8 @@ fn subscriptions(indexer: &IndexerWaker, settings: &SettingsWaker) -> Topology {
         .on(UpdateProduct(indexer.clone()))
         .on(DeleteProduct(indexer.clone()))
         .on_dead_letter(product_failed());
-    let stock = Subscription::to(STOCK, [INVENTORY], OnReject::Continue)
+    let stock = Subscription::to_state(STOCK, [INVENTORY])
+        .dispatch(Dispatch::FreshestFirst { deadline: STOCK_DEADLINE })
         .min_interval(STOCK_INTERVAL)
         .on(UpdateAvailability(indexer.clone()));
     let popularity = Subscription::to(POPULARITY, [BEHAVIOR_ANALYTICS], OnReject::Continue)

@@ -5,7 +5,7 @@
 //! movement.
 
 use chrono::{DateTime, Utc};
-use envelope::event;
+use envelope::{FullState, event};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use vocabulary::{OrderId, Quantity, Sku, Version, WarehouseId};
@@ -117,6 +117,8 @@ pub struct StockChangedV1 {
 }
 
 event!(StockChangedV1, "stock.changed.v1", STOCK, event => event.sku.as_str());
+
+impl FullState for StockChangedV1 {}
 
 /// The last available piece of a SKU was reserved, or the SKU has available pieces again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -50,6 +50,9 @@ async fn run(command: Command) -> Result<(), Error> {
         Bench::Scale(arguments) => {
             interruptible::run(Box::pin(messaging::scale::run(arguments))).await
         }
+        Bench::Priority(arguments) => {
+            interruptible::run(Box::pin(orders::priority::run(arguments))).await
+        }
         Bench::Signatures(arguments) => {
             interruptible::run(Box::pin(signatures::run(arguments))).await
         }

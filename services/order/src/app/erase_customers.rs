@@ -8,7 +8,7 @@ use super::worker_waker::WorkerWaker;
 use crate::{
     names::{BEHAVIOR_ANALYTICS, SERVICE},
     publishes::customer_erased::customer_erased,
-    storage::customer_erasures,
+    storage::{customer_erasures, priority_customers},
 };
 
 /// The services that store something about customers. Reservations and stock know orders, not customers.
@@ -32,6 +32,7 @@ pub(crate) async fn erase_customers(
     let listed =
         customer_erasures::insert(tx, customers, requested_by, requested_at, &ERASING_SERVICES)
             .await?;
+    priority_customers::remove(tx, customers).await?;
     for customer in listed {
         tx.emit(&customer_erased(customer, requested_at))?;
     }

@@ -9,7 +9,8 @@ use runtime::watchers::{KeyedWatcher, KeyedWatchers};
 use vocabulary::{Money, OrderId, PaymentId, RefundId};
 
 use super::{
-    cost_rules::CostRuleCache, deadline_waker::DeadlineWaker, worker_waker::WorkerWaker,
+    cost_rules::CostRuleCache, deadline_waker::DeadlineWaker, order_ids::OrderIds,
+    priority_customers::PriorityCustomerCache, worker_waker::WorkerWaker,
     write_webhooks::write_order_webhooks,
 };
 use crate::{
@@ -86,6 +87,8 @@ pub(crate) struct OrderProcess {
     waker: DeadlineWaker,
     webhooks: WorkerWaker,
     cost_rules: CostRuleCache,
+    order_ids: OrderIds,
+    priority_customers: PriorityCustomerCache,
     provider: WorkerWaker,
     /// Whether a payment provider makes refunds of what it reported. Otherwise a refund is only recorded.
     has_provider: bool,
@@ -102,6 +105,8 @@ impl OrderProcess {
             waker: DeadlineWaker::default(),
             webhooks: WorkerWaker::default(),
             cost_rules: CostRuleCache::default(),
+            order_ids: OrderIds::default(),
+            priority_customers: PriorityCustomerCache::default(),
             provider: WorkerWaker::default(),
             has_provider: false,
             return_window: RETURN_WINDOW,
@@ -139,6 +144,19 @@ impl OrderProcess {
 
     pub(crate) fn provider_waker(&self) -> &WorkerWaker {
         &self.provider
+    }
+
+    /// From now on the ids of orders decide in which queues their events wait.
+    pub(crate) fn with_order_ids(self, order_ids: OrderIds) -> Self {
+        Self { order_ids, ..self }
+    }
+
+    pub(crate) const fn order_ids(&self) -> OrderIds {
+        self.order_ids
+    }
+
+    pub(crate) fn priority_customers(&self) -> &PriorityCustomerCache {
+        &self.priority_customers
     }
 
     pub(crate) fn cost_rules(&self) -> &CostRuleCache {

@@ -20,7 +20,7 @@ use super::{
 use crate::{
     domain::{
         self, Address, NewOrder, NotForSale, Order, OrderLine, PaymentMethod, PlaceOrderError,
-        ShownPrices, Transition, UnpaidOrders, costs::CouponCode, price_lines,
+        PriorityClass, ShownPrices, Transition, UnpaidOrders, costs::CouponCode, price_lines,
     },
     storage::{offers, orders, promotion_uses, unpaid_orders},
 };
@@ -34,6 +34,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) struct PlaceOrderCommand {
     pub(crate) order_id: OrderId,
+    pub(crate) class: PriorityClass,
     pub(crate) customer: CustomerId,
     /// Sorted by SKU; each SKU occurs once.
     pub(crate) quantities: Vec<(Sku, Quantity)>,
@@ -103,6 +104,7 @@ pub(crate) async fn place_orders(
     let skus: Vec<&str> = quantities.map(|(sku, _)| sku.as_str()).collect();
     let listings = offers::listings(tx, &skus).await?;
     let rules = process.cost_rules().at(tx, listings.rules).await?;
+    process.priority_customers().refresh(tx, listings.priority_customers).await?;
     let mut unpaid = lock_unpaid_orders(tx, commands).await?;
     let now = clock::now();
 

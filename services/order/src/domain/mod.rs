@@ -16,6 +16,7 @@ mod parcel;
 mod parcel_status;
 mod payment;
 mod place_order_error;
+mod priority;
 mod process;
 mod provider_request;
 mod return_process;
@@ -24,6 +25,8 @@ mod shown_prices;
 mod status;
 mod transition;
 pub(crate) mod webhooks;
+
+pub use self::priority::{InvalidPriorityQueues, PriorityQueues};
 
 pub(crate) use self::{
     address::{Address, Destination, country, one_line},
@@ -44,6 +47,7 @@ pub(crate) use self::{
     parcel_status::ParcelStatus,
     payment::{Payment, PaymentMethod, PaymentOutcome, PaymentState, PaymentTooEarly},
     place_order_error::PlaceOrderError,
+    priority::PriorityClass,
     process::{
         NewOrder, ParcelRefused, StockReservation, apply_deadline, cancel, cancel_unpriced,
         confirm_reservation, deliver, extend_hold, place, record_payment, record_refund,

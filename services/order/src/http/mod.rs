@@ -29,6 +29,7 @@ mod page_limit;
 mod pay_order;
 pub(crate) mod place_order;
 mod placed_span;
+mod priority_customers;
 mod promotions;
 mod repeat_customer_erasures;
 mod replay_projection;
@@ -50,6 +51,9 @@ use utoipa_axum::{
 };
 
 use self::{
+    priority_customers::{
+        add_priority_customer, list_priority_customers, remove_priority_customer,
+    },
     promotions::{
         create_promotion, delete_promotion, get_promotion, list_promotions, replace_promotion,
     },
@@ -104,6 +108,11 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(get_return::get_return))
         .routes(routes!(receive_return::receive_return))
         .routes(routes!(refuse_return::refuse_return))
+        .routes(routes!(list_priority_customers::list_priority_customers))
+        .routes(routes!(
+            add_priority_customer::add_priority_customer,
+            remove_priority_customer::remove_priority_customer
+        ))
         .merge(cost_rule_routes())
         .merge(webhook_endpoint_routes())
         .routes(routes!(replay_projection::replay_projection).layer(within(REPLAY_TIMEOUT)))

@@ -33,7 +33,7 @@ use crate::{
     },
     domain::{
         Address, ComparedPrice, LimitExceeded, LinePrices, MAX_LINES, NotForSale, Order,
-        OrderStatus, PaymentMethod, PlaceOrderError, PriceChange, ShownPrices,
+        OrderStatus, PaymentMethod, PlaceOrderError, PriceChange, PriorityClass, ShownPrices,
         costs::{CouponCode, CouponRefusal},
         country, merge_lines, one_line,
     },
@@ -125,6 +125,14 @@ struct PaymentMethodRequest {
     method: Option<String>,
 }
 
+/// What the token and the settings of the shop allow.
+#[derive(Debug, Clone, Copy)]
+struct Rights {
+    is_by_shop: bool,
+    has_priority: bool,
+    test_payments: TestPayments,
+}
+
 /// The address of an order, without its id.
 const LOCATION: &str = "/v1/orders/";
 
@@ -132,7 +140,8 @@ const LOCATION: &str = "/v1/orders/";
 ///
 /// The response comes once the order is durable. With `wait_for=confirmed` it also waits for the reservation of the stock
 /// and the payment, as `GET /v1/orders/{id}` does; the response is the order as it is then. The shop sets the prices;
-/// `expected_total` or `expected_unit_price` make sure that they are those which the customer was shown.
+/// `expected_total` or `expected_unit_price` make sure that they are those which the customer was shown. With the scope
+/// `orders:priority` the order overtakes others under a backlog.
 #[utoipa::path(
     post, path = "/v1/orders", tag = "orders", request_body = PlaceOrderRequest,
     params(
@@ -158,8 +167,12 @@ pub(crate) async fn place_order(
     require_scope(&caller, Scope::OrdersWrite)?;
     admit(&outbox, Criticality::Critical)?;
     let idempotency = key.map(|key| request.idempotency(&caller, key)).transpose()?;
-    let is_limited = !caller.has(Scope::OrdersAdmin);
-    let command = request.into_command(idempotency, is_limited, test_payments)?;
+    let rights = Rights {
+        is_by_shop: caller.has(Scope::OrdersAdmin),
+        has_priority: caller.has(Scope::OrdersPriority),
+        test_payments,
+    };
+    let command = request.into_command(idempotency, &process, rights)?;
     require_customer(&caller, Scope::OrdersWrite, command.customer)?;
     let Some(status) = query.wait_for else {
         return Ok(batcher.place(command).await?.into_response());
@@ -343,8 +356,8 @@ impl PlaceOrderRequest {
     fn into_command(
         self,
         idempotency: Option<IdempotencyContext>,
-        is_limited: bool,
-        TestPayments(test_payments): TestPayments,
+        process: &OrderProcess,
+        Rights { is_by_shop, has_priority, test_payments: TestPayments(test_payments) }: Rights,
     ) -> Result<PlaceOrderCommand, Problem> {
         let mut fields = Fields::new();
         let customer = fields.require("customer_id", self.customer_id);
@@ -363,15 +376,19 @@ impl PlaceOrderRequest {
         let total = self.expected_total;
         let coupon = parse_coupon(&mut fields, self.coupon);
         fields.finish_with(|| {
-            let (quantities, unit_prices) = lines?;
+            let ((quantities, unit_prices), customer, method) = (lines?, customer?, method?);
+            // A request cannot ask for priority.
+            let is_vip = has_priority || process.priority_customers().contains(customer);
+            let class = PriorityClass::of(is_vip, is_by_shop, method);
             Some(PlaceOrderCommand {
-                order_id: OrderId::new(),
-                customer: customer?,
+                order_id: process.order_ids().draw(class),
+                class,
+                customer,
                 quantities,
                 shown: ShownPrices { total, unit_prices },
                 coupon,
-                is_limited,
-                method: method?,
+                is_limited: !is_by_shop,
+                method,
                 shipping_address: address?,
                 idempotency,
                 trace: trace::current(),

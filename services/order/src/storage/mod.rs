@@ -13,6 +13,7 @@ pub(crate) mod order_refunds;
 pub(crate) mod order_views;
 pub(crate) mod orders;
 pub(crate) mod payments;
+pub(crate) mod priority_customers;
 pub(crate) mod promotion_uses;
 pub(crate) mod provider_requests;
 pub(crate) mod returns;

@@ -6,7 +6,7 @@ use sqlx::{PgConnection, types::Json};
 use uuid::Uuid;
 use vocabulary::{Localized, ProductId, Sku, Version};
 
-use super::{cost_rules::RulesRevision, money, undecodable};
+use super::{cost_rules::RulesRevision, money, priority_customers::PriorityRevision, undecodable};
 use crate::domain::{CatalogListing, Offer};
 
 /// Advances products to these versions, and returns the products that advanced. A product with the same or a later version
@@ -105,26 +105,29 @@ pub(crate) async fn upsert(
     Ok(())
 }
 
-/// What the copy of the catalogue tells about some SKUs, and the revision of the rules that decide what orders cost.
+/// What the copy of the catalogue tells about some SKUs, and the revisions of what is kept in memory: the rules that decide what orders
+/// cost, and the customers with priority.
 #[derive(Debug)]
 pub(crate) struct Listings {
     pub(crate) by_sku: HashMap<Sku, CatalogListing>,
     pub(crate) rules: RulesRevision,
+    pub(crate) priority_customers: PriorityRevision,
 }
 
 /// The listings of those of `skus` that the copy contains. If several products list a SKU, a product that sells it wins,
-/// then the newest product. The revision comes with them: a statement of its own would cost every batch of orders a round
-/// trip.
+/// then the newest product. The revisions come with them: statements of their own would cost every batch of orders round
+/// trips.
 pub(crate) async fn listings(
     connection: &mut PgConnection,
     skus: &[&str],
 ) -> Result<Listings, sqlx::Error> {
     let rows = sqlx::query!(
         r#"
-        select v.revision, o.sku as "sku?", o.product_id as "product_id?", o.amount as "amount?", o.currency as "currency?",
+        select v.revision, p.revision as priority_revision, o.sku as "sku?", o.product_id as "product_id?", o.amount as "amount?", o.currency as "currency?",
             o.title as "title?: Json<Localized>", o.options as "options?: Json<BTreeMap<String, String>>",
             o.image as "image?", o.for_sale as "for_sale?"
         from cost_rule_revision v
+        cross join priority_customer_revision p
         left join (
             select distinct on (sku) sku, product_id, amount, currency, title, options, image, for_sale
             from offer where sku = any($1)
@@ -135,8 +138,9 @@ pub(crate) async fn listings(
     )
     .fetch_all(connection)
     .await?;
-    let rules = rows.first().map(|row| RulesRevision(row.revision));
-    let rules = rules.ok_or(sqlx::Error::RowNotFound)?;
+    let first = rows.first().ok_or(sqlx::Error::RowNotFound)?;
+    let rules = RulesRevision(first.revision);
+    let priority_customers = PriorityRevision(first.priority_revision);
     let mut by_sku = HashMap::new();
     for row in rows {
         let (Some(sku), Some(product), Some(amount), Some(currency), Some(title)) =
@@ -159,5 +163,5 @@ pub(crate) async fn listings(
         };
         by_sku.insert(sku.try_into().map_err(undecodable)?, listing);
     }
-    Ok(Listings { by_sku, rules })
+    Ok(Listings { by_sku, rules, priority_customers })
 }

@@ -73,7 +73,14 @@ fn allocations(lines: &[OrderLine]) -> Option<Vec<Allocation>> {
     Some(vec![allocation(1, 1), allocation(2, line.quantity.get() - 1)])
 }
 
-/// Reserves, except for SKUs with a prefix: `OUT-` is out of stock, `UNKNOWN-` is unknown, `SILENT-` gets no answer.
+/// The lock of the stock of SKUs with the prefix `SLOW-`. A transaction that holds it stops their reservations.
+pub(crate) const SLOW_LOCK: i64 = 1;
+
+/// How long the reservation of such a SKU takes.
+const SLOW_SECONDS: f64 = 0.004;
+
+/// Reserves, except for SKUs with a prefix: `OUT-` is out of stock, `UNKNOWN-` is unknown, `SILENT-` gets no answer. `SLOW-` takes a while,
+/// one reservation at a time.
 struct AnswerOrder;
 
 impl Handler for AnswerOrder {
@@ -84,6 +91,20 @@ impl Handler for AnswerOrder {
         tx: &mut Transaction,
         batch: &mut Batch<OrderPlacedV1>,
     ) -> Result<(), Failure> {
+        let is_slow = |line: &OrderLine| line.sku.as_str().starts_with("SLOW-");
+        let slow =
+            batch.delivered().iter().filter(|delivered| delivered.event.lines.iter().any(is_slow));
+        let slow = i32::try_from(slow.count()).unwrap_or(i32::MAX);
+        if slow > 0 {
+            let _: i32 = sqlx::query_scalar(
+                "select 1 from pg_advisory_xact_lock($1), pg_sleep($2::float8 * $3::float8)",
+            )
+            .bind(SLOW_LOCK)
+            .bind(SLOW_SECONDS)
+            .bind(f64::from(slow))
+            .fetch_one(&mut **tx)
+            .await?;
+        }
         for delivered in batch.delivered() {
             let (order_id, lines) = (delivered.event.order_id, &delivered.event.lines);
             let with_prefix =

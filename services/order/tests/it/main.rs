@@ -23,6 +23,7 @@ mod outgoing_webhooks;
 mod payment_provider;
 mod payments;
 mod place_order;
+mod priority;
 mod product_catalog;
 mod read_orders;
 mod refunds;

@@ -8,7 +8,9 @@ use contracts::{
 };
 use envelope::Event;
 use futures::StreamExt as _;
-use messaging::{Batch, Failure, Handler, OnReject, Subscription, Topology, Transaction};
+use messaging::{
+    Batch, Failure, Handler, OnReject, SlotGroups, Subscription, Topology, Transaction,
+};
 use order::{Config, OrderService};
 use reqwest::{Method, StatusCode};
 use runtime::{
@@ -267,11 +269,23 @@ impl Shop {
     }
 
     pub(crate) async fn open(deadlines: Deadlines) -> Self {
+        Self::open_with_queues(deadlines, "", None).await
+    }
+
+    /// Opens a shop whose services have these slot groups, and these queues for the classes of orders.
+    pub(crate) async fn open_with_queues(
+        deadlines: Deadlines,
+        slot_groups: &str,
+        priority_queues: Option<&str>,
+    ) -> Self {
+        let slot_groups: SlotGroups = slot_groups.parse().unwrap();
         let vhost = Vhost::create().await.unwrap();
         let database = Database::migrated(&order::migrators()).await.unwrap();
-        messaging::declare(vhost.url(), &order::topology()).await.unwrap();
+        let topology = order::topology().slot_groups(slot_groups.clone());
+        messaging::declare(vhost.url(), &topology).await.unwrap();
         let doubles = Lifecycle::new(LONGEST_WAIT);
-        let inventory = ServiceDouble::start(&doubles, &vhost, inventory_double::topology()).await;
+        let topology = inventory_double::topology().slot_groups(slot_groups.clone());
+        let inventory = ServiceDouble::start(&doubles, &vhost, topology).await;
         let catalogue = ServiceDouble::start(&doubles, &vhost, catalogue_topology()).await;
         inventory.database().run(inventory_double::TABLES).await.unwrap();
         catalogue.database().run(RECEIPTS).await.unwrap();
@@ -279,8 +293,10 @@ impl Shop {
         let credentials = Credentials::new();
         let secret_file = credentials.file("webhooks");
         std::fs::write(&secret_file, format!("{WEBHOOK_SECRET}\n")).unwrap();
+        let mut common = credentials.common(database.url(), vhost.url());
+        common.broker.queues.slot_groups = slot_groups;
         let config = Config {
-            common: credentials.common(database.url(), vhost.url()),
+            common,
             reserve_timeout: deadlines.reserve,
             payment_timeout: deadlines.pay,
             scarce_payment_timeout: deadlines.pay / 2,
@@ -292,6 +308,7 @@ impl Shop {
             max_line_pieces: 200,
             max_unpaid_pieces: 200,
             max_unpaid_orders: 10_000,
+            priority_queues: priority_queues.map(|queues| queues.parse().unwrap()),
             test_payments: true,
             time_zone: chrono_tz::Asia::Shanghai,
             product_catalog_url: "http://127.0.0.1:9".parse().unwrap(),
@@ -413,6 +430,15 @@ impl Shop {
     pub(crate) async fn start_with_catalogue(&mut self, url: &str) -> Client {
         let product_catalog_url = url.parse().unwrap();
         self.start_instance_with(&Config { product_catalog_url, ..self.config.clone() }).await
+    }
+
+    /// The error of an instance that has these queues for the classes of orders.
+    pub(crate) async fn start_error_with_queues(&self, queues: &str) -> String {
+        let priority_queues = Some(queues.parse().unwrap());
+        let config = Config { priority_queues, ..self.config.clone() };
+        let lifecycle = Lifecycle::new(LONGEST_WAIT);
+        let error = runtime::host::start::<OrderService>(&config, &lifecycle).await.unwrap_err();
+        problem::chain(&error)
     }
 
     async fn start_instance_with(&mut self, config: &Config) -> Client {

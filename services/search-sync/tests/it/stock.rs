@@ -1,5 +1,8 @@
 //! Availability, and how few stock events the index needs.
 
+use contracts::inventory::StockChangedV1;
+use envelope::Slot;
+use messaging::DEFAULT_SLOT_GROUPS;
 use serde_json::json;
 use service_testkit::LONGEST_WAIT;
 use testkit::wait_for;
@@ -110,5 +113,59 @@ async fn concurrent_product_and_stock_see_each_other() {
         suite.catalogue.publish_all(&products)
     );
     wait_in_stock(&suite, 0).await;
+    suite.finish(0).await;
+}
+
+/// The new level is published last, so a FIFO queue would apply it last of its slot group.
+#[tokio::test(flavor = "multi_thread")]
+async fn under_overload_the_newest_stock_is_applied_first() {
+    let mut suite = Suite::without_service().await;
+    let events = |version: i64| -> Vec<StockChangedV1> {
+        (0..600).map(|number| stock_changed(&format!("OLD-{number}"), version, 9)).collect()
+    };
+    // As if it had waited for a minute.
+    let backdate = "
+        create function backdate() returns trigger language plpgsql as
+            $$ begin new.time := new.time - interval '1 minute'; return new; end $$;
+        create trigger backdate before insert on messaging.outbox for each row execute function backdate()";
+    suite.inventory.database().run(backdate).await.unwrap();
+    for version in 1..=3 {
+        suite.inventory.publish_all(&events(version)).await;
+    }
+    suite.inventory.database().run("drop trigger backdate on messaging.outbox").await.unwrap();
+    suite.inventory.publish(&stock_changed("NEW", 1, 7)).await;
+    suite.inventory.wait_until_published().await;
+    // The lock stops the first batches until all messages are delivered.
+    let mut lock = suite.pool.begin().await.unwrap();
+    sqlx::raw_sql("lock table sku_stock in exclusive mode").execute(&mut *lock).await.unwrap();
+    suite.start_service().await;
+    wait_for("all messages are delivered", LONGEST_WAIT, async || {
+        let queues = suite.vhost.queues().await.unwrap();
+        let ours = queues.iter().filter(|queue| queue.name.starts_with("search-sync.stock."));
+        let (ready, delivered) = ours.fold((0, 0), |(ready, delivered), queue| {
+            (ready + queue.messages_ready, delivered + queue.messages_unacknowledged)
+        });
+        if ready == 0 && delivered > 0 { Ok(()) } else { Err(format!("{ready}, {delivered}")) }
+    })
+    .await
+    .unwrap();
+    lock.rollback().await.unwrap();
+    suite.wait_count("select count(*) from sku_stock", 601).await;
+    suite.settle().await;
+
+    let group = |sku: &str| Slot::of(sku).number() % DEFAULT_SLOT_GROUPS;
+    // A transaction gets its number when it first writes, so the numbers of a queue have the order of its batches.
+    let applied: Vec<String> =
+        sqlx::query_scalar("select sku from sku_stock order by xmin::text::bigint, sku")
+            .fetch_all(&suite.pool)
+            .await
+            .unwrap();
+    let mut of_group = applied.iter().filter(|sku| group(sku) == group("NEW"));
+    let before = of_group.position(|sku| sku == "NEW").unwrap();
+    // The first batch may begin before the new level is delivered.
+    assert!(before < 100, "{before} of its slot group were applied before");
+    // In the end the newest level of each SKU stands.
+    let newest = "select count(*) from sku_stock where (sku = 'NEW') <> (version = 3)";
+    suite.wait_count(newest, 601).await;
     suite.finish(0).await;
 }

@@ -366,6 +366,13 @@ impl StateSubscription {
         self
     }
 
+    /// See [`Subscription::min_interval`].
+    #[must_use]
+    pub const fn min_interval(mut self, interval: Duration) -> Self {
+        self.0.min_interval = interval;
+        self
+    }
+
     /// See [`Subscription::handler_timeout`].
     #[must_use]
     pub fn handler_timeout(self, limit: Duration) -> Self {

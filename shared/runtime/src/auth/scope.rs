@@ -15,6 +15,8 @@ pub enum Scope {
     OrdersWrite,
     /// Read and write all customers' orders.
     OrdersAdmin,
+    /// Place orders that overtake others under a backlog.
+    OrdersPriority,
     /// Read funnels, sessions and reports; erase a visitor.
     AnalyticsRead,
     /// Operate: indexes, dead letters, queues.
@@ -23,12 +25,13 @@ pub enum Scope {
 
 impl Scope {
     /// All scopes.
-    pub const ALL: [Scope; 7] = [
+    pub const ALL: [Scope; 8] = [
         Scope::CatalogWrite,
         Scope::StockWrite,
         Scope::OrdersRead,
         Scope::OrdersWrite,
         Scope::OrdersAdmin,
+        Scope::OrdersPriority,
         Scope::AnalyticsRead,
         Scope::Ops,
     ];
@@ -41,6 +44,7 @@ impl Scope {
             Scope::OrdersRead => "orders:read",
             Scope::OrdersWrite => "orders:write",
             Scope::OrdersAdmin => "orders:admin",
+            Scope::OrdersPriority => "orders:priority",
             Scope::AnalyticsRead => "analytics:read",
             Scope::Ops => "ops",
         }

@@ -10,6 +10,7 @@ mod earlier_orders;
 mod flash_sale;
 mod paced;
 mod plain_sql;
+pub(crate) mod priority;
 mod settled;
 mod shop;
 mod signed;

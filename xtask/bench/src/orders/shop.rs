@@ -6,7 +6,7 @@ use reqwest::Method;
 use runtime::auth::Scope;
 use serde_json::{Value, json};
 use sqlx::PgPool;
-use testkit::{ManagementClient, Postgres, wait_for};
+use testkit::{ManagementClient, Postgres, Process, wait_for};
 use uuid::Uuid;
 use xtask::arguments::SERVICES;
 
@@ -78,6 +78,13 @@ impl Databases {
         if added == i64::from(count) { Ok(()) } else { Err(Error::Timeout("webhooks are added")) }
     }
 
+    /// The number of confirmed orders.
+    pub(super) async fn confirmed_orders(&self) -> Result<u64, Error> {
+        let query = "select count(*) from orders where status = 'confirmed'";
+        let confirmed: i64 = sqlx::query_scalar(query).fetch_one(&self.order).await?;
+        Ok(u64::try_from(confirmed).unwrap_or_default())
+    }
+
     /// The number of delivered webhooks.
     pub(super) async fn delivered_webhooks(&self) -> Result<i64, Error> {
         let query = "select count(*) from webhook_delivery where status = 'delivered'";
@@ -98,29 +105,30 @@ pub(super) struct Shop {
 
 impl Shop {
     pub(super) async fn start() -> Result<Self, Error> {
-        Self::start_with(MessageKeys::None).await
+        Self::start_with(MessageKeys::None, &[]).await
+    }
+
+    /// Starts a shop whose services have these environment variables as well.
+    pub(super) async fn start_with_settings(settings: &[(&str, &str)]) -> Result<Self, Error> {
+        Self::start_with(MessageKeys::None, settings).await
     }
 
     /// Starts a shop whose services sign their messages, and refuse others.
     pub(super) async fn start_signed() -> Result<Self, Error> {
-        Self::start_with(MessageKeys::Generated).await
+        Self::start_with(MessageKeys::Generated, &[]).await
     }
 
-    async fn start_with(keys: MessageKeys) -> Result<Self, Error> {
+    async fn start_with(keys: MessageKeys, more: &[(&str, &str)]) -> Result<Self, Error> {
         let ship_after = SHIP_AFTER_S.to_string();
-        let settings = [
+        let mut settings = vec![
             ("TEST_PAYMENTS", "true"),
-            ("SHIP_AFTER", &ship_after),
+            ("SHIP_AFTER", ship_after.as_str()),
             ("WEBHOOK_ALLOW_PRIVATE_ADDRESSES", "true"),
         ];
+        settings.extend_from_slice(more);
         let mut suite =
             PrivateSuite::start_with("bench-orders", &SERVICES, LIMITS, &settings, keys).await?;
-        let customer = |_| {
-            let id = Uuid::now_v7();
-            let scopes = [Scope::OrdersRead, Scope::OrdersWrite];
-            Ok::<_, Error>(Customer { id, token: suite.token(&id.to_string(), &scopes)? })
-        };
-        let customers = (0..CUSTOMERS).map(customer).collect::<Result<_, _>>()?;
+        let customers = customers(&suite, &[Scope::OrdersRead, Scope::OrdersWrite])?;
         let sku = |product, variant| format!("BENCH-{product}-{variant}");
         let skus_of = |product| (0..VARIANTS).map(move |variant| sku(product, variant));
         let shop = Self {
@@ -193,6 +201,17 @@ impl Shop {
         Buyers::new(self.client.clone(), self.customers.clone(), self.skus.clone())
     }
 
+    /// The same with other customers, whose tokens have these scopes.
+    pub(super) fn buyers_with(&self, scopes: &[Scope]) -> Result<Arc<Buyers>, Error> {
+        let customers = customers(&self.suite, scopes)?;
+        Ok(Buyers::new(self.client.clone(), customers, self.skus.clone()))
+    }
+
+    /// The process of inventory.
+    pub(super) fn inventory(&self) -> Result<&Process, Error> {
+        self.suite.process("inventory")
+    }
+
     /// Buyers of the flash sale.
     pub(super) fn flash_buyers(&self) -> Arc<Buyers> {
         Buyers::new(self.client.clone(), self.customers.clone(), vec![FLASH_SKU.to_owned()])
@@ -230,4 +249,13 @@ impl Shop {
     pub(super) async fn stop(self) -> Result<(), Error> {
         self.suite.stop().await
     }
+}
+
+/// New customers, whose tokens have these scopes.
+fn customers(suite: &PrivateSuite, scopes: &[Scope]) -> Result<Arc<[Customer]>, Error> {
+    let customer = |_| {
+        let id = Uuid::now_v7();
+        Ok(Customer { id, token: suite.token(&id.to_string(), scopes)? })
+    };
+    (0..CUSTOMERS).map(customer).collect()
 }
