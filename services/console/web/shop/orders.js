@@ -151,7 +151,8 @@ function orderLine(line) {
 
 /** The picture of a line. The page loads none from other servers, so a product with such a picture gets an illustration. */
 function linePicture({ image, product_id: seed, sku, title, options }) {
-  if (image && new URL(image, location.href).origin === location.origin) return h('img', { class: 'pic', src: image, alt: '', loading: 'lazy' });
+  const isOwn = image && URL.canParse(image, location.href) && new URL(image, location.href).origin === location.origin;
+  if (isOwn) return h('img', { class: 'pic', src: image, alt: '', loading: 'lazy' });
   return picture({ seed: seed ?? sku, title: localized(title), options });
 }
 
