@@ -88,6 +88,7 @@ fn run(command: &Command) -> Result<(), Error> {
                 Bench::Search(_) => ["product-catalog", "search-sync"].as_slice(),
                 Bench::Orders(_)
                 | Bench::OrdersStored(_)
+                | Bench::Priority(_)
                 | Bench::Messaging(_)
                 | Bench::Signatures(_) => SERVICES.as_slice(),
                 Bench::Quick(_) | Bench::Scale(_) | Bench::Dispatch(_) => &[],
