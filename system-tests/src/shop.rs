@@ -584,7 +584,7 @@ impl Shop {
         let search: Vec<&str> =
             indexes.iter().filter_map(|name| Some(self.urls.get(name)?.as_str())).collect();
         let (broker, search, token) = (Some(broker), &*search, &*token);
-        let suite = audit::Suite { databases: &databases, broker, search, token };
+        let suite = audit::Suite { databases: &databases, broker, search, tls: None, token };
         Ok(audit::run_until_settled(suite, bound, |_| {}).await?)
     }
 

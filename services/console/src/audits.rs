@@ -11,6 +11,7 @@ use chrono::{DateTime, Utc};
 use lapin::uri::AMQPUri;
 use rabbitmq_management::ManagementClient;
 use runtime::{Lifecycle, clock, config::Secret};
+use tls::{ClientTls, TlsError};
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -30,6 +31,8 @@ pub enum AuditSettingsError {
     Management(#[source] rabbitmq_management::Error),
     #[error("AMQP_URL is invalid")]
     Broker,
+    #[error("TLS cannot be used")]
+    Tls(#[from] TlsError),
 }
 
 /// Starts audits and keeps their results. Clones share them.
@@ -48,6 +51,7 @@ struct Target {
     databases: Databases,
     broker: Option<BrokerTarget>,
     search_url: String,
+    tls: Option<ClientTls>,
 }
 
 struct BrokerTarget {
@@ -215,11 +219,15 @@ impl Target {
                 .filter(|text| !text.is_empty())
         };
         let Some(databases) = set(&config.audit.database_urls) else { return Ok(None) };
+        let with_ca =
+            |entry: &str| config.tls.database_url(&Secret::from(entry)).expose().to_owned();
+        let databases = databases.split(',').map(with_ca).collect::<Vec<_>>().join(",");
         let databases = databases.parse().map_err(AuditSettingsError::Databases)?;
-        let amqp_url = config.broker.url.clone();
+        let amqp_url = config.tls.broker_url(&config.broker.url);
+        let tls = config.tls.client()?;
         let broker = match set(&config.audit.management_url) {
             Some(url) => {
-                let management = ManagementClient::new(&url);
+                let management = ManagementClient::with_tls(&url, tls.clone());
                 let management = management.map_err(AuditSettingsError::Management)?;
                 let first = amqp_url.expose().split(',').next().unwrap_or_default();
                 let uri: AMQPUri =
@@ -230,7 +238,7 @@ impl Target {
         };
         let search_url = join_path(&config.services.search_sync_url, "").to_string();
         let search_url = search_url.trim_end_matches('/').to_owned();
-        Ok(Some(Target { databases, broker, search_url }))
+        Ok(Some(Target { databases, broker, search_url, tls }))
     }
 
     async fn run(
@@ -244,8 +252,13 @@ impl Target {
             vhost: &broker.vhost,
             amqp_url: broker.amqp_url.expose(),
         });
-        let suite =
-            Suite { databases: &self.databases, broker, search: &[&self.search_url], token };
+        let suite = Suite {
+            databases: &self.databases,
+            broker,
+            search: &[&self.search_url],
+            tls: self.tls.as_ref(),
+            token,
+        };
         audit::run_until_settled(suite, settle, progress).await
     }
 }

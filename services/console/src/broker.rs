@@ -37,7 +37,7 @@ async fn connect_to(url: &str, name: &str) -> Result<Connection, BrokerError> {
     let separator = if url.contains('?') { '&' } else { '?' };
     let url = format!("{url}{separator}heartbeat=10&connection_timeout=10000");
     let properties = ConnectionProperties::default().with_connection_name(name.into());
-    with_timeout("connecting to the broker", Connection::connect(&url, properties)).await
+    with_timeout("connecting to the broker", tls::amqp::connect(&url, properties)).await
 }
 
 /// Waits at most [`RESPONSE_TIMEOUT`]; `operation` names the request in the error.

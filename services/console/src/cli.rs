@@ -57,6 +57,8 @@ struct SeedArgs {
     /// Base URL of search-sync.
     #[arg(long, env = "SEARCH_SYNC_URL", default_value = "http://127.0.0.1:8084", value_parser = base_url)]
     search_sync_url: Url,
+    #[command(flatten)]
+    tls: runtime::config::Tls,
     /// The number of products.
     #[arg(long, env = "SEED_COUNT", default_value_t = sample_catalogue::DEFAULT_COUNT)]
     count: usize,
@@ -109,6 +111,7 @@ async fn seed_shop(args: SeedArgs) -> Result<(), Box<dyn Error + Send + Sync>> {
         product_catalog: args.product_catalog_url,
         inventory: args.inventory_url,
         search_sync: args.search_sync_url,
+        tls: args.tls.client()?,
         count: args.count,
         seed: args.seed,
         deadline: args.deadline,

@@ -11,6 +11,8 @@ use runtime::config::Secret;
 pub struct Config {
     #[command(flatten)]
     pub http: runtime::config::Http,
+    #[command(flatten)]
+    pub tls: runtime::config::Tls,
     /// Source of the event feed.
     #[command(flatten)]
     pub broker: runtime::config::Broker,
@@ -24,7 +26,7 @@ pub struct Config {
     pub shutdown: runtime::config::Shutdown,
 }
 
-/// The base URLs of the services: `http://host:port`, with a path if a service has a prefix.
+/// The base URLs of the services: `http://host:port` or `https://host:port`, with a path if a service has a prefix.
 #[derive(Debug, Clone, clap::Args)]
 #[group(skip)]
 #[command(next_help_heading = "Services")]
@@ -113,8 +115,10 @@ pub struct Audit {
 /// Parses the base URL of a service; for `value_parser`.
 pub(crate) fn base_url(text: &str) -> Result<Url, String> {
     let url = Url::parse(text).map_err(|error| error.to_string())?;
-    let plain = url.scheme() == "http" && url.query().is_none() && url.fragment().is_none();
-    if plain { Ok(url) } else { Err("not a URL such as http://host:port".to_owned()) }
+    let is_base = matches!(url.scheme(), "http" | "https")
+        && url.query().is_none()
+        && url.fragment().is_none();
+    if is_base { Ok(url) } else { Err("not a URL such as http://host:port".to_owned()) }
 }
 
 /// Appends `path` to the base URL of a service. Escaped characters stay escaped.
@@ -129,12 +133,12 @@ mod tests {
     use super::{base_url, join_path};
 
     #[test]
-    fn base_url_is_plain_http_without_a_query() {
-        for bad in ["", "order:8082", "https://order", "ftp://order", "http://order?a=b", "http://"]
-        {
+    fn base_url_is_http_without_a_query() {
+        for bad in ["", "order:8082", "ftp://order", "http://order?a=b", "http://"] {
             assert!(base_url(bad).is_err(), "{bad}");
         }
         assert!(base_url("http://order:8082").is_ok());
+        assert!(base_url("https://order:8443").is_ok());
     }
 
     #[test]

@@ -11,7 +11,7 @@ use axum::{
     body::{Body, HttpBody as _},
     extract::{ConnectInfo, Request},
     http::{
-        HeaderMap, HeaderName, HeaderValue, StatusCode,
+        HeaderMap, HeaderName, HeaderValue, StatusCode, Uri,
         header::{
             ACCEPT, CONNECTION, CONTENT_TYPE, EXPECT, FORWARDED, HOST, LOCATION,
             PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
@@ -20,8 +20,13 @@ use axum::{
     response::Response,
 };
 use futures::StreamExt as _;
+use http_body_util::BodyExt as _;
 use problem::{FieldError, Problem};
 use runtime::clients::{Client, ClientLimits, TrustedProxies};
+use tls::{
+    ClientTls,
+    http::{HttpClient, HttpError, ResponseBody, Timeouts},
+};
 use tokio::sync::watch;
 
 use crate::{
@@ -76,7 +81,7 @@ impl Default for ProxyTimeouts {
 pub struct Proxy(Arc<Inner>);
 
 struct Inner {
-    client: reqwest::Client,
+    client: HttpClient<Body>,
     services: Services,
     timeouts: ProxyTimeouts,
     trusted_proxies: TrustedProxies,
@@ -90,28 +95,18 @@ impl Proxy {
     /// A proxy that has its bounds per client, and believes `trusted_proxies` who the client is.
     pub fn new(
         services: Services,
+        tls: Option<ClientTls>,
         timeouts: ProxyTimeouts,
         limits: ClientLimits,
         trusted_proxies: TrustedProxies,
-    ) -> Result<Proxy, reqwest::Error> {
-        let client = reqwest::Client::builder()
-            .connect_timeout(timeouts.connect)
-            .pool_idle_timeout(POOL_IDLE_TIMEOUT)
-            // The services are at their configured addresses, whatever `HTTP_PROXY` says.
-            .no_proxy()
-            .redirect(reqwest::redirect::Policy::none())
-            .build()?;
+    ) -> Proxy {
+        let connections =
+            Timeouts { connect: timeouts.connect, read: None, idle: POOL_IDLE_TIMEOUT };
+        let client = HttpClient::new(tls, connections);
         let per_address = limits.forwarded.map(|bound| bound.get() as usize);
         let requests = OpenRequests::new(per_address);
         let waiting = OpenRequests::new(per_address.map(|bound| bound.div_ceil(2)));
-        Ok(Proxy(Arc::new(Inner {
-            client,
-            services,
-            timeouts,
-            trusted_proxies,
-            requests,
-            waiting,
-        })))
+        Proxy(Arc::new(Inner { client, services, timeouts, trusted_proxies, requests, waiting }))
     }
 
     /// Forwards `request`, with its query, to `path` of the service called `name` and returns the service's response.
@@ -126,10 +121,7 @@ impl Proxy {
             return Err(Problem::not_found(format_args!("service {name}")));
         };
         if has_dot_segment(path) {
-            let error = FieldError::new("", "invalid", "must not contain the segments . and ..");
-            return Err(
-                Problem::bad_request("invalid_path", "The path is not valid").errors(vec![error])
-            );
+            return Err(invalid_path("must not contain the segments . and .."));
         }
         let client = Client::of(request.extensions());
         let waits = may_wait(&request);
@@ -138,7 +130,9 @@ impl Proxy {
         let mut url = join_path(base, path);
         url.set_query(request.uri().query());
 
-        let upstream = send(proxy, service, url, request).await?;
+        let uri = Uri::try_from(url.as_str()).map_err(|_| invalid_path("is not valid"))?;
+
+        let upstream = send(proxy, service, uri, request).await?;
         if !waits && is_event_stream(upstream.headers()) {
             open = proxy.waiting.enter(&client).map_err(refused)?;
         }
@@ -146,12 +140,12 @@ impl Proxy {
         *response.status_mut() = upstream.status();
         *response.headers_mut() = end_to_end(upstream.headers());
         rewrite_location(service, response.headers_mut());
-        let body = upstream.bytes_stream().map(move |chunk| {
-            // Counts until the stream is dropped.
+        let body = upstream.into_body().map_frame(move |frame| {
+            // Counts until the body is dropped.
             let _: &OpenRequest = &open;
-            chunk
+            frame
         });
-        Ok(response.map(|()| Body::from_stream(body)))
+        Ok(response.map(|()| Body::new(body)))
     }
 }
 
@@ -159,16 +153,17 @@ impl Proxy {
 async fn send(
     proxy: &Inner,
     service: &'static str,
-    url: reqwest::Url,
+    uri: Uri,
     request: Request,
-) -> Result<reqwest::Response, Problem> {
+) -> Result<Response<ResponseBody>, Problem> {
     let (parts, body) = request.into_parts();
     let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
     let headers = request_headers(&parts.headers, peer, &proxy.trusted_proxies);
-    let mut upstream = proxy.client.request(parts.method, url).headers(headers);
     let (progress, mut progressed) = watch::channel(());
     let unreadable = Arc::new(OnceLock::new());
-    if !body.is_end_stream() {
+    let body = if body.is_end_stream() {
+        Body::empty()
+    } else {
         let unreadable = unreadable.clone();
         let body = body.into_data_stream().inspect(move |chunk| {
             if let Err(error) = chunk {
@@ -177,9 +172,13 @@ async fn send(
             }
             progress.send_replace(());
         });
-        upstream = upstream.body(reqwest::Body::wrap_stream(body));
-    }
-    let mut response = pin!(upstream.send());
+        Body::from_stream(body)
+    };
+    let mut upstream = Request::new(body);
+    *upstream.method_mut() = parts.method;
+    *upstream.uri_mut() = uri;
+    *upstream.headers_mut() = headers;
+    let mut response = pin!(proxy.client.send(upstream));
     loop {
         tokio::select! {
             biased;
@@ -234,9 +233,14 @@ fn has_dot_segment(path: &str) -> bool {
     })
 }
 
-fn problem_of(service: &str, error: &reqwest::Error) -> Problem {
+fn invalid_path(message: &str) -> Problem {
+    let error = FieldError::new("", "invalid", message);
+    Problem::bad_request("invalid_path", "The path is not valid").errors(vec![error])
+}
+
+fn problem_of(service: &str, error: &HttpError) -> Problem {
     tracing::warn!(service, error = problem::chain(error), "cannot forward a request");
-    if error.is_connect() {
+    if let HttpError::Connect(_) = error {
         return Problem::unavailable("service_unreachable", RETRY_AFTER)
             .detail(format!("Cannot connect to {service}."));
     }

@@ -2,17 +2,32 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use reqwest::{RequestBuilder, StatusCode, Url, header::CONTENT_TYPE};
+use axum::http::{
+    Request, StatusCode,
+    header::{AUTHORIZATION, CONTENT_TYPE},
+    request::Builder,
+};
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full};
+use reqwest::Url;
 use runtime::auth::{Scope, SigningKey, TokenError, mint};
 use sample_catalogue::{SampleProduct, opening_stock, products, write_ndjson};
 use serde::Deserialize;
 use serde_json::json;
-use tokio::time::sleep;
+use tls::{
+    ClientTls,
+    http::{HttpClient, HttpError, Timeouts},
+};
+use tokio::time::{sleep, timeout};
 
 use crate::config::join_path;
 
 /// How many SKUs one request contains.
 const STOCK_BATCH_SIZE: usize = 500;
+/// The limit for a connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// Shorter than the time after which a service closes an idle connection.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Upper bound for one request.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// The first delay before a retry; each further delay is half as long again.
@@ -27,6 +42,8 @@ pub struct Seed {
     pub product_catalog: Url,
     pub inventory: Url,
     pub search_sync: Url,
+    /// Whom it trusts at `https` addresses.
+    pub tls: Option<ClientTls>,
     /// The number of products.
     pub count: usize,
     /// The seed of the random generator: the same number gives the same catalogue.
@@ -64,13 +81,13 @@ pub enum SeedError {
     Token(#[from] TokenError),
     #[error("cannot write the sample catalogue as NDJSON")]
     Write(#[source] std::io::Error),
-    #[error("cannot create the HTTP client")]
-    Client(#[source] reqwest::Error),
-    #[error("{what} failed")]
-    Broken {
+    #[error("the address of a service is invalid")]
+    Address(#[from] HttpError),
+    #[error("{what}: the answer cannot be decoded")]
+    Decode {
         what: &'static str,
         #[source]
-        source: reqwest::Error,
+        source: serde_json::Error,
     },
     #[error("{what} was answered with {status}: {body}")]
     Refused {
@@ -101,9 +118,9 @@ pub async fn run(
 ) -> Result<Seeded, SeedError> {
     let scopes = [Scope::CatalogWrite, Scope::StockWrite];
     let token = mint(key, SUBJECT, &scopes, seed.deadline + REQUEST_TIMEOUT)?;
-    let client = reqwest::Client::builder().no_proxy().timeout(REQUEST_TIMEOUT).build();
-    let seeder = Seeder { seed, token, client: client.map_err(SeedError::Client)? };
-    match tokio::time::timeout(seed.deadline, seeder.run(&mut progress)).await {
+    let timeouts = Timeouts { connect: CONNECT_TIMEOUT, read: None, idle: IDLE_TIMEOUT };
+    let seeder = Seeder { seed, token, client: HttpClient::new(seed.tls.clone(), timeouts) };
+    match timeout(seed.deadline, seeder.run(&mut progress)).await {
         Ok(result) => result,
         Err(_) => Err(SeedError::Deadline(seed.deadline)),
     }
@@ -112,8 +129,11 @@ pub async fn run(
 struct Seeder<'a> {
     seed: &'a Seed,
     token: String,
-    client: reqwest::Client,
+    client: HttpClient<Full<Bytes>>,
 }
+
+/// An answer with a status that is expected.
+type Answer = (StatusCode, Bytes);
 
 /// The response of `/v1/imports/{id}`.
 #[derive(Debug, Deserialize)]
@@ -186,14 +206,14 @@ impl Seeder<'_> {
         let Some((last, _)) = stock.iter().rfind(|(_, on_hand)| **on_hand > 0) else {
             return Ok(true);
         };
-        let url = stock_url(&self.seed.inventory, last);
-        let request = || self.client.get(url.clone());
-        let response =
-            self.send_with_retries("reading stock", request, &[StatusCode::NOT_FOUND]).await?;
-        if response.status() == StatusCode::NOT_FOUND {
+        let request = Request::get(stock_url(&self.seed.inventory, last).as_str());
+        let expected = [StatusCode::NOT_FOUND];
+        let answer =
+            self.send_with_retries("reading stock", request, Bytes::new(), &expected).await?;
+        if answer.0 == StatusCode::NOT_FOUND {
             return Ok(false);
         }
-        let level: StockLevel = read("reading stock", response).await?;
+        let level: StockLevel = read("reading stock", &answer)?;
         Ok(level.on_hand > 0 && self.searchable().await? >= count)
     }
 
@@ -206,23 +226,22 @@ impl Seeder<'_> {
         progress(Progress::Importing { done: 0, total });
         let mut lines = Vec::new();
         write_ndjson(&mut lines, catalogue).map_err(SeedError::Write)?;
-        let lines = bytes::Bytes::from(lines);
         // The same key for the same catalogue, so that a retry after a lost response continues the same import.
         let key = format!("sample-catalogue-{}-{total}", self.seed.seed);
         let url = join_path(&self.seed.product_catalog, "/v1/imports");
-        let request = || {
-            let post = self.client.post(url.clone()).header("idempotency-key", &key);
-            post.header(CONTENT_TYPE, "application/x-ndjson").body(lines.clone())
-        };
-        let response = self.send_with_retries("starting the import", request, &[]).await?;
-        let mut import: Import = read("starting the import", response).await?;
+        let request = Request::post(url.as_str())
+            .header("idempotency-key", &key)
+            .header(CONTENT_TYPE, "application/x-ndjson");
+        let what = "starting the import";
+        let answer = self.send_with_retries(what, request, Bytes::from(lines), &[]).await?;
+        let mut import: Import = read(what, &answer)?;
         let url = join_path(&self.seed.product_catalog, &format!("/v1/imports/{}", import.id));
         let mut backoff = Backoff::new();
         while import.state == ImportState::Running {
             backoff.wait().await;
-            let request = || self.client.get(url.clone());
-            let response = self.send_with_retries("following the import", request, &[]).await?;
-            import = read("following the import", response).await?;
+            let what = "following the import";
+            let request = Request::get(url.as_str());
+            import = read(what, &self.send_with_retries(what, request, Bytes::new(), &[]).await?)?;
             progress(Progress::Importing { done: import.processed.min(total), total });
         }
         if import.state == ImportState::Done && import.refused == 0 {
@@ -249,9 +268,10 @@ impl Seeder<'_> {
                 progress(Progress::Stocking { done, total });
                 let line = |(sku, on_hand)| json!({ "sku": sku, "on_hand": on_hand });
                 let body: Vec<serde_json::Value> = remaining.iter().map(line).collect();
-                let request = || self.client.post(url.clone()).json(&body);
-                let response = self.send_with_retries("setting stock", request, &[]).await?;
-                let results: StockResults = read("setting stock", response).await?;
+                let body = Bytes::from(json!(body).to_string());
+                let request = Request::post(url.as_str()).header(CONTENT_TYPE, "application/json");
+                let answer = self.send_with_retries("setting stock", request, body, &[]).await?;
+                let results: StockResults = read("setting stock", &answer)?;
                 for StockResult { sku, status, code } in results.items {
                     match code.as_deref() {
                         Some("unknown_sku") => {}
@@ -274,10 +294,11 @@ impl Seeder<'_> {
 
     /// The number of products that the search finds.
     async fn searchable(&self) -> Result<u64, SeedError> {
-        let url = join_path(&self.seed.search_sync, "/v1/search");
-        let request = || self.client.get(url.clone()).query(&[("limit", "1")]);
-        let response = self.send_with_retries("searching", request, &[]).await?;
-        Ok(read::<SearchPage>("searching", response).await?.total)
+        let mut url = join_path(&self.seed.search_sync, "/v1/search");
+        url.set_query(Some("limit=1"));
+        let request = Request::get(url.as_str());
+        let answer = self.send_with_retries("searching", request, Bytes::new(), &[]).await?;
+        Ok(read::<SearchPage>("searching", &answer)?.total)
     }
 
     async fn wait_for_search(
@@ -301,22 +322,21 @@ impl Seeder<'_> {
     async fn send_with_retries(
         &self,
         what: &'static str,
-        request: impl Fn() -> RequestBuilder,
+        request: Builder,
+        body: Bytes,
         expected: &[StatusCode],
-    ) -> Result<reqwest::Response, SeedError> {
+    ) -> Result<Answer, SeedError> {
+        let request = request.header(AUTHORIZATION, format!("Bearer {}", self.token));
+        let request = request.body(Full::new(body)).map_err(HttpError::from)?;
         let mut backoff = Backoff::new();
         loop {
-            match request().bearer_auth(&self.token).send().await {
-                Ok(response)
-                    if response.status().is_success() || expected.contains(&response.status()) =>
-                {
-                    return Ok(response);
+            match self.send(request.clone()).await {
+                Ok(answer) if answer.0.is_success() || expected.contains(&answer.0) => {
+                    return Ok(answer);
                 }
-                Ok(response) if is_transient(response.status()) => {}
-                Ok(response) => {
-                    let status = response.status();
-                    let body =
-                        response.text().await.unwrap_or_default().chars().take(500).collect();
+                Ok((status, _)) if is_transient(status) => {}
+                Ok((status, body)) => {
+                    let body = String::from_utf8_lossy(&body).chars().take(500).collect();
                     return Err(SeedError::Refused { what, status, body });
                 }
                 Err(error) => {
@@ -329,6 +349,14 @@ impl Seeder<'_> {
             }
             backoff.wait().await;
         }
+    }
+
+    async fn send(&self, request: Request<Full<Bytes>>) -> Result<Answer, HttpError> {
+        let answer = async {
+            let answer = self.client.send(request).await?;
+            Ok((answer.status(), answer.into_body().collect().await?.to_bytes()))
+        };
+        timeout(REQUEST_TIMEOUT, answer).await.unwrap_or(Err(HttpError::TimedOut(REQUEST_TIMEOUT)))
     }
 }
 
@@ -346,11 +374,11 @@ fn stock_url(inventory: &Url, sku: &str) -> Url {
     url
 }
 
-async fn read<T: serde::de::DeserializeOwned>(
+fn read<T: serde::de::DeserializeOwned>(
     what: &'static str,
-    response: reqwest::Response,
+    (_, body): &Answer,
 ) -> Result<T, SeedError> {
-    response.json().await.map_err(|source| SeedError::Broken { what, source })
+    serde_json::from_slice(body).map_err(|source| SeedError::Decode { what, source })
 }
 
 /// An exponential backoff.

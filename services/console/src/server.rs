@@ -24,19 +24,24 @@ pub enum StartError {
 /// Serves until the process receives a stop signal.
 pub async fn run(config: Config) -> Result<ExitCode, StartError> {
     let lifecycle = Lifecycle::new(config.shutdown.timeout);
-    let router = build(&config, &lifecycle)?;
-    let served = runtime::http::serve(&lifecycle, &config.http, router).await;
+    // The console has no dependency without which the shop must stop, so it is ready as soon as it serves.
+    let health = Health::new(&lifecycle);
+    let router = router(&config, &lifecycle, &health)?;
+    let Config { http, tls, .. } = &config;
+    let served = runtime::http::serve_with_tls(&lifecycle, http, tls, &health, router).await;
     served.map_err(StartError::Serve)?;
     Ok(lifecycle.run_until_shutdown().await)
 }
 
 /// Builds the router and starts the workers on `lifecycle`.
 pub fn build(config: &Config, lifecycle: &Lifecycle) -> Result<Router, StartError> {
+    router(config, lifecycle, &Health::new(lifecycle))
+}
+
+fn router(config: &Config, lifecycle: &Lifecycle, health: &Health) -> Result<Router, StartError> {
     let state = AppState::start(config, lifecycle)?;
     let verifier = Option::<Verifier>::from_ref(&state);
     let routes = http::routes().with_state(state);
-    // The console has no dependency without which the shop must stop, so it is ready as soon as it serves.
-    let health = Health::new(lifecycle);
     let (http, verifier) = (&config.http, verifier.as_ref());
-    Ok(runtime::http::router(&SERVICE, routes, &health, lifecycle, http, verifier))
+    Ok(runtime::http::router(&SERVICE, routes, health, lifecycle, http, verifier))
 }

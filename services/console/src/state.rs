@@ -7,6 +7,10 @@ use runtime::{
     Lifecycle,
     auth::{KeyError, SigningKey, Verifier},
 };
+use tls::{
+    TlsError,
+    http::{HttpClient, Timeouts},
+};
 
 use crate::{
     audits::{AuditSettingsError, Audits},
@@ -20,6 +24,9 @@ use crate::{
     viewers::Viewers,
     workers::{event_feed, service_health},
 };
+
+/// The limit for a connection to a service.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
 #[derive(Clone, FromRef)]
 pub(crate) struct AppState {
@@ -39,8 +46,8 @@ pub(crate) struct AppState {
 pub enum StateError {
     #[error("cannot read the token keys")]
     Keys(#[source] KeyError),
-    #[error("cannot create the HTTP client")]
-    Client(#[source] reqwest::Error),
+    #[error("TLS cannot be used")]
+    Tls(#[from] TlsError),
     #[error("the audit is not configured correctly")]
     Audit(#[from] AuditSettingsError),
 }
@@ -51,14 +58,13 @@ impl AppState {
         let (signing_key, verifier) = read_keys(&config.keys).map_err(StateError::Keys)?;
         let services = &config.services;
         let (limits, trusted) = (config.http.client_limits, config.http.trusted_proxies.clone());
-        let proxy = Proxy::new(services.clone(), ProxyTimeouts::default(), limits, trusted);
-        let proxy = proxy.map_err(StateError::Client)?;
-        let client = reqwest::Client::builder().no_proxy().connect_timeout(Duration::from_secs(2));
-        let client =
-            client.pool_idle_timeout(POOL_IDLE_TIMEOUT).build().map_err(StateError::Client)?;
-        let client = ServiceClient::new(services.clone(), client);
+        let tls = config.tls.client()?;
+        let timeouts = ProxyTimeouts::default();
+        let proxy = Proxy::new(services.clone(), tls.clone(), timeouts, limits, trusted);
+        let timeouts = Timeouts { connect: CONNECT_TIMEOUT, read: None, idle: POOL_IDLE_TIMEOUT };
+        let client = ServiceClient::new(services.clone(), HttpClient::new(tls, timeouts));
         let (viewers, event_batches) = (Viewers::default(), EventBatches::default());
-        let amqp_url = &config.broker.url;
+        let amqp_url = &config.tls.broker_url(&config.broker.url);
 
         let feed = event_feed::run(
             amqp_url.clone(),

@@ -196,8 +196,8 @@ impl ServiceDefinition for OrderService {
             host.amqp_url(),
             topology.clone(),
             config.product_catalog_url.clone(),
-        )
-        .map_err(StartError::part("the client of product-catalog"))?;
+            host.client_tls()?,
+        );
         let verifier = host.verifier.clone();
         Ok(AppState {
             outbox,

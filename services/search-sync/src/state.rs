@@ -54,8 +54,8 @@ impl AppState {
         indexer: IndexerWaker,
         loader: SettingsWaker,
     ) -> Result<Self, StartError> {
-        let catalogue = CatalogClient::new(config.product_catalog_url.clone())
-            .map_err(StartError::part("the client of the catalogue"))?;
+        let url = config.product_catalog_url.clone();
+        let catalogue = CatalogClient::new(url, host.client_tls()?);
         let folder = lock_folder(config).await.map_err(StartError::part("the search index"))?;
         let outbox = host.outbox.clone();
         let component = host.health.component("index");

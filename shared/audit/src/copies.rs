@@ -5,13 +5,19 @@ use std::{
     time::Duration,
 };
 
-use reqwest::Client;
+use bytes::Bytes;
+use http::{Request, header::AUTHORIZATION};
+use http_body_util::Empty;
 use serde_json::Value;
+use tls::http::{HttpClient, HttpError, Timeouts, read_success};
 
-use crate::{error::Error, findings::Findings, sessions::Sessions};
+use crate::{error::Error, findings::Findings, sessions::Sessions, suite::Suite};
 
 /// Timeout of a comparison of the whole catalogue.
 const DRIFT_TIMEOUT: Duration = Duration::from_mins(1);
+
+/// The limit for a connection to search-sync.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Invariant 4: the copies of all services have the products and versions of the catalogue.
 pub(crate) async fn check_copies(
@@ -86,12 +92,17 @@ pub(crate) async fn check_search_settings(
 /// Invariant 4, for the index itself: search-sync compares it with the catalogue.
 pub(crate) async fn check_index(
     url: &str,
-    token: &str,
+    suite: Suite<'_>,
     findings: &mut Findings,
 ) -> Result<(), Error> {
-    let client = Client::builder().no_proxy().timeout(DRIFT_TIMEOUT).build()?;
-    let answer = client.get(format!("{url}/v1/index/drift")).bearer_auth(token).send().await?;
-    let drift: Value = answer.error_for_status()?.json().await?;
+    let (connect, read, idle) = (CONNECT_TIMEOUT, Some(DRIFT_TIMEOUT), CONNECT_TIMEOUT);
+    let client = HttpClient::new(suite.tls.cloned(), Timeouts { connect, read, idle });
+    let request = Request::get(format!("{url}/v1/index/drift"))
+        .header(AUTHORIZATION, format!("Bearer {}", suite.token))
+        .body(Empty::<Bytes>::new())
+        .map_err(HttpError::from)?;
+    let drift: Value = serde_json::from_slice(&read_success(client.send(request).await?).await?)
+        .map_err(|_| Error::Unexpected("the drift report cannot be decoded".to_owned()))?;
     let number = |name: &str| drift[name].as_i64();
     let (Some(indexed), Some(differing)) = (number("index"), number("differing")) else {
         return Err(Error::Unexpected(format!("unexpected drift report: {drift}")));

@@ -13,7 +13,7 @@ pub enum Error {
         source: sqlx::Error,
     },
     #[error("search-sync cannot compare its index")]
-    Search(#[from] reqwest::Error),
+    Search(#[from] tls::http::HttpError),
     #[error("cannot list the queues")]
     Management(#[from] rabbitmq_management::Error),
     #[error("cannot read a stream")]

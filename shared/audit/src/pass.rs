@@ -27,7 +27,7 @@ async fn check(suite: Suite<'_>, sessions: &mut Sessions<'_>) -> Result<Findings
     copies::check_copies(sessions, &mut findings).await?;
     copies::check_search_settings(sessions, &mut findings).await?;
     for url in suite.search {
-        copies::check_index(url, suite.token, &mut findings).await?;
+        copies::check_index(url, suite, &mut findings).await?;
     }
     messages::check_messaging(sessions, &mut findings).await?;
     if let Some(broker) = suite.broker {

@@ -48,7 +48,7 @@ async fn connect(amqp_urls: &str) -> Result<Connection, Error> {
     let mut last_error = late("connecting to the broker");
     for url in amqp_urls.split(',') {
         let properties = ConnectionProperties::default().with_connection_name("audit".into());
-        match timeout(TIMEOUT, Connection::connect(url.trim(), properties)).await {
+        match timeout(TIMEOUT, tls::amqp::connect(url.trim(), properties)).await {
             Ok(Ok(connection)) => return Ok(connection),
             Ok(Err(error)) => last_error = error.into(),
             Err(_) => {}

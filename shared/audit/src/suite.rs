@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
 use rabbitmq_management::ManagementClient;
+use tls::ClientTls;
 
 /// The services, each with a database of its own, in the order of their ports.
 pub const SERVICES: [&str; 5] =
@@ -16,6 +17,8 @@ pub struct Suite<'a> {
     pub broker: Option<Broker<'a>>,
     /// The URLs of all instances of search-sync; each has an index of its own.
     pub search: &'a [&'a str],
+    /// Whom it trusts at `https` addresses of search-sync.
+    pub tls: Option<&'a ClientTls>,
     /// A token with the scope `ops`.
     pub token: &'a str,
 }

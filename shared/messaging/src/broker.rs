@@ -59,7 +59,8 @@ async fn dial(url: &str, name: &str, heartbeat: Duration) -> Result<Connection, 
     let url = format!(
         "{url}{separator}heartbeat={heartbeat}&connection_timeout={timeout}&frame_max=32768"
     );
-    Connection::connect(&url, properties).await
+    // On the heap: it would double the size of the tasks that connect.
+    Box::pin(tls::amqp::connect(&url, properties)).await
 }
 
 /// A connection and the tasks that use it. It always sends `connection.close`, even when it is dropped.

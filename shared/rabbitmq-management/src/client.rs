@@ -2,15 +2,32 @@
 
 use std::{fmt, time::Duration};
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use bytes::Bytes;
+use http::{
+    Method, Request, StatusCode,
+    header::{AUTHORIZATION, CONTENT_TYPE},
+};
+use http_body_util::{BodyExt as _, Full};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
-use reqwest::{Client, Method, StatusCode};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::json;
+use tls::{
+    ClientTls,
+    http::{HttpClient, HttpError, Timeouts},
+};
+use tokio::time::timeout;
 
 use crate::error::Error;
 
 /// The slowest request deletes a vhost with many quorum queues.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The limit for a connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long a connection stays open without a request.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Everything but the unreserved characters of RFC 3986.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -21,7 +38,8 @@ pub struct ManagementClient {
     base: String,
     user: String,
     password: String,
-    client: Client,
+    tls: Option<ClientTls>,
+    client: HttpClient<Full<Bytes>>,
 }
 
 /// The latest statistics of a queue.
@@ -105,6 +123,11 @@ impl ManagementClient {
     /// A client of the API at `base`: `http://host:port`, optionally with `user:password@` (default `guest:guest@`). Reserved
     /// characters in user and password are percent-encoded.
     pub fn new(base: &str) -> Result<Self, Error> {
+        Self::with_tls(base, None)
+    }
+
+    /// The same, also for an `https` address, whose server `tls` trusts.
+    pub fn with_tls(base: &str, tls: Option<ClientTls>) -> Result<Self, Error> {
         let (scheme, rest) =
             base.trim_end_matches('/').split_once("://").ok_or(Error::InvalidUrl)?;
         let (credentials, host) = rest.rsplit_once('@').unwrap_or(("guest:guest", rest));
@@ -114,7 +137,8 @@ impl ManagementClient {
             base: format!("{scheme}://{host}"),
             user: decoded(user),
             password: decoded(password),
-            client: client()?,
+            client: client(tls.clone()),
+            tls,
         })
     }
 
@@ -124,8 +148,9 @@ impl ManagementClient {
     }
 
     /// A copy with new connections, for use on another runtime.
-    pub fn reconnected(&self) -> Result<Self, Error> {
-        Ok(Self { client: client()?, ..self.clone() })
+    #[must_use]
+    pub fn reconnected(&self) -> Self {
+        Self { client: client(self.tls.clone()), ..self.clone() }
     }
 
     /// Succeeds if the server responds and all its vhosts are running.
@@ -177,7 +202,7 @@ impl ManagementClient {
             "/api/queues/{}?columns=name,type,messages,messages_ready,messages_unacknowledged,consumers,message_stats.ack",
             percent_encoded(vhost)
         );
-        Ok(self.request(Method::GET, &path, None).await?.json().await?)
+        self.get(&path).await
     }
 
     /// Lists the `exchanges`, `queues` or `bindings` of a vhost, as the API describes them.
@@ -187,7 +212,7 @@ impl ManagementClient {
         vhost: &str,
     ) -> Result<Vec<T>, Error> {
         let path = format!("/api/{objects}/{}", percent_encoded(vhost));
-        Ok(self.request(Method::GET, &path, None).await?.json().await?)
+        self.get(&path).await
     }
 
     /// Deletes a queue with its messages, or an exchange with its bindings, if it exists. `objects` is `queues` or `exchanges`.
@@ -199,14 +224,14 @@ impl ManagementClient {
     /// The messages of all vhosts.
     pub async fn message_totals(&self) -> Result<MessageTotals, Error> {
         let path = "/api/overview?columns=message_stats.publish,message_stats.ack";
-        let overview: Overview = self.request(Method::GET, path, None).await?.json().await?;
+        let overview: Overview = self.get(path).await?;
         Ok(overview.message_stats)
     }
 
     /// The number of running nodes in the cluster, as this node sees it.
     pub async fn running_nodes(&self) -> Result<usize, Error> {
         let path = "/api/nodes?columns=name,running";
-        let nodes: Vec<Node> = self.request(Method::GET, path, None).await?.json().await?;
+        let nodes: Vec<Node> = self.get(path).await?;
         Ok(nodes.iter().filter(|node| node.running).count())
     }
 
@@ -226,7 +251,7 @@ impl ManagementClient {
 
     pub async fn connections(&self) -> Result<Vec<Connection>, Error> {
         let path = "/api/connections?columns=name,user_provided_name,vhost,state";
-        Ok(self.request(Method::GET, path, None).await?.json().await?)
+        self.get(path).await
     }
 
     /// Makes the server close the connections to one vhost, or all (`None`), and returns their number.
@@ -246,36 +271,46 @@ impl ManagementClient {
         self.request(Method::DELETE, path, None).await.map(drop)
     }
 
+    async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Error> {
+        Ok(serde_json::from_slice(&self.request(Method::GET, path, None).await?)?)
+    }
+
+    /// The body of a successful response.
     async fn request(
         &self,
         method: Method,
         path: &str,
         body: Option<&serde_json::Value>,
-    ) -> Result<reqwest::Response, Error> {
-        let request = self
-            .client
-            .request(method.clone(), format!("{}{path}", self.base))
-            .basic_auth(&self.user, Some(&self.password));
-        let request = match body {
-            Some(body) => request.json(body),
-            None => request.header("content-type", "application/json"),
+    ) -> Result<Bytes, Error> {
+        let body = body.map(serde_json::to_vec).transpose()?.unwrap_or_default();
+        let credentials = STANDARD.encode(format!("{}:{}", self.user, self.password));
+        let request = Request::builder()
+            .method(method.clone())
+            .uri(format!("{}{path}", self.base))
+            .header(AUTHORIZATION, format!("Basic {credentials}"))
+            .header(CONTENT_TYPE, "application/json")
+            .body(Full::from(body))
+            .map_err(HttpError::from)?;
+        let response = async {
+            let response = self.client.send(request).await?;
+            let status = response.status();
+            Ok((status, response.into_body().collect().await?.to_bytes()))
         };
-        let response = request.send().await?;
-        let status = response.status();
+        let timed_out = Err(HttpError::TimedOut(REQUEST_TIMEOUT));
+        let (status, body) = timeout(REQUEST_TIMEOUT, response).await.unwrap_or(timed_out)?;
         if status.is_success() {
-            return Ok(response);
+            return Ok(body);
         }
         Err(Error::Status {
             request: format!("{method} {path}"),
             status: status.as_u16(),
-            body: response.text().await.unwrap_or_default(),
+            body: String::from_utf8_lossy(&body).into_owned(),
         })
     }
 }
 
-/// Ignores proxies of the environment, because the API is on an internal network.
-fn client() -> Result<Client, Error> {
-    Ok(Client::builder().no_proxy().timeout(REQUEST_TIMEOUT).build()?)
+fn client(tls: Option<ClientTls>) -> HttpClient<Full<Bytes>> {
+    HttpClient::new(tls, Timeouts { connect: CONNECT_TIMEOUT, read: None, idle: IDLE_TIMEOUT })
 }
 
 fn ignore_not_found(result: Result<(), Error>) -> Result<(), Error> {

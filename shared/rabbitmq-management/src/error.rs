@@ -4,9 +4,12 @@
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The API is unreachable, or its response is invalid.
+    /// The API is unreachable, or its response breaks off.
     #[error("the request to RabbitMQ's management API failed")]
-    Request(#[from] reqwest::Error),
+    Request(#[from] tls::http::HttpError),
+
+    #[error("the response of RabbitMQ's management API cannot be decoded")]
+    Decode(#[from] serde_json::Error),
 
     /// The API returned an error status.
     #[error("RabbitMQ's management API returned {status} for {request}: {body}")]

@@ -7,6 +7,8 @@ use std::{
 };
 
 use messaging::{MessageLogBounds, OutboxBounds, SignatureKeyError, SlotGroups};
+use tls::{ClientFiles, ClientTls, ServerTls, TlsError, amqp};
+use url::form_urlencoded::byte_serialize;
 
 use crate::clients::{ClientLimits, TrustedProxies};
 
@@ -27,9 +29,21 @@ pub struct Common {
     #[command(flatten)]
     pub http: Http,
     #[command(flatten)]
+    pub tls: Tls,
+    #[command(flatten)]
     pub tokens: Tokens,
     #[command(flatten)]
     pub shutdown: Shutdown,
+}
+
+impl Common {
+    /// The same, with the files of [`Tls`] in the addresses of database and broker.
+    #[must_use]
+    pub fn with_tls_files(mut self) -> Common {
+        self.database.url = self.tls.database_url(&self.database.url);
+        self.broker.url = self.tls.broker_url(&self.broker.url);
+        self
+    }
 }
 
 impl AsRef<Common> for Common {
@@ -46,6 +60,18 @@ pub struct Servers {
     pub database: Database,
     #[command(flatten)]
     pub broker: Broker,
+    #[command(flatten)]
+    pub tls: Tls,
+}
+
+impl Servers {
+    /// The same, with the files of [`Tls`] in both addresses.
+    #[must_use]
+    pub fn with_tls_files(mut self) -> Servers {
+        self.database.url = self.tls.database_url(&self.database.url);
+        self.broker.url = self.tls.broker_url(&self.broker.url);
+        self
+    }
 }
 
 /// The database.
@@ -53,7 +79,8 @@ pub struct Servers {
 #[group(skip)]
 #[command(next_help_heading = "Database")]
 pub struct Database {
-    /// Address of the service's own database, `postgres://user:password@host:port/name`. Secret.
+    /// Address of the service's own database, `postgres://user:password@host:port/name`. With `?sslmode=verify-full` it must have
+    /// a certificate for this host. Secret.
     #[arg(
         id = "database_url",
         long = "database-url",
@@ -106,8 +133,8 @@ impl Database {
 #[group(skip)]
 #[command(next_help_heading = "Broker")]
 pub struct Broker {
-    /// Address of the broker and virtual host, `amqp://user:password@host:port/vhost`. For a cluster: the addresses of
-    /// its nodes, separated by commas, tried in this order. Secret.
+    /// Address of the broker and virtual host, `amqp://user:password@host:port/vhost`, or `amqps` for TLS. For a cluster: the
+    /// addresses of its nodes, separated by commas, tried in this order. Secret.
     #[arg(
         id = "amqp_url",
         long = "amqp-url",
@@ -278,6 +305,30 @@ pub struct Http {
     #[arg(id = "http_addr", long = "http-addr", env = "HTTP_ADDR", value_name = "HTTP_ADDR")]
     pub addr: SocketAddr,
 
+    /// Address to listen on with TLS, beside the other one.
+    #[arg(id = "https_addr", long = "https-addr", env = "HTTPS_ADDR", value_name = "HTTPS_ADDR")]
+    pub https_addr: Option<SocketAddr>,
+
+    /// Certificate of the server for TLS (PEM), if it is not that of the program: `TLS_CERTIFICATE_FILE`.
+    #[arg(
+        id = "https_certificate_file",
+        long = "https-certificate-file",
+        env = "HTTPS_CERTIFICATE_FILE",
+        value_name = "HTTPS_CERTIFICATE_FILE",
+        requires = "https_key_file"
+    )]
+    pub https_certificate_file: Option<PathBuf>,
+
+    /// Private key of that certificate (PEM).
+    #[arg(
+        id = "https_key_file",
+        long = "https-key-file",
+        env = "HTTPS_KEY_FILE",
+        value_name = "HTTPS_KEY_FILE",
+        requires = "https_certificate_file"
+    )]
+    pub https_key_file: Option<PathBuf>,
+
     /// Seconds until a request without an answer gets 503; a route may set its own.
     #[arg(
         id = "request_timeout",
@@ -349,12 +400,90 @@ impl Http {
     pub fn at(addr: SocketAddr) -> Http {
         Http {
             addr,
+            https_addr: None,
+            https_certificate_file: None,
+            https_key_file: None,
             request_timeout: Duration::from_secs(30),
             connections: Http::CONNECTIONS,
             head_timeout: Http::HEAD_TIMEOUT,
             client_limits: ClientLimits::DEFAULT,
             trusted_proxies: TrustedProxies::default(),
         }
+    }
+}
+
+/// Whom the program trusts, and how it identifies itself.
+#[derive(Debug, Clone, Default, clap::Args)]
+#[group(skip)]
+#[command(next_help_heading = "TLS")]
+pub struct Tls {
+    /// Certificates of the CAs of broker, database and services (PEM). No others are trusted. `amqps` and `https` addresses
+    /// need it.
+    #[arg(
+        id = "tls_ca_file",
+        long = "tls-ca-file",
+        env = "TLS_CA_FILE",
+        value_name = "TLS_CA_FILE"
+    )]
+    pub ca_file: Option<PathBuf>,
+
+    /// Certificate of the program (PEM): for `HTTPS_ADDR`, and for a broker that asks for it. It is read again when it changes.
+    #[arg(
+        id = "tls_certificate_file",
+        long = "tls-certificate-file",
+        env = "TLS_CERTIFICATE_FILE",
+        value_name = "TLS_CERTIFICATE_FILE",
+        requires = "tls_key_file"
+    )]
+    pub certificate_file: Option<PathBuf>,
+
+    /// Private key of that certificate (PEM).
+    #[arg(
+        id = "tls_key_file",
+        long = "tls-key-file",
+        env = "TLS_KEY_FILE",
+        value_name = "TLS_KEY_FILE",
+        requires = "tls_certificate_file"
+    )]
+    pub key_file: Option<PathBuf>,
+}
+
+impl Tls {
+    /// What a client of broker or services uses; `None` without `TLS_CA_FILE`.
+    pub fn client(&self) -> Result<Option<ClientTls>, TlsError> {
+        self.client_files().map(|files| ClientTls::open(&files)).transpose()
+    }
+
+    /// The certificate with which `http` serves, if there is one.
+    pub fn server(&self, http: &Http) -> Result<Option<ServerTls>, TlsError> {
+        let own = http.https_certificate_file.as_ref().zip(http.https_key_file.as_ref());
+        let files = own.or_else(|| self.certificate_file.as_ref().zip(self.key_file.as_ref()));
+        files.map(|(certificate, key)| ServerTls::open(certificate, key)).transpose()
+    }
+
+    /// The addresses of the broker, with the files.
+    #[must_use]
+    pub fn broker_url(&self, urls: &Secret) -> Secret {
+        let add = |files| Secret::from(amqp::with_files(urls.expose(), &files));
+        self.client_files().map_or_else(|| urls.clone(), add)
+    }
+
+    /// The address of a database, with the CA if the address demands a certificate and names no CA.
+    #[must_use]
+    pub fn database_url(&self, url: &Secret) -> Secret {
+        let text = url.expose();
+        match &self.ca_file {
+            Some(file) if text.contains("sslmode=verify-") && !text.contains("sslrootcert=") => {
+                let file: String = byte_serialize(file.as_os_str().as_encoded_bytes()).collect();
+                Secret::from(format!("{text}&sslrootcert={file}"))
+            }
+            Some(_) | None => url.clone(),
+        }
+    }
+
+    fn client_files(&self) -> Option<ClientFiles> {
+        let identity = self.certificate_file.clone().zip(self.key_file.clone());
+        Some(ClientFiles { authorities: self.ca_file.clone()?, identity })
     }
 }
 

@@ -7,6 +7,7 @@ use sqlx::{
     migrate::{MigrateError, Migrator},
     postgres::{PgConnectOptions, PgPool, PgPoolOptions},
 };
+use tls::{Refusal, refusal};
 use tokio::time::{Instant, timeout};
 
 use crate::{
@@ -47,6 +48,9 @@ pub enum DatabaseError {
     /// It refused the connection, or did not answer for half a minute.
     #[error("the database could not be reached")]
     Unreachable(#[source] sqlx::Error),
+    /// The handshake failed: retrying does not help.
+    #[error("no TLS with the database: {0}")]
+    Tls(Refusal, #[source] sqlx::Error),
     #[error("the database could not be migrated")]
     Migration(#[from] MigrateError),
     /// A newer version of the program has migrated it.
@@ -239,6 +243,9 @@ async fn first_connection(options: &PgConnectOptions) -> Result<PgConnection, Da
             Ok(Err(error)) => error,
             Err(_) => sqlx::Error::PoolTimedOut,
         };
+        if let Some(reason) = refusal(&error) {
+            return Err(DatabaseError::Tls(reason, error));
+        }
         if is_permanent(&error) || Instant::now() + pause > deadline {
             return Err(DatabaseError::Unreachable(error));
         }

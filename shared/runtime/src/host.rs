@@ -10,6 +10,7 @@ use ::messaging::{
 };
 use clap::Args;
 use sqlx::migrate::Migrator;
+use tls::{ClientTls, TlsError};
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
@@ -81,6 +82,11 @@ impl Host {
         self.common.broker.url.expose()
     }
 
+    /// Whom clients of other services trust; `None` if all addresses are plain.
+    pub fn client_tls(&self) -> Result<Option<ClientTls>, TlsError> {
+        self.common.tls.client()
+    }
+
     /// Starts the relay and the consumers of `topology`. Returns the topology with the slot groups of the configuration, and what
     /// publishes the events of the service again.
     pub fn start_messaging(&self, topology: Topology) -> (Topology, Republisher) {
@@ -106,6 +112,9 @@ pub enum StartError {
     /// The keys of messages cannot be used.
     #[error("the keys of messages cannot be used")]
     MessageKeys(#[from] SignatureKeyError),
+    /// The files of TLS cannot be used.
+    #[error("TLS cannot be used")]
+    Tls(#[from] TlsError),
     /// The HTTP server cannot listen.
     #[error("the HTTP server cannot start")]
     Serve(#[from] ServeError),
@@ -162,7 +171,7 @@ pub async fn start<S: ServiceDefinition>(
     config: &S::Config,
     lifecycle: &Lifecycle,
 ) -> Result<SocketAddr, StartError> {
-    let common: &Common = config.as_ref();
+    let common = config.as_ref().clone().with_tls_files();
     let verifier = Verifier::read(&common.tokens.public_key_file)?;
     let signatures = common.signatures.open(S::SERVICE.name)?;
     let health = Health::new(lifecycle);
@@ -174,13 +183,13 @@ pub async fn start<S: ServiceDefinition>(
         health,
         outbox: Outbox::new(pool).with_signatures(signatures),
         verifier,
-        common: common.clone(),
+        common,
     };
     let state = S::start(&host, config).await?;
     let routes = S::routes().with_state(state);
-    let Host { health, verifier, .. } = &host;
-    let app = http::router(&S::SERVICE, routes, health, lifecycle, &common.http, Some(verifier));
-    Ok(http::serve(lifecycle, &common.http, app).await?)
+    let Host { health, verifier, common: Common { http, tls, .. }, .. } = &host;
+    let app = http::router(&S::SERVICE, routes, health, lifecycle, http, Some(verifier));
+    Ok(http::serve_with_tls(lifecycle, http, tls, health, app).await?.http)
 }
 
 /// Serves until SIGTERM, SIGINT or a failed task; the exit code tells whether a task failed.

@@ -44,6 +44,7 @@ pub async fn migrate(
     migrators: &[&Migrator],
     topology: &Topology,
 ) -> Result<(), MigrateError> {
+    let servers = servers.clone().with_tls_files();
     database::migrate(service, &servers.database, migrators).await?;
     let deadline = Instant::now() + BROKER_START_TIMEOUT;
     loop {

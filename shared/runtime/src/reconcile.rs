@@ -117,6 +117,7 @@ pub(crate) async fn run(
     ) -> Result<(), ::messaging::Error>,
 ) -> Result<ExitCode, ReconcileCommandError> {
     let Reconcile { servers, subscribers, dry_run, json } = arguments;
+    let servers = servers.clone().with_tls_files();
     let pool = database::connect(service, &servers.database).await?;
     database::check_schema(&pool, migrators).await?;
     let outbox = Outbox::new(pool);
@@ -124,6 +125,7 @@ pub(crate) async fn run(
     for subscriber in subscribers {
         let (name, url) =
             name_and_url(subscriber).ok_or(ReconcileCommandError::InvalidSubscriber)?;
+        let url = servers.tls.database_url(&config::Secret::from(url));
         let config =
             config::Database { statement_timeout: STATEMENT_TIMEOUT, ..config::Database::at(url) };
         let pool = database::connect(service, &config).await;

@@ -5,7 +5,9 @@ use std::{path::PathBuf, time::Duration};
 use runtime::{
     auth::{Scope, SigningKey, mint},
     clients::ClientLimits,
-    config::{Broker, Common, Database, Http, MessageLog, Outbox, Shutdown, Signatures, Tokens},
+    config::{
+        Broker, Common, Database, Http, MessageLog, Outbox, Shutdown, Signatures, Tls, Tokens,
+    },
 };
 use tempfile::TempDir;
 
@@ -51,6 +53,7 @@ impl Credentials {
             message_log: MessageLog::default(),
             signatures: Signatures::default(),
             http: Http { client_limits: ClientLimits::OFF, ..Http::at(([127, 0, 0, 1], 0).into()) },
+            tls: Tls::default(),
             tokens: Tokens { public_key_file: self.file("public.der") },
             shutdown: Shutdown::default(),
         }

@@ -104,7 +104,8 @@ async fn start_node(
         cookie: cookie.to_owned(),
         port_mapper,
     };
-    let settings = RabbitMqSettings { data_dir: DataDir::in_memory("rabbitmq")?, ports: None };
+    let settings =
+        RabbitMqSettings { data_dir: DataDir::in_memory("rabbitmq")?, ports: None, tls: None };
     RabbitMq::start_node(node, settings).await
 }
 

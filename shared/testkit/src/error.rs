@@ -72,6 +72,9 @@ pub enum Error {
     #[error(transparent)]
     Management(#[from] rabbitmq_management::Error),
 
+    #[error(transparent)]
+    Certificate(#[from] tls::authority::AuthorityError),
+
     #[error("`{0}` is not a valid URL")]
     InvalidUrl(String),
 }

@@ -11,6 +11,7 @@ mod process;
 mod cluster;
 mod postgres;
 mod rabbitmq;
+mod tls_files;
 
 mod async_drop;
 mod database;
@@ -30,5 +31,6 @@ pub use process::{DeathSignal, Process, Program};
 pub use proxy::{Direction, Proxy};
 pub use rabbitmq::{RabbitMq, RabbitMqPorts, RabbitMqSettings};
 pub use rabbitmq_management::{ManagementClient, QueueState, percent_encoded};
+pub use tls_files::{TestAuthority, TlsFiles};
 pub use vhost::Vhost;
 pub use wait::{WaitError, wait_for, wait_until};

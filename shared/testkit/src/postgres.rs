@@ -1,7 +1,7 @@
 //! A private PostgreSQL.
 
 use std::{
-    env,
+    env, fs,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -15,6 +15,7 @@ use crate::{
     error::Error,
     ports::free_port,
     process::{DeathSignal, Process, Program},
+    tls_files::TlsFiles,
     wait::wait_for,
 };
 
@@ -51,6 +52,8 @@ pub struct PostgresSettings {
     pub data_dir: DataDir,
     /// A free port if `None`.
     pub port: Option<u16>,
+    /// Accepts only encrypted connections over TCP, with these files.
+    pub tls: Option<TlsFiles>,
 }
 
 /// A private PostgreSQL server, killed when this value is dropped.
@@ -62,6 +65,7 @@ pub struct Postgres {
     account: Option<Account>,
     data: PathBuf,
     port: u16,
+    tls: Option<TlsFiles>,
     data_dir: DataDir,
 }
 
@@ -78,7 +82,7 @@ impl Postgres {
 
     /// Starts a server on a free port.
     pub async fn start_in(data_dir: DataDir) -> Result<Self, Error> {
-        Self::start_with(PostgresSettings { data_dir, port: None }).await
+        Self::start_with(PostgresSettings { data_dir, port: None, tls: None }).await
     }
 
     /// Starts a server with the given settings.
@@ -87,8 +91,8 @@ impl Postgres {
         let account = Account::for_server("postgres")?;
         let port = settings.port.map_or_else(free_port, Ok)?;
         let data = settings.data_dir.subdirectory("data", account.as_ref())?;
-        let mut server =
-            Self { process: None, binaries, account, data, port, data_dir: settings.data_dir };
+        let PostgresSettings { data_dir, tls, .. } = settings;
+        let mut server = Self { process: None, binaries, account, data, port, tls, data_dir };
         if !server.data.join("PG_VERSION").exists() {
             server.initialise()?;
         }
@@ -116,6 +120,15 @@ impl Postgres {
         for setting in CONFIGURATION {
             program = program.arguments(["-c", setting]);
         }
+        if let Some(tls) = &self.tls {
+            self.write_access_rules()?;
+            tls.copy_to(&self.data, self.account.as_ref())?;
+            let [authority, certificate, key] = TlsFiles::NAMES;
+            program = program
+                .arguments(["-c", "ssl=on", "-c", &format!("ssl_ca_file={authority}")])
+                .arguments(["-c", &format!("ssl_cert_file={certificate}")])
+                .arguments(["-c", &format!("ssl_key_file={key}")]);
+        }
         let sockets = format!("unix_socket_directories={}", self.data.display());
         let mut process = program.arguments(["-c", &sockets]).start()?;
         let options = self.connect_options("postgres")?;
@@ -133,6 +146,20 @@ impl Postgres {
         process.check_alive()?;
         self.process = Some(process);
         Ok(())
+    }
+
+    /// Trusts all connections that are encrypted, and refuses all others over TCP.
+    fn write_access_rules(&self) -> Result<(), Error> {
+        let path = self.data.join("pg_hba.conf");
+        let rules = "local all all trust\nhostssl all all 127.0.0.1/32 trust\n";
+        fs::write(&path, rules).map_err(Error::file(&path))
+    }
+
+    /// Takes other certificates without a restart. Open connections keep the former ones.
+    pub async fn replace_certificates(&mut self, tls: TlsFiles) -> Result<(), Error> {
+        tls.copy_to(&self.data, self.account.as_ref())?;
+        self.tls = Some(tls);
+        administer(&self.url(), "select pg_reload_conf()").await
     }
 
     /// Kills the server and all its sessions with SIGKILL.

@@ -16,6 +16,7 @@ use crate::{
     error::Error,
     ports::free_port,
     process::{Process, Program},
+    tls_files::TlsFiles,
     wait::wait_for,
 };
 
@@ -68,6 +69,8 @@ pub struct RabbitMqSettings {
     pub data_dir: DataDir,
     /// Free ports if `None`.
     pub ports: Option<RabbitMqPorts>,
+    /// Accepts only encrypted connections of AMQP, with these files.
+    pub tls: Option<TlsFiles>,
 }
 
 /// How a node takes part in a cluster.
@@ -94,6 +97,7 @@ pub struct RabbitMq {
     ports: RabbitMqPorts,
     management: ManagementClient,
     node: NodeSettings,
+    tls: Option<TlsFiles>,
     data_dir: DataDir,
 }
 
@@ -115,7 +119,7 @@ impl RabbitMq {
 
     /// Starts a server on free ports.
     pub async fn start_in(data_dir: DataDir) -> Result<Self, Error> {
-        Self::start_with(RabbitMqSettings { data_dir, ports: None }).await
+        Self::start_with(RabbitMqSettings { data_dir, ports: None, tls: None }).await
     }
 
     /// Starts a server with the given settings.
@@ -142,6 +146,7 @@ impl RabbitMq {
             ports,
             management: ManagementClient::new(&format!("http://127.0.0.1:{}", ports.management))?,
             node,
+            tls: settings.tls,
             data_dir: settings.data_dir,
         };
         server.configure()?;
@@ -153,8 +158,12 @@ impl RabbitMq {
     fn configure(&self) -> Result<(), Error> {
         let RabbitMqPorts { amqp, management, prometheus, .. } = self.ports;
         let seed_node = &self.node.seed_node;
+        let listener = match &self.tls {
+            Some(tls) => self.tls_listener(tls)?,
+            None => format!("listeners.tcp.1 = 127.0.0.1:{amqp}\n"),
+        };
         let configuration = format!(
-            "listeners.tcp.1 = 127.0.0.1:{amqp}\n\
+            "{listener}\
              management.tcp.ip = 127.0.0.1\n\
              management.tcp.port = {management}\n\
              prometheus.tcp.ip = 127.0.0.1\n\
@@ -180,6 +189,34 @@ impl RabbitMq {
             fs::set_permissions(&cookie, private).map_err(Error::file(&cookie))?;
         }
         Ok(())
+    }
+
+    /// Copies the files, and returns the configuration of a listener that uses them.
+    fn tls_listener(&self, tls: &TlsFiles) -> Result<String, Error> {
+        tls.copy_to(&self.home, self.account.as_ref())?;
+        let [authority, certificate, key] =
+            TlsFiles::NAMES.map(|name| self.home.join(name).display().to_string());
+        let required = tls.requires_client_certificates;
+        let verify = if required { "verify_peer" } else { "verify_none" };
+        Ok(format!(
+            "listeners.tcp = none\n\
+             listeners.ssl.1 = 127.0.0.1:{}\n\
+             ssl_options.cacertfile = {authority}\n\
+             ssl_options.certfile = {certificate}\n\
+             ssl_options.keyfile = {key}\n\
+             ssl_options.verify = {verify}\n\
+             ssl_options.fail_if_no_peer_cert = {required}\n\
+             ssl_options.versions.1 = tlsv1.3\n\
+             ssl_options.versions.2 = tlsv1.2\n",
+            self.ports.amqp
+        ))
+    }
+
+    /// Takes other certificates without a restart. Open connections keep the former ones.
+    pub async fn replace_certificates(&self, tls: &TlsFiles) -> Result<(), Error> {
+        tls.copy_to(&self.home, self.account.as_ref())?;
+        // Otherwise the server reads them again within two minutes.
+        self.rabbitmqctl(&["eval", "ssl:clear_pem_cache()."]).await
     }
 
     fn write(&self, name: &str, contents: &str) -> Result<(), Error> {
@@ -282,9 +319,10 @@ impl RabbitMq {
         &self.management
     }
 
-    /// The URL without a vhost: `amqp://guest:guest@127.0.0.1:<port>`.
+    /// The URL without a vhost: `amqp://guest:guest@127.0.0.1:<port>`, or `amqps`.
     pub fn url(&self) -> String {
-        format!("amqp://guest:guest@127.0.0.1:{}", self.ports.amqp)
+        let scheme = if self.tls.is_some() { "amqps" } else { "amqp" };
+        format!("{scheme}://guest:guest@127.0.0.1:{}", self.ports.amqp)
     }
 
     /// The URL of a vhost; the default vhost is `/`.

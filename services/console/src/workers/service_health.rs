@@ -2,14 +2,14 @@
 
 use std::{convert::Infallible, time::Duration};
 
-use futures::future::join_all;
-use reqwest::{Response, StatusCode};
+use axum::http::StatusCode;
+use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    service_client::ServiceClient,
+    service_client::{ServiceClient, ServiceError},
     status::{HealthStatus, ServiceHealth},
     viewers::Viewers,
 };
@@ -39,7 +39,7 @@ pub(crate) async fn run(
             viewers.wait_for_one().await;
             let responses = client.get_from_all("/health/ready", TIMEOUT).await.into_iter();
             let services = responses.map(|(name, response)| health_of(name, response));
-            viewers.set_services(join_all(services).await);
+            viewers.set_services(services.collect());
             tokio::time::sleep(POLL_INTERVAL).await;
         }
     };
@@ -47,11 +47,13 @@ pub(crate) async fn run(
     Ok(())
 }
 
-async fn health_of(name: &'static str, response: reqwest::Result<Response>) -> ServiceHealth {
+fn health_of(
+    name: &'static str,
+    response: Result<(StatusCode, Bytes), ServiceError>,
+) -> ServiceHealth {
     match response {
-        Ok(response) => {
-            let code = response.status();
-            let readiness: Readiness = response.json().await.unwrap_or_default();
+        Ok((code, body)) => {
+            let readiness: Readiness = serde_json::from_slice(&body).unwrap_or_default();
             let (status, detail) = match (code, readiness.status.as_str()) {
                 (StatusCode::OK, "degraded") => (HealthStatus::Degraded, reasons(&readiness)),
                 (StatusCode::OK, _) => (HealthStatus::Ready, None),

@@ -14,8 +14,15 @@ use bytes::Bytes;
 use console::proxy::{Proxy, ProxyTimeouts};
 use futures::{SinkExt as _, StreamExt as _, channel::mpsc};
 use reqwest::StatusCode;
-use runtime::clients::{ClientLimits, TrustedProxies};
+use runtime::{
+    Lifecycle,
+    clients::{ClientLimits, TrustedProxies},
+    config,
+    health::Health,
+};
 use serde_json::{Value, json};
+use testkit::TestAuthority;
+use tls::ClientTls;
 use tokio::sync::Mutex;
 
 use crate::suite::{Settings, Suite, serve, services_at, unreachable_services};
@@ -200,8 +207,8 @@ async fn serve_proxy(upstream: Router) -> String {
     let response_headers = Duration::from_millis(300);
     let timeouts = ProxyTimeouts { connect: Duration::from_secs(1), response_headers };
     let services = services_at(&serve(upstream).await);
-    let proxy = Proxy::new(services, timeouts, ClientLimits::OFF, TrustedProxies::default());
-    let proxy = proxy.unwrap();
+    let (limits, trusted) = (ClientLimits::OFF, TrustedProxies::default());
+    let proxy = Proxy::new(services, None, timeouts, limits, trusted);
     let routes = console::http::proxy_routes().with_state(proxy);
     serve(routes.split_for_parts().0).await
 }
@@ -239,4 +246,37 @@ async fn services_are_found_by_name() {
         assert!(unreachable_services().find(name).is_some());
     }
     assert!(unreachable_services().find("console").is_none());
+}
+
+#[tokio::test]
+async fn a_service_needs_a_certificate_of_the_suite() {
+    let (ours, foreign) = (TestAuthority::create().unwrap(), TestAuthority::create().unwrap());
+    let files = ours.issue("order", &["localhost"], true).unwrap();
+    let lifecycle = Lifecycle::new(Duration::from_secs(1));
+    let http = config::Http {
+        https_addr: Some(([127, 0, 0, 1], 0).into()),
+        ..config::Http::at(([127, 0, 0, 1], 0).into())
+    };
+    let tls = config::Tls {
+        certificate_file: Some(files.certificate),
+        key_file: Some(files.key),
+        ..config::Tls::default()
+    };
+    let upstream = Router::new().fallback(any(async || "secret"));
+    let health = Health::new(&lifecycle);
+    let served = runtime::http::serve_with_tls(&lifecycle, &http, &tls, &health, upstream);
+    let port = served.await.unwrap().https.unwrap().port();
+    for (authority, status) in
+        [(&ours, StatusCode::OK), (&foreign, StatusCode::SERVICE_UNAVAILABLE)]
+    {
+        let services = services_at(&format!("https://localhost:{port}"));
+        let tls = Some(ClientTls::open(&authority.client_files()).unwrap());
+        let (limits, trusted) = (ClientLimits::OFF, TrustedProxies::default());
+        let proxy = Proxy::new(services, tls, ProxyTimeouts::default(), limits, trusted);
+        let routes = console::http::proxy_routes().with_state(proxy);
+        let url = serve(routes.split_for_parts().0).await;
+        let response = reqwest::get(format!("{url}/api/order/v1/orders")).await.unwrap();
+        assert_eq!(response.status(), status);
+    }
+    lifecycle.abort();
 }

@@ -69,6 +69,7 @@ impl Suite {
                 ..config::Http::at(SocketAddr::from(([127, 0, 0, 1], 0)))
             },
             broker: config::Broker::at(setting.amqp_url),
+            tls: config::Tls::default(),
             services: setting.services,
             keys: if setting.with_keys { keys.files() } else { Keys::default() },
             audit: setting.audit,

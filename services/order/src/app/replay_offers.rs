@@ -8,7 +8,11 @@ use messaging::{
     replay::{self, Mode, Projection, ReplayError, ReplayReport, SnapshotSource, Table},
     snapshot::Page,
 };
-use reqwest::{Client, Url};
+use reqwest::Url;
+use tls::{
+    ClientTls,
+    http::{HttpClient, Timeouts, read_success},
+};
 
 use crate::names::PRODUCT_CATALOG;
 
@@ -18,6 +22,9 @@ pub(crate) const OFFERS: &str = "offers";
 /// The limit for a connection to the catalogue, and for a pause within its response.
 const HTTP_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// Shorter than the time after which the catalogue closes an idle connection.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// Replays the catalogue into the tables of offers. Clones share the same connections.
 #[derive(Debug, Clone)]
 pub(crate) struct OfferReplayer {
@@ -25,20 +32,21 @@ pub(crate) struct OfferReplayer {
     amqp_url: Arc<str>,
     topology: Topology,
     catalogue: Url,
-    client: Client,
+    client: HttpClient,
 }
 
 impl OfferReplayer {
-    /// `catalogue` is the base address of product-catalog.
+    /// `catalogue` is the base address of product-catalog, which `tls` trusts.
     pub(crate) fn new(
         outbox: Outbox,
         amqp_url: &str,
         topology: Topology,
         catalogue: Url,
-    ) -> Result<Self, reqwest::Error> {
-        let client =
-            Client::builder().connect_timeout(HTTP_TIMEOUT).read_timeout(HTTP_TIMEOUT).build()?;
-        Ok(Self { outbox, amqp_url: amqp_url.into(), topology, catalogue, client })
+        tls: Option<ClientTls>,
+    ) -> Self {
+        let (connect, read, idle) = (HTTP_TIMEOUT, Some(HTTP_TIMEOUT), IDLE_TIMEOUT);
+        let client = HttpClient::new(tls, Timeouts { connect, read, idle });
+        Self { outbox, amqp_url: amqp_url.into(), topology, catalogue, client }
     }
 
     pub(crate) async fn replay(&self, mode: Mode) -> Result<ReplayReport, ReplayError> {
@@ -70,10 +78,10 @@ impl OfferReplayer {
     }
 }
 
-async fn read_page(client: Client, url: Url, after: Option<String>) -> Result<Page, Cause> {
-    let mut request = client.get(url);
+async fn read_page(client: HttpClient, mut url: Url, after: Option<String>) -> Result<Page, Cause> {
     if let Some(after) = after {
-        request = request.query(&[("after", after)]);
+        url.query_pairs_mut().append_pair("after", &after);
     }
-    Ok(request.send().await?.error_for_status()?.json().await?)
+    let answer = client.get(url.as_str()).await?;
+    Ok(serde_json::from_slice(&read_success(answer).await?)?)
 }

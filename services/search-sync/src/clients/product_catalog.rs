@@ -4,9 +4,15 @@
 use std::{collections::BTreeMap, io, time::Duration};
 
 use futures::{Stream, StreamExt as _, TryStreamExt as _};
+use http::{Response, StatusCode, header::RETRY_AFTER};
+use http_body_util::BodyExt as _;
 use messaging::snapshot::Page;
-use reqwest::{Client, StatusCode, Url, header::RETRY_AFTER};
+use reqwest::Url;
 use serde::Deserialize;
+use tls::{
+    ClientTls,
+    http::{HttpClient, HttpError, ResponseBody, Timeouts},
+};
 use tokio_util::{
     codec::{FramedRead, LinesCodec, LinesCodecError},
     io::StreamReader,
@@ -21,6 +27,9 @@ use crate::{
 /// The limit for connecting, and for each read of a response.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
+/// Shorter than the time after which the catalogue closes an idle connection.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// How often a request is sent if the catalogue has too many.
 const MAX_ATTEMPTS: u32 = 10;
 
@@ -30,7 +39,7 @@ const LINE_MAX: usize = 1024 * 1024;
 /// The product catalogue. Clones share their connections.
 #[derive(Debug, Clone)]
 pub(crate) struct CatalogClient {
-    client: Client,
+    client: HttpClient,
     base: Url,
 }
 
@@ -38,7 +47,7 @@ pub(crate) struct CatalogClient {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CatalogError {
     #[error("the catalogue cannot be reached")]
-    Unreachable(#[source] reqwest::Error),
+    Unreachable(#[from] HttpError),
     #[error("the catalogue answered {0}")]
     Status(StatusCode),
     /// The connection broke, or a line is too long.
@@ -111,10 +120,10 @@ impl From<Product> for CatalogProduct {
 }
 
 impl CatalogClient {
-    /// A client for the catalogue at `base`.
-    pub(crate) fn new(base: Url) -> Result<Self, CatalogError> {
-        let client = Client::builder().connect_timeout(TIMEOUT).read_timeout(TIMEOUT).build();
-        Ok(Self { client: client.map_err(CatalogError::Unreachable)?, base })
+    /// A client for the catalogue at `base`, which `tls` trusts.
+    pub(crate) fn new(base: Url, tls: Option<ClientTls>) -> Self {
+        let timeouts = Timeouts { connect: TIMEOUT, read: Some(TIMEOUT), idle: IDLE_TIMEOUT };
+        Self { client: HttpClient::new(tls, timeouts), base }
     }
 
     /// Streams all products, in the order of their creation.
@@ -126,7 +135,8 @@ impl CatalogClient {
         if response.status() != StatusCode::OK {
             return Err(CatalogError::Status(response.status()));
         }
-        let bytes = StreamReader::new(response.bytes_stream().map_err(io::Error::other).boxed());
+        let bytes = response.into_body().into_data_stream().map_err(io::Error::other);
+        let bytes = StreamReader::new(bytes.boxed());
         let lines = FramedRead::new(bytes, LinesCodec::new_with_max_length(LINE_MAX));
         Ok(lines.map(|line| decode(line.map_err(CatalogError::Export)?.as_bytes())))
     }
@@ -139,7 +149,7 @@ impl CatalogClient {
         let response = self.get(&format!("v1/products/{id}")).await?;
         match response.status() {
             StatusCode::OK => {
-                let body = response.bytes().await.map_err(CatalogError::Unreachable)?;
+                let body = response.into_body().collect().await?.to_bytes();
                 decode(&body).map(Some)
             }
             StatusCode::NOT_FOUND => Ok(None),
@@ -154,18 +164,15 @@ impl CatalogClient {
         if response.status() != StatusCode::OK {
             return Err(CatalogError::Status(response.status()));
         }
-        let body = response.bytes().await.map_err(CatalogError::Unreachable)?;
+        let body = response.into_body().collect().await?.to_bytes();
         serde_json::from_slice(&body).map_err(CatalogError::Decode)
     }
 
-    async fn get(&self, path: &str) -> Result<reqwest::Response, CatalogError> {
-        let mut url = self.base.clone();
-        let base = url.path().trim_end_matches('/').to_owned();
-        url.set_path(&format!("{base}/{path}"));
+    async fn get(&self, path: &str) -> Result<Response<ResponseBody>, CatalogError> {
+        let url = format!("{}/{path}", self.base.as_str().trim_end_matches('/'));
         let mut attempts = 1..MAX_ATTEMPTS;
         loop {
-            let response = self.client.get(url.clone()).send().await;
-            let response = response.map_err(CatalogError::Unreachable)?;
+            let response = self.client.get(&url).await?;
             // A repair reads many products, and the catalogue bounds the requests of one client.
             if response.status() == StatusCode::TOO_MANY_REQUESTS && attempts.next().is_some() {
                 tokio::time::sleep(retry_after(&response)).await;
@@ -177,7 +184,7 @@ impl CatalogClient {
 }
 
 /// What the response asks for, within bounds.
-fn retry_after(response: &reqwest::Response) -> Duration {
+fn retry_after(response: &Response<ResponseBody>) -> Duration {
     let seconds = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
     let seconds = seconds.and_then(|seconds| seconds.parse().ok()).unwrap_or(1);
     Duration::from_secs(seconds).min(TIMEOUT)

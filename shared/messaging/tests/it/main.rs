@@ -32,6 +32,7 @@ mod signatures;
 mod slot_groups;
 mod stream;
 mod stream_replay;
+mod tls;
 mod topology;
 mod unknown_types;
 mod users;

@@ -1,6 +1,7 @@
 //! The HTTP server of a service: its routes, the routes of every service, and the middleware around them.
 
 mod admission;
+mod certificate;
 mod deadline;
 mod document;
 mod head;
@@ -27,7 +28,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 pub use deadline::within;
 pub use document::document;
-pub use serve::{ServeError, serve};
+pub use serve::{Addresses, ServeError, serve, serve_with_tls};
 
 use self::{admission::Admission, required_scopes::RequiredScopes};
 use crate::{

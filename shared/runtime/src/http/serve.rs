@@ -15,14 +15,18 @@ use hyper_util::{
     server::conn::auto::Builder,
     service::TowerToHyperService,
 };
+use tls::{ServerTls, TlsError};
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     task::JoinSet,
+    time::timeout,
 };
 use tokio_util::sync::CancellationToken;
 use tower::Layer as _;
 
-use crate::{clients::counted, config, lifecycle::Lifecycle, telemetry};
+use super::certificate;
+use crate::{clients::counted, config, health::Health, lifecycle::Lifecycle, telemetry};
 
 /// The pause after a failed accept, for example without free file descriptors.
 const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(100);
@@ -32,6 +36,17 @@ const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(100);
 pub enum ServeError {
     #[error("cannot listen on {0}")]
     Listen(SocketAddr, #[source] io::Error),
+    #[error("HTTPS_ADDR needs TLS_CERTIFICATE_FILE and TLS_KEY_FILE")]
+    NoCertificate,
+    #[error("the certificate of the server cannot be used")]
+    Certificate(#[from] TlsError),
+}
+
+/// The addresses on which a server listens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Addresses {
+    pub http: SocketAddr,
+    pub https: Option<SocketAddr>,
 }
 
 /// Serves `router` on the configured address as a task of `lifecycle`; returns the bound address.
@@ -43,12 +58,47 @@ pub async fn serve(
     config: &config::Http,
     router: Router,
 ) -> Result<SocketAddr, ServeError> {
-    let listen_error = |error| ServeError::Listen(config.addr, error);
-    let listener = TcpListener::bind(config.addr).await.map_err(listen_error)?;
-    let address = listener.local_addr().map_err(listen_error)?;
+    let (plain, http) = bind(config.addr).await?;
+    listen(lifecycle, config, Listeners { plain, encrypted: None }, router);
+    tracing::info!(address = %http, "listening");
+    Ok(http)
+}
+
+/// As [`serve`], and also over TLS if `HTTPS_ADDR` is set. Both share the bounds of connections.
+///
+/// The certificate is read again while the program runs. `health` gets the component `certificate`.
+pub async fn serve_with_tls(
+    lifecycle: &Lifecycle,
+    config: &config::Http,
+    tls: &config::Tls,
+    health: &Health,
+    router: Router,
+) -> Result<Addresses, ServeError> {
+    let Some(https_addr) = config.https_addr else {
+        let http = serve(lifecycle, config, router).await?;
+        return Ok(Addresses { http, https: None });
+    };
+    let tls = tls.server(config)?.ok_or(ServeError::NoCertificate)?;
+    let (plain, http) = bind(config.addr).await?;
+    let (encrypted, https) = bind(https_addr).await?;
+    certificate::watch(lifecycle, health, tls.clone());
+    let encrypted = Some((encrypted, tls));
+    listen(lifecycle, config, Listeners { plain, encrypted }, router);
+    tracing::info!(address = %http, %https, "listening");
+    Ok(Addresses { http, https: Some(https) })
+}
+
+async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ServeError> {
+    let failed = |error| ServeError::Listen(address, error);
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let bound = listener.local_addr().map_err(failed)?;
+    Ok((listener, bound))
+}
+
+fn listen(lifecycle: &Lifecycle, config: &config::Http, listeners: Listeners, router: Router) {
     let (stopping, config) = (lifecycle.soft(), config.clone());
     lifecycle.spawn("http server", async move {
-        accept(listener, &config, router, stopping).await;
+        accept(listeners, &config, router, stopping).await;
         Ok::<(), ServeError>(())
     });
     let stopping = lifecycle.soft();
@@ -56,13 +106,33 @@ pub async fn serve(
         stopping.run_until_cancelled(telemetry::metrics().upkeep()).await;
         Ok::<(), ServeError>(())
     });
-    tracing::info!(%address, "listening");
-    Ok(address)
+}
+
+/// The sockets of a server.
+struct Listeners {
+    plain: TcpListener,
+    encrypted: Option<(TcpListener, ServerTls)>,
+}
+
+impl Listeners {
+    /// The next connection, with the certificate if it is encrypted.
+    async fn accept(&self) -> io::Result<(TcpStream, SocketAddr, Option<&ServerTls>)> {
+        let encrypted = async {
+            match &self.encrypted {
+                Some((listener, tls)) => listener.accept().await.map(|accepted| (accepted, tls)),
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            accepted = self.plain.accept() => accepted.map(|(stream, peer)| (stream, peer, None)),
+            accepted = encrypted => accepted.map(|((stream, peer), tls)| (stream, peer, Some(tls))),
+        }
+    }
 }
 
 /// Accepts connections until shutdown, then waits for them. Dropping this future drops all connections.
 async fn accept(
-    listener: TcpListener,
+    listeners: Listeners,
     config: &config::Http,
     router: Router,
     stopping: CancellationToken,
@@ -75,8 +145,8 @@ async fn accept(
             biased;
             () = stopping.cancelled() => break,
             Some(_) = connections.join_next() => {}
-            accepted = listener.accept(), if connections.len() < limit => match accepted {
-                Ok((stream, peer)) => {
+            accepted = listeners.accept(), if connections.len() < limit => match accepted {
+                Ok((stream, peer, tls)) => {
                     // A trusted proxy connects for many clients, which it bounds itself.
                     let is_proxy = config.trusted_proxies.contains(peer.ip());
                     let bound = config.client_limits.connections.filter(|_| !is_proxy);
@@ -85,9 +155,10 @@ async fn accept(
                         continue;
                     };
                     let (router, head_timeout) = (router.clone(), config.head_timeout);
-                    let stopping = stopping.clone();
+                    let (stopping, tls) = (stopping.clone(), tls.cloned());
                     connections.spawn(async move {
-                        connection(stream, peer, router, head_timeout, stopping).await;
+                        let served = Served { peer, router, head_timeout, stopping };
+                        served.open(stream, tls).await;
                         drop(place);
                     });
                 }
@@ -99,7 +170,7 @@ async fn accept(
             }
         }
     }
-    drop(listener);
+    drop(listeners);
     tracing::info!(connections = connections.len(), "draining connections");
     while connections.join_next().await.is_some() {}
 }
@@ -150,32 +221,53 @@ fn is_client_disconnect(error: &io::Error) -> bool {
     )
 }
 
-async fn connection(
-    stream: TcpStream,
+/// What a connection needs.
+struct Served {
     peer: SocketAddr,
     router: Router,
     head_timeout: Duration,
     stopping: CancellationToken,
-) {
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(error = %error, "the connection was closed before the first request");
-        return;
-    }
-    let mut builder = Builder::new(TokioExecutor::new()).http1_only();
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(head_timeout);
-    // The extension that axum's own server sets.
-    let service = Extension(ConnectInfo(peer)).layer(router);
-    let serving = builder
-        .serve_connection_with_upgrades(TokioIo::new(stream), TowerToHyperService::new(service));
-    let mut serving = std::pin::pin!(serving);
-    let result = tokio::select! {
-        result = &mut serving => result,
-        () = stopping.cancelled() => {
-            serving.as_mut().graceful_shutdown();
-            serving.await
+}
+
+impl Served {
+    /// Serves a connection. A handshake has the time of a head.
+    async fn open(self, stream: TcpStream, tls: Option<ServerTls>) {
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(error = %error, "the connection was closed before the first request");
+            return;
         }
-    };
-    if let Err(error) = result {
-        tracing::debug!(error = error.to_string(), "connection failed");
+        let Some(tls) = tls else { return self.serve(stream).await };
+        let handshake = timeout(self.head_timeout, tls.acceptor().accept(stream));
+        let accepted = self.stopping.run_until_cancelled(handshake).await;
+        let reason = match accepted {
+            Some(Ok(Ok(stream))) => return self.serve(stream).await,
+            Some(Ok(Err(error))) => {
+                tracing::debug!(error = %error, peer = %self.peer, "a TLS handshake failed");
+                "failed"
+            }
+            Some(Err(_)) => "timeout",
+            None => return,
+        };
+        metrics::counter!("tls_handshakes_refused_total", "reason" => reason).increment(1);
+    }
+
+    async fn serve(self, stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) {
+        let mut builder = Builder::new(TokioExecutor::new()).http1_only();
+        builder.http1().timer(TokioTimer::new()).header_read_timeout(self.head_timeout);
+        // The extension that axum's own server sets.
+        let service = Extension(ConnectInfo(self.peer)).layer(self.router);
+        let service = TowerToHyperService::new(service);
+        let serving = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
+        let mut serving = std::pin::pin!(serving);
+        let result = tokio::select! {
+            result = &mut serving => result,
+            () = self.stopping.cancelled() => {
+                serving.as_mut().graceful_shutdown();
+                serving.await
+            }
+        };
+        if let Err(error) = result {
+            tracing::debug!(error = error.to_string(), "connection failed");
+        }
     }
 }

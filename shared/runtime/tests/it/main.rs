@@ -7,6 +7,8 @@ mod auth;
 mod cli;
 mod clients;
 mod database;
+mod database_tls;
+mod https;
 mod lifecycle;
 mod pages;
 mod process;

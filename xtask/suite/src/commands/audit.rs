@@ -21,6 +21,7 @@ pub(crate) async fn run(arguments: &Audit) -> Result<(), Error> {
         databases: &databases,
         broker: management.as_ref().map(broker),
         search: &[&state.ports.url_of("search-sync")],
+        tls: None,
         token: &token,
     };
     let progress = |Progress { pass, differences, elapsed }: Progress| {

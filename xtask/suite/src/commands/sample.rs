@@ -17,6 +17,7 @@ pub(super) async fn load(state: &State, keys: &Keys) -> Result<(), Error> {
         product_catalog: url(state, "product-catalog")?,
         inventory: url(state, "inventory")?,
         search_sync: url(state, "search-sync")?,
+        tls: None,
         count: DEFAULT_COUNT,
         seed: DEFAULT_SEED,
         deadline: TIMEOUT,

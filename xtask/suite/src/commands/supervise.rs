@@ -184,7 +184,7 @@ async fn postgres(name: &str) -> Result<Option<Postgres>, Error> {
     }
     let began = Instant::now();
     let data_dir = DataDir::persistent(&format!("{name}{POSTGRES_FOLDER}"))?;
-    let server = Postgres::start_with(PostgresSettings { data_dir, port: None }).await?;
+    let server = Postgres::start_with(PostgresSettings { data_dir, port: None, tls: None }).await?;
     output::line(format!("PostgreSQL has started ({:.1} s).", began.elapsed().as_secs_f64()));
     Ok(Some(server))
 }
@@ -195,7 +195,8 @@ async fn rabbitmq(name: &str) -> Result<Option<RabbitMq>, Error> {
     }
     let began = Instant::now();
     let data_dir = DataDir::persistent(&format!("{name}{RABBITMQ_FOLDER}"))?;
-    let server = RabbitMq::start_with(RabbitMqSettings { data_dir, ports: None }).await?;
+    let server =
+        RabbitMq::start_with(RabbitMqSettings { data_dir, ports: None, tls: None }).await?;
     output::line(format!("RabbitMQ has started ({:.1} s).", began.elapsed().as_secs_f64()));
     Ok(Some(server))
 }
