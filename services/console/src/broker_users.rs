@@ -22,14 +22,17 @@ const DEFINITIONS: &str = include_str!("../../../deploy/rabbitmq/definitions.jso
 /// The letters of a password: about 190 random bits.
 const PASSWORD_LENGTH: usize = 32;
 
-/// The port of the management API.
-const MANAGEMENT_PORT: u16 = 15672;
+/// The scheme of AMQP, and the scheme and port of the management API.
+const PLAIN: (&str, &str, u16) = ("amqp", "http", 15_672);
+const ENCRYPTED: (&str, &str, u16) = ("amqps", "https", 15_671);
 
 /// Where the users are written.
 #[derive(Debug)]
 pub(crate) struct Target<'a> {
     /// The broker's host, with the port of AMQP.
     pub(crate) address: &'a str,
+    /// Whether connections are encrypted.
+    pub(crate) is_encrypted: bool,
     /// Folder of the secrets, with a folder per program.
     pub(crate) secrets: &'a Path,
     /// The file that the broker loads.
@@ -47,6 +50,7 @@ pub enum BrokerUsersError {
 
 /// Creates missing passwords, and writes the addresses with them and the definitions. Existing passwords stay.
 pub(crate) fn create(target: &Target<'_>) -> Result<(), BrokerUsersError> {
+    let (amqp, http, management_port) = if target.is_encrypted { ENCRYPTED } else { PLAIN };
     let mut definitions: Value = serde_json::from_str(DEFINITIONS)?;
     let mut users = Vec::new();
     for program in SERVICES.into_iter().chain([SERVICE.name]) {
@@ -57,10 +61,10 @@ pub(crate) fn create(target: &Target<'_>) -> Result<(), BrokerUsersError> {
             Err(error) if error.kind() == io::ErrorKind::NotFound => new_password(),
             Err(error) => return Err(BrokerUsersError::File(url, error)),
         };
-        write(&url, 0o600, &format!("amqp://{program}:{password}@{}/%2f", target.address))?;
+        write(&url, 0o600, &format!("{amqp}://{program}:{password}@{}/%2f", target.address))?;
         if program == SERVICE.name {
             let host = target.address.split(':').next().unwrap_or_default();
-            let management = format!("http://{program}:{password}@{host}:{MANAGEMENT_PORT}");
+            let management = format!("{http}://{program}:{password}@{host}:{management_port}");
             write(&folder.join("management.url"), 0o600, &management)?;
         }
         // The console reads the statistics of the queues.
@@ -125,8 +129,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (secrets, definitions) =
             (folder.path().join("secrets"), folder.path().join("broker/definitions.json"));
-        let target =
-            Target { address: "rabbitmq:5672", secrets: &secrets, definitions: &definitions };
+        let target = Target {
+            address: "rabbitmq:5672",
+            is_encrypted: false,
+            secrets: &secrets,
+            definitions: &definitions,
+        };
         create(&target).unwrap();
         let url = || fs::read_to_string(secrets.join("order/amqp.url")).unwrap();
         let first = url();

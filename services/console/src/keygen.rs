@@ -1,4 +1,4 @@
-//! Creates the keys of a new installation. Existing files stay as they are.
+//! Creates the keys of a new installation. Existing files stay as they are, but for certificates that end soon.
 
 use std::{
     fs::{self, OpenOptions},
@@ -8,9 +8,11 @@ use std::{
 };
 
 use runtime::auth::{KeyError, SigningKey};
+use tls::authority::AuthorityError;
 
 use crate::{
     broker_users::{self, BrokerUsersError, Target},
+    certificates::Certificates,
     config::SERVICES,
 };
 
@@ -39,6 +41,8 @@ pub struct Files {
     /// File of the definitions that the broker loads when it starts: users, permissions, exchanges, queues and bindings.
     #[arg(long, env = "BROKER_DEFINITIONS")]
     pub broker_definitions: Option<PathBuf>,
+    #[command(flatten)]
+    pub certificates: Certificates,
 }
 
 /// Why a key cannot be created.
@@ -50,11 +54,13 @@ pub enum KeygenError {
     Secret(PathBuf, #[source] io::Error),
     #[error("cannot create the users of the broker")]
     BrokerUsers(#[from] BrokerUsersError),
+    #[error("cannot create the certificates")]
+    Certificates(#[from] AuthorityError),
     #[error("cannot create the folder of {}", .0.display())]
     Folder(PathBuf, #[source] io::Error),
 }
 
-/// Creates missing files. The public key always belongs to the private key.
+/// Creates missing files, and renews certificates that end soon. The public key always belongs to the private key.
 pub fn run(files: &Files) -> Result<(), KeygenError> {
     let Files { token_key_file, token_public_key_file, webhook_secret_file, .. } = files;
     for file in [token_key_file, token_public_key_file].into_iter().chain(webhook_secret_file) {
@@ -79,7 +85,11 @@ pub fn run(files: &Files) -> Result<(), KeygenError> {
     if let (Some(address), Some(secrets), Some(definitions)) =
         (&files.broker_address, &files.secrets, &files.broker_definitions)
     {
-        broker_users::create(&Target { address, secrets, definitions })?;
+        let is_encrypted = files.certificates.are_used();
+        broker_users::create(&Target { address, is_encrypted, secrets, definitions })?;
+    }
+    if let Some(secrets) = &files.secrets {
+        files.certificates.renew(secrets)?;
     }
     Ok(())
 }
@@ -120,7 +130,7 @@ mod tests {
 
     use runtime::auth::{Scope, SigningKey, Verifier, mint};
 
-    use super::{Files, run};
+    use super::{Certificates, Files, run};
 
     #[test]
     fn missing_files_are_created_and_existing_files_stay() {
@@ -133,6 +143,7 @@ mod tests {
             message_public_keys: Some(folder.path().join("keys/message")),
             broker_address: None,
             broker_definitions: None,
+            certificates: Certificates::default(),
         };
         run(&files).unwrap();
         let read = || {

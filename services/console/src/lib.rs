@@ -6,6 +6,7 @@ mod workers;
 mod audits;
 mod broker;
 mod broker_users;
+mod certificates;
 mod dead_letters;
 mod event_batch;
 mod open_requests;

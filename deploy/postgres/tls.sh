@@ -1,0 +1,7 @@
+#!/bin/bash
+# Gives PostgreSQL its certificate: its account must own the private key, which the program `keys` writes under another one.
+# With the argument `reload` the running server takes a renewed certificate.
+set -euo pipefail
+install -o postgres -g postgres -m 0600 /tls/tls.key /tls/tls.pem /var/lib/postgresql/
+if [ "${1:-}" = reload ]; then exec kill -HUP 1; fi
+exec docker-entrypoint.sh "$@"
