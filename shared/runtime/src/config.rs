@@ -79,8 +79,9 @@ impl Servers {
 #[group(skip)]
 #[command(next_help_heading = "Database")]
 pub struct Database {
-    /// Address of the service's own database, `postgres://user:password@host:port/name`. With `?sslmode=verify-full` it must have
-    /// a certificate for this host. Secret.
+    /// Address of the service's own database, `postgres://user:password@host:port/name`, or `file:` and the path of a file that holds
+    /// it. With `?sslmode=verify-full` it must have a certificate for this host. `migrate` needs the owner of the tables, all else a
+    /// role that reads and writes rows. Secret.
     #[arg(
         id = "database_url",
         long = "database-url",

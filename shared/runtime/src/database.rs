@@ -2,6 +2,7 @@
 
 use std::{borrow::Cow, time::Duration};
 
+use database_roles::GRANTS_ON_TABLES;
 use sqlx::{
     AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection,
     migrate::{MigrateError, Migrator},
@@ -45,12 +46,17 @@ const HEALTH_CHECK_INTERVAL: Duration = Duration::from_secs(2);
 pub enum DatabaseError {
     #[error("DATABASE_URL is not an address such as postgres://user:password@host:port/name")]
     Url(#[source] sqlx::Error),
-    /// It refused the connection, or did not answer for half a minute.
+    /// It did not answer for half a minute.
     #[error("the database could not be reached")]
     Unreachable(#[source] sqlx::Error),
     /// The handshake failed: retrying does not help.
     #[error("no TLS with the database: {0}")]
     Tls(Refusal, #[source] sqlx::Error),
+    /// The role does not exist, has another password, or may not connect.
+    #[error(
+        "the database refuses the role in DATABASE_URL; `cargo xtask roles` prints SQL that creates the roles and grants what they need"
+    )]
+    Refused(#[source] sqlx::Error),
     #[error("the database could not be migrated")]
     Migration(#[from] MigrateError),
     /// A newer version of the program has migrated it.
@@ -84,7 +90,8 @@ pub async fn connect(
         .connect_lazy_with(options))
 }
 
-/// Applies the migrations that are missing, one migrator after the other. A database that a newer version has migrated is accepted
+/// Applies the migrations that are missing, one migrator after the other, and grants the roles of the database what names single
+/// tables. A database that a newer version has migrated is accepted
 /// if its migrations allow it, see [`schema_compatibility`].
 ///
 /// Several processes may call it at once, beside running services: a migration that does not get its table locks within
@@ -106,6 +113,7 @@ pub async fn migrate(
     for migrator in migrators {
         run(migrator, &mut connection).await?;
     }
+    sqlx::raw_sql(GRANTS_ON_TABLES).execute(&mut connection).await.map_err(failed)?;
     // A failed close changes nothing.
     let _ = timeout(CONNECT_TIMEOUT, connection.close()).await;
     tracing::info!("the database schema is up to date");
@@ -246,7 +254,10 @@ async fn first_connection(options: &PgConnectOptions) -> Result<PgConnection, Da
         if let Some(reason) = refusal(&error) {
             return Err(DatabaseError::Tls(reason, error));
         }
-        if is_permanent(&error) || Instant::now() + pause > deadline {
+        if is_permanent(&error) {
+            return Err(DatabaseError::Refused(error));
+        }
+        if Instant::now() + pause > deadline {
             return Err(DatabaseError::Unreachable(error));
         }
         tracing::warn!(error = %error, "the database does not answer yet");

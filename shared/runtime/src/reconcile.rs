@@ -35,8 +35,9 @@ pub struct Reconcile {
     #[command(flatten)]
     pub servers: config::Servers,
 
-    /// The database of a service that subscribes to this one, `name=postgres://user:password@host:port/name`. Name all of
-    /// them: what only another one has seen is not found. Secret.
+    /// The database of a service that subscribes to this one, `name=postgres://user:password@host:port/name`, or `file:` and the path
+    /// of a file with all of them, separated by commas. Name all of them: what only another one has seen is not found. The role
+    /// `reconcile` may read what is needed. Secret.
     #[arg(
         id = "subscriber_databases",
         long = "subscriber",
@@ -44,7 +45,8 @@ pub struct Reconcile {
         value_name = "SUBSCRIBER_DATABASES",
         value_delimiter = ',',
         required = true,
-        hide_env_values = true
+        hide_env_values = true,
+        value_parser = config::secret
     )]
     pub subscribers: Vec<config::Secret>,
 
@@ -57,11 +59,19 @@ pub struct Reconcile {
     pub json: Option<PathBuf>,
 }
 
-/// The name of a service, and the address of its database, which has a password.
-fn name_and_url(subscriber: &config::Secret) -> Option<(&str, &str)> {
-    let (name, url) = subscriber.expose().split_once('=')?;
-    let is_valid = !name.is_empty() && !name.contains(':') && !url.is_empty();
-    is_valid.then_some((name, url))
+/// The names of the services other than `own`, and the addresses of their databases, which have passwords.
+fn names_and_urls<'a>(
+    own: &str,
+    subscribers: &'a [config::Secret],
+) -> Option<Vec<(&'a str, &'a str)>> {
+    let entries = subscribers.iter().flat_map(|subscriber| subscriber.expose().split(','));
+    let pairs = entries.map(|entry| {
+        let (name, url) = entry.trim().split_once('=')?;
+        let is_valid = !name.is_empty() && !name.contains(':') && !url.is_empty();
+        is_valid.then_some((name, url))
+    });
+    let pairs: Option<Vec<_>> = pairs.collect();
+    Some(pairs?.into_iter().filter(|(name, _)| *name != own).collect())
 }
 
 /// Why the service was not reconciled. Nothing was changed.
@@ -121,10 +131,10 @@ pub(crate) async fn run(
     let pool = database::connect(service, &servers.database).await?;
     database::check_schema(&pool, migrators).await?;
     let outbox = Outbox::new(pool);
+    let subscribers = names_and_urls(service.name, subscribers)
+        .ok_or(ReconcileCommandError::InvalidSubscriber)?;
     let mut databases = Vec::with_capacity(subscribers.len());
-    for subscriber in subscribers {
-        let (name, url) =
-            name_and_url(subscriber).ok_or(ReconcileCommandError::InvalidSubscriber)?;
+    for (name, url) in subscribers {
         let url = servers.tls.database_url(&config::Secret::from(url));
         let config =
             config::Database { statement_timeout: STATEMENT_TIMEOUT, ..config::Database::at(url) };
@@ -191,14 +201,18 @@ impl fmt::Display for Report<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::name_and_url;
+    use super::names_and_urls;
 
     #[test]
     fn a_subscriber_has_a_name_and_a_database() {
-        let valid = "inventory=postgres://u:p@h/i?a=b".into();
-        assert_eq!(name_and_url(&valid), Some(("inventory", "postgres://u:p@h/i?a=b")));
+        let valid = ["inventory=postgres://u:p@h/i?a=b".into()];
+        let one = vec![("inventory", "postgres://u:p@h/i?a=b")];
+        assert_eq!(names_and_urls("order", &valid), Some(one));
+        let of_file = ["order=postgres://h/o, inventory=postgres://h/i".into()];
+        let others = vec![("inventory", "postgres://h/i")];
+        assert_eq!(names_and_urls("order", &of_file), Some(others));
         for text in ["", "inventory", "=postgres://h/i", "inventory=", "postgres://h/i?a=b"] {
-            assert_eq!(name_and_url(&text.into()), None, "{text}");
+            assert_eq!(names_and_urls("order", &[text.into()]), None, "{text}");
         }
     }
 }

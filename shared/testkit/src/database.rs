@@ -1,15 +1,14 @@
 //! A database for one test.
 
-use sqlx::{
-    AssertSqlSafe, Connection as _, PgConnection, PgPool, migrate::Migrator,
-    postgres::PgPoolOptions,
-};
+use sqlx::{PgPool, migrate::Migrator, postgres::PgPoolOptions};
 use uuid::Uuid;
 
 use crate::{
     async_drop::async_drop,
     error::Error,
-    postgres::{Postgres, administer, create_database, database_url, drop_database, quoted},
+    postgres::{
+        Postgres, administer, create_database, database_url, drop_database, quoted, run_sql,
+    },
     shared_servers, template,
 };
 
@@ -95,10 +94,7 @@ impl Database {
 
     /// Runs an SQL script, such as a migration file.
     pub async fn run(&self, script: &str) -> Result<(), Error> {
-        let mut connection = PgConnection::connect(&self.url).await?;
-        sqlx::raw_sql(AssertSqlSafe(script)).execute(&mut connection).await?;
-        connection.close().await?;
-        Ok(())
+        run_sql(&self.url, script).await
     }
 
     /// Opens a small connection pool.

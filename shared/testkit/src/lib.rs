@@ -26,7 +26,9 @@ pub use data_dir::DataDir;
 pub use database::Database;
 pub use error::Error;
 pub use ports::free_port;
-pub use postgres::{Postgres, PostgresSettings, create_database, database_url};
+pub use postgres::{
+    Authentication, Postgres, PostgresSettings, create_database, database_url, run_sql,
+};
 pub use process::{DeathSignal, Process, Program};
 pub use proxy::{Direction, Proxy};
 pub use rabbitmq::{RabbitMq, RabbitMqPorts, RabbitMqSettings};

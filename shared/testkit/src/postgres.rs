@@ -3,9 +3,11 @@
 use std::{
     env, fs,
     path::{Path, PathBuf},
+    process::Command,
     time::Duration,
 };
 
+use rabbitmq_management::percent_encoded;
 use rustix::process::Signal;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, postgres::PgConnectOptions};
 
@@ -45,7 +47,18 @@ const CONFIGURATION: [&str; 8] = [
     "jit=off",
 ];
 
-/// Where a server keeps its data and which port it uses.
+/// Who may connect.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Authentication {
+    /// Every program of this machine, as any role.
+    #[default]
+    Trust,
+    /// Roles with their passwords (SCRAM-SHA-256). The superuser has none: it connects through a socket in a private folder, from the
+    /// account of this process.
+    Passwords,
+}
+
+/// Where a server keeps its data, which port it uses, and who may connect.
 #[derive(Debug)]
 pub struct PostgresSettings {
     /// Contains data and log. Existing data is reused.
@@ -54,6 +67,8 @@ pub struct PostgresSettings {
     pub port: Option<u16>,
     /// Accepts only encrypted connections over TCP, with these files.
     pub tls: Option<TlsFiles>,
+    /// Also changes who may connect to existing data.
+    pub authentication: Authentication,
 }
 
 /// A private PostgreSQL server, killed when this value is dropped.
@@ -66,6 +81,7 @@ pub struct Postgres {
     data: PathBuf,
     port: u16,
     tls: Option<TlsFiles>,
+    authentication: Authentication,
     data_dir: DataDir,
 }
 
@@ -82,17 +98,21 @@ impl Postgres {
 
     /// Starts a server on a free port.
     pub async fn start_in(data_dir: DataDir) -> Result<Self, Error> {
-        Self::start_with(PostgresSettings { data_dir, port: None, tls: None }).await
+        let authentication = Authentication::Trust;
+        let settings = PostgresSettings { data_dir, port: None, tls: None, authentication };
+        Self::start_with(settings).await
     }
 
     /// Starts a server with the given settings.
     pub async fn start_with(settings: PostgresSettings) -> Result<Self, Error> {
+        let PostgresSettings { data_dir, port, tls, authentication } = settings;
         let binaries = binaries()?;
         let account = Account::for_server("postgres")?;
-        let port = settings.port.map_or_else(free_port, Ok)?;
-        let data = settings.data_dir.subdirectory("data", account.as_ref())?;
-        let PostgresSettings { data_dir, tls, .. } = settings;
-        let mut server = Self { process: None, binaries, account, data, port, tls, data_dir };
+        let port = port.map_or_else(free_port, Ok)?;
+        let data = data_dir.subdirectory("data", account.as_ref())?;
+        let process = None;
+        let mut server =
+            Self { process, binaries, account, data, port, tls, authentication, data_dir };
         if !server.data.join("PG_VERSION").exists() {
             server.initialise()?;
         }
@@ -100,13 +120,39 @@ impl Postgres {
         Ok(server)
     }
 
-    /// Initialises the cluster. It trusts all local connections and listens on the loopback interface only.
+    /// Initialises the cluster. It trusts all local connections, unless passwords are required before it starts, and listens on the
+    /// loopback interface only.
     fn initialise(&self) -> Result<(), Error> {
         self.program("initdb", DeathSignal::Kill)
             .arguments(["--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C"])
             .arguments(["--no-instructions", "--pgdata"])
             .argument(&self.data)
             .run()
+    }
+
+    /// Replaces the rules of who may connect. With certificates, only encrypted connections over TCP are accepted.
+    fn write_access_rules(&self) -> Result<(), Error> {
+        let host = if self.tls.is_some() { "hostssl" } else { "host" };
+        let rules = match self.authentication {
+            Authentication::Trust => {
+                format!("local all all trust\n{host} all all 127.0.0.1/32 trust\n")
+            }
+            Authentication::Passwords => format!(
+                "local all postgres peer map=administrator\n\
+                 local all all scram-sha-256\n\
+                 host all postgres all reject\n\
+                 {host} all all 127.0.0.1/32 scram-sha-256\n"
+            ),
+        };
+        let accounts = format!("administrator \"{}\" postgres\n", account_name()?);
+        for (name, content) in [("pg_hba.conf", rules), ("pg_ident.conf", accounts)] {
+            let path = self.data.join(name);
+            fs::write(&path, content).map_err(Error::file(&path))?;
+            if let Some(account) = &self.account {
+                account.take_ownership(&path)?;
+            }
+        }
+        Ok(())
     }
 
     /// Starts the server with the same data and port, and waits until it accepts connections. Stops it first if it is
@@ -120,8 +166,10 @@ impl Postgres {
         for setting in CONFIGURATION {
             program = program.arguments(["-c", setting]);
         }
-        if let Some(tls) = &self.tls {
+        if self.tls.is_some() || self.authentication == Authentication::Passwords {
             self.write_access_rules()?;
+        }
+        if let Some(tls) = &self.tls {
             tls.copy_to(&self.data, self.account.as_ref())?;
             let [authority, certificate, key] = TlsFiles::NAMES;
             program = program
@@ -146,13 +194,6 @@ impl Postgres {
         process.check_alive()?;
         self.process = Some(process);
         Ok(())
-    }
-
-    /// Trusts all connections that are encrypted, and refuses all others over TCP.
-    fn write_access_rules(&self) -> Result<(), Error> {
-        let path = self.data.join("pg_hba.conf");
-        let rules = "local all all trust\nhostssl all all 127.0.0.1/32 trust\n";
-        fs::write(&path, rules).map_err(Error::file(&path))
     }
 
     /// Takes other certificates without a restart. Open connections keep the former ones.
@@ -191,9 +232,16 @@ impl Postgres {
         self.port
     }
 
-    /// The URL without a database: `postgres://postgres@127.0.0.1:<port>`.
+    /// The URL of the superuser without a database: `postgres://postgres@127.0.0.1:<port>`, with the folder of the socket as its host if
+    /// passwords are required.
     pub fn url(&self) -> String {
-        format!("postgres://postgres@127.0.0.1:{}", self.port)
+        let url = format!("postgres://postgres@127.0.0.1:{}", self.port);
+        match self.authentication {
+            Authentication::Trust => url,
+            Authentication::Passwords => {
+                format!("{url}?host={}", percent_encoded(&self.data.to_string_lossy()))
+            }
+        }
     }
 
     /// The URL of a database.
@@ -284,9 +332,20 @@ pub(crate) fn quoted(name: &str) -> String {
 
 /// Runs one statement in the database `postgres`. The caller quotes identifiers, because they cannot be parameters.
 pub(crate) async fn administer(server: &str, statement: &str) -> Result<(), Error> {
-    let options: PgConnectOptions = database_url(server, "postgres").parse()?;
+    run_sql(&database_url(server, "postgres"), statement).await
+}
+
+/// Runs SQL in the database at `url`: several statements are one transaction.
+pub async fn run_sql(url: &str, script: &str) -> Result<(), Error> {
+    let options: PgConnectOptions = url.parse()?;
     let mut connection = options.connect().await?;
-    sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut connection).await?;
+    sqlx::raw_sql(AssertSqlSafe(script)).execute(&mut connection).await?;
     connection.close().await?;
     Ok(())
+}
+
+/// The name of the account of this process.
+fn account_name() -> Result<String, Error> {
+    let output = Command::new("id").arg("-un").output().map_err(Error::file("id"))?;
+    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }

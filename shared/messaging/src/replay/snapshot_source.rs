@@ -164,8 +164,8 @@ impl ReplaySource for SnapshotReplay {
     ) -> Result<(), ReplayError> {
         let target = format!("{}.replay_target", shadow.schema);
         let mark = format!(
-            "drop table if exists {target};
-             create table {target} as select consumer, source, aggregate, key, last from messaging.cursor"
+            "truncate {target};
+             insert into {target} select consumer, source, aggregate, key, last from messaging.cursor"
         );
         sqlx::raw_sql(AssertSqlSafe(mark)).execute(&mut *live).await?;
         let mut deadline = Instant::now() + apply::IDLE_TIMEOUT;

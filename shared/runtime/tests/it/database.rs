@@ -125,7 +125,7 @@ async fn a_refused_login_is_not_retried() {
     let connecting = database::connect(&SERVICE, &config);
     let error =
         tokio::time::timeout(Duration::from_secs(10), connecting).await.unwrap().unwrap_err();
-    assert!(matches!(error, DatabaseError::Unreachable(_)), "{error}");
+    assert!(matches!(error, DatabaseError::Refused(_)), "{error}");
     let text = problem::chain(&error);
     assert!(text.contains("nobody-we-know") && !text.contains("hunter2"), "{text}");
 }

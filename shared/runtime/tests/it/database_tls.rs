@@ -7,7 +7,7 @@ use runtime::{
     database::{self, DatabaseError},
 };
 use sqlx::Connection as _;
-use testkit::{DataDir, Postgres, PostgresSettings, TestAuthority, TlsFiles};
+use testkit::{Authentication, DataDir, Postgres, PostgresSettings, TestAuthority, TlsFiles};
 use tls::Refusal;
 
 use crate::{DEADLINE, SERVICE, soon};
@@ -16,7 +16,9 @@ const HOSTS: [&str; 2] = ["localhost", "127.0.0.1"];
 
 async fn start(tls: TlsFiles) -> Postgres {
     let data_dir = DataDir::in_memory("postgres").unwrap();
-    Postgres::start_with(PostgresSettings { data_dir, port: None, tls: Some(tls) }).await.unwrap()
+    let authentication = Authentication::Trust;
+    let settings = PostgresSettings { data_dir, port: None, tls: Some(tls), authentication };
+    Postgres::start_with(settings).await.unwrap()
 }
 
 /// The configuration of a service that demands a certificate of this CA.

@@ -7,6 +7,7 @@ mod auth;
 mod cli;
 mod clients;
 mod database;
+mod database_roles;
 mod database_tls;
 mod https;
 mod lifecycle;
