@@ -3,6 +3,7 @@
 mod call;
 mod error;
 mod programs;
+mod roles;
 mod shop;
 
 pub use audit::SERVICES;

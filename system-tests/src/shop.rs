@@ -3,18 +3,19 @@
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use audit::SERVICES;
+use database_roles::{AUDIT, RECONCILE};
 use reqwest::{Client, Method};
 use runtime::auth::{Scope, SigningKey, mint};
 use serde_json::{Value, json};
 use sqlx::{Connection as _, PgConnection};
 use tempfile::TempDir;
 use testkit::{
-    DataDir, Database, ManagementClient, Postgres, Process, Program, Proxy, RabbitMq, Vhost,
-    free_port, wait_for,
+    Authentication, DataDir, Database, ManagementClient, Postgres, PostgresSettings, Process,
+    Program, Proxy, RabbitMq, Vhost, free_port, wait_for,
 };
 use uuid::Uuid;
 
-use crate::{call::Answer, error::Error, programs::programs_folder};
+use crate::{call::Answer, error::Error, programs::programs_folder, roles};
 
 /// Timeout of a start, of a stop, of a request, and until an expected state.
 const TIMEOUT: Duration = Duration::from_mins(1);
@@ -110,8 +111,11 @@ impl Shop {
         settings: &[(&'static str, &'static str)],
     ) -> Result<Self, Error> {
         let (postgres, rabbitmq) = (data_dir("postgres")?, data_dir("rabbitmq")?);
+        let authentication = Authentication::Passwords;
+        let postgres =
+            PostgresSettings { data_dir: postgres, port: None, tls: None, authentication };
         let (postgres, rabbitmq) =
-            tokio::join!(Postgres::start_in(postgres), RabbitMq::start_in(rabbitmq));
+            tokio::join!(Postgres::start_with(postgres), RabbitMq::start_in(rabbitmq));
         let (postgres, rabbitmq) = (Box::new(postgres?), Box::new(rabbitmq?));
         let mut urls = Vec::new();
         for service in SERVICES {
@@ -156,11 +160,14 @@ impl Shop {
             let instance = Instance { program, process: None };
             shop.instances.insert((*service).to_owned(), instance);
         }
+        roles::create(databases).await?;
         // All migrations and queues first: no event may be published before the queues of its subscribers
         // exist.
-        let migrating = SERVICES
-            .iter()
-            .map(|service| shop.instances[*service].program.clone().argument("migrate").start());
+        let migrating = SERVICES.iter().map(|service| {
+            let owner = roles::for_owner(&shop.databases[service]);
+            let program = shop.instances[*service].program.clone();
+            program.variable("DATABASE_URL", owner).argument("migrate").start()
+        });
         for migration in migrating.collect::<Result<Vec<_>, _>>()? {
             let mut migration = migration;
             migration.wait_for_success(TIMEOUT).await?;
@@ -197,7 +204,7 @@ impl Shop {
             .variable(CLIENT_LIMITS.0, CLIENT_LIMITS.1)
             .variable("AMQP_URL", &self.amqp_url)
             .variable("TOKEN_PUBLIC_KEY_FILE", self.folder.path().join("token.pub"))
-            .variable("AUDIT_DATABASE_URLS", self.databases().to_setting())
+            .variable("AUDIT_DATABASE_URLS", self.databases_for(AUDIT).to_setting())
             .variable("RABBITMQ_MANAGEMENT_URL", management.url());
         let program = SERVICES.into_iter().fold(program, |program, service| {
             let variable = format!("{}_URL", service.replace('-', "_").to_uppercase());
@@ -229,7 +236,7 @@ impl Shop {
         let program =
             settings.fold(program, |program, (name, value)| program.variable(name, value));
         Ok(program
-            .variable("DATABASE_URL", &self.databases[service])
+            .variable("DATABASE_URL", roles::for_service(&self.databases[service]))
             .variable("AMQP_URL", &self.amqp_url)
             .variable("HTTP_ADDR", address)
             .variable("TOKEN_PUBLIC_KEY_FILE", file("token.pub"))
@@ -539,15 +546,19 @@ impl Shop {
 
     /// Replaces the database of a service, which must not run, by a backup of it.
     pub async fn restore_database(&self, service: &str, backup: &Database) -> Result<(), Error> {
-        Ok(backup.restore_to(&self.databases[service]).await?)
+        let url = &self.databases[service];
+        backup.restore_to(url).await?;
+        // A database that is created again has the rights of a new one.
+        roles::grant_in(url).await
     }
 
     /// Reconciles a service, which must not run, with its subscribers, as soon as these have consumed what waits for them. Returns the
     /// list of its lost commits.
     pub async fn reconcile(&self, service: &str) -> Result<Value, Error> {
         let others = self.databases.iter().filter(|(other, _)| **other != service);
-        let subscribers: Vec<String> =
-            others.map(|(other, url)| format!("{other}={url}")).collect();
+        let subscribers: Vec<String> = others
+            .map(|(other, url)| format!("{other}={}", roles::for_role(url, RECONCILE)))
+            .collect();
         let list = self.folder.path().join(format!("{service}.{}.json", Uuid::now_v7()));
         let Some(instance) = self.instances.get(service) else {
             return Err(Error::Unexpected(format!("{service} is no service")));
@@ -564,9 +575,19 @@ impl Shop {
         serde_json::from_slice(&list).map_err(|error| Error::Unexpected(error.to_string()))
     }
 
-    /// The databases of the services.
+    /// The databases of the services, for their superuser.
     pub fn databases(&self) -> audit::Databases {
         audit::Databases::new(self.databases.clone())
+    }
+
+    /// The databases of the services, for a role that looks into all of them.
+    pub fn databases_for(&self, role: &str) -> audit::Databases {
+        audit::Databases::new(roles::all_for_role(&self.databases, role))
+    }
+
+    /// The database of a service, for the role that the service has.
+    pub fn database_of_service(&self, service: &str) -> String {
+        roles::for_service(&self.databases[service])
     }
 
     /// Runs the audit once.
@@ -576,7 +597,7 @@ impl Shop {
 
     /// Runs the audit until all differences have settled or `bound` has passed.
     pub async fn audit_until_settled(&self, bound: Duration) -> Result<audit::Settled, Error> {
-        let databases = self.databases();
+        let databases = self.databases_for(AUDIT);
         let (management, vhost, amqp_url) = self.broker();
         let broker = audit::Broker { management, vhost, amqp_url: &amqp_url };
         let token = self.token("tester", &[Scope::Ops])?;

@@ -66,6 +66,9 @@ pub enum Command {
     /// Compare a broker with the topology that the services declare, and bring it into line.
     #[command(subcommand)]
     Topology(Topology),
+    /// Print SQL for psql that creates the database roles and databases of the services, and grants what each role may do. It may be
+    /// applied again. Passwords are not part of it.
+    Roles,
     /// Generate `docs/event-graph.md`.
     EventGraph,
     /// Generate `docs/contracts`; fails on a change that breaks subscribers.

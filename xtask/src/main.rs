@@ -51,7 +51,7 @@ fn main() -> ExitCode {
 
 fn run(command: &Command) -> Result<(), Error> {
     match command {
-        Command::Up(_) | Command::Supervise | Command::Down(_) => operate(),
+        Command::Up(_) | Command::Supervise | Command::Down(_) | Command::Roles => operate(),
         Command::Token(_)
         | Command::Import(_)
         | Command::Audit(_)

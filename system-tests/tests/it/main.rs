@@ -4,6 +4,7 @@
 
 mod audit;
 mod behavior;
+mod database_roles;
 mod faults;
 mod orders;
 mod poison;

@@ -32,6 +32,8 @@ pub struct Keys {
     private_folder: PathBuf,
     /// The folder of the passwords of the broker's users.
     broker_passwords: PathBuf,
+    /// The folder of the passwords of the database roles.
+    database_passwords: PathBuf,
 }
 
 impl Keys {
@@ -45,6 +47,7 @@ impl Keys {
             message_public_keys: folder.join("message-public"),
             private_folder: folder.join("message"),
             broker_passwords: folder.join("broker"),
+            database_passwords: folder.join("database"),
         }
     }
 
@@ -55,12 +58,12 @@ impl Keys {
 
     /// The password of a program's user of the broker. It is generated when it is first needed.
     pub fn broker_password(&self, program: &str) -> Result<String, Error> {
-        let path = self.broker_passwords.join(program);
-        if !path.exists() {
-            make_folder(&self.broker_passwords)?;
-            write_secret(&path)?;
-        }
-        fs::read_to_string(&path).map_err(Error::file(&path))
+        password(&self.broker_passwords, program)
+    }
+
+    /// The password of a database role. It is generated when it is first needed.
+    pub fn database_password(&self, role: &str) -> Result<String, Error> {
+        password(&self.database_passwords, role)
     }
 
     /// Generates the missing ones.
@@ -100,6 +103,16 @@ impl Keys {
         }
         Ok(mint(&SigningKey::read(&self.token_key)?, subject, scopes, LIFETIME)?)
     }
+}
+
+/// The password in the file with this name. It is generated when it is first needed.
+fn password(folder: &Path, name: &str) -> Result<String, Error> {
+    let path = folder.join(name);
+    if !path.exists() {
+        make_folder(folder)?;
+        write_secret(&path)?;
+    }
+    fs::read_to_string(&path).map_err(Error::file(&path))
 }
 
 /// Writes a random text of at least 256 bits, completely or not at all.

@@ -29,8 +29,8 @@ async fn run(command: Command) -> Result<ExitCode, Error> {
 /// Runs a command whose only results are success and failure.
 async fn run_to_success(command: Command) -> Result<(), Error> {
     use commands::{
-        audit, dead_letters, down, import, reconcile, replay, republish, sqlx_prepare, supervise,
-        test, token, up,
+        audit, dead_letters, down, import, reconcile, replay, republish, roles, sqlx_prepare,
+        supervise, test, token, up,
     };
     match command {
         Command::Up(arguments) => up::run(&arguments).await,
@@ -44,6 +44,10 @@ async fn run_to_success(command: Command) -> Result<(), Error> {
         Command::Replay(arguments) => replay::run(&arguments).await,
         Command::Republish(arguments) => republish::run(&arguments).await,
         Command::Reconcile(arguments) => reconcile::run(arguments).await,
+        Command::Roles => {
+            roles::run();
+            Ok(())
+        }
         Command::SqlxPrepare(arguments) => sqlx_prepare::run(&arguments).await,
         Command::Prove(_)
         | Command::Bench(_)

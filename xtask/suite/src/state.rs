@@ -1,6 +1,11 @@
 //! The state of the running suite, stored in `target/suite/state.json` for the other commands.
 
-use std::{fs, io, path::PathBuf};
+use std::{
+    fs::{self, OpenOptions},
+    io::{self, Write as _},
+    os::unix::fs::OpenOptionsExt as _,
+    path::PathBuf,
+};
 
 use audit::{Databases, SERVICES};
 use rustix::process::{Pid, Signal, kill_process};
@@ -9,7 +14,7 @@ use testkit::database_url;
 use xtask::workspace;
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::{error::Error, services::Ports};
+use crate::{error::Error, keys::Keys, services::Ports};
 
 /// The progress of the supervisor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,8 +34,12 @@ pub struct State {
     pub ports: Ports,
     /// The folder of the suite's data.
     pub data: PathBuf,
-    /// Set once the PostgreSQL server runs.
+    /// The superuser of the PostgreSQL server; set once it runs. That of a private server has no password: the folder of its socket is
+    /// private.
     pub postgres_url: Option<String>,
+    /// Host and port of a private PostgreSQL server, where each program has a role of its own. None on an external one.
+    #[serde(default)]
+    pub postgres_address: Option<String>,
     /// The vhost; set once the RabbitMQ server runs.
     pub amqp_url: Option<String>,
     /// Whether each program has a user of its own on the broker.
@@ -58,11 +67,21 @@ pub struct Supervisor {
 }
 
 impl State {
-    /// The databases of the services, which are named like their services.
-    pub fn databases(&self) -> Databases {
-        let server = self.postgres_url.as_deref().unwrap_or_default();
-        let urls = SERVICES.into_iter().map(|service| (service, database_url(server, service)));
-        Databases::new(urls.collect())
+    /// The databases of the services, which are named like their services, for the audit.
+    pub fn databases(&self) -> Result<Databases, Error> {
+        let url = |service| Ok((service, self.database_url(service, database_roles::AUDIT)?));
+        let urls = SERVICES.into_iter().map(url).collect::<Result<_, Error>>()?;
+        Ok(Databases::new(urls))
+    }
+
+    /// The database of a service for a role. On an external server one role does everything.
+    pub fn database_url(&self, service: &str, role: &str) -> Result<String, Error> {
+        let Some(address) = &self.postgres_address else {
+            let server = self.postgres_url.as_deref().unwrap_or_default();
+            return Ok(database_url(server, service));
+        };
+        let password = Keys::in_suite().database_password(role)?;
+        Ok(format!("postgres://{role}:{password}@{address}/{service}"))
     }
 
     /// The state that was written last.
@@ -88,7 +107,15 @@ impl State {
         let bytes = serde_json::to_vec_pretty(self)
             .map_err(|source| Error::Content { path: path.clone(), source })?;
         let fresh = path.with_extension("json.new");
-        fs::write(&fresh, bytes).map_err(Error::file(&fresh))?;
+        // It has the address of the broker with its password.
+        OpenOptions::new()
+            .create(true)
+            .truncate(true)
+            .write(true)
+            .mode(0o600)
+            .open(&fresh)
+            .and_then(|mut file| file.write_all(&bytes))
+            .map_err(Error::file(&fresh))?;
         fs::rename(&fresh, &path).map_err(Error::file(path))
     }
 

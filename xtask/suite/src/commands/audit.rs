@@ -11,7 +11,7 @@ use xtask::arguments::Audit;
 /// Checks until all differences have settled; fails if an invariant does not hold.
 pub(crate) async fn run(arguments: &Audit) -> Result<(), Error> {
     let state = State::running()?.ok_or(Error::NotRunning)?;
-    let databases = state.databases();
+    let databases = state.databases()?;
     // An external broker may have no management API, or give us no access.
     let management = state.management_url.as_deref().map(ManagementClient::new).transpose()?;
     let token = Keys::in_suite().token("audit", &[Scope::Ops])?;

@@ -13,6 +13,7 @@ pub(crate) mod import;
 pub(crate) mod reconcile;
 pub(crate) mod replay;
 pub(crate) mod republish;
+pub(crate) mod roles;
 pub(crate) mod sqlx_prepare;
 pub(crate) mod supervise;
 pub(crate) mod test;

@@ -11,23 +11,26 @@ use xtask::{
 /// Runs the command of the service with the databases of all others: those that do not subscribe to it have seen nothing.
 pub(crate) async fn run(arguments: Reconcile) -> Result<(), Error> {
     let Reconcile { service, dry_run, json, database_url: server, amqp_url } = arguments;
-    let (server, amqp_url) = match (server, amqp_url) {
-        (Some(server), Some(amqp_url)) => (server, amqp_url),
-        (server, amqp_url) => {
-            let State { postgres_url, amqp_url: running, .. } =
-                State::running()?.ok_or(Error::NotRunning)?;
-            let server = server.or(postgres_url).ok_or(Error::NotRunning)?;
-            (server, amqp_url.or(running).ok_or(Error::NotRunning)?)
-        }
+    let running = State::running()?;
+    let amqp_url = match (amqp_url, &running) {
+        (Some(url), _) => url,
+        (None, Some(state)) => state.amqp_url.clone().ok_or(Error::NotRunning)?,
+        (None, None) => return Err(Error::NotRunning),
+    };
+    let url = |database: &str, role: &str| match (&server, &running) {
+        (Some(server), _) => Ok(database_url(server, database)),
+        (None, Some(state)) => state.database_url(database, role),
+        (None, None) => Err(Error::NotRunning),
     };
     let others = SERVICES.into_iter().map(|other| other.name).filter(|other| *other != service);
-    let subscribers: Vec<String> =
-        others.map(|other| format!("{other}={}", database_url(&server, other))).collect();
+    let subscribers = others
+        .map(|other| Ok(format!("{other}={}", url(other, database_roles::RECONCILE)?)))
+        .collect::<Result<Vec<String>, Error>>()?;
     let mut program = Command::new(programs::path(&service, Profile::Release));
     program
         .arg("reconcile")
         .args(dry_run.then_some("--dry-run"))
-        .env("DATABASE_URL", database_url(&server, &service))
+        .env("DATABASE_URL", url(&service, &service)?)
         .env("AMQP_URL", amqp_url)
         // Not as arguments: other users of the machine can read them.
         .env("SUBSCRIBER_DATABASES", subscribers.join(","));

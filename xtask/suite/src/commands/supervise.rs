@@ -2,6 +2,7 @@
 //! SIGINT.
 
 use std::{
+    collections::BTreeMap,
     env, fs,
     path::PathBuf,
     process::ExitStatus,
@@ -13,8 +14,8 @@ use suite::{
     data_folder_name, make_folder, output,
 };
 use testkit::{
-    DataDir, DeathSignal, Postgres, PostgresSettings, Process, Program, RabbitMq, RabbitMqSettings,
-    create_database, database_url,
+    Authentication, DataDir, DeathSignal, Postgres, PostgresSettings, Process, Program, RabbitMq,
+    RabbitMqSettings, create_database, run_sql,
 };
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -51,6 +52,7 @@ pub(crate) async fn run() -> Result<(), Error> {
         ports: Ports::from_environment()?,
         data: PathBuf::new(),
         postgres_url: None,
+        postgres_address: None,
         amqp_url: None,
         has_broker_users: false,
         management_url: None,
@@ -143,17 +145,41 @@ async fn start(state: &mut State) -> Result<Servers, Error> {
     for service in SERVICES {
         create_database(&postgres_url, service.name).await?;
     }
+    if let Some(postgres) = &postgres {
+        create_database_roles(postgres).await?;
+        state.postgres_address = Some(format!("127.0.0.1:{}", postgres.port()));
+    }
     state.postgres_url = Some(postgres_url);
     state.write()?;
     // All databases and queues exist before the first service publishes anything.
-    let migrations =
-        services(state)?.into_iter().map(|program| program.argument("migrate").start());
-    for migration in migrations.collect::<Result<Vec<_>, _>>()? {
-        let mut migration = migration;
+    let mut migrations = Vec::new();
+    for service in SERVICES {
+        let owner = database_roles::owner_of(service.name);
+        let url = state.database_url(service.name, &owner)?;
+        let program = environment(state, service)?.variable("DATABASE_URL", url);
+        migrations.push(program.argument("migrate").start()?);
+    }
+    for mut migration in migrations {
         migration.wait_for_success(MIGRATE_TIMEOUT).await?;
     }
     output::line("Databases are migrated and queues declared.");
     Ok(Servers { _data: data, postgres, rabbitmq })
+}
+
+/// Creates the roles of all databases with their passwords. Their rights are renewed each time.
+async fn create_database_roles(postgres: &Postgres) -> Result<(), Error> {
+    let (keys, databases) = (Keys::in_suite(), SERVICES.map(|service| service.name));
+    let mut verifiers = BTreeMap::new();
+    for role in database_roles::all_roles(&databases) {
+        let verifier = database_roles::scram_verifier(&keys.database_password(&role)?);
+        verifiers.insert(role, verifier);
+    }
+    let roles = database_roles::create_roles(&databases, |role| verifiers.get(role).cloned());
+    run_sql(&postgres.database_url("postgres"), &roles).await?;
+    for database in databases {
+        run_sql(&postgres.database_url(database), &database_roles::grant(database)).await?;
+    }
+    Ok(())
 }
 
 /// Creates a user per program on the broker, which may do only what its topology names, and everything that the services declare. So
@@ -184,7 +210,9 @@ async fn postgres(name: &str) -> Result<Option<Postgres>, Error> {
     }
     let began = Instant::now();
     let data_dir = DataDir::persistent(&format!("{name}{POSTGRES_FOLDER}"))?;
-    let server = Postgres::start_with(PostgresSettings { data_dir, port: None, tls: None }).await?;
+    let authentication = Authentication::Passwords;
+    let settings = PostgresSettings { data_dir, port: None, tls: None, authentication };
+    let server = Postgres::start_with(settings).await?;
     output::line(format!("PostgreSQL has started ({:.1} s).", began.elapsed().as_secs_f64()));
     Ok(Some(server))
 }
@@ -210,7 +238,7 @@ pub(super) fn variable(name: &str) -> Option<String> {
 fn programs(state: &State) -> Result<Vec<Program>, Error> {
     let mut console = environment(state, CONSOLE)?
         .variable("TOKEN_KEY_FILE", &Keys::in_suite().token_key)
-        .variable("AUDIT_DATABASE_URLS", state.databases().to_setting());
+        .variable("AUDIT_DATABASE_URLS", state.databases()?.to_setting());
     // An external broker may have no management API, or give us no access.
     if let Some(url) = &state.management_url {
         console = console.variable("RABBITMQ_MANAGEMENT_URL", url);
@@ -224,12 +252,10 @@ fn programs(state: &State) -> Result<Vec<Program>, Error> {
 
 /// The services, without a command.
 fn services(state: &State) -> Result<Vec<Program>, Error> {
-    let postgres_url = state.postgres_url.as_deref().unwrap_or_default();
     let keys = Keys::in_suite();
     let service = |service: Service| {
-        let url = database_url(postgres_url, service.name);
         Ok(environment(state, service)?
-            .variable("DATABASE_URL", url)
+            .variable("DATABASE_URL", state.database_url(service.name, service.name)?)
             .variable("MESSAGE_KEY_FILE", keys.message_key(service.name))
             .variable("MESSAGE_PUBLIC_KEYS", &keys.message_public_keys)
             // The console, which connects for all shoppers.

@@ -136,8 +136,12 @@ fn print_addresses(state: &State) {
     for service in SERVICES {
         output::line(format!("  {:18} {}/docs", service.name, state.ports.url(service)));
     }
-    if let Some(url) = &state.postgres_url {
-        output::line(format!("  PostgreSQL         {url}"));
+    if let Some(address) = &state.postgres_address {
+        let passwords = workspace::suite().join("keys").join("database");
+        output::line(format!(
+            "  PostgreSQL         {address} (passwords of the roles in {})",
+            passwords.display()
+        ));
     }
     if let Some(url) = &state.management_url {
         output::line(format!("  RabbitMQ           {url}/ (guest, guest)"));
