@@ -23,9 +23,10 @@ ENV MALLOC_ARENA_MAX=2 MALLOC_TRIM_THRESHOLD_=262144 MALLOC_MMAP_THRESHOLD_=5242
 # The folders of persistent data belong to the user that runs the program; new volumes inherit the owner.
 RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin shop \
     && install -d -o shop -g shop /var/lib/shop /var/lib/shop/keys /var/lib/shop/index \
-        /var/lib/shop/secrets /var/lib/shop/broker /var/lib/shop/authority /var/lib/shop/postgres-tls \
-    && cd /var/lib/shop/secrets && install -d -o shop -g shop \
-        console product-catalog order inventory search-sync behavior-analytics
+        /var/lib/shop/secrets /var/lib/shop/broker /var/lib/shop/database /var/lib/shop/authority /var/lib/shop/postgres-tls \
+    && cd /var/lib/shop/secrets && install -d -o shop -g shop console operator \
+    && for service in product-catalog order inventory search-sync behavior-analytics; do \
+        install -d -o shop -g shop "$service" "$service-migrate"; done
 COPY --from=build /programs/${PROGRAM} /usr/local/bin/program
 COPY deploy/token /usr/local/bin/token
 USER shop

@@ -2,25 +2,20 @@
 //!
 //! The definitions are those of `cargo xtask topology definitions`. The broker loads them when it starts.
 
-use std::{
-    fs::{self, OpenOptions},
-    io::{self, Write as _},
-    os::unix::fs::OpenOptionsExt as _,
-    path::{Path, PathBuf},
-};
+use std::path::Path;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use rand::{Rng as _, distr::Alphanumeric};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use crate::{config::SERVICES, names::SERVICE};
+use crate::{
+    config::SERVICES,
+    names::SERVICE,
+    secret_files::{SecretFileError, kept_password, migrate_folder, write},
+};
 
 /// Exchanges, queues, bindings and permissions, without users.
 const DEFINITIONS: &str = include_str!("../../../deploy/rabbitmq/definitions.json");
-
-/// The letters of a password: about 190 random bits.
-const PASSWORD_LENGTH: usize = 32;
 
 /// The scheme of AMQP, and the scheme and port of the management API.
 const PLAIN: (&str, &str, u16) = ("amqp", "http", 15_672);
@@ -42,8 +37,8 @@ pub(crate) struct Target<'a> {
 /// Why the users cannot be created.
 #[derive(Debug, thiserror::Error)]
 pub enum BrokerUsersError {
-    #[error("cannot read or write {}", .0.display())]
-    File(PathBuf, #[source] io::Error),
+    #[error(transparent)]
+    File(#[from] SecretFileError),
     #[error("the definitions of the broker cannot be decoded")]
     Definitions(#[from] serde_json::Error),
 }
@@ -55,17 +50,17 @@ pub(crate) fn create(target: &Target<'_>) -> Result<(), BrokerUsersError> {
     let mut users = Vec::new();
     for program in SERVICES.into_iter().chain([SERVICE.name]) {
         let folder = target.secrets.join(program);
-        let url = folder.join("amqp.url");
-        let password = match fs::read_to_string(&url) {
-            Ok(known) => password_of(&known).unwrap_or_else(new_password),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => new_password(),
-            Err(error) => return Err(BrokerUsersError::File(url, error)),
-        };
-        write(&url, 0o600, &format!("{amqp}://{program}:{password}@{}/%2f", target.address))?;
+        let file = folder.join("amqp.url");
+        let password = kept_password(&file)?;
+        let url = format!("{amqp}://{program}:{password}@{}/%2f", target.address);
+        write(&file, 0o600, &url)?;
         if program == SERVICE.name {
             let host = target.address.split(':').next().unwrap_or_default();
             let management = format!("{http}://{program}:{password}@{host}:{management_port}");
             write(&folder.join("management.url"), 0o600, &management)?;
+        } else {
+            // The migrations of a service declare its queues, and see no other secret of the service.
+            write(&target.secrets.join(migrate_folder(program)).join("amqp.url"), 0o600, &url)?;
         }
         // The console reads the statistics of the queues.
         let tags = if program == SERVICE.name { "monitoring" } else { "" };
@@ -77,43 +72,13 @@ pub(crate) fn create(target: &Target<'_>) -> Result<(), BrokerUsersError> {
         }));
     }
     definitions["users"] = Value::Array(users);
-    write(target.definitions, 0o644, &serde_json::to_string_pretty(&definitions)?)
-}
-
-fn new_password() -> String {
-    rand::rng().sample_iter(Alphanumeric).take(PASSWORD_LENGTH).map(char::from).collect()
-}
-
-/// The password in an address.
-fn password_of(url: &str) -> Option<String> {
-    let (_, rest) = url.split_once("://")?;
-    let (user, _) = rest.split_once('@')?;
-    let (_, password) = user.split_once(':')?;
-    Some(password.to_owned())
+    Ok(write(target.definitions, 0o644, &serde_json::to_string_pretty(&definitions)?)?)
 }
 
 /// The hash of a password as RabbitMQ stores it.
 fn hash(password: &str, salt: [u8; 4]) -> String {
     let digest = Sha256::new().chain_update(salt).chain_update(password).finalize();
     STANDARD.encode([salt.as_slice(), &digest].concat())
-}
-
-/// Writes a file, completely or not at all.
-fn write(path: &Path, mode: u32, content: &str) -> Result<(), BrokerUsersError> {
-    let failed = |error| BrokerUsersError::File(path.to_owned(), error);
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder).map_err(failed)?;
-    }
-    let new = path.with_extension("new");
-    OpenOptions::new()
-        .create(true)
-        .truncate(true)
-        .write(true)
-        .mode(mode)
-        .open(&new)
-        .and_then(|mut file| file.write_all(content.as_bytes()).and_then(|()| file.sync_all()))
-        .map_err(failed)?;
-    fs::rename(&new, path).map_err(failed)
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::{
 
 use tls::authority::{Authority, AuthorityError, Holder};
 
-use crate::{config::SERVICES, names::SERVICE};
+use crate::{config::SERVICES, names::SERVICE, secret_files::migrate_folder};
 
 /// A server that is not a program of the suite reads its key under another account. The volume belongs to this server alone.
 const SERVER_KEY_MODE: u32 = 0o644;
@@ -57,7 +57,9 @@ impl Certificates {
         };
         let authority = Authority::open_or_create(&folder.join("ca.key"), certificate)?;
         for program in SERVICES {
-            renew(&authority, program, &[], &secrets.join(program), 0o600)?;
+            for folder in [program.to_owned(), migrate_folder(program)] {
+                renew(&authority, program, &[], &secrets.join(folder), 0o600)?;
+            }
         }
         let hosts: Vec<&str> = self.console_hosts.iter().map(String::as_str).collect();
         renew(&authority, SERVICE.name, &hosts, &secrets.join(SERVICE.name), 0o600)?;

@@ -89,14 +89,15 @@ pub struct Keys {
 #[group(skip)]
 #[command(next_help_heading = "Audit")]
 pub struct Audit {
-    /// The databases of all services, such as `order=postgres://user:password@host:port/order,inventory=postgres://…`. The
-    /// audit only reads. Secret.
+    /// The databases of all services, such as `order=postgres://user:password@host:port/order,inventory=postgres://…`, or `file:` and
+    /// the path of a file that holds them. The audit only reads, with the role `audit`. Secret.
     #[arg(
         id = "audit_database_urls",
         long = "audit-database-urls",
         env = "AUDIT_DATABASE_URLS",
         value_name = "AUDIT_DATABASE_URLS",
-        hide_env_values = true
+        hide_env_values = true,
+        value_parser = runtime::config::secret
     )]
     pub database_urls: Option<Secret>,
     /// RabbitMQ's management API, `http://user:password@host:port`. Without it the audit does not check queues and streams.

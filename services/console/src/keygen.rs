@@ -11,9 +11,11 @@ use runtime::auth::{KeyError, SigningKey};
 use tls::authority::AuthorityError;
 
 use crate::{
-    broker_users::{self, BrokerUsersError, Target},
+    broker_users::{self, BrokerUsersError},
     certificates::Certificates,
     config::SERVICES,
+    database_passwords,
+    secret_files::SecretFileError,
 };
 
 /// The files of the keys.
@@ -29,7 +31,7 @@ pub struct Files {
     #[arg(long, env = "WEBHOOK_SECRET_FILE")]
     pub webhook_secret_file: Option<PathBuf>,
     /// Folder of the secrets, with a folder per program: `message.key`, which signs the messages of a service (Ed25519, PKCS#8, DER),
-    /// and `amqp.url`, the address of the broker.
+    /// `amqp.url`, the address of the broker, and `database.url`. `<service>-migrate` is for the migrations of a service.
     #[arg(long, env = "SECRETS", requires = "message_public_keys")]
     pub secrets: Option<PathBuf>,
     /// Folder of the public keys that verify messages (SPKI, DER): `<service>/<name>.pub`.
@@ -41,6 +43,12 @@ pub struct Files {
     /// File of the definitions that the broker loads when it starts: users, permissions, exchanges, queues and bindings.
     #[arg(long, env = "BROKER_DEFINITIONS")]
     pub broker_definitions: Option<PathBuf>,
+    /// Host and port of the database server, for the addresses with a role per program.
+    #[arg(long, env = "DATABASE_ADDRESS", requires_all = ["database_folder", "secrets"])]
+    pub database_address: Option<String>,
+    /// Folder of the database server: `roles.sql`, which creates roles and databases in an empty server, and `superuser.password`.
+    #[arg(long, env = "DATABASE_FOLDER")]
+    pub database_folder: Option<PathBuf>,
     #[command(flatten)]
     pub certificates: Certificates,
 }
@@ -56,6 +64,8 @@ pub enum KeygenError {
     BrokerUsers(#[from] BrokerUsersError),
     #[error("cannot create the certificates")]
     Certificates(#[from] AuthorityError),
+    #[error("cannot create the passwords of the database")]
+    DatabasePasswords(#[from] SecretFileError),
     #[error("cannot create the folder of {}", .0.display())]
     Folder(PathBuf, #[source] io::Error),
 }
@@ -86,7 +96,15 @@ pub fn run(files: &Files) -> Result<(), KeygenError> {
         (&files.broker_address, &files.secrets, &files.broker_definitions)
     {
         let is_encrypted = files.certificates.are_used();
-        broker_users::create(&Target { address, is_encrypted, secrets, definitions })?;
+        let target = broker_users::Target { address, is_encrypted, secrets, definitions };
+        broker_users::create(&target)?;
+    }
+    if let (Some(address), Some(secrets), Some(server)) =
+        (&files.database_address, &files.secrets, &files.database_folder)
+    {
+        let is_encrypted = files.certificates.are_used();
+        let target = database_passwords::Target { address, is_encrypted, secrets, server };
+        database_passwords::create(&target)?;
     }
     if let Some(secrets) = &files.secrets {
         files.certificates.renew(secrets)?;
@@ -144,6 +162,8 @@ mod tests {
             broker_address: None,
             broker_definitions: None,
             certificates: Certificates::default(),
+            database_address: None,
+            database_folder: None,
         };
         run(&files).unwrap();
         let read = || {
