@@ -38,7 +38,7 @@ enum Command {
     /// Mint a token and print it.
     Token(token::Request),
     /// Create missing keys.
-    Keygen(keygen::Files),
+    Keygen(Box<keygen::Files>),
     /// Load the sample catalogue into an empty shop.
     Seed(Box<SeedArgs>),
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::{AUDIT, BACKUP, READERS, RECONCILE, all_roles, owner_of};
+use crate::names::{AUDIT, BACKUP, READERS, RECONCILE, all_roles, owner_of};
 
 /// Grants on single tables, which exist after the migrations only. Their owner runs it in its own database, named like the role
 /// of the service. It does nothing where one role does everything.
