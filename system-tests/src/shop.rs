@@ -33,7 +33,7 @@ pub enum Servers {
     Shared {
         /// One for each service.
         databases: Vec<Database>,
-        vhost: Vhost,
+        vhost: Box<Vhost>,
     },
     /// Private servers, which tests may kill.
     Private {
@@ -99,7 +99,7 @@ impl Shop {
         }
         let urls: Vec<String> =
             databases.iter().map(|database| database.url().to_owned()).collect();
-        let vhost = Vhost::create().await?;
+        let vhost = Box::new(Vhost::create().await?);
         let amqp_url = vhost.url().to_owned();
         Self::start_on(Servers::Shared { databases, vhost }, &urls, &amqp_url, settings).await
     }

@@ -77,7 +77,7 @@ pub(crate) async fn run() -> Result<(), Error> {
     let mut supervised_servers = Supervised::default();
     for server in servers
         .postgres
-        .map(Server::Postgres)
+        .map(|server| Server::Postgres(Box::new(server)))
         .into_iter()
         .chain(servers.rabbitmq.map(|server| Server::RabbitMq(Box::new(server))))
     {
@@ -299,7 +299,7 @@ fn program(service: Service) -> Program {
 
 /// A supervised server.
 enum Server {
-    Postgres(Postgres),
+    Postgres(Box<Postgres>),
     RabbitMq(Box<RabbitMq>),
 }
 
