@@ -352,7 +352,7 @@ pub struct Http {
     )]
     pub connections: u32,
 
-    /// Seconds for the head of a request, and so the longest idle time between two requests of a connection.
+    /// Seconds for the head of a request, from its first byte.
     #[arg(
         id = "http_head_timeout",
         long = "http-head-timeout",

@@ -5,6 +5,7 @@ mod certificate;
 mod deadline;
 mod document;
 mod head;
+mod head_deadline;
 mod observe;
 mod pages;
 mod problem_pages;

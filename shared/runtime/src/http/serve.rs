@@ -23,10 +23,17 @@ use tokio::{
     time::timeout,
 };
 use tokio_util::sync::CancellationToken;
-use tower::Layer as _;
+use tower::{Layer as _, ServiceExt as _};
 
-use super::certificate;
+use super::{
+    certificate,
+    head_deadline::{HeadDeadline, Requests},
+};
 use crate::{clients::counted, config, health::Health, lifecycle::Lifecycle, telemetry};
+
+/// How long a connection may be idle between two requests. Clients keep idle connections for 60 or 90 seconds. If the server closed them
+/// first, a client could send a request into a connection that is just being closed.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(100);
 
 /// The pause after a failed accept, for example without free file descriptors.
 const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(100);
@@ -253,9 +260,15 @@ impl Served {
 
     async fn serve(self, stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) {
         let mut builder = Builder::new(TokioExecutor::new()).http1_only();
-        builder.http1().timer(TokioTimer::new()).header_read_timeout(self.head_timeout);
+        builder.http1().timer(TokioTimer::new()).header_read_timeout(IDLE_TIMEOUT);
+        let requests = Requests::default();
+        let stream = HeadDeadline::new(stream, self.head_timeout, requests.clone());
+        let (begun, ended) = (requests.clone(), requests);
         // The extension that axum's own server sets.
         let service = Extension(ConnectInfo(self.peer)).layer(self.router);
+        let service = service
+            .map_request(move |request| begun.begin(request))
+            .map_response(move |answer| ended.end_with(answer));
         let service = TowerToHyperService::new(service);
         let serving = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
         let mut serving = std::pin::pin!(serving);

@@ -122,6 +122,33 @@ async fn a_slow_head_ends_its_connection() {
 }
 
 #[tokio::test]
+async fn idle_connections_outlive_the_deadline_of_a_head() {
+    let config = config::Http::at(([127, 0, 0, 1], 0).into());
+    let head_timeout = Duration::from_millis(300);
+    let server = Server::start(config::Http { head_timeout, ..config }).await;
+    let mut connection = server.connect().await;
+    for _ in 0..2 {
+        connection.write(QUICK).await;
+        connection.read_until("quick").await;
+        tokio::time::sleep(head_timeout * 3).await;
+    }
+    // The next head has its own deadline.
+    connection.write("GET /quick HTTP/1.1\r\n").await;
+    assert_eq!(connection.rest().await, "");
+
+    // So has the head after a long request.
+    let mut connection = server.connect().await;
+    connection.write("POST /json HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{").await;
+    tokio::time::sleep(head_timeout * 3).await;
+    connection.write("}").await;
+    connection.read_until("}").await;
+    connection.write("GET /quick HTTP/1.1\r\n").await;
+    assert_eq!(connection.rest().await, "");
+    // And a connection without a request.
+    assert_eq!(server.connect().await.rest().await, "");
+}
+
+#[tokio::test]
 async fn a_slow_body_is_408() {
     let server = Server::with_defaults().await;
     let began = Instant::now();
