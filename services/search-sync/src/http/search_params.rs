@@ -64,7 +64,8 @@ pub(crate) struct SearchParams {
     /// The order of the hits: `relevance`, `price_asc`, `price_desc`, `newest` or `popularity`.
     #[param(value_type = Option<String>)]
     sort: ParamValues,
-    /// The facets to count: `brand`, `category`, `price`, `in_stock`, `attr.<name>` of an attribute or option.
+    /// The facets to count: `brand`, `category`, `price`, `in_stock`, `attr.<name>` of an attribute or option, and
+    /// `attributes` for the eight attributes and options that most hits have.
     #[param(value_type = Option<Vec<String>>)]
     facets: ParamValues,
     /// Hits per page: 0 to 100, default 20.

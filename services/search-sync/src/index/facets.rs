@@ -1,6 +1,9 @@
 //! Counts hits by facet values.
 
-use std::{cmp::Ordering, collections::BTreeMap};
+use std::{
+    cmp::Ordering,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use tantivy::{
     SegmentReader,
@@ -11,12 +14,20 @@ use vocabulary::Currency;
 use super::{
     filter::{FilterOutcome, attribute_column, filtered_facets, prefix_range},
     query::{Facet, FacetCount, NumberRange, Query, SearchError},
-    schema::{attribute_prefix, column, fold_path, prices_in, split_value},
+    schema::{
+        attribute_prefix, column, fold_path, fold_value, prices_in, split_attribute, split_value,
+    },
 };
 use crate::text::{Measure, read_measure};
 
 /// The maximum number of values per facet; the most frequent are kept.
 const VALUES_MAX: usize = 100;
+
+/// The maximum number of facets that [`Facet::Attributes`] gives.
+const ATTRIBUTES_MAX: usize = 8;
+
+/// How many products two values of these facets have at least, on average. Below are model numbers and the like.
+const PRODUCTS_PER_TWO_VALUES: u64 = 3;
 
 /// The counts of a search.
 pub(crate) struct FacetCounts {
@@ -27,6 +38,9 @@ pub(crate) struct FacetCounts {
     /// The lowest and the highest price, with the facet for prices.
     pub(crate) price_range: Option<(i64, i64)>,
 }
+
+/// Counts by folded value, then by spelling. The values of attributes begin with the name of the attribute.
+type ValueCounts = BTreeMap<String, BTreeMap<String, u64>>;
 
 /// Counts all facets of a search over all segments.
 pub(crate) struct FacetCounters(Vec<FacetCounter>);
@@ -41,8 +55,7 @@ struct FacetCounter {
     currency: Currency,
     /// For categories: the chosen one, folded, with a trailing slash; its direct children are counted.
     parent: String,
-    /// The counts by folded value, then by spelling.
-    counts: BTreeMap<String, BTreeMap<String, u64>>,
+    counts: ValueCounts,
     prices: PriceCounts,
 }
 
@@ -108,25 +121,25 @@ impl FacetCounters {
         let mut price_range = None;
         for counter in self.0 {
             let name = counter.facet.to_string();
-            if counter.facet == Facet::Price {
-                price_range = counter.prices.range;
-                facets.insert(name, counter.prices.finish());
-                continue;
+            match counter.facet {
+                Facet::Price => {
+                    price_range = counter.prices.range;
+                    facets.insert(name, counter.prices.finish());
+                }
+                // The facets are sorted, so those of named attributes are known here.
+                Facet::Attributes => {
+                    for (name, counts) in frequent_attributes(counter.counts, &facets) {
+                        insert_values(&mut facets, &mut number_ranges, name, counts);
+                    }
+                }
+                Facet::Attribute(key) => {
+                    let counts = without_name(&key, counter.counts);
+                    insert_values(&mut facets, &mut number_ranges, name, counts);
+                }
+                Facet::Brand | Facet::Category | Facet::InStock => {
+                    facets.insert(name, most_frequent(counter.counts, None));
+                }
             }
-            let numbers = counter.numbers();
-            let mut counts: Vec<FacetCount> =
-                counter.counts.into_values().filter_map(merge_spellings).collect();
-            for (count, number) in counts.iter_mut().zip(numbers.iter().flatten()) {
-                count.number = Some(number.number);
-            }
-            // The sort is stable and the map is ordered, so equally frequent values stay in alphabetical order.
-            counts.sort_by_key(|count| std::cmp::Reverse(count.count));
-            counts.truncate(VALUES_MAX);
-            if let Some(range) = numbers.as_deref().and_then(number_range) {
-                counts.sort_by(|a, b| a.number.partial_cmp(&b.number).unwrap_or(Ordering::Equal));
-                number_ranges.insert(name.clone(), range);
-            }
-            facets.insert(name, counts);
         }
         FacetCounts { facets, number_ranges, price_range }
     }
@@ -153,16 +166,6 @@ impl FacetCounter {
         Ok(())
     }
 
-    /// The values of an attribute in their order, if all are numbers of one unit.
-    fn numbers(&self) -> Option<Vec<Measure>> {
-        let Facet::Attribute(name) = &self.facet else { return None };
-        let prefix = attribute_prefix(name);
-        let read = |folded: &String| folded.strip_prefix(&prefix).and_then(read_measure);
-        let numbers = self.counts.keys().map(read).collect::<Option<Vec<Measure>>>()?;
-        let unit = numbers.first()?.unit;
-        numbers.iter().all(|number| number.unit == unit).then_some(numbers)
-    }
-
     fn add_spelling(&mut self, folded: &str, spelling: &str, count: u64) {
         let spellings = self.counts.entry(folded.to_owned()).or_default();
         *spellings.entry(spelling.to_owned()).or_default() += count;
@@ -173,6 +176,87 @@ impl FacetCounter {
             self.add_spelling(value, value, count);
         }
     }
+}
+
+/// The values of one attribute, without its name.
+fn without_name(key: &str, counts: ValueCounts) -> ValueCounts {
+    let prefix = attribute_prefix(key);
+    let unnamed = counts.into_iter().filter_map(|(value, spellings)| {
+        Some((value.strip_prefix(&prefix)?.to_owned(), spellings))
+    });
+    unnamed.collect()
+}
+
+/// The attributes that most products have, by facet name. `known` facets are left out.
+fn frequent_attributes(
+    counts: ValueCounts,
+    known: &BTreeMap<String, Vec<FacetCount>>,
+) -> Vec<(String, ValueCounts)> {
+    let known: BTreeSet<String> = known
+        .keys()
+        .filter_map(|name| match name.parse() {
+            Ok(Facet::Attribute(key)) => Some(fold_value(&key)),
+            Ok(_) | Err(_) => None,
+        })
+        .collect();
+    let mut attributes: BTreeMap<String, ValueCounts> = BTreeMap::new();
+    for (value, spellings) in counts {
+        if let Some((name, value)) = split_attribute(&value)
+            && !known.contains(name)
+        {
+            attributes.entry(name.to_owned()).or_default().insert(value.to_owned(), spellings);
+        }
+    }
+    let products = |values: &ValueCounts| values.values().flat_map(BTreeMap::values).sum::<u64>();
+    let mut attributes: Vec<(String, ValueCounts)> = attributes
+        .into_iter()
+        .filter(|(_, values)| {
+            let number = u64::try_from(values.len()).unwrap_or(u64::MAX);
+            number > 1
+                && products(values).saturating_mul(2)
+                    >= number.saturating_mul(PRODUCTS_PER_TWO_VALUES)
+        })
+        .map(|(name, values)| (Facet::Attribute(name).to_string(), values))
+        .collect();
+    attributes.sort_by_key(|(_, values)| std::cmp::Reverse(products(values)));
+    attributes.truncate(ATTRIBUTES_MAX);
+    attributes
+}
+
+/// Adds the facet of an attribute, with its range if all values are numbers of one unit.
+fn insert_values(
+    facets: &mut BTreeMap<String, Vec<FacetCount>>,
+    number_ranges: &mut BTreeMap<String, NumberRange>,
+    name: String,
+    counts: ValueCounts,
+) {
+    let numbers = numbers(&counts);
+    let mut counts = most_frequent(counts, numbers.as_deref());
+    if let Some(range) = numbers.as_deref().and_then(number_range) {
+        counts.sort_by(|a, b| a.number.partial_cmp(&b.number).unwrap_or(Ordering::Equal));
+        number_ranges.insert(name.clone(), range);
+    }
+    facets.insert(name, counts);
+}
+
+/// The most frequent values. `numbers` are those of all values, in their order.
+fn most_frequent(counts: ValueCounts, numbers: Option<&[Measure]>) -> Vec<FacetCount> {
+    let mut counts: Vec<FacetCount> = counts.into_values().filter_map(merge_spellings).collect();
+    for (count, number) in counts.iter_mut().zip(numbers.into_iter().flatten()) {
+        count.number = Some(number.number);
+    }
+    // The sort is stable and the map is ordered, so equally frequent values stay in alphabetical order.
+    counts.sort_by_key(|count| std::cmp::Reverse(count.count));
+    counts.truncate(VALUES_MAX);
+    counts
+}
+
+/// The values of an attribute as numbers, in their order, if all are numbers of one unit.
+fn numbers(counts: &ValueCounts) -> Option<Vec<Measure>> {
+    let numbers =
+        counts.keys().map(|value| read_measure(value)).collect::<Option<Vec<Measure>>>()?;
+    let unit = numbers.first()?.unit;
+    numbers.iter().all(|number| number.unit == unit).then_some(numbers)
 }
 
 /// The range of numbers of one unit; `None` if there are none.
@@ -223,6 +307,7 @@ impl SegmentCounts {
             Facet::Brand => (columns.str(column::BRAND)?, String::new()),
             Facet::Category => (columns.str(column::CATEGORY)?, counter.parent.clone()),
             Facet::Attribute(key) => (columns.str(counter.attributes)?, attribute_prefix(key)),
+            Facet::Attributes => (columns.str(counter.attributes)?, String::new()),
             Facet::InStock => {
                 let column = columns.bool(column::IN_STOCK)?;
                 return Ok(Self::InStock { column, counts: [0; 2] });

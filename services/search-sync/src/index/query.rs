@@ -146,11 +146,14 @@ pub enum Facet {
     InStock,
     /// The values of the named attribute or option.
     Attribute(String),
+    /// The values of the attributes and options that most hits have, each a facet of its own. Left out are those with
+    /// a single value and those, such as model numbers, with a value for nearly every product.
+    Attributes,
 }
 
 /// The name of a facet is unknown.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("must be one of brand, category, price, in_stock, attr.<name>")]
+#[error("must be one of brand, category, price, in_stock, attributes, attr.<name>")]
 pub struct UnknownFacet;
 
 impl FromStr for Facet {
@@ -162,6 +165,7 @@ impl FromStr for Facet {
             "category" => Ok(Self::Category),
             "price" => Ok(Self::Price),
             "in_stock" => Ok(Self::InStock),
+            "attributes" => Ok(Self::Attributes),
             _ => name
                 .strip_prefix("attr.")
                 .filter(|key| !key.is_empty())
@@ -179,6 +183,7 @@ impl std::fmt::Display for Facet {
             Self::Price => f.write_str("price"),
             Self::InStock => f.write_str("in_stock"),
             Self::Attribute(key) => write!(f, "attr.{key}"),
+            Self::Attributes => f.write_str("attributes"),
         }
     }
 }
@@ -354,7 +359,7 @@ mod tests {
 
     #[test]
     fn facet_names_round_trip() {
-        for name in ["brand", "category", "price", "in_stock", "attr.颜色"] {
+        for name in ["brand", "category", "price", "in_stock", "attributes", "attr.颜色"] {
             assert_eq!(name.parse::<Facet>().map(|facet| facet.to_string()).as_deref(), Ok(name));
         }
         assert_eq!("attr.".parse::<Facet>(), Err(UnknownFacet));

@@ -339,6 +339,11 @@ pub(crate) fn attribute_prefix(key: &str) -> String {
     value_prefix(&fold_value(key))
 }
 
+/// The name and the value of an attribute, both folded.
+pub(crate) fn split_attribute(folded: &str) -> Option<(&str, &str)> {
+    folded.split_once(SEPARATOR)
+}
+
 /// The folded form and the spelling of a column value.
 pub(crate) fn split_value(value: &str) -> (&str, &str) {
     value.rsplit_once(SEPARATOR).unwrap_or((value, value))

@@ -6,6 +6,7 @@ mod paging;
 mod products;
 mod random_changes;
 
+mod attribute_facets;
 mod brands;
 mod categories;
 mod explain;

@@ -324,6 +324,8 @@ fn values(document: &Document, query: &Query, facet: &Facet) -> BTreeSet<String>
             path.into_iter().filter(below).collect()
         }
         Facet::Price => prices(document, query).amounts.into_iter().map(price_range_name).collect(),
+        // It stands for other facets, and the model asks for none of its own.
+        Facet::Attributes => BTreeSet::new(),
     }
 }
 
