@@ -9,16 +9,23 @@ import { productPage } from '/assets/shop/product.js';
 import { cartPage } from '/assets/shop/checkout.js';
 import { orderPage, ordersPage } from '/assets/shop/orders.js';
 import { followScroll, leavePage, placeHere } from '/assets/shop/places.js';
+import { rankingsPage } from '/assets/shop/rankings.js';
+import { comparePage, favouritesPage } from '/assets/shop/saved-pages.js';
+import { compared, onSavedChange } from '/assets/shop/saved.js';
 import { searchBox } from '/assets/shop/search-box.js';
 
 const main = document.getElementById('main');
 let currentPage = new AbortController();
+let shownPath;
 
 const ROUTES = [
   [/^\/$/, () => home],
   [/^\/s$/, () => results],
   [/^\/p\/([^/]+)$/, (id) => (context) => productPage({ ...context, id })],
   [/^\/cart$/, () => cartPage],
+  [/^\/favourites$/, () => favouritesPage],
+  [/^\/compare$/, () => comparePage],
+  [/^\/rankings$/, () => rankingsPage],
   [/^\/orders$/, () => ordersPage],
   [/^\/orders\/([^/]+)$/, (id) => (context) => orderPage({ ...context, id })],
 ];
@@ -46,8 +53,13 @@ async function show({ focus = true } = {}) {
   document.title = t('brand');
   searchInput.show(path === '/s' ? params.get('q') ?? '' : '');
   const container = h('div', { class: 'page' });
+  // Another choice of filters keeps the focus, which the page restores.
+  const isSamePage = path === '/s' && shownPath === path;
+  shownPath = path;
   main.replaceChildren(container);
-  if (focus) {
+  if (focus && isSamePage) {
+    scrollTo(0, 0);
+  } else if (focus) {
     scrollTo(0, 0);
     main.focus({ preventScroll: true });
   }
@@ -85,16 +97,26 @@ function showCount() {
   badge.closest('a').setAttribute('aria-label', itemCount() === 0 ? t('cart') : `${t('cart')} ${itemCount()}`);
 }
 
+/** The way to the comparison, on every page but itself. */
+function showCompared() {
+  const link = document.getElementById('compared');
+  const count = compared.ids().length;
+  link.hidden = count === 0 || location.hash.startsWith('#/compare');
+  link.textContent = t('compare.open', { n: count });
+}
+
 // The search form without its script leads here.
 const asked = new URLSearchParams(location.search).get('q');
 if (asked) history.replaceState(null, '', `/#/s?${new URLSearchParams({ q: asked })}`);
 
 const searchInput = searchBox((address) => { location.hash = address; });
 onCartChange(showCount);
+onSavedChange(showCompared);
 followScroll();
 showCount();
-initLanguageToggle(document.getElementById('lang'), () => { showCount(); show({ focus: false }); });
+showCompared();
+initLanguageToggle(document.getElementById('lang'), () => { showCount(); showCompared(); show({ focus: false }); });
 // The skip link must not change the route.
 document.querySelector('.skip').addEventListener('click', (event) => { event.preventDefault(); main.focus(); });
-addEventListener('hashchange', () => show());
+addEventListener('hashchange', () => { showCompared(); show(); });
 show({ focus: false });

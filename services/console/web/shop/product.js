@@ -5,8 +5,9 @@ import { Problem } from '/assets/api.js';
 import { formatCount, localized, formatPrice, t } from '/assets/i18n.js';
 import { add } from '/assets/shop/cart.js';
 import { product, markViewed, stock } from '/assets/shop/catalog.js';
-import { recommendationRow } from '/assets/shop/list.js';
-import { picture } from '/assets/shop/picture.js';
+import { recentRow, recommendationRow } from '/assets/shop/list.js';
+import { picture, swatch } from '/assets/shop/picture.js';
+import { compareButton, favouriteButton } from '/assets/shop/saved.js';
 import { track } from '/assets/shop/tracking.js';
 
 const LOW_STOCK = 10;
@@ -26,10 +27,13 @@ export async function productPage({ container, id, signal }) {
   markViewed(id);
   document.title = `${localized(found.title)} · ${t('brand')}`;
   track('product_viewed', { product_id: id });
-  container.replaceChildren(
+  const rows = [
     crumbs(found), panel(found, signal),
     recommendationRow({ title: t('product.companions'), path: `/v1/recommendations/companions/${encodeURIComponent(id)}`, signal, without: id, list: 'companions' }),
-    recommendationRow({ title: t('product.similar'), path: `/v1/recommendations/similar/${encodeURIComponent(id)}`, signal, without: id, list: 'similar' }));
+    recommendationRow({ title: t('product.similar'), path: `/v1/recommendations/similar/${encodeURIComponent(id)}`, signal, without: id, list: 'similar' }),
+    recentRow({ signal, without: id }),
+  ];
+  container.replaceChildren(...rows.filter(Boolean));
 }
 
 function crumbs(found) {
@@ -93,6 +97,7 @@ function panel(found, signal) {
     picker,
     stockText,
     h('div', { class: 'buy' }, amount.node, buy),
+    h('div', { class: 'savers' }, favouriteButton(found.id), compareButton(found.id)),
     localized(found.description) && h('p', { class: 'product-story soft' }, localized(found.description)),
     facts(found, sku)));
 }
@@ -133,7 +138,7 @@ function group(label, values, start, choose) {
   const inputs = values.map(([value]) => h('input', { type: 'radio', name: `option-${groupNumber}`, value, checked: value === start, onchange: () => choose(value) }));
   return {
     set(value) { inputs.forEach((input) => { input.checked = input.value === value; }); },
-    node: h('fieldset', { class: 'choice' }, h('legend', null, label), h('div', null, values.map(([, text], i) => h('label', null, inputs[i], h('span', null, text))))),
+    node: h('fieldset', { class: 'choice' }, h('legend', null, label), h('div', null, values.map(([, text], i) => h('label', null, inputs[i], h('span', null, swatch(text), text))))),
   };
 }
 

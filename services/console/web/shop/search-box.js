@@ -1,10 +1,20 @@
 // The search box: an ARIA combobox with suggestions while typing.
 
 import { h } from '/assets/dom.js';
-import { known, t } from '/assets/i18n.js';
-import { suggest } from '/assets/shop/catalog.js';
+import { formatPrice, known, localized, t } from '/assets/i18n.js';
+import { cardOf, product, suggest } from '/assets/shop/catalog.js';
+import { picture } from '/assets/shop/picture.js';
+import { localStore } from '/assets/storage.js';
 
 const TYPING_PAUSE_MS = 120;
+const MAX_RECENT = 6;
+
+const recentSearches = () => localStore.get('searches') ?? [];
+
+function rememberSearch(text) {
+  const others = recentSearches().filter((other) => other !== text);
+  localStore.set('searches', [text, ...others].slice(0, MAX_RECENT));
+}
 
 /** Sets up the search box in the header. `navigate` receives the address of the result; `show` sets the text of the box. */
 export function searchBox(navigate) {
@@ -39,13 +49,39 @@ export function searchBox(navigate) {
   }
 
   function choose({ text, kind, product_id }) {
-    const product = kind === 'product' && product_id;
-    if (!kind || product) input.value = product ? '' : text;
+    const isProduct = kind === 'product' && product_id;
+    if (!kind || kind === 'recent' || isProduct) input.value = isProduct ? '' : text;
     close();
     input.blur();
-    if (product) navigate(`#/p/${encodeURIComponent(product_id)}`);
+    if (isProduct) navigate(`#/p/${encodeURIComponent(product_id)}`);
     else if (kind === 'brand' || kind === 'category') navigate(`#/s?${new URLSearchParams({ [kind]: text })}`);
-    else navigate(text.trim() ? `#/s?${new URLSearchParams({ q: text.trim() })}` : '#/');
+    else if (kind === 'forget') localStore.remove('searches');
+    else if (!text.trim()) navigate('#/');
+    else {
+      rememberSearch(text.trim());
+      navigate(`#/s?${new URLSearchParams({ q: text.trim() })}`);
+    }
+  }
+
+  /** Shows suggestions as options: `{ text, kind, product_id }` with the content of each. */
+  function showOptions(shown, content) {
+    active = -1;
+    input.removeAttribute('aria-activedescendant');
+    suggestions = shown;
+    list.replaceChildren(...shown.map((suggestion, i) => h('li', {
+      id: `suggestion-${i}`, role: 'option', 'aria-selected': 'false',
+      onpointerdown: (event) => { event.preventDefault(); choose(suggestion); },
+    }, content(suggestion))));
+    list.hidden = shown.length === 0;
+    input.setAttribute('aria-expanded', String(shown.length > 0));
+  }
+
+  /** Shows what was searched for last, while nothing is typed. */
+  function showRecent() {
+    const recent = recentSearches().map((text) => ({ text, kind: 'recent' }));
+    if (recent.length > 0) recent.push({ text: '', kind: 'forget' });
+    showOptions(recent, ({ text, kind }) => (kind === 'forget'
+      ? h('small', null, t('search.forget')) : [h('span', null, text), h('small', null, t('search.recent'))]));
   }
 
   async function requestSuggestions() {
@@ -53,7 +89,7 @@ export function searchBox(navigate) {
     pending.abort();
     pending = new AbortController();
     const { signal } = pending;
-    if (!q) return close();
+    if (!q) return showRecent();
     let found = [];
     try {
       found = await suggest(q, signal);
@@ -61,14 +97,7 @@ export function searchBox(navigate) {
       // Search works without suggestions.
     }
     if (signal.aborted || document.activeElement !== input) return;
-    active = -1;
-    input.removeAttribute('aria-activedescendant');
-    suggestions = found.slice(0, 8);
-    list.replaceChildren(...suggestions.map((suggestion, i) =>
-      h('li', { id: `suggestion-${i}`, role: 'option', 'aria-selected': 'false', onpointerdown: (event) => { event.preventDefault(); choose(suggestion); } },
-        h('span', null, highlightCompletion(suggestion.text, q)), known(`kind.${suggestion.kind}`) && h('small', null, t(`kind.${suggestion.kind}`)))));
-    list.hidden = suggestions.length === 0;
-    input.setAttribute('aria-expanded', String(suggestions.length > 0));
+    showOptions(found.slice(0, 8), (suggestion) => suggestionContent(suggestion, q));
   }
 
   input.addEventListener('compositionstart', () => { composing = true; });
@@ -79,6 +108,8 @@ export function searchBox(navigate) {
     if (!composing) timer = setTimeout(requestSuggestions, TYPING_PAUSE_MS);
   };
   input.addEventListener('input', schedule);
+  input.addEventListener('focus', () => { if (!input.value) showRecent(); });
+  input.addEventListener('click', () => { if (!input.value && list.hidden) showRecent(); });
   input.addEventListener('blur', close);
   input.addEventListener('keydown', (event) => {
     if (composing || event.isComposing) return;
@@ -105,6 +136,22 @@ export function searchBox(navigate) {
   });
 
   return { show(text) { if (document.activeElement !== input) input.value = text; } };
+}
+
+/** A suggestion: a product with its picture and price, which are loaded in the background. */
+function suggestionContent({ text, kind, product_id: id }, q) {
+  const label = h('span', null, highlightCompletion(text, q));
+  if (kind !== 'product' || !id) return [label, known(`kind.${kind}`) && h('small', null, t(`kind.${kind}`))];
+  const frame = h('i', { class: 'suggestion-pic' });
+  const price = h('small', { class: 'num' });
+  product(id).then((found) => {
+    frame.append(picture({ seed: found.id, category: found.category, title: localized(found.title) }));
+    const { price_min: low, price_max: high } = cardOf(found);
+    price.textContent = low && high.amount > low.amount ? t('card.from', { price: formatPrice(low) }) : formatPrice(low);
+  }).catch(() => {
+    // The suggestion is shown without them.
+  });
+  return [frame, label, price];
 }
 
 /** Emphasises the part of a suggestion that the user has not typed. */
