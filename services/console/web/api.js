@@ -16,8 +16,14 @@ export class Problem extends Error {
 
 const TIMEOUT_MS = 20_000;
 
-/** Calls a route and returns its JSON. Empty `query` values are left out; a list repeats the name. */
-export async function call(path, { method = 'GET', query, body, token, headers = {}, signal, timeout = TIMEOUT_MS } = {}) {
+/** Calls a route and returns its JSON. */
+export const call = async (path, options) => (await request(path, options)).body;
+
+/**
+ * Calls a route and returns its JSON as `body`, and its `headers`. Empty `query` values are left out; a list repeats the name.
+ * The request has a JSON `body`, or a `file` with its `type`.
+ */
+export async function request(path, { method = 'GET', query, body, file, type, token, headers = {}, signal, timeout = TIMEOUT_MS } = {}) {
   const url = new URL(path, location.origin);
   for (const [name, value] of Object.entries(query ?? {})) {
     for (const one of [value].flat()) {
@@ -30,6 +36,9 @@ export async function call(path, { method = 'GET', query, body, token, headers =
   if (body !== undefined) {
     init.headers['content-type'] = 'application/json';
     init.body = JSON.stringify(body);
+  } else if (file) {
+    init.headers['content-type'] = type;
+    init.body = file;
   }
   let response;
   try {
@@ -41,7 +50,7 @@ export async function call(path, { method = 'GET', query, body, token, headers =
   const text = await response.text();
   const json = parseJson(text);
   if (!response.ok) throw new Problem(response.status, json);
-  return json;
+  return { body: json, headers: response.headers };
 }
 
 function parseJson(text) {

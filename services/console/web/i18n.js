@@ -131,6 +131,11 @@ export const lang = () => language;
 /** The BCP 47 tag of the current language. */
 export const locale = () => (language === 'en' ? 'en' : 'zh-CN');
 
+/** Adds the texts of one page: `{ zh, en }`. */
+export function addTexts(texts) {
+  for (const name of ['zh', 'en']) Object.assign(MESSAGES[name], texts[name]);
+}
+
 /** The text of `key`, with `{name}` placeholders replaced. */
 export function t(key, values = {}) {
   const text = MESSAGES[language][key] ?? key;

@@ -18,7 +18,8 @@ fn files_of(html: &str) -> Vec<String> {
 
 /// The modules that a script imports.
 fn imports_of(script: &str) -> Vec<String> {
-    let named = script.lines().filter(|line| line.starts_with("import "));
+    let named =
+        script.lines().filter(|line| line.starts_with("import ") || line.starts_with("} from "));
     named.filter_map(|line| line.split('\'').nth(1)).map(str::to_owned).collect()
 }
 
@@ -45,7 +46,7 @@ async fn pages_have_a_strict_csp_and_an_etag() {
 #[tokio::test]
 async fn every_asset_that_a_page_references_exists() {
     let suite = Suite::start().await;
-    let mut remaining: Vec<String> = vec!["/".to_owned(), "/ops".to_owned()];
+    let mut remaining: Vec<String> = ["/", "/ops", "/merchant"].map(str::to_owned).to_vec();
     let mut seen = Vec::new();
     while let Some(path) = remaining.pop() {
         let response = suite.get(&path).send().await.unwrap();
@@ -66,8 +67,8 @@ async fn every_asset_that_a_page_references_exists() {
 
 #[tokio::test]
 async fn both_languages_have_the_same_keys() {
-    let script = include_str!("../../web/i18n.js");
-    let (zh, en) = script.split_once("\n  en: {").unwrap();
+    let shared = include_str!("../../web/i18n.js");
+    let merchant = include_str!("../../web/merchant/texts.js");
     let keys = |text: &str| {
         let mut keys: Vec<String> = text
             .split(['{', ',', '\n'])
@@ -78,9 +79,12 @@ async fn both_languages_have_the_same_keys() {
         keys.sort();
         keys
     };
-    let en = en.split_once("\n};").unwrap().0;
-    assert!(keys(en).len() > 100);
-    assert_eq!(keys(zh.split_once("zh: {").unwrap().1), keys(en));
+    for script in [shared, merchant] {
+        let (zh, en) = script.split_once("\n  en: {").unwrap();
+        let en = en.split_once("\n}").unwrap().0;
+        assert!(keys(en).len() > 50);
+        assert_eq!(keys(zh.split_once("zh: {").unwrap().1), keys(en));
+    }
 }
 
 #[tokio::test]

@@ -121,12 +121,19 @@ export function swatch(value) {
   return sample;
 }
 
+/** The shape that a text names first; `undefined` if it names none. */
+function shapeOf(text) {
+  const found = SHAPES.map(([pattern, shape]) => ({ at: text.search(pattern), shape })).filter(({ at }) => at >= 0);
+  // The sort is stable: of two patterns that fit at the same place, the more specific one stays first.
+  return found.sort((a, b) => a.at - b.at)[0]?.shape;
+}
+
 /** The illustration of a product: `seed` selects the colour unless `options` name one; `category` and `title` select the shape. */
 export function picture({ seed, category = '', title = '', options = {} }) {
   // The most specific words are at the end of the category path, then in the title. The top category names several kinds of products.
   const path = category.split('/');
   const words = [path.at(-1), title, ...path.slice(1, -1).reverse()];
-  const shape = words.map((word) => SHAPES.find(([pattern]) => pattern.test(word))).find(Boolean)?.[1] ?? FALLBACK;
+  const shape = words.map(shapeOf).find(Boolean) ?? FALLBACK;
   const number = hash(seed ?? `${category} ${title}`);
   const colour = Object.values(options).join(' ');
   const named = COLOURS.find(([pattern]) => pattern.test(colour));

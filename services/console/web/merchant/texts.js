@@ -1,0 +1,48 @@
+// The texts of the merchant's page.
+
+import { addTexts } from '/assets/i18n.js';
+
+addTexts({
+  zh: {
+    'merchant.title': '商家后台', 'merchant.products': '商品', 'merchant.import': '导入', 'merchant.orders': '订单',
+    'merchant.sign_in.text': '管理商品、库存和订单需要相应的权限。', 'merchant.sign_in.forbidden': '令牌缺少权限：{scope}',
+    'merchant.search': '搜商品、品牌、拼音或货号', 'merchant.status.all': '全部状态', 'merchant.status.active': '在售', 'merchant.status.draft': '草稿', 'merchant.status.archived': '已下架',
+    'merchant.none': '没有商品', 'merchant.none.text': '换个条件，或者导入商品。', 'merchant.more': '加载更多', 'merchant.shown': '已显示 {n} 件',
+    'merchant.variants': '{n} 个规格', 'merchant.edit': '编辑', 'merchant.close': '收起', 'merchant.select': '选择 {title}', 'merchant.select_all': '选择全部',
+    'merchant.selected': '已选 {n} 件', 'merchant.bulk.price': '调价 %', 'merchant.bulk.apply': '应用', 'merchant.bulk.done': '已修改 {n} 件，失败 {failed} 件', 'merchant.bulk.percent': '请输入 -90 到 900 之间的百分比。',
+    'merchant.field.zh': '标题（中文）', 'merchant.field.en': '标题（英文）', 'merchant.field.brand': '品牌', 'merchant.field.category': '分类', 'merchant.field.status': '状态', 'merchant.field.description': '描述', 'merchant.field.sku': '货号', 'merchant.field.options': '规格', 'merchant.field.price': '价格', 'merchant.field.compare': '划线价', 'merchant.field.on_hand': '在库', 'merchant.field.reserved': '已占用', 'merchant.field.title': '商品',
+    'merchant.save': '保存', 'merchant.saving': '正在保存…', 'merchant.saved': '已保存', 'merchant.unchanged': '没有改动。', 'merchant.stock_saved': '{sku}：在库 {n} 件',
+    'merchant.conflict': '别人刚刚修改了这件商品（第 {version} 版）。请核对下面的差异，再保存。', 'merchant.conflict.theirs': '对方：{value}', 'merchant.conflict.take': '采用对方的',
+    'merchant.ribbon': '变更的传播', 'merchant.ribbon.pending': '传播中', 'merchant.ribbon.failed': '失败', 'merchant.ms': '{n} 毫秒',
+    'merchant.service.search-sync': '搜索', 'merchant.service.inventory': '库存', 'merchant.service.order': '订单', 'merchant.service.behavior-analytics': '推荐',
+    'import.drop': '把商品文件拖到这里，或点击选择', 'import.formats': 'CSV、TSV、Excel（.xlsx）或 NDJSON；Shopify、WooCommerce 与 Google Merchant 的导出会自动识别。', 'import.checking': '正在检查 {name}…', 'import.running': '已处理 {done} / {all}', 'import.refused_file': '文件被拒绝',
+    'import.preview': '预览：还没有写入任何内容', 'import.sum': '新增 {created} · 更新 {updated} · 不变 {unchanged} · 拒绝 {refused}', 'import.start': '确认导入', 'import.cancel': '取消', 'import.ignore': '忽略未知的列', 'import.merge': '保留文件中没有的内容', 'import.replace': '删除文件中没有的内容',
+    'import.line': '第 {n} 行', 'import.new': '新商品', 'import.refusals': '被拒绝的行', 'import.warnings': '提示', 'import.download': '下载被拒绝的行（CSV）', 'import.history': '最近的导入', 'import.history.none': '还没有导入。', 'import.again': '再导入一个文件',
+    'import.state.running': '进行中', 'import.state.done': '已完成', 'import.state.failed': '失败', 'import.dry': '试运行', 'import.counted': '库存盘点 {n} 项',
+    'orders.filter.number': '订单号', 'orders.filter.sku': '货号', 'orders.filter.from': '下单日期，从', 'orders.filter.to': '到', 'orders.filter.all': '全部状态', 'orders.csv': '导出 CSV', 'orders.none': '没有订单', 'orders.none.text': '换个条件再看。',
+    'orders.open': '查看', 'orders.cancel': '取消订单', 'orders.cancel_line': '取消此行', 'orders.sure': '再点一次确认', 'orders.cancelled': '已取消', 'orders.line.cancelled': '已取消 {n} 件', 'orders.line.returned': '已退回 {n} 件', 'orders.returns': '退货', 'orders.receive': '收货并入库', 'orders.write_off': '收货并报损', 'orders.refuse': '未收到，拒绝', 'orders.payment': '付款', 'orders.refunded': '已退款 {amount}',
+    'payment.pending': '待付款', 'payment.approved': '已付款', 'payment.declined': '未通过', 'payment.refund_pending': '退款中', 'payment.refunded': '已退款',
+    'error.forbidden': '您的令牌没有这个权限：{scope}',
+  },
+  en: {
+    'merchant.title': 'Merchant', 'merchant.products': 'Products', 'merchant.import': 'Import', 'merchant.orders': 'Orders',
+    'merchant.sign_in.text': 'Products, stock and orders require scopes.', 'merchant.sign_in.forbidden': 'The token lacks the scope {scope}',
+    'merchant.search': 'Search products, brands, pinyin or a SKU', 'merchant.status.all': 'All statuses', 'merchant.status.active': 'For sale', 'merchant.status.draft': 'Draft', 'merchant.status.archived': 'Archived',
+    'merchant.none': 'No products', 'merchant.none.text': 'Change the filters, or import products.', 'merchant.more': 'Show more', 'merchant.shown': '{n} shown',
+    'merchant.variants': '{n} variants', 'merchant.edit': 'Edit', 'merchant.close': 'Close', 'merchant.select': 'Select {title}', 'merchant.select_all': 'Select all',
+    'merchant.selected': '{n} selected', 'merchant.bulk.price': 'Change prices by %', 'merchant.bulk.apply': 'Apply', 'merchant.bulk.done': '{n} changed, {failed} failed', 'merchant.bulk.percent': 'Enter a percentage between -90 and 900.',
+    'merchant.field.zh': 'Title (Chinese)', 'merchant.field.en': 'Title (English)', 'merchant.field.brand': 'Brand', 'merchant.field.category': 'Category', 'merchant.field.status': 'Status', 'merchant.field.description': 'Description', 'merchant.field.sku': 'SKU', 'merchant.field.options': 'Options', 'merchant.field.price': 'Price', 'merchant.field.compare': 'Compare-at price', 'merchant.field.on_hand': 'On hand', 'merchant.field.reserved': 'Reserved', 'merchant.field.title': 'Product',
+    'merchant.save': 'Save', 'merchant.saving': 'Saving…', 'merchant.saved': 'Saved', 'merchant.unchanged': 'Nothing was changed.', 'merchant.stock_saved': '{sku}: {n} on hand',
+    'merchant.conflict': 'Somebody has just changed this product (version {version}). Check the differences below, then save.', 'merchant.conflict.theirs': 'Theirs: {value}', 'merchant.conflict.take': 'Take theirs',
+    'merchant.ribbon': 'Progress of the change', 'merchant.ribbon.pending': 'on its way', 'merchant.ribbon.failed': 'failed', 'merchant.ms': '{n} ms',
+    'merchant.service.search-sync': 'Search', 'merchant.service.inventory': 'Stock', 'merchant.service.order': 'Orders', 'merchant.service.behavior-analytics': 'Recommendations',
+    'import.drop': 'Drop a product file here, or click to choose one', 'import.formats': 'CSV, TSV, Excel (.xlsx) or NDJSON. Exports of Shopify, WooCommerce and Google Merchant are recognised.', 'import.checking': 'Checking {name}…', 'import.running': '{done} of {all} processed', 'import.refused_file': 'The file was refused',
+    'import.preview': 'Preview: nothing has been written yet', 'import.sum': '{created} new · {updated} updated · {unchanged} unchanged · {refused} refused', 'import.start': 'Import', 'import.cancel': 'Cancel', 'import.ignore': 'Ignore unknown columns', 'import.merge': 'Keep what the file does not name', 'import.replace': 'Remove what the file does not name',
+    'import.line': 'Line {n}', 'import.new': 'new product', 'import.refusals': 'Refused rows', 'import.warnings': 'Warnings', 'import.download': 'Download the refused rows (CSV)', 'import.history': 'Recent imports', 'import.history.none': 'No imports yet.', 'import.again': 'Import another file',
+    'import.state.running': 'running', 'import.state.done': 'done', 'import.state.failed': 'failed', 'import.dry': 'dry run', 'import.counted': '{n} stock counts',
+    'orders.filter.number': 'Order number', 'orders.filter.sku': 'SKU', 'orders.filter.from': 'Placed from', 'orders.filter.to': 'to', 'orders.filter.all': 'All statuses', 'orders.csv': 'Export CSV', 'orders.none': 'No orders', 'orders.none.text': 'Change the filters.',
+    'orders.open': 'Open', 'orders.cancel': 'Cancel order', 'orders.cancel_line': 'Cancel line', 'orders.sure': 'Click again to confirm', 'orders.cancelled': 'Cancelled', 'orders.line.cancelled': '{n} cancelled', 'orders.line.returned': '{n} returned', 'orders.returns': 'Returns', 'orders.receive': 'Receive into stock', 'orders.write_off': 'Receive and write off', 'orders.refuse': 'Not received: refuse', 'orders.payment': 'Payment', 'orders.refunded': '{amount} refunded',
+    'payment.pending': 'not paid', 'payment.approved': 'paid', 'payment.declined': 'declined', 'payment.refund_pending': 'refund pending', 'payment.refunded': 'refunded',
+    'error.forbidden': 'Your token lacks the scope {scope}',
+  },
+});
