@@ -6,7 +6,7 @@ const MESSAGES = {
   zh: {
     skip: '跳到内容', brand: '拾选', nav: '主导航', orders: '订单', cart: '购物车', tagline: '慢慢挑，挑到对的。',
     'search.placeholder': '搜商品、品牌、拼音', 'search.label': '搜索', 'search.suggested': '搜索建议', 'kind.brand': '品牌', 'kind.category': '分类',
-    'foot.note': '一间示范商店：五个服务之间只通过消息协作。', 'foot.ops': '查看系统运行状态',
+    'foot.note': '一间示范商店：五个服务之间只通过消息协作。', 'foot.ops': '查看系统运行状态', 'foot.merchant': '商家后台',
     'home.trending': '正在热卖', 'home.trending.note': '最近浏览和购买最多的商品', 'home.for': '为你推荐', 'home.for.note': '根据你的浏览和购买记录',
     'home.all': '全部商品', 'home.categories': '分类',
     'list.count': '{n} 件商品', 'list.took': '{ms} 毫秒', 'list.for': '“{q}”的结果', 'list.more': '加载更多', 'list.loading': '正在搜索…',
@@ -65,7 +65,7 @@ const MESSAGES = {
   en: {
     skip: 'Skip to content', brand: 'Shixuan', nav: 'Main', orders: 'Orders', cart: 'Cart', tagline: 'Take your time. Find the right one.',
     'search.placeholder': 'Search products, brands, pinyin', 'search.label': 'Search', 'search.suggested': 'Suggestions', 'kind.brand': 'Brand', 'kind.category': 'Category',
-    'foot.note': 'A demonstration shop: five services that cooperate only through messages.', 'foot.ops': 'Operations page',
+    'foot.note': 'A demonstration shop: five services that cooperate only through messages.', 'foot.ops': 'Operations page', 'foot.merchant': 'Merchant’s page',
     'home.trending': 'Trending now', 'home.trending.note': 'Most viewed and bought right now', 'home.for': 'For you', 'home.for.note': 'Based on what you viewed and bought',
     'home.all': 'All products', 'home.categories': 'Categories',
     'list.count': '{n} products', 'list.took': '{ms} ms', 'list.for': 'Results for “{q}”', 'list.more': 'Show more', 'list.loading': 'Searching…',
