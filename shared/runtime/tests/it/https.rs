@@ -177,7 +177,9 @@ async fn handshakes_count_as_connections_of_their_address() {
 async fn certificates_change_while_requests_flow() {
     let ours = TestAuthority::create().unwrap();
     let used = ours.issue("console", &HOSTS, true).unwrap();
-    let server = Server::start(&used).await;
+    // One client sends as fast as it can.
+    let unlimited = config::Http { client_limits: "off".parse().unwrap(), ..defaults() };
+    let server = Server::try_start(&used, unlimited).await.unwrap();
     let first = shown(&ours, server.https).await;
     let (stop, https) = (Arc::new(Notify::new()), server.https);
     let requests = in_background({
@@ -196,8 +198,13 @@ async fn certificates_change_while_requests_flow() {
             }
         }
     });
-    // A connection from before.
+    // A connection from before, which is idle.
     let mut kept = TcpStream::connect(server.http).await.unwrap();
+    kept.write_all(b"GET /quick HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    let mut first_answer = Vec::new();
+    while !first_answer.ends_with(b"quick") {
+        assert_ne!(soon(kept.read_buf(&mut first_answer)).await.unwrap(), 0);
+    }
 
     // One that has ended, and one whose key is of another: the former one stays.
     let key = ours.issue("third", &HOSTS, true).unwrap().key;
