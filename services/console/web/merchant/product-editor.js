@@ -76,7 +76,7 @@ export function editor(product, { signal, saved }) {
     for (const one of variants) one.adopt(next.variants.find(({ sku }) => sku === one.sku));
   }
 
-  /** Takes over what somebody else changed, and shows where both changed the same. */
+  /** Takes over what another person changed, and shows where both changed the same. */
   async function merge() {
     const theirs = await read(`product-catalog/v1/products/${product.id}`, { signal });
     for (const { input, get, conflict } of inputs) {
