@@ -158,7 +158,7 @@ pub(crate) async fn erase_messages(
 }
 
 /// Completes the step of this service for those of the locked `customers` who have no address left. Returns for how many of the others
-/// nothing but time is missing.
+/// nothing but time is missing: another transaction has an order locked, or may insert one.
 ///
 /// An order may be inserted by a transaction that has not seen the erasure. So the first call notes which transactions exist, and a
 /// later one completes the step once all of them have ended.
@@ -179,6 +179,10 @@ pub(crate) async fn complete_without_addresses(
                     where o.customer_id = s.customer_id and o.shipping_address -> 'erased' is null
                 ) as is_clean,
                 exists (
+                    select from orders o
+                    where o.customer_id = s.customer_id and o.status <> all($3) and o.shipping_address -> 'erased' is null
+                ) as was_locked,
+                exists (
                     select from orders o where o.customer_id = s.customer_id and o.status = any($3)
                 ) as is_waiting
             from customer_erasure_step s
@@ -192,7 +196,7 @@ pub(crate) async fn complete_without_addresses(
             where s.customer_id = step.customer_id and s.service = 'order'
         )
         select count(*) as "count!" from step
-        where not is_waiting and not (coalesce(has_passed, false) and is_clean)
+        where was_locked or not is_waiting and not (coalesce(has_passed, false) and is_clean)
         "#,
         &ids,
         now,

@@ -1,5 +1,7 @@
 //! Erasing customers.
 
+use std::time::Duration;
+
 use contracts::{
     behavior::ErasureCompletedV1,
     order::{CUSTOMER, CustomerErasedV1},
@@ -48,6 +50,44 @@ async fn address(client: &Client, order: &str) -> Value {
 
 async fn cancel(client: &Client, order: &str) {
     client.post(&format!("/v1/orders/{order}/cancel"), &json!({})).await.expect(200);
+}
+
+/// Another transaction may have an order locked, while another order still needs its address.
+#[tokio::test]
+async fn a_locked_order_is_erased_soon_after() {
+    let shop = Shop::open(Deadlines::NONE).await;
+    let (me, client) = shop.customer();
+    shop.sell(&[("A", 500)]).await;
+    let (ended, open) =
+        (client.place(me, "A", "manual").await, client.place(me, "A", "manual").await);
+    for order in [&ended, &open] {
+        client.wait(order, "reserved").await;
+    }
+    cancel(&client, &ended).await;
+    let mut lock = shop.order.begin().await.unwrap();
+    let id: Uuid = ended.parse().unwrap();
+    sqlx::query("select from orders where id = $1 for update")
+        .bind(id)
+        .execute(&mut *lock)
+        .await
+        .unwrap();
+    client.send(Method::DELETE, &format!("/v1/customers/{me}"), None, None).await.expect(202);
+    let swept = "select count(*) from customer_erasure_step where service = 'order' and horizon is not null";
+    wait_for("the worker has looked at the customer", LONGEST_WAIT, async || {
+        if shop.count(swept).await == 1 { Ok(()) } else { Err("it has not".to_owned()) }
+    })
+    .await
+    .unwrap();
+    assert_eq!(address(&client, &ended).await["name"], "林小满");
+    lock.rollback().await.unwrap();
+    // Long before the worker looks at everything again, once a minute.
+    wait_for("the address is gone", Duration::from_secs(30), async || {
+        let address = address(&client, &ended).await;
+        if address.is_null() { Ok(()) } else { Err(address.to_string()) }
+    })
+    .await
+    .unwrap();
+    shop.close().await;
 }
 
 #[tokio::test]

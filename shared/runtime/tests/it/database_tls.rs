@@ -47,7 +47,7 @@ async fn the_database_must_have_a_valid_certificate() {
     assert!(encrypted);
 
     let plain = soon(database::connect(&SERVICE, &config(&server, "disable", &ours))).await;
-    assert!(matches!(plain, Err(DatabaseError::Unreachable(_))), "{plain:?}");
+    assert!(matches!(plain, Err(DatabaseError::Refused(_))), "{plain:?}");
     let of_foreign = config(&server, "verify-full", &foreign);
     assert_eq!(refusal(&of_foreign).await, Refusal::ForeignAuthority);
 
