@@ -79,7 +79,8 @@ async fn a_broker_may_demand_certificates_of_clients() {
 
     for files in [ours.client_files(), identity(&foreign, true), identity(&ours, false)] {
         let refused = refusal_of(&url, &files).await;
-        assert!(refused.contains("alert"), "{files:?}: {refused}");
+        // The broker may close the connection before its alert has been read.
+        assert!(refused.contains("alert") || refused.contains("reset"), "{files:?}: {refused}");
     }
 }
 
