@@ -56,6 +56,7 @@ async fn cancel(client: &Client, order: &str) {
 #[tokio::test]
 async fn a_locked_order_is_erased_soon_after() {
     let shop = Shop::open(Deadlines::NONE).await;
+    let _subscriber = start_behavior_analytics(&shop).await;
     let (me, client) = shop.customer();
     shop.sell(&[("A", 500)]).await;
     let (ended, open) =
