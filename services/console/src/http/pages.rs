@@ -74,6 +74,7 @@ const PAGES: &[Page] = pages! {
     "/assets/merchant/main.js" SCRIPT "merchant/main.js"
     "/assets/merchant/texts.js" SCRIPT "merchant/texts.js"
     "/assets/merchant/staff.js" SCRIPT "merchant/staff.js"
+    "/assets/merchant/table.js" SCRIPT "merchant/table.js"
     "/assets/merchant/ribbon.js" SCRIPT "merchant/ribbon.js"
     "/assets/merchant/products.js" SCRIPT "merchant/products.js"
     "/assets/merchant/product-editor.js" SCRIPT "merchant/product-editor.js"

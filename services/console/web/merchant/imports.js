@@ -4,6 +4,7 @@ import { h, toast } from '/assets/dom.js';
 import { Problem } from '/assets/api.js';
 import { formatCount, formatDateTime, t } from '/assets/i18n.js';
 import { callAsStaff, explanation, read } from '/assets/merchant/staff.js';
+import { frame } from '/assets/merchant/table.js';
 
 const POLL_MS = 500;
 const SHOWN_ROWS = 100;
@@ -141,10 +142,10 @@ function summary({ accepted, refused: count, counted, reason }) {
 function preview({ preview: rows = [] }) {
   const changes = rows.flatMap(({ line, product_id: id, changes: all }) => all.map((change) => ({ line, isNew: id === null, ...change })));
   if (changes.length === 0) return undefined;
-  return h('div', { class: 'frame tall', tabindex: '0', role: 'region', 'aria-label': t('import.preview') }, h('table', { class: 'list changes' }, h('tbody', null,
+  return frame(t('import.preview'), h('table', { class: 'list changes' }, h('tbody', null,
     changes.slice(0, SHOWN_ROWS * 3).map(({ line, isNew, field, from, to }) => h('tr', null,
       h('td', { class: 'small faint num' }, t('import.line', { n: line })), h('th', { scope: 'row', class: 'small' }, field),
-      h('td', { class: 'small was' }, isNew ? h('i', null, t('import.new')) : from ?? '–'), h('td', { class: 'small' }, to ?? '–'))))));
+      h('td', { class: 'small was' }, isNew ? h('i', null, t('import.new')) : from ?? '–'), h('td', { class: 'small' }, to ?? '–'))))), 'frame tall');
 }
 
 function problems({ refusals = [], warnings = [] }) {
@@ -166,6 +167,6 @@ async function fillHistory(section, signal) {
     h('td', { class: 'num' }, t('import.sum', { ...one.accepted, refused: one.refused })),
     h('td', null, one.refused > 0 && h('a', { href: `/api/product-catalog/v1/imports/${one.id}/refused.csv`, download: '' }, t('import.download')))));
   const table = rows.length === 0 ? h('p', { class: 'soft' }, t('import.history.none'))
-    : h('div', { class: 'frame', tabindex: '0', role: 'region', 'aria-label': t('import.history') }, h('table', { class: 'list' }, h('tbody', null, rows)));
+    : frame(t('import.history'), h('table', { class: 'list' }, h('tbody', null, rows)));
   section.replaceChildren(h('h2', null, t('import.history')), table);
 }

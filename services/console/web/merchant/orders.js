@@ -3,6 +3,7 @@
 import { h, emptyState, toast } from '/assets/dom.js';
 import { formatCount, formatDateTime, formatPrice, known, localized, t } from '/assets/i18n.js';
 import { callAsStaff, download, explanation } from '/assets/merchant/staff.js';
+import { frame, moreButton, openingRow } from '/assets/merchant/table.js';
 import { picture } from '/assets/shop/picture.js';
 import { uuid } from '/assets/storage.js';
 
@@ -14,9 +15,9 @@ const SURE_MS = 4_000;
 
 export async function ordersPage({ container, params, signal }) {
   const body = h('tbody', null);
-  const more = h('button', { class: 'button more', type: 'button', hidden: true }, t('merchant.more'));
+  const more = moreButton(load);
   const heads = ['order.title', 'ops.log.time', 'merchant.field.status', 'orders.payment', 'order.total'];
-  const table = h('div', { class: 'frame', tabindex: '0', role: 'region', 'aria-label': t('merchant.orders') },
+  const table = frame(t('merchant.orders'),
     h('table', { class: 'list' }, h('thead', null, h('tr', null,
       heads.map((key) => h('th', { scope: 'col' }, t(key))), h('td', null))), body));
   container.replaceChildren(h('h1', null, t('merchant.orders')), filters(params), table, more);
@@ -29,11 +30,6 @@ export async function ordersPage({ container, params, signal }) {
     more.hidden = !cursor;
     if (body.children.length === 0) table.replaceWith(emptyState(t('orders.none'), t('orders.none.text')));
   }
-  more.addEventListener('click', async () => {
-    more.disabled = true;
-    await load().catch((error) => toast(explanation(error)));
-    more.disabled = false;
-  });
   await load();
 }
 
@@ -59,16 +55,7 @@ const paymentText = (state) => (known(`payment.${state}`) ? t(`payment.${state}`
 
 function row(first, signal) {
   let order = first;
-  const cells = h('tr', { class: 'row' });
-  const place = h('td', { colspan: '6' });
-  const below = h('tr', { class: 'below', hidden: true }, place);
-  const toggle = h('button', { class: 'button small', type: 'button', 'aria-expanded': 'false', onclick: open }, t('orders.open'));
-  async function open() {
-    below.hidden = !below.hidden;
-    toggle.setAttribute('aria-expanded', String(!below.hidden));
-    toggle.textContent = t(below.hidden ? 'orders.open' : 'merchant.close');
-    if (!below.hidden) await reload();
-  }
+  const { cells, place, below, toggle } = openingRow(6, 'orders.open', reload);
   async function reload() {
     try {
       const [whole, returns] = await Promise.all([callAsStaff(`order/v1/orders/${order.id}`, { signal }), callAsStaff(`order/v1/orders/${order.id}/returns`, { signal })]);

@@ -6,6 +6,7 @@ import { decimals, formatCount, t } from '/assets/i18n.js';
 import { STATUSES } from '/assets/merchant/products.js';
 import { ribbon } from '/assets/merchant/ribbon.js';
 import { callAsStaff, explanation, read, requestAsStaff } from '/assets/merchant/staff.js';
+import { frame } from '/assets/merchant/table.js';
 
 /** The fields of a product: how each is read, and written into a patch. */
 const FIELDS = [
@@ -102,7 +103,7 @@ export function editor(product, { signal, saved }) {
   return h('form', { class: 'editor', onsubmit: submit },
     h('div', { class: 'editor-fields' }, inputs.map(({ name, input, conflict }) =>
       h('div', { class: `f-${name}` }, h('label', { class: 'field' }, h('span', null, t(`merchant.field.${name}`)), input), conflict))),
-    h('div', { class: 'frame', tabindex: '0', role: 'region', 'aria-label': t('merchant.variants', { n: variants.length }) },
+    frame(t('merchant.variants', { n: variants.length }),
       h('table', { class: 'variants' }, h('thead', null, h('tr', null,
         ['sku', 'options', 'price', 'compare', 'on_hand', 'reserved'].map((name) => h('th', { scope: 'col' }, t(`merchant.field.${name}`))), h('td', null))),
       h('tbody', null, variants.map((one) => one.node)))),

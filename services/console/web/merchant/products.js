@@ -1,9 +1,11 @@
 // The products: a list with search, filters and bulk changes; each row opens an editor.
 
 import { h, emptyState, toast } from '/assets/dom.js';
-import { formatCount, formatPrice, localized, t } from '/assets/i18n.js';
+import { formatCount, localized, t } from '/assets/i18n.js';
 import { editor } from '/assets/merchant/product-editor.js';
 import { callAsStaff, explanation, read } from '/assets/merchant/staff.js';
+import { frame, moreButton, openingRow } from '/assets/merchant/table.js';
+import { cardOf, priceText } from '/assets/shop/catalog.js';
 import { picture } from '/assets/shop/picture.js';
 
 const PAGE = 25;
@@ -13,7 +15,7 @@ export async function productsPage({ container, params, signal }) {
   const selected = new Map();
   const body = h('tbody', null);
   const shown = h('p', { class: 'small faint', role: 'status' });
-  const more = h('button', { class: 'button more', type: 'button', hidden: true }, t('merchant.more'));
+  const more = moreButton(load);
   const bulk = bulkBar(selected, () => productsPage({ container, params, signal }));
   const all = h('input', {
     type: 'checkbox', 'aria-label': t('merchant.select_all'),
@@ -22,7 +24,7 @@ export async function productsPage({ container, params, signal }) {
     }),
   });
   const heads = ['merchant.field.title', 'merchant.field.category', 'merchant.field.price', 'merchant.field.status'];
-  const table = h('div', { class: 'frame', tabindex: '0', role: 'region', 'aria-label': t('merchant.products') },
+  const table = frame(t('merchant.products'),
     h('table', { class: 'list' }, h('thead', null, h('tr', null, h('td', null, all),
       heads.map((key) => h('th', { scope: 'col', class: key === 'merchant.field.category' && 'wide' }, t(key))), h('td', null))), body));
   container.replaceChildren(h('h1', null, t('merchant.products')), filters(params), bulk.node, table, more, shown);
@@ -36,11 +38,6 @@ export async function productsPage({ container, params, signal }) {
     shown.textContent = t('merchant.shown', { n: formatCount(body.querySelectorAll('.row').length) });
     if (body.children.length === 0) table.replaceWith(emptyState(t('merchant.none'), t('merchant.none.text')));
   }
-  more.addEventListener('click', async () => {
-    more.disabled = true;
-    await load().catch((error) => toast(explanation(error)));
-    more.disabled = false;
-  });
   await load();
 }
 
@@ -84,9 +81,9 @@ function filters(params) {
 /** The row of a product, and the row that holds its editor while that is open. */
 function row(first, { selected, changed, signal }) {
   let current = first;
-  const cells = h('tr', { class: 'row' });
-  const place = h('td', { colspan: '6' });
-  const below = h('tr', { class: 'below', hidden: true }, place);
+  const { cells, place, below, toggle } = openingRow(6, 'merchant.edit', () => {
+    place.append(editor(current, { signal, saved: (product) => { current = product; draw(); } }));
+  });
   const pick = h('input', {
     class: 'pick', type: 'checkbox', 'aria-label': t('merchant.select', { title: localized(first.title) }),
     onchange: () => {
@@ -95,33 +92,18 @@ function row(first, { selected, changed, signal }) {
       changed();
     },
   });
-  const toggle = h('button', { class: 'button small', type: 'button', 'aria-expanded': 'false', onclick: open }, t('merchant.edit'));
-  function open() {
-    below.hidden = !below.hidden;
-    toggle.setAttribute('aria-expanded', String(!below.hidden));
-    toggle.textContent = t(below.hidden ? 'merchant.edit' : 'merchant.close');
-    place.replaceChildren();
-    if (!below.hidden) place.append(editor(current, { signal, saved: (product) => { current = product; draw(); } }));
-  }
   function draw() {
     const { title, brand, category, status, variants } = current;
     const drawing = h('div', { class: 'thumb' }, picture({ seed: current.id, category, title: localized(title) }));
     cells.replaceChildren(h('td', null, pick),
       h('td', null, h('div', { class: 'what' }, drawing, h('div', null, h('b', null, localized(title)),
         h('p', { class: 'small faint' }, [brand, t('merchant.variants', { n: variants.length })].filter(Boolean).join(' · '))))),
-      h('td', { class: 'small soft wide' }, category), h('td', { class: 'num' }, priceRange(variants)),
+      h('td', { class: 'small soft wide' }, category), h('td', { class: 'num' }, priceText(cardOf(current)) || '–'),
       h('td', null, h('span', { class: 'status', 'data-status': status }, t(`merchant.status.${status}`))),
       h('td', null, toggle));
   }
   draw();
   return [cells, below];
-}
-
-function priceRange(variants) {
-  const prices = variants.map(({ price }) => price).sort((a, b) => a.amount - b.amount);
-  const [low, high] = [prices[0], prices.at(-1)];
-  if (!low) return '–';
-  return low.amount === high.amount ? formatPrice(low) : `${formatPrice(low)} – ${formatPrice(high)}`;
 }
 
 /** What can be done with all selected products. `selected` has a function per id that returns the product as it is now. */

@@ -1,6 +1,7 @@
 // Requests to the catalogue, search, stock and recommendations, with normalised responses.
 
 import { call } from '/assets/api.js';
+import { formatPrice } from '/assets/i18n.js';
 import { callAsShopper, shopper } from '/assets/shop/shopper.js';
 import { localStore } from '/assets/storage.js';
 
@@ -56,6 +57,12 @@ export function cardOf(found) {
     product_id: found.id, title: found.title, brand: found.brand, category: found.category,
     price_min: prices[0], price_max: prices[prices.length - 1], in_stock: true,
   };
+}
+
+/** The prices of a card as a text, from the lowest to the highest. */
+export function priceText({ price_min: low, price_max: high }) {
+  if (!low) return '';
+  return low.amount === high.amount ? formatPrice(low) : `${formatPrice(low)} – ${formatPrice(high)}`;
 }
 
 /** Returns facets as `[{ name, values: [{ value, count }] }]`; the input may consist of lists or maps. */

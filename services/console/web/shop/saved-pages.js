@@ -1,8 +1,8 @@
 // The pages of the saved products: favourites, and a comparison as a table.
 
 import { h, emptyPage } from '/assets/dom.js';
-import { localized, formatPrice, t } from '/assets/i18n.js';
-import { cardOf, product } from '/assets/shop/catalog.js';
+import { localized, t } from '/assets/i18n.js';
+import { cardOf, priceText, product } from '/assets/shop/catalog.js';
 import { card } from '/assets/shop/list.js';
 import { picture } from '/assets/shop/picture.js';
 import { compared, favourites } from '/assets/shop/saved.js';
@@ -65,11 +65,6 @@ function comparison(products, remove) {
     h('thead', null, h('tr', null, h('td', null), head)),
     h('tbody', null, rows.map(([name, values]) => h('tr', { class: isDifferent(values) ? 'differs' : undefined },
       h('th', { scope: 'row' }, name), values.map((value) => h('td', null, value || '—'))))));
-}
-
-function priceText({ price_min: low, price_max: high }) {
-  if (!low) return '';
-  return low.amount === high.amount ? formatPrice(low) : `${formatPrice(low)} – ${formatPrice(high)}`;
 }
 
 const optionNames = (products) => [...new Set(products.flatMap((one) => one.variants.flatMap((variant) => Object.keys(variant.options ?? {}))))];
