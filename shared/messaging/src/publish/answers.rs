@@ -1,6 +1,6 @@
 //! Answers subscribers that ask for missing messages.
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 use envelope::BATCH_CONTENT_TYPE;
 use lapin::{Channel, message::Delivery, options::BasicAckOptions};
@@ -32,6 +32,9 @@ const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The pause after a failure.
 const RETRY_DELAY: Duration = Duration::from_secs(5);
+
+/// The most requests that are read before they are answered.
+const MAX_REQUESTS: usize = 1_000;
 
 /// The most messages that answer one range. The subscriber asks for the rest.
 const MAX_COPIES: i64 = 1024;
@@ -86,21 +89,43 @@ impl Answers<'_> {
             let channel = session.channel().await?;
             (session, channel)
         };
-        while let Some(delivery) = broker::get(&channel, &request_queue(service)).await? {
+        let mut publisher = None;
+        while let Some((requests, last)) = self.waiting_requests(&channel).await? {
+            for missing in requests {
+                self.answer(&mut publisher, &missing).await?;
+            }
+            let ack = last.ack(BasicAckOptions { multiple: true });
+            with_timeout("acknowledging requests", REPLY_TIMEOUT, ack).await?;
+        }
+        if let Some(publisher) = publisher {
+            publisher.close().await;
+        }
+        *open = Some((session, channel));
+        Ok(())
+    }
+
+    /// The first requests in the queue, without those that a later one replaces, and the last message read.
+    ///
+    /// A subscriber repeats its request until it has an answer, and each names all that is missing then. Answering each would take
+    /// longer than they arrive: under load no answer would be in time.
+    async fn waiting_requests(
+        &self,
+        channel: &Channel,
+    ) -> Result<Option<(Vec<MissingMessages>, Delivery)>, Error> {
+        let (mut requests, mut last) = (Vec::new(), None);
+        for _ in 0..MAX_REQUESTS {
+            let queue = request_queue(self.settings.service);
+            let Some(delivery) = broker::get(channel, &queue).await? else { break };
             match serde_json::from_slice(&delivery.data) {
-                Ok(missing) if self.is_genuine(&missing, &delivery) => {
-                    self.answer(&missing).await?;
-                }
+                Ok(missing) if self.is_genuine(&missing, &delivery) => requests.push(missing),
                 Ok(_) => {}
                 Err(error) => {
                     tracing::warn!(%error, "a request for messages is invalid; it is ignored");
                 }
             }
-            let ack = delivery.ack(BasicAckOptions::default());
-            with_timeout("acknowledging a request", REPLY_TIMEOUT, ack).await?;
+            last = Some(delivery);
         }
-        *open = Some((session, channel));
-        Ok(())
+        Ok(last.map(|last| (newest(requests), last)))
     }
 
     /// Whether a request is of the subscriber that it names. An invented one could begin a new history.
@@ -121,7 +146,13 @@ impl Answers<'_> {
         checked.is_ok()
     }
 
-    async fn answer(&self, missing: &MissingMessages) -> Result<(), Error> {
+    /// Sends what is missing, with a new connection if there is none. A queue that does not confirm gets no more: another connection is
+    /// used for the next request, and the subscriber asks again.
+    async fn answer(
+        &self,
+        open: &mut Option<Publisher>,
+        missing: &MissingMessages,
+    ) -> Result<(), Error> {
         let MissingMessages { subscriber, aggregate, slot, history, ranges, reply_queue } = missing;
         let Some(queue) = missing.answer_queue() else {
             tracing::warn!(
@@ -134,7 +165,10 @@ impl Answers<'_> {
         };
         let partition = Partition { aggregate: aggregate.clone(), slot: *slot };
         let Settings { amqp_url, service, .. } = self.settings;
-        let mut publisher = Publisher::connect_for(amqp_url, service, "missing messages").await?;
+        let mut publisher = match open.take() {
+            Some(publisher) => publisher,
+            None => Publisher::connect_for(amqp_url, service, "missing messages").await?,
+        };
         let (mut sent, mut limit) = (0, MAX_COPIES);
         for range in ranges.iter().take(MAX_RANGES) {
             let mut rest = Some(*range);
@@ -159,13 +193,17 @@ impl Answers<'_> {
                         position: Some((position, purpose)),
                     })
                     .collect();
-                publisher.publish(&messages, CONFIRM_TIMEOUTS).await?;
+                let confirms = publisher.publish(&messages, CONFIRM_TIMEOUTS).await?;
+                if !confirms.unanswered.is_empty() {
+                    tracing::warn!(subscriber, %partition, queue, "missing messages are not confirmed");
+                    return Ok(());
+                }
                 sent += messages.len();
                 limit -= i64::try_from(messages.len()).unwrap_or(i64::MAX).max(1);
                 rest = next;
             }
         }
-        publisher.close().await;
+        *open = Some(publisher);
         tracing::info!(subscriber, %partition, sent, "sent missing messages again");
         Ok(())
     }
@@ -210,6 +248,27 @@ impl Answers<'_> {
         positions::begin_history(connection).await?;
         Box::pin(self.leadership.positions.reload(self.leadership.outbox.pool())).await
     }
+}
+
+/// Only the last request of each subscriber for a slot, in their order.
+fn newest(requests: Vec<MissingMessages>) -> Vec<MissingMessages> {
+    let mut seen = HashSet::new();
+    let mut newest: Vec<MissingMessages> = requests
+        .into_iter()
+        .rev()
+        .filter(|request| {
+            let MissingMessages { subscriber, aggregate, slot, history, reply_queue, .. } = request;
+            seen.insert((
+                subscriber.clone(),
+                aggregate.clone(),
+                *slot,
+                *history,
+                reply_queue.clone(),
+            ))
+        })
+        .collect();
+    newest.reverse();
+    newest
 }
 
 /// A message that answers a part of a request.
@@ -274,8 +333,8 @@ pub(crate) fn answers(
 #[cfg(test)]
 mod tests {
     use super::{
-        Absence, Answer, LastPosition, MessageCopy, MessagePosition, PositionRange, Purpose, ROUND,
-        answers,
+        Absence, Answer, LastPosition, MessageCopy, MessagePosition, MissingMessages,
+        PositionRange, Purpose, ROUND, answers, newest,
     };
 
     fn copy(number: i64, events: i32) -> MessageCopy {
@@ -343,5 +402,26 @@ mod tests {
         let (found, rest) = answers(copies, 3, 9, range(1, 1_000), last(1_000));
         assert_eq!(found.len(), usize::try_from(ROUND).unwrap());
         assert_eq!(rest, Some(range(ROUND + 1, 1_000)));
+    }
+
+    #[test]
+    fn a_later_request_for_a_slot_replaces_earlier_ones() {
+        let request = |subscriber: &str, slot, first| MissingMessages {
+            subscriber: subscriber.to_owned(),
+            aggregate: "stock".to_owned(),
+            slot,
+            history: 9,
+            ranges: vec![range(first, 10)],
+            reply_queue: None,
+        };
+        let requests = vec![
+            request("order", 3, 1),
+            request("order", 4, 1),
+            request("search-sync", 3, 1),
+            request("order", 3, 2),
+        ];
+        let expected =
+            [request("order", 4, 1), request("search-sync", 3, 1), request("order", 3, 2)];
+        assert_eq!(newest(requests), expected);
     }
 }
