@@ -5,8 +5,9 @@ use std::{sync::OnceLock, time::Duration};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tracing_subscriber::{EnvFilter, filter::ParseError, util::TryInitError};
 
-/// The log filter without `RUST_LOG`.
-const DEFAULT_FILTER: &str = "info,lapin=warn,sqlx=warn";
+/// The log filter without `RUST_LOG`. lapin logs each channel that the broker closes as an error, also where a service expects it and
+/// goes on. What matters, the services log themselves.
+const DEFAULT_FILTER: &str = "info,lapin=off,sqlx=warn";
 
 /// The format of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
