@@ -180,9 +180,9 @@ impl ManagementClient {
         self.request(Method::PUT, &path, Some(&all)).await.map(drop)
     }
 
-    /// Creates a user without rights, or sets its password.
-    pub async fn create_user(&self, name: &str, password: &str) -> Result<(), Error> {
-        let body = json!({"password": password, "tags": ""});
+    /// Creates a user without rights in a vhost, or sets its password and tags: `monitoring`, `administrator` …, separated by commas.
+    pub async fn create_user(&self, name: &str, password: &str, tags: &str) -> Result<(), Error> {
+        let body = json!({"password": password, "tags": tags});
         let path = format!("/api/users/{}", percent_encoded(name));
         self.request(Method::PUT, &path, Some(&body)).await.map(drop)
     }

@@ -24,3 +24,10 @@ pub enum Error {
     #[error("the URL of the management API is not like http://user:password@host:port")]
     InvalidUrl,
 }
+
+impl Error {
+    /// Whether the server does not accept the user or the password.
+    pub fn is_unauthorized(&self) -> bool {
+        matches!(self, Self::Status { status: 401, .. })
+    }
+}

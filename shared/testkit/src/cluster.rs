@@ -104,8 +104,7 @@ async fn start_node(
         cookie: cookie.to_owned(),
         port_mapper,
     };
-    let settings =
-        RabbitMqSettings { data_dir: DataDir::in_memory("rabbitmq")?, ports: None, tls: None };
+    let settings = RabbitMqSettings::in_folder(DataDir::in_memory("rabbitmq")?);
     RabbitMq::start_node(node, settings).await
 }
 

@@ -8,6 +8,7 @@ use std::{
 
 use rabbitmq_management::{ManagementClient, percent_encoded};
 use rand::{Rng as _, distr::Alphanumeric};
+use serde_json::json;
 use tokio::net::TcpStream;
 
 use crate::{
@@ -71,6 +72,15 @@ pub struct RabbitMqSettings {
     pub ports: Option<RabbitMqPorts>,
     /// Accepts only encrypted connections of AMQP, with these files.
     pub tls: Option<TlsFiles>,
+    /// The password of the user `guest`, who may do everything: letters and digits. `guest` if `None`.
+    pub administrator_password: Option<String>,
+}
+
+impl RabbitMqSettings {
+    /// Unencrypted, on free ports, with the administrator `guest`, whose password is `guest`.
+    pub fn in_folder(data_dir: DataDir) -> Self {
+        Self { data_dir, ports: None, tls: None, administrator_password: None }
+    }
 }
 
 /// How a node takes part in a cluster.
@@ -95,6 +105,7 @@ pub struct RabbitMq {
     account: Option<Account>,
     home: PathBuf,
     ports: RabbitMqPorts,
+    administrator_password: String,
     management: ManagementClient,
     node: NodeSettings,
     tls: Option<TlsFiles>,
@@ -119,7 +130,7 @@ impl RabbitMq {
 
     /// Starts a server on free ports.
     pub async fn start_in(data_dir: DataDir) -> Result<Self, Error> {
-        Self::start_with(RabbitMqSettings { data_dir, ports: None, tls: None }).await
+        Self::start_with(RabbitMqSettings::in_folder(data_dir)).await
     }
 
     /// Starts a server with the given settings.
@@ -137,6 +148,11 @@ impl RabbitMq {
         let account = Account::for_server("rabbitmq")?;
         let mut ports = settings.ports.map_or_else(RabbitMqPorts::free, Ok)?;
         ports.port_mapper = node.port_mapper.unwrap_or(ports.port_mapper);
+        let password = settings.administrator_password.unwrap_or_else(|| "guest".to_owned());
+        let management = ManagementClient::new(&format!(
+            "http://guest:{password}@127.0.0.1:{}",
+            ports.management
+        ))?;
         let mut server = Self {
             process: None,
             port_mapper: None,
@@ -144,7 +160,8 @@ impl RabbitMq {
             home: settings.data_dir.subdirectory("home", account.as_ref())?,
             account,
             ports,
-            management: ManagementClient::new(&format!("http://127.0.0.1:{}", ports.management))?,
+            administrator_password: password,
+            management,
             node,
             tls: settings.tls,
             data_dir: settings.data_dir,
@@ -157,7 +174,7 @@ impl RabbitMq {
     /// Writes the configuration files.
     fn configure(&self) -> Result<(), Error> {
         let RabbitMqPorts { amqp, management, prometheus, .. } = self.ports;
-        let seed_node = &self.node.seed_node;
+        let (seed_node, password) = (&self.node.seed_node, &self.administrator_password);
         let listener = match &self.tls {
             Some(tls) => self.tls_listener(tls)?,
             None => format!("listeners.tcp.1 = 127.0.0.1:{amqp}\n"),
@@ -169,6 +186,8 @@ impl RabbitMq {
              prometheus.tcp.ip = 127.0.0.1\n\
              prometheus.tcp.port = {prometheus}\n\
              loopback_users.guest = true\n\
+             # Used at the first start only.\n\
+             default_pass = {password}\n\
              # The default depends on the memory size and may exceed the free space of a small disk.\n\
              disk_free_limit.absolute = 64MB\n\
              # Keeps the statistics that tests wait for at most half a second old.\n\
@@ -246,12 +265,35 @@ impl RabbitMq {
                 return Ok(());
             }
             TcpStream::connect(("127.0.0.1", port)).await.map_err(|error| error.to_string())?;
-            management.check().await.map_err(|error| error.to_string())
+            match management.check().await {
+                Ok(()) => Ok(()),
+                // The data are older than the password.
+                Err(error) if error.is_unauthorized() => Ok(()),
+                Err(error) => Err(error.to_string()),
+            }
         })
         .await?;
         process.check_alive()?;
         self.process = Some(process);
+        if self.management.check().await.is_err_and(|error| error.is_unauthorized()) {
+            self.set_administrator_password().await?;
+        }
         Ok(())
+    }
+
+    /// Gives the user `guest` the password of the settings. It is not an argument of a command, which all users of the machine
+    /// could read.
+    async fn set_administrator_password(&self) -> Result<(), Error> {
+        let name = "administrator.json";
+        let path = self.home.join(name);
+        let user = json!({
+            "name": "guest",
+            "password": self.administrator_password,
+            "tags": ["administrator"],
+        });
+        self.write(name, &json!({"users": [user]}).to_string())?;
+        self.rabbitmqctl(&["import_definitions", &path.to_string_lossy()]).await?;
+        fs::remove_file(&path).map_err(Error::file(&path))
     }
 
     /// Starts `epmd` in the foreground as a child process. A server without one starts a daemon that outlives it.
@@ -319,10 +361,10 @@ impl RabbitMq {
         &self.management
     }
 
-    /// The URL without a vhost: `amqp://guest:guest@127.0.0.1:<port>`, or `amqps`.
+    /// The URL without a vhost, for the user `guest`: `amqp://guest:<password>@127.0.0.1:<port>`, or `amqps`.
     pub fn url(&self) -> String {
         let scheme = if self.tls.is_some() { "amqps" } else { "amqp" };
-        format!("{scheme}://guest:guest@127.0.0.1:{}", self.ports.amqp)
+        format!("{scheme}://guest:{}@127.0.0.1:{}", self.administrator_password, self.ports.amqp)
     }
 
     /// The URL of a vhost; the default vhost is `/`.

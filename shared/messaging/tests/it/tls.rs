@@ -14,7 +14,7 @@ async fn certificates_change_while_events_flow() {
     let mut files = authority.issue("rabbitmq", &HOSTS, true).unwrap();
     files.requires_client_certificates = true;
     let data_dir = DataDir::in_memory("rabbitmq").unwrap();
-    let settings = RabbitMqSettings { data_dir, ports: None, tls: Some(files) };
+    let settings = RabbitMqSettings { tls: Some(files), ..RabbitMqSettings::in_folder(data_dir) };
     let broker = RabbitMq::start_with(settings).await.unwrap();
 
     let harness = Harness::open(OnReject::BlockKey).await;

@@ -34,7 +34,7 @@ fn declarations(harness: &Harness) -> [Declarations; 2] {
 async fn load(harness: &Harness) -> Value {
     let (management, vhost) = (harness.vhost.management(), harness.vhost.name());
     for user in ["publisher", "consumer"] {
-        management.create_user(user, PASSWORD).await.unwrap();
+        management.create_user(user, PASSWORD, "").await.unwrap();
     }
     let definitions = definitions(&declarations(harness), &[], vhost);
     management.import(&definitions).await.unwrap();
@@ -198,7 +198,7 @@ async fn a_user_with_too_little_is_named() {
 async fn a_missing_exchange_of_a_publisher_is_named() {
     let harness = Harness::open(OnReject::BlockKey).await;
     let management = harness.vhost.management();
-    management.create_user("consumer", PASSWORD).await.unwrap();
+    management.create_user("consumer", PASSWORD, "").await.unwrap();
     let own = [harness.consumer_topology().declarations()];
     let mut definitions = definitions(&own, &[], harness.vhost.name());
     definitions["exchanges"] = Value::Array(Vec::new());

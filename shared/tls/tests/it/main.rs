@@ -12,7 +12,8 @@ const TIMEOUT: std::time::Duration = std::time::Duration::from_secs(30);
 
 async fn broker(tls: TlsFiles) -> RabbitMq {
     let data_dir = DataDir::in_memory("rabbitmq").unwrap();
-    RabbitMq::start_with(RabbitMqSettings { data_dir, ports: None, tls: Some(tls) }).await.unwrap()
+    let settings = RabbitMqSettings { tls: Some(tls), ..RabbitMqSettings::in_folder(data_dir) };
+    RabbitMq::start_with(settings).await.unwrap()
 }
 
 /// Connects, or returns the error with its causes.

@@ -38,6 +38,9 @@ use super::{
 pub(super) const POSTGRES_FOLDER: &str = "-postgres";
 pub(super) const RABBITMQ_FOLDER: &str = "-rabbitmq";
 
+/// The file with the password of the broker's administrator, beside those of the programs.
+pub(super) const BROKER_ADMINISTRATOR: &str = "administrator";
+
 /// Timeout of the migrations of one database.
 const MIGRATE_TIMEOUT: Duration = Duration::from_mins(2);
 
@@ -134,7 +137,11 @@ async fn start(state: &mut State) -> Result<Servers, Error> {
         .map(Postgres::url)
         .or_else(|| variable("DATABASE_URL"))
         .unwrap_or_default();
-    state.management_url = rabbitmq.as_ref().map(|server| server.management().url().to_owned());
+    if let Some(rabbitmq) = &rabbitmq {
+        let password = Keys::in_suite().broker_password(BROKER_ADMINISTRATOR)?;
+        state.management_url =
+            Some(management_url(rabbitmq.management().url(), "guest", &password));
+    }
     state.amqp_url =
         rabbitmq.as_ref().map(|server| server.vhost_url("/")).or_else(|| variable("AMQP_URL"));
     Keys::in_suite().make()?;
@@ -188,9 +195,18 @@ async fn create_broker_users(rabbitmq: &RabbitMq) -> Result<(), Error> {
     let (keys, management) = (Keys::in_suite(), rabbitmq.management());
     for program in SERVICES.into_iter().chain([CONSOLE]) {
         let password = keys.broker_password(program.name)?;
-        management.create_user(program.name, &password).await?;
+        // The console reads the statistics of the queues.
+        let tags = if program == CONSOLE { "monitoring" } else { "" };
+        management.create_user(program.name, &password, tags).await?;
     }
     Ok(management.import(&definitions(&declared().await?)).await?)
+}
+
+/// The address of the management API at `url` for a user.
+fn management_url(url: &str, user: &str, password: &str) -> String {
+    let host = url.rsplit_once("://").map_or(url, |(_, rest)| rest);
+    let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
+    format!("http://{user}:{password}@{host}")
 }
 
 /// The address of the broker for a program: with its own user, unless the broker is that of the environment.
@@ -223,8 +239,11 @@ async fn rabbitmq(name: &str) -> Result<Option<RabbitMq>, Error> {
     }
     let began = Instant::now();
     let data_dir = DataDir::persistent(&format!("{name}{RABBITMQ_FOLDER}"))?;
-    let server =
-        RabbitMq::start_with(RabbitMqSettings { data_dir, ports: None, tls: None }).await?;
+    let password = Keys::in_suite().broker_password(BROKER_ADMINISTRATOR)?;
+    let administrator_password = Some(password);
+    let settings =
+        RabbitMqSettings { administrator_password, ..RabbitMqSettings::in_folder(data_dir) };
+    let server = RabbitMq::start_with(settings).await?;
     output::line(format!("RabbitMQ has started ({:.1} s).", began.elapsed().as_secs_f64()));
     Ok(Some(server))
 }
@@ -241,6 +260,8 @@ fn programs(state: &State) -> Result<Vec<Program>, Error> {
         .variable("AUDIT_DATABASE_URLS", state.databases()?.to_setting());
     // An external broker may have no management API, or give us no access.
     if let Some(url) = &state.management_url {
+        let password = Keys::in_suite().broker_password(CONSOLE.name)?;
+        let url = management_url(url, CONSOLE.name, &password);
         console = console.variable("RABBITMQ_MANAGEMENT_URL", url);
     }
     for service in SERVICES {
@@ -293,7 +314,6 @@ fn program(service: Service) -> Program {
         // of one import for good.
         .variable("MALLOC_TRIM_THRESHOLD_", "262144")
         .variable("MALLOC_MMAP_THRESHOLD_", "524288")
-        .variable("RUST_LOG", variable("RUST_LOG").unwrap_or_else(|| "info".to_owned()))
         .death_signal(DeathSignal::Terminate)
 }
 

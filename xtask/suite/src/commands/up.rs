@@ -25,7 +25,7 @@ use xtask::{
 use super::{
     readiness::healthy,
     sample,
-    supervise::{fresh_logs, variable},
+    supervise::{BROKER_ADMINISTRATOR, fresh_logs, variable},
 };
 
 /// Timeout of servers and migrations.
@@ -144,7 +144,12 @@ fn print_addresses(state: &State) {
         ));
     }
     if let Some(url) = &state.management_url {
-        output::line(format!("  RabbitMQ           {url}/ (guest, guest)"));
+        let url = url.rsplit_once('@').map_or(url.as_str(), |(_, host)| host);
+        let password = workspace::suite().join("keys").join("broker").join(BROKER_ADMINISTRATOR);
+        output::line(format!(
+            "  RabbitMQ           http://{url}/ (user guest, password in {})",
+            password.display()
+        ));
     }
     output::line(format!("  logs               {}", workspace::logs().display()));
     let search = state.ports.url(SEARCH_SYNC);
