@@ -10,7 +10,7 @@ pub const SERVICES: [&str; 5] =
     ["product-catalog", "order", "inventory", "search-sync", "behavior-analytics"];
 
 /// Everything that a token can allow.
-pub const SCOPES: [&str; 8] = [
+pub const SCOPES: [&str; 9] = [
     "catalog:write",
     "stock:write",
     "orders:read",
@@ -19,6 +19,7 @@ pub const SCOPES: [&str; 8] = [
     "orders:priority",
     "analytics:read",
     "ops",
+    "staff:admin",
 ];
 
 /// The commands of the project.

@@ -79,9 +79,12 @@ pub struct Keys {
     /// File with the Ed25519 private key (DER, PKCS#8) that signs shoppers' tokens.
     #[arg(long, env = "TOKEN_KEY_FILE")]
     pub token_key_file: Option<PathBuf>,
-    /// File with the Ed25519 public key (DER, SPKI) that verifies operators' tokens; needed only without a private key.
+    /// File with the Ed25519 public key (DER, SPKI) or the key set (JSON Web Key Set) that verifies tokens; without it, the private key
+    /// does.
     #[arg(long, env = "TOKEN_PUBLIC_KEY_FILE")]
     pub token_public_key_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub oidc: runtime::config::Oidc,
 }
 
 /// The audit of the suite. Without the databases it is off.

@@ -27,6 +27,10 @@ pub struct Files {
     /// File of the public key that verifies tokens (SPKI, DER).
     #[arg(long, env = "TOKEN_PUBLIC_KEY_FILE")]
     pub token_public_key_file: PathBuf,
+    /// Sign tokens with a new key from now on. The file of the public key becomes a key set with the former key, so that its tokens stay
+    /// valid. Restart the console afterwards.
+    #[arg(long)]
+    pub rotate_token_key: bool,
     /// File of the secret that signs webhooks: 64 hexadecimal digits.
     #[arg(long, env = "WEBHOOK_SECRET_FILE")]
     pub webhook_secret_file: Option<PathBuf>,
@@ -82,6 +86,13 @@ pub fn run(files: &Files) -> Result<(), KeygenError> {
     } else if !token_public_key_file.exists() {
         SigningKey::read(token_key_file)?.write_pair(token_key_file, token_public_key_file)?;
         tracing::info!(file = %token_public_key_file.display(), "restored the public key");
+    }
+    if files.rotate_token_key {
+        let key = SigningKey::generate()?;
+        // Services must know the key before the first token that it signs.
+        key.write_rotated(token_public_key_file)?;
+        key.write_private(token_key_file)?;
+        tracing::info!(file = %token_key_file.display(), "rotated the key; restart the console");
     }
     if let Some(file) = webhook_secret_file {
         write_secret(file).map_err(|error| KeygenError::Secret(file.clone(), error))?;
@@ -156,6 +167,7 @@ mod tests {
         let files = Files {
             token_key_file: folder.path().join("keys/token.der"),
             token_public_key_file: folder.path().join("keys/token.pub.der"),
+            rotate_token_key: false,
             webhook_secret_file: Some(folder.path().join("keys/webhook")),
             secrets: Some(folder.path().join("secrets")),
             message_public_keys: Some(folder.path().join("keys/message")),
@@ -180,9 +192,18 @@ mod tests {
         std::fs::remove_file(&files.token_public_key_file).unwrap();
         run(&files).unwrap();
         assert_eq!(read(), before);
-        let key = SigningKey::read(&files.token_key_file).unwrap();
-        let token = mint(&key, "operator", &[Scope::Ops], Duration::from_mins(1)).unwrap();
+        let token = || {
+            let key = SigningKey::read(&files.token_key_file).unwrap();
+            mint(&key, "operator", &[Scope::Ops], Duration::from_mins(1)).unwrap()
+        };
+        let first = token();
         let verifier = Verifier::read(&files.token_public_key_file).unwrap();
-        assert!(verifier.verify(&token).unwrap().has(Scope::Ops));
+        assert!(verifier.verify(&first).unwrap().has(Scope::Ops));
+
+        run(&Files { rotate_token_key: true, ..files.clone() }).unwrap();
+        let second = token();
+        assert!(verifier.verify(&second).is_err(), "it is another key");
+        let verifier = Verifier::read(&files.token_public_key_file).unwrap();
+        assert!(verifier.verify(&first).is_ok() && verifier.verify(&second).is_ok());
     }
 }

@@ -89,12 +89,12 @@ impl AppState {
     }
 }
 
-/// Reads the keys that sign and verify tokens. The private key does both.
+/// Reads the keys that sign and verify tokens. After a rotation, the file with the public keys has the former ones as well.
 fn read_keys(keys: &Keys) -> Result<(Option<SigningKey>, Option<Verifier>), KeyError> {
     let signing_key = keys.token_key_file.as_ref().map(SigningKey::read).transpose()?;
     let verifier = match (&signing_key, &keys.token_public_key_file) {
-        (Some(key), _) => Some(key.verifier()),
-        (None, Some(file)) => Some(Verifier::read(file)?),
+        (_, Some(file)) => Some(Verifier::open_with(file, &keys.oidc)?),
+        (Some(key), None) => Some(key.verifier()),
         (None, None) => None,
     };
     if signing_key.is_none() {

@@ -13,8 +13,8 @@ pub struct Request {
     /// The subject: a customer id if the token shall place or read orders.
     #[arg(long, value_name = "ID", default_value = "operator")]
     pub subject: String,
-    /// The lifetime in hours.
-    #[arg(long, default_value_t = 12, value_parser = clap::value_parser!(u64).range(1..=8760))]
+    /// The lifetime in hours, at most 90 days.
+    #[arg(long, default_value_t = 12, value_parser = clap::value_parser!(u64).range(1..=2160))]
     pub hours: u64,
     /// The scopes, such as `ops` or `catalog:write`.
     #[arg(required = true, value_name = "SCOPE")]

@@ -10,6 +10,7 @@ use messaging::{MessageLogBounds, OutboxBounds, SignatureKeyError, SlotGroups};
 use tls::{ClientFiles, ClientTls, ServerTls, TlsError, amqp};
 use url::form_urlencoded::byte_serialize;
 
+pub use crate::auth::{Oidc, Tokens};
 use crate::clients::{ClientLimits, TrustedProxies};
 
 /// The configuration of every service with a database and a broker.
@@ -486,21 +487,6 @@ impl Tls {
         let identity = self.certificate_file.clone().zip(self.key_file.clone());
         Some(ClientFiles { authorities: self.ca_file.clone()?, identity })
     }
-}
-
-/// Bearer tokens.
-#[derive(Debug, Clone, clap::Args)]
-#[group(skip)]
-#[command(next_help_heading = "Tokens")]
-pub struct Tokens {
-    /// File with the Ed25519 public key (SPKI, DER) that verifies bearer tokens.
-    #[arg(
-        id = "token_public_key_file",
-        long = "token-public-key-file",
-        env = "TOKEN_PUBLIC_KEY_FILE",
-        value_name = "TOKEN_PUBLIC_KEY_FILE"
-    )]
-    pub public_key_file: PathBuf,
 }
 
 /// Stopping.

@@ -106,8 +106,8 @@ pub enum StartError {
     /// The database cannot be used.
     #[error("the database cannot be used")]
     Database(#[from] DatabaseError),
-    /// The public key for tokens cannot be read.
-    #[error("the public key for tokens cannot be read")]
+    /// The keys that verify tokens cannot be used.
+    #[error("the keys that verify tokens cannot be used")]
     TokenKey(#[from] KeyError),
     /// The keys of messages cannot be used.
     #[error("the keys of messages cannot be used")]
@@ -172,7 +172,7 @@ pub async fn start<S: ServiceDefinition>(
     lifecycle: &Lifecycle,
 ) -> Result<SocketAddr, StartError> {
     let common = config.as_ref().clone().with_tls_files();
-    let verifier = Verifier::read(&common.tokens.public_key_file)?;
+    let verifier = Verifier::open(&common.tokens)?;
     let signatures = common.signatures.open(S::SERVICE.name)?;
     let health = Health::new(lifecycle);
     let pool = database::connect(&S::SERVICE, &common.database).await?;

@@ -6,7 +6,7 @@ use runtime::{
     auth::{Scope, SigningKey, mint},
     clients::ClientLimits,
     config::{
-        Broker, Common, Database, Http, MessageLog, Outbox, Shutdown, Signatures, Tls, Tokens,
+        Broker, Common, Database, Http, MessageLog, Oidc, Outbox, Shutdown, Signatures, Tls, Tokens,
     },
 };
 use tempfile::TempDir;
@@ -54,7 +54,7 @@ impl Credentials {
             signatures: Signatures::default(),
             http: Http { client_limits: ClientLimits::OFF, ..Http::at(([127, 0, 0, 1], 0).into()) },
             tls: Tls::default(),
-            tokens: Tokens { public_key_file: self.file("public.der") },
+            tokens: Tokens { public_key_file: self.file("public.der"), oidc: Oidc::default() },
             shutdown: Shutdown::default(),
         }
     }

@@ -1,7 +1,12 @@
 //! Whom this program trusts as a client.
 
-use std::{fmt, path::PathBuf, sync::Arc};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
+use hyper_rustls::ConfigBuilderExt as _;
 use rustls::{ClientConfig, RootCertStore, crypto::ring};
 
 use crate::{
@@ -31,6 +36,17 @@ impl ClientTls {
             std::iter::once(files.authorities.clone()).chain(identity.into_iter().flatten());
         let files = files.clone();
         let reloaded = Reloaded::open(paths.collect(), move |contents| config(&files, contents))?;
+        Ok(ClientTls(Arc::new(reloaded)))
+    }
+
+    /// Trusts the public CAs, for servers that are not part of the suite.
+    pub fn public() -> Result<ClientTls, TlsError> {
+        let reloaded = Reloaded::open(Vec::new(), |_| {
+            let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+                .with_safe_default_protocol_versions()
+                .map_err(TlsError::unusable(Path::new("the list of public CAs")))?;
+            Ok(Arc::new(builder.with_webpki_roots().with_no_client_auth()))
+        })?;
         Ok(ClientTls(Arc::new(reloaded)))
     }
 

@@ -11,6 +11,7 @@ mod list_audits;
 mod list_dead_letter_groups;
 mod list_dead_letters;
 mod list_queues;
+mod list_token_keys;
 mod pages;
 mod start_audit;
 mod stream_events;
@@ -28,6 +29,7 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
         // Public: the pages, and what the shop needs.
         .merge(pages::routes())
         .routes(routes!(create_session::create_session))
+        .routes(routes!(list_token_keys::list_token_keys))
         .merge(proxy_routes())
         // Scope `ops`.
         .routes(routes!(stream_events::stream_events))

@@ -26,12 +26,7 @@ impl FromRequestParts<AppState> for Operator {
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Operator, Problem> {
         let Some(verifier) = Option::<Verifier>::from_ref(state) else {
-            return Err(Problem::new(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "tokens_off",
-                "Tokens cannot be verified",
-            )
-            .detail("The console was started without TOKEN_KEY_FILE or TOKEN_PUBLIC_KEY_FILE."));
+            return Err(tokens_off());
         };
         let caller = <Caller as FromRequestParts<Verifier>>::from_request_parts(parts, &verifier);
         caller.await?.require(Scope::Ops)?;
@@ -40,4 +35,10 @@ impl FromRequestParts<AppState> for Operator {
         let token = header.and_then(|header| header.split_once(' ')).map(|(_, token)| token);
         Ok(Operator { token: token.unwrap_or_default().trim().to_owned() })
     }
+}
+
+/// 503: the console has no key.
+pub(super) fn tokens_off() -> Problem {
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "tokens_off", "Tokens cannot be verified")
+        .detail("The console was started without TOKEN_KEY_FILE or TOKEN_PUBLIC_KEY_FILE.")
 }

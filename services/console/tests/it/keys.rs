@@ -3,7 +3,10 @@
 use std::{path::PathBuf, time::Duration};
 
 use console::config::Keys;
-use runtime::auth::{Scope, SigningKey, Verifier, mint};
+use runtime::{
+    auth::{Scope, SigningKey, Verifier, mint},
+    config::Oidc,
+};
 use tempfile::TempDir;
 
 pub struct Keyring {
@@ -26,6 +29,7 @@ impl Keyring {
         Keys {
             token_key_file: Some(self.private.clone()),
             token_public_key_file: Some(self.public.clone()),
+            oidc: Oidc::default(),
         }
     }
 

@@ -14,11 +14,18 @@ use super::scope::Scope;
 pub struct Caller {
     subject: String,
     scopes: BTreeSet<Scope>,
+    /// Seconds of Unix time.
+    expires_at: i64,
 }
 
 impl Caller {
-    pub(super) fn new(subject: String, scopes: BTreeSet<Scope>) -> Caller {
-        Caller { subject, scopes }
+    pub(super) fn new(subject: String, scopes: BTreeSet<Scope>, expires_at: i64) -> Caller {
+        Caller { subject, scopes, expires_at }
+    }
+
+    /// When the token expires, in seconds of Unix time.
+    pub fn expires_at(&self) -> i64 {
+        self.expires_at
     }
 
     /// The token's subject: a customer's id, or the name of a program.

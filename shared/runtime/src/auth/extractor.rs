@@ -20,7 +20,7 @@ where
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Option<Caller>, Problem> {
-        Caller::of(&parts.headers, &Verifier::from_ref(state))
+        Caller::of(&parts.headers, &Verifier::from_ref(state)).await
     }
 }
 
@@ -33,21 +33,27 @@ pub(crate) fn bearer_token(headers: &HeaderMap) -> Option<&str> {
 
 impl Caller {
     /// The caller whose token is in `headers`; `None` without a token, 401 for an invalid one.
-    pub(crate) fn of(headers: &HeaderMap, verifier: &Verifier) -> Result<Option<Caller>, Problem> {
+    pub(crate) async fn of(
+        headers: &HeaderMap,
+        verifier: &Verifier,
+    ) -> Result<Option<Caller>, Problem> {
         if !headers.contains_key(AUTHORIZATION) {
             return Ok(None);
         }
         let token = bearer_token(headers)
             .ok_or_else(|| bad_token("Authorization is not `Bearer <token>`."))?;
-        match verifier.verify(token) {
+        match verifier.authenticate(token).await {
             Ok(caller) => Ok(Some(caller)),
             Err(error) => {
                 tracing::debug!(error = problem::chain(&error), "token refused");
                 Err(bad_token(match error {
                     TokenError::Expired => "The token has expired.",
-                    TokenError::Invalid(_) | TokenError::Key(_) | TokenError::Signing(_) => {
-                        "The token is not valid."
-                    }
+                    TokenError::NotYetValid => "The token is not valid yet.",
+                    TokenError::Invalid(_)
+                    | TokenError::Refused(_)
+                    | TokenError::UnknownKey
+                    | TokenError::Key(_)
+                    | TokenError::Signing(_) => "The token is not valid.",
                 }))
             }
         }

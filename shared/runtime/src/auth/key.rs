@@ -13,7 +13,14 @@ use ed25519_dalek::pkcs8::{
 };
 use rand::TryRngCore as _;
 
-use super::{key_error::KeyError, verifier::Verifier};
+use super::{
+    key_error::KeyError,
+    key_set::{self, KeySet},
+    verifier::Verifier,
+};
+
+/// How many former keys still verify tokens after a rotation.
+const KEPT_KEYS: usize = 2;
 
 /// The private key that signs tokens.
 pub struct SigningKey(ed25519_dalek::SigningKey);
@@ -47,9 +54,36 @@ impl SigningKey {
         write(public.as_ref(), spki.as_bytes(), 0o644)
     }
 
+    /// Writes the private key with mode 0600, in place of another one.
+    pub fn write_private(&self, private: impl AsRef<Path>) -> Result<(), KeyError> {
+        let path = private.as_ref();
+        let new = path.with_extension("new");
+        write(&new, self.to_pkcs8()?.as_bytes(), 0o600)?;
+        fs::rename(&new, path).map_err(|error| KeyError::Write(path.to_owned(), error))
+    }
+
+    /// Puts the public key in front of those in the file at `public`, which becomes a key set, and keeps the two newest of them. Tokens
+    /// that they have signed stay valid.
+    pub fn write_rotated(&self, public: impl AsRef<Path>) -> Result<(), KeyError> {
+        let path = public.as_ref();
+        let known = KeySet::read(path)?;
+        let mut keys = KeySet::of_one(&self.0.verifying_key()).into_keys();
+        keys.extend(known.into_keys().into_iter().take(KEPT_KEYS));
+        let document = KeySet::of(keys).document().to_string();
+        // A reader sees the former file or the new one, and never a part of it.
+        let new = path.with_extension("new");
+        write(&new, document.as_bytes(), 0o644)?;
+        fs::rename(&new, path).map_err(|error| KeyError::Write(path.to_owned(), error))
+    }
+
     /// The verifier of the tokens that this key signs.
     pub fn verifier(&self) -> Verifier {
-        Verifier::new(&self.0.verifying_key())
+        Verifier::of_key(&self.0.verifying_key())
+    }
+
+    /// The id of the key in the headers of its tokens.
+    pub(super) fn id(&self) -> Option<String> {
+        key_set::id_of(&self.0.verifying_key())
     }
 
     /// PKCS#8 version 1, without the public key: every tool reads it.

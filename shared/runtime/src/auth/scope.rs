@@ -21,11 +21,13 @@ pub enum Scope {
     AnalyticsRead,
     /// Operate: indexes, dead letters, queues.
     Ops,
+    /// Manage staff accounts; read the log of what staff did.
+    StaffAdmin,
 }
 
 impl Scope {
     /// All scopes.
-    pub const ALL: [Scope; 8] = [
+    pub const ALL: [Scope; 9] = [
         Scope::CatalogWrite,
         Scope::StockWrite,
         Scope::OrdersRead,
@@ -34,6 +36,7 @@ impl Scope {
         Scope::OrdersPriority,
         Scope::AnalyticsRead,
         Scope::Ops,
+        Scope::StaffAdmin,
     ];
 
     /// The name in a token.
@@ -47,6 +50,7 @@ impl Scope {
             Scope::OrdersPriority => "orders:priority",
             Scope::AnalyticsRead => "analytics:read",
             Scope::Ops => "ops",
+            Scope::StaffAdmin => "staff:admin",
         }
     }
 }

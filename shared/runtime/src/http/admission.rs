@@ -8,7 +8,7 @@ use std::{
 
 use axum::{
     extract::{ConnectInfo, Request, State},
-    http::StatusCode,
+    http::{HeaderMap, StatusCode},
     middleware::Next,
     response::{IntoResponse as _, Response},
 };
@@ -46,12 +46,13 @@ impl Admission {
     }
 
     /// A request without a valid token has no principal; its handler refuses it if it needs one.
-    fn client(&self, request: &Request) -> Client {
+    async fn client(&self, headers: &HeaderMap, peer: Option<IpAddr>) -> Client {
         let Inner { verifier, trusted_proxies, .. } = &*self.0;
-        let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
-        let address = peer.map(|peer| trusted_proxies.client(peer.0.ip(), request.headers()));
-        let token = bearer_token(request.headers());
-        let caller = verifier.as_ref().and_then(|verifier| verifier.verify(token?).ok());
+        let address = peer.map(|peer| trusted_proxies.client(peer, headers));
+        let caller = match (verifier, bearer_token(headers)) {
+            (Some(verifier), Some(token)) => verifier.authenticate(token).await.ok(),
+            _ => None,
+        };
         Client { address, principal: caller.map(|caller| caller.subject().into()) }
     }
 
@@ -73,7 +74,8 @@ pub(super) async fn admit(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let client = admission.client(&request);
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
+    let client = admission.client(request.headers(), peer).await;
     let admitted =
         if request.uri().path().starts_with(UNCOUNTED) { Ok(()) } else { admission.check(&client) };
     if let Err(wait) = admitted {

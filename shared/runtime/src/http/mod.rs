@@ -31,7 +31,7 @@ pub use deadline::within;
 pub use document::document;
 pub use serve::{Addresses, ServeError, serve, serve_with_tls};
 
-use self::{admission::Admission, required_scopes::RequiredScopes};
+use self::{admission::Admission, required_scopes::RequiredScopes, streams::Ends};
 use crate::{
     auth::Verifier, config, health::Health, lifecycle::Lifecycle, service::Service, telemetry,
 };
@@ -43,7 +43,7 @@ pub const BODY_LIMIT: usize = 1024 * 1024;
 /// `/problems/{code}`.
 ///
 /// The middleware, from the outside in: trace context and span, security headers, 500 for panics, checks of the head, bounds
-/// per client, the rest of unread bodies, timeout (see [`within`]), end of event streams at shutdown, scopes, body limit. An
+/// per client, the rest of unread bodies, timeout (see [`within`]), end of event streams, scopes, body limit. An
 /// unknown route or method is answered with a problem.
 ///
 /// The `verifier` recognises the subjects of tokens, which have bounds of their own, and checks the scopes that the OpenAPI
@@ -62,6 +62,7 @@ pub fn router(
     let document = document::complete(service, document);
     let scopes = verifier.map(|verifier| RequiredScopes::new(&document, verifier.clone()));
     let admission = Admission::new(config, verifier.cloned());
+    let ends = Ends { stopping: lifecycle.soft(), verifier: verifier.cloned() };
     let mut router = routes
         .merge(pages::router(health.clone(), document))
         .fallback(problem::not_found)
@@ -71,7 +72,7 @@ pub fn router(
         router = router.layer(middleware::from_fn_with_state(scopes, required_scopes::check));
     }
     router
-        .layer(middleware::from_fn_with_state(lifecycle.soft(), streams::end_at_shutdown))
+        .layer(middleware::from_fn_with_state(ends, streams::end))
         .layer(middleware::from_fn_with_state(config.request_timeout, deadline::enforce))
         .layer(middleware::from_fn(request_body::read_to_end))
         .layer(middleware::from_fn_with_state(admission, admission::admit))

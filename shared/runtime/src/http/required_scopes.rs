@@ -66,7 +66,7 @@ pub(super) async fn check(
     let route = request.extensions().get::<MatchedPath>();
     let alternatives = route.and_then(|route| required.of(route.as_str(), request.method()));
     let Some(alternatives) = alternatives else { return next.run(request).await };
-    let checked = Caller::of(request.headers(), &required.0.verifier).and_then(|caller| {
+    let checked = Caller::of(request.headers(), &required.0.verifier).await.and_then(|caller| {
         let caller = caller.ok_or_else(|| Problem::unauthorized("No bearer token was sent."))?;
         let mut results = alternatives
             .iter()

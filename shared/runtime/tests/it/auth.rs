@@ -1,17 +1,32 @@
 //! Valid tokens, and all kinds of invalid ones.
 
-use std::{os::unix::fs::PermissionsExt as _, time::Duration};
+use std::{
+    os::unix::fs::PermissionsExt as _,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use axum::{Router, body::Body, extract::FromRef, http::Request, routing::get};
+use futures::{FutureExt as _, StreamExt as _};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use problem::{Json, Problem};
 use runtime::{
+    Lifecycle,
     auth::{Caller, ISSUER, KeyError, Scope, SigningKey, Verifier, mint},
     clock,
+    config::{self, Oidc},
+    health::Health,
+    http,
 };
 use serde_json::{Value, json};
+use tokio::{net::TcpListener, task::JoinHandle};
+use tower::ServiceExt as _;
+use utoipa_axum::router::OpenApiRouter;
 
-use crate::{Answer, send};
+use crate::{Answer, SERVICE, in_background, send, soon};
 
 const HOUR: Duration = Duration::from_hours(1);
 
@@ -52,6 +67,15 @@ impl Fixture {
         let der = std::fs::read(self.folder.path().join("private")).unwrap();
         let header = Header::new(Algorithm::EdDSA);
         jsonwebtoken::encode(&header, claims, &EncodingKey::from_ed_der(&der)).unwrap()
+    }
+
+    /// A token with an extension that its receiver must understand.
+    fn critical(&self) -> String {
+        let der = std::fs::read(self.folder.path().join("private")).unwrap();
+        let mut header = Header::new(Algorithm::EdDSA);
+        header.crit = Some(vec!["b64".to_owned()]);
+        let key = EncodingKey::from_ed_der(&der);
+        jsonwebtoken::encode(&header, &claims(&json!({})), &key).unwrap()
     }
 
     async fn call(&self, path: &str, authorization: &str) -> Answer {
@@ -155,6 +179,19 @@ async fn an_invalid_token_is_401() {
             format!("Bearer {}", fixture.signed(&claims(&json!({"sub": null})))),
             "The token is not valid.",
         ),
+        (
+            format!("Bearer {}", fixture.signed(&claims(&json!({"aud": "another shop"})))),
+            "The token is not valid.",
+        ),
+        (
+            format!("Bearer {}", fixture.signed(&claims(&json!({"exp": now + 3_200_000_000_i64})))),
+            "The token is not valid.",
+        ),
+        (
+            format!("Bearer {}", fixture.signed(&claims(&json!({"nbf": now + 60})))),
+            "The token is not valid yet.",
+        ),
+        (format!("Bearer {}", fixture.critical()), "The token is not valid."),
     ] {
         let answer = fixture.call("/who", &bad).await;
         assert_eq!(answer.problem(), (401, "unauthorized".to_owned()), "{bad}");
@@ -216,6 +253,189 @@ async fn written_keys_are_read_back() {
     std::fs::write(&public, b"").unwrap();
     assert!(matches!(Verifier::read(&public), Err(KeyError::NotPublic(..))));
     assert!(matches!(Verifier::read("/no/such/file"), Err(KeyError::Read(..))));
+}
+
+#[tokio::test]
+async fn a_new_key_is_used_without_a_restart() {
+    let fixture = Fixture::new();
+    let (old, new) = (fixture.token(&[]), SigningKey::generate().unwrap());
+    let public = fixture.folder.path().join("public");
+    new.write_rotated(&public).unwrap();
+    let token = mint(&new, "c2", &[], HOUR).unwrap();
+    assert_eq!(fixture.call_with("/who", &token).await.json(), "c2");
+    assert_eq!(fixture.call_with("/who", &old).await.json(), "c1", "its key is still known");
+    // Unknown keys do not make it read the file for each token.
+    let foreign = mint(&fixture.foreign_key, "c3", &[], HOUR).unwrap();
+    fixture.foreign_key.write_rotated(&public).unwrap();
+    assert_eq!(fixture.call_with("/who", &foreign).await.problem().0, 401);
+    // The key set is a document for others as well.
+    let document: Value = serde_json::from_slice(&std::fs::read(&public).unwrap()).unwrap();
+    assert_eq!(document["keys"].as_array().unwrap().len(), 3);
+    assert!(
+        document["keys"].as_array().unwrap().iter().all(|key| key["d"].is_null()),
+        "{document}"
+    );
+}
+
+/// An issuer on a port of its own: its description, its keys, and how often they were asked for.
+struct Issuer {
+    url: String,
+    key: SigningKey,
+    keys: Arc<Mutex<Value>>,
+    asked: Arc<AtomicUsize>,
+    server: JoinHandle<()>,
+}
+
+impl Issuer {
+    async fn start() -> Issuer {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let key = SigningKey::generate().unwrap();
+        let keys = Arc::new(Mutex::new(key.verifier().jwks()));
+        let asked = Arc::<AtomicUsize>::default();
+        let description = json!({"issuer": url, "jwks_uri": format!("{url}/keys")});
+        let (served, counted) = (keys.clone(), Arc::clone(&asked));
+        let router = Router::new()
+            .route("/.well-known/openid-configuration", get(async move || Json(description)))
+            .route(
+                "/keys",
+                get(async move || {
+                    let _: usize = counted.fetch_add(1, Ordering::Relaxed);
+                    Json(served.lock().unwrap().clone())
+                }),
+            );
+        let server = in_background(async move { axum::serve(listener, router).await.unwrap() });
+        Issuer { url, key, keys, asked, server }
+    }
+
+    /// A verifier that trusts this issuer beside the suite.
+    fn trusted_by(&self, fixture: &Fixture) -> Verifier {
+        let oidc = Oidc {
+            issuer: Some(self.url.clone()),
+            audience: Some("shop".to_owned()),
+            roles_claim: "groups".to_owned(),
+            roles: "buyers=merchandiser".parse().unwrap(),
+            ..Oidc::default()
+        };
+        Verifier::open_with(fixture.folder.path().join("public"), &oidc).unwrap()
+    }
+
+    /// A token of `key` with these claims in place of the usual ones.
+    fn token(&self, fixture: &Fixture, key: &SigningKey, change: &Value) -> String {
+        let (private, public) =
+            (fixture.folder.path().join("issuer"), fixture.folder.path().join("issuer.pub"));
+        key.write_pair(&private, public).unwrap();
+        let mut changed = claims(
+            &json!({"iss": self.url, "aud": "shop", "sub": "ann", "groups": ["buyers"], "scope": null}),
+        );
+        for (name, value) in change.as_object().unwrap() {
+            changed[name] = value.clone();
+        }
+        let kid = key.verifier().jwks()["keys"][0]["kid"].as_str().unwrap().to_owned();
+        let header = Header { kid: Some(kid), ..Header::new(Algorithm::EdDSA) };
+        let der = std::fs::read(private).unwrap();
+        jsonwebtoken::encode(&header, &changed, &EncodingKey::from_ed_der(&der)).unwrap()
+    }
+}
+
+#[tokio::test]
+async fn another_issuer_grants_roles_and_its_keys_are_cached() {
+    let (fixture, issuer) = (Fixture::new(), Issuer::start().await);
+    let verifier = issuer.trusted_by(&fixture);
+    let token = |change: Value| issuer.token(&fixture, &issuer.key, &change);
+    let caller = verifier.authenticate(&token(json!({}))).await.unwrap();
+    assert_eq!(caller.subject(), "oidc:ann");
+    assert!(caller.has(Scope::CatalogWrite) && !caller.has(Scope::Ops));
+    for n in 0..20 {
+        let token = token(json!({"sub": format!("ann{n}")}));
+        assert!(verifier.authenticate(&token).await.is_ok());
+    }
+    for bad in [
+        json!({"aud": "another"}),
+        json!({"iss": ISSUER}),
+        json!({"iss": "https://other.example"}),
+        json!({"exp": clock::now().timestamp() + 86_400 * 2}),
+    ] {
+        assert!(verifier.authenticate(&token(bad.clone())).await.is_err(), "{bad}");
+    }
+    // The suite's own tokens are still its own.
+    assert!(verifier.authenticate(&fixture.token(&[Scope::Ops])).await.unwrap().has(Scope::Ops));
+    assert_eq!(issuer.asked.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
+async fn unknown_keys_ask_the_issuer_at_a_bounded_rate() {
+    let (fixture, issuer) = (Fixture::new(), Issuer::start().await);
+    let verifier = issuer.trusted_by(&fixture);
+    // Its first key is found, a later one is not asked for at once.
+    let first = issuer.token(&fixture, &issuer.key, &json!({}));
+    assert!(verifier.authenticate(&first).await.is_ok());
+    let second = SigningKey::generate().unwrap();
+    *issuer.keys.lock().unwrap() = second.verifier().jwks();
+    let token = issuer.token(&fixture, &second, &json!({}));
+    for _ in 0..50 {
+        assert!(verifier.authenticate(&token).await.is_err());
+    }
+    assert_eq!(issuer.asked.load(Ordering::Relaxed), 1);
+    // Another program has not asked yet.
+    let verifier = issuer.trusted_by(&fixture);
+    assert!(verifier.authenticate(&token).await.is_ok());
+    assert!(verifier.authenticate(&first).await.is_err(), "the issuer has removed this key");
+}
+
+#[tokio::test]
+async fn known_keys_stay_while_the_issuer_is_away() {
+    let (fixture, issuer) = (Fixture::new(), Issuer::start().await);
+    let verifier = issuer.trusted_by(&fixture);
+    let token = |sub: &str| issuer.token(&fixture, &issuer.key, &json!({"sub": sub}));
+    assert!(verifier.authenticate(&token("ann")).await.is_ok());
+    let unknown = issuer.trusted_by(&fixture);
+    let (later, early) = (token("bob"), token("eve"));
+    issuer.server.abort();
+    assert!(issuer.server.await.unwrap_err().is_cancelled());
+    assert!(verifier.authenticate(&later).await.is_ok());
+    assert!(unknown.authenticate(&early).await.is_err());
+    assert!(unknown.authenticate(&fixture.token(&[])).await.is_ok(), "own tokens need no issuer");
+}
+
+#[tokio::test]
+async fn an_event_stream_ends_when_its_token_expires() {
+    let (lifecycle, key) = (Lifecycle::new(HOUR), SigningKey::generate().unwrap());
+    let stream = || futures::stream::pending::<Result<&str, std::io::Error>>();
+    let events =
+        get(async move || ([("content-type", "text/event-stream")], Body::from_stream(stream())));
+    let (routes, http) = (
+        OpenApiRouter::new().route("/events", events),
+        config::Http::at(([127, 0, 0, 1], 0).into()),
+    );
+    let (health, verifier) = (Health::new(&lifecycle), key.verifier());
+    let router = http::router(&SERVICE, routes, &health, &lifecycle, &http, Some(&verifier));
+    let follow = async |lifetime| {
+        let token = mint(&key, "c1", &[], lifetime).unwrap();
+        let request = Request::get("/events").header("authorization", format!("Bearer {token}"));
+        let response = router.clone().oneshot(request.body(Body::empty()).unwrap()).await;
+        response.unwrap().into_body().into_data_stream()
+    };
+    let (mut long, mut short) = (follow(HOUR).await, follow(Duration::from_secs(1)).await);
+    assert!(soon(short.next()).await.is_none());
+    assert!(long.next().now_or_never().is_none(), "it goes on");
+}
+
+#[test]
+fn an_issuer_needs_an_audience_and_an_encrypted_address() {
+    let fixture = Fixture::new();
+    let open = |issuer: &str, audience: Option<&str>| {
+        let oidc = Oidc {
+            issuer: Some(issuer.to_owned()),
+            audience: audience.map(str::to_owned),
+            ..Oidc::default()
+        };
+        Verifier::open_with(fixture.folder.path().join("public"), &oidc).map(|_| ())
+    };
+    assert!(open("https://id.example", Some("shop")).is_ok());
+    assert!(open("", None).is_ok(), "an empty setting is none");
+    assert!(matches!(open("https://id.example", None), Err(KeyError::Oidc(_))));
+    assert!(matches!(open("http://id.example", Some("shop")), Err(KeyError::Oidc(_))));
 }
 
 #[test]
