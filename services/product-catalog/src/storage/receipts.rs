@@ -6,7 +6,8 @@ use uuid::Uuid;
 
 use crate::domain::{Change, NewReceipt, Receipt};
 
-/// Inserts receipts. The first receipt for a version stays, except that a success replaces a failure.
+/// Inserts receipts, without those for versions that were never published. The first receipt for a version stays, except that a
+/// success replaces a failure.
 pub(crate) async fn insert(
     connection: &mut PgConnection,
     receipts: &[NewReceipt<'_>],
@@ -22,6 +23,7 @@ pub(crate) async fn insert(
         select distinct on (product_id, service, version) product_id, service, version, at, failure
         from unnest($1::uuid[], $2::text[], $3::bigint[], $4::timestamptz[], $5::text[])
             as e (product_id, service, version, at, failure)
+        where exists (select from product p where p.id = e.product_id and p.version >= e.version)
         order by product_id, service, version, failure nulls first, at
         on conflict (product_id, service, version) do update
             set at = excluded.at, failure = excluded.failure

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use service_testkit::LONGEST_WAIT;
+use service_testkit::{LONGEST_WAIT, assert_dead_letters, count};
 use testkit::wait_for;
 use tokio::time::timeout;
 
@@ -187,5 +187,47 @@ async fn stream_sends_every_step_and_ends_with_the_last() {
     }
     // The stream has ended: reading more does not hang.
     assert_eq!(next(usize::MAX).await.len(), 5);
+    suite.settled().await;
+}
+
+/// Otherwise one forged receipt would report all later changes as applied.
+#[tokio::test(flavor = "multi_thread")]
+async fn receipts_of_unpublished_versions_do_not_count() {
+    let suite = Suite::start().await;
+    let (product, first) = suite.create(&keyboard("K-1")).await;
+    let inventory = suite.downstream("inventory").await;
+    inventory.applied(&[(&product, 2), (&product, i64::MAX)], later(0)).await;
+    // The receipts of a service have an order: after this one, the first one has been handled.
+    inventory.applied(&[(&product, 1)], later(0)).await;
+    let applied = async |change: &str| {
+        let state = suite.get(&format!("/v1/changes/{change}")).await;
+        if statuses(&state)[1] == "applied" { Ok(()) } else { Err(state.to_string()) }
+    };
+    wait_for("the receipt is recorded", LONGEST_WAIT, async || applied(&first).await)
+        .await
+        .unwrap();
+    let patch =
+        suite.request(Method::PATCH, &path_of(&product)).json(&json!({"brand": "B"})).send().await;
+    applied(&change_of(&patch.unwrap())).await.unwrap_err();
+    suite.settled().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_receipt_in_the_name_of_another_is_a_dead_letter() {
+    let suite = Suite::start().await;
+    let (product, change) = suite.create(&keyboard("K-1")).await;
+    let inventory = suite.downstream("inventory").await;
+    inventory.applied_in_name_of("order", &[(&product, 1)], later(0)).await;
+    inventory.applied(&[(&product, 1)], later(0)).await;
+    let path = format!("/v1/changes/{change}");
+    let recorded = wait_for("the honest receipt is recorded", LONGEST_WAIT, async || {
+        let state = suite.get(&path).await;
+        if statuses(&state)[1] == "applied" { Ok(state) } else { Err(state.to_string()) }
+    });
+    let state = recorded.await.unwrap();
+    assert_eq!(statuses(&state), ["pending", "applied", "pending", "pending"]);
+    let reason = "select count(*) from messaging.dead_letter where reason = 'foreign_receipt'";
+    assert_eq!(count(&suite.pool, reason).await, 1);
+    assert_dead_letters(&suite.pool, 1).await;
     suite.settled().await;
 }

@@ -116,7 +116,7 @@ pub struct Suite {
     pub synonyms: Recorder<SynonymsChangedV1>,
     pub rules: Recorder<RuleChangedV1>,
     pub removed_rules: Recorder<RuleRemovedV1>,
-    pool: PgPool,
+    pub pool: PgPool,
     received: ReceivedEvents,
     offers: Arc<Mutex<Vec<ReceivedOffer>>>,
     counts: Recorder<StockCountedV1>,
@@ -312,9 +312,19 @@ pub struct Downstream {
 impl Downstream {
     /// Publishes the receipt for applied versions.
     pub async fn applied(&self, products: &[(&Value, i64)], at: DateTime<Utc>) {
+        self.applied_in_name_of(self.service, products, at).await;
+    }
+
+    /// Publishes a receipt that names this service.
+    pub async fn applied_in_name_of(
+        &self,
+        service: &str,
+        products: &[(&Value, i64)],
+        at: DateTime<Utc>,
+    ) {
         let applied = products.iter().map(|(product, version)| version_of(product, *version));
         let receipt = ProductAppliedV1 {
-            service: self.service.to_owned(),
+            service: service.to_owned(),
             receipt_key: "0".to_owned(),
             applied: applied.collect(),
             applied_at: at,

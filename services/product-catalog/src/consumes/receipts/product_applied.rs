@@ -3,6 +3,7 @@
 use contracts::receipts::ProductAppliedV1;
 use messaging::{Batch, Failure, Handler, Transaction};
 
+use super::fail_foreign;
 use crate::{
     app::{ChangeWatchers, record_receipts},
     domain::NewReceipt,
@@ -18,6 +19,9 @@ impl Handler for RecordApplied {
         tx: &mut Transaction,
         batch: &mut Batch<ProductAppliedV1>,
     ) -> Result<(), Failure> {
+        if fail_foreign(batch, |receipt| &receipt.service) {
+            return Ok(());
+        }
         let mut receipts = Vec::new();
         for delivery in batch.delivered() {
             let ProductAppliedV1 { service, applied, applied_at, .. } = &delivery.event;

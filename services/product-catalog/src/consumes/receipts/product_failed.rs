@@ -3,6 +3,7 @@
 use contracts::receipts::ProductFailedV1;
 use messaging::{Batch, Failure, Handler, Transaction};
 
+use super::fail_foreign;
 use crate::{
     app::{ChangeWatchers, record_receipts},
     domain::NewReceipt,
@@ -18,6 +19,9 @@ impl Handler for RecordFailed {
         tx: &mut Transaction,
         batch: &mut Batch<ProductFailedV1>,
     ) -> Result<(), Failure> {
+        if fail_foreign(batch, |receipt| &receipt.service) {
+            return Ok(());
+        }
         let events = batch.delivered().iter().map(|delivery| &delivery.event);
         let receipts = events.map(|event| NewReceipt {
             service: &event.service,
