@@ -6,7 +6,7 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tracing_subscriber::{EnvFilter, filter::ParseError, util::TryInitError};
 
 /// The log filter without `RUST_LOG`. lapin logs each channel that the broker closes as an error, also where a service expects it and
-/// goes on. What matters, the services log themselves.
+/// continues. The services log the errors that matter.
 const DEFAULT_FILTER: &str = "info,lapin=off,sqlx=warn";
 
 /// The format of the log.
