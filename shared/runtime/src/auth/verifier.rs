@@ -22,7 +22,7 @@ use super::{
 use crate::clock;
 
 /// The number of tokens whose signatures are remembered. Verifying one takes as long as a small query.
-const CACHED_TOKENS: usize = 4_096;
+const CACHED_TOKENS: usize = 16_384;
 
 /// Verifies the tokens of the suite, and those of another issuer if there is one. Cheap to clone.
 #[derive(Clone)]
