@@ -34,6 +34,9 @@ const START_TIMEOUT: Duration = Duration::from_mins(2);
 /// The server is killed if a shutdown takes longer.
 const STOP_TIMEOUT: Duration = Duration::from_mins(1);
 
+/// The tools start an Erlang machine, which took more than a minute on busy processors.
+const COMMAND_TIMEOUT: Duration = Duration::from_mins(3);
+
 /// The port mapper has no state to save.
 const PORT_MAPPER_STOP_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -405,7 +408,7 @@ impl RabbitMq {
     pub async fn rabbitmqctl(&self, arguments: &[&str]) -> Result<(), Error> {
         let script = self.scripts.join("rabbitmqctl");
         let mut process = self.program("rabbitmqctl", &script).arguments(arguments).start()?;
-        process.wait_for_success(STOP_TIMEOUT).await
+        process.wait_for_success(COMMAND_TIMEOUT).await
     }
 
     /// One of RabbitMQ's programs with the environment of this private server.
