@@ -24,11 +24,11 @@ ENV MALLOC_ARENA_MAX=2 MALLOC_TRIM_THRESHOLD_=262144 MALLOC_MMAP_THRESHOLD_=5242
 RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin shop \
     && install -d -o shop -g shop /var/lib/shop /var/lib/shop/keys /var/lib/shop/index \
         /var/lib/shop/secrets /var/lib/shop/broker /var/lib/shop/database /var/lib/shop/authority /var/lib/shop/postgres-tls \
-    && cd /var/lib/shop/secrets && install -d -o shop -g shop console operator \
+    && cd /var/lib/shop/secrets && install -d -o shop -g shop console console-migrate operator \
     && for service in product-catalog order inventory search-sync behavior-analytics; do \
         install -d -o shop -g shop "$service" "$service-migrate"; done
 COPY --from=build /programs/${PROGRAM} /usr/local/bin/program
-COPY deploy/token /usr/local/bin/token
+COPY deploy/token deploy/staff /usr/local/bin/
 USER shop
 ENTRYPOINT ["/usr/local/bin/program"]
 CMD ["serve"]

@@ -43,6 +43,9 @@ pub enum Command {
     Prove(Prove),
     /// Mint a token for the running suite; it is the last line of the output.
     Token(Token),
+    /// Create, reset and list staff accounts of the running suite: `add --role ROLE EMAIL`, `reset EMAIL`, `list`.
+    #[command(disable_help_flag = true)]
+    Staff(Staff),
     /// Import products from a file through the public route.
     Import(Import),
     /// Measure the running suite, orders, the messaging kit or search.
@@ -117,6 +120,13 @@ pub struct Token {
     /// What the token allows.
     #[arg(required = true, value_parser = PossibleValuesParser::new(SCOPES))]
     pub scope: Vec<String>,
+}
+
+/// What to do with staff accounts: the arguments of `console staff`.
+#[derive(Debug, Args)]
+pub struct Staff {
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
+    pub arguments: Vec<String>,
 }
 
 /// What to import.

@@ -53,6 +53,7 @@ fn run(command: &Command) -> Result<(), Error> {
     match command {
         Command::Up(_) | Command::Supervise | Command::Down(_) | Command::Roles => operate(),
         Command::Token(_)
+        | Command::Staff(_)
         | Command::Import(_)
         | Command::Audit(_)
         | Command::DeadLetters(_)

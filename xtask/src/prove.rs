@@ -46,6 +46,23 @@ pub(crate) const PROOFS: &[Proof] = &[
         },
     },
     Proof {
+        name: "oidc",
+        about: "tokens of a real issuer, npm's oidc-provider: three algorithms, rotated keys, an issuer that is away; needs node and npm; 1 minute",
+        command: || {
+            let filter = "oidc::";
+            cargo::cargo([
+                "test",
+                "--package",
+                "runtime",
+                "--test",
+                "it",
+                filter,
+                "--",
+                "--ignored",
+            ])
+        },
+    },
+    Proof {
         name: "chaos",
         about: "200 faults on all flows lose, double and reorder nothing; 30 minutes",
         command: || cargo::cargo(["xtask", "chaos", "--faults", "200", "--seed", "1"]),

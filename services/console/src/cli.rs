@@ -11,11 +11,13 @@ use runtime::{
 };
 
 use crate::{
-    config::{Config, base_url},
-    keygen,
+    config::{Config, Migrate, base_url},
+    database, keygen,
     names::SERVICE,
     seed::{self, Progress, Seed, Seeded},
-    server, token,
+    server,
+    staff::StaffCommand,
+    token,
 };
 
 /// Web front end of the suite: storefront, operations page, and a proxy to every service.
@@ -33,10 +35,14 @@ pub struct CommandLine {
 enum Command {
     /// Serve until a stop signal arrives.
     Serve(Box<Config>),
+    /// Bring the console's database to the newest schema.
+    Migrate(Migrate),
     /// Check that the running console is ready; exits 0 if it is.
     Healthcheck(Healthcheck),
     /// Mint a token and print it.
     Token(token::Request),
+    /// Create, reset and list staff accounts.
+    Staff(Box<StaffCommand>),
     /// Create missing keys.
     Keygen(Box<keygen::Files>),
     /// Load the sample catalogue into an empty shop.
@@ -85,8 +91,12 @@ impl CommandLine {
         telemetry::init(self.log_format)?;
         match self.command {
             Command::Serve(config) => return Ok(server::run(*config).await?),
+            Command::Migrate(settings) => database::migrate(&settings).await?,
             Command::Healthcheck(healthcheck) => healthcheck.ask().await?,
             Command::Token(request) => print_line(&request.mint()?),
+            Command::Staff(command) => {
+                command.run().await?.iter().for_each(|line| print_line(line));
+            }
             Command::Keygen(files) => keygen::run(&files)?,
             Command::Seed(args) => seed_shop(*args).await?,
         }
@@ -143,7 +153,7 @@ fn log_progress(progress: Progress, last_logged: &mut Option<(&'static str, u64)
     }
 }
 
-#[expect(clippy::print_stdout, reason = "the token is the output of the command")]
+#[expect(clippy::print_stdout, reason = "tokens and passwords are the output of commands")]
 fn print_line(line: &str) {
     println!("{line}");
 }

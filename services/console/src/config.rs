@@ -21,6 +21,8 @@ pub struct Config {
     #[command(flatten)]
     pub keys: Keys,
     #[command(flatten)]
+    pub database: Database,
+    #[command(flatten)]
     pub audit: Audit,
     #[command(flatten)]
     pub shutdown: runtime::config::Shutdown,
@@ -51,6 +53,10 @@ pub struct Services {
 /// The names of the services, which are also the names of their exchanges.
 pub const SERVICES: [&str; 5] =
     ["product-catalog", "order", "inventory", "search-sync", "behavior-analytics"];
+
+/// The databases: one for each service, and that of the console.
+pub(crate) const DATABASES: [&str; 6] =
+    ["product-catalog", "order", "inventory", "search-sync", "behavior-analytics", "console"];
 
 impl Services {
     /// Each service with its base URL, in the order of [`SERVICES`].
@@ -85,6 +91,41 @@ pub struct Keys {
     pub token_public_key_file: Option<PathBuf>,
     #[command(flatten)]
     pub oidc: runtime::config::Oidc,
+}
+
+/// The console's own database. Without it there are no staff accounts, and renewal tokens of shoppers can be used more than once.
+#[derive(Debug, Clone, Default, clap::Args)]
+#[group(skip)]
+#[command(next_help_heading = "Database")]
+pub struct Database {
+    /// Address of the console's database, `postgres://user:password@host:port/name`, or `file:` and the path of a file that holds it. Secret.
+    #[arg(
+        id = "database_url",
+        long = "database-url",
+        env = "DATABASE_URL",
+        value_name = "DATABASE_URL",
+        hide_env_values = true,
+        value_parser = runtime::config::secret
+    )]
+    pub url: Option<Secret>,
+}
+
+/// What `migrate` needs.
+#[derive(Debug, Clone, clap::Args)]
+#[group(skip)]
+pub struct Migrate {
+    /// Address of the console's database for the owner of its tables. Secret.
+    #[arg(
+        id = "database_url",
+        long = "database-url",
+        env = "DATABASE_URL",
+        value_name = "DATABASE_URL",
+        hide_env_values = true,
+        value_parser = runtime::config::secret
+    )]
+    pub database_url: Secret,
+    #[command(flatten)]
+    pub tls: runtime::config::Tls,
 }
 
 /// The audit of the suite. Without the databases it is off.

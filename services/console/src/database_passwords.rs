@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use crate::{
-    config::SERVICES,
+    config::{DATABASES, SERVICES},
     names::SERVICE,
     secret_files::{self, SecretFileError, kept_password, migrate_folder, new_password},
 };
@@ -27,7 +27,7 @@ pub(crate) struct Target<'a> {
 /// Creates missing passwords, and writes the addresses with them and the SQL with their verifiers. Existing passwords stay.
 pub(crate) fn create(target: &Target<'_>) -> Result<(), SecretFileError> {
     let mut passwords = Vec::new();
-    for service in SERVICES {
+    for service in DATABASES {
         let owner = database_roles::owner_of(service);
         for (folder, role) in [(service.to_owned(), service), (migrate_folder(service), &owner)] {
             let file = target.secrets.join(folder).join("database.url");
@@ -37,15 +37,15 @@ pub(crate) fn create(target: &Target<'_>) -> Result<(), SecretFileError> {
             passwords.push((role.to_owned(), password));
         }
     }
-    for (role, file) in [
-        (database_roles::AUDIT, format!("{}/audit.databases", SERVICE.name)),
-        (database_roles::RECONCILE, "operator/subscriber.databases".to_owned()),
-        (database_roles::BACKUP, "operator/backup.databases".to_owned()),
+    for (role, file, databases) in [
+        (database_roles::AUDIT, format!("{}/audit.databases", SERVICE.name), &SERVICES[..]),
+        (database_roles::RECONCILE, "operator/subscriber.databases".to_owned(), &SERVICES),
+        (database_roles::BACKUP, "operator/backup.databases".to_owned(), &DATABASES),
     ] {
         let file = target.secrets.join(file);
         let password = kept_password(&file)?;
-        let databases =
-            SERVICES.map(|service| format!("{service}={}", target.url(role, &password, service)));
+        let url = |database: &&str| format!("{database}={}", target.url(role, &password, database));
+        let databases: Vec<String> = databases.iter().map(url).collect();
         secret_files::write(&file, 0o600, &databases.join(","))?;
         passwords.push((role.to_owned(), password));
     }
@@ -54,7 +54,7 @@ pub(crate) fn create(target: &Target<'_>) -> Result<(), SecretFileError> {
         password.map(|(_, password)| database_roles::scram_verifier(password))
     };
     // The server runs under another account, so all may read the verifiers. They are no passwords.
-    let script = database_roles::script(&SERVICES, verifier);
+    let script = database_roles::script(&DATABASES, verifier);
     secret_files::write(&target.server.join("roles.sql"), 0o644, &script)?;
     // Read as root, before the server changes its account.
     let superuser = target.server.join("superuser.password");
@@ -95,6 +95,8 @@ mod tests {
             "secrets/order/database.url",
             "secrets/order-migrate/database.url",
             "secrets/console/audit.databases",
+            "secrets/console/database.url",
+            "secrets/console-migrate/database.url",
             "secrets/operator/subscriber.databases",
             "secrets/operator/backup.databases",
             "database/superuser.password",

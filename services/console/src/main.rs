@@ -1,4 +1,4 @@
-//! `console serve | healthcheck | token | keygen | seed`
+//! `console serve | migrate | healthcheck | token | staff | keygen | seed`
 
 use std::process::ExitCode;
 

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use axum::{Router, extract::FromRef as _};
 use runtime::{Lifecycle, auth::Verifier, health::Health};
+use sqlx::PgPool;
 
 use crate::{
     config::Config,
@@ -41,7 +42,10 @@ pub fn build(config: &Config, lifecycle: &Lifecycle) -> Result<Router, StartErro
 fn router(config: &Config, lifecycle: &Lifecycle, health: &Health) -> Result<Router, StartError> {
     let state = AppState::start(config, lifecycle)?;
     let verifier = Option::<Verifier>::from_ref(&state);
-    let routes = http::routes().with_state(state);
+    let pool = Option::<PgPool>::from_ref(&state);
+    let recorder = http::Recorder { pool, verifier: verifier.clone() };
+    let recorded = axum::middleware::from_fn_with_state(recorder, http::record);
+    let routes = http::routes().layer(recorded).with_state(state);
     let (http, verifier) = (&config.http, verifier.as_ref());
     Ok(runtime::http::router(&SERVICE, routes, health, lifecycle, http, verifier))
 }

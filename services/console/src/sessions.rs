@@ -1,20 +1,25 @@
 //! Shopper identities. The shop has no accounts: each browser receives a customer id of its own, a short-lived access token,
-//! and a renewal token with which only the same browser receives the next access token.
+//! and a renewal token with which only the same browser receives the next access token. Each renewal token is used once.
 
 use std::{net::IpAddr, num::NonZeroU32, sync::Arc, time::Duration};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use runtime::{
-    auth::{Scope, SigningKey, TokenError, Verifier, mint},
+    auth::{Renewal, Scope, SigningKey, TokenError, Verifier, mint, mint_renewal},
     clients::{Client, ClientLimits, RateLimiter},
+    clock,
 };
+use sha2::{Digest as _, Sha256};
+use sqlx::PgPool;
+use uuid::Uuid;
 use vocabulary::CustomerId;
+
+use crate::app::{RenewError, renew_shopper};
 
 const ACCESS_TTL: Duration = Duration::from_mins(15);
 const RENEWAL_TTL: Duration = Duration::from_hours(90 * 24);
-/// The prefix of the subject of a renewal token. With it, the subject is not a customer id, and the token has no scope: no
-/// other route accepts it.
-const RENEWAL_PREFIX: &str = "renewal:";
+/// The prefix of the subject of a renewal token of an earlier version, which was an access token without scopes.
+const EARLIER_PREFIX: &str = "renewal:";
 
 /// New identities per minute for all addresses together, as many times as for one.
 const ADDRESSES: u32 = 40;
@@ -32,8 +37,16 @@ struct Inner {
 }
 
 impl Sessions {
-    pub(crate) fn new(key: Option<SigningKey>, limits: &ClientLimits) -> Sessions {
-        let issuer = key.map(|key| Issuer { verifier: key.verifier(), key });
+    pub(crate) fn new(
+        key: Option<SigningKey>,
+        verifier: Option<Verifier>,
+        pool: Option<PgPool>,
+        limits: &ClientLimits,
+    ) -> Sessions {
+        let issuer = key.map(|key| {
+            let verifier = verifier.unwrap_or_else(|| key.verifier());
+            Issuer { key, verifier, pool }
+        });
         let for_all = |rate: NonZeroU32| {
             NonZeroU32::new(ADDRESSES).map_or(rate, |addresses| rate.saturating_mul(addresses))
         };
@@ -61,9 +74,12 @@ impl Sessions {
 pub(crate) struct Issuer {
     key: SigningKey,
     verifier: Verifier,
+    /// Without it, renewal tokens can be used more than once.
+    pool: Option<PgPool>,
 }
 
 pub(crate) struct Tokens {
+    pub(crate) customer_id: CustomerId,
     pub(crate) access: String,
     /// When the access token expires.
     pub(crate) expires_at: DateTime<Utc>,
@@ -71,23 +87,65 @@ pub(crate) struct Tokens {
 }
 
 impl Issuer {
-    pub(crate) fn issue(&self, customer_id: CustomerId) -> Result<Tokens, TokenError> {
-        let ttl = TimeDelta::from_std(ACCESS_TTL).unwrap_or_default();
-        let scopes = [Scope::OrdersRead, Scope::OrdersWrite];
-        Ok(Tokens {
-            expires_at: runtime::clock::now() + ttl,
-            access: mint(&self.key, &customer_id.to_string(), &scopes, ACCESS_TTL)?,
-            renewal: mint(&self.key, &format!("{RENEWAL_PREFIX}{customer_id}"), &[], RENEWAL_TTL)?,
+    /// The tokens of a new customer.
+    pub(crate) fn issue(&self) -> Result<Tokens, TokenError> {
+        let customer_id = CustomerId::new();
+        self.tokens(&Renewal {
+            family: Uuid::now_v7(),
+            generation: 0,
+            subject: customer_id.to_string(),
+            expires_at: renewal_expiry(),
         })
     }
 
-    /// The customer of the renewal token in an `Authorization` header; `None` if the token is not valid.
-    pub(crate) fn customer_of_renewal(&self, header: &str) -> Option<CustomerId> {
-        let (scheme, token) = header.split_once(' ')?;
-        if !scheme.eq_ignore_ascii_case("bearer") {
-            return None;
+    /// The next tokens of the customer whose renewal token is in an `Authorization` header.
+    pub(crate) async fn renew(&self, header: &str) -> Result<Tokens, RenewError> {
+        let token = bearer(header).ok_or(RenewError::Invalid)?;
+        let presented = self.verifier.authenticate_renewal(token).await.ok();
+        let presented = presented.or_else(|| self.earlier(token)).ok_or(RenewError::Invalid)?;
+        if presented.subject.parse::<CustomerId>().is_err() {
+            return Err(RenewError::Invalid);
         }
-        let caller = self.verifier.verify(token.trim()).ok()?;
-        caller.subject().strip_prefix(RENEWAL_PREFIX)?.parse().ok()
+        let renewal = match &self.pool {
+            Some(pool) => renew_shopper(pool, presented, RENEWAL_TTL).await?,
+            None => Renewal { expires_at: renewal_expiry(), ..presented },
+        };
+        self.tokens(&renewal).map_err(RenewError::Token)
     }
+
+    /// A renewal token of an earlier version. It is used once: its session follows from its text.
+    fn earlier(&self, token: &str) -> Option<Renewal> {
+        let caller = self.verifier.verify(token).ok()?;
+        let customer_id = caller.subject().strip_prefix(EARLIER_PREFIX)?;
+        let digest: [u8; 32] = Sha256::digest(token).into();
+        let (first, _) = digest.split_first_chunk::<16>()?;
+        Some(Renewal {
+            family: uuid::Builder::from_custom_bytes(*first).into_uuid(),
+            generation: 0,
+            subject: customer_id.to_owned(),
+            expires_at: DateTime::from_timestamp(caller.expires_at(), 0)?,
+        })
+    }
+
+    fn tokens(&self, renewal: &Renewal) -> Result<Tokens, TokenError> {
+        let scopes = [Scope::OrdersRead, Scope::OrdersWrite];
+        let customer_id =
+            renewal.subject.parse().map_err(|_| TokenError::Refused("the subject"))?;
+        Ok(Tokens {
+            customer_id,
+            expires_at: clock::now() + TimeDelta::from_std(ACCESS_TTL).unwrap_or_default(),
+            access: mint(&self.key, &renewal.subject, &scopes, ACCESS_TTL)?,
+            renewal: mint_renewal(&self.key, renewal)?,
+        })
+    }
+}
+
+/// When a renewal token expires that is issued now.
+fn renewal_expiry() -> DateTime<Utc> {
+    clock::now() + TimeDelta::from_std(RENEWAL_TTL).unwrap_or_default()
+}
+
+fn bearer(header: &str) -> Option<&str> {
+    let (scheme, token) = header.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }

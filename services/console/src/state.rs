@@ -6,23 +6,28 @@ use axum::extract::FromRef;
 use runtime::{
     Lifecycle,
     auth::{KeyError, SigningKey, Verifier},
+    database::DatabaseError,
 };
+use sqlx::PgPool;
 use tls::{
     TlsError,
     http::{HttpClient, Timeouts},
 };
 
 use crate::{
+    app::Staff,
     audits::{AuditSettingsError, Audits},
     config::{Config, Keys},
+    database,
     dead_letters::DeadLetters,
     event_batch::EventBatches,
+    passwords::PasswordError,
     proxy::{POOL_IDLE_TIMEOUT, Proxy, ProxyTimeouts},
     queues::QueueInspector,
     service_client::ServiceClient,
     sessions::Sessions,
     viewers::Viewers,
-    workers::{event_feed, service_health},
+    workers::{event_feed, retention, service_health},
 };
 
 /// The limit for a connection to a service.
@@ -39,6 +44,10 @@ pub(crate) struct AppState {
     audits: Audits,
     /// `None` without a key: then every operations route answers 503.
     verifier: Option<Verifier>,
+    /// `None` without a database.
+    pool: Option<PgPool>,
+    /// `None` without a database or a signing key.
+    staff: Option<Staff>,
 }
 
 /// Why the state cannot be built.
@@ -46,6 +55,10 @@ pub(crate) struct AppState {
 pub enum StateError {
     #[error("cannot read the token keys")]
     Keys(#[source] KeyError),
+    #[error("the address of the database cannot be used")]
+    Database(#[from] DatabaseError),
+    #[error("passwords cannot be hashed")]
+    Passwords(#[from] PasswordError),
     #[error("TLS cannot be used")]
     Tls(#[from] TlsError),
     #[error("the audit is not configured correctly")]
@@ -56,6 +69,14 @@ impl AppState {
     /// Builds the state and starts the workers that feed it.
     pub(crate) fn start(config: &Config, lifecycle: &Lifecycle) -> Result<AppState, StateError> {
         let (signing_key, verifier) = read_keys(&config.keys).map_err(StateError::Keys)?;
+        let pool = database::pool(&config.database, &config.tls)?;
+        let staff = match (&pool, &config.keys.token_key_file, &verifier) {
+            (Some(pool), Some(file), Some(verifier)) => {
+                let key = SigningKey::read(file).map_err(StateError::Keys)?;
+                Some(Staff::new(pool.clone(), key, verifier.clone())?)
+            }
+            _ => None,
+        };
         let services = &config.services;
         let (limits, trusted) = (config.http.client_limits, config.http.trusted_proxies.clone());
         let tls = config.tls.client()?;
@@ -75,16 +96,21 @@ impl AppState {
         lifecycle.spawn("event feed", feed);
         let health = service_health::run(client.clone(), viewers.clone(), lifecycle.soft());
         lifecycle.spawn("service health", health);
+        if let Some(pool) = &pool {
+            lifecycle.spawn("retention", retention::run(pool.clone(), lifecycle.soft()));
+        }
 
         Ok(AppState {
             proxy,
-            sessions: Sessions::new(signing_key, &limits),
+            sessions: Sessions::new(signing_key, verifier.clone(), pool.clone(), &limits),
             viewers,
             event_batches,
             queues: Arc::new(QueueInspector::new(amqp_url.clone(), client.clone())),
             dead_letters: DeadLetters::new(client),
             audits: Audits::new(config, lifecycle)?,
             verifier,
+            pool,
+            staff,
         })
     }
 }

@@ -19,6 +19,9 @@ const TIMEOUT_MS = 20_000;
 /** Calls a route and returns its JSON. */
 export const call = async (path, options) => (await request(path, options)).body;
 
+/** The token itself, or what a function returns that gets a fresh one. */
+const bearerOf = (token) => (typeof token === 'function' ? token() : token);
+
 /**
  * Calls a route and returns its JSON as `body`, and its `headers`. Empty `query` values are left out; a list repeats the name.
  * The request has a JSON `body`, or a `file` with its `type`.
@@ -32,7 +35,8 @@ export async function request(path, { method = 'GET', query, body, file, type, t
   }
   const limit = AbortSignal.timeout(timeout);
   const init = { method, headers: { accept: 'application/json', ...headers }, signal: signal ? AbortSignal.any([signal, limit]) : limit };
-  if (token) init.headers.authorization = `Bearer ${token}`;
+  const bearer = await bearerOf(token);
+  if (bearer) init.headers.authorization = `Bearer ${bearer}`;
   if (body !== undefined) {
     init.headers['content-type'] = 'application/json';
     init.body = JSON.stringify(body);
@@ -72,7 +76,7 @@ export async function followEvents(path, { token, signal, onEvent, onState = () 
   while (!signal.aborted) {
     try {
       const headers = { accept: 'text/event-stream' };
-      const bearer = typeof token === 'function' ? await token() : token;
+      const bearer = await bearerOf(token);
       if (bearer) headers.authorization = `Bearer ${bearer}`;
       if (lastId) headers['last-event-id'] = lastId;
       const response = await fetch(path, { headers, signal, cache: 'no-store' });

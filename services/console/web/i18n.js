@@ -46,6 +46,7 @@ const MESSAGES = {
     'error.absent': '找不到这个页面', 'error.absent.text': '地址可能有误，或者内容不属于当前账号。', 'error.input': '无法按这些条件查看',
     'error.offline': '无法连接商店，请检查网络。', 'error.limited': '请求太频繁，请稍后再试。',
 
+    'staff.sign_in': '员工登录', 'staff.email': '邮箱', 'staff.password': '密码', 'staff.code': '验证码（身份验证器）', 'staff.failed': '账号、密码或验证码不正确。', 'staff.code_required': '请输入身份验证器显示的验证码。', 'staff.off': '控制台没有配置数据库，请使用令牌登录。',
     'ops.title': '运行监控', 'ops.shop': '商店', 'ops.sign_in': '使用令牌登录', 'ops.sign_in.text': '查看队列、事件与死信需要 ops 权限。', 'ops.sign_in.how': '在项目目录中运行以下任一命令，把输出的最后一行粘贴到下面：', 'ops.token': '令牌', 'ops.sign_in.submit': '登录', 'ops.sign_out': '退出', 'ops.sign_in.invalid': '令牌无效或已过期。', 'ops.sign_in.forbidden': '该令牌没有 ops 权限。', 'ops.sign_in.kept': '只保存在当前标签页，关闭后清除。', 'ops.sign_in.unavailable': '控制台没有配置验证密钥，无法验证令牌。',
     'ops.live': '实时', 'ops.lost': '连接断开，正在重连', 'ops.connecting': '正在连接', 'ops.broker.up': '消息代理已连接', 'ops.broker.down': '消息代理未连接', 'ops.bound': '已绑定 {n}/5 个交换机',
     'ops.events': '事件 / 秒', 'ops.messages': '消息 / 秒', 'ops.orders': '订单 / 秒', 'ops.batch': '每条消息的事件数', 'ops.queued': '排队中的消息', 'ops.last_minute': '最近一分钟', 'ops.total': '打开页面以来 {n}',
@@ -105,6 +106,7 @@ const MESSAGES = {
     'error.absent': 'Page not found', 'error.absent.text': 'The address may be wrong, or the page belongs to another account.', 'error.input': 'These conditions do not work',
     'error.offline': 'Cannot reach the shop. Check your network.', 'error.limited': 'Too many requests. Try again in a moment.',
 
+    'staff.sign_in': 'Staff sign-in', 'staff.email': 'E-mail', 'staff.password': 'Password', 'staff.code': 'Code of the authenticator app', 'staff.failed': 'The account, the password or the code is wrong.', 'staff.code_required': 'Enter the code that the authenticator app shows.', 'staff.off': 'The console has no database. Sign in with a token.',
     'ops.title': 'Operations', 'ops.shop': 'Shop', 'ops.sign_in': 'Sign in with a token', 'ops.sign_in.text': 'Queues, events and dead letters require the scope ops.', 'ops.sign_in.how': 'Run one of these commands in the project folder and paste the last line of its output:', 'ops.token': 'Token', 'ops.sign_in.submit': 'Sign in', 'ops.sign_out': 'Sign out', 'ops.sign_in.invalid': 'The token is invalid or expired.', 'ops.sign_in.forbidden': 'This token lacks the scope ops.', 'ops.sign_in.kept': 'Stored in this tab only, until you close it.', 'ops.sign_in.unavailable': 'The console has no key to verify tokens.',
     'ops.live': 'Live', 'ops.lost': 'Connection lost, reconnecting', 'ops.connecting': 'Connecting', 'ops.broker.up': 'Broker connected', 'ops.broker.down': 'Broker not connected', 'ops.bound': 'bound to {n} of 5 exchanges',
     'ops.events': 'Events / s', 'ops.messages': 'Messages / s', 'ops.orders': 'Orders / s', 'ops.batch': 'Events per message', 'ops.queued': 'Messages waiting', 'ops.last_minute': 'last minute', 'ops.total': '{n} since the page was opened',

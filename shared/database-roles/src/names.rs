@@ -3,6 +3,9 @@
 /// Reads all rows of all services, for the audit.
 pub const AUDIT: &str = "audit";
 
+/// The database that the audit does not read: the console's, with the accounts of staff.
+pub(crate) const UNAUDITED: &str = "console";
+
 /// Reads what subscribers have seen, for `reconcile`.
 pub const RECONCILE: &str = "reconcile";
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::names::{AUDIT, BACKUP, READERS, RECONCILE, all_roles, owner_of};
+use crate::names::{AUDIT, BACKUP, READERS, RECONCILE, UNAUDITED, all_roles, owner_of};
 
 /// Grants on single tables, which exist after the migrations only. Their owner runs it in its own database, named like the role
 /// of the service. It does nothing where one role does everything.
@@ -68,9 +68,20 @@ $$;
 /// this database.
 pub fn grant(database: &str) -> String {
     let owner = identifier(&owner_of(database));
+    // Staff accounts are no data of the shop.
+    let is_audited = database != UNAUDITED;
+    let if_audited = |sql: &str| if is_audited { sql.to_owned() } else { String::new() };
+    let audit_schema = if_audited(&format!(", {AUDIT}"));
+    let audit_tables = if_audited(&format!(
+        "execute format('grant select on all tables in schema %I to {AUDIT}', schema);"
+    ));
+    let audit_later = if_audited(&format!(
+        "alter default privileges for role {owner} grant usage on schemas to {AUDIT};\n\
+         alter default privileges for role {owner} grant select on tables to {AUDIT};"
+    ));
     let readers = READERS.map(identifier).join(", ");
     let (owner_name, service_name) = (literal(&owner_of(database)), literal(database));
-    let (database, audit) = (identifier(database), identifier(AUDIT));
+    let database = identifier(database);
     let service = &database;
     format!(
         r"alter database {database} owner to {owner};
@@ -120,18 +131,18 @@ declare
     schema name;
 begin
     for schema in select nspname from pg_namespace where nspname !~ '^pg_' and nspname <> 'information_schema' loop
-        execute format('grant usage on schema %I to %I, {AUDIT}', schema, {service_name});
+        execute format('grant usage on schema %I to %I{audit_schema}', schema, {service_name});
         execute format('grant select, insert, update, delete on all tables in schema %I to %I', schema, {service_name});
-        execute format('grant select on all tables in schema %I to {AUDIT}', schema);
+        {audit_tables}
         execute format('grant select, usage on all sequences in schema %I to %I', schema, {service_name});
         execute format('revoke execute on all routines in schema %I from public', schema);
         execute format('grant execute on all routines in schema %I to %I', schema, {service_name});
     end loop;
 end
 $$;
-alter default privileges for role {owner} grant usage on schemas to {service}, {audit};
+alter default privileges for role {owner} grant usage on schemas to {service};
 alter default privileges for role {owner} grant select, insert, update, delete on tables to {service};
-alter default privileges for role {owner} grant select on tables to {audit};
+{audit_later}
 alter default privileges for role {owner} grant select, usage on sequences to {service};
 alter default privileges for role {owner} revoke execute on routines from public;
 alter default privileges for role {owner} grant execute on routines to {service};
@@ -174,4 +185,17 @@ fn literal(text: &str) -> String {
 fn list(texts: &[String]) -> String {
     let texts: Vec<String> = texts.iter().map(|text| literal(text)).collect();
     texts.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::grant;
+
+    #[test]
+    fn the_audit_does_not_read_staff_accounts() {
+        assert!(grant("order").contains("grant select on tables to audit"));
+        let console = grant("console");
+        assert!(!console.contains("tables to audit") && !console.contains("%I to audit"));
+        assert!(!console.contains("%I, audit") && console.contains("grant usage on schema"));
+    }
 }

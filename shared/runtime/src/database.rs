@@ -71,13 +71,29 @@ pub async fn connect(
     service: &Service,
     config: &config::Database,
 ) -> Result<PgPool, DatabaseError> {
-    let milliseconds = config.statement_timeout.as_millis().to_string();
-    let options = messaging::with_session_timeouts(options(service, config)?)
-        .options([("statement_timeout", milliseconds.as_str())]);
+    let options = session_options(service, config)?;
     let first = first_connection(&options).await?;
     // A failed close changes nothing.
     let _ = timeout(CONNECT_TIMEOUT, first.close()).await;
-    Ok(PgPoolOptions::new()
+    Ok(pool(config, options))
+}
+
+/// A pool that connects when it is first needed: for a program that serves without its database as well.
+pub fn lazy(service: &Service, config: &config::Database) -> Result<PgPool, DatabaseError> {
+    Ok(pool(config, session_options(service, config)?))
+}
+
+fn session_options(
+    service: &Service,
+    config: &config::Database,
+) -> Result<PgConnectOptions, DatabaseError> {
+    let milliseconds = config.statement_timeout.as_millis().to_string();
+    Ok(messaging::with_session_timeouts(options(service, config)?)
+        .options([("statement_timeout", milliseconds.as_str())]))
+}
+
+fn pool(config: &config::Database, options: PgConnectOptions) -> PgPool {
+    PgPoolOptions::new()
         .max_connections(config.pool)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .idle_timeout(Duration::from_mins(5))
@@ -87,7 +103,7 @@ pub async fn connect(
                 Ok(meta.idle_for < PING_AFTER_IDLE || connection.ping().await.is_ok())
             })
         })
-        .connect_lazy_with(options))
+        .connect_lazy_with(options)
 }
 
 /// Applies the migrations that are missing, one migrator after the other, and grants the roles of the database what names single

@@ -11,6 +11,7 @@ mod limits;
 mod messaging_tasks;
 mod operations;
 mod recorder;
+mod roles;
 
 pub use credentials::Credentials;
 pub use database::{assert_dead_letters, count, wait_until_published};
@@ -21,3 +22,4 @@ pub use limits::LONGEST_WAIT;
 pub use messaging_tasks::run_messaging;
 pub use operations::{assert_hostile_inputs_are_refused, assert_scopes_precede_bodies};
 pub use recorder::Recorder;
+pub use roles::{assert_roles_are_documented, assert_roles_follow_the_matrix};

@@ -17,15 +17,17 @@ const EXTREME_INSTANTS: [&str; 3] =
     ["-262143-01-01T00:00:00Z", "0000-01-01T00:00:00Z", "%2B262142-12-31T23:59:59Z"];
 
 /// An operation of the document.
-struct Operation {
-    method: Method,
-    path: String,
+pub(crate) struct Operation {
+    pub(crate) method: Method,
+    pub(crate) path: String,
     /// Of the path and of the query.
     parameters: Vec<Parameter>,
     /// The names of the body's fields; `None` without a JSON body.
-    body: Option<Vec<String>>,
+    pub(crate) body: Option<Vec<String>>,
     /// `None` if it needs no token.
     scopes: Option<Vec<String>>,
+    /// The scopes of each requirement of which one is enough; empty if it needs no token.
+    pub(crate) alternatives: Vec<Vec<String>>,
 }
 
 struct Parameter {
@@ -38,10 +40,14 @@ struct Parameter {
 impl Operation {
     async fn all(instance: &Instance) -> Vec<Operation> {
         let (_, document) = answer(instance.request(Method::GET, "/openapi.json")).await;
+        Operation::of_document(&document)
+    }
+
+    pub(crate) fn of_document(document: &Value) -> Vec<Operation> {
         let mut operations = Vec::new();
         for (path, methods) in document["paths"].as_object().unwrap() {
             for (method, operation) in methods.as_object().unwrap() {
-                operations.push(Operation::of(&document, path, method, operation));
+                operations.push(Operation::of(document, path, method, operation));
             }
         }
         assert!(!operations.is_empty());
@@ -55,7 +61,12 @@ impl Operation {
         // The bodies of webhooks are read once their signature is verified.
         let is_signed = headers.iter().any(|header| header["name"] == "X-Signature");
         let body = &operation["requestBody"]["content"]["application/json"]["schema"];
-        let scopes = operation["security"][0]["bearer"].as_array();
+        let names = |requirement: &Value| {
+            let names = requirement["bearer"].as_array().into_iter().flatten();
+            names.map(|name| name.as_str().unwrap().to_owned()).collect::<Vec<String>>()
+        };
+        let alternatives = operation["security"].as_array().into_iter().flatten();
+        let alternatives: Vec<Vec<String>> = alternatives.map(names).collect();
         Operation {
             method: method.to_uppercase().parse().unwrap(),
             path: path.to_owned(),
@@ -67,13 +78,13 @@ impl Operation {
                 let properties = resolve(document, body)["properties"].as_object();
                 properties.into_iter().flatten().map(|(name, _)| name.clone()).collect()
             }),
-            scopes: scopes
-                .map(|names| names.iter().map(|name| name.as_str().unwrap().into()).collect()),
+            scopes: alternatives.first().cloned(),
+            alternatives,
         }
     }
 
     /// The path with valid parameters.
-    fn valid_path(&self) -> String {
+    pub(crate) fn valid_path(&self) -> String {
         self.path_with(None)
     }
 

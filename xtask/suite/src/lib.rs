@@ -21,6 +21,6 @@ pub use crate::{
     http::{Answer, Http, answer},
     interrupt::Interrupt,
     keys::Keys,
-    services::{CONSOLE, Ports, SEARCH_SYNC, SERVICES, Service},
+    services::{CONSOLE, Ports, SEARCH_SYNC, SERVICES, Service, databases, with_database},
     state::{DEFAULT_LIMITS, Phase, State, Supervisor, data_folder_name},
 };

@@ -30,7 +30,7 @@ async fn run(command: Command) -> Result<ExitCode, Error> {
 async fn run_to_success(command: Command) -> Result<(), Error> {
     use commands::{
         audit, dead_letters, down, import, reconcile, replay, republish, roles, sqlx_prepare,
-        supervise, test, token, up,
+        staff, supervise, test, token, up,
     };
     match command {
         Command::Up(arguments) => up::run(&arguments).await,
@@ -38,6 +38,7 @@ async fn run_to_success(command: Command) -> Result<(), Error> {
         Command::Down(arguments) => down::run(&arguments).await,
         Command::Test => test::run().await,
         Command::Token(arguments) => token::run(&arguments),
+        Command::Staff(arguments) => staff::run(arguments).await,
         Command::Import(arguments) => import::run(arguments).await,
         Command::Audit(arguments) => audit::run(&arguments).await,
         Command::DeadLetters(arguments) => dead_letters::run(arguments).await,

@@ -30,9 +30,19 @@ pub const SERVICES: [Service; 5] = [
     Service { name: "behavior-analytics", offset: 5, address_variable: "BEHAVIOR_ANALYTICS_URL" },
 ];
 
-/// The web interface of the suite. It owns no data.
+/// The web interface of the suite. It owns the staff accounts and no data of the shop.
 pub const CONSOLE: Service =
     Service { name: "console", offset: 0, address_variable: "CONSOLE_URL" };
+
+/// The programs with a database of their own.
+pub fn with_database() -> impl Iterator<Item = Service> {
+    SERVICES.into_iter().chain([CONSOLE])
+}
+
+/// The names of all databases.
+pub fn databases() -> Vec<&'static str> {
+    with_database().map(|service| service.name).collect()
+}
 
 /// The ports of all programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]

@@ -17,7 +17,7 @@ use runtime::clients::Client;
 use serde::{Deserialize, Serialize};
 use vocabulary::CustomerId;
 
-use crate::sessions::Sessions;
+use crate::{app::RenewError, sessions::Sessions};
 
 /// The identity of a shopper.
 #[derive(Debug, Serialize, Deserialize, utoipa::ToSchema)]
@@ -35,12 +35,12 @@ pub struct Identity {
 /// Get a shopper identity
 ///
 /// Without a bearer token the customer is new. With the renewal token of an earlier answer as bearer token, the customer is
-/// the same.
+/// the same. Each renewal token is used once; for half a minute its use may be repeated. A later second use ends the renewals.
 #[utoipa::path(
     post, path = "/session", tag = "shop",
     responses(
         (status = 200, description = "The identity", body = Identity),
-        (status = 401, description = "The renewal token is invalid or expired", body = Problem),
+        (status = 401, description = "The renewal token is invalid, expired or was used", body = Problem),
         (status = 429, description = "Too many requests; see `Retry-After`", body = Problem),
         (status = 503, description = "`ordering_off`: the console has no signing key", body = Problem),
     )
@@ -57,20 +57,16 @@ pub(crate) async fn create_session(
         )
         .detail("The console was started without TOKEN_KEY_FILE, so it cannot sign tokens."));
     };
-    let customer_id = match request.headers().get(AUTHORIZATION).map(|value| value.to_str()) {
+    let tokens = match request.headers().get(AUTHORIZATION).map(|value| value.to_str()) {
         None => {
             let admitted = sessions.admit(&Client::of(request.extensions()));
             admitted.map_err(too_many_sessions)?;
-            CustomerId::new()
+            issuer.issue().map_err(|error| Problem::internal_from(&error))?
         }
-        Some(header) => header
-            .ok()
-            .and_then(|header| issuer.customer_of_renewal(header))
-            .ok_or_else(|| Problem::unauthorized("The renewal token is invalid or expired."))?,
+        Some(header) => issuer.renew(header.unwrap_or_default()).await.map_err(not_renewed)?,
     };
-    let tokens = issuer.issue(customer_id).map_err(|error| Problem::internal_from(&error))?;
     let identity = Identity {
-        customer_id,
+        customer_id: tokens.customer_id,
         token: tokens.access,
         expires_at: tokens.expires_at,
         renewal: tokens.renewal,
@@ -81,4 +77,12 @@ pub(crate) async fn create_session(
 fn too_many_sessions(wait: Duration) -> Problem {
     let title = "Too many sessions were requested";
     Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_sessions", title).retry_after(wait)
+}
+
+fn not_renewed(error: RenewError) -> Problem {
+    match error {
+        RenewError::Invalid => Problem::unauthorized("The renewal token is invalid or expired."),
+        RenewError::Database(error) => error.into(),
+        RenewError::Token(error) => Problem::internal_from(&error),
+    }
 }

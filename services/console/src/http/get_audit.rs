@@ -16,7 +16,7 @@ use crate::{
 #[utoipa::path(
     get, path = "/ops/audits/{id}", tag = "ops",
     params(("id" = Uuid, Path, description = "The id of the audit")),
-    security(("bearer" = [])),
+    security(("bearer" = ["ops"])),
     responses(
         (status = 200, body = AuditBody),
         (status = 401, description = "Missing or invalid token", body = Problem),

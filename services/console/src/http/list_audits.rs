@@ -21,7 +21,7 @@ pub(crate) struct AuditList {
 ///
 /// The audits that this console has started and keeps, the newest first.
 #[utoipa::path(
-    get, path = "/ops/audits", tag = "ops", security(("bearer" = [])),
+    get, path = "/ops/audits", tag = "ops", security(("bearer" = ["ops"])),
     responses(
         (status = 200, body = AuditList),
         (status = 401, description = "Missing or invalid token", body = Problem),

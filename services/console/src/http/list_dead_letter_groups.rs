@@ -28,7 +28,7 @@ pub(crate) struct DeadLetterGroupList {
 /// The pending dead letters of all services, grouped by consumer, reason, event type and cause. The groups of a service that
 /// does not answer are missing.
 #[utoipa::path(
-    get, path = "/ops/dead-letters/groups", tag = "ops", security(("bearer" = [])),
+    get, path = "/ops/dead-letters/groups", tag = "ops", security(("bearer" = ["ops"])),
     responses(
         (status = 200, body = DeadLetterGroupList),
         (status = 401, description = "Missing or invalid token", body = Problem),

@@ -54,7 +54,7 @@ pub(crate) struct PendingCount {
 /// `POST …/{id}/redrive` or `POST …/discard`.
 #[utoipa::path(
     get, path = "/ops/dead-letters", tag = "ops", params(DeadLetterFilter),
-    security(("bearer" = [])),
+    security(("bearer" = ["ops"])),
     responses(
         (status = 200, body = DeadLetterList),
         (status = 401, description = "Missing or invalid token", body = Problem),

@@ -39,7 +39,7 @@ pub(crate) struct QueueDepth {
 ///
 /// The length, the number of consumers and the statistics of every queue of the suite.
 #[utoipa::path(
-    get, path = "/ops/queues", tag = "ops", security(("bearer" = [])),
+    get, path = "/ops/queues", tag = "ops", security(("bearer" = ["ops"])),
     responses(
         (status = 200, description = "The queues, sorted by name", body = [QueueDepth]),
         (status = 401, description = "Missing or invalid token", body = Problem),

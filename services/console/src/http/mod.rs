@@ -2,6 +2,8 @@
 
 mod audit_body;
 mod operator;
+mod record_actions;
+mod staff;
 
 mod create_session;
 mod forward_dead_letter_request;
@@ -20,6 +22,7 @@ use axum::{extract::FromRef, routing::any};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub use create_session::Identity;
+pub(crate) use record_actions::{Recorder, record};
 
 use crate::{proxy::Proxy, state::AppState};
 
@@ -37,6 +40,7 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(list_dead_letters::list_dead_letters))
         .routes(routes!(list_dead_letter_groups::list_dead_letter_groups))
         .merge(dead_letter_routes())
+        .merge(staff::routes())
         .routes(routes!(start_audit::start_audit, list_audits::list_audits))
         .routes(routes!(get_audit::get_audit))
 }

@@ -51,6 +51,7 @@ const PAGES: &[Page] = pages! {
     "/assets/api.js" SCRIPT "api.js"
     "/assets/dom.js" SCRIPT "dom.js"
     "/assets/json.js" SCRIPT "json.js"
+    "/assets/sign-in.js" SCRIPT "sign-in.js"
     "/assets/storage.js" SCRIPT "storage.js"
     "/assets/i18n.js" SCRIPT "i18n.js"
     "/assets/shop/main.js" SCRIPT "shop/main.js"

@@ -52,7 +52,7 @@ impl AuditRequest {
 /// a time. While one is running, this returns the running one. `GET` its `Location` for the progress and the result.
 #[utoipa::path(
     post, path = "/ops/audits", tag = "ops", request_body = Option<AuditRequest>,
-    security(("bearer" = [])),
+    security(("bearer" = ["ops"])),
     responses(
         (status = 202, description = "The new audit, or the one that runs", body = AuditBody,
             headers(("Location" = String, description = "The audit"))),

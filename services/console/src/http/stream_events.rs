@@ -28,7 +28,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// Server-sent events: `state` first and after every change of status, `flow` for each batch of events, `skipped` if this
 /// client was too slow and missed batches.
 #[utoipa::path(
-    get, path = "/ops/events", tag = "ops", security(("bearer" = [])),
+    get, path = "/ops/events", tag = "ops", security(("bearer" = ["ops"])),
     responses(
         (status = 200, description = "Server-sent events", content_type = "text/event-stream", body = String),
         (status = 401, description = "Missing or invalid token", body = Problem),

@@ -9,6 +9,8 @@ mod limits;
 mod ops;
 mod pages;
 mod proxy;
+mod roles;
 mod seed;
 mod session;
+mod staff;
 mod suite;

@@ -4,14 +4,15 @@ use std::{net::SocketAddr, time::Duration};
 
 use axum::Router;
 use console::{
-    config::{Audit, Config, Keys, Services},
+    config::{Audit, Config, Database, Keys, Services},
     server,
 };
 use reqwest::Url;
 use runtime::{
     Lifecycle,
     clients::{ClientLimits, TrustedProxies},
-    config, http,
+    config::{self, Secret},
+    http,
 };
 use tempfile::TempDir;
 
@@ -31,6 +32,8 @@ pub struct Settings {
     pub amqp_url: String,
     pub with_keys: bool,
     pub audit: Audit,
+    /// Without one there are no staff accounts.
+    pub database_url: Option<String>,
     pub client_limits: ClientLimits,
     pub trusted_proxies: TrustedProxies,
 }
@@ -42,6 +45,7 @@ impl Default for Settings {
             amqp_url: "amqp://127.0.0.1:1/%2f".into(),
             with_keys: true,
             audit: Audit::default(),
+            database_url: None,
             client_limits: ClientLimits::OFF,
             trusted_proxies: TrustedProxies::default(),
         }
@@ -73,6 +77,7 @@ impl Suite {
             services: setting.services,
             keys: if setting.with_keys { keys.files() } else { Keys::default() },
             audit: setting.audit,
+            database: Database { url: setting.database_url.map(Secret::from) },
             shutdown: config::Shutdown { timeout: Duration::from_secs(1) },
         };
         let lifecycle = Lifecycle::new(Duration::from_secs(1));

@@ -1,4 +1,4 @@
-// The merchant's page: sign-in with a token, and the routes.
+// The merchant's page: the sign-in, and the routes.
 
 import '/assets/merchant/texts.js';
 import { h, emptyPage } from '/assets/dom.js';
@@ -7,7 +7,7 @@ import { initLanguageToggle, t } from '/assets/i18n.js';
 import { importPage } from '/assets/merchant/imports.js';
 import { ordersPage } from '/assets/merchant/orders.js';
 import { productsPage } from '/assets/merchant/products.js';
-import { SCOPES, explanation, isSignedIn, signIn, signOut, whenSignedOut } from '/assets/merchant/staff.js';
+import { explanation, isSignedIn, restore, signInForm, signOut, whenSignedOut } from '/assets/merchant/staff.js';
 
 const PAGES = { '/products': productsPage, '/import': importPage, '/orders': ordersPage };
 
@@ -32,7 +32,7 @@ async function show({ focus = true } = {}) {
   main.replaceChildren(container);
   if (focus) main.focus({ preventScroll: true });
   if (!isSignedIn()) {
-    container.append(signInForm());
+    container.append(signInForm(show));
     return;
   }
   if (!page) {
@@ -49,26 +49,13 @@ async function show({ focus = true } = {}) {
   }
 }
 
-function signInForm(reason) {
-  const input = h('input', { class: 'input', type: 'password', autocomplete: 'off', spellcheck: 'false', required: true, maxlength: '4096' });
-  const submit = (event) => {
-    event.preventDefault();
-    // A token pasted from a terminal may have a `Bearer` prefix, quotes or line breaks.
-    signIn(input.value.trim().replace(/^Bearer\s+/i, '').replace(/["'\s]/g, ''));
-    show();
-  };
-  return h('section', { class: 'sign-in' }, h('h1', null, t('ops.sign_in')), h('p', { class: 'soft' }, t('merchant.sign_in.text')), h('p', { class: 'soft' }, t('ops.sign_in.how')),
-    h('pre', { tabindex: '0', role: 'region', 'aria-label': t('ops.token') }, h('code', null, `cargo xtask token ${SCOPES}`), h('code', null, `docker compose exec -T console token ${SCOPES}`)),
-    h('form', { onsubmit: submit }, h('label', { class: 'field' }, h('span', null, t('ops.token')), input), h('button', { class: 'button main', type: 'submit' }, t('ops.sign_in.submit'))),
-    reason && h('p', { class: 'notice bad', role: 'alert' }, t(reason)), h('p', { class: 'small faint' }, t('ops.sign_in.kept')));
-}
-
 whenSignedOut((reason) => {
   show();
-  main.replaceChildren(h('div', { class: 'page' }, signInForm(reason)));
+  main.replaceChildren(h('div', { class: 'page' }, signInForm(show, reason)));
 });
 document.getElementById('sign-out').addEventListener('click', () => signOut());
 initLanguageToggle(document.getElementById('lang'), () => show({ focus: false }));
 document.querySelector('.skip').addEventListener('click', (event) => { event.preventDefault(); main.focus(); });
 addEventListener('hashchange', () => show());
+await restore();
 show({ focus: false });

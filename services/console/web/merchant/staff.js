@@ -2,27 +2,18 @@
 
 import { call, request, Problem } from '/assets/api.js';
 import { t } from '/assets/i18n.js';
-import { sessionStore } from '/assets/storage.js';
+import { createSignIn } from '/assets/sign-in.js';
 
-/** What the pages need; a token with fewer scopes can use a part of them. */
-export const SCOPES = 'catalog:write stock:write orders:read orders:admin';
-
-let token = sessionStore.get('merchant');
+/** A token with fewer scopes can use a part of the pages. */
+const signIn = createSignIn({ name: 'merchant', scopes: 'catalog:write stock:write orders:read orders:admin', about: 'merchant.sign_in.text' });
 let onSignOut = () => {};
 
-/** Whether there is a token. */
-export const isSignedIn = () => token !== undefined && token !== null;
+/** Whether someone is signed in; the session of an earlier page; and the form. */
+export const { isSignedIn, restore, form: signInForm } = signIn;
 
-/** Keeps the token until the tab is closed. */
-export function signIn(newToken) {
-  token = newToken;
-  sessionStore.set('merchant', newToken);
-}
-
-/** Forgets the token; `reason` is the key of a text. */
+/** Ends the session; `reason` is the key of a text. */
 export function signOut(reason) {
-  token = undefined;
-  sessionStore.remove('merchant');
+  signIn.signOut();
   onSignOut(reason);
 }
 
@@ -32,7 +23,7 @@ export const whenSignedOut = (f) => { onSignOut = f; };
 /** Calls a route of a service as the person who is signed in: the JSON as `body`, and the `headers`. */
 export async function requestAsStaff(path, options) {
   try {
-    return await request(`/api/${path}`, { ...options, token });
+    return await request(`/api/${path}`, { ...options, token: signIn.token });
   } catch (error) {
     if (error instanceof Problem && error.status === 401) signOut('ops.sign_in.invalid');
     throw error;
@@ -49,7 +40,7 @@ export const read = (path, options) => call(`/api/${path}`, options);
 export async function download(path, query, name) {
   const url = new URL(`/api/${path}`, location.origin);
   for (const [key, value] of Object.entries(query)) if (value) url.searchParams.set(key, value);
-  const response = await fetch(url, { headers: { authorization: `Bearer ${token}` } });
+  const response = await fetch(url, { headers: { authorization: `Bearer ${await signIn.token()}` } });
   if (!response.ok) throw new Problem(response.status, await response.json().catch(() => undefined));
   const link = document.createElement('a');
   link.href = URL.createObjectURL(await response.blob());

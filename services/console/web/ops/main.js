@@ -1,8 +1,8 @@
-// The operations page: sign-in with a token, then live updates of all panels.
+// The operations page: the sign-in, then live updates of all panels.
 
 import { h } from '/assets/dom.js';
 import { call, followEvents, Problem } from '/assets/api.js';
-import { sessionStore } from '/assets/storage.js';
+import { createSignIn } from '/assets/sign-in.js';
 import { formatCount, t, initLanguageToggle } from '/assets/i18n.js';
 import { auditPanel } from '/assets/ops/audit.js';
 import { deadLetterPanel } from '/assets/ops/dead-letters.js';
@@ -17,6 +17,8 @@ const DEAD_LETTERS_POLL_MS = 5_000;
 
 const $ = (id) => document.getElementById(id);
 
+const signedIn = createSignIn({ name: 'ops', scopes: 'ops', about: 'ops.sign_in.text' });
+const { token } = signedIn;
 const rates = new Rates();
 const log = eventLog();
 const map = flowMap($('map'), rates);
@@ -24,7 +26,6 @@ const queues = queueTable();
 const deadLetters = deadLetterPanel(() => ({ token, signal: session?.signal }), () => loadDeadLetters(session?.signal));
 const audit = auditPanel(() => ({ token, signal: session?.signal }));
 let session;
-let token;
 let health = new Map();
 let broker;
 let connection = 'connecting';
@@ -140,10 +141,9 @@ async function loadDeadLetters(signal) {
   drawServices();
 }
 
-function signIn(newToken) {
+function open() {
   const controller = new AbortController();
   session = controller;
-  token = newToken;
   connection = 'connecting';
   $('sign-in').hidden = true;
   $('dashboard').hidden = false;
@@ -170,32 +170,21 @@ function errorKey(error) {
 function signOut(message) {
   session?.abort();
   session = undefined;
-  token = undefined;
-  sessionStore.remove('ops');
+  signedIn.signOut();
   $('dashboard').hidden = true;
   $('sign-out').hidden = true;
-  $('sign-in').hidden = false;
-  $('sign-in-error').hidden = !message;
-  $('sign-in-error').textContent = message ? t(message) : '';
-  drawAll();
-  $('token').focus();
+  showForm(message);
 }
 
-$('sign-in-form').addEventListener('submit', (event) => {
-  event.preventDefault();
-  // A token pasted from a terminal may have a `Bearer` prefix, quotes or line breaks.
-  const pasted = $('token').value.trim().replace(/^Bearer\s+/i, '').replace(/["'\s]/g, '');
-  $('token').value = '';
-  if (!pasted) return;
-  sessionStore.set('ops', pasted);
-  signIn(pasted);
-});
+/** Shows the form; `reason` is the key of a text. */
+function showForm(reason) {
+  $('sign-in').replaceChildren(signedIn.form(open, reason));
+  $('sign-in').hidden = false;
+  drawAll();
+}
+
 $('sign-out').addEventListener('click', () => signOut());
-initLanguageToggle($('lang'), drawAll);
+initLanguageToggle($('lang'), () => (session ? drawAll() : showForm()));
 
-const storedToken = sessionStore.get('ops');
-if (storedToken) signIn(storedToken);
-else {
-  $('sign-in').hidden = false;
-  drawAll();
-}
+if (await signedIn.restore()) open();
+else showForm();

@@ -119,10 +119,18 @@ impl Verifier {
         Ok(caller)
     }
 
-    /// What a renewal token of the suite stands for.
-    pub fn verify_renewal(&self, token: &str) -> Result<Renewal, TokenError> {
+    /// What a renewal token of the suite stands for. If its key is unknown, the suite's keys are read again.
+    pub async fn authenticate_renewal(&self, token: &str) -> Result<Renewal, TokenError> {
         let own = &self.0.own;
-        let claims = own.claims(token)?;
+        let claims = match own.claims(token) {
+            Err(TokenError::UnknownKey) => {
+                if own.keys.refresh().await {
+                    self.0.verified.clear();
+                }
+                own.claims(token)?
+            }
+            claims => claims?,
+        };
         if claims.iss != own.policy.issuer() || claims.is_for(RENEWAL_AUDIENCE) != Some(true) {
             return Err(TokenError::Refused("not a renewal token"));
         }

@@ -418,7 +418,7 @@ async fn an_event_stream_ends_when_its_token_expires() {
     };
     let (mut long, mut short) = (follow(HOUR).await, follow(Duration::from_secs(1)).await);
     assert!(soon(short.next()).await.is_none());
-    assert!(long.next().now_or_never().is_none(), "it goes on");
+    assert!(long.next().now_or_never().is_none(), "it continues");
 }
 
 #[test]

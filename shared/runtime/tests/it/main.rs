@@ -11,6 +11,7 @@ mod database_roles;
 mod database_tls;
 mod https;
 mod lifecycle;
+mod oidc;
 mod pages;
 mod process;
 mod raw_requests;

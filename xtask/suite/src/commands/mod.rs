@@ -15,6 +15,7 @@ pub(crate) mod replay;
 pub(crate) mod republish;
 pub(crate) mod roles;
 pub(crate) mod sqlx_prepare;
+pub(crate) mod staff;
 pub(crate) mod supervise;
 pub(crate) mod test;
 pub(crate) mod token;

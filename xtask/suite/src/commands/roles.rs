@@ -1,9 +1,9 @@
 //! Prints the roles of the databases as SQL.
 
-use suite::{SERVICES, output};
+use suite::{databases, output};
 
 /// Prints a script for psql, without passwords.
 pub(crate) fn run() {
-    let script = database_roles::script(&SERVICES.map(|service| service.name), |_| None);
+    let script = database_roles::script(&databases(), |_| None);
     output::line(script.trim_end());
 }

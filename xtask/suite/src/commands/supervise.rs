@@ -11,7 +11,7 @@ use std::{
 
 use suite::{
     CONSOLE, DEFAULT_LIMITS, Error, Http, Keys, Phase, Ports, SERVICES, Service, State, Supervisor,
-    data_folder_name, make_folder, output,
+    data_folder_name, databases, make_folder, output, with_database,
 };
 use testkit::{
     Authentication, DataDir, DeathSignal, Postgres, PostgresSettings, Process, Program, RabbitMq,
@@ -149,8 +149,8 @@ async fn start(state: &mut State) -> Result<Servers, Error> {
         create_broker_users(rabbitmq).await?;
         state.has_broker_users = true;
     }
-    for service in SERVICES {
-        create_database(&postgres_url, service.name).await?;
+    for database in databases() {
+        create_database(&postgres_url, database).await?;
     }
     if let Some(postgres) = &postgres {
         create_database_roles(postgres).await?;
@@ -160,7 +160,7 @@ async fn start(state: &mut State) -> Result<Servers, Error> {
     state.write()?;
     // All databases and queues exist before the first service publishes anything.
     let mut migrations = Vec::new();
-    for service in SERVICES {
+    for service in with_database() {
         let owner = database_roles::owner_of(service.name);
         let url = state.database_url(service.name, &owner)?;
         let program = environment(state, service)?.variable("DATABASE_URL", url);
@@ -175,7 +175,7 @@ async fn start(state: &mut State) -> Result<Servers, Error> {
 
 /// Creates the roles of all databases with their passwords. Their rights are renewed each time.
 async fn create_database_roles(postgres: &Postgres) -> Result<(), Error> {
-    let (keys, databases) = (Keys::in_suite(), SERVICES.map(|service| service.name));
+    let (keys, databases) = (Keys::in_suite(), databases());
     let mut verifiers = BTreeMap::new();
     for role in database_roles::all_roles(&databases) {
         let verifier = database_roles::scram_verifier(&keys.database_password(&role)?);
@@ -257,6 +257,7 @@ pub(super) fn variable(name: &str) -> Option<String> {
 fn programs(state: &State) -> Result<Vec<Program>, Error> {
     let mut console = environment(state, CONSOLE)?
         .variable("TOKEN_KEY_FILE", &Keys::in_suite().token_key)
+        .variable("DATABASE_URL", state.database_url(CONSOLE.name, CONSOLE.name)?)
         .variable("AUDIT_DATABASE_URLS", state.databases()?.to_setting());
     // An external broker may have no management API, or give us no access.
     if let Some(url) = &state.management_url {
