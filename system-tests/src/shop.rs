@@ -136,7 +136,9 @@ impl Shop {
         let key = SigningKey::generate()?;
         let (private, public) = (folder.path().join("token.key"), folder.path().join("token.pub"));
         key.write_pair(&private, &public)?;
-        std::fs::write(folder.path().join("webhook.secret"), Uuid::new_v4().to_string())?;
+        for secret in ["webhook.secret", "visitor.key"] {
+            std::fs::write(folder.path().join(secret), Uuid::new_v4().to_string())?;
+        }
         let mut shop = Self {
             servers,
             instances: BTreeMap::new(),
@@ -241,6 +243,7 @@ impl Shop {
             .variable("HTTP_ADDR", address)
             .variable("TOKEN_PUBLIC_KEY_FILE", file("token.pub"))
             .variable("WEBHOOK_SECRET_FILE", file("webhook.secret"))
+            .variable("VISITOR_KEY_FILE", file("visitor.key"))
             .variable("TEST_PAYMENTS", "true")
             .variable("INDEX_DIR", file(&index))
             .variable("PRODUCT_CATALOG_URL", self.url("product-catalog")))

@@ -13,7 +13,7 @@ use std::{
 };
 
 use behavior_analytics::domain::{
-    companions::{BasketSource, CompanionLimits, Companions},
+    companions::{CompanionLimits, Companions},
     identity::{InvalidId, SessionId, SessionKey, VisitorId},
     recommendation::Suggestion,
     session_index::{SessionIndex, SessionIndexLimits, SessionQuery, SessionScoring},
@@ -180,12 +180,7 @@ fn hidden_products(baskets: &[Basket]) -> Score {
     let (train, held_out) = baskets.split_at(baskets.len() / 10 * 9);
     let mut companions = Companions::new(CompanionLimits::default());
     for (id, (at, products)) in (0_u128..).zip(train) {
-        companions.learn_basket(
-            Uuid::from_u128(id),
-            products,
-            *at,
-            BasketSource::Order(Uuid::nil().into()),
-        );
+        companions.learn_basket(Uuid::from_u128(id), products, *at, Uuid::nil().into());
     }
     let mut score = Score::default();
     for draw in 0..12 {

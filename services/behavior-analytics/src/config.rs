@@ -1,6 +1,8 @@
 //! The configuration of the service.
 
-use runtime::config::Common;
+use std::path::PathBuf;
+
+use runtime::{clients::TrustedProxies, config::Common};
 
 /// The configuration of behavior-analytics.
 #[derive(Debug, Clone, clap::Args)]
@@ -21,8 +23,8 @@ pub struct Config {
 
     /// Days after which events and baskets are deleted; at least 31.
     ///
-    /// `POST /v1/events` accepts events of the last 30 days, and a duplicate is recognised only while the
-    /// first event is stored.
+    /// Events of the last 7 days are accepted, and a duplicate is recognised only while the first event is
+    /// stored.
     #[arg(
         long,
         env = "RETENTION_DAYS",
@@ -31,6 +33,23 @@ pub struct Config {
         value_parser = clap::value_parser!(u16).range(31..=3650)
     )]
     pub retention_days: u16,
+
+    /// File with the keys that sign visitor ids, one per line, each of at least 32 characters. The first one signs, and
+    /// all verify. Without it no visitor has a signature.
+    #[arg(long, env = "VISITOR_KEY_FILE", value_name = "VISITOR_KEY_FILE")]
+    pub visitor_key_file: Option<PathBuf>,
+
+    /// Addresses and networks of servers that send the events of many visitors, separated by commas. Their events need no
+    /// signature, and the number of their visitors is not bounded.
+    #[arg(
+        long,
+        env = "EVENT_SENDERS",
+        value_name = "EVENT_SENDERS",
+        default_value = "",
+        hide_default_value = true,
+        value_parser = clap::value_parser!(TrustedProxies)
+    )]
+    pub event_senders: TrustedProxies,
 }
 
 impl Config {

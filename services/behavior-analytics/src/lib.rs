@@ -16,7 +16,7 @@ mod state;
 mod config;
 mod names;
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{convert::Infallible, fs, sync::Arc, time::Duration};
 
 use contracts::{
     behavior::{ErasureCompletedV1, PopularityChangedV1, USER_EVENTS_STREAM},
@@ -44,8 +44,10 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
     app::{
-        model_waker::ModelWaker, recommender::Recommender, repair_popularity::repair_popularity,
-        replay_user_events::UserEventReplayer, store_user_events::CONSUMER,
+        classify_events::Histories, model_waker::ModelWaker, recommender::Recommender,
+        repair_popularity::repair_popularity, replay_user_events::UserEventReplayer,
+        rules_waker::RulesWaker, sender::Senders, store_user_events::CONSUMER,
+        visitor_limiter::VisitorLimiter,
     },
     consumes::{
         behavior_analytics::user_events::StoreUserEvents,
@@ -53,7 +55,8 @@ use crate::{
         order::{customer_erased::EraseCustomers, order_confirmed::StoreBasket},
         product_catalog::{product_changed::UpdateProduct, product_deleted::DeleteProduct},
     },
-    workers::{model_updater::ModelUpdater, popularity_publisher, retention},
+    domain::visitor_keys::VisitorKeys,
+    workers::{model_updater::ModelUpdater, popularity_publisher, recounter, retention},
 };
 
 pub use crate::{config::Config, names::SERVICE, state::AppState};
@@ -150,6 +153,10 @@ impl ServiceDefinition for BehaviorAnalytics {
         let publisher =
             popularity_publisher::run(outbox.clone(), recommender.clone(), lifecycle.soft());
         lifecycle.spawn("popularity publisher", publisher);
+        let rules = RulesWaker::default();
+        let recounter =
+            recounter::run(outbox.clone(), rules.clone(), waker.clone(), lifecycle.soft());
+        lifecycle.spawn("recounter", recounter);
         let retention = retention::run(pool, config.retention_days, lifecycle.soft());
         lifecycle.spawn("retention", retention);
 
@@ -157,8 +164,32 @@ impl ServiceDefinition for BehaviorAnalytics {
         let replayer =
             UserEventReplayer::new(outbox.clone(), host.amqp_url(), config.retention_days, waker);
         let verifier = host.verifier.clone();
-        Ok(AppState { outbox, topology, republisher, verifier, stream, recommender, replayer })
+        let senders = Senders::new(visitor_keys(config)?, config.event_senders.clone());
+        let visitors = VisitorLimiter::new(&config.common.http.client_limits);
+        Ok(AppState {
+            outbox,
+            topology,
+            republisher,
+            verifier,
+            stream,
+            recommender,
+            replayer,
+            senders,
+            visitors,
+            rules,
+        })
     }
+}
+
+/// The keys that sign visitor ids; none without a file.
+fn visitor_keys(config: &Config) -> Result<VisitorKeys, StartError> {
+    let Some(file) = &config.visitor_key_file else {
+        tracing::warn!("VISITOR_KEY_FILE is not set: no visitor gets a signature");
+        return Ok(VisitorKeys::none());
+    };
+    let failed = || format!("the keys of visitors in {}", file.display());
+    let text = fs::read_to_string(file).map_err(StartError::part(failed()))?;
+    VisitorKeys::parse(&text).map_err(StartError::part(failed()))
 }
 
 /// Starts the writer and the reader of the stream of user events.
@@ -175,7 +206,7 @@ fn start_stream(host: &Host, waker: &ModelWaker) -> StreamWriter {
         host.amqp_url().to_owned(),
         USER_EVENTS_STREAM,
         CONSUMER,
-        Arc::new(StoreUserEvents(waker.clone())),
+        Arc::new(StoreUserEvents { waker: waker.clone(), histories: Histories::default() }),
         host.lifecycle.soft(),
     );
     host.lifecycle.spawn("stream reader", async move {

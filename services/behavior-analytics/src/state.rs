@@ -4,7 +4,10 @@ use axum::extract::FromRef;
 use messaging::{Outbox, Topology, republish::Republisher, streams::StreamWriter};
 use runtime::auth::Verifier;
 
-use crate::app::{recommender::Recommender, replay_user_events::UserEventReplayer};
+use crate::app::{
+    recommender::Recommender, replay_user_events::UserEventReplayer, rules_waker::RulesWaker,
+    sender::Senders, visitor_limiter::VisitorLimiter,
+};
 
 /// The state from which HTTP handlers extract their parts.
 #[derive(Clone, FromRef)]
@@ -16,4 +19,7 @@ pub struct AppState {
     pub(crate) stream: StreamWriter,
     pub(crate) recommender: Recommender,
     pub(crate) replayer: UserEventReplayer,
+    pub(crate) senders: Senders,
+    pub(crate) visitors: VisitorLimiter,
+    pub(crate) rules: RulesWaker,
 }

@@ -34,6 +34,9 @@ pub struct Files {
     /// File of the secret that signs webhooks: 64 hexadecimal digits.
     #[arg(long, env = "WEBHOOK_SECRET_FILE")]
     pub webhook_secret_file: Option<PathBuf>,
+    /// File of the key that signs visitor ids: 64 hexadecimal digits.
+    #[arg(long, env = "VISITOR_KEY_FILE")]
+    pub visitor_key_file: Option<PathBuf>,
     /// Folder of the secrets, with a folder per program: `message.key`, which signs the messages of a service (Ed25519, PKCS#8, DER),
     /// `amqp.url`, the address of the broker, and `database.url`. `<service>-migrate` is for the migrations of a service.
     #[arg(long, env = "SECRETS", requires = "message_public_keys")]
@@ -62,7 +65,7 @@ pub struct Files {
 pub enum KeygenError {
     #[error("cannot create a pair of keys")]
     Keys(#[from] KeyError),
-    #[error("cannot write the webhook secret {}", .0.display())]
+    #[error("cannot write the secret {}", .0.display())]
     Secret(PathBuf, #[source] io::Error),
     #[error("cannot create the users of the broker")]
     BrokerUsers(#[from] BrokerUsersError),
@@ -76,8 +79,8 @@ pub enum KeygenError {
 
 /// Creates missing files, and renews certificates that end soon. The public key always belongs to the private key.
 pub fn run(files: &Files) -> Result<(), KeygenError> {
-    let Files { token_key_file, token_public_key_file, webhook_secret_file, .. } = files;
-    for file in [token_key_file, token_public_key_file].into_iter().chain(webhook_secret_file) {
+    let Files { token_key_file, token_public_key_file, .. } = files;
+    for file in [token_key_file, token_public_key_file] {
         make_folder_of(file)?;
     }
     if !token_key_file.exists() {
@@ -94,7 +97,8 @@ pub fn run(files: &Files) -> Result<(), KeygenError> {
         key.write_private(token_key_file)?;
         tracing::info!(file = %token_key_file.display(), "rotated the key; restart the console");
     }
-    if let Some(file) = webhook_secret_file {
+    for file in [&files.webhook_secret_file, &files.visitor_key_file].into_iter().flatten() {
+        make_folder_of(file)?;
         write_secret(file).map_err(|error| KeygenError::Secret(file.clone(), error))?;
     }
     if let (Some(private), Some(public)) = (&files.secrets, &files.message_public_keys) {
@@ -169,6 +173,7 @@ mod tests {
             token_public_key_file: folder.path().join("keys/token.pub.der"),
             rotate_token_key: false,
             webhook_secret_file: Some(folder.path().join("keys/webhook")),
+            visitor_key_file: Some(folder.path().join("keys/visitor")),
             secrets: Some(folder.path().join("secrets")),
             message_public_keys: Some(folder.path().join("keys/message")),
             broker_address: None,
@@ -183,12 +188,14 @@ mod tests {
                 std::fs::read(&files.token_key_file).unwrap(),
                 std::fs::read(&files.token_public_key_file).unwrap(),
                 std::fs::read(files.webhook_secret_file.as_ref().unwrap()).unwrap(),
+                std::fs::read(files.visitor_key_file.as_ref().unwrap()).unwrap(),
                 std::fs::read(folder.path().join("secrets/order/message.key")).unwrap(),
                 std::fs::read(folder.path().join("keys/message/order/first.pub")).unwrap(),
             ]
         };
         let before = read();
-        assert_eq!(before[2].len(), 64);
+        assert_eq!((before[2].len(), before[3].len()), (64, 64));
+        assert_ne!(before[2], before[3]);
         std::fs::remove_file(&files.token_public_key_file).unwrap();
         run(&files).unwrap();
         assert_eq!(read(), before);

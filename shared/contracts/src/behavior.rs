@@ -54,7 +54,7 @@ pub struct UserEventV1 {
     pub session_id: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub product_id: Option<ProductId>,
-    /// By the client's clock.
+    /// By the client's clock, corrected if the client sent the time of sending.
     pub occurred_at: DateTime<Utc>,
     /// By the server's clock.
     pub received_at: DateTime<Utc>,
@@ -62,4 +62,23 @@ pub struct UserEventV1 {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<serde_json::Value>")]
     pub properties: Option<Box<RawValue>>,
+    /// Whether the visitor's id had a signature of the service.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub signed: bool,
+    /// Whether the visitor has agreed to be measured. If not, ids and properties of the visitor were removed.
+    #[serde(default = "agreed", skip_serializing_if = "Clone::clone")]
+    pub consent: bool,
+    /// Of the visitor's browser.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_agent: Option<String>,
+    /// The visitor's place among those of its address within ten minutes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub visitor_place: Option<u32>,
+    /// What was added to the client's clock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock_offset_ms: Option<i64>,
+}
+
+const fn agreed() -> bool {
+    true
 }

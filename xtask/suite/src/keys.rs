@@ -26,6 +26,8 @@ pub struct Keys {
     pub token_public_key: PathBuf,
     /// Signs the webhooks of payment providers and carriers.
     pub webhook_secret: PathBuf,
+    /// Signs visitor ids.
+    pub visitor_key: PathBuf,
     /// The public keys of all services, which verify messages.
     pub message_public_keys: PathBuf,
     /// The folder of the private keys that sign messages.
@@ -44,6 +46,7 @@ impl Keys {
             token_key: folder.join("token.key"),
             token_public_key: folder.join("token.pub"),
             webhook_secret: folder.join("webhook.secret"),
+            visitor_key: folder.join("visitor.key"),
             message_public_keys: folder.join("message-public"),
             private_folder: folder.join("message"),
             broker_passwords: folder.join("broker"),
@@ -75,8 +78,10 @@ impl Keys {
         if !self.token_public_key.exists() {
             SigningKey::generate()?.write_pair(&self.token_key, &self.token_public_key)?;
         }
-        if !self.webhook_secret.exists() {
-            write_secret(&self.webhook_secret)?;
+        for secret in [&self.webhook_secret, &self.visitor_key] {
+            if !secret.exists() {
+                write_secret(secret)?;
+            }
         }
         self.make_message_keys()
     }

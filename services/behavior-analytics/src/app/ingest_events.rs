@@ -5,7 +5,14 @@ use contracts::behavior::UserEventV1;
 use messaging::streams::{AppendError, StreamWriter};
 use serde_json::value::RawValue;
 
-use crate::{domain::event::Event, publishes::user_event::user_event};
+use crate::{
+    domain::{
+        circumstances::Circumstances,
+        event::Event,
+        identity::{SessionId, VisitorId},
+    },
+    publishes::user_event::user_event,
+};
 
 #[derive(Debug)]
 pub(crate) struct IngestEventsCommand {
@@ -19,6 +26,19 @@ pub(crate) struct AcceptedEvent {
     pub(crate) event: Event,
     /// The client's `properties`, stored unchanged.
     pub(crate) properties: Option<Box<RawValue>>,
+    pub(crate) circumstances: Circumstances,
+}
+
+impl AcceptedEvent {
+    /// The event without what identifies or describes its visitor.
+    pub(crate) fn without_identity(mut self) -> Self {
+        self.event.visitor_id = VisitorId::without_consent();
+        self.event.session_id = SessionId::without_consent();
+        self.properties = None;
+        self.circumstances.signed = false;
+        self.circumstances.user_agent = None;
+        self
+    }
 }
 
 /// Why events were not appended.
@@ -41,7 +61,10 @@ pub(crate) async fn ingest_events(
     }
     let events = command.events.into_iter();
     let message: Vec<UserEventV1> = events
-        .map(|accepted| user_event(&accepted.event, accepted.properties, command.received_at))
+        .map(|accepted| {
+            let AcceptedEvent { event, properties, circumstances } = accepted;
+            user_event(&event, properties, &circumstances, command.received_at)
+        })
         .collect();
     stream.append(serde_json::to_vec(&message)?).await?;
     Ok(())

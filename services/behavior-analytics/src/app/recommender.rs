@@ -34,7 +34,7 @@ pub(crate) struct Recommender {
     waker: ModelWaker,
 }
 
-/// The model updater's access to the model.
+/// The model updater's access to a model.
 #[derive(Debug)]
 pub(crate) struct ModelWriter {
     model: Arc<RwLock<Model>>,
@@ -101,6 +101,19 @@ impl ModelWriter {
     /// Changes the model. Queries wait meanwhile.
     pub(crate) fn update<T>(&self, update: impl FnOnce(&mut Model) -> T) -> T {
         update(&mut self.model.write().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// An empty model, which answers no queries yet.
+    pub(crate) fn successor(&self) -> Self {
+        let model = Arc::new(RwLock::new(Model::new(ModelLimits::default())));
+        Self { model, progress: self.progress.clone() }
+    }
+
+    /// Answers queries from the model of `successor` from now on.
+    pub(crate) fn replace_by(&self, successor: &Self) {
+        let mut own = self.model.write().unwrap_or_else(PoisonError::into_inner);
+        let mut other = successor.model.write().unwrap_or_else(PoisonError::into_inner);
+        std::mem::swap(&mut *own, &mut *other);
     }
 
     /// Publishes how far the model has learned.

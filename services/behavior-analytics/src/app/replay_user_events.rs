@@ -12,6 +12,7 @@ use messaging::{
 use runtime::clock;
 
 use super::{
+    classify_events::Histories,
     model_waker::ModelWaker,
     store_user_events::{CONSUMER, store_user_events},
 };
@@ -37,7 +38,8 @@ struct StoreReplayedEvents(ModelWaker);
 
 impl StreamHandler for StoreReplayedEvents {
     async fn handle(&self, tx: &mut Transaction, messages: &[&[u8]]) -> Result<(), Failure> {
-        store_user_events(tx, messages, &self.0).await
+        // The shadow has other rows than those that the live reader remembers.
+        store_user_events(tx, messages, &self.0, &Histories::default()).await
     }
 }
 
@@ -55,7 +57,13 @@ impl UserEventReplayer {
     /// Rebuilds the stored user events. The counts of received events are not rebuilt.
     pub(crate) async fn replay(&self, mode: Mode) -> Result<ReplayReport, ReplayError> {
         let projection = Projection::new(USER_EVENTS)
-            .table(Table::new("user_event").since("received_at"))
+            .table(
+                // Verdicts follow from the rules, not from the stream.
+                Table::new("user_event")
+                    .since("received_at")
+                    .ignoring("verdict")
+                    .ignoring("weight"),
+            )
             .scratch("intake_count")
             // Blocks erasures while the shadow is compared, and removes visitors that were erased after it
             // was filled.

@@ -63,31 +63,13 @@ pub struct Companions {
     product_slots: HashMap<Uuid, u32>,
 }
 
-/// Who reported a basket: it is removed when that person is erased.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum BasketSource {
-    /// The order service, for this customer.
-    Order(CustomerId),
-    /// Only an event of this visitor.
-    Event(VisitorId),
-}
-
-impl BasketSource {
-    fn is_from(&self, visitor: &VisitorId, customer: Option<CustomerId>) -> bool {
-        match self {
-            Self::Order(buyer) => Some(*buyer) == customer,
-            Self::Event(reporter) => reporter == visitor,
-        }
-    }
-}
-
 #[derive(Debug)]
 struct IndexedBasket {
     id: Uuid,
     at: DateTime<Utc>,
     /// Increases with every basket; sorts baskets of the same instant.
     serial: u64,
-    source: BasketSource,
+    customer: CustomerId,
     products: Vec<u32>,
 }
 
@@ -148,21 +130,15 @@ impl Companions {
         self.product_slots.len()
     }
 
-    /// Adds a basket, unless it is known already. What the order service reports replaces the source of an event.
+    /// Adds the basket of a customer, unless it is known already.
     pub fn learn_basket(
         &mut self,
         basket: Uuid,
         products: &[Uuid],
         at: DateTime<Utc>,
-        source: BasketSource,
+        customer: CustomerId,
     ) {
-        if let Some(&known) = self.basket_slots.get(&basket) {
-            if matches!(source, BasketSource::Order(_)) {
-                self.baskets[index(known)].source = source;
-            }
-            return;
-        }
-        if products.is_empty() {
+        if products.is_empty() || self.basket_slots.contains_key(&basket) {
             return;
         }
         self.last_serial += 1;
@@ -170,7 +146,7 @@ impl Companions {
             id: basket,
             at,
             serial: self.last_serial,
-            source,
+            customer,
             products: Vec::new(),
         };
         let slot = allocate(&mut self.baskets, &mut self.free_baskets, indexed);
@@ -195,12 +171,12 @@ impl Companions {
 
     /// Removes the baskets that this visitor bought, and returns their number.
     pub fn forget_visitor(&mut self, visitor: &VisitorId) -> usize {
-        let customer = visitor.customer();
+        let Some(customer) = visitor.customer() else { return 0 };
         let baskets: Vec<u32> = self
             .by_age
             .iter()
             .map(|&(_, _, slot)| slot)
-            .filter(|&slot| self.baskets[index(slot)].source.is_from(visitor, customer))
+            .filter(|&slot| self.baskets[index(slot)].customer == customer)
             .collect();
         for &slot in &baskets {
             self.remove(slot);
@@ -310,8 +286,8 @@ mod tests {
 
     use super::*;
 
-    fn bought() -> BasketSource {
-        BasketSource::Order(Uuid::nil().into())
+    fn bought() -> CustomerId {
+        Uuid::nil().into()
     }
 
     fn product(number: u128) -> Uuid {
@@ -390,22 +366,15 @@ mod tests {
 
     #[test]
     fn forgetting_removes_the_baskets_of_a_person() {
-        let buyer = CustomerId::from(Uuid::from_u128(1));
-        let (event, order) = (VisitorId::parse("v").unwrap(), BasketSource::Order(buyer));
+        let [buyer, other] = [1, 2].map(|number| CustomerId::from(Uuid::from_u128(number)));
         let mut companions = Companions::new(CompanionLimits::default());
-        let mut learn = |id: u128, source: BasketSource| {
-            companions.learn_basket(product(id), &[product(1), product(2)], at(0), source);
-        };
-        learn(1, BasketSource::Event(event.clone()));
-        // The order service knows whose order the visitor has reported, whichever comes first.
-        learn(2, BasketSource::Event(event.clone()));
-        learn(2, order.clone());
-        learn(3, order);
-        learn(3, BasketSource::Event(event.clone()));
-        assert_eq!(companions.forget_visitor(&event), 1);
-        assert_eq!(companions.basket_count(), 2);
-        assert_eq!(companions.forget_visitor(&event), 0);
+        for (id, customer) in [(1, buyer), (2, buyer), (3, other)] {
+            companions.learn_basket(product(id), &[product(1), product(2)], at(0), customer);
+        }
+        assert_eq!(companions.forget_visitor(&VisitorId::parse("v").unwrap()), 0);
         assert_eq!(companions.forget_visitor(&VisitorId::of(buyer)), 2);
+        assert_eq!(companions.basket_count(), 1);
+        assert_eq!(companions.forget_visitor(&VisitorId::of(other)), 1);
         assert_eq!((companions.basket_count(), companions.product_count()), (0, 0));
     }
 

@@ -11,9 +11,10 @@ use super::{
 };
 
 /// Older events are rejected.
-pub(crate) const MAX_AGE: TimeDelta = TimeDelta::days(30);
+pub(crate) const MAX_AGE: TimeDelta = TimeDelta::days(7);
 
-/// Events further in the future are rejected; up to this bound, the client's clock may be fast.
+/// Events further in the future are rejected. Without the time of sending, the client's clock may be fast by
+/// this much.
 pub(crate) const MAX_CLOCK_SKEW: TimeDelta = TimeDelta::minutes(10);
 
 /// The most products that one order may list.
@@ -65,17 +66,21 @@ impl EventKind {
         }
     }
 
-    /// How much demand an event of this kind expresses for its product, in views; `None` if none.
+    /// How much demand an event of this kind expresses for its product, in views; `None` if none. Purchases
+    /// count when the order service confirms them, because a client can invent them.
     pub(crate) const fn demand_weight(self) -> Option<f64> {
         match self {
             Self::ProductViewed | Self::ProductClicked => Some(1.0),
             Self::CartAdded => Some(4.0),
-            Self::OrderCompleted => Some(10.0),
-            Self::ListViewed | Self::Searched | Self::CartRemoved | Self::CheckoutStarted => None,
+            Self::ListViewed
+            | Self::Searched
+            | Self::CartRemoved
+            | Self::CheckoutStarted
+            | Self::OrderCompleted => None,
         }
     }
 
-    const fn requires_product(self) -> bool {
+    pub(crate) const fn requires_product(self) -> bool {
         match self {
             Self::ProductViewed
             | Self::ProductClicked
@@ -115,7 +120,7 @@ pub(crate) struct Event {
     pub(crate) visitor_id: VisitorId,
     pub(crate) session_id: SessionId,
     pub(crate) product_id: Option<Uuid>,
-    /// By the client's clock.
+    /// By the client's clock, corrected if the client sent the time of sending.
     pub(crate) occurred_at: DateTime<Utc>,
     /// Empty unless the kind is [`EventKind::OrderCompleted`].
     pub(crate) order: OrderDetails,
@@ -124,8 +129,6 @@ pub(crate) struct Event {
 /// What an `order_completed` event states about its order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct OrderDetails {
-    /// The order service's id, if the client knows it.
-    pub(crate) order_id: Option<Uuid>,
     pub(crate) product_ids: Vec<Uuid>,
 }
 
@@ -163,12 +166,21 @@ impl Event {
         }
         products
     }
+}
 
-    /// The id of the order's basket: the order id if known, else the event id. An order that both the client
-    /// and the order service report is thus one basket.
-    pub(crate) fn basket_id(&self) -> Uuid {
-        self.order.order_id.unwrap_or(self.id)
-    }
+/// An instant by the client's clock, corrected by the difference between the clocks at sending. Also returns
+/// what was added. The time on the network counts as a part of the difference.
+pub(crate) fn corrected(
+    occurred_at: DateTime<Utc>,
+    sent_at: DateTime<Utc>,
+    received_at: DateTime<Utc>,
+) -> Result<(DateTime<Utc>, TimeDelta), Rejection> {
+    let offset = received_at.signed_duration_since(sent_at);
+    let corrected = occurred_at.checked_add_signed(offset).ok_or_else(|| {
+        let reason = "occurred_at is too far from sent_at";
+        Rejection::new(RejectionCode::TooOld, reason)
+    })?;
+    Ok((corrected, offset))
 }
 
 /// Rejects an event that occurred too long before `now` or too far after it.
@@ -205,7 +217,7 @@ mod tests {
             session_id: SessionId::parse("访问1").unwrap(),
             product_id,
             occurred_at: now(),
-            order: OrderDetails { order_id: None, product_ids },
+            order: OrderDetails { product_ids },
         }
     }
 
@@ -222,7 +234,7 @@ mod tests {
     fn demand_weight_grows_towards_the_purchase() {
         let weights: Vec<f64> =
             EventKind::ALL.into_iter().filter_map(EventKind::demand_weight).collect();
-        assert_eq!(weights, [1.0, 1.0, 4.0, 10.0]);
+        assert_eq!(weights, [1.0, 1.0, 4.0]);
     }
 
     #[test]
@@ -233,6 +245,23 @@ mod tests {
         assert_eq!(code(now() - MAX_AGE - second), RejectionCode::TooOld);
         assert!(check_occurred_at(now() + MAX_CLOCK_SKEW, now()).is_ok());
         assert_eq!(code(now() + MAX_CLOCK_SKEW + second), RejectionCode::InFuture);
+    }
+
+    #[test]
+    fn a_clock_is_corrected_by_its_offset_at_sending() {
+        let at = |text: &str| text.parse::<DateTime<Utc>>().unwrap();
+        for (occurred, sent) in [
+            ("2026-11-22T11:59:00Z", "2026-11-22T12:00:00Z"),
+            ("2026-11-22T13:59:00Z", "2026-11-22T14:00:00Z"),
+            ("1969-12-31T23:59:00Z", "1970-01-01T00:00:00Z"),
+            ("9998-12-31T23:59:00Z", "9999-01-01T00:00:00Z"),
+        ] {
+            let (corrected, offset) = corrected(at(occurred), at(sent), now()).unwrap();
+            assert_eq!(corrected, at("2026-11-22T11:59:00Z"), "{sent}");
+            assert_eq!(at(sent) + offset, now());
+        }
+        let far = corrected(DateTime::<Utc>::MIN_UTC, DateTime::<Utc>::MAX_UTC, now());
+        assert_eq!(far.unwrap_err().code, RejectionCode::TooOld);
     }
 
     #[test]
@@ -257,12 +286,9 @@ mod tests {
     #[test]
     fn an_order_lists_each_product_once() {
         let [first, second] = [1, 2].map(Uuid::from_u128);
-        let mut order = event(EventKind::OrderCompleted, Some(first), vec![second, first, second]);
+        let order = event(EventKind::OrderCompleted, Some(first), vec![second, first, second]);
         assert!(order.check_products().is_ok());
         assert_eq!(order.products(), [second, first]);
-        assert_eq!(order.basket_id(), order.id);
-        order.order.order_id = Some(second);
-        assert_eq!(order.basket_id(), second);
 
         let many = vec![first; MAX_ORDER_PRODUCTS + 1];
         let rejection = event(EventKind::OrderCompleted, None, many).check_products();

@@ -8,6 +8,9 @@ use vocabulary::CustomerId;
 /// The most characters of a visitor's or a session's id.
 pub const MAX_ID_CHARS: usize = 64;
 
+/// The id of all visitors and sessions without consent.
+pub const NO_CONSENT: &str = "no-consent";
+
 /// The text is not a valid id of a visitor or a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("an id has 1 to {MAX_ID_CHARS} visible characters, without blanks")]
@@ -30,6 +33,16 @@ impl VisitorId {
         if is_visible_id(text) { Ok(Self(text.into())) } else { Err(InvalidId) }
     }
 
+    /// A visitor with a new id.
+    pub fn new(id: Uuid) -> Self {
+        Self(id.to_string().into())
+    }
+
+    /// All visitors who have not agreed to be measured.
+    pub fn without_consent() -> Self {
+        Self(NO_CONSENT.into())
+    }
+
     /// The visitor that a customer is.
     pub fn of(customer: CustomerId) -> Self {
         Self(customer.to_string().into())
@@ -50,6 +63,11 @@ impl VisitorId {
 pub struct SessionId(Arc<str>);
 
 impl SessionId {
+    /// All sessions of visitors who have not agreed to be measured.
+    pub fn without_consent() -> Self {
+        Self(NO_CONSENT.into())
+    }
+
     /// Accepts 1 to [`MAX_ID_CHARS`] visible characters.
     pub fn parse(text: &str) -> Result<Self, InvalidId> {
         if is_visible_id(text) { Ok(Self(text.into())) } else { Err(InvalidId) }

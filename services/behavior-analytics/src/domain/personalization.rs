@@ -187,7 +187,7 @@ fn diversify(
 mod tests {
     use super::{
         super::{
-            companions::{BasketSource, CompanionLimits},
+            companions::CompanionLimits,
             identity::{SessionId, SessionKey, VisitorId},
             session_index::{SessionIndexLimits, SessionScoring},
         },
@@ -226,12 +226,7 @@ mod tests {
             let mut companions = Companions::new(CompanionLimits::default());
             for (id, basket) in (0_u128..).zip(baskets) {
                 let products: Vec<Uuid> = basket.iter().copied().map(product).collect();
-                companions.learn_basket(
-                    product(id),
-                    &products,
-                    now(),
-                    BasketSource::Order(Uuid::nil().into()),
-                );
+                companions.learn_basket(product(id), &products, now(), Uuid::nil().into());
             }
             let mut trending = Trending::new(chrono::TimeDelta::days(1), 1_000);
             for number in 1..=products {

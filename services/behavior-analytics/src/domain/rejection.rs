@@ -15,6 +15,10 @@ pub(crate) enum RejectionCode {
     TooOld,
     InFuture,
     PropertiesTooLarge,
+    /// No event of this service corresponds to the event.
+    Unmapped,
+    /// The product of a mapped event is not in the catalogue.
+    UnknownProduct,
 }
 
 impl RejectionCode {
@@ -28,6 +32,8 @@ impl RejectionCode {
             Self::TooOld => "too_old",
             Self::InFuture => "in_future",
             Self::PropertiesTooLarge => "properties_too_large",
+            Self::Unmapped => "unmapped",
+            Self::UnknownProduct => "unknown_product",
         }
     }
 }

@@ -10,8 +10,22 @@ pub(crate) struct DailyEvents {
     pub(crate) day: NaiveDate,
     pub(crate) kind: String,
     pub(crate) events: i64,
+    /// Those of them that no rule excludes.
+    pub(crate) counted: i64,
     /// Distinct visitors.
     pub(crate) visitors: i64,
+}
+
+/// The events that were received on one day with one verdict, of visitors with or without a signature.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct DailyVerdict {
+    /// In UTC.
+    pub(crate) day: NaiveDate,
+    pub(crate) verdict: String,
+    pub(crate) signed: bool,
+    pub(crate) events: i64,
+    /// How much they count together.
+    pub(crate) weight: f64,
 }
 
 /// How often visitors interacted with a product.

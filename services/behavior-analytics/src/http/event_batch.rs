@@ -1,13 +1,12 @@
 //! The body of `POST /v1/events`: a batch of events in one of three formats.
 
-use chrono::{DateTime, Utc};
-use serde_json::Value;
+use serde_json::{Deserializer, Value};
 
-use super::user_event::UserEvent;
+use super::{event_sender::Reception, user_event::UserEvent};
 use crate::{app::ingest_events::AcceptedEvent, domain::rejection::Rejection};
 
 /// The most events of one request.
-const MAX_EVENTS: usize = 1_000;
+pub(super) const MAX_EVENTS: usize = 1_000;
 
 /// How a body is encoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,8 +15,8 @@ pub(super) enum BodyFormat {
     Json,
     /// One JSON object per line.
     Lines,
-    /// An array if the first byte is `[`, else lines. Beacons send it, because they cannot set the content
-    /// type.
+    /// An array if the first byte is `[`, else JSON objects one after the other, each of one or more lines. Beacons
+    /// send it, because they cannot set the content type.
     Unspecified,
 }
 
@@ -58,13 +57,13 @@ pub(super) struct ParsedBatch {
     pub(super) rejected: Vec<(usize, Rejection)>,
 }
 
-/// Parses and checks each event of a body that arrived at `now`.
+/// Parses and checks each event of a body.
 pub(super) fn parse_batch(
     format: BodyFormat,
     body: &[u8],
-    now: DateTime<Utc>,
+    reception: &Reception<'_>,
 ) -> Result<ParsedBatch, UnreadableBatch> {
-    let parse = |raw: Value| UserEvent::parse(raw)?.accept(now);
+    let parse = |raw: Value| UserEvent::parse(raw)?.accept(reception);
     let is_array = body.trim_ascii_start().starts_with(b"[");
     match format {
         BodyFormat::Json | BodyFormat::Unspecified if is_array => {
@@ -77,6 +76,11 @@ pub(super) fn parse_batch(
             collect(std::iter::once(parse(raw)))
         }
         BodyFormat::Lines | BodyFormat::Unspecified => {
+            if format == BodyFormat::Unspecified
+                && let Some(raw) = objects(body)
+            {
+                return collect(raw.into_iter().map(parse));
+            }
             let lines = body.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
             let lines = lines.filter(|line| !line.is_empty());
             collect(lines.map(|line| match serde_json::from_slice(line) {
@@ -85,6 +89,15 @@ pub(super) fn parse_batch(
             }))
         }
     }
+}
+
+/// The objects of a body that consists of nothing else. `None` if it does not, or holds too many: then each line
+/// is read on its own.
+fn objects(body: &[u8]) -> Option<Vec<Value>> {
+    let objects = Deserializer::from_slice(body).into_iter::<Value>();
+    let objects: Vec<Value> =
+        objects.take(MAX_EVENTS + 1).collect::<Result<_, serde_json::Error>>().ok()?;
+    (1..=MAX_EVENTS).contains(&objects.len()).then_some(objects)
 }
 
 fn collect(
@@ -113,7 +126,7 @@ fn malformed_line(error: &serde_json::Error) -> Rejection {
 mod tests {
     use serde_json::json;
 
-    use super::*;
+    use super::{super::event_sender::tests::browser, *};
 
     const NOW: &str = "2026-11-22T12:00:00Z";
 
@@ -125,7 +138,9 @@ mod tests {
     }
 
     fn parsed(format: BodyFormat, body: &str) -> Result<ParsedBatch, UnreadableBatch> {
-        parse_batch(format, body.as_bytes(), NOW.parse().unwrap())
+        let (senders, sender) = browser();
+        let reception = Reception::new(&senders, &sender, NOW.parse().unwrap());
+        parse_batch(format, body.as_bytes(), &reception)
     }
 
     /// The number of accepted events, and the positions of the rejected ones.
@@ -151,6 +166,11 @@ mod tests {
         assert_eq!(counts(BodyFormat::Json, &one), (1, vec![]));
         assert_eq!(counts(BodyFormat::Json, &pretty), (1, vec![]));
         assert_eq!(counts(BodyFormat::Unspecified, &one), (1, vec![]));
+        assert_eq!(counts(BodyFormat::Unspecified, &pretty), (1, vec![]));
+        assert_eq!(
+            counts(BodyFormat::Unspecified, &format!("{pretty}\n{one}\n{pretty}")),
+            (3, vec![])
+        );
         let array = format!(" [{one},7,{one}]");
         assert_eq!(counts(BodyFormat::Json, &array), (2, vec![1]));
         assert_eq!(counts(BodyFormat::Unspecified, &array), (2, vec![1]));
@@ -161,7 +181,8 @@ mod tests {
 
     #[test]
     fn a_malformed_or_oversized_batch_is_rejected() {
-        for body in ["", "[", "{\"a\":1", "nonsense"] {
+        let bomb = "[".repeat(100_000);
+        for body in ["", "[", "{\"a\":1", "nonsense", &bomb] {
             let error = parsed(BodyFormat::Json, body).unwrap_err();
             assert!(matches!(error, UnreadableBatch::Malformed(_)), "{body}");
         }

@@ -22,16 +22,19 @@ const TOP_PRODUCTS: i64 = 100;
 enum ReportName {
     DailyEvents,
     TopProducts,
+    EventVerdicts,
     Conservation,
 }
 
 impl ReportName {
-    const ALL: [Self; 3] = [Self::DailyEvents, Self::TopProducts, Self::Conservation];
+    const ALL: [Self; 4] =
+        [Self::DailyEvents, Self::TopProducts, Self::EventVerdicts, Self::Conservation];
 
     const fn as_str(self) -> &'static str {
         match self {
             Self::DailyEvents => "daily-events",
             Self::TopProducts => "top-products",
+            Self::EventVerdicts => "event-verdicts",
             Self::Conservation => "conservation",
         }
     }
@@ -61,6 +64,7 @@ pub(super) struct ReportResponse {
 enum ReportRows {
     DailyEvents(Vec<DailyEventsRow>),
     TopProducts(Vec<TopProductRow>),
+    EventVerdicts(Vec<EventVerdictRow>),
     Conservation([ConservationRow; 1]),
 }
 
@@ -72,17 +76,35 @@ struct DailyEventsRow {
     #[serde(rename = "type")]
     kind: String,
     events: i64,
+    /// Those of them that no rule excludes.
+    counted: i64,
     /// Distinct visitors.
     visitors: i64,
 }
 
-/// How often visitors interacted with a product.
+/// The events that were received on one day with one verdict.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+struct EventVerdictRow {
+    /// In UTC.
+    day: NaiveDate,
+    /// `counted`, or the rule that excludes the events: `no_consent`, `known_agent`, `address_visitors`, `day_rate`,
+    /// `minute_rate`, `pauses`, `unknown_product` or `repeated`.
+    verdict: String,
+    /// Whether the visitors have a signature.
+    signed: bool,
+    events: i64,
+    /// How much these events count together.
+    weight: f64,
+}
+
+/// How often visitors interacted with a product. Events that a rule excludes do not count.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 struct TopProductRow {
     product_id: ProductId,
     views: i64,
     clicks: i64,
     carts: i64,
+    /// Paid orders.
     orders: i64,
 }
 
@@ -109,8 +131,8 @@ struct ConservationRow {
 
 /// Get a report
 ///
-/// The reports are `daily-events`, `top-products` (both over the last 30 days by default) and `conservation`
-/// (over all events). They are computed on request.
+/// The reports are `daily-events`, `top-products`, `event-verdicts` (over the last 30 days by default) and
+/// `conservation` (over all events). They are computed on request.
 #[utoipa::path(
     get, path = "/v1/reports/{name}", tag = "analytics", params(("name" = String, Path), PeriodParameters),
     responses(
@@ -133,6 +155,7 @@ pub(super) async fn get_report(
     let items = match name {
         ReportName::DailyEvents => daily_events(&mut connection, bounds).await?,
         ReportName::TopProducts => top_products(&mut connection, bounds).await?,
+        ReportName::EventVerdicts => event_verdicts(&mut connection, bounds).await?,
         ReportName::Conservation => conservation(&mut connection).await?,
     };
     Ok(Json(ReportResponse { name: name.as_str(), generated_at, items }))
@@ -147,6 +170,7 @@ async fn daily_events(
         day: row.day,
         kind: row.kind,
         events: row.events,
+        counted: row.counted,
         visitors: row.visitors,
     });
     Ok(ReportRows::DailyEvents(rows.collect()))
@@ -165,6 +189,21 @@ async fn top_products(
         orders: row.orders,
     });
     Ok(ReportRows::TopProducts(rows.collect()))
+}
+
+async fn event_verdicts(
+    connection: &mut PgConnection,
+    (from, to): (DateTime<Utc>, DateTime<Utc>),
+) -> Result<ReportRows, sqlx::Error> {
+    let rows = reports::verdicts(connection, from, to).await?;
+    let rows = rows.into_iter().map(|row| EventVerdictRow {
+        day: row.day,
+        verdict: row.verdict,
+        signed: row.signed,
+        events: row.events,
+        weight: row.weight,
+    });
+    Ok(ReportRows::EventVerdicts(rows.collect()))
 }
 
 async fn conservation(connection: &mut PgConnection) -> Result<ReportRows, sqlx::Error> {

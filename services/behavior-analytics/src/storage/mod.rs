@@ -2,6 +2,7 @@
 
 pub(crate) mod baskets;
 pub(crate) mod erasures;
+pub(crate) mod event_rules;
 pub(crate) mod popularity;
 pub(crate) mod products;
 pub(crate) mod reports;

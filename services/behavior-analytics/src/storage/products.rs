@@ -176,3 +176,33 @@ pub(crate) async fn changes_after(
     });
     Ok(changes.collect())
 }
+
+/// Those of `products` that the catalogue has or had.
+pub(crate) async fn known(
+    connection: &mut PgConnection,
+    products: &[Uuid],
+) -> Result<Vec<Uuid>, sqlx::Error> {
+    sqlx::query_scalar!("select product_id from product where product_id = any($1)", products)
+        .fetch_all(connection)
+        .await
+}
+
+/// The products with one of `skus`, each with this SKU.
+pub(crate) async fn with_skus(
+    connection: &mut PgConnection,
+    skus: &[String],
+) -> Result<Vec<(String, Uuid)>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"
+        select s.sku as "sku!", p.product_id
+        from product p
+        cross join lateral unnest(p.skus) as s (sku)
+        where p.skus && $1::text[] and s.sku = any($1) and not p.deleted
+        order by p.product_id
+        "#,
+        skus,
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.sku, row.product_id)).collect())
+}

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-use crate::domain::report::{DailyEvents, EventConservation, ProductActivity};
+use crate::domain::report::{DailyEvents, DailyVerdict, EventConservation, ProductActivity};
 
 /// The events that were received at or after `from` and before `to`, by day and kind.
 pub(crate) async fn daily_events(
@@ -14,9 +14,19 @@ pub(crate) async fn daily_events(
     sqlx::query_as!(
         DailyEvents,
         r#"
-        select day as "day!", kind, sum(events)::bigint as "events!", count(*) as "visitors!"
+        select
+            day as "day!",
+            kind,
+            sum(events)::bigint as "events!",
+            sum(counted)::bigint as "counted!",
+            count(*) as "visitors!"
         from (
-            select (received_at at time zone 'utc')::date as day, kind, visitor_id, count(*) as events
+            select
+                (received_at at time zone 'utc')::date as day,
+                kind,
+                visitor_id,
+                count(*) as events,
+                count(*) filter (where verdict = 'counted') as counted
             from user_event
             where received_at >= $1 and received_at < $2
             group by 1, 2, 3
@@ -31,7 +41,35 @@ pub(crate) async fn daily_events(
     .await
 }
 
-/// The `limit` products with the most activity. An order counts as ten views, a cart as four.
+/// The verdicts on the events that were received at or after `from` and before `to`, by day.
+pub(crate) async fn verdicts(
+    connection: &mut PgConnection,
+    from: DateTime<Utc>,
+    to: DateTime<Utc>,
+) -> Result<Vec<DailyVerdict>, sqlx::Error> {
+    sqlx::query_as!(
+        DailyVerdict,
+        r#"
+        select
+            (received_at at time zone 'utc')::date as "day!",
+            verdict,
+            signed,
+            count(*) as "events!",
+            sum(weight) as "weight!"
+        from user_event
+        where received_at >= $1 and received_at < $2
+        group by 1, 2, 3
+        order by 1, 2, 3
+        "#,
+        from,
+        to,
+    )
+    .fetch_all(connection)
+    .await
+}
+
+/// The `limit` products with the most activity. A paid order counts as ten views, a cart as four. Events that
+/// a rule excludes do not count.
 pub(crate) async fn top_products(
     connection: &mut PgConnection,
     from: DateTime<Utc>,
@@ -42,32 +80,27 @@ pub(crate) async fn top_products(
         ProductActivity,
         r#"
         with activity as (
-            select kind, product_id
-            from user_event
-            where received_at >= $1 and received_at < $2 and kind <> 'order_completed' and product_id is not null
-            union all
-            select e.kind, o.product_id
+            select e.kind, e.product_id
             from user_event e
-            cross join lateral (
-                select e.product_id where e.product_id is not null
-                union
-                -- POST /v1/events also accepts spellings of a UUID that PostgreSQL cannot parse; those are skipped.
-                select case when id ~* '^[0-9a-f-]{32,36}$' then id::uuid end
-                from jsonb_array_elements_text(e.properties -> 'product_ids') as id
-            ) o (product_id)
-            where e.received_at >= $1 and e.received_at < $2 and e.kind = 'order_completed' and o.product_id is not null
+            join product p on p.product_id = e.product_id
+            where
+                e.received_at >= $1 and e.received_at < $2 and e.verdict in ('counted', 'unknown_product')
+                and e.kind in ('product_viewed', 'product_clicked', 'cart_added')
+            union all
+            select 'order', o.product_id
+            from basket b
+            cross join lateral unnest(b.products) as o (product_id)
+            where b.bought_at >= $1 and b.bought_at < $2
         )
         select
             product_id as "product_id!",
             count(*) filter (where kind = 'product_viewed') as "views!",
             count(*) filter (where kind = 'product_clicked') as "clicks!",
             count(*) filter (where kind = 'cart_added') as "carts!",
-            count(*) filter (where kind = 'order_completed') as "orders!"
+            count(*) filter (where kind = 'order') as "orders!"
         from activity
         group by product_id
-        order by
-            sum(case kind when 'order_completed' then 10 when 'cart_added' then 4 when 'cart_removed' then 0 else 1 end) desc,
-            product_id
+        order by sum(case kind when 'order' then 10 when 'cart_added' then 4 else 1 end) desc, product_id
         limit $3
         "#,
         from,

@@ -9,9 +9,11 @@ use uuid::Uuid;
 use crate::domain::{
     event::{Event, OrderDetails},
     identity::{SessionId, VisitorId},
+    verdict::Verdict,
+    visitor_history::{Classification, EventFacts},
 };
 
-/// An event as the stream contains it. Kind and ids are stored without a check.
+/// An event as the stream contains it, with its verdict. Kind and ids are stored without a check.
 #[derive(Debug, Clone)]
 pub(crate) struct NewUserEvent<'a> {
     pub(crate) event_id: Uuid,
@@ -23,6 +25,12 @@ pub(crate) struct NewUserEvent<'a> {
     pub(crate) received_at: DateTime<Utc>,
     /// JSON.
     pub(crate) properties: Option<&'a str>,
+    pub(crate) signed: bool,
+    pub(crate) consent: bool,
+    pub(crate) user_agent: Option<&'a str>,
+    pub(crate) visitor_place: Option<u32>,
+    pub(crate) clock_offset_ms: Option<i64>,
+    pub(crate) classification: Classification,
 }
 
 /// The outcomes of one insert.
@@ -43,6 +51,7 @@ impl InsertCounts {
 }
 
 /// Stores events, and counts the outcomes by the day on which the events were received.
+#[expect(clippy::too_many_lines, reason = "one statement, and its columns one by one")]
 pub(crate) async fn insert(
     connection: &mut PgConnection,
     events: &[NewUserEvent<'_>],
@@ -55,6 +64,16 @@ pub(crate) async fn insert(
     let occurred: Vec<DateTime<Utc>> = events.iter().map(|event| event.occurred_at).collect();
     let received: Vec<DateTime<Utc>> = events.iter().map(|event| event.received_at).collect();
     let properties: Vec<Option<&str>> = events.iter().map(|event| event.properties).collect();
+    let signed: Vec<bool> = events.iter().map(|event| event.signed).collect();
+    let consents: Vec<bool> = events.iter().map(|event| event.consent).collect();
+    let agents: Vec<Option<&str>> = events.iter().map(|event| event.user_agent).collect();
+    let places = events.iter().map(|event| event.visitor_place);
+    let places: Vec<Option<i32>> =
+        places.map(|place| place.map(|place| i32::try_from(place).unwrap_or(i32::MAX))).collect();
+    let offsets: Vec<Option<i64>> = events.iter().map(|event| event.clock_offset_ms).collect();
+    let verdicts: Vec<&str> =
+        events.iter().map(|event| event.classification.verdict.as_str()).collect();
+    let weights: Vec<f64> = events.iter().map(|event| event.classification.weight).collect();
     sqlx::query_as!(
         InsertCounts,
         r#"
@@ -64,14 +83,20 @@ pub(crate) async fn insert(
                 (e.received_at at time zone 'utc')::date as day,
                 exists (select from erasure x where x.visitor_id = e.visitor_id) as erased
             from unnest(
-                $1::uuid[], $2::text[], $3::text[], $4::text[], $5::uuid[], $6::timestamptz[], $7::timestamptz[], $8::text[]
+                $1::uuid[], $2::text[], $3::text[], $4::text[], $5::uuid[], $6::timestamptz[], $7::timestamptz[], $8::text[],
+                $9::boolean[], $10::boolean[], $11::text[], $12::integer[], $13::bigint[], $14::text[], $15::double precision[]
             ) with ordinality as e (
-                event_id, kind, visitor_id, session_id, product_id, occurred_at, received_at, properties, place
+                event_id, kind, visitor_id, session_id, product_id, occurred_at, received_at, properties,
+                signed, consent, user_agent, visitor_place, clock_offset_ms, verdict, weight, place
             )
         ), stored as (
-            insert into user_event
-                (event_id, kind, visitor_id, session_id, product_id, occurred_at, received_at, properties)
-            select event_id, kind, visitor_id, session_id, product_id, occurred_at, received_at, properties::jsonb
+            insert into user_event (
+                event_id, kind, visitor_id, session_id, product_id, occurred_at, received_at, properties,
+                signed, consent, user_agent, visitor_place, clock_offset_ms, verdict, weight
+            )
+            select
+                event_id, kind, visitor_id, session_id, product_id, occurred_at, received_at, properties::jsonb,
+                signed, consent, user_agent, visitor_place, clock_offset_ms, verdict, weight
             from incoming
             where not erased
             order by place
@@ -108,6 +133,13 @@ pub(crate) async fn insert(
         &occurred,
         &received,
         &properties as &[Option<&str>],
+        &signed,
+        &consents,
+        &agents as &[Option<&str>],
+        &places as &[Option<i32>],
+        &offsets as &[Option<i64>],
+        &verdicts as &[&str],
+        &weights,
     )
     .fetch_one(connection)
     .await
@@ -120,14 +152,16 @@ pub(crate) struct StoredEvent {
     pub(crate) received_at: DateTime<Utc>,
     /// `None` if the kind or an id is not valid.
     pub(crate) event: Option<Event>,
+    /// `None` if it is unknown.
+    pub(crate) verdict: Option<Verdict>,
+    /// How much it counts in demand.
+    pub(crate) weight: f64,
 }
 
 /// The properties of an `order_completed` event. Invalid values are ignored, because one bad row must not
 /// stop the model updater.
 #[derive(Debug, Default, Deserialize)]
 struct OrderPropertiesRow {
-    #[serde(default)]
-    order_id: Value,
     #[serde(default)]
     product_ids: Value,
 }
@@ -136,10 +170,7 @@ impl From<OrderPropertiesRow> for OrderDetails {
     fn from(row: OrderPropertiesRow) -> Self {
         let uuid = |value: &Value| value.as_str().and_then(|text| Uuid::parse_str(text).ok());
         let products = row.product_ids.as_array().map(Vec::as_slice).unwrap_or_default();
-        Self {
-            order_id: uuid(&row.order_id),
-            product_ids: products.iter().filter_map(uuid).collect(),
-        }
+        Self { product_ids: products.iter().filter_map(uuid).collect() }
     }
 }
 
@@ -161,6 +192,8 @@ pub(crate) async fn after(
             product_id,
             occurred_at,
             received_at,
+            verdict,
+            weight,
             case when kind = 'order_completed' then properties end as "properties: Json<OrderPropertiesRow>"
         from user_event
         where no > $1 and received_at >= $2
@@ -185,9 +218,170 @@ pub(crate) async fn after(
                 order: row.properties.map(|Json(order)| order.into()).unwrap_or_default(),
             })
         };
-        StoredEvent { no: row.no, received_at: row.received_at, event: event() }
+        StoredEvent {
+            no: row.no,
+            received_at: row.received_at,
+            event: event(),
+            verdict: Verdict::parse(&row.verdict),
+            weight: row.weight,
+        }
     });
     Ok(events.collect())
+}
+
+/// Those of `ids` under which an event is stored.
+pub(crate) async fn stored_ids(
+    connection: &mut PgConnection,
+    ids: &[Uuid],
+) -> Result<Vec<Uuid>, sqlx::Error> {
+    sqlx::query_scalar!("select event_id from user_event where event_id = any($1)", ids)
+        .fetch_all(connection)
+        .await
+}
+
+/// The number of the newest event; 0 if there is none.
+pub(crate) async fn newest(connection: &mut PgConnection) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar!(r#"select coalesce(max(no), 0) as "no!" from user_event"#)
+        .fetch_one(connection)
+        .await
+}
+
+/// What the verdict on an event depends on.
+#[derive(Debug, Clone)]
+pub(crate) struct FactsRow {
+    pub(crate) no: i64,
+    pub(crate) visitor_id: String,
+    kind: String,
+    product_id: Option<Uuid>,
+    product_is_known: bool,
+    occurred_at: DateTime<Utc>,
+    pub(crate) received_at: DateTime<Utc>,
+    user_agent: Option<String>,
+    signed: bool,
+    consent: bool,
+    visitor_place: Option<i32>,
+    /// Its present verdict.
+    pub(crate) verdict: String,
+    /// Its present weight.
+    pub(crate) weight: f64,
+}
+
+impl FactsRow {
+    pub(crate) fn facts(&self) -> EventFacts<'_> {
+        EventFacts {
+            kind: self.kind.parse().ok(),
+            product_id: self.product_id,
+            product_is_known: self.product_is_known,
+            occurred_at: self.occurred_at,
+            received_at: self.received_at,
+            user_agent: self.user_agent.as_deref(),
+            signed: self.signed,
+            consent: self.consent,
+            visitor_place: self.visitor_place.and_then(|place| u32::try_from(place).ok()),
+        }
+    }
+}
+
+/// The facts of the first `limit` events of each visitor that were received at or after the instant, in the
+/// order in which they were stored.
+pub(crate) async fn facts_since(
+    connection: &mut PgConnection,
+    visitors: &[(&str, DateTime<Utc>)],
+    limit: i64,
+) -> Result<Vec<FactsRow>, sqlx::Error> {
+    let (visitors, since): (Vec<&str>, Vec<DateTime<Utc>>) = visitors.iter().copied().unzip();
+    sqlx::query_as!(
+        FactsRow,
+        r#"
+        select
+            e.no,
+            e.visitor_id,
+            e.kind,
+            e.product_id,
+            (e.product_id is null or exists (select from product p where p.product_id = e.product_id)) as "product_is_known!",
+            e.occurred_at,
+            e.received_at,
+            e.user_agent,
+            e.signed,
+            e.consent,
+            e.visitor_place,
+            e.verdict,
+            e.weight
+        from unnest($1::text[], $2::timestamptz[]) as v (visitor_id, since)
+        cross join lateral (
+            select u.*
+            from user_event u
+            where u.visitor_id = v.visitor_id and u.received_at >= v.since
+            order by u.no
+            limit $3
+        ) e
+        order by e.no
+        "#,
+        &visitors as &[&str],
+        &since,
+        limit,
+    )
+    .fetch_all(connection)
+    .await
+}
+
+/// The facts of the first `limit` events with a number greater than `after`.
+pub(crate) async fn facts_after(
+    connection: &mut PgConnection,
+    after: i64,
+    limit: i64,
+) -> Result<Vec<FactsRow>, sqlx::Error> {
+    sqlx::query_as!(
+        FactsRow,
+        r#"
+        select
+            e.no,
+            e.visitor_id,
+            e.kind,
+            e.product_id,
+            (e.product_id is null or exists (select from product p where p.product_id = e.product_id)) as "product_is_known!",
+            e.occurred_at,
+            e.received_at,
+            e.user_agent,
+            e.signed,
+            e.consent,
+            e.visitor_place,
+            e.verdict,
+            e.weight
+        from user_event e
+        where e.no > $1
+        order by e.no
+        limit $2
+        "#,
+        after,
+        limit,
+    )
+    .fetch_all(connection)
+    .await
+}
+
+/// Writes new verdicts of stored events, each with its number.
+pub(crate) async fn reclassify(
+    connection: &mut PgConnection,
+    changed: &[(i64, Classification)],
+) -> Result<(), sqlx::Error> {
+    let numbers: Vec<i64> = changed.iter().map(|(no, _)| *no).collect();
+    let verdicts: Vec<&str> = changed.iter().map(|(_, one)| one.verdict.as_str()).collect();
+    let weights: Vec<f64> = changed.iter().map(|(_, one)| one.weight).collect();
+    sqlx::query!(
+        r#"
+        update user_event u
+        set verdict = c.verdict, weight = c.weight
+        from unnest($1::bigint[], $2::text[], $3::double precision[]) as c (no, verdict, weight)
+        where u.no = c.no
+        "#,
+        &numbers,
+        &verdicts as &[&str],
+        &weights,
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
 }
 
 /// Deletes up to `limit` of the oldest events that were received before `before`. Returns the number of

@@ -16,6 +16,11 @@ pub(crate) async fn lock_products(connection: &mut PgConnection) -> Result<(), s
     lock(connection, "product").await
 }
 
+/// Locks the recount of verdicts until the transaction ends, so that replicas take turns.
+pub(crate) async fn lock_recount(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    lock(connection, "recount").await
+}
+
 /// Locks erasures exclusively until the transaction ends. Waits for all transactions with the shared lock.
 pub(crate) async fn lock_erasures(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     lock(connection, "erasure").await

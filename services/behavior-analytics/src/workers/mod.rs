@@ -2,4 +2,5 @@
 
 pub(crate) mod model_updater;
 pub(crate) mod popularity_publisher;
+pub(crate) mod recounter;
 pub(crate) mod retention;

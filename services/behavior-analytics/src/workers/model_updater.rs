@@ -2,7 +2,8 @@
 //!
 //! The model cannot commit together with PostgreSQL, so it follows committed rows: the updater reads each
 //! table in the order of its row numbers. Commits of this process wake it, and it polls for those of other
-//! replicas. A new process reads the last days again and arrives at the same model.
+//! replicas. A new process reads the last days again and arrives at the same model. When the rules have changed and
+//! all events have new verdicts, the updater builds a second model in the same way and then replaces the first.
 
 use std::{convert::Infallible, time::Duration};
 
@@ -17,7 +18,8 @@ use crate::{
         model_waker::ModelWaker,
         recommender::{ModelProgress, ModelWriter},
     },
-    storage::{baskets, erasures, products, user_events},
+    domain::verdict::Verdict,
+    storage::{baskets, erasures, event_rules, products, user_events},
 };
 
 /// The most rows that one query reads.
@@ -35,12 +37,20 @@ const RETRY_DELAY: Duration = Duration::from_secs(1);
 /// Feeds the model of this process.
 pub(crate) struct ModelUpdater {
     outbox: Outbox,
+    learner: Learner,
+    model_days: u16,
+    waker: ModelWaker,
+    component: Component,
+    /// The version of the rules by whose verdicts the model has learned; `None` before the first pass.
+    rules_version: Option<i32>,
+}
+
+/// A model that follows the tables.
+struct Learner {
     model: ModelWriter,
     /// Older events and baskets are not learned.
     since: DateTime<Utc>,
     progress: ModelProgress,
-    waker: ModelWaker,
-    component: Component,
     /// Whether the first erasure number has been read.
     started: bool,
 }
@@ -55,15 +65,8 @@ impl ModelUpdater {
         waker: ModelWaker,
         model_days: u16,
     ) -> Self {
-        Self {
-            outbox,
-            model,
-            since: clock::now() - TimeDelta::days(i64::from(model_days)),
-            progress: ModelProgress::default(),
-            waker,
-            component,
-            started: false,
-        }
+        let learner = Learner::new(model, model_days);
+        Self { outbox, learner, model_days, waker, component, rules_version: None }
     }
 
     /// Runs until `stop`.
@@ -72,8 +75,8 @@ impl ModelUpdater {
             match result {
                 Ok(true) => {}
                 Ok(false) => {
-                    self.progress.caught_up = true;
-                    self.model.publish_progress(self.progress);
+                    self.learner.progress.caught_up = true;
+                    self.learner.publish_progress();
                     self.component.up();
                     tokio::select! {
                         () = stop.cancelled() => break,
@@ -94,19 +97,54 @@ impl ModelUpdater {
     /// Learns one page of each table. Returns whether there may be more.
     async fn update(&mut self) -> Result<bool, sqlx::Error> {
         let mut connection = self.outbox.pool().acquire().await?;
+        let version = event_rules::recounted_version(&mut connection).await?;
+        if self.rules_version.is_some_and(|known| known != version) {
+            self.learn_again(&mut connection).await?;
+            tracing::info!(version, "the model has learned again by other rules");
+        }
+        self.rules_version = Some(version);
+        let more = self.learner.learn(&mut connection).await?;
+        drop(connection);
+        self.learner.publish_progress();
+        Ok(more)
+    }
+
+    /// Builds a second model from the tables, and replaces the first by it. Queries read the first one meanwhile.
+    async fn learn_again(&mut self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+        let mut successor = Learner::new(self.learner.model.successor(), self.model_days);
+        while successor.learn(connection).await? {}
+        successor.progress.caught_up = self.learner.progress.caught_up;
+        let Learner { model, since, progress, started } = successor;
+        self.learner.model.replace_by(&model);
+        (self.learner.since, self.learner.progress) = (since, progress);
+        self.learner.started = started;
+        Ok(())
+    }
+}
+
+impl Learner {
+    fn new(model: ModelWriter, model_days: u16) -> Self {
+        let since = clock::now() - TimeDelta::days(i64::from(model_days));
+        Self { model, since, progress: ModelProgress::default(), started: false }
+    }
+
+    fn publish_progress(&self) {
+        self.model.publish_progress(self.progress);
+    }
+
+    /// Learns one page of each table. Returns whether there may be more.
+    async fn learn(&mut self, connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
         if !self.started {
             // The events of earlier erasures are deleted already, so the model never learns them.
-            self.progress.erasures = erasures::newest(&mut connection).await?;
+            self.progress.erasures = erasures::newest(connection).await?;
             self.started = true;
         }
-        let mut more = self.learn_products(&mut connection).await?;
-        more |= self.learn_baskets(&mut connection).await?;
-        more |= self.learn_events(&mut connection).await?;
+        let mut more = self.learn_products(connection).await?;
+        more |= self.learn_baskets(connection).await?;
+        more |= self.learn_events(connection).await?;
         // Erasures come last, so that an event that was read before its visitor was erased is forgotten in
         // the same pass.
-        more |= self.forget_erased(&mut connection).await?;
-        drop(connection);
-        self.model.publish_progress(self.progress);
+        more |= self.forget_erased(connection).await?;
         Ok(more)
     }
 
@@ -146,8 +184,10 @@ impl ModelUpdater {
         for chunk in page.chunks(CHUNK_SIZE) {
             self.model.update(|model| {
                 for stored in chunk {
-                    if let Some(event) = &stored.event {
-                        model.apply(event);
+                    if let Some(event) = &stored.event
+                        && stored.verdict.is_none_or(Verdict::is_human)
+                    {
+                        model.apply(event, stored.weight);
                     }
                     self.progress.events = stored.no;
                 }

@@ -14,6 +14,11 @@ fn the_document_contains_every_route() {
     let paths: Vec<&str> = document.paths.paths.keys().map(String::as_str).collect();
     for path in [
         "/v1/events",
+        "/v1/events/segment",
+        "/v1/events/ga4",
+        "/v1/visitors",
+        "/v1/script.js",
+        "/v1/event-rules",
         "/v1/visitors/{id}",
         "/v1/recommendations/similar/{product_id}",
         "/v1/recommendations/companions/{product_id}",

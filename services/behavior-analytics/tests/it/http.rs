@@ -24,6 +24,8 @@ async fn analytics_need_a_scope_and_recommendations_none() {
         (Method::GET, "/v1/sessions"),
         (Method::GET, "/v1/reports/conservation"),
         (Method::GET, "/v1/reports/none"),
+        (Method::GET, "/v1/event-rules"),
+        (Method::PUT, "/v1/event-rules"),
         (Method::DELETE, "/v1/visitors/v"),
         (Method::GET, "/v1/dead-letters"),
     ];
@@ -74,7 +76,10 @@ async fn invalid_requests_are_rejected() {
         assert_eq!(code(suite.get(&path).await), expected, "GET {path}");
     }
     let (_, none) = suite.get("/v1/reports/none").await;
-    assert_eq!(none["reports"], json!(["daily-events", "top-products", "conservation"]));
+    assert_eq!(
+        none["reports"],
+        json!(["daily-events", "top-products", "event-verdicts", "conservation"])
+    );
     let posts = [
         (json!({"product_ids": [7]}), refused(422, "invalid_body")),
         (json!({"product_ids": [], "colour": "red"}), refused(422, "invalid_body")),

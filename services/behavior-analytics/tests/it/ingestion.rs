@@ -42,6 +42,8 @@ async fn invalid_events_are_rejected_and_duplicates_count_once() {
     let (_, daily) = suite.get("/v1/reports/daily-events").await;
     assert_eq!(daily["items"][0]["events"], 7, "{daily}");
     assert_eq!(daily["items"][0]["visitors"], 7, "{daily}");
+    // The product is not in the catalogue.
+    assert_eq!(daily["items"][0]["counted"], 0, "{daily}");
     suite.finish(0).await;
 }
 
@@ -58,13 +60,17 @@ async fn a_single_event_and_lines_are_accepted() {
             None => request,
         }
     };
+    let pretty = format!("{:#}\n{:#}", view("b", product), view("c", product));
+    let beacon = suite.request(Method::POST, "/v1/events").body(pretty);
+    let (status, response) = answer(beacon.header("content-type", "text/plain")).await;
+    assert_eq!((status, &response["accepted"]), (StatusCode::ACCEPTED, &json!(2)));
     for content_type in [Some("application/x-ndjson"), Some("text/plain;charset=UTF-8"), None] {
         let (status, response) = answer(sent(content_type)).await;
         assert_eq!((status, &response["accepted"]), (StatusCode::ACCEPTED, &json!(2)));
         assert_eq!(response["rejected"][0]["index"], 2, "{response}");
     }
-    let row = suite.wait_until_received(7).await;
-    assert_eq!((&row["stored"], &row["duplicates"]), (&json!(3), &json!(4)));
+    let row = suite.wait_until_received(9).await;
+    assert_eq!((&row["stored"], &row["duplicates"]), (&json!(5), &json!(4)));
 
     // Nothing is appended if no event is accepted.
     let (status, response) = suite.post_events(&json!([7])).await;

@@ -5,11 +5,13 @@
 
 mod suite;
 
+mod clean_events;
 mod command_line;
 mod erasure;
 mod faults;
 mod http;
 mod ingestion;
+mod mappings;
 mod migrations;
 mod operations;
 mod popularity;

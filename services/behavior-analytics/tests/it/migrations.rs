@@ -9,7 +9,7 @@ async fn the_old_lock_table_raises_an_error() {
     let pool = database.connect().await.unwrap();
     let locks: i64 =
         sqlx::query_scalar("select count(*) from write_lock").fetch_one(&pool).await.unwrap();
-    assert_eq!(locks, 3);
+    assert_eq!(locks, 4);
     for query in [
         "select from turn where name = 'basket' for update",
         "select from turn where name = 'erasure' for share",

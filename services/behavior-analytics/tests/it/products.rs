@@ -74,7 +74,9 @@ async fn the_model_misses_none_of_many_concurrent_changes() {
     };
     let send_views = async {
         for ids in ids.chunks(100) {
-            let views: Vec<Value> = ids.iter().map(|id| view("v", *id)).collect();
+            let visited =
+                |(number, id): (usize, &ProductId)| view(&format!("v{}", number % 50), *id);
+            let views: Vec<Value> = ids.iter().enumerate().map(visited).collect();
             suite.send(&views).await;
         }
     };

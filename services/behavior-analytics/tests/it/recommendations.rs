@@ -148,18 +148,20 @@ async fn a_restarted_process_gives_the_same_answers() {
     let mut ordered = event("order_completed", "v1", ids[2]);
     ordered["properties"] = json!({"product_ids": [ids[2], ids[3]]});
     events.push(ordered);
+    events.push(view("v2", ids[2]));
     suite.send(&events).await;
     suite.order.publish(&order_confirmed(CustomerId::new(), &[ids[0], ids[2]])).await;
-    suite.wait_for_list(&format!("/v1/recommendations/companions/{}", ids[3]), &[ids[2]]).await;
     suite.wait_for_list(&format!("/v1/recommendations/companions/{}", ids[0]), &[ids[2]]).await;
+    // All events are learned: six views of weight, and the order.
+    suite.wait_for_list("/v1/trending?limit=1", &[ids[2]]).await;
     let before = all_responses(&suite, &ids).await;
     let (_, funnel) = suite.get("/v1/funnel").await;
     assert_eq!((&funnel["sessions"], &funnel["steps"][3]["sessions"]), (&json!(5), &json!(1)));
     let (_, sessions) = suite.get("/v1/sessions").await;
-    assert_eq!((&sessions["events"], &sessions["visitors"]), (&json!(14), &json!(5)));
+    assert_eq!((&sessions["events"], &sessions["visitors"]), (&json!(15), &json!(5)));
     let (_, top) = suite.get("/v1/reports/top-products").await;
-    let row = json!({"product_id": ids[2], "views": 1, "clicks": 0, "carts": 1, "orders": 1});
-    assert_eq!(top["items"][0], row, "{top}");
+    let row = json!({"product_id": ids[2], "views": 2, "clicks": 0, "carts": 1, "orders": 1});
+    assert!(top["items"].as_array().unwrap().contains(&row), "{top}");
     suite.restart().await;
     assert_eq!(all_responses(&suite, &ids).await, before);
 

@@ -1,14 +1,16 @@
 //! An instance of behavior-analytics with its database and vhost, and doubles of the services around it.
 
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use behavior_analytics::{BehaviorAnalytics, Config, migrators, topology};
 use contracts::{
     behavior::{ERASURE, ErasureCompletedV1, POPULARITY, PopularityChangedV1},
     order::{OrderConfirmedV1, OrderLine},
     receipts::{ProductAppliedV1, ProductFailedV1, ProductVersion, RECEIPT},
 };
+use hmac::{Hmac, Mac as _};
 use messaging::{OnReject, Subscription, Topology};
 use reqwest::{Method, RequestBuilder, StatusCode};
-use runtime::{Lifecycle, auth::Scope, clock};
+use runtime::{Lifecycle, auth::Scope, clients::TrustedProxies, clock};
 use serde_json::{Value, json};
 use service_testkit::{
     Credentials, Instance, LONGEST_WAIT, Recorder, ServiceDouble, answer, assert_dead_letters,
@@ -16,11 +18,15 @@ use service_testkit::{
     events::{product_changed, stock_changed},
     wait_until_published,
 };
+use sha2::Sha256;
 use sqlx::PgPool;
 use testkit::{Database, Vhost, wait_for};
 use tokio_util::sync::DropGuard;
 use uuid::Uuid;
 use vocabulary::{Currency, CustomerId, Money, OrderId, PaymentId, ProductId, Quantity, Version};
+
+/// The key of visitor ids.
+const VISITOR_KEY: &str = "the visitors' key of these tests, 2026";
 
 /// The running instance and everything around it.
 pub struct Suite {
@@ -194,6 +200,29 @@ impl Suite {
         .unwrap()
     }
 
+    /// Waits until all stored events have verdicts by the present rules, and the model has learned from them.
+    pub async fn wait_until_recounted(&self) {
+        wait_for("the events are recounted", LONGEST_WAIT, async || {
+            let (status, rules) = self.get("/v1/event-rules").await;
+            assert_eq!(status, StatusCode::OK, "{rules}");
+            if rules["recounted"] == true { Ok(()) } else { Err(rules) }
+        })
+        .await
+        .unwrap();
+    }
+
+    /// The number of events with each verdict, from the report `event-verdicts`.
+    pub async fn verdicts(&self) -> std::collections::BTreeMap<String, i64> {
+        let (status, report) = self.get("/v1/reports/event-verdicts").await;
+        assert_eq!(status, StatusCode::OK, "{report}");
+        let mut verdicts = std::collections::BTreeMap::new();
+        for row in report["items"].as_array().unwrap() {
+            let verdict = row["verdict"].as_str().unwrap().to_owned();
+            *verdicts.entry(verdict).or_default() += row["events"].as_i64().unwrap();
+        }
+        verdicts
+    }
+
     /// Publishes an active product with one SKU in stock, and waits until the instance has stored both.
     pub async fn stocked_product(&self, sku: &str, category: &str) -> ProductId {
         let mut product = product_changed(ProductId::new(), 1, &[sku]);
@@ -246,12 +275,23 @@ async fn start_instance(
     amqp_url: &str,
     credentials: &Credentials,
 ) -> Instance {
+    let visitor_key_file = credentials.file("visitor.key");
+    std::fs::write(&visitor_key_file, VISITOR_KEY).unwrap();
     Instance::start::<BehaviorAnalytics>(&Config {
         common: credentials.common(database.url(), amqp_url),
         model_days: Config::MODEL_DAYS,
         retention_days: Config::RETENTION_DAYS,
+        visitor_key_file: Some(visitor_key_file),
+        event_senders: TrustedProxies::default(),
     })
     .await
+}
+
+/// The signature of a visitor's id.
+pub fn signature(visitor: &str) -> String {
+    let mut mac = Hmac::<Sha256>::new_from_slice(VISITOR_KEY.as_bytes()).unwrap();
+    mac.update(format!("visitor:{visitor}").as_bytes());
+    URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes())
 }
 
 /// The products of a list, in order.
@@ -266,12 +306,13 @@ pub fn is_receipt_for(product_id: ProductId, number: i64) -> impl Fn(&ProductApp
     move |receipt| receipt.applied.contains(&ProductVersion { product_id, version })
 }
 
-/// A user event of the visitor's only session.
+/// A user event of the visitor's only session, with a signature.
 pub fn event(kind: &str, visitor: &str, product: ProductId) -> Value {
     json!({
         "event_id": Uuid::now_v7(),
         "type": kind,
         "visitor_id": visitor,
+        "visitor_signature": signature(visitor),
         "session_id": "s",
         "product_id": product,
         "occurred_at": clock::now(),

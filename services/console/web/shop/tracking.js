@@ -1,6 +1,6 @@
 // User events, sent in batches to behavior-analytics.
 
-import { shopper } from '/assets/shop/shopper.js';
+import { callAsShopper, shopper } from '/assets/shop/shopper.js';
 import { localStore, sessionStore, uuid } from '/assets/storage.js';
 
 const BATCH_SIZE = 20;
@@ -25,6 +25,21 @@ async function visitorId() {
   let id = localStore.get('visitor');
   if (!id) localStore.set('visitor', (id = uuid()));
   return id;
+}
+
+/** The visitor's id, with the signature of the service. Events without a signature count less. */
+async function visitor() {
+  const visitor_id = await visitorId();
+  const known = localStore.get('signed_visitor');
+  if (known?.visitor_id === visitor_id) return known;
+  if (withoutIdentity) return { visitor_id };
+  try {
+    const signed = await callAsShopper('/api/behavior-analytics/v1/visitors', { method: 'POST' });
+    localStore.set('signed_visitor', signed);
+    return signed;
+  } catch {
+    return { visitor_id };
+  }
 }
 
 /** The id of the visit, which ends with the tab or after 30 minutes without an event. */
@@ -66,10 +81,11 @@ async function send() {
     scheduleSend(Math.min(60_000, SEND_DELAY_MS * 2 ** failures));
   };
   try {
-    const visitor_id = await visitorId();
+    const ids = await visitor();
+    const sent_at = new Date().toISOString();
     const response = await fetch('/api/behavior-analytics/v1/events', {
       method: 'POST', keepalive: true, signal: AbortSignal.timeout(10_000),
-      headers: { 'content-type': 'application/json' }, body: JSON.stringify(batch.map((event) => ({ visitor_id, ...event }))),
+      headers: { 'content-type': 'application/json' }, body: JSON.stringify(batch.map((event) => ({ ...event, ...ids, sent_at }))),
     });
     // Retry only if the service is busy or down; an invalid batch would be refused again. A repeated event counts once, by
     // its id.

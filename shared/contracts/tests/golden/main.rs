@@ -147,7 +147,7 @@ fn no_event_has_a_field_for_personal_data() {
 }
 
 /// The fields that may hold any text or object, with who writes them. None of them comes from a form of a customer.
-const FREE_FIELDS: [(&str, &str); 30] = [
+const FREE_FIELDS: [(&str, &str); 31] = [
     ("Destination.country", "two letters, checked by the order service"),
     ("Destination.region", "a province or state, without city and street"),
     ("Localized.en", "the shop: titles and categories"),
@@ -186,6 +186,7 @@ const FREE_FIELDS: [(&str, &str); 30] = [
     ),
     ("user_event.v1.session_id", "the shop's own pages: a random id"),
     ("user_event.v1.type", "one of the known types"),
+    ("user_event.v1.user_agent", "the visitor's browser, cut to 256 bytes"),
     ("user_event.v1.visitor_id", "the shop's own pages: a random id"),
 ];
 
@@ -539,6 +540,11 @@ fn user_events_match_their_golden_bytes() {
         occurred_at: time(),
         received_at: time(),
         properties: Some(RawValue::from_string(r#"{"页":1}"#.to_owned()).unwrap()),
+        signed: false,
+        consent: true,
+        user_agent: None,
+        visitor_place: None,
+        clock_offset_ms: None,
     };
     let bytes = serde_json::to_vec(&[event]).unwrap();
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("golden/user_event.v1.json");

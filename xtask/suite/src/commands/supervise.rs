@@ -298,6 +298,7 @@ fn environment(state: &State, service: Service) -> Result<Program, Error> {
         .variable("AMQP_URL", amqp_url)
         .variable("TOKEN_PUBLIC_KEY_FILE", &keys.token_public_key)
         .variable("WEBHOOK_SECRET_FILE", &keys.webhook_secret)
+        .variable("VISITOR_KEY_FILE", &keys.visitor_key)
         .variable("TEST_PAYMENTS", "true")
         // A receiver on the same machine can be tried.
         .variable("WEBHOOK_ALLOW_PRIVATE_ADDRESSES", "true")

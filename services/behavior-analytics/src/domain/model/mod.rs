@@ -14,7 +14,7 @@ use uuid::Uuid;
 use vocabulary::CustomerId;
 
 use super::{
-    companions::{BasketSource, CompanionLimits, Companions},
+    companions::{CompanionLimits, Companions},
     event::{Event, EventKind},
     identity::VisitorId,
     product::{ProductChange, ProductInfo},
@@ -47,6 +47,9 @@ impl Default for ModelLimits {
     }
 }
 
+/// How much demand a product of a paid order expresses, in views.
+const PURCHASE_WEIGHT: f64 = 10.0;
+
 /// What the model forgot of a visitor.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Forgotten {
@@ -54,7 +57,7 @@ pub(crate) struct Forgotten {
     pub(crate) sessions: usize,
     /// Sessions in the index.
     pub(crate) indexed_sessions: usize,
-    /// Baskets that only the visitor's events reported.
+    /// Baskets of the customer who the visitor is.
     pub(crate) baskets: usize,
     /// Whether there was a profile.
     pub(crate) profile: bool,
@@ -85,37 +88,26 @@ impl Model {
         }
     }
 
-    /// Learns from one event.
-    pub(crate) fn apply(&mut self, event: &Event) {
+    /// Learns from one event. `weight` is how much it counts in demand and in what is viewed together, up to 1.
+    /// Of an event with the weight 0 only the visitor's own session and profile learn.
+    pub(crate) fn apply(&mut self, event: &Event, weight: f64) {
         self.sessions.apply(event);
-        if let Some(weight) = event.kind.demand_weight() {
-            for product in event.products() {
-                self.now.count(product, weight, event.occurred_at);
-                self.day.count(product, weight, event.occurred_at);
+        if let Some(demand) = event.kind.demand_weight()
+            && let Some(product) = event.product_id
+        {
+            if weight > 0.0 {
+                self.count_demand(product, weight * demand, event.occurred_at);
+                let key = event.session_key();
+                self.index.learn_weighted(&key, product, weight, event.occurred_at);
             }
+            self.profiles.add_interaction(&event.visitor_id, product);
         }
-        match event.kind {
-            EventKind::ProductViewed | EventKind::ProductClicked | EventKind::CartAdded => {
-                if let Some(product) = event.product_id {
-                    self.index.learn(&event.session_key(), product, event.occurred_at);
-                    self.profiles.add_interaction(&event.visitor_id, product);
-                }
-            }
-            EventKind::OrderCompleted => {
-                let (products, visitor) = (event.products(), &event.visitor_id);
-                let (basket, at) = (event.basket_id(), event.occurred_at);
-                let source = BasketSource::Event(visitor.clone());
-                self.companions.learn_basket(basket, &products, at, source);
-                self.profiles.add_purchases(visitor, &products);
-            }
-            EventKind::ListViewed
-            | EventKind::Searched
-            | EventKind::CartRemoved
-            | EventKind::CheckoutStarted => {}
+        if event.kind == EventKind::OrderCompleted {
+            self.profiles.add_purchases(&event.visitor_id, &event.products());
         }
     }
 
-    /// Learns the products of a paid order. An order that a visitor's event reports too is one basket.
+    /// Learns the products of a paid order. The caller passes each order only once.
     pub(crate) fn learn_basket(
         &mut self,
         order: Uuid,
@@ -123,7 +115,16 @@ impl Model {
         products: &[Uuid],
         at: DateTime<Utc>,
     ) {
-        self.companions.learn_basket(order, products, at, BasketSource::Order(customer));
+        for &product in products {
+            self.count_demand(product, PURCHASE_WEIGHT, at);
+        }
+        self.companions.learn_basket(order, products, at, customer);
+        self.profiles.add_purchases(&VisitorId::of(customer), products);
+    }
+
+    fn count_demand(&mut self, product: Uuid, weight: f64, at: DateTime<Utc>) {
+        self.now.count(product, weight, at);
+        self.day.count(product, weight, at);
     }
 
     /// Applies the latest state of a product. Deleted products are no longer recommended.

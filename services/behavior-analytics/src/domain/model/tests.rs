@@ -89,7 +89,7 @@ fn with_catalogue(limits: ModelLimits) -> Model {
 fn model_of(limits: ModelLimits, events: &[Event]) -> Model {
     let mut model = with_catalogue(limits);
     for event in events {
-        model.apply(event);
+        model.apply(event, 1.0);
     }
     model
 }
@@ -128,7 +128,9 @@ fn every_part_learns_from_one_purchase() {
         event(5, "a", OrderCompleted, 2, 4),
     ];
     events[4].order.product_ids = vec![product(2), product(3)];
-    let model = model_of(ModelLimits::default(), &events);
+    let mut model = model_of(ModelLimits::default(), &events);
+    let buyer = CustomerId::new();
+    model.learn_basket(product(77), buyer, &[product(2), product(3)], at(4));
     let key = events[0].session_key();
     let now = at(5);
 
@@ -145,7 +147,7 @@ fn every_part_learns_from_one_purchase() {
     let own = model.for_session(query(&[product(2)], Some(&key), now), 5);
     assert_eq!(codes(&own), [in_category, (1, "trending_in_category")]);
     assert_eq!(codes(&model.for_visitor(&visitor("a"), now, 5)), [(0_u128, ""); 0]);
-    assert_eq!(model.session_products(&key), [1, 2, 2, 2].map(product));
+    assert_eq!(model.session_products(&key), [1, 2, 2].map(product));
     let trends = model.trending(TrendingWindow::Now, Some("shop"), now, 5);
     assert_eq!(
         trends.iter().map(|trend| trend.product).collect::<Vec<_>>(),
@@ -156,18 +158,34 @@ fn every_part_learns_from_one_purchase() {
 }
 
 #[test]
-fn an_order_reported_by_two_sources_is_one_basket() {
+fn only_a_confirmed_order_is_demand() {
     let mut order = event(1, "a", EventKind::OrderCompleted, 1, 0);
-    order.order =
-        OrderDetails { order_id: Some(product(77)), product_ids: vec![product(1), product(2)] };
+    order.order = OrderDetails { product_ids: vec![product(1), product(2)] };
     let mut model = model_of(ModelLimits::default(), &[order]);
-    let buyer = CustomerId::new();
-    model.learn_basket(product(77), buyer, &[product(1), product(2)], at(1));
-    assert_eq!(sizes(&model).baskets, 1);
-    model.forget_visitor(&visitor("a"));
-    assert_eq!(model.companions(&[product(1)], 5).len(), 1);
-    model.forget_visitor(&VisitorId::of(buyer));
+    assert_eq!(model.demand(at(0)), []);
     assert_eq!(sizes(&model).baskets, 0);
+    let buyer = CustomerId::new();
+    model.learn_basket(product(77), buyer, &[product(1), product(2)], at(0));
+    let counts: Vec<f64> = model.demand(at(0)).iter().map(|trend| trend.count.round()).collect();
+    assert_eq!(counts, [10.0, 10.0]);
+    assert_eq!(model.companions(&[product(1)], 5).len(), 1);
+    let listed = |model: &Model| model.for_visitor(&VisitorId::of(buyer), at(0), 5).len();
+    assert_eq!(listed(&model), 0, "what a customer bought is known");
+    model.forget_visitor(&VisitorId::of(buyer));
+    assert_eq!((sizes(&model).baskets, listed(&model)), (0, 2));
+}
+
+#[test]
+fn an_event_without_weight_belongs_to_its_visitor_alone() {
+    let mut model = with_catalogue(ModelLimits::default());
+    let view = event(1, "a", EventKind::ProductViewed, 1, 0);
+    model.apply(&view, 0.0);
+    assert_eq!(model.demand(at(0)), []);
+    assert_eq!(sizes(&model).indexed_sessions, 0);
+    assert_eq!(model.session_products(&view.session_key()), [product(1)]);
+    assert_eq!(sizes(&model).profiles, 1);
+    model.apply(&event(2, "b", EventKind::ProductViewed, 1, 0), 0.25);
+    assert!((model.demand(at(0))[0].count - 0.25).abs() < 1e-6);
 }
 
 #[test]
@@ -195,7 +213,7 @@ fn lists_have_a_maximum_length() {
     let mut model = Model::new(ModelLimits::default());
     for number in 0..300 {
         model.apply_product(ProductChange::Updated(info(number)));
-        model.apply(&event(number, "a", EventKind::ProductViewed, number, 0));
+        model.apply(&event(number, "a", EventKind::ProductViewed, number, 0), 1.0);
     }
     assert_eq!(model.for_visitor(&visitor("b"), at(0), usize::MAX).len(), MAX_LIST);
     assert_eq!(model.trending(TrendingWindow::Day, None, at(0), 1_000).len(), MAX_LIST);
@@ -253,7 +271,7 @@ proptest! {
     fn no_collection_exceeds_its_limit(events in events()) {
         let mut model = with_catalogue(tight());
         for event in &events {
-            model.apply(event);
+            model.apply(event, 1.0);
             let sizes = sizes(&model);
             prop_assert!(sizes.indexed_sessions <= 4 && sizes.indexed_products <= 20);
             prop_assert!(sizes.open_sessions <= 3 && sizes.closed_sessions <= 5);

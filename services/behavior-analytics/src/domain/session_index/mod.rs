@@ -73,6 +73,8 @@ struct IndexedSession {
     /// Increases with every interaction; sorts sessions by recency.
     recency: u64,
     last_at: DateTime<Utc>,
+    /// How much its votes count; the largest weight of its interactions.
+    weight: f64,
     /// In the order of the interactions; a repeated product appears again.
     products: Vec<u32>,
     distinct_products: u32,
@@ -116,9 +118,20 @@ impl SessionIndex {
         self.product_slots.len()
     }
 
-    /// Adds an interaction of a session with a product. A late event joins the newest entry of its session
-    /// key.
+    /// Adds an interaction of a session with a product, with full weight.
     pub fn learn(&mut self, key: &SessionKey, product: Uuid, at: DateTime<Utc>) {
+        self.learn_weighted(key, product, 1.0, at);
+    }
+
+    /// Adds an interaction of a session with a product. `weight` is how much the session counts, up to 1. A late
+    /// event joins the newest entry of its session key.
+    pub(crate) fn learn_weighted(
+        &mut self,
+        key: &SessionKey,
+        product: Uuid,
+        weight: f64,
+        at: DateTime<Utc>,
+    ) {
         let slot = self.session_slot(key, at);
         let product = self.product_slot(product);
         let recency = self.next_serial();
@@ -127,6 +140,7 @@ impl SessionIndex {
         self.by_recency.insert(recency, slot);
         session.recency = recency;
         session.last_at = session.last_at.max(at);
+        session.weight = session.weight.max(weight);
         if session.products.last() == Some(&product) {
             return;
         }
@@ -185,6 +199,7 @@ impl SessionIndex {
             serial,
             recency: serial,
             last_at: at,
+            weight: 0.0,
             products: Vec::new(),
             distinct_products: 0,
         };

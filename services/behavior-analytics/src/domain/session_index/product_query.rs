@@ -19,8 +19,8 @@ const SHRINKAGE: f64 = 2.0;
 impl SessionIndex {
     /// The products that occur in the same sessions as this one and pass `filter`, best first.
     ///
-    /// The score is the cosine of the two products' sets of sessions. A shared session loses weight with age,
-    /// and the score is reduced if few sessions are shared.
+    /// The score is the cosine of the two products' sets of sessions. A shared session has the weight of its
+    /// visitor and loses it with age, and the score is reduced if few sessions are shared.
     pub fn similar(
         &self,
         product: Uuid,
@@ -36,7 +36,7 @@ impl SessionIndex {
         for &session in &indexed.newest {
             let session = &self.sessions[index(session)];
             let half_lives = days_between(session.last_at, now) / HALF_LIFE_DAYS;
-            let weight = (-half_lives).exp2();
+            let weight = session.weight * (-half_lives).exp2();
             for (_, other) in last_positions(&session.products).filter(|&(_, other)| other != slot)
             {
                 *shared.entry(other).or_default() += weight;

@@ -1,7 +1,7 @@
 //! Which products a session will most likely interact with next.
 //!
 //! Sessions that share a product with the query are its neighbours. A neighbour is closer, the later the
-//! shared products occur in the query and the younger the neighbour is. The closest neighbours vote for their
+//! shared products occur in the query, the younger the neighbour is and the more it counts. The closest neighbours vote for their
 //! products. A vote weighs more, the nearer its product is to the shared one in the neighbour, and the rarer
 //! it is.
 
@@ -143,7 +143,7 @@ impl SessionIndex {
             let length = f64::from(session.distinct_products);
             let back = f64::from(known[neighbour.shared].steps);
             for (kernel, closeness) in kernels.iter().zip(&mut neighbour.closeness) {
-                *closeness *= (-age / kernel.neighbour_decay_days).exp();
+                *closeness *= session.weight * (-age / kernel.neighbour_decay_days).exp();
                 if kernel.by_length {
                     *closeness /= length.sqrt();
                 }

@@ -215,3 +215,18 @@ proptest! {
         check_invariants(&one);
     }
 }
+
+#[test]
+fn sessions_of_less_weight_count_less() {
+    let mut index = SessionIndex::new(SessionIndexLimits::default(), SessionScoring::default());
+    for (visitor, other, weight) in [("a", 2, 0.25), ("b", 2, 0.25), ("c", 3, 1.0)] {
+        for seen in [1, other] {
+            index.learn_weighted(&key(visitor), product(seen), weight, at(0));
+        }
+    }
+    let first = |list: Vec<Suggestion>| list.first().map(|suggestion| suggestion.product);
+    assert_eq!(first(index.similar(product(1), at(1), 5, |_| true)), Some(product(3)));
+    let products = [product(1)];
+    let query = SessionQuery { products: &products, own: None, revisits: false, now: at(1) };
+    assert_eq!(first(index.recommend_session(query, 5, |_| true)), Some(product(3)));
+}
