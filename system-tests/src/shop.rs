@@ -62,6 +62,8 @@ pub struct Shop {
     /// By name: that of the service, or [`second`] of it.
     instances: BTreeMap<String, Instance>,
     urls: BTreeMap<String, String>,
+    /// Where the catalogue serves other services.
+    internal_catalogue: String,
     databases: BTreeMap<&'static str, String>,
     amqp_url: String,
     /// Additional environment variables of the services.
@@ -143,6 +145,7 @@ impl Shop {
             servers,
             instances: BTreeMap::new(),
             urls: BTreeMap::new(),
+            internal_catalogue: format!("127.0.0.1:{}", free_port()?),
             amqp_url: amqp_url.to_owned(),
             databases: SERVICES.into_iter().zip(databases.iter().cloned()).collect(),
             settings: settings.to_vec(),
@@ -237,6 +240,11 @@ impl Shop {
         let settings = self.settings.iter();
         let program =
             settings.fold(program, |program, (name, value)| program.variable(name, value));
+        let program = if instance == "product-catalog" {
+            program.variable("INTERNAL_ADDR", &self.internal_catalogue)
+        } else {
+            program
+        };
         Ok(program
             .variable("DATABASE_URL", roles::for_service(&self.databases[service]))
             .variable("AMQP_URL", &self.amqp_url)
@@ -246,7 +254,7 @@ impl Shop {
             .variable("VISITOR_KEY_FILE", file("visitor.key"))
             .variable("TEST_PAYMENTS", "true")
             .variable("INDEX_DIR", file(&index))
-            .variable("PRODUCT_CATALOG_URL", self.url("product-catalog")))
+            .variable("PRODUCT_CATALOG_URL", format!("http://{}", self.internal_catalogue)))
     }
 
     /// Starts the process of an instance, without waiting until it is ready.

@@ -83,7 +83,7 @@ impl QueueInspector {
             Some((read_at, names)) if read_at.elapsed() < NAMES_TTL && !names.is_empty() => {
                 (read_at, names)
             }
-            Some(_) | None => (Instant::now(), self.fetch_names().await),
+            Some(_) | None => (Instant::now(), self.fetch_names(token).await),
         };
         let (_, names) = cache.names.insert(names);
         let names = names.clone();
@@ -103,9 +103,9 @@ impl QueueInspector {
         Ok(queues)
     }
 
-    /// Each service publishes its topology at `/ops/topology`. The queues of a service that does not answer are missing.
-    async fn fetch_names(&self) -> Vec<String> {
-        let topologies = self.client.get_json_from_all("/ops/topology", None, None, TIMEOUT).await;
+    /// Each service shows operators its topology at `/ops/topology`. The queues of a service that does not answer are missing.
+    async fn fetch_names(&self, token: Option<&HeaderValue>) -> Vec<String> {
+        let topologies = self.client.get_json_from_all("/ops/topology", None, token, TIMEOUT).await;
         let names: BTreeSet<String> = topologies
             .into_iter()
             .filter_map(|(_, topology): (_, Option<Topology>)| topology)

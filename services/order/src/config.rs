@@ -120,12 +120,12 @@ pub struct Config {
     )]
     pub time_zone: Tz,
 
-    /// Base address of product-catalog, for replays.
+    /// Base address of product-catalog at its `INTERNAL_ADDR`, for replays.
     #[arg(
         long,
         env = "PRODUCT_CATALOG_URL",
         value_name = "PRODUCT_CATALOG_URL",
-        default_value = "http://127.0.0.1:8081"
+        default_value = "http://127.0.0.1:9081"
     )]
     pub product_catalog_url: Url,
 

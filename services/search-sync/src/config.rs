@@ -16,12 +16,12 @@ pub struct Config {
     #[arg(long, env = "INDEX_DIR", value_name = "INDEX_DIR")]
     pub index_dir: PathBuf,
 
-    /// URL of product-catalog, for comparing and repairing the index.
+    /// URL of product-catalog at its `INTERNAL_ADDR`, for comparing and repairing the index.
     #[arg(
         long,
         env = "PRODUCT_CATALOG_URL",
         value_name = "PRODUCT_CATALOG_URL",
-        default_value = "http://127.0.0.1:8081"
+        default_value = "http://127.0.0.1:9081"
     )]
     pub product_catalog_url: Url,
 

@@ -311,6 +311,16 @@ pub struct Http {
     #[arg(id = "https_addr", long = "https-addr", env = "HTTPS_ADDR", value_name = "HTTPS_ADDR")]
     pub https_addr: Option<SocketAddr>,
 
+    /// Address for other programs of the suite and for scrapers of metrics: what is not public needs no token there. It uses TLS
+    /// if `HTTPS_ADDR` is set. Only a private network may reach it.
+    #[arg(
+        id = "internal_addr",
+        long = "internal-addr",
+        env = "INTERNAL_ADDR",
+        value_name = "INTERNAL_ADDR"
+    )]
+    pub internal_addr: Option<SocketAddr>,
+
     /// Certificate of the server for TLS (PEM), if it is not that of the program: `TLS_CERTIFICATE_FILE`.
     #[arg(
         id = "https_certificate_file",
@@ -403,6 +413,7 @@ impl Http {
         Http {
             addr,
             https_addr: None,
+            internal_addr: None,
             https_certificate_file: None,
             https_key_file: None,
             request_timeout: Duration::from_secs(30),

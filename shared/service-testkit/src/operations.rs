@@ -65,7 +65,10 @@ impl Operation {
             let names = requirement["bearer"].as_array().into_iter().flatten();
             names.map(|name| name.as_str().unwrap().to_owned()).collect::<Vec<String>>()
         };
-        let alternatives = operation["security"].as_array().into_iter().flatten();
+        let security = operation["security"].as_array();
+        // With an empty alternative a token only shows more.
+        let is_open = |all: &&Vec<Value>| all.iter().any(|one| one["bearer"].is_null());
+        let alternatives = security.filter(|all| !is_open(all)).into_iter().flatten();
         let alternatives: Vec<Vec<String>> = alternatives.map(names).collect();
         Operation {
             method: method.to_uppercase().parse().unwrap(),

@@ -121,6 +121,7 @@ async fn next_order_uses_the_new_price() {
 #[tokio::test]
 async fn all_services_serve_documents_and_problems() {
     let shop = Shop::start().await.unwrap();
+    let ops = shop.token("tester", &[Scope::Ops]).unwrap();
     for service in system_tests::SERVICES {
         let document =
             shop.get(service, "/openapi.json").await.unwrap().expect_status(200).unwrap();
@@ -129,7 +130,9 @@ async fn all_services_serve_documents_and_problems() {
             "{service}"
         );
         shop.get(service, "/docs/").await.unwrap().expect_status(200).unwrap();
-        shop.get(service, "/metrics").await.unwrap().expect_status(200).unwrap();
+        shop.get(service, "/metrics").await.unwrap().expect_status(401).unwrap();
+        let metrics = shop.call(Method::GET, service, "/metrics", Some(&ops), &[], None).await;
+        metrics.unwrap().expect_status(200).unwrap();
         let unknown = shop.get(service, "/v1/nothing-of-the-kind").await.unwrap();
         let unknown = unknown.expect_status(404).unwrap();
         assert_eq!(unknown.header("content-type"), "application/problem+json", "{service}");

@@ -123,9 +123,7 @@ impl PrivateSuite {
         for service in services {
             addresses.push((*service, format!("127.0.0.1:{}", free_port()?)));
         }
-        let catalogue = addresses.iter().find(|(service, _)| *service == CATALOGUE);
-        let catalogue_url =
-            catalogue.map(|(_, address)| format!("http://{address}")).unwrap_or_default();
+        let internal_catalogue = format!("127.0.0.1:{}", free_port()?);
         let mut prepared = Vec::new();
         for (name, address) in addresses {
             let database_url = postgres.create_database(name).await?;
@@ -139,11 +137,14 @@ impl PrivateSuite {
                 .variable("TRUSTED_PROXIES", "127.0.0.1")
                 .variable("TOKEN_PUBLIC_KEY_FILE", &public_key)
                 .variable("INDEX_DIR", folder.path().join("index"))
-                .variable("PRODUCT_CATALOG_URL", &catalogue_url)
+                .variable("PRODUCT_CATALOG_URL", format!("http://{internal_catalogue}"))
                 // As in the suite.
                 .variable("MALLOC_ARENA_MAX", "2")
                 .variable("MALLOC_TRIM_THRESHOLD_", "262144")
                 .variable("MALLOC_MMAP_THRESHOLD_", "524288");
+            if name == CATALOGUE {
+                program = program.variable("INTERNAL_ADDR", &internal_catalogue);
+            }
             if keys == MessageKeys::Generated {
                 program = program
                     .variable("MESSAGE_KEY_FILE", write_keys(folder.path(), name)?)

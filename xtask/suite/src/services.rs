@@ -7,6 +7,12 @@ use crate::error::Error;
 /// The port of the console unless `SHOP_PORT_BASE` names another; the ports of the services follow it.
 const DEFAULT_BASE: u16 = 8080;
 
+/// The distance of a program's internal port from its public one.
+const INTERNAL: u16 = 1000;
+
+/// Leaves room for the ports of all programs.
+const HIGHEST_BASE: u16 = u16::MAX - INTERNAL - 10;
+
 /// One program of the suite.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Service {
@@ -18,12 +24,15 @@ pub struct Service {
     pub address_variable: &'static str,
 }
 
+const CATALOGUE: Service =
+    Service { name: "product-catalog", offset: 1, address_variable: "PRODUCT_CATALOG_URL" };
+
 pub const SEARCH_SYNC: Service =
     Service { name: "search-sync", offset: 4, address_variable: "SEARCH_SYNC_URL" };
 
 /// The services, each with a database of its own.
 pub const SERVICES: [Service; 5] = [
-    Service { name: "product-catalog", offset: 1, address_variable: "PRODUCT_CATALOG_URL" },
+    CATALOGUE,
     Service { name: "order", offset: 2, address_variable: "ORDER_URL" },
     Service { name: "inventory", offset: 3, address_variable: "INVENTORY_URL" },
     SEARCH_SYNC,
@@ -55,11 +64,11 @@ impl Ports {
     pub fn from_environment() -> Result<Self, Error> {
         let Ok(value) = env::var("SHOP_PORT_BASE") else { return Ok(Self { base: DEFAULT_BASE }) };
         match value.parse() {
-            Ok(base) if (1..=u16::MAX - 10).contains(&base) => Ok(Self { base }),
+            Ok(base) if (1..=HIGHEST_BASE).contains(&base) => Ok(Self { base }),
             Ok(_) | Err(_) => Err(Error::Variable {
                 variable: "SHOP_PORT_BASE",
                 value,
-                expected: "a port with room for ten above it",
+                expected: "a port from 1 to 64525",
             }),
         }
     }
@@ -67,6 +76,16 @@ impl Ports {
     /// `host:port` of a program.
     pub fn address(self, service: Service) -> String {
         format!("127.0.0.1:{}", self.base + service.offset)
+    }
+
+    /// `host:port` at which a program serves other programs and operators.
+    pub fn internal_address(self, service: Service) -> String {
+        format!("127.0.0.1:{}", self.base + service.offset + INTERNAL)
+    }
+
+    /// The URL of the catalogue for other services.
+    pub fn internal_catalogue_url(self) -> String {
+        format!("http://{}", self.internal_address(CATALOGUE))
     }
 
     /// The URL of a program.

@@ -33,8 +33,8 @@ export async function requestAsStaff(path, options) {
 /** Calls a route of a service, and returns its JSON. */
 export const callAsStaff = async (path, options) => (await requestAsStaff(path, options)).body;
 
-/** Reads a public route of a service. */
-export const read = (path, options) => call(`/api/${path}`, options);
+/** Reads a route of a service that shows staff more than the public: drafts, for example. */
+export const read = (path, options) => call(`/api/${path}`, { ...options, token: signIn.token });
 
 /** Saves the answer of a route as a file. */
 export async function download(path, query, name) {

@@ -25,7 +25,7 @@ use crate::{domain::DEFAULT_WAREHOUSE, state::AppState, storage::warehouses};
 /// The routes of the service.
 pub(crate) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
-        // Public.
+        // Public; the stock per warehouse needs `stock:write`.
         .routes(routes!(get_stock::get_stock))
         // Scope `stock:write`.
         .routes(routes!(set_stock::set_stock))

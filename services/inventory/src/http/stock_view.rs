@@ -28,14 +28,16 @@ pub(super) struct StockView {
     low_stock_threshold: i64,
     /// Whether no product lists the SKU any more.
     withdrawn: bool,
-    /// The stock per warehouse, the oldest first.
-    warehouses: Vec<WarehouseStockView>,
+    /// The stock per warehouse, the oldest first, for callers with the scope `stock:write`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub(super) warehouses: Option<Vec<WarehouseStockView>>,
 }
 
 /// The stock of a SKU in one warehouse.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 #[schema(as = WarehouseStock)]
-struct WarehouseStockView {
+pub(super) struct WarehouseStockView {
     warehouse_id: WarehouseId,
     on_hand: i64,
     reserved: i64,
@@ -56,6 +58,7 @@ impl StockView {
 
     fn new(stock: SkuStock, low: LowStock, withdrawn: bool) -> Self {
         let (on_hand, reserved, available) = (stock.on_hand(), stock.reserved(), stock.available());
+        let warehouses = stock.warehouses.into_iter();
         Self {
             sku: stock.sku,
             version: stock.version.get(),
@@ -64,7 +67,7 @@ impl StockView {
             available,
             low_stock_threshold: low.threshold(stock.low_at),
             withdrawn,
-            warehouses: stock.warehouses.into_iter().map(WarehouseStockView::from).collect(),
+            warehouses: Some(warehouses.map(WarehouseStockView::from).collect()),
         }
     }
 }

@@ -52,7 +52,7 @@ async fn only_reading_stock_is_public() {
 #[tokio::test(flavor = "multi_thread")]
 async fn stock_is_read_and_set() {
     let suite = Suite::stocked(&[("A", 5)]).await;
-    let response = suite.request(Method::GET, "/v1/stock/A").send().await.unwrap();
+    let response = suite.as_clerk(Method::GET, "/v1/stock/A").send().await.unwrap();
     let tag = response.headers()["etag"].to_str().unwrap().to_owned();
     let stock: Value = response.json().await.unwrap();
     let main = "01900000-0000-7000-8000-000000000001";
@@ -61,6 +61,16 @@ async fn stock_is_read_and_set() {
         "sku": "A", "version": 2, "on_hand": 5, "reserved": 0, "available": 5, "low_stock_threshold": 5, "withdrawn": false, "warehouses": [warehouse],
     });
     assert_eq!(stock, expected);
+
+    // In which warehouse the pieces are is not public.
+    let mut public = stock.clone();
+    public.as_object_mut().unwrap().remove("warehouses");
+    for request in [
+        suite.request(Method::GET, "/v1/stock/A"),
+        suite.as_unauthorized(Method::GET, "/v1/stock/A"),
+    ] {
+        assert_eq!(answer(request).await.1, public);
+    }
 
     let put = |tag: &str, body: Value| {
         suite.as_clerk(Method::PUT, "/v1/stock/A").header("if-match", tag).json(&body)

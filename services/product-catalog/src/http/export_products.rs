@@ -9,6 +9,7 @@ use axum::{
 use futures::{Stream, StreamExt as _, TryStreamExt as _, stream};
 use messaging::Outbox;
 use problem::Problem;
+use runtime::{auth::Scope, http::ReadAccess};
 use vocabulary::ProductId;
 
 use super::product_view::ProductView;
@@ -20,12 +21,17 @@ const PAGE_SIZE: i64 = 500;
 /// Export all products as NDJSON
 ///
 /// One product per line, in the order of creation. `POST /v1/imports` accepts the lines. An incomplete export
-/// breaks the connection.
+/// breaks the connection. `INTERNAL_ADDR` needs no token.
 #[utoipa::path(
     get, path = "/v1/export", tag = "imports",
-    responses((status = 200, body = ProductView, content_type = "application/x-ndjson"))
+    responses((status = 200, body = ProductView, content_type = "application/x-ndjson")),
+    security(("bearer" = ["catalog:write"])), extensions(("x-open-at-internal-addr" = json!(true)))
 )]
-pub(super) async fn export_products(State(outbox): State<Outbox>) -> Result<Response, Problem> {
+pub(super) async fn export_products(
+    access: ReadAccess,
+    State(outbox): State<Outbox>,
+) -> Result<Response, Problem> {
+    access.require(Scope::CatalogWrite)?;
     let mut pages = Box::pin(pages(outbox));
     // Reading the first page before the response starts turns an unavailable database into a problem.
     let first = pages.try_next().await?.unwrap_or_default();

@@ -6,6 +6,7 @@ use messaging::{
     snapshot::{Entry, Page},
 };
 use problem::{Json, Problem, Query};
+use runtime::{auth::Scope, http::ReadAccess};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use vocabulary::RuleId;
@@ -28,6 +29,7 @@ pub(super) struct SearchSnapshotQuery {
     /// The `next` of the previous page. Default: the first page.
     after: Option<RuleId>,
     /// The maximum number of rules: 1 to 500. Default: 200.
+    #[param(minimum = 1, maximum = 500)]
     limit: Option<u16>,
 }
 
@@ -39,15 +41,18 @@ pub(super) struct SearchSnapshotPage(Page);
 
 /// Get a snapshot of synonyms and rules as events
 ///
-/// It bootstraps a new consumer, like the snapshot of products. The synonyms are on the last page.
+/// It bootstraps a new consumer, like the snapshot of products. The synonyms are on the last page. `INTERNAL_ADDR` needs no token.
 #[utoipa::path(
     get, path = "/v1/snapshots/search", tag = "operations", params(SearchSnapshotQuery),
-    responses((status = 200, body = SearchSnapshotPage))
+    responses((status = 200, body = SearchSnapshotPage)),
+    security(("bearer" = ["ops"])), extensions(("x-open-at-internal-addr" = json!(true)))
 )]
 pub(super) async fn get_search_snapshot(
+    access: ReadAccess,
     State(outbox): State<Outbox>,
     Query(query): Query<SearchSnapshotQuery>,
 ) -> Result<Json<SearchSnapshotPage>, Problem> {
+    access.require(Scope::Ops)?;
     let limit = page_limit(query.limit, DEFAULT_LIMIT, MAX_LIMIT)?;
     let mut connection = outbox.pool().acquire().await?;
     let found = rules::list_with_sequence(&mut connection, query.after, i64::from(limit)).await?;

@@ -6,6 +6,7 @@ use messaging::{
     snapshot::{Entry, Page},
 };
 use problem::{Json, Problem, Query};
+use runtime::{auth::Scope, http::ReadAccess};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use vocabulary::{ChangeId, ProductId};
@@ -28,6 +29,7 @@ pub(super) struct SnapshotQuery {
     /// The `next` of the previous page. Default: the first page.
     after: Option<ProductId>,
     /// The maximum number of products: 1 to 500. Default: 200.
+    #[param(minimum = 1, maximum = 500)]
     limit: Option<u16>,
 }
 
@@ -40,15 +42,18 @@ pub(super) struct SnapshotPage(Page);
 /// Get a snapshot of all products as events
 ///
 /// It bootstraps a new consumer: after an entry, the consumer applies the events of its key with a larger
-/// sequence number. A deleted product is a deletion event.
+/// sequence number. A deleted product is a deletion event. `INTERNAL_ADDR` needs no token.
 #[utoipa::path(
     get, path = "/v1/snapshots/product", tag = "operations", params(SnapshotQuery),
-    responses((status = 200, body = SnapshotPage))
+    responses((status = 200, body = SnapshotPage)),
+    security(("bearer" = ["ops"])), extensions(("x-open-at-internal-addr" = json!(true)))
 )]
 pub(super) async fn get_snapshot(
+    access: ReadAccess,
     State(outbox): State<Outbox>,
     Query(query): Query<SnapshotQuery>,
 ) -> Result<Json<SnapshotPage>, Problem> {
+    access.require(Scope::Ops)?;
     let limit = page_limit(query.limit, DEFAULT_LIMIT, MAX_LIMIT)?;
     let mut connection = outbox.pool().acquire().await?;
     let found =

@@ -4,6 +4,7 @@ use axum::extract::State;
 use chrono::{DateTime, Utc};
 use messaging::Outbox;
 use problem::{Json, Problem, Query};
+use runtime::{auth::Scope, http::ReadAccess};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -13,7 +14,10 @@ use super::{
     product_status_view::ProductStatusView,
     product_view::ProductView,
 };
-use crate::{domain::ProductFilter, storage::products};
+use crate::{
+    domain::{ProductFilter, ProductStatus},
+    storage::products,
+};
 
 const DEFAULT_LIMIT: u16 = 50;
 const MAX_LIMIT: u16 = 200;
@@ -27,6 +31,7 @@ pub(super) struct ProductQuery {
     category: Option<String>,
     /// The exact brand.
     brand: Option<String>,
+    /// Default: all that the caller may read.
     status: Option<ProductStatusView>,
     /// The product with this SKU.
     sku: Option<String>,
@@ -34,6 +39,7 @@ pub(super) struct ProductQuery {
     #[serde(default, deserialize_with = "problem::timestamp::optional")]
     updated_since: Option<DateTime<Utc>>,
     /// The maximum number of products: 1 to 200. Default: 50.
+    #[param(minimum = 1, maximum = 200)]
     limit: Option<u16>,
     /// The `next_cursor` of the previous page. Default: the first page.
     cursor: Option<String>,
@@ -49,17 +55,24 @@ pub(super) struct ProductPage {
 
 /// List products
 ///
-/// They come in the order of creation, page by page.
+/// They come in the order of creation, page by page. Without the scope `catalog:write` only active ones are listed;
+/// `INTERNAL_ADDR` needs no token.
 #[utoipa::path(
     get, path = "/v1/products", tag = "products", params(ProductQuery),
-    responses((status = 200, body = ProductPage))
+    responses((status = 200, body = ProductPage)), security((), ("bearer" = ["catalog:write"]))
 )]
 pub(super) async fn list_products(
+    access: ReadAccess,
     State(outbox): State<Outbox>,
     Query(query): Query<ProductQuery>,
 ) -> Result<Json<ProductPage>, Problem> {
     let limit = page_limit(query.limit, DEFAULT_LIMIT, MAX_LIMIT)?;
-    let filter = filter(query)?;
+    let mut filter = filter(query)?;
+    if filter.status.unwrap_or(ProductStatus::Active) != ProductStatus::Active {
+        access.require(Scope::CatalogWrite)?;
+    } else if !access.has(Scope::CatalogWrite) {
+        filter.status = Some(ProductStatus::Active);
+    }
     let mut connection = outbox.pool().acquire().await?;
     let mut found = products::list(&mut connection, &filter, i64::from(limit) + 1).await?;
     let has_more = cut_page(&mut found, limit);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use reqwest::Method;
+use reqwest::{Method, RequestBuilder};
 use runtime::auth::Scope;
 use serde_json::{Value, json};
 use service_testkit::LONGEST_WAIT;
@@ -59,6 +59,59 @@ async fn reading_is_public_and_writing_needs_the_scope() {
     assert_eq!(suite.get(&path).await, product);
     suite.settled().await;
     assert_eq!(suite.received().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_active_products_are_public() {
+    let suite = Suite::start().await;
+    let (active, _) = suite.create(&keyboard("K-1")).await;
+    for (sku, status) in [("K-2", "draft"), ("K-3", "archived")] {
+        let mut body = keyboard(sku);
+        body["status"] = json!(status);
+        let (product, _) = suite.create(&body).await;
+        let (one, listed) = (path_of(&product), format!("/v1/products?sku={sku}"));
+        let by_status = format!("/v1/products?status={status}");
+        for token in [None, Some(suite.token(&[Scope::StockWrite, Scope::Ops]))] {
+            let get = async |path: &str| {
+                let request = suite.anonymous(Method::GET, path);
+                let request = token.iter().fold(request, RequestBuilder::bearer_auth);
+                request.send().await.unwrap()
+            };
+            assert_eq!(problem_of(get(&one).await).await.1, "not_found", "{status}");
+            let page: Value = get(&listed).await.json().await.unwrap();
+            assert_eq!(page["items"], json!([]), "{status}");
+            let page: Value = get("/v1/products").await.json().await.unwrap();
+            assert_eq!(page["items"], json!([active]), "{status}");
+            let refused = if token.is_some() { "insufficient_scope" } else { "unauthorized" };
+            assert_eq!(problem_of(get(&by_status).await).await.1, refused, "{status}");
+        }
+        assert_eq!(suite.get(&one).await, product);
+        assert_eq!(suite.get(&listed).await["items"], json!([product]));
+        assert_eq!(suite.get(&by_status).await["items"], json!([product]));
+    }
+    assert_eq!(suite.get("/v1/products").await["items"].as_array().unwrap().len(), 3);
+    suite.settled().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn export_and_snapshots_need_a_scope() {
+    let suite = Suite::start().await;
+    for (path, scope) in [
+        ("/v1/export", Scope::CatalogWrite),
+        ("/v1/snapshots/product", Scope::Ops),
+        ("/v1/snapshots/search", Scope::Ops),
+        ("/ops/topology", Scope::Ops),
+        ("/metrics", Scope::Ops),
+    ] {
+        let anonymous = suite.anonymous(Method::GET, path).send().await.unwrap();
+        assert_eq!(problem_of(anonymous).await.1, "unauthorized", "{path}");
+        let with = async |token: String| {
+            suite.anonymous(Method::GET, path).bearer_auth(token).send().await.unwrap()
+        };
+        let other = with(suite.token(&[Scope::OrdersAdmin])).await;
+        assert_eq!(problem_of(other).await.1, "insufficient_scope", "{path}");
+        assert_eq!(with(suite.token(&[scope])).await.status(), 200, "{path}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

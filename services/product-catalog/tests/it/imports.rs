@@ -171,7 +171,7 @@ async fn exported_products_are_imported_unchanged() {
     let products = (0..1_203).map(|row| keyboard(&format!("E-{row}")));
     let first = imported(&suite, NDJSON, lines(products)).await;
     assert_eq!(counts(&first), [1203, 1203, 1203, 0, 0, 0]);
-    let exported = suite.anonymous(Method::GET, "/v1/export").send().await.unwrap();
+    let exported = suite.request(Method::GET, "/v1/export").send().await.unwrap();
     assert_eq!(exported.headers()["content-type"], NDJSON);
     let exported = exported.text().await.unwrap();
     assert_eq!(exported.lines().count(), 1_203);

@@ -122,7 +122,7 @@ async fn exported_sales_are_imported_unchanged() {
     body["variants"][0]["compare_at_price"] = yuan(15_900);
     let (before, _) = suite.create(&body).await;
     assert_eq!(before["variants"][0]["current_price"], yuan(9_900));
-    let export = suite.anonymous(Method::GET, "/v1/export").send().await.unwrap();
+    let export = suite.request(Method::GET, "/v1/export").send().await.unwrap();
     let request = suite.request(Method::POST, "/v1/imports");
     let request = request.header("content-type", "application/x-ndjson");
     let started: Value =

@@ -1,6 +1,7 @@
 //! The snapshot that bootstraps new consumers.
 
 use reqwest::Method;
+use runtime::auth::Scope;
 use serde_json::{Value, json};
 
 use crate::suite::{Suite, keyboard, path_of, problem_of};
@@ -37,7 +38,8 @@ async fn snapshot_contains_all_products_with_sequence_numbers() {
     assert_eq!(items[0]["data"]["brand"], "another");
     assert_eq!(items[1]["data"]["version"], 2);
 
-    let wrong = suite.anonymous(Method::GET, "/v1/snapshots/product?limit=0").send().await.unwrap();
+    let wrong = suite.anonymous(Method::GET, "/v1/snapshots/product?limit=0");
+    let wrong = wrong.bearer_auth(suite.token(&[Scope::Ops])).send().await.unwrap();
     assert_eq!(problem_of(wrong).await.0, 400);
     suite.settled().await;
 }

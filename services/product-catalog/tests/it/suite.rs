@@ -228,8 +228,11 @@ impl Suite {
         self.anonymous(method, path).bearer_auth(self.token(&[Scope::CatalogWrite]))
     }
 
+    /// Reads as an operator, who may read what is not public.
     pub async fn get(&self, path: &str) -> Value {
-        let response = self.anonymous(Method::GET, path).send().await.unwrap();
+        let token = self.token(&[Scope::CatalogWrite, Scope::Ops]);
+        let request = self.anonymous(Method::GET, path).bearer_auth(token);
+        let response = request.send().await.unwrap();
         assert_eq!(response.status(), 200, "{path}");
         response.json().await.unwrap()
     }

@@ -50,6 +50,8 @@ pub(crate) enum CatalogError {
     Unreachable(#[from] HttpError),
     #[error("the catalogue answered {0}")]
     Status(StatusCode),
+    #[error("the catalogue asks for a token; PRODUCT_CATALOG_URL must be its INTERNAL_ADDR")]
+    NotInternal,
     /// The connection broke, or a line is too long.
     #[error("the export of the catalogue cannot be read")]
     Export(#[source] LinesCodecError),
@@ -133,7 +135,7 @@ impl CatalogClient {
     {
         let response = self.get("v1/export").await?;
         if response.status() != StatusCode::OK {
-            return Err(CatalogError::Status(response.status()));
+            return Err(refusal(response.status()));
         }
         let bytes = response.into_body().into_data_stream().map_err(io::Error::other);
         let bytes = StreamReader::new(bytes.boxed());
@@ -153,7 +155,7 @@ impl CatalogClient {
                 decode(&body).map(Some)
             }
             StatusCode::NOT_FOUND => Ok(None),
-            status => Err(CatalogError::Status(status)),
+            status => Err(refusal(status)),
         }
     }
 
@@ -162,7 +164,7 @@ impl CatalogClient {
         let after = after.map(|after| format!("?after={after}")).unwrap_or_default();
         let response = self.get(&format!("v1/snapshots/search{after}")).await?;
         if response.status() != StatusCode::OK {
-            return Err(CatalogError::Status(response.status()));
+            return Err(refusal(response.status()));
         }
         let body = response.into_body().collect().await?.to_bytes();
         serde_json::from_slice(&body).map_err(CatalogError::Decode)
@@ -180,6 +182,13 @@ impl CatalogClient {
                 return Ok(response);
             }
         }
+    }
+}
+
+fn refusal(status: StatusCode) -> CatalogError {
+    match status {
+        StatusCode::UNAUTHORIZED => CatalogError::NotInternal,
+        status => CatalogError::Status(status),
     }
 }
 

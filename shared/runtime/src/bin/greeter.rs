@@ -78,7 +78,8 @@ async fn serve(config: Config) -> CommandResult {
     let pool = database::connect(&SERVICE, &config.database).await?;
     database::watch(&lifecycle, &health, pool);
     let router = http::router(&SERVICE, routes(), &health, &lifecycle, &config.http, None);
-    http::serve(&lifecycle, &config.http, router).await?;
+    let tls = config::Tls::default();
+    http::serve_with_tls(&lifecycle, &config.http, &tls, &health, router).await?;
     let stopping = lifecycle.soft();
     lifecycle
         .spawn("greeting", async move { end(config.ending, stopping.cancelled_owned()).await });

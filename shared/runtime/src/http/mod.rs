@@ -6,6 +6,7 @@ mod deadline;
 mod document;
 mod head;
 mod head_deadline;
+mod internal;
 mod observe;
 mod pages;
 mod problem_pages;
@@ -29,6 +30,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 pub use deadline::within;
 pub use document::document;
+pub use internal::ReadAccess;
 pub use serve::{Addresses, ServeError, serve, serve_with_tls};
 
 use self::{admission::Admission, required_scopes::RequiredScopes, streams::Ends};
@@ -48,6 +50,8 @@ pub const BODY_LIMIT: usize = 1024 * 1024;
 ///
 /// The `verifier` recognises the subjects of tokens, which have bounds of their own, and checks the scopes that the OpenAPI
 /// document names. Without it all clients are anonymous.
+///
+/// `/metrics` needs the scope `ops`, except through the internal listener of [`serve_with_tls`].
 pub fn router(
     service: &Service,
     routes: OpenApiRouter,
@@ -64,7 +68,7 @@ pub fn router(
     let admission = Admission::new(config, verifier.cloned());
     let ends = Ends { stopping: lifecycle.soft(), verifier: verifier.cloned() };
     let mut router = routes
-        .merge(pages::router(health.clone(), document))
+        .merge(pages::router(health.clone(), document, verifier.cloned()))
         .fallback(problem::not_found)
         .method_not_allowed_fallback(problem::method_not_allowed)
         .layer(DefaultBodyLimit::max(BODY_LIMIT));

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use axum::{
     Json, Router,
-    extract::{Path, State},
+    extract::{Path, Request, State},
     http::{
-        HeaderValue, StatusCode,
+        HeaderMap, HeaderValue, StatusCode,
         header::{
             CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION,
         },
@@ -18,8 +18,12 @@ use problem::Problem;
 use utoipa::openapi::OpenApi;
 use utoipa_swagger_ui::Config;
 
-use super::problem_pages::get_problem_page;
-use crate::{health::Health, telemetry};
+use super::{internal::is_internal, problem_pages::get_problem_page};
+use crate::{
+    auth::{Caller, Scope, Verifier},
+    health::Health,
+    telemetry,
+};
 
 /// What the API reference may load: its own files, the styles that its script sets, and pictures in its style sheet.
 const DOCS_POLICY: HeaderValue = HeaderValue::from_static(
@@ -27,7 +31,7 @@ const DOCS_POLICY: HeaderValue = HeaderValue::from_static(
      base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 );
 
-pub(super) fn router(health: Health, document: OpenApi) -> Router {
+pub(super) fn router(health: Health, document: OpenApi, verifier: Option<Verifier>) -> Router {
     // Relative to the page, so that it also works behind a proxy's path prefix.
     let reference = Arc::new(Config::new(["../openapi.json"]));
     let document = Arc::new(document);
@@ -36,6 +40,7 @@ pub(super) fn router(health: Health, document: OpenApi) -> Router {
         .route("/health/ready", get(ready))
         .with_state(health)
         .route("/metrics", get(metrics))
+        .with_state(verifier)
         .route("/openapi.json", get(move || async move { Json(document).into_response() }))
         .route("/problems/{code}", get(get_problem_page))
         .route("/docs", get(to_docs))
@@ -57,9 +62,25 @@ async fn ready(State(health): State<Health>) -> Response {
     (status, [(CACHE_CONTROL, "no-store")], Json(readiness)).into_response()
 }
 
-async fn metrics() -> Response {
+/// The metrics of the process tell what the shop sells: they are for operators, and for whom the internal listener serves.
+async fn metrics(State(verifier): State<Option<Verifier>>, request: Request) -> Response {
+    if !is_internal(request.extensions())
+        && let Err(problem) = check_operator(verifier.as_ref(), request.headers()).await
+    {
+        return problem.into_response();
+    }
     let kind = "text/plain; version=0.0.4; charset=utf-8";
     ([(CONTENT_TYPE, kind)], telemetry::metrics().render()).into_response()
+}
+
+/// Without a verifier no token is valid.
+async fn check_operator(verifier: Option<&Verifier>, headers: &HeaderMap) -> Result<(), Problem> {
+    let caller = match verifier {
+        Some(verifier) => Caller::of(headers, verifier).await?,
+        None => None,
+    };
+    let anonymous = || Problem::unauthorized("Send a token of an operator, or read INTERNAL_ADDR.");
+    caller.ok_or_else(anonymous)?.require(Scope::Ops)
 }
 
 /// Redirects to the address with a slash: the page loads its files relative to it.

@@ -28,6 +28,7 @@ use tower::{Layer as _, ServiceExt as _};
 use super::{
     certificate,
     head_deadline::{HeadDeadline, Requests},
+    internal::Internal,
 };
 use crate::{clients::counted, config, health::Health, lifecycle::Lifecycle, telemetry};
 
@@ -54,6 +55,7 @@ pub enum ServeError {
 pub struct Addresses {
     pub http: SocketAddr,
     pub https: Option<SocketAddr>,
+    pub internal: Option<SocketAddr>,
 }
 
 /// Serves `router` on the configured address as a task of `lifecycle`; returns the bound address.
@@ -66,7 +68,7 @@ pub async fn serve(
     router: Router,
 ) -> Result<SocketAddr, ServeError> {
     let (plain, http) = bind(config.addr).await?;
-    listen(lifecycle, config, Listeners { plain, encrypted: None }, router);
+    listen(lifecycle, config, Listeners { plain: Some(plain), encrypted: None }, router);
     tracing::info!(address = %http, "listening");
     Ok(http)
 }
@@ -74,6 +76,9 @@ pub async fn serve(
 /// As [`serve`], and also over TLS if `HTTPS_ADDR` is set. Both share the bounds of connections.
 ///
 /// The certificate is read again while the program runs. `health` gets the component `certificate`.
+///
+/// If `INTERNAL_ADDR` is set, it serves the router there as well, with bounds of its own, and marks the requests for
+/// [`ReadAccess`](super::ReadAccess). So clients of the public addresses cannot take its connections.
 pub async fn serve_with_tls(
     lifecycle: &Lifecycle,
     config: &config::Http,
@@ -81,18 +86,38 @@ pub async fn serve_with_tls(
     health: &Health,
     router: Router,
 ) -> Result<Addresses, ServeError> {
-    let Some(https_addr) = config.https_addr else {
-        let http = serve(lifecycle, config, router).await?;
-        return Ok(Addresses { http, https: None });
+    let tls = match config.https_addr {
+        Some(_) => Some(tls.server(config)?.ok_or(ServeError::NoCertificate)?),
+        None => None,
     };
-    let tls = tls.server(config)?.ok_or(ServeError::NoCertificate)?;
     let (plain, http) = bind(config.addr).await?;
-    let (encrypted, https) = bind(https_addr).await?;
-    certificate::watch(lifecycle, health, tls.clone());
-    let encrypted = Some((encrypted, tls));
-    listen(lifecycle, config, Listeners { plain, encrypted }, router);
-    tracing::info!(address = %http, %https, "listening");
-    Ok(Addresses { http, https: Some(https) })
+    let mut listeners = Listeners { plain: Some(plain), encrypted: None };
+    let mut https = None;
+    if let Some((address, tls)) = config.https_addr.zip(tls.clone()) {
+        let (encrypted, bound) = bind(address).await?;
+        certificate::watch(lifecycle, health, tls.clone());
+        listeners.encrypted = Some((encrypted, tls));
+        https = Some(bound);
+    }
+    let mut internal = None;
+    if let Some(address) = config.internal_addr {
+        let (listener, bound) = bind(address).await?;
+        let listeners = match tls {
+            Some(tls) => Listeners { plain: None, encrypted: Some((listener, tls)) },
+            None => Listeners { plain: Some(listener), encrypted: None },
+        };
+        accept_until_shutdown(
+            lifecycle,
+            config,
+            listeners,
+            router.clone().layer(Extension(Internal)),
+        );
+        internal = Some(bound);
+    }
+    listen(lifecycle, config, listeners, router);
+    let shown = |address: Option<SocketAddr>| address.map(tracing::field::display);
+    tracing::info!(address = %http, https = shown(https), internal = shown(internal), "listening");
+    Ok(Addresses { http, https, internal })
 }
 
 async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ServeError> {
@@ -103,11 +128,7 @@ async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ServeErr
 }
 
 fn listen(lifecycle: &Lifecycle, config: &config::Http, listeners: Listeners, router: Router) {
-    let (stopping, config) = (lifecycle.soft(), config.clone());
-    lifecycle.spawn("http server", async move {
-        accept(listeners, &config, router, stopping).await;
-        Ok::<(), ServeError>(())
-    });
+    accept_until_shutdown(lifecycle, config, listeners, router);
     let stopping = lifecycle.soft();
     lifecycle.spawn("metrics upkeep", async move {
         stopping.run_until_cancelled(telemetry::metrics().upkeep()).await;
@@ -115,15 +136,34 @@ fn listen(lifecycle: &Lifecycle, config: &config::Http, listeners: Listeners, ro
     });
 }
 
+fn accept_until_shutdown(
+    lifecycle: &Lifecycle,
+    config: &config::Http,
+    listeners: Listeners,
+    router: Router,
+) {
+    let (stopping, config) = (lifecycle.soft(), config.clone());
+    lifecycle.spawn("http server", async move {
+        accept(listeners, &config, router, stopping).await;
+        Ok::<(), ServeError>(())
+    });
+}
+
 /// The sockets of a server.
 struct Listeners {
-    plain: TcpListener,
+    plain: Option<TcpListener>,
     encrypted: Option<(TcpListener, ServerTls)>,
 }
 
 impl Listeners {
     /// The next connection, with the certificate if it is encrypted.
     async fn accept(&self) -> io::Result<(TcpStream, SocketAddr, Option<&ServerTls>)> {
+        let plain = async {
+            match &self.plain {
+                Some(listener) => listener.accept().await,
+                None => std::future::pending().await,
+            }
+        };
         let encrypted = async {
             match &self.encrypted {
                 Some((listener, tls)) => listener.accept().await.map(|accepted| (accepted, tls)),
@@ -131,7 +171,7 @@ impl Listeners {
             }
         };
         tokio::select! {
-            accepted = self.plain.accept() => accepted.map(|(stream, peer)| (stream, peer, None)),
+            accepted = plain => accepted.map(|(stream, peer)| (stream, peer, None)),
             accepted = encrypted => accepted.map(|((stream, peer), tls)| (stream, peer, Some(tls))),
         }
     }

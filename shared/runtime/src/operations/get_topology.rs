@@ -2,8 +2,10 @@
 
 use ::messaging::Topology;
 use axum::extract::State;
-use problem::Json;
+use problem::{Json, Problem};
 use serde::Serialize;
+
+use crate::{auth::Scope, http::ReadAccess};
 
 /// The names of the service's queues.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -13,8 +15,15 @@ pub(super) struct Queues {
 
 /// List the service's queues
 ///
-/// The list includes the queues for dead-lettered and unroutable messages.
-#[utoipa::path(get, path = "/ops/topology", tag = "operations", responses((status = 200, body = Queues)))]
-pub(super) async fn get_topology(State(topology): State<Topology>) -> Json<Queues> {
-    Json(Queues { queues: topology.queues() })
+/// The list includes the queues for dead-lettered and unroutable messages. `INTERNAL_ADDR` needs no token.
+#[utoipa::path(
+    get, path = "/ops/topology", tag = "operations", responses((status = 200, body = Queues)),
+    security(("bearer" = ["ops"])), extensions(("x-open-at-internal-addr" = json!(true)))
+)]
+pub(super) async fn get_topology(
+    access: ReadAccess,
+    State(topology): State<Topology>,
+) -> Result<Json<Queues>, Problem> {
+    access.require(Scope::Ops)?;
+    Ok(Json(Queues { queues: topology.queues() }))
 }

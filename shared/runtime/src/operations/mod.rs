@@ -29,7 +29,7 @@ use crate::{auth::Verifier, http};
 /// The timeout of calls that run event handlers or publish: one handler alone may take its whole timeout.
 const LONG_CALL_TIMEOUT: Duration = Duration::from_mins(2);
 
-/// The routes of every service with messaging. All but `/ops/topology` need the scope `ops`.
+/// The routes of every service with messaging. They need the scope `ops`; `/ops/topology` does not at the internal listener.
 pub fn routes<S>() -> OpenApiRouter<S>
 where
     S: Clone + Send + Sync + 'static,

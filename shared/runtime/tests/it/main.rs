@@ -10,6 +10,7 @@ mod database;
 mod database_roles;
 mod database_tls;
 mod https;
+mod internal;
 mod lifecycle;
 mod oidc;
 mod pages;

@@ -2,13 +2,19 @@
 
 use std::time::Duration;
 
-use axum::Router;
+use axum::{Router, body::Body, http::Request};
 use problem::Json;
-use runtime::{Lifecycle, config, health::Health, http};
+use runtime::{
+    Lifecycle,
+    auth::{Scope, SigningKey, mint},
+    config,
+    health::Health,
+    http,
+};
 use serde_json::json;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::{SERVICE, get};
+use crate::{SERVICE, get, send};
 
 #[derive(serde::Serialize, utoipa::ToSchema)]
 struct Thing {
@@ -102,10 +108,16 @@ async fn answers_of_the_api_load_nothing_in_a_browser() {
 
 #[tokio::test]
 async fn metrics_count_requests_by_route() {
-    let (router, ..) = router();
+    let (_, health, lifecycle) = router();
+    let config = config::Http::at(([127, 0, 0, 1], 0).into());
+    let key = SigningKey::generate().unwrap();
+    let verifier = Some(key.verifier());
+    let router = http::router(&SERVICE, routes(), &health, &lifecycle, &config, verifier.as_ref());
     assert_eq!(get(&router, "/v1/things/a").await.json(), json!({"name": "a"}));
     assert_eq!(get(&router, "/scanned/for/secrets").await.status.as_u16(), 404);
-    let metrics = get(&router, "/metrics").await;
+    let token = mint(&key, "operator", &[Scope::Ops], Duration::from_mins(1)).unwrap();
+    let request = Request::get("/metrics").header("authorization", format!("Bearer {token}"));
+    let metrics = send(&router, request.body(Body::empty()).unwrap()).await;
     assert_eq!(metrics.header("content-type"), "text/plain; version=0.0.4; charset=utf-8");
     for line in [
         "http_requests_total{method=\"GET\",route=\"/v1/things/{name}\",status=\"200\"}",

@@ -33,6 +33,7 @@ struct Serving {
     child: Child,
     log: Log,
     address: SocketAddr,
+    internal: SocketAddr,
     _database: Database,
 }
 
@@ -41,14 +42,16 @@ impl Serving {
         let database = Database::create().await.unwrap();
         let mut command = greeter(&["serve", "--http-addr", "127.0.0.1:0"]);
         command.env("DATABASE_URL", database.url()).env("LOG_FORMAT", "json");
+        command.env("INTERNAL_ADDR", "127.0.0.1:0");
         command.env("ENDING", ending).env("SHUTDOWN_TIMEOUT", shutdown_timeout);
         let mut child = command.spawn().unwrap();
         let mut log = Log::of(child.stderr.take().unwrap());
         let line = log.line_with("listening").await;
-        let address = line["address"].as_str().unwrap().parse().unwrap();
+        let address = |name: &str| line[name].as_str().unwrap().parse().unwrap();
+        let (address, internal) = (address("address"), address("internal"));
         // From here on, signals are handled.
         log.line_with("running").await;
-        Serving { child, log, address, _database: database }
+        Serving { child, log, address, internal, _database: database }
     }
 
     fn signal(&self, signal: Signal) {
@@ -110,7 +113,7 @@ async fn sigterm_finishes_current_requests_and_exits_0() {
     assert_eq!(serving.healthcheck().await, Some(0));
     let url = format!("http://{}/v1/greetings/1500", serving.address);
     let in_hand = in_background(reqwest::get(url));
-    let in_flight = format!("http://{}/metrics", serving.address);
+    let in_flight = format!("http://{}/metrics", serving.internal);
     testkit::wait_until("the request is in hand", crate::DEADLINE, async || {
         // The request for the metrics is in flight as well.
         let metrics = reqwest::get(&in_flight).await.unwrap().text().await.unwrap();

@@ -8,7 +8,13 @@ use axum::{
     routing::{get, post},
 };
 use problem::{Json, Problem};
-use runtime::{Lifecycle, config, health::Health, http};
+use runtime::{
+    Lifecycle,
+    auth::{Scope, SigningKey, mint},
+    config,
+    health::Health,
+    http,
+};
 use serde_json::Value;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -23,6 +29,7 @@ use crate::{SERVICE, soon};
 /// A server that stops when the test ends.
 struct Server {
     address: SocketAddr,
+    key: SigningKey,
     _guard: DropGuard,
 }
 
@@ -35,10 +42,11 @@ impl Server {
             .route("/length", post(async |body: Bytes| body.len().to_string()))
             .route("/json", post(async |Json(body): Json<Value>| Json(body)))
             .layer(DefaultBodyLimit::max(16 * http::BODY_LIMIT));
-        let health = Health::new(&lifecycle);
-        let router = http::router(&SERVICE, routes, &health, &lifecycle, &config, None);
+        let (health, key) = (Health::new(&lifecycle), SigningKey::generate().unwrap());
+        let verifier = key.verifier();
+        let router = http::router(&SERVICE, routes, &health, &lifecycle, &config, Some(&verifier));
         let address = http::serve(&lifecycle, &config, router).await.unwrap();
-        Server { address, _guard: lifecycle.hard().drop_guard() }
+        Server { address, key, _guard: lifecycle.hard().drop_guard() }
     }
 
     async fn with_defaults() -> Server {
@@ -93,8 +101,9 @@ async fn invented_methods_share_one_label() {
         let request = format!("{method} /quick HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
         assert!(server.answer(&request).await.starts_with("HTTP/1.1 405"));
     }
-    let metrics = "GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
-    let metrics = server.answer(metrics).await;
+    let token = mint(&server.key, "operator", &[Scope::Ops], Duration::from_mins(1)).unwrap();
+    let head = format!("Host: x\r\nConnection: close\r\nAuthorization: Bearer {token}\r\n");
+    let metrics = server.answer(&format!("GET /metrics HTTP/1.1\r\n{head}\r\n")).await;
     assert!(!metrics.contains("INVENTED"), "{} bytes of metrics", metrics.len());
     let other = "http_requests_total{method=\"other\",route=\"/quick\",status=\"405\"} 3";
     assert!(metrics.contains(other));

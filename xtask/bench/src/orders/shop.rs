@@ -233,7 +233,10 @@ impl Shop {
     /// The metrics of a service in the format of Prometheus.
     pub(super) async fn metrics(&self, service: &str) -> Result<String, Error> {
         let url = format!("{}/metrics", self.suite.url(service)?);
-        Ok(self.suite.http().get(&url).await?.success()?.text())
+        let token = self.suite.token("bench", &[Scope::Ops])?;
+        let http = self.suite.http();
+        let answer = http.send_as(Method::GET, &url, &token, None, REQUEST_TIMEOUT).await?;
+        Ok(answer.success()?.text())
     }
 
     /// Where servers and services keep their files.

@@ -294,6 +294,7 @@ fn environment(state: &State, service: Service) -> Result<Program, Error> {
     let amqp_url = amqp_url_of(state, service)?;
     Ok(program(service)
         .variable("HTTP_ADDR", state.ports.address(service))
+        .variable("INTERNAL_ADDR", state.ports.internal_address(service))
         .variable("CLIENT_LIMITS", &state.client_limits)
         .variable("AMQP_URL", amqp_url)
         .variable("TOKEN_PUBLIC_KEY_FILE", &keys.token_public_key)
@@ -302,7 +303,7 @@ fn environment(state: &State, service: Service) -> Result<Program, Error> {
         .variable("TEST_PAYMENTS", "true")
         // A receiver on the same machine can be tried.
         .variable("WEBHOOK_ALLOW_PRIVATE_ADDRESSES", "true")
-        .variable("PRODUCT_CATALOG_URL", state.ports.url_of("product-catalog"))
+        .variable("PRODUCT_CATALOG_URL", state.ports.internal_catalogue_url())
         .variable("INDEX_DIR", &index))
 }
 
