@@ -135,7 +135,7 @@ fn operate() -> Result<(), Error> {
 fn prove(arguments: &arguments::Prove) -> Result<(), Error> {
     let Some(name) = &arguments.name else {
         for proof in PROOFS {
-            let _closed = writeln!(io::stdout(), "{:12} {}", proof.name, proof.about);
+            let _closed = writeln!(io::stdout(), "{:16} {}", proof.name, proof.about);
         }
         return Ok(());
     };

@@ -46,6 +46,28 @@ pub(crate) const PROOFS: &[Proof] = &[
         },
     },
     Proof {
+        name: "fuzz",
+        about: "the shared decoders of outside bytes, 20,000 times with arbitrary input: no panic, and each error is stated; 15 minutes and the build",
+        command: || {
+            let tests = ["test", "--workspace", "--lib", "--test", "it", "--test", "arbitrary"];
+            let mut command = cargo::cargo(tests);
+            command.args(["--", "arbitrary_"]).env("PROPTEST_CASES", "20000");
+            command
+        },
+    },
+    Proof {
+        name: "mutated-messages",
+        about: "a million damaged messages are refused or accepted as they are signed, and 5,000 through a real broker become dead letters without an effect; 10 minutes and the build",
+        command: || {
+            let packages =
+                ["test", "--release", "--package", "messaging", "--package", "inventory@0.1.0"];
+            let mut command = cargo::cargo(packages);
+            command.args(["--lib", "--test", "it", "--", "--nocapture", "mutated_messages"]);
+            command.env("MUTATED_MESSAGES", "1000000").env("MUTATED_THROUGH_BROKER", "5000");
+            command
+        },
+    },
+    Proof {
         name: "oidc",
         about: "tokens of a real issuer, npm's oidc-provider: three algorithms, rotated keys, an issuer that is away; needs node and npm; 1 minute",
         command: || {

@@ -24,6 +24,8 @@ mod error;
 mod failure;
 mod forget;
 mod message_position;
+#[cfg(test)]
+mod mutated_messages;
 mod naming;
 mod pending_requests;
 mod provenance;

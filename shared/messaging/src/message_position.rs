@@ -157,6 +157,8 @@ impl MissingMessages {
 
 #[cfg(test)]
 mod tests {
+    use proptest::{collection::vec, prelude::any, prop_assert, proptest};
+
     use super::MissingMessages;
 
     fn answer_queue(slot: i16, reply_queue: &str) -> Option<String> {
@@ -190,5 +192,30 @@ mod tests {
         assert_eq!(answer_queue(7, "").as_deref(), Some("order.stock.1"));
         assert_eq!(answer_queue(16, ""), None);
         assert_eq!(answer_queue(-1, ""), None);
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_requests_are_answered_to_their_subscriber(
+            slot in any::<i16>(), subscriber in "[a-z.-]{0,12}", named in "\\PC{0,30}|[a-z.-]{1,12}.stock.[0-9]{1,2}",
+        ) {
+            let request = MissingMessages {
+                subscriber: subscriber.clone(),
+                aggregate: "stock".to_owned(),
+                slot,
+                history: 1,
+                ranges: Vec::new(),
+                reply_queue: Some(named),
+            };
+            if let Some(queue) = request.answer_queue() {
+                let prefix = format!("{subscriber}.stock.");
+                prop_assert!(queue.starts_with(&prefix), "{}", queue);
+            }
+        }
+
+        #[test]
+        fn arbitrary_bytes_are_no_request(bytes in vec(any::<u8>(), 0..60)) {
+            prop_assert!(serde_json::from_slice::<MissingMessages>(&bytes).is_err());
+        }
     }
 }

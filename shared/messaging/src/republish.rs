@@ -305,6 +305,8 @@ async fn read(
 
 #[cfg(test)]
 mod tests {
+    use proptest::{prop_assert_eq, proptest};
+
     use super::Progress;
 
     #[test]
@@ -313,6 +315,15 @@ mod tests {
         assert_eq!(progress.to_string().parse(), Ok(progress));
         for text in ["", "7", "7-", "-7-12", "13-12", "x-y", "7-12-13"] {
             assert!(text.parse::<Progress>().is_err(), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_texts_as_progress(text in "\\PC{0,30}|-?[0-9]{0,20}-[0-9]{0,20}") {
+            if let Ok(progress) = text.parse::<Progress>() {
+                prop_assert_eq!(progress.to_string().parse(), Ok(progress));
+            }
         }
     }
 }

@@ -72,6 +72,8 @@ impl FromStr for SlotGroups {
 
 #[cfg(test)]
 mod tests {
+    use proptest::{prop_assert, proptest};
+
     use super::SlotGroups;
 
     #[test]
@@ -98,6 +100,17 @@ mod tests {
         ] {
             let error = text.parse::<SlotGroups>().unwrap_err();
             assert_eq!(error.to_string(), message);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_texts_as_slot_groups(text in "\\PC{0,40}|([a-z]{0,5}=[0-9]{0,3},?){0,4}") {
+            if let Ok(groups) = text.parse::<SlotGroups>() {
+                for aggregate in groups.aggregates() {
+                    prop_assert!([1, 2, 4, 8, 16].contains(&groups.of(aggregate)));
+                }
+            }
         }
     }
 }

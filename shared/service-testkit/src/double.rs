@@ -1,7 +1,7 @@
 //! A service that the test plays.
 
 use envelope::{Event, Priority, Slot};
-use messaging::{MessagingRuntime, Outbox, Topology};
+use messaging::{MessagingRuntime, Outbox, Signatures, Topology};
 use runtime::Lifecycle;
 use testkit::{Database, Vhost};
 use uuid::Uuid;
@@ -18,8 +18,18 @@ pub struct ServiceDouble {
 impl ServiceDouble {
     /// Declares `topology`, and runs its relay and consumers as tasks of `lifecycle`.
     pub async fn start(lifecycle: &Lifecycle, vhost: &Vhost, topology: Topology) -> Self {
+        Self::start_signing(lifecycle, vhost, topology, Signatures::none()).await
+    }
+
+    /// The same, with keys of messages.
+    pub async fn start_signing(
+        lifecycle: &Lifecycle,
+        vhost: &Vhost,
+        topology: Topology,
+        signatures: Signatures,
+    ) -> Self {
         let database = Database::migrated(&[&messaging::MIGRATOR]).await.unwrap();
-        let outbox = Outbox::new(database.connect().await.unwrap());
+        let outbox = Outbox::new(database.connect().await.unwrap()).with_signatures(signatures);
         messaging::declare(vhost.url(), &topology).await.unwrap();
         run_messaging(lifecycle, &MessagingRuntime::new(outbox.clone(), vhost.url(), topology));
         Self { outbox, database }

@@ -44,6 +44,7 @@ impl Operation {
     }
 
     pub(crate) fn of_document(document: &Value) -> Vec<Operation> {
+        assert_eq!(dangling(document, document), [""; 0], "references that name nothing");
         let mut operations = Vec::new();
         for (path, methods) in document["paths"].as_object().unwrap() {
             for (method, operation) in methods.as_object().unwrap() {
@@ -147,6 +148,20 @@ fn resolve<'a>(document: &'a Value, schema: &'a Value) -> &'a Value {
     let mut choices = schema["oneOf"].as_array().into_iter().flatten();
     let choice = choices.find(|one| one["type"] != "null");
     choice.map_or(schema, |choice| resolve(document, choice))
+}
+
+/// The references in `part` that name nothing in the document.
+fn dangling<'a>(document: &'a Value, part: &'a Value) -> Vec<&'a str> {
+    match part {
+        Value::Object(members) => {
+            let own = members.get("$ref").and_then(Value::as_str);
+            let own = own.filter(|name| document.pointer(name.trim_start_matches('#')).is_none());
+            let inner = members.values().flat_map(|member| dangling(document, member));
+            own.into_iter().chain(inner).collect()
+        }
+        Value::Array(items) => items.iter().flat_map(|item| dangling(document, item)).collect(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Vec::new(),
+    }
 }
 
 /// Sends every operation texts with U+0000 and instants that cannot be stored: each gets a problem with status 400 or 422.

@@ -5,6 +5,7 @@ mod wait;
 
 mod account;
 mod data_dir;
+mod mutation;
 mod ports;
 mod process;
 
@@ -25,6 +26,7 @@ pub use cluster::RabbitMqCluster;
 pub use data_dir::DataDir;
 pub use database::Database;
 pub use error::Error;
+pub use mutation::{any_number, mutate_json};
 pub use ports::free_port;
 pub use postgres::{
     Authentication, Postgres, PostgresSettings, create_database, database_url, run_sql,

@@ -31,6 +31,7 @@ pub(super) struct SessionRequest {
     session_id: Option<String>,
     visitor_id: Option<String>,
     /// The most products to return: 1 to 50, 10 by default.
+    #[schema(minimum = 1, maximum = 50)]
     limit: Option<u16>,
     /// The language of the reasons, `zh` by default.
     #[serde(default)]

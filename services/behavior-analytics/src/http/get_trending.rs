@@ -22,6 +22,7 @@ pub(super) struct TrendingParameters {
     #[param(inline)]
     window: Window,
     /// The most products to return: 1 to 50, 10 by default.
+    #[param(minimum = 1, maximum = 50)]
     limit: Option<u16>,
     /// The language of the reasons, `zh` by default.
     #[serde(default)]

@@ -21,6 +21,7 @@ pub(super) const MAX_LIMIT: u16 = 50;
 #[serde(deny_unknown_fields)]
 pub(super) struct ListParameters {
     /// The most products to return: 1 to 50, 10 by default.
+    #[param(minimum = 1, maximum = 50)]
     limit: Option<u16>,
     /// The language of the reasons, `zh` by default.
     #[serde(default)]

@@ -9,6 +9,7 @@ mod command_line;
 mod counts;
 mod dead_letters;
 mod http;
+mod mutated_messages;
 mod operations;
 mod orders;
 mod pressure;

@@ -1,6 +1,6 @@
 //! The inventory service with its servers, and doubles of the order service and the catalogue.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use contracts::{
     inventory::{
@@ -17,7 +17,12 @@ use contracts::{
 use inventory::{Config, InventoryService};
 use messaging::{OnReject, Subscription, Topology};
 use reqwest::{Method, RequestBuilder, StatusCode};
-use runtime::{Lifecycle, auth::Scope, clock};
+use runtime::{
+    Lifecycle,
+    auth::Scope,
+    clock,
+    config::{Common, Signatures},
+};
 use serde_json::{Value, json};
 use service_testkit::{
     Credentials, Instance, LONGEST_WAIT, Recorder, ServiceDouble, answer, assert_dead_letters,
@@ -63,17 +68,26 @@ impl Suite {
     pub async fn start() -> Self {
         let vhost = Vhost::create().await.unwrap();
         let url = vhost.url().to_owned();
-        Self::start_at(vhost, &url).await
+        Self::start_at(vhost, &url, None).await
+    }
+
+    /// Starts everything. All services sign their messages with the keys of this folder, and refuse what is not signed: `<service>.key`,
+    /// and `public/<service>/<name>.pub`.
+    pub async fn start_signing(keys: &Path) -> Self {
+        let vhost = Vhost::create().await.unwrap();
+        let url = vhost.url().to_owned();
+        Self::start_at(vhost, &url, Some(keys)).await
     }
 
     /// Starts everything, with a fault proxy between inventory and the broker.
     pub async fn start_behind_proxy() -> (Self, Proxy) {
         let vhost = Vhost::create().await.unwrap();
         let (proxy, url) = Proxy::in_front_of(vhost.url()).await.unwrap();
-        (Self::start_at(vhost, &url).await, proxy)
+        (Self::start_at(vhost, &url, None).await, proxy)
     }
 
-    async fn start_at(vhost: Vhost, amqp_url: &str) -> Self {
+    async fn start_at(vhost: Vhost, amqp_url: &str, keys: Option<&Path>) -> Self {
+        let signatures = |service| signatures(keys, service);
         let credentials = Credentials::new();
         let database = Database::migrated(&inventory::migrators()).await.unwrap();
         messaging::declare(vhost.url(), &inventory::topology()).await.unwrap();
@@ -94,16 +108,19 @@ impl Suite {
             .on(low.clone());
         let order =
             Topology::new("order").subscribes(reservation).subscribes(stock).subscribes(in_stock);
-        let order = ServiceDouble::start(&doubles, &vhost, order).await;
+        let keys = signatures("order").open("order").unwrap();
+        let order = ServiceDouble::start_signing(&doubles, &vhost, order, keys).await;
         let (applied, failed) = (Recorder::default(), Recorder::default());
         let receipts = Subscription::to(RECEIPT, ["inventory"], OnReject::Continue)
             .on(applied.clone())
             .on(failed.clone());
         let catalogue = Topology::new("product-catalog").subscribes(receipts);
-        let catalogue = ServiceDouble::start(&doubles, &vhost, catalogue).await;
+        let keys = signatures("product-catalog").open("product-catalog").unwrap();
+        let catalogue = ServiceDouble::start_signing(&doubles, &vhost, catalogue, keys).await;
 
-        let config =
-            Config { common: credentials.common(database.url(), amqp_url), low_stock_threshold: 5 };
+        let signatures = signatures("inventory");
+        let common = Common { signatures, ..credentials.common(database.url(), amqp_url) };
+        let config = Config { common, low_stock_threshold: 5 };
         let service = Instance::start::<InventoryService>(&config).await;
         let pool = database.connect().await.unwrap();
         Self {
@@ -193,6 +210,11 @@ impl Suite {
         (number("on_hand"), number("reserved"), number("available"))
     }
 
+    /// The address of the broker.
+    pub fn amqp_url(&self) -> &str {
+        self.vhost.url()
+    }
+
     /// Queries a number from the inventory's database.
     pub async fn count(&self, query: &'static str) -> i64 {
         service_testkit::count(&self.pool, query).await
@@ -238,6 +260,14 @@ impl Suite {
             let path = sku.as_str().replace('/', "%2F").replace('#', "%23");
             assert_eq!(self.levels(&path).await, levels, "{sku}");
         }
+    }
+}
+
+/// The keys of a service.
+fn signatures(keys: Option<&Path>, service: &str) -> Signatures {
+    Signatures {
+        key_file: keys.map(|folder| folder.join(format!("{service}.key"))),
+        public_keys: keys.map(|folder| folder.join("public")),
     }
 }
 

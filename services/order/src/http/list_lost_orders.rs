@@ -21,6 +21,7 @@ pub(crate) struct ListLostOrdersQuery {
     /// Only orders whose stock is `reserved`, `rejected`, `released` or `deducted`.
     stock: Option<String>,
     /// The maximum number of orders: 1 to 100, default 20.
+    #[param(minimum = 1, maximum = 100)]
     limit: Option<u16>,
     /// The id of the last order of the previous page.
     after: Option<OrderId>,

@@ -16,6 +16,7 @@ use crate::storage::payments::{self, MismatchedPayment};
 #[serde(deny_unknown_fields)]
 pub(crate) struct ListMismatchedPaymentsQuery {
     /// The maximum number of payments: 1 to 100, default 20.
+    #[param(minimum = 1, maximum = 100)]
     limit: Option<u16>,
     /// The id of the last payment of the previous page.
     after: Option<PaymentId>,

@@ -50,10 +50,12 @@ pub(crate) struct ListOrdersQuery {
     #[param(example = "Asia/Shanghai")]
     time_zone: Option<String>,
     /// The maximum number of orders: 1 to 100, default 20. Not with CSV, which has all orders.
+    #[param(minimum = 1, maximum = 100)]
     limit: Option<u16>,
     /// The `next_cursor` of the previous page. Not with CSV.
     cursor: Option<String>,
     /// `csv` has the effect of `Accept: text/csv`.
+    #[param(inline)]
     format: Option<ListFormat>,
     /// Whether CSV begins with a byte order mark, which some spreadsheets need to read UTF-8.
     #[serde(default)]

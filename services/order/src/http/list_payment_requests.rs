@@ -28,6 +28,7 @@ pub(crate) struct ListPaymentRequestsQuery {
     #[param(inline)]
     state: RequestState,
     /// The maximum number of requests: 1 to 100, default 20.
+    #[param(minimum = 1, maximum = 100)]
     limit: Option<u16>,
     /// The `id` of the last request of the previous page.
     after: Option<Uuid>,

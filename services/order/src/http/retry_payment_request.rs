@@ -40,7 +40,7 @@ impl From<OperationBody> for ProviderOperation {
 /// this.
 #[utoipa::path(
     post, path = "/v1/payment-requests/{id}/{operation}/retry", tag = "orders",
-    params(("id" = Uuid, Path), ("operation" = OperationBody, Path)),
+    params(("id" = Uuid, Path), ("operation" = inline(OperationBody), Path)),
     responses(
         (status = 202, description = "The provider is asked for another day."),
         (status = 404, body = Problem, description = "`not_found`: there is no such failed request"),

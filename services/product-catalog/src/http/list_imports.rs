@@ -23,6 +23,7 @@ const MAX_LIMIT: u16 = 100;
 #[into_params(parameter_in = Query)]
 pub(super) struct ImportListQuery {
     /// The maximum number of imports: 1 to 100. Default: 20.
+    #[param(minimum = 1, maximum = 100)]
     limit: Option<u16>,
     /// The `next_cursor` of the previous page. Default: the first page.
     cursor: Option<String>,

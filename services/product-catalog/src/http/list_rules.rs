@@ -21,6 +21,7 @@ const MAX_LIMIT: u16 = 200;
 #[into_params(parameter_in = Query)]
 pub(super) struct RuleQuery {
     /// The maximum number of rules: 1 to 200. Default: 50.
+    #[param(minimum = 1, maximum = 200)]
     limit: Option<u16>,
     /// The `next_cursor` of the previous page. Default: the first page.
     cursor: Option<String>,

@@ -24,7 +24,7 @@ pub(crate) struct SuggestParams {
     #[param(value_type = String, required = true)]
     q: ParamValues,
     /// The number of suggestions: 0 to 20, default 8.
-    #[param(value_type = Option<u16>)]
+    #[param(minimum = 0, maximum = 20, value_type = Option<u16>)]
     limit: ParamValues,
 }
 

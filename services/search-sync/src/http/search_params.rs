@@ -69,7 +69,7 @@ pub(crate) struct SearchParams {
     #[param(value_type = Option<Vec<String>>)]
     facets: ParamValues,
     /// Hits per page: 0 to 100, default 20.
-    #[param(value_type = Option<u16>)]
+    #[param(minimum = 0, maximum = 100, value_type = Option<u16>)]
     limit: ParamValues,
     /// `next_cursor` of the previous page.
     #[param(value_type = Option<String>)]
@@ -87,7 +87,7 @@ pub(crate) struct SearchParams {
     #[param(value_type = Option<i64>)]
     min_change: ParamValues,
     /// The longest wait in milliseconds: up to 10000, default 1000.
-    #[param(value_type = Option<u16>)]
+    #[param(minimum = 0, maximum = 10000, value_type = Option<u16>)]
     wait_ms: ParamValues,
 }
 

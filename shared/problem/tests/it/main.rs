@@ -3,6 +3,7 @@
 // Helpers outside of `#[test]` functions are test code too.
 #![cfg(test)]
 
+mod arbitrary;
 mod bodies;
 mod constraints;
 mod fallbacks;

@@ -23,6 +23,7 @@ pub(super) struct ListDeadLettersParameters {
     #[serde(default)]
     all: bool,
     /// Page size, newest first; 1 to 500, default 50.
+    #[param(minimum = 1, maximum = 500)]
     limit: Option<u16>,
     /// The `next` of the previous page.
     after: Option<Uuid>,

@@ -18,6 +18,7 @@ const MAX_LIMIT: u16 = 500;
 #[serde(deny_unknown_fields)]
 pub(super) struct ListLostEventsParameters {
     /// How many declarations, newest first; 1 to 500, default 50.
+    #[param(minimum = 1, maximum = 500)]
     limit: Option<u16>,
 }
 

@@ -20,6 +20,7 @@ use crate::storage::priority_customers::{self, PriorityCustomer};
 #[into_params(parameter_in = Query)]
 pub(crate) struct ListPriorityCustomersQuery {
     /// The maximum number of customers: 1 to 100, default 20.
+    #[param(minimum = 1, maximum = 100)]
     limit: Option<u16>,
     /// The `next_cursor` of the previous page.
     cursor: Option<String>,

@@ -33,6 +33,7 @@ pub(crate) struct ListAllReturnsQuery {
     /// Only returns with a line of this SKU.
     sku: Option<Sku>,
     /// The maximum number of returns: 1 to 100, default 20.
+    #[param(minimum = 1, maximum = 100)]
     limit: Option<u16>,
     /// The `next_cursor` of the previous page.
     cursor: Option<String>,

@@ -24,6 +24,7 @@ pub(crate) struct ListWebhookDeliveriesQuery {
     /// Only deliveries with this status.
     status: Option<DeliveryStatusBody>,
     /// The maximum number of deliveries: 1 to 100, default 20.
+    #[param(minimum = 1, maximum = 100)]
     limit: Option<u16>,
     /// The `next_cursor` of the previous page.
     cursor: Option<String>,
