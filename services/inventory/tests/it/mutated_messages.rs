@@ -118,7 +118,7 @@ impl Message {
     }
 
     /// Whether another message has the same content, so that it takes effect once, and before. A reminder is a copy of its message: its
-    /// purpose is not signed.
+    /// purpose is not signed, and neither is the time of publication, which is for metrics.
     fn is_copy_of(&self, other: &Message) -> bool {
         self.body == other.body
             && self.signed_headers().eq(other.signed_headers())
@@ -126,7 +126,9 @@ impl Message {
     }
 
     fn signed_headers(&self) -> impl Iterator<Item = (&String, &AMQPValue)> {
-        self.headers.iter().filter(|(name, _)| *name != "purpose")
+        self.headers
+            .iter()
+            .filter(|(name, _)| !["purpose", "published_at_us"].contains(&name.as_str()))
     }
 }
 
