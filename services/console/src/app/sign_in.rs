@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::staff::{Staff, StaffTokens, renewal_expiry};
 use crate::{
-    domain::{Account, Email, Session},
+    domain::{Email, Session},
     passwords::PasswordError,
     storage::{
         actions::{self, NewAction},
@@ -51,15 +51,16 @@ pub(crate) async fn sign_in(
     let Credentials { email, password, code } = credentials;
     state.admit(&email, address).map_err(SignInError::Throttled)?;
     // No connection is held while the password is hashed.
-    let account = {
+    let found = {
         let mut connection = state.pool().acquire().await?;
         staff::find_by_email(&mut connection, &email).await?
     };
-    let account = account.filter(|account| account.disabled_at.is_none());
+    let known = found.as_ref().map(|account| account.id);
+    let account = found.filter(|account| account.disabled_at.is_none());
     let hash = account.as_ref().map(|account| account.password_hash.as_str());
     let is_right = state.passwords().verify(password, hash).await?;
     let Some(account) = account.filter(|_| is_right) else {
-        return Err(refused(state, None, &email, address).await?);
+        return Err(refused(state, known, "password", address).await?);
     };
 
     let now = clock::now();
@@ -76,7 +77,7 @@ pub(crate) async fn sign_in(
         if !is_first {
             tx.rollback().await?;
             drop(connection);
-            return Err(refused(state, Some(&account), &email, address).await?);
+            return Err(refused(state, known, "code", address).await?);
         }
     }
     let (id, expires_at) = (Uuid::now_v7(), renewal_expiry(now, now));
@@ -94,21 +95,19 @@ pub(crate) async fn sign_in(
     Ok(state.issue(&account, id, 0, expires_at, now)?)
 }
 
-/// Records a sign-in that failed.
+/// Records a sign-in that failed. `known` is the account with this e-mail address, and `wrong` what was wrong.
 async fn refused(
     state: &Staff,
-    account: Option<&Account>,
-    email: &Email,
+    known: Option<Uuid>,
+    wrong: &'static str,
     address: Option<IpAddr>,
 ) -> Result<SignInError, sqlx::Error> {
-    let detail = account.map_or("password", |_| "code");
     let mut connection = state.pool().acquire().await?;
-    let known = staff::find_by_email(&mut connection, email).await?;
     let action = NewAction {
         action: "sign_in_failed",
         // The address of an unknown account may be a mistyped password.
-        target: known.map(|account| account.id),
-        detail: Some(detail),
+        target: known,
+        detail: Some(wrong),
         address: address.map(|address| address.to_string()),
         ..NewAction::default()
     };

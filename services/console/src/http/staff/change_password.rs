@@ -2,10 +2,9 @@
 
 use axum::http::{Extensions, HeaderMap, StatusCode};
 use problem::{Fields, Json, Problem};
-use runtime::clients::Client;
 use serde::Deserialize;
 
-use super::{cookie, member::Member, too_many_sign_ins};
+use super::{cookie, member::Member};
 use crate::app::{ChangePasswordError, change_password as change};
 
 #[derive(Deserialize, utoipa::ToSchema)]
@@ -40,9 +39,8 @@ pub(super) async fn change_password(
     let mut fields = Fields::new();
     let new = fields.check("new", request.new.parse());
     let new = fields.finish_with(|| new)?;
+    member.admit_guess(&extensions)?;
     let Member { account, state } = member;
-    let address = Client::of(&extensions).counted_address();
-    state.admit_account(&account, address).map_err(too_many_sign_ins)?;
     // Only a page of the console sends the cookie with the header.
     let kept = cookie::renewal_of(&headers).ok().flatten();
     let kept = match kept {

@@ -2,10 +2,9 @@
 
 use axum::http::{Extensions, StatusCode};
 use problem::{Json, Problem};
-use runtime::clients::Client;
 use serde::Deserialize;
 
-use super::{member::Member, too_many_sign_ins};
+use super::member::Member;
 use crate::app::{ConfirmTotpError, confirm_totp as confirm};
 
 #[derive(Deserialize, utoipa::ToSchema)]
@@ -34,9 +33,8 @@ pub(super) async fn confirm_totp(
     extensions: Extensions,
     Json(TotpCode { code }): Json<TotpCode>,
 ) -> Result<StatusCode, Problem> {
+    member.admit_guess(&extensions)?;
     let Member { account, state } = member;
-    let address = Client::of(&extensions).counted_address();
-    state.admit_account(&account, address).map_err(too_many_sign_ins)?;
     match confirm(&state, &account, &code).await {
         Ok(()) => Ok(StatusCode::NO_CONTENT),
         Err(ConfirmTotpError::NotEnrolled) => {

@@ -2,12 +2,15 @@
 
 use axum::{
     extract::{FromRef as _, FromRequestParts},
-    http::{StatusCode, request::Parts},
+    http::{Extensions, StatusCode, request::Parts},
 };
 use problem::Problem;
-use runtime::auth::{Caller, Verifier};
+use runtime::{
+    auth::{Caller, Verifier},
+    clients::Client,
+};
 
-use super::state_of;
+use super::{state_of, too_many_sign_ins};
 use crate::{
     app::Staff, domain::Account, http::operator::tokens_off, state::AppState, storage::staff,
 };
@@ -16,6 +19,14 @@ use crate::{
 pub(super) struct Member {
     pub(super) account: Account,
     pub(super) state: Staff,
+}
+
+impl Member {
+    /// Counts a guess of the password or a code, or refuses it.
+    pub(super) fn admit_guess(&self, extensions: &Extensions) -> Result<(), Problem> {
+        let address = Client::of(extensions).counted_address();
+        self.state.admit_account(&self.account, address).map_err(too_many_sign_ins)
+    }
 }
 
 impl FromRequestParts<AppState> for Member {

@@ -2,12 +2,10 @@
 
 use axum::http::{Extensions, StatusCode};
 use problem::{Json, Problem};
-use runtime::clients::Client;
 
 use super::{
     confirm_totp::{TotpCode, wrong_code},
     member::Member,
-    too_many_sign_ins,
 };
 use crate::app::remove_totp as remove;
 
@@ -29,9 +27,8 @@ pub(super) async fn remove_totp(
     extensions: Extensions,
     Json(TotpCode { code }): Json<TotpCode>,
 ) -> Result<StatusCode, Problem> {
+    member.admit_guess(&extensions)?;
     let Member { account, state } = member;
-    let address = Client::of(&extensions).counted_address();
-    state.admit_account(&account, address).map_err(too_many_sign_ins)?;
     if remove(&state, &account, &code).await? {
         Ok(StatusCode::NO_CONTENT)
     } else {
