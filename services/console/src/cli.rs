@@ -11,7 +11,7 @@ use runtime::{
 };
 
 use crate::{
-    config::{Config, Migrate, base_url},
+    config::{Config, RequiredDatabase, base_url},
     database, keygen,
     names::SERVICE,
     seed::{self, Progress, Seed, Seeded},
@@ -36,7 +36,7 @@ enum Command {
     /// Serve until a stop signal arrives.
     Serve(Box<Config>),
     /// Bring the console's database to the newest schema.
-    Migrate(Migrate),
+    Migrate(RequiredDatabase),
     /// Check that the running console is ready; exits 0 if it is.
     Healthcheck(Healthcheck),
     /// Mint a token and print it.

@@ -110,11 +110,11 @@ pub struct Database {
     pub url: Option<Secret>,
 }
 
-/// What `migrate` needs.
+/// The console's own database, for the commands that need it.
 #[derive(Debug, Clone, clap::Args)]
 #[group(skip)]
-pub struct Migrate {
-    /// Address of the console's database for the owner of its tables. Secret.
+pub struct RequiredDatabase {
+    /// Address of the console's database; `migrate` connects as the owner of its tables. Secret.
     #[arg(
         id = "database_url",
         long = "database-url",
@@ -123,7 +123,7 @@ pub struct Migrate {
         hide_env_values = true,
         value_parser = runtime::config::secret
     )]
-    pub database_url: Secret,
+    pub url: Secret,
     #[command(flatten)]
     pub tls: runtime::config::Tls,
 }

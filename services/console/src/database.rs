@@ -1,7 +1,7 @@
 //! The console's own database: staff accounts, sessions, and what staff did.
 
 use runtime::{
-    config::{Database, Tls},
+    config::{Database, Secret, Tls},
     database::{self, DatabaseError},
 };
 use sqlx::{PgPool, migrate::Migrator};
@@ -23,12 +23,17 @@ pub(crate) fn pool(
         tracing::warn!("DATABASE_URL is not set: there are no staff accounts");
         return Ok(None);
     };
+    pool_at(url, tls).map(Some)
+}
+
+/// The pool of the database at `url`.
+pub(crate) fn pool_at(url: &Secret, tls: &Tls) -> Result<PgPool, DatabaseError> {
     let database = Database { pool: POOL, ..Database::at(tls.database_url(url).expose()) };
-    database::lazy(&SERVICE, &database).map(Some)
+    database::lazy(&SERVICE, &database)
 }
 
 /// Brings the database to the newest schema.
-pub async fn migrate(settings: &config::Migrate) -> Result<(), DatabaseError> {
-    let url = settings.tls.database_url(&settings.database_url);
+pub async fn migrate(settings: &config::RequiredDatabase) -> Result<(), DatabaseError> {
+    let url = settings.tls.database_url(&settings.url);
     database::migrate(&SERVICE, &Database::at(url.expose()), &[&MIGRATOR]).await
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use runtime::{auth::Role, config::Secret, database::DatabaseError};
+use runtime::{auth::Role, database::DatabaseError};
 use sqlx::{Connection as _, PgConnection};
 
 use crate::{
@@ -10,7 +10,8 @@ use crate::{
         AccountChange, ChangeAccountError, CreateAccountError, NewAccount, change_account,
         create_account,
     },
-    config,
+    config::RequiredDatabase,
+    database::pool_at,
     domain::{Email, InvalidEmail, InvalidPassword, Password},
     passwords::{self, PasswordError},
     secret_files::new_password,
@@ -23,18 +24,8 @@ const SUBJECT: &str = "command line";
 /// What to do with staff accounts.
 #[derive(Debug, clap::Args)]
 pub struct StaffCommand {
-    /// Address of the console's database. Secret.
-    #[arg(
-        id = "database_url",
-        long = "database-url",
-        env = "DATABASE_URL",
-        value_name = "DATABASE_URL",
-        hide_env_values = true,
-        value_parser = runtime::config::secret
-    )]
-    database_url: Secret,
     #[command(flatten)]
-    tls: runtime::config::Tls,
+    database: RequiredDatabase,
     #[command(subcommand)]
     action: StaffAction,
 }
@@ -87,8 +78,7 @@ pub enum StaffError {
 impl StaffCommand {
     /// Runs the command. Returns the lines to print.
     pub async fn run(self) -> Result<Vec<String>, StaffError> {
-        let settings = config::Database { url: Some(self.database_url) };
-        let pool = crate::database::pool(&settings, &self.tls)?.ok_or(sqlx::Error::PoolClosed)?;
+        let pool = pool_at(&self.database.url, &self.database.tls)?;
         let mut connection = pool.acquire().await?;
         match self.action {
             StaffAction::Add { role, password_file, email } => {
